@@ -1,0 +1,47 @@
+// `test` fails on any console error, page error or hydration warning, in every page of its context.
+import { expect, test as base, type Page } from '@playwright/test';
+
+type Fixtures = {
+  /** Faults that this test provokes on purpose: `test.use({ expectedFaults: /404/ })`. */
+  expectedFaults: RegExp | undefined;
+};
+
+export const test = base.extend<Fixtures>({
+  expectedFaults: [undefined, { option: true }],
+
+  context: async ({ context, expectedFaults }, use) => {
+    const faults: string[] = [];
+    const note = (fault: string) => {
+      if (!expectedFaults?.test(fault)) faults.push(fault);
+    };
+    context.on('console', (message) => {
+      const text = `${message.text()} (${message.location().url})`;
+      if (message.type() === 'error' || (message.type() === 'warning' && /hydrat/i.test(text))) {
+        note(`console ${message.type()}: ${text}`);
+      }
+    });
+    context.on('weberror', (error) => note(`page error: ${error.error().stack ?? error.error()}`));
+
+    // The application hydrates in the microtasks that follow its WASM, so a new task comes after it.
+    await context.addInitScript(() => {
+      const instantiate = WebAssembly.instantiateStreaming;
+      WebAssembly.instantiateStreaming = async (...args: Parameters<typeof instantiate>) => {
+        const result = await instantiate(...args);
+        setTimeout(() => Object.assign(window, { hydrated: true }));
+        return result;
+      };
+    });
+
+    await use(context);
+    expect(faults, 'nothing goes wrong in the browser').toEqual([]);
+  },
+});
+
+/** Waits until the page answers to clicks and keys; before that, they are lost. */
+export async function hydrated(page: Page): Promise<void> {
+  await expect
+    .poll(() => page.evaluate(() => 'hydrated' in window), { message: 'the page is hydrated', timeout: 15_000 })
+    .toBe(true);
+}
+
+export { expect };

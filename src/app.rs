@@ -1,0 +1,104 @@
+//! The document, and which page answers to which address.
+
+mod layout;
+mod tenant;
+
+use leptos::prelude::*;
+use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+pub use layout::{PlainLayout, TenantLayout};
+pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
+
+use crate::{
+    auth::pages::SignInPage,
+    dashboard::pages::DashboardPage,
+    datasources::pages::{ConfigsPage, DatasourcesPage},
+    emails::pages::{MessagePage, MessagesPage},
+    intents::pages::{IntentPage, IntentsPage},
+    rules::pages::RulesPage,
+    tenants::pages::{ChooseTenant, TenantsPage},
+};
+
+/// The document around the application.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta
+                    name="description"
+                    content="Decides on incoming email by an organisation's own data, and says why"
+                />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <AutoReload options=options.clone()/>
+                <HydrationScripts options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// The application: every page is rendered whole on the server, then taken over by the browser.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Stylesheet id="leptos" href="/pkg/flowengine.css"/>
+        <Title formatter=|text: String| format!("{text} · FlowEngine")/>
+        <Router>
+            // External: the router would scroll there, but leave the keyboard where it is.
+            <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
+                <Route path=path!("/tenants") view=TenantsPage ssr=SsrMode::Async/>
+                <Route path=path!("/") view=|| choose("") ssr=SsrMode::Async/>
+                <Route path=path!("/messages") view=|| choose("/messages") ssr=SsrMode::Async/>
+                <Route path=path!("/intents") view=|| choose("/intents") ssr=SsrMode::Async/>
+                <Route path=path!("/rules") view=|| choose("/rules") ssr=SsrMode::Async/>
+                <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
+                <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
+                    <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
+                    <Route path=path!("/messages") view=MessagesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/messages/:email_id") view=MessagePage ssr=SsrMode::Async/>
+                    <Route path=path!("/intents") view=IntentsPage ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id") view=IntentPage ssr=SsrMode::Async/>
+                    <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}
+
+/// An address without a tenant.
+fn choose(page: &'static str) -> impl IntoView {
+    view! { <ChooseTenant page/> }
+}
+
+/// What answers to an address that nothing answers to.
+#[component]
+fn NotFoundPage() -> impl IntoView {
+    view! {
+        <PlainLayout>
+            <Title text="Not found"/>
+            <div class="panel" data-testid="page-not-found">
+                <h1>"There is no such page"</h1>
+                <p>"The address may be mistyped, or what was here has moved."</p>
+                <a class="button button--primary" href="/">"Go to the start"</a>
+            </div>
+        </PlainLayout>
+    }
+}

@@ -1,0 +1,240 @@
+//! The frame of a tenant's pages, and the plain one of pages without a tenant.
+
+use leptos::{ev::FocusEvent, prelude::*};
+use leptos_router::{
+    components::{A, Outlet},
+    hooks::use_location,
+};
+
+use super::tenant::{CurrentTenant, MyAccess, use_tenant};
+use crate::{
+    auth::{api, pages::SignOut},
+    ui::{
+        host,
+        icons::{Glyph, Icon},
+    },
+};
+
+/// The sidebar's id. It is a popover, which a narrow screen opens and closes without WebAssembly too, and
+/// which the style sheet shows beside the page on a wide one.
+const SIDEBAR: &str = "sidebar";
+/// The id of the button that closes it.
+const CLOSE: &str = "sidebar-close";
+/// The id of the page's content, where the skip link leads.
+const MAIN: &str = "main";
+
+const NAVIGATION: [(&str, &str, Glyph); 6] = [
+    ("", "Dashboard", Glyph::Dashboard),
+    ("/messages", "Messages", Glyph::Messages),
+    ("/intents", "Intents", Glyph::Intent),
+    ("/rules", "Rules", Glyph::Rules),
+    ("/datasources", "Datasources", Glyph::Datasource),
+    ("/configs", "Configs", Glyph::Config),
+];
+
+/// The frame of a tenant's pages. Entering it makes the tenant this tab's.
+#[component]
+pub fn TenantLayout() -> impl IntoView {
+    let tenant = use_tenant();
+    let me = MyAccess(Resource::new(|| (), |()| api::me()));
+    provide_context(me);
+    remember(tenant, me);
+    follow_navigation();
+    let is_open = RwSignal::new(false);
+
+    view! {
+        <div class="frame">
+            <TopBar is_open/>
+            <Sidebar tenant me is_open/>
+            <main id=MAIN class="main" tabindex="-1">
+                <Outlet/>
+            </main>
+        </div>
+    }
+}
+
+/// Keeps the tenant for this tab once the server has said that the caller may choose it.
+fn remember(tenant: CurrentTenant, me: MyAccess) {
+    Effect::new(move |_| {
+        if let (Ok(id), Some(Ok(me))) = (tenant.id(), me.0.get())
+            && me.tenants.iter().any(|mine| mine.tenant_id == id)
+        {
+            host::store_tenant(&id);
+        }
+    });
+}
+
+/// After a link was followed: the sidebar closes, and the keyboard is at the new page's start.
+fn follow_navigation() {
+    let path = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        if before.is_some_and(|before| before != now) {
+            host::hide_popover(SIDEBAR);
+            host::focus(MAIN);
+        }
+        now
+    });
+}
+
+/// The bar of a narrow screen.
+#[component]
+fn TopBar(is_open: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <header class="topbar">
+            <button
+                type="button"
+                class="icon-button"
+                popovertarget=SIDEBAR
+                aria-controls=SIDEBAR
+                aria-expanded=move || is_open.get().to_string()
+                data-testid="menu"
+            >
+                <Icon glyph=Glyph::Menu/>
+                <span class="visually-hidden">"Menu"</span>
+            </button>
+            <Brand/>
+        </header>
+    }
+}
+
+#[component]
+fn Sidebar(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
+    // Not by the attribute `autofocus`, which would take the focus when the page is loaded, too.
+    let on_toggle = move |_| {
+        let now_open = host::is_popover_open(SIDEBAR);
+        is_open.set(now_open);
+        if now_open {
+            host::focus(CLOSE);
+        }
+    };
+    let on_focusout = move |event: FocusEvent| {
+        if host::focus_left(&event, SIDEBAR) {
+            host::hide_popover(SIDEBAR);
+        }
+    };
+    view! {
+        <aside
+            id=SIDEBAR
+            class="sidebar"
+            aria-label="Sidebar"
+            popover="auto"
+            on:toggle=on_toggle
+            on:focusout=on_focusout
+            data-testid="sidebar"
+        >
+            <div class="sidebar__head">
+                <Brand/>
+                <button
+                    id=CLOSE
+                    type="button"
+                    class="icon-button sidebar__close"
+                    popovertarget=SIDEBAR
+                    popovertargetaction="hide"
+                >
+                    <Icon glyph=Glyph::Close/>
+                    <span class="visually-hidden">"Close the menu"</span>
+                </button>
+            </div>
+            <TenantName tenant me/>
+            <nav class="nav" aria-label="Main">
+                <ul>
+                    {NAVIGATION
+                        .map(|(page, words, glyph)| {
+                            view! {
+                                <li>
+                                    <A
+                                        href=move || tenant.page(page)
+                                        exact=page.is_empty()
+                                        attr:class="nav__link"
+                                    >
+                                        <Icon glyph/>
+                                        <span>{words}</span>
+                                    </A>
+                                </li>
+                            }
+                        })
+                        .collect_view()}
+                </ul>
+            </nav>
+            <div class="sidebar__foot">
+                <Person me/>
+                <SignOut/>
+            </div>
+        </aside>
+    }
+}
+
+#[component]
+fn Brand() -> impl IntoView {
+    view! {
+        <span class="brand">
+            <img class="brand__mark" src="/favicon.svg" alt="" width="24" height="24"/>
+            <span class="brand__name">"FlowEngine"</span>
+        </span>
+    }
+}
+
+/// Which tenant this is, and the way to another.
+#[component]
+fn TenantName(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
+    let label = tenant.label();
+    view! {
+        <div class="tenant">
+            <Transition fallback=move || view! { <span class="tenant__name">{label}</span> }>
+                {move || {
+                    let id = label.get();
+                    Suspend::new(async move {
+                        let name = me.0
+                            .await
+                            .ok()
+                            .and_then(|me| {
+                                me.tenants.into_iter().find(|mine| mine.tenant_id.as_str() == id)
+                            })
+                            .map_or(id, |mine| mine.name);
+                        view! { <span class="tenant__name" data-testid="tenant-name">{name}</span> }
+                    })
+                }}
+            </Transition>
+            <a class="tenant__switch" href="/tenants">
+                <Icon glyph=Glyph::Switch/>
+                <span>"Switch tenant"</span>
+            </a>
+        </div>
+    }
+}
+
+#[component]
+fn Person(me: MyAccess) -> impl IntoView {
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                me.0.await
+                    .ok()
+                    .map(|me| {
+                        view! {
+                            <p class="person">
+                                <span class="person__name">{me.display_name}</span>
+                                <span class="person__email">{me.email}</span>
+                            </p>
+                        }
+                    })
+            })}
+        </Transition>
+    }
+}
+
+/// The frame of pages without a tenant: one column in the middle.
+#[component]
+pub fn PlainLayout(children: Children) -> impl IntoView {
+    view! {
+        <div class="plain">
+            <header class="plain__head">
+                <Brand/>
+            </header>
+            <main id=MAIN class="plain__main" tabindex="-1">
+                {children()}
+            </main>
+        </div>
+    }
+}

@@ -1,0 +1,217 @@
+//! SQL of access.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    auth::dto::{MyTenant, Role},
+    server::database::{CredentialTx, InstanceTx, TenantTx},
+    shared::{TenantId, UserId},
+};
+
+#[derive(sqlx::FromRow)]
+pub struct UserRow {
+    pub user_id: UserId,
+    pub email: String,
+    pub display_name: String,
+    pub is_instance_admin: bool,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct TenantKeyRow {
+    pub tenant_id: String,
+    pub name: String,
+    pub role: Role,
+}
+
+/// The key with this hash, if it holds. `last_used_at` is written by the caller, who then knows the tenant.
+pub async fn tenant_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<TenantKeyRow>> {
+    sqlx::query_as(
+        "SELECT tenant_id, name, role FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > now())",
+    )
+    .bind(hash.as_slice())
+    .fetch_optional(tx.conn())
+    .await
+}
+
+pub async fn instance_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "SELECT name FROM instance_api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > now())",
+    )
+    .bind(hash.as_slice())
+    .fetch_optional(tx.conn())
+    .await
+}
+
+pub async fn insert_instance_key(
+    tx: &mut InstanceTx,
+    name: &str,
+    prefix: &str,
+    hash: &[u8; 32],
+) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO instance_api_keys (name, prefix, key_hash) VALUES ($1, $2, $3)")
+        .bind(name)
+        .bind(prefix)
+        .bind(hash.as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+pub async fn insert_tenant_key(
+    tx: &mut TenantTx,
+    name: &str,
+    role: Role,
+    prefix: &str,
+    hash: &[u8; 32],
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash) VALUES ($1, $2, $3, $4, $5)")
+        .bind(tenant.as_str())
+        .bind(name)
+        .bind(role.as_str())
+        .bind(prefix)
+        .bind(hash.as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// The person whose session this is, if it lives. Being seen keeps it alive; written at most once a minute.
+pub async fn session_user(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    idle_minutes: i32,
+) -> sqlx::Result<Option<UserRow>> {
+    let row: Option<(UserId, bool)> = sqlx::query_as(
+        "SELECT user_id, last_seen_at < now() - interval '1 minute' FROM sessions \
+         WHERE token_hash = $1 AND expires_at > now() AND last_seen_at > now() - make_interval(mins => $2)",
+    )
+    .bind(hash.as_slice())
+    .bind(idle_minutes)
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some((user_id, stale)) = row else { return Ok(None) };
+    if stale {
+        sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_hash = $1")
+            .bind(hash.as_slice())
+            .execute(tx.conn())
+            .await?;
+    }
+    sqlx::query_as("SELECT user_id, email, display_name, is_instance_admin FROM users WHERE user_id = $1")
+        .bind(user_id)
+        .fetch_optional(tx.conn())
+        .await
+}
+
+pub async fn insert_session(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    user: UserId,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sessions WHERE expires_at < now()").execute(tx.conn()).await?;
+    sqlx::query("INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(hash.as_slice())
+        .bind(user)
+        .bind(expires_at)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+pub async fn delete_session(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
+        .bind(hash.as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// Uses the link up. The row lock lets one of two who open it at once through.
+pub async fn take_link(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar(
+        "UPDATE sign_in_links SET used_at = now() \
+         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > now() RETURNING user_id",
+    )
+    .bind(hash.as_slice())
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// A new link; the person's earlier ones end.
+pub async fn insert_link(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    user: UserId,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await?;
+    sqlx::query("INSERT INTO sign_in_links (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(hash.as_slice())
+        .bind(user)
+        .bind(expires_at)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// Whether anyone could sign in without a link from the console.
+pub async fn any_password(tx: &mut InstanceTx) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE password_hash IS NOT NULL)")
+        .fetch_one(tx.conn())
+        .await
+}
+
+/// The first administrator, made where there is none. Several servers may start at once.
+pub async fn ensure_first_admin(tx: &mut InstanceTx) -> sqlx::Result<UserId> {
+    sqlx::query(
+        "INSERT INTO users (email, display_name, is_instance_admin) \
+         SELECT 'admin@localhost', 'Administrator', true \
+         WHERE NOT EXISTS (SELECT FROM users WHERE is_instance_admin) \
+         ON CONFLICT ON CONSTRAINT uq_eivs_users_email DO NOTHING",
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query_scalar("SELECT user_id FROM users WHERE is_instance_admin ORDER BY user_id LIMIT 1")
+        .fetch_one(tx.conn())
+        .await
+}
+
+pub async fn role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Role>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT role FROM memberships WHERE tenant_id = $1 AND user_id = $2")
+        .bind(tenant.as_str())
+        .bind(user)
+        .fetch_optional(tx.conn())
+        .await
+}
+
+pub async fn insert_membership(tx: &mut TenantTx, user: UserId, role: Role) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("INSERT INTO memberships (tenant_id, user_id, role) VALUES ($1, $2, $3)")
+        .bind(tenant.as_str())
+        .bind(user)
+        .bind(role.as_str())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// The tenants that a person is a member of.
+pub async fn memberships(tx: &mut CredentialTx, user: UserId) -> sqlx::Result<Vec<MyTenant>> {
+    let rows: Vec<(String, String, bool, Role)> = sqlx::query_as(
+        "SELECT t.tenant_id, t.name, t.is_active, m.role FROM memberships m \
+         JOIN tenants t USING (tenant_id) WHERE m.user_id = $1 ORDER BY t.name",
+    )
+    .bind(user)
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|(id, name, is_active, role)| {
+            let tenant_id = id.parse::<TenantId>().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok(MyTenant { tenant_id, name, is_active, role })
+        })
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! Focus, keys, popovers and times.
+
+use chrono::{DateTime, Utc};
+use leptos::ev::{Event, FocusEvent, KeyboardEvent};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Document, Element, HtmlElement, HtmlSelectElement, Node};
+
+use crate::ui::time::written;
+
+fn document() -> Option<Document> {
+    web_sys::window().and_then(|window| window.document())
+}
+
+fn element(id: &str) -> Option<HtmlElement> {
+    document()?.get_element_by_id(id)?.dyn_into().ok()
+}
+
+/// Puts the focus on the element of this id.
+pub fn focus(id: &str) {
+    if let Some(element) = element(id) {
+        // Only an element that is gone refuses.
+        let _ = element.focus();
+    }
+}
+
+/// Moves the focus by `step` among the elements that `selector` finds; from elsewhere, to the first of them.
+pub fn move_focus(selector: &str, step: i32) {
+    let Some(document) = document() else { return };
+    let Ok(found) = document.query_selector_all(selector) else { return };
+    let items: Vec<HtmlElement> = (0..found.length()).filter_map(|i| found.get(i)?.dyn_into().ok()).collect();
+    let active = document.active_element();
+    let current = items.iter().position(|item| active.as_ref() == Some(item.as_ref()));
+    let next = match current {
+        Some(at) => at.saturating_add_signed(step as isize).min(items.len().saturating_sub(1)),
+        None => 0,
+    };
+    if let Some(item) = items.get(next) {
+        let _ = item.focus();
+    }
+}
+
+/// Whether a key is meant for the page: no modifier, and nobody is typing.
+pub fn is_shortcut(event: &KeyboardEvent) -> bool {
+    let typing = event.target().and_then(|target| target.dyn_into::<Element>().ok()).is_some_and(|target| {
+        target.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some()
+    });
+    !(typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented())
+}
+
+/// Submits the form of the select that changed.
+pub fn submit_form_of(event: &Event) {
+    let form = event
+        .target()
+        .and_then(|target| target.dyn_into::<HtmlSelectElement>().ok())
+        .and_then(|select| select.form());
+    if let Some(form) = form {
+        let _ = form.request_submit();
+    }
+}
+
+/// Whether the popover of this id is open.
+pub fn is_popover_open(id: &str) -> bool {
+    element(id).is_some_and(|element| element.matches(":popover-open").unwrap_or(false))
+}
+
+/// Closes the popover of this id, if it is open.
+pub fn hide_popover(id: &str) {
+    if is_popover_open(id)
+        && let Some(element) = element(id)
+    {
+        let _ = element.hide_popover();
+    }
+}
+
+/// Whether the focus went from inside the element of this id to another element outside of it.
+pub fn focus_left(event: &FocusEvent, id: &str) -> bool {
+    let to = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
+    match (to, element(id)) {
+        (Some(to), Some(element)) => !element.contains(Some(&to)),
+        _ => false,
+    }
+}
+
+/// A time in the reader's own zone: `2026-11-23 10:12`.
+pub fn local_time(at: DateTime<Utc>) -> Option<String> {
+    let date = js_sys::Date::new(&JsValue::from_f64(at.timestamp_millis() as f64));
+    let year = i32::try_from(date.get_full_year()).ok()?;
+    Some(written(year, date.get_month() + 1, date.get_date(), date.get_hours(), date.get_minutes()))
+}

@@ -1,0 +1,17 @@
+//! Server functions of the dashboard.
+
+use leptos::prelude::*;
+
+use super::dto::Dashboard;
+use crate::shared::{Problem, TenantId};
+#[cfg(feature = "ssr")]
+use crate::{
+    dashboard::server::service,
+    server::context::{tenant_context, wire},
+};
+
+#[server(prefix = "/ui", endpoint = "dashboard")]
+pub async fn get_dashboard(tenant_id: TenantId) -> Result<Dashboard, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::dashboard(&ctx).await)
+}

@@ -1,0 +1,142 @@
+//! The dashboard.
+
+use leptos::prelude::*;
+
+use super::{
+    api::get_dashboard,
+    dto::{Dashboard, Stats},
+};
+use crate::{
+    app::{MyAccess, tenant_page, use_tenant},
+    emails::pages::{MessageTable, NoMessages},
+    shared::TenantId,
+    ui::{
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+    },
+};
+
+/// A tenant at a glance.
+#[component]
+pub fn DashboardPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let me = use_context::<MyAccess>();
+    let dashboard = Resource::new(move || tenant.id(), |tenant| async move { get_dashboard(tenant?).await });
+    // Its number of tenants is an aside: where it cannot be had, the dashboard goes without.
+    let data = move || {
+        let tenant = tenant.id();
+        async move {
+            let dashboard = dashboard.await?;
+            let tenants = match me {
+                Some(MyAccess(me)) => me.await.ok().map(|me| me.tenants.len()),
+                None => None,
+            };
+            Ok((tenant?, dashboard, tenants))
+        }
+    };
+    view! {
+        <PageHead title="Dashboard" context=tenant.label()/>
+        <Load
+            data
+            retry=move || dashboard.refetch()
+            view=|(tenant, Dashboard { stats, latest }, tenants): (TenantId, Dashboard, Option<usize>)| {
+                let latest = if latest.is_empty() {
+                    view! { <NoMessages/> }.into_any()
+                } else {
+                    view! { <MessageTable emails=latest/> }.into_any()
+                };
+                view! {
+                    <Messages tenant=tenant.clone() stats=stats.clone()/>
+                    <section class="section" aria-labelledby="latest">
+                        <div class="section__head">
+                            <h2 id="latest">"Latest messages"</h2>
+                            <a href=tenant_page(&tenant, "/messages")>"All messages"</a>
+                        </div>
+                        {latest}
+                    </section>
+                    <Resources tenant stats tenants/>
+                }
+            }
+        />
+    }
+}
+
+/// How the messages stand. Each number leads to the messages that it counts.
+#[component]
+fn Messages(tenant: TenantId, stats: Stats) -> impl IntoView {
+    let counts = [
+        ("received", "Received", Glyph::Messages, "tone-plain", stats.emails, ""),
+        ("accepted", "Accepted", Glyph::Accept, "tone-good", stats.accepted, "?decision=accepted"),
+        ("rejected", "Rejected", Glyph::Reject, "tone-bad", stats.rejected, "?decision=rejected"),
+        ("review", "For review", Glyph::Review, "tone-attention", stats.review, "?decision=review"),
+        ("waiting", "Waiting", Glyph::Waiting, "tone-quiet", stats.queued, "?status=queued"),
+    ];
+    view! {
+        <section aria-labelledby="counts">
+            <h2 id="counts" class="visually-hidden">"Messages by decision"</h2>
+            <ul class="stats">
+                {counts
+                    .map(|(id, words, glyph, tone, count, query)| {
+                        view! {
+                            <li>
+                                <a
+                                    class=format!("stat {tone}")
+                                    href=tenant_page(&tenant, "/messages") + query
+                                    data-testid=format!("count-{id}")
+                                >
+                                    <span class="stat__label">
+                                        <Icon glyph/>
+                                        {words}
+                                    </span>
+                                    <span class="stat__count">{count}</span>
+                                </a>
+                            </li>
+                        }
+                    })
+                    .collect_view()}
+            </ul>
+        </section>
+    }
+}
+
+/// How much there is of what decides.
+#[component]
+fn Resources(tenant: TenantId, stats: Stats, tenants: Option<usize>) -> impl IntoView {
+    let here = |page: &str| tenant_page(&tenant, page);
+    let counts = [
+        ("intents", "Intents", Glyph::Intent, Some(stats.intents), here("/intents")),
+        ("rules", "Validation rules", Glyph::Rules, Some(stats.validation_rules), here("/rules")),
+        ("datasources", "Datasources", Glyph::Datasource, Some(stats.datasources), here("/datasources")),
+        ("configs", "Datasource configs", Glyph::Config, Some(stats.datasource_configs), here("/configs")),
+        (
+            "tenants",
+            "Your tenants",
+            Glyph::Tenant,
+            tenants.and_then(|count| i64::try_from(count).ok()),
+            "/tenants".to_owned(),
+        ),
+    ];
+    view! {
+        <section class="section" aria-labelledby="resources">
+            <h2 id="resources">"What decides"</h2>
+            <ul class="stats stats--small">
+                {counts
+                    .map(|(id, words, glyph, count, href)| {
+                        view! {
+                            <li>
+                                <a class="stat" href=href data-testid=format!("count-{id}")>
+                                    <span class="stat__label">
+                                        <Icon glyph/>
+                                        {words}
+                                    </span>
+                                    <span class="stat__count">{count}</span>
+                                </a>
+                            </li>
+                        }
+                    })
+                    .collect_view()}
+            </ul>
+        </section>
+    }
+}

@@ -1,0 +1,5 @@
+//! What the dashboard counts.
+
+pub mod repository;
+pub mod rest;
+pub mod service;

@@ -1,0 +1,138 @@
+//! Wire types of datasources and their configs. None of them can carry a stored secret outward.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+use crate::{
+    rules::dto::wire_enum,
+    shared::{
+        ConfigId, DatasourceId, Problem, TenantId,
+        validate::{Checks, yes},
+    },
+};
+
+/// What stands in an answer where a secret is stored.
+pub const MASK: &str = "********";
+
+wire_enum!(
+    /// Where the truth is.
+    DatasourceType { Database = "database", Api = "api", File = "file" }
+);
+
+wire_enum!(
+    /// How a datasource is signed in to.
+    AuthType { None = "none", Basic = "basic", Bearer = "bearer", ApiKey = "api_key" }
+);
+
+/// A place to look things up in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Datasource {
+    pub datasource_id: DatasourceId,
+    pub tenant_id: TenantId,
+    pub name: String,
+    pub datasource_type: DatasourceType,
+    /// The name of a config: a reference by name, which may not exist yet.
+    pub connection_key: String,
+    pub description: String,
+    pub is_active: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The body of `POST` and `PUT` for datasources.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasourceInput {
+    pub name: String,
+    pub datasource_type: DatasourceType,
+    pub connection_key: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default = "yes")]
+    pub is_active: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub datasource_id: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub created_at: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub updated_at: IgnoredAny,
+}
+
+impl DatasourceInput {
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn validate(mut self, tenant: &TenantId) -> Result<Self, Problem> {
+        let mut checks = Checks::default();
+        checks.same_tenant(self.tenant_id.as_deref(), tenant);
+        self.name = checks.name("name", &self.name);
+        self.connection_key = checks.name("connection_key", &self.connection_key);
+        self.description = checks.text("description", &self.description, 2_000);
+        checks.finish()?;
+        Ok(self)
+    }
+}
+
+/// How to get to a datasource, as it is read back: each stored secret is `MASK`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasourceConfig {
+    pub config_id: ConfigId,
+    pub tenant_id: TenantId,
+    pub name: String,
+    pub protocol: String,
+    pub driver_family: String,
+    pub base_url: Option<String>,
+    pub auth_type: AuthType,
+    /// The stored members, every value masked.
+    pub auth_config: serde_json::Value,
+    pub connection_json: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The body of `POST` and `PUT` for configs.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasourceConfigInput {
+    pub name: String,
+    pub protocol: String,
+    #[serde(default)]
+    pub driver_family: String,
+    #[serde(default)]
+    pub base_url: Option<String>,
+    #[serde(default = "AuthType::none")]
+    pub auth_type: AuthType,
+    #[serde(default)]
+    pub auth_config: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    pub connection_json: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub config_id: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub created_at: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub updated_at: IgnoredAny,
+}
+
+/// A secret in a log line is a leak: what may hold one prints without it.
+impl std::fmt::Debug for DatasourceConfigInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatasourceConfigInput").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl AuthType {
+    fn none() -> Self {
+        Self::None
+    }
+}
+
+/// The answer to `GET /api/datasources/{datasource_id}/with-config`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatasourceWithConfig {
+    pub datasource: Datasource,
+    pub config: Option<DatasourceConfig>,
+}

@@ -1,0 +1,206 @@
+//! Business rules of datasource configs. Their credentials go in, encrypted, and never come out.
+
+use serde_json::{Map, Value};
+
+use super::{
+    config_repository as repository,
+    connection::{self, Connection},
+};
+use crate::{
+    auth::server::authority::Permission,
+    datasources::dto::{AuthType, DatasourceConfig, DatasourceConfigInput, MASK},
+    server::{
+        AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, vault::Place,
+    },
+    shared::{ConfigId, Problem, validate::Checks},
+};
+
+fn place(id: ConfigId) -> Place<'static> {
+    Place { table: "datasource_configs", row: id.0, column: "auth_config" }
+}
+
+/// By id.
+///
+/// # Errors
+/// The database's.
+pub async fn list(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<DatasourceConfig>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let rows = repository::list(&mut tx, page.cursor, page.limit).await?;
+    Ok(rows.into_iter().map(|row| row.into_config(&tx)).collect())
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: ConfigId) -> Result<DatasourceConfig> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    Ok(row.into_config(&tx))
+}
+
+/// # Errors
+/// 409 for a name that exists, 422.
+pub async fn create(ctx: &TenantContext, input: DatasourceConfigInput) -> Result<DatasourceConfig> {
+    ctx.require(Permission::Credentials)?;
+    let input = checked(ctx, input, &Map::new())?;
+    let mut tx = ctx.begin().await?;
+    let id = repository::insert(&mut tx, &input)
+        .await
+        .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
+    finish(&ctx.app, tx, id, &input).await
+}
+
+/// A member of `auth_config` that is sent back masked keeps its value.
+///
+/// # Errors
+/// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 422.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: ConfigId,
+    input: DatasourceConfigInput,
+) -> Result<DatasourceConfig> {
+    ctx.require(Permission::Credentials)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let stored = open(&ctx.app, &mut tx, &row).await?;
+    let input = checked(ctx, input, &stored)?;
+    if input.name != row.name {
+        refuse_while_used(&mut tx, &row.name, "renamed").await?;
+    }
+    repository::update(&mut tx, id, &input)
+        .await
+        .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
+    finish(&ctx.app, tx, id, &input).await
+}
+
+/// # Errors
+/// 404; 400 with the list of its users while there are any.
+pub async fn delete(ctx: &TenantContext, id: ConfigId) -> Result<()> {
+    ctx.require(Permission::Credentials)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    refuse_while_used(&mut tx, &row.name, "deleted").await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(not_found(id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+/// The config of this name, ready to be used. `None` where there is none.
+///
+/// # Errors
+/// 422 where what is stored cannot be used; the vault's and the database's.
+pub async fn connection(app: &AppState, tx: &mut TenantTx, name: &str) -> Result<Option<Connection>> {
+    let Some(row) = repository::find_by_name(tx, name).await? else { return Ok(None) };
+    let members = open(app, tx, &row).await?;
+    let auth = connection::auth(row.auth_type, &members)?;
+    let endpoint = connection::endpoint(
+        &row.protocol,
+        &row.driver_family,
+        row.base_url.as_deref(),
+        &row.connection_json,
+    )?;
+    Ok(Some(Connection {
+        tenant: tx.tenant().clone(),
+        config_id: row.config_id,
+        version: row.updated_at.timestamp_micros(),
+        endpoint: connection::with_credentials(endpoint, &auth),
+        auth,
+    }))
+}
+
+async fn finish(
+    app: &AppState,
+    mut tx: TenantTx,
+    id: ConfigId,
+    input: &DatasourceConfigInput,
+) -> Result<DatasourceConfig> {
+    let members: Vec<String> = input.auth_config.keys().cloned().collect();
+    let sealed = if members.is_empty() {
+        None
+    } else {
+        let plain = serde_json::to_vec(&input.auth_config).map_err(Error::internal)?;
+        Some(app.vault.seal(&mut tx, place(id), &plain).await?)
+    };
+    repository::set_auth(&mut tx, id, sealed.as_deref(), &members).await?;
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    let config = row.into_config(&tx);
+    tx.commit().await?;
+    Ok(config)
+}
+
+async fn open(app: &AppState, tx: &mut TenantTx, row: &repository::Row) -> Result<Map<String, Value>> {
+    match &row.auth_config {
+        None => Ok(Map::new()),
+        Some(sealed) => {
+            let plain = app.vault.open(tx, place(row.config_id), sealed).await?;
+            serde_json::from_slice(&plain).map_err(Error::internal)
+        }
+    }
+}
+
+fn checked(
+    ctx: &TenantContext,
+    mut input: DatasourceConfigInput,
+    stored: &Map<String, Value>,
+) -> Result<DatasourceConfigInput, Problem> {
+    connection::move_credentials(&mut input)?;
+    for (name, value) in &mut input.auth_config {
+        if value == MASK {
+            if let Some(kept) = stored.get(name) {
+                *value = kept.clone();
+            } else {
+                return Err(Problem::invalid_field(
+                    format!("auth_config.{name}"),
+                    "is masked, and there is no stored value to keep",
+                ));
+            }
+        }
+    }
+    let mut checks = Checks::default();
+    checks.same_tenant(input.tenant_id.as_deref(), &ctx.tenant);
+    input.name = checks.name("name", &input.name);
+    let endpoint = connection::endpoint(
+        &input.protocol,
+        &input.driver_family,
+        input.base_url.as_deref(),
+        &input.connection_json,
+    );
+    let take = |checks: &mut Checks, problem: Problem| {
+        for error in problem.errors {
+            checks.fault(error.field, error.message);
+        }
+    };
+    match endpoint {
+        Err(problem) => take(&mut checks, problem),
+        Ok(connection::Endpoint::Http(_)) => {}
+        Ok(connection::Endpoint::Postgres(_))
+            if matches!(input.auth_type, AuthType::None | AuthType::Basic) => {}
+        Ok(_) if input.auth_type == AuthType::None => {}
+        Ok(_) => checks
+            .fault("auth_type", format!("{} does not go with protocol {}", input.auth_type, input.protocol)),
+    }
+    if let Err(problem) = connection::auth(input.auth_type, &input.auth_config) {
+        take(&mut checks, problem);
+    }
+    checks.finish()?;
+    Ok(input)
+}
+
+async fn refuse_while_used(tx: &mut TenantTx, name: &str, what: &str) -> Result<()> {
+    let users = repository::users(tx, name).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let list = users.iter().map(|user| format!("'{user}'")).collect::<Vec<_>>().join(", ");
+    Err(Problem::business_rule(format!("Config '{name}' cannot be {what}: it is used by {list}")).into())
+}
+
+fn not_found(id: ConfigId) -> Problem {
+    Problem::not_found("Datasource config", id)
+}
+
+fn already_exists(input: &DatasourceConfigInput) -> Problem {
+    Problem::already_exists("Datasource config", &input.name)
+}

@@ -1,0 +1,203 @@
+//! Look-ups by HTTP: one request to a checked address, no redirects, no proxy, a bounded JSON answer.
+
+use std::{net::IpAddr, sync::Arc};
+
+use reqwest::{
+    Client, Method, StatusCode, Url,
+    header::{HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::{Limits, LookupError, Request, Rows};
+use crate::{
+    datasources::server::connection::{Auth, Connection, HttpEndpoint},
+    server::outbound::Fence,
+};
+
+/// The one client. It resolves names through the fence.
+pub struct HttpApi {
+    client: Result<Client, String>,
+}
+
+impl HttpApi {
+    pub fn new(fence: Fence, limits: &Limits) -> Self {
+        let client = Client::builder()
+            .dns_resolver(Arc::new(fence))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(limits.connect_timeout)
+            .timeout(limits.timeout)
+            .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string());
+        Self { client }
+    }
+
+    pub async fn ask(
+        &self,
+        connection: &Connection,
+        endpoint: &HttpEndpoint,
+        request: &Request,
+        fence: &Fence,
+        limits: &Limits,
+    ) -> Result<Rows, LookupError> {
+        let Request::Api { method, path, query, headers, body, status } = request else {
+            return Err(LookupError::permanent("an API is asked by method and path"));
+        };
+        let client = self.client.as_ref().map_err(|error| LookupError::permanent(error.clone()))?;
+        let url = url(&endpoint.base_url, path, query, fence)?;
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| LookupError::permanent(format!("'{method}' is no HTTP method")))?;
+        let mut outgoing = client.request(method, url).header("accept", "application/json");
+        for (name, value) in headers {
+            let header = HeaderValue::from_str(value)
+                .map_err(|_| LookupError::permanent(format!("the header {name} cannot hold this value")))?;
+            outgoing = outgoing.header(name, header);
+        }
+        if let Some(body) = body {
+            outgoing = outgoing.json(body);
+        }
+        let outgoing = authorise(outgoing, &connection.auth)?;
+        let answer = outgoing.send().await.map_err(describe)?;
+        let code = answer.status();
+        let is_answer = if status.is_empty() { code.is_success() } else { status.contains(&code.as_u16()) };
+        if !is_answer {
+            return Err(refused(code));
+        }
+        let text = read(answer, limits).await?;
+        if !code.is_success() {
+            // An answer such as "404: there is no such order" is an answer without rows.
+            return Ok(Rows::default());
+        }
+        if text.is_empty() {
+            return Ok(Rows::default());
+        }
+        let value: Value = serde_json::from_slice(&text)
+            .map_err(|error| LookupError::transient(format!("the answer is no JSON: {error}")))?;
+        Ok(rows(value, limits.max_rows))
+    }
+}
+
+fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Result<Url, LookupError> {
+    let mut url = base.clone();
+    let full = format!("{}{path}", base.path().trim_end_matches('/'));
+    url.set_path(&full);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    // A resolver never sees a literal address.
+    if let Some(ip) = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
+        fence.check(ip).map_err(|error| LookupError::permanent(error.to_string()))?;
+    }
+    Ok(url)
+}
+
+fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::RequestBuilder, LookupError> {
+    let sensitive = |text: &str| {
+        let mut value = HeaderValue::from_str(text)
+            .map_err(|_| LookupError::permanent("the stored credentials cannot stand in a header"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    Ok(match auth {
+        Auth::None => request,
+        Auth::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
+        Auth::Bearer { token } => {
+            request.header("authorization", sensitive(&format!("Bearer {}", token.expose_secret()))?)
+        }
+        Auth::KeyHeader { header, key } => {
+            let name = HeaderName::from_bytes(header.as_bytes())
+                .map_err(|_| LookupError::permanent("auth_config.header is no header name"))?;
+            request.header(name, sensitive(key.expose_secret())?)
+        }
+        Auth::KeyQuery { parameter, key } => request.query(&[(parameter.as_str(), key.expose_secret())]),
+    })
+}
+
+async fn read(mut answer: reqwest::Response, limits: &Limits) -> Result<Vec<u8>, LookupError> {
+    let too_large =
+        || LookupError::permanent(format!("the answer is larger than {} bytes", limits.max_bytes));
+    if answer.content_length().is_some_and(|length| length > limits.max_bytes as u64) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(describe)? {
+        if bytes.len() + chunk.len() > limits.max_bytes {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// An array is rows, an object is one row, anything else one row with one value. Columns in order of first
+/// appearance.
+fn rows(value: Value, max_rows: usize) -> Rows {
+    let mut items = match value {
+        Value::Array(items) => items,
+        Value::Null => Vec::new(),
+        other => vec![other],
+    };
+    let truncated = items.len() > max_rows;
+    items.truncate(max_rows);
+    let mut columns: Vec<String> = Vec::new();
+    for item in &items {
+        match item {
+            Value::Object(object) => {
+                for name in object.keys() {
+                    if !columns.contains(name) {
+                        columns.push(name.clone());
+                    }
+                }
+            }
+            _ if !columns.iter().any(|column| column == "value") => columns.push("value".into()),
+            _ => {}
+        }
+    }
+    let rows = items
+        .into_iter()
+        .map(|item| match item {
+            Value::Object(mut object) => {
+                columns.iter().map(|column| object.swap_remove(column).unwrap_or_default()).collect()
+            }
+            other => columns
+                .iter()
+                .map(|column| if column == "value" { other.clone() } else { Value::Null })
+                .collect(),
+        })
+        .collect();
+    Rows { columns, rows, truncated }
+}
+
+fn refused(code: StatusCode) -> LookupError {
+    let words = code.canonical_reason().unwrap_or("no known status");
+    match code.as_u16() {
+        401 | 403 => LookupError::permanent(format!("the credentials were refused ({code})")),
+        300..=399 => {
+            LookupError::permanent(format!("the API redirects ({code} {words}), which is not followed"))
+        }
+        408 | 425 | 429 | 500..=599 => LookupError::transient(format!("the API answered {code}")),
+        _ => LookupError::permanent(format!(
+            "the API answered {code}, which the rule's status does not list as an answer"
+        )),
+    }
+}
+
+/// Never the URL: a key may stand in its query.
+fn describe(error: reqwest::Error) -> LookupError {
+    let error = error.without_url();
+    let timed_out = error.is_timeout();
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = source {
+        if let Some(fenced) = cause.downcast_ref::<crate::server::outbound::Fenced>() {
+            return LookupError::permanent(fenced.to_string());
+        }
+        source = cause.source();
+    }
+    if timed_out {
+        return LookupError::transient("no answer in time");
+    }
+    LookupError::transient(format!("the connection failed: {}", crate::server::error::chain(&error)))
+}

@@ -1,0 +1,132 @@
+//! Business rules of datasources.
+
+use super::{config_repository, config_service, connection::Connection, repository};
+use crate::{
+    auth::server::authority::Permission,
+    datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
+    server::{AppState, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    shared::{DatasourceId, Problem},
+};
+
+/// By id.
+///
+/// # Errors
+/// The database's.
+pub async fn list(ctx: &TenantContext, active_only: bool, page: Page<i64>) -> Result<Vec<Datasource>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    Ok(repository::list(&mut tx, active_only, page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: DatasourceId) -> Result<Datasource> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    find(&mut tx, id).await?.ok_or_else(|| not_found(id).into())
+}
+
+/// # Errors
+/// The database's.
+pub async fn find(tx: &mut TenantTx, id: DatasourceId) -> Result<Option<Datasource>> {
+    Ok(repository::find(tx, id).await?)
+}
+
+/// The datasource with its config, whose secrets are masked; `null` where its `connection_key` names none.
+///
+/// # Errors
+/// 404.
+pub async fn get_with_config(ctx: &TenantContext, id: DatasourceId) -> Result<DatasourceWithConfig> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let datasource = find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let row = config_repository::find_by_name(&mut tx, &datasource.connection_key).await?;
+    let config = row.map(|row| row.into_config(&tx));
+    Ok(DatasourceWithConfig { datasource, config })
+}
+
+/// # Errors
+/// 409 for a name that exists, 400 where its config is of another kind, 422.
+pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datasource> {
+    ctx.require(Permission::Configure)?;
+    let input = input.validate(&ctx.tenant)?;
+    let mut tx = ctx.begin().await?;
+    check_config(&ctx.app, &mut tx, &input).await?;
+    let datasource = repository::insert(&mut tx, &input)
+        .await
+        .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?;
+    tx.commit().await?;
+    Ok(datasource)
+}
+
+/// # Errors
+/// 404, 409 for a name that exists, 400 where its config is of another kind, 422.
+pub async fn replace(ctx: &TenantContext, id: DatasourceId, input: DatasourceInput) -> Result<Datasource> {
+    ctx.require(Permission::Configure)?;
+    let input = input.validate(&ctx.tenant)?;
+    let mut tx = ctx.begin().await?;
+    check_config(&ctx.app, &mut tx, &input).await?;
+    let datasource = repository::update(&mut tx, id, &input)
+        .await
+        .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?
+        .ok_or_else(|| not_found(id))?;
+    tx.commit().await?;
+    Ok(datasource)
+}
+
+/// Deletes the datasource with its rules.
+///
+/// # Errors
+/// 404.
+pub async fn delete(ctx: &TenantContext, id: DatasourceId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(not_found(id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+/// What a look-up needs, or why it cannot be made: a sentence that becomes the verdict `error`.
+///
+/// # Errors
+/// The vault's and the database's.
+pub async fn connection(
+    app: &AppState,
+    tx: &mut TenantTx,
+    datasource: &Datasource,
+) -> Result<Result<Connection, String>> {
+    if !datasource.is_active {
+        return Ok(Err(format!("the datasource {} is not active", datasource.name)));
+    }
+    match config_service::connection(app, tx, &datasource.connection_key).await {
+        Ok(Some(found)) if found.endpoint.serves(datasource.datasource_type) => Ok(Ok(found)),
+        Ok(Some(_)) => Ok(Err(format!(
+            "the config {} does not lead to a datasource of the type {}",
+            datasource.connection_key, datasource.datasource_type
+        ))),
+        Ok(None) => Ok(Err(format!("there is no config {}", datasource.connection_key))),
+        Err(crate::server::Error::Problem(problem)) => Ok(Err(problem.detail)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A config may come later; one that is there must be of the datasource's kind.
+async fn check_config(app: &AppState, tx: &mut TenantTx, input: &DatasourceInput) -> Result<()> {
+    match config_service::connection(app, tx, &input.connection_key).await? {
+        Some(found) if !found.endpoint.serves(input.datasource_type) => Err(Problem::business_rule(format!(
+            "Config '{}' does not lead to a datasource of the type {}",
+            input.connection_key, input.datasource_type
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+fn not_found(id: DatasourceId) -> Problem {
+    Problem::not_found("Datasource", id)
+}
+
+fn already_exists(input: &DatasourceInput) -> Problem {
+    Problem::already_exists("Datasource", &input.name)
+}

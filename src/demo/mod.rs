@@ -1,0 +1,173 @@
+//! Two tenants to look at, with their data: a SQLite file, a CSV, and an HTTP API that this server offers.
+//!
+//! Everything is made by the same services that people and programs use.
+
+pub mod api;
+mod data;
+
+use std::{collections::HashMap, fs, path::Path};
+
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    datasources::{
+        dto::{DatasourceConfigInput, DatasourceInput, MASK},
+        server::{config_service, service as datasources},
+    },
+    emails::server::service as emails,
+    intents::{
+        dto::{IntentInput, IntentWithRulesInput},
+        server::service as intents,
+    },
+    rules::dto::RuleInput,
+    server::{AppState, CallerContext, Error, Result, TenantContext, extract::parse_json, paging::Page},
+    shared::{DatasourceId, Problem, TenantId},
+    tenants::{dto::TenantInput, server::service as tenants},
+};
+use data::{DEMOS, Demo};
+
+/// What a demo's `demo.json` holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Script {
+    tenant: TenantInput,
+    datasource_configs: Vec<DatasourceConfigInput>,
+    datasources: Vec<DatasourceInput>,
+    intents: Vec<ScriptIntent>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptIntent {
+    intent: IntentInput,
+    /// As in `with-rules`, but a datasource is named.
+    validation_rules: Vec<Value>,
+}
+
+/// Loads the demo on behalf of a person.
+///
+/// # Errors
+/// 403 for anyone but an instance administrator.
+pub async fn load_for(ctx: &CallerContext) -> Result<()> {
+    ctx.require_instance_admin()?;
+    load(&ctx.app).await
+}
+
+/// Loads each of the demo's tenants that is not there. Of one that is, only the address of the demo's API is
+/// brought up to date: the server may listen elsewhere today.
+///
+/// # Errors
+/// Whatever a service says; a tenant that could not be loaded whole is taken away again.
+pub async fn load(app: &AppState) -> Result<()> {
+    let caller = CallerContext::system(app.clone());
+    for demo in &DEMOS {
+        let script = script(app, demo)?;
+        let id: TenantId = demo.tenant.parse().map_err(Error::internal)?;
+        match tenants::create(&caller, script.tenant.clone()).await {
+            Ok(_) => {}
+            Err(Error::Problem(problem)) if problem.status == 409 => {
+                refresh_address(&caller.in_tenant(&id).await?, demo).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        let ctx = caller.in_tenant(&id).await?;
+        if let Err(error) = fill(&ctx, demo, script).await {
+            tenants::delete(&caller, &id).await?;
+            return Err(error);
+        }
+        tracing::info!(tenant = %id, "demo loaded");
+    }
+    Ok(())
+}
+
+fn script(app: &AppState, demo: &Demo) -> Result<Script> {
+    let text =
+        demo.script.replace("{{DEMO_API}}", &api::base_url(app)).replace("{{DEMO_TOKEN}}", &api::token(app));
+    Ok(parse_json(text.as_bytes())?)
+}
+
+async fn fill(ctx: &TenantContext, demo: &Demo, script: Script) -> Result<()> {
+    write_files(ctx, demo).await?;
+    for config in script.datasource_configs {
+        config_service::create(ctx, config).await?;
+    }
+    let mut ids: HashMap<String, DatasourceId> = HashMap::new();
+    for datasource in script.datasources {
+        let made = datasources::create(ctx, datasource).await?;
+        ids.insert(made.name, made.datasource_id);
+    }
+    for ScriptIntent { intent, validation_rules } in script.intents {
+        let validation_rules =
+            validation_rules.into_iter().map(|rule| with_id(rule, &ids)).collect::<Result<Vec<_>>>()?;
+        intents::create_with_rules(ctx, IntentWithRulesInput { intent, validation_rules }).await?;
+    }
+    // The first of the files last, so that it stands on top of the list.
+    for (_, raw) in demo.messages.iter().rev() {
+        emails::receive(ctx, "demo", raw, None).await?;
+    }
+    Ok(())
+}
+
+fn with_id(mut rule: Value, ids: &HashMap<String, DatasourceId>) -> Result<RuleInput> {
+    if let Some(members) = rule.as_object_mut()
+        && let Some(name) = members.remove("datasource")
+        && let Some(name) = name.as_str()
+    {
+        let id =
+            ids.get(name).ok_or_else(|| Problem::business_rule(format!("Invalid datasource '{name}'")))?;
+        members.insert("datasource_id".into(), id.0.into());
+    }
+    let bytes = serde_json::to_vec(&rule).map_err(Error::internal)?;
+    Ok(parse_json(&bytes)?)
+}
+
+async fn write_files(ctx: &TenantContext, demo: &Demo) -> Result<()> {
+    let folder = ctx.app.config.files_dir(&ctx.tenant);
+    fs::create_dir_all(&folder).map_err(Error::internal)?;
+    for (name, text) in demo.files {
+        match name.strip_suffix(".sql") {
+            Some(stem) => write_sqlite(&folder.join(format!("{stem}.sqlite")), text).await?,
+            None => fs::write(folder.join(name), text).map_err(Error::internal)?,
+        }
+    }
+    Ok(())
+}
+
+async fn write_sqlite(path: &Path, sql: &'static str) -> Result<()> {
+    let _ = fs::remove_file(path);
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&options).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+async fn refresh_address(ctx: &TenantContext, demo: &Demo) -> Result<()> {
+    let ours = format!("/demo-api/{}", demo.tenant);
+    let address = format!("{}/{}", api::base_url(&ctx.app), demo.tenant);
+    for config in config_service::list(ctx, Page::first()).await? {
+        let Some(url) = &config.base_url else { continue };
+        if !url.ends_with(&ours) || *url == address {
+            continue;
+        }
+        let masked = config.auth_config.as_object().cloned().unwrap_or_default();
+        let input = DatasourceConfigInput {
+            name: config.name,
+            protocol: config.protocol,
+            driver_family: config.driver_family,
+            base_url: Some(address.clone()),
+            auth_type: config.auth_type,
+            auth_config: masked.into_iter().map(|(name, _)| (name, MASK.into())).collect(),
+            connection_json: config.connection_json.as_object().cloned().unwrap_or_default(),
+            tenant_id: None,
+            config_id: Default::default(),
+            created_at: Default::default(),
+            updated_at: Default::default(),
+        };
+        config_service::replace(ctx, config.config_id, input).await?;
+    }
+    Ok(())
+}

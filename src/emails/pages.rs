@@ -1,0 +1,14 @@
+//! Messages: the list, and one with why it was decided so.
+
+mod actions;
+mod detail;
+mod evidence;
+mod filters;
+mod list;
+mod marks;
+mod query;
+mod verdict;
+
+pub use detail::MessagePage;
+pub use list::{MessageTable, MessagesPage, NoMessages};
+pub use marks::DecisionMark;

@@ -1,0 +1,100 @@
+//! The filters of the list.
+
+use leptos::prelude::*;
+use leptos_router::components::Form;
+
+use super::{marks::decision_words, query::ListQuery};
+use crate::{
+    app::CurrentTenant,
+    emails::dto::{Decision, EmailStatus},
+    intents::api::list_intents,
+    ui::{
+        form::Choice,
+        icons::{Glyph, Icon},
+    },
+};
+
+/// The id of the search field, which `/` leads to.
+pub const SEARCH: &str = "message-search";
+
+/// A plain form whose fields are the address's query.
+#[component]
+pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
+    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let decisions = or_any(
+        Decision::ALL.iter().map(|decision| (decision.to_string(), decision_words(*decision).2.to_owned())),
+    );
+    let statuses = or_any(EmailStatus::ALL.iter().map(|status| {
+        let words = match status {
+            EmailStatus::Queued => "Waiting",
+            EmailStatus::Processing => "Being decided",
+            EmailStatus::Done => "Done",
+        };
+        (status.to_string(), words.to_owned())
+    }));
+    let text = move || query.read().filter.q.clone().unwrap_or_default();
+    let chosen =
+        Signal::derive(move || query.read().filter.intent_id.map(|id| id.to_string()).unwrap_or_default());
+    view! {
+        <Form method="get" action=move || tenant.page("/messages") attr:class="filters" attr:role="search">
+            <label class="field field--search">
+                <span class="field__label">"Search"</span>
+                <input
+                    id=SEARCH
+                    type="search"
+                    name="q"
+                    value=text
+                    prop:value=text
+                    placeholder="Sender, recipient or subject"
+                    maxlength="200"
+                    aria-keyshortcuts="/"
+                />
+            </label>
+            <Choice
+                label="Decision"
+                name="decision"
+                chosen=Signal::derive(move || {
+                    query.read().filter.decision.map(|decision| decision.to_string()).unwrap_or_default()
+                })
+                options=decisions
+            />
+            <Choice
+                label="Status"
+                name="status"
+                chosen=Signal::derive(move || {
+                    query.read().filter.status.map(|status| status.to_string()).unwrap_or_default()
+                })
+                options=statuses
+            />
+            <Transition>
+                {move || Suspend::new(async move {
+                    let intents = intents.await.unwrap_or_default();
+                    let options =
+                        or_any(intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name)));
+                    view! { <Choice label="Intent" name="intent" chosen options/> }
+                })}
+            </Transition>
+            <div class="filters__actions">
+                <button type="submit" class="button">
+                    <Icon glyph=Glyph::Search/>
+                    "Filter"
+                </button>
+                {move || {
+                    (!query.read().is_unfiltered())
+                        .then(|| {
+                            view! {
+                                <a class="button button--quiet" href=tenant.page("/messages")>
+                                    "Clear"
+                                </a>
+                            }
+                        })
+                }}
+            </div>
+        </Form>
+    }
+}
+
+/// The options, after the one that chooses none.
+fn or_any(options: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    std::iter::once((String::new(), "Any".to_owned())).chain(options).collect()
+}

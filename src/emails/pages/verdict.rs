@@ -1,0 +1,81 @@
+//! What each rule said.
+
+use leptos::prelude::*;
+
+use super::{
+    evidence::EvidenceView,
+    marks::{VerdictMark, verdict_words},
+};
+use crate::{
+    emails::dto::VerdictEntry,
+    rules::{
+        dto::Verdict,
+        pages::{on_fail_words, rule_words},
+    },
+    ui::panel::Empty,
+};
+
+/// The verdicts of the last run, in the order of the rules.
+#[component]
+pub fn Verdicts(verdicts: Vec<VerdictEntry>) -> impl IntoView {
+    let content = if verdicts.is_empty() {
+        view! {
+            <Empty title="No rule was asked">
+                <p>"It has no intent, its intent has no rules, or it still waits."</p>
+            </Empty>
+        }
+        .into_any()
+    } else {
+        let cards = verdicts.into_iter().map(|entry| view! { <VerdictCard entry/> }).collect_view();
+        view! { <ol class="cards" data-testid="verdicts">{cards}</ol> }.into_any()
+    };
+    view! {
+        <section class="section section--first" aria-labelledby="rules">
+            <h2 id="rules">"Rules"</h2>
+            {content}
+        </section>
+    }
+}
+
+#[component]
+fn VerdictCard(entry: VerdictEntry) -> impl IntoView {
+    let VerdictEntry {
+        rule_type,
+        field_name,
+        datasource,
+        on_fail,
+        verdict,
+        reason,
+        evidence,
+        duration_ms,
+        ..
+    } = entry;
+    let tone = verdict_words(verdict).0.class();
+    // What passed needs no proof at first sight; what did not is why the operator is here.
+    let is_open = matches!(verdict, Verdict::Fail | Verdict::Error);
+    let words = rule_words(rule_type, &field_name, datasource.as_deref());
+    view! {
+        <li class=format!("card card--verdict {tone}") data-testid="verdict" data-verdict=verdict.as_str()>
+            <div class="card__head">
+                <VerdictMark verdict/>
+                <h3 class="card__title">{words}</h3>
+            </div>
+            <p class="card__reason" data-testid="reason">{reason}</p>
+            <p class="hint">
+                <code>{rule_type.as_str()}</code>
+                " on "
+                <code>{field_name}</code>
+                {format!(" · {} · {}", on_fail_words(on_fail), time_words(duration_ms))}
+            </p>
+            <details class="details" open=is_open>
+                <summary>"Evidence"</summary>
+                <EvidenceView evidence datasource/>
+            </details>
+        </li>
+    }
+}
+
+/// `12 ms`, in whole milliseconds.
+fn time_words(ms: f64) -> String {
+    if ms < 1.0 { "less than 1 ms".to_owned() } else { format!("{} ms", ms.round() as i64) }
+}

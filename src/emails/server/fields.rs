@@ -1,0 +1,186 @@
+//! The fields of a message: what conditions match, extractors read, and templates name.
+
+use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
+use serde_json::{Map, Value};
+
+/// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(std::collections::BTreeMap<String, String>);
+
+/// A field that is longer is cut here, in bytes; a body larger than this is matched by its beginning.
+const MAX_FIELD: usize = 1 << 20;
+/// What is stored of a field for show, in bytes. The message itself is kept whole.
+const MAX_STORED: usize = 64 << 10;
+
+impl Fields {
+    /// `None` where the message has no such field.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// As `get`; an empty field counts as absent, since nothing can be looked up by it.
+    pub fn present(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.trim().is_empty())
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        let value = value.replace('\0', "\u{fffd}");
+        self.0.insert(name.to_owned(), cut(&value, MAX_FIELD).to_owned());
+    }
+
+    /// For storing and showing.
+    pub fn to_json(&self) -> Map<String, Value> {
+        self.0.iter().map(|(name, value)| (name.clone(), cut(value, MAX_STORED).into())).collect()
+    }
+}
+
+fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// A message as it was read.
+#[derive(Debug)]
+pub struct Parsed {
+    pub fields: Fields,
+    pub message_id: String,
+    /// Why it could not be read as a message, if so; the fields then hold what could be made out.
+    pub error: Option<String>,
+}
+
+/// Reads a message (RFC 5322, MIME) with mail-parser. Never fails: what cannot be read is told and kept.
+pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
+    let mut fields = Fields::default();
+    fields.set("received_at", &received_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+    let message = MessageParser::default().parse(raw);
+    let Some(message) = message.filter(|message| !message.headers().is_empty()) else {
+        fields.set("body", &String::from_utf8_lossy(raw));
+        let error = Some("it has no header, so it is no message (RFC 5322)".to_owned());
+        return Parsed { fields, message_id: String::new(), error };
+    };
+    addresses(&message, &mut fields);
+    fields.set("subject", message.subject().unwrap_or_default());
+    if let Some(body) = message.body_text(0) {
+        fields.set("body", &body);
+    }
+    let message_id = message.message_id().unwrap_or_default().to_owned();
+    fields.set("message_id", &message_id);
+    let names: Vec<&str> =
+        message.attachments().map(|part| part.attachment_name().unwrap_or("unnamed")).collect();
+    fields.set("attachment_count", &names.len().to_string());
+    fields.set("attachment_names", &names.join(", "));
+    headers(&message, &mut fields);
+    let has_sender = fields.present("sender_email").is_some();
+    let error =
+        (!has_sender && message.from().is_none() && message.date().is_none() && message.subject().is_none())
+            .then(|| {
+                "it has neither From, Date nor Subject, so it is hardly a message (RFC 5322, section 3.6)"
+                    .into()
+            });
+    Parsed { fields, message_id: message_id.replace('\0', "\u{fffd}"), error }
+}
+
+fn addresses(message: &Message<'_>, fields: &mut Fields) {
+    let first = |address: Option<&Address<'_>>| -> Option<(String, String)> {
+        let found = address?.first()?;
+        let email = found.address.as_deref().unwrap_or_default().trim().to_lowercase();
+        Some((email, found.name.as_deref().unwrap_or_default().trim().to_owned()))
+    };
+    if let Some((email, name)) = first(message.from()) {
+        fields.set("sender_domain", email.rsplit_once('@').map_or("", |(_, domain)| domain));
+        fields.set("sender_email", &email);
+        fields.set("sender_name", &name);
+    }
+    if let Some((email, _)) = first(message.to()) {
+        fields.set("recipient_email", &email);
+    }
+    if let Some((email, _)) = first(message.reply_to()) {
+        fields.set("reply_to", &email);
+    }
+}
+
+/// `header.<name>`: decoded where it is text, as it stands otherwise; several of one name on a line each.
+fn headers(message: &Message<'_>, fields: &mut Fields) {
+    for header in message.headers() {
+        let name = format!("header.{}", header.name().to_ascii_lowercase());
+        if !crate::shared::template::is_field_name(&name) {
+            continue;
+        }
+        let raw = message
+            .raw_message()
+            .get(header.offset_start() as usize..header.offset_end() as usize)
+            .map(|bytes| unfold(&String::from_utf8_lossy(bytes)))
+            .unwrap_or_default();
+        let value = match header.value() {
+            HeaderValue::Text(text) => text.to_string(),
+            HeaderValue::TextList(texts) => texts.join(", "),
+            _ => raw,
+        };
+        let value = match fields.get(&name) {
+            Some(before) => format!("{before}\n{value}"),
+            None => value,
+        };
+        fields.set(&name, &value);
+    }
+}
+
+/// Folding white space is one space (RFC 5322, section 2.2.3).
+fn unfold(raw: &str) -> String {
+    raw.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fields(raw: &str) -> Parsed {
+        parse(raw.as_bytes(), chrono::DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_parts_of_a_message_become_fields() {
+        let parsed = fields(
+            "From: =?utf-8?q?Zo=C3=AB?= <Zoe@Example.COM>\r\nTo: Sales <sales@acme.example>, b@c.d\r\n\
+             Reply-To: other@example.com\r\nSubject: =?utf-8?b?UsO8Y2tzZW5kdW5n?=\r\nMessage-ID: <1@x>\r\n\
+             Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nX-Thing: one\r\n two\r\nList-Unsubscribe: <http://x.example/u>\r\n\r\nHello",
+        );
+        for (name, value) in [
+            ("sender_email", "zoe@example.com"),
+            ("sender_domain", "example.com"),
+            ("sender_name", "Zoë"),
+            ("recipient_email", "sales@acme.example"),
+            ("reply_to", "other@example.com"),
+            ("subject", "Rücksendung"),
+            ("body", "Hello"),
+            ("message_id", "1@x"),
+            ("attachment_count", "0"),
+            ("received_at", "1970-01-01T00:00:00Z"),
+            ("header.x-thing", "one two"),
+        ] {
+            assert_eq!(parsed.fields.get(name), Some(value), "{name}");
+        }
+        assert!(
+            parsed.fields.get("header.list-unsubscribe").is_some_and(|v| v.contains("http://x.example/u"))
+        );
+        assert_eq!(parsed.error, None);
+        assert_eq!(parsed.fields.present("attachment_names"), None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_and_kept() {
+        assert!(fields("").error.is_some());
+        assert!(fields("just a line of text without any header at all").error.is_some());
+        assert_eq!(fields("Subject: a\0b\r\n\r\nx\0y").fields.get("subject"), Some("a\u{fffd}b"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_crash_the_reading_and_no_field_holds_nul(raw in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+            let parsed = parse(&raw, chrono::DateTime::UNIX_EPOCH);
+            for value in parsed.fields.to_json().values() {
+                prop_assert!(!value.as_str().is_some_and(|text| text.contains('\0')));
+            }
+        }
+    }
+}

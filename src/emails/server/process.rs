@@ -1,0 +1,234 @@
+//! One message through the engine: read, classify, extract, validate, decide, store.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    fields::{self, Parsed},
+    queue::{self, Job},
+    repository::{self, Outcome},
+};
+use crate::{
+    datasources::server::service as datasources,
+    emails::dto::{Classification, ClassificationMethod, Decision},
+    intents::{
+        dto::Intent,
+        server::{matching, repository as intents},
+    },
+    rules::{
+        dto::Verdict,
+        server::{
+            engine::{self, Judged, ReadyRule, shorten},
+            service as rules,
+        },
+    },
+    server::{AppState, Result, TenantTx},
+};
+
+/// A worker that died with a message this often has probably died of it: then a person looks at it.
+const CRASHES: i32 = 10;
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ran {
+    Decided(Decision),
+    /// A datasource could not be asked; the message is tried again.
+    RetryLater,
+    /// The job is another worker's now, or the message is gone.
+    Lost,
+}
+
+/// Everything that a run needs, read in one transaction that is over before anything is asked.
+struct Prepared {
+    parsed: Parsed,
+    intent: Option<Intent>,
+    classification: Classification,
+    rules: Vec<ReadyRule>,
+}
+
+/// Processes the message of a claimed job.
+///
+/// # Errors
+/// The database's and the vault's; the job then comes up again when its lease ends.
+pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    let Some(prepared) = prepare(app, &mut tx, job).await? else { return Ok(Ran::Lost) };
+    tx.commit().await?;
+
+    let tried_out = job.attempts >= app.config.job_max_attempts;
+    let gave_up = job.attempts > app.config.job_max_attempts + CRASHES;
+    let judged = if gave_up {
+        Vec::new()
+    } else {
+        engine::run(&app.lookups, &prepared.rules, &prepared.parsed.fields).await
+    };
+    if let Some(fault) = judged.iter().find(|judged| judged.transient)
+        && !tried_out
+    {
+        return retry(app, job, &fault.entry.reason).await;
+    }
+
+    let decision = match &prepared.intent {
+        None => Decision::Review,
+        Some(_) if gave_up || prepared.parsed.error.is_some() => Decision::Review,
+        Some(_) => engine::decide(&judged),
+    };
+    let explanation = if gave_up {
+        "FlowEngine could not process this message: each attempt broke off. A person should look at it."
+            .into()
+    } else {
+        explain(&prepared, &judged, decision)
+    };
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::finish(&mut tx, job).await? {
+        return Ok(Ran::Lost);
+    }
+    let outcome = Outcome {
+        intent: prepared.intent.as_ref().map(|intent| (intent.intent_id, intent.name.as_str())),
+        classification: &prepared.classification,
+        fields: prepared.parsed.fields.to_json(),
+        parse_error: prepared.parsed.error.as_deref(),
+        decision,
+        explanation: &explanation,
+        verdicts: &judged.iter().map(|judged| &judged.entry).collect::<Vec<_>>(),
+    };
+    repository::store_outcome(&mut tx, job.email_id, &outcome).await?;
+    tx.commit().await?;
+    Ok(Ran::Decided(decision))
+}
+
+async fn prepare(app: &AppState, tx: &mut TenantTx, job: &Job) -> Result<Option<Prepared>> {
+    if !queue::extend(tx, job).await? {
+        return Ok(None);
+    }
+    let Some(stored) = repository::take_up(tx, job.email_id).await? else { return Ok(None) };
+    let mut parsed = fields::parse(&stored.raw, stored.received_at);
+    let all = intents::active_by_priority(tx).await?;
+    let (intent, classification) =
+        matching::classify(&all, stored.requested_intent.as_deref(), &parsed.fields);
+    let intent = intent.cloned();
+    let rules = match &intent {
+        None => Vec::new(),
+        Some(intent) => {
+            matching::extract(&intent.extractors, &mut parsed.fields);
+            ready_rules(app, tx, intent).await?
+        }
+    };
+    Ok(Some(Prepared { parsed, intent, classification, rules }))
+}
+
+/// The intent's active rules by priority, each with the connection that its look-up needs.
+async fn ready_rules(app: &AppState, tx: &mut TenantTx, intent: &Intent) -> Result<Vec<ReadyRule>> {
+    let mut known = HashMap::new();
+    let mut ready = Vec::new();
+    for rule in rules::of_intent(tx, intent.intent_id, true).await? {
+        let datasource = match rule.datasource_id {
+            None => None,
+            Some(id) => {
+                if let std::collections::hash_map::Entry::Vacant(entry) = known.entry(id) {
+                    // The foreign key sees to it that it is there.
+                    let found = match datasources::find(tx, id).await? {
+                        Some(datasource) => {
+                            let connection = datasources::connection(app, tx, &datasource).await?;
+                            Some((datasource, connection))
+                        }
+                        None => None,
+                    };
+                    entry.insert(found);
+                }
+                known.get(&id).cloned().flatten()
+            }
+        };
+        let conditions = rules::parsed(&rule, datasource.as_ref().map(|(datasource, _)| datasource));
+        ready.push(ReadyRule {
+            rule,
+            conditions,
+            datasource_name: datasource.as_ref().map(|(datasource, _)| datasource.name.clone()),
+            connection: datasource.map(|(_, connection)| connection),
+        });
+    }
+    Ok(ready)
+}
+
+async fn retry(app: &AppState, job: &Job, reason: &str) -> Result<Ran> {
+    let delay = backoff(app.config.job_retry_base, job.attempts);
+    let note = format!(
+        "{reason}. Tried {} of {} times; the next try is in about {} s.",
+        job.attempts,
+        app.config.job_max_attempts,
+        delay.as_secs().max(1)
+    );
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::retry_later(&mut tx, job, delay, reason).await? {
+        return Ok(Ran::Lost);
+    }
+    repository::requeue(&mut tx, job.email_id, Some(&note)).await?;
+    tx.commit().await?;
+    Ok(Ran::RetryLater)
+}
+
+/// Doubled at each attempt, at most an hour, with up to half of it as jitter, so that a datasource that comes
+/// back is not met by everybody at once.
+pub fn backoff(base: Duration, attempts: i32) -> Duration {
+    let doublings = attempts.saturating_sub(1).clamp(0, 20).cast_unsigned();
+    let wait = base.saturating_mul(1 << doublings).min(Duration::from_secs(3_600));
+    wait.mul_f64(rand::random_range(1.0..1.5))
+}
+
+/// Why it was decided so, in a sentence or two.
+fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String {
+    if let Some(error) = &prepared.parsed.error {
+        return format!("The message could not be read: {error}. A person should look at it.");
+    }
+    let Some(intent) = &prepared.intent else {
+        return match prepared.classification.method {
+            ClassificationMethod::Requested => {
+                let why = prepared.classification.because.first().map_or("", String::as_str);
+                format!("No intent: {why}. A person should look at it.")
+            }
+            _ => "No intent's match conditions hold. A person should look at it.".into(),
+        };
+    };
+    let deciding: Vec<&str> = judged
+        .iter()
+        .filter(|judged| engine::consequence(judged) == Some(decision))
+        .map(|judged| judged.entry.reason.as_str())
+        .collect();
+    let warnings: Vec<&str> = judged
+        .iter()
+        .filter(|judged| {
+            matches!(judged.entry.verdict, Verdict::Fail | Verdict::Error)
+                && engine::consequence(judged).is_none()
+        })
+        .map(|judged| judged.entry.reason.as_str())
+        .collect();
+    let name = &intent.name;
+    let list = |reasons: &[&str]| shorten(&reasons.join("; "), 1_000);
+    let mut text = match decision {
+        Decision::Accepted if judged.is_empty() => format!("Accepted: {name} has no active rules."),
+        Decision::Accepted if warnings.is_empty() => match judged.len() {
+            1 => format!("Accepted: the one rule of {name} passed."),
+            n => format!("Accepted: all {n} rules of {name} passed."),
+        },
+        Decision::Accepted => format!("Accepted: no rule of {name} speaks against it."),
+        Decision::Rejected => format!("Rejected: {}.", list(&deciding)),
+        Decision::Review => format!("For review: {}.", list(&deciding)),
+    };
+    if !warnings.is_empty() {
+        text.push_str(&format!(" Worth noting: {}.", list(&warnings)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_with_jitter_and_is_bounded() {
+        let base = Duration::from_secs(2);
+        for (attempts, low, high) in [(1, 2.0, 3.0), (2, 4.0, 6.0), (5, 32.0, 48.0), (60, 3_600.0, 5_400.0)] {
+            let wait = backoff(base, attempts).as_secs_f64();
+            assert!((low..=high).contains(&wait), "{attempts}: {wait}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! SQL of messages and verdicts.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use crate::{
+    emails::dto::{
+        Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Evidence,
+        VerdictEntry,
+    },
+    rules::dto::{OnFail, RuleType, Verdict},
+    server::TenantTx,
+    shared::{EmailId, IntentId, RuleId},
+};
+
+/// A message that comes in.
+#[derive(Debug)]
+pub struct NewEmail<'a> {
+    pub email_id: EmailId,
+    pub source: &'a str,
+    pub message_id: &'a str,
+    pub content_hash: [u8; 32],
+    pub raw: &'a [u8],
+    pub parse_error: Option<&'a str>,
+    pub sender_email: &'a str,
+    pub sender_name: &'a str,
+    pub recipient_email: &'a str,
+    pub subject: &'a str,
+    pub received_at: DateTime<Utc>,
+    pub requested_intent: Option<&'a str>,
+    pub fields: Map<String, Value>,
+}
+
+/// What processing stores.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    pub intent: Option<(IntentId, &'a str)>,
+    pub classification: &'a Classification,
+    pub fields: Map<String, Value>,
+    pub parse_error: Option<&'a str>,
+    pub decision: Decision,
+    pub explanation: &'a str,
+    pub verdicts: &'a [&'a VerdictEntry],
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    email_id: EmailId,
+    message_id: String,
+    sender_email: String,
+    sender_name: String,
+    recipient_email: String,
+    subject: String,
+    received_at: DateTime<Utc>,
+    status: EmailStatus,
+    intent_id: Option<IntentId>,
+    intent_name: Option<String>,
+    decision: Option<Decision>,
+    explanation: String,
+    parse_error: Option<String>,
+}
+
+impl Row {
+    fn into_email(self, tx: &TenantTx) -> Email {
+        Email {
+            email_id: self.email_id,
+            tenant_id: tx.tenant().clone(),
+            message_id: self.message_id,
+            sender_email: self.sender_email,
+            sender_name: self.sender_name,
+            recipient_email: self.recipient_email,
+            subject: self.subject,
+            received_at: self.received_at,
+            status: self.status,
+            intent: self.intent_name.map(|name| EmailIntent { intent_id: self.intent_id, name }),
+            decision: self.decision,
+            explanation: self.explanation,
+            parse_error: self.parse_error,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DetailRow {
+    #[sqlx(flatten)]
+    email: Row,
+    fields: Json<Map<String, Value>>,
+    classification: Option<Json<Classification>>,
+    decided_by: Option<String>,
+    decided_at: Option<DateTime<Utc>>,
+    run: i32,
+}
+
+#[derive(sqlx::FromRow)]
+struct VerdictRow {
+    rule_id: RuleId,
+    rule_type: RuleType,
+    field_name: String,
+    datasource_name: Option<String>,
+    on_fail: OnFail,
+    verdict: Verdict,
+    reason: String,
+    evidence: Json<Evidence>,
+    duration_ms: f64,
+}
+
+/// What a worker reads of a message.
+#[derive(sqlx::FromRow)]
+pub struct Stored {
+    pub raw: Vec<u8>,
+    pub received_at: DateTime<Utc>,
+    pub requested_intent: Option<String>,
+}
+
+/// `None` where the same message from the same source is there already.
+pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Option<EmailId>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "INSERT INTO emails (tenant_id, email_id, source, message_id, content_hash, raw, parse_error, \
+         sender_email, sender_name, recipient_email, subject, received_at, requested_intent, fields) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         ON CONFLICT ON CONSTRAINT uq_eivs_emails_tenant_message DO NOTHING RETURNING email_id",
+    )
+    .bind(tenant.as_str())
+    .bind(email.email_id)
+    .bind(email.source)
+    .bind(email.message_id)
+    .bind(email.content_hash.as_slice())
+    .bind(email.raw)
+    .bind(email.parse_error)
+    .bind(email.sender_email)
+    .bind(email.sender_name)
+    .bind(email.recipient_email)
+    .bind(email.subject)
+    .bind(email.received_at)
+    .bind(email.requested_intent)
+    .bind(Json(&email.fields))
+    .fetch_optional(tx.conn())
+    .await
+}
+
+pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<(EmailId, EmailStatus)> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT email_id, status FROM emails WHERE tenant_id = $1 AND source = $2 AND message_id = $3 \
+         AND content_hash = $4",
+    )
+    .bind(tenant.as_str())
+    .bind(email.source)
+    .bind(email.message_id)
+    .bind(email.content_hash.as_slice())
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// Newest first, before the id `before`.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Email>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
+         intent_id, intent_name, decision, explanation, parse_error FROM emails WHERE tenant_id = $1 \
+         AND ($2::uuid IS NULL OR email_id < $2) AND ($3::text IS NULL OR decision = $3) \
+         AND ($4::text IS NULL OR status = $4) AND ($5::bigint IS NULL OR intent_id = $5) \
+         AND ($6::text IS NULL OR strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email \
+              || ' ' || subject), lower($6)) > 0) \
+         ORDER BY email_id DESC LIMIT $7",
+    )
+    .bind(tenant.as_str())
+    .bind(before)
+    .bind(filter.decision.map(Decision::as_str))
+    .bind(filter.status.map(EmailStatus::as_str))
+    .bind(filter.intent_id)
+    .bind(filter.q.as_deref())
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
+}
+
+pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<DetailRow> = sqlx::query_as(
+        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
+         intent_id, intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
+         decided_at, run FROM emails WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let verdicts: Vec<VerdictRow> = sqlx::query_as(
+        "SELECT rule_id, rule_type, field_name, datasource_name, on_fail, verdict, reason, evidence, duration_ms \
+         FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(row.run)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Some(EmailDetail {
+        email: row.email.into_email(tx),
+        fields: row.fields.0,
+        classification: row.classification.map(|json| json.0),
+        decided_by: row.decided_by,
+        decided_at: row.decided_at,
+        run: row.run,
+        verdicts: verdicts
+            .into_iter()
+            .map(|row| VerdictEntry {
+                rule_id: row.rule_id,
+                rule_type: row.rule_type,
+                field_name: row.field_name,
+                datasource: row.datasource_name,
+                on_fail: row.on_fail,
+                verdict: row.verdict,
+                reason: row.reason,
+                evidence: row.evidence.0,
+                duration_ms: row.duration_ms,
+            })
+            .collect(),
+        deliveries: Vec::new(),
+    }))
+}
+
+/// The bytes as they came.
+pub async fn raw(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<u8>>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT raw FROM emails WHERE tenant_id = $1 AND email_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await
+}
+
+/// Reads a message for processing, and marks it as such.
+pub async fn take_up(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "UPDATE emails SET status = 'processing' WHERE tenant_id = $1 AND email_id = $2 \
+         RETURNING raw, received_at, requested_intent",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Puts a message back into the queue's sight. `note` says what it waits for.
+pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: Option<&str>) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE emails SET status = 'queued', explanation = coalesce($3, explanation) \
+         WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(note)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores what processing came to: a new run, with its verdicts.
+pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let run: i32 = sqlx::query_scalar(
+        "UPDATE emails SET status = 'done', run = run + 1, intent_id = $3, intent_name = $4, classification = $5, \
+         fields = $6, parse_error = $7, decision = $8, explanation = $9, decided_by = 'FlowEngine', \
+         decided_at = now() WHERE tenant_id = $1 AND email_id = $2 RETURNING run",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(outcome.intent.map(|(intent, _)| intent))
+    .bind(outcome.intent.map(|(_, name)| name))
+    .bind(Json(outcome.classification))
+    .bind(Json(&outcome.fields))
+    .bind(outcome.parse_error)
+    .bind(outcome.decision.as_str())
+    .bind(outcome.explanation)
+    .fetch_one(tx.conn())
+    .await?;
+    if outcome.verdicts.is_empty() {
+        return Ok(());
+    }
+    let v = outcome.verdicts;
+    // All verdicts in one statement: a round trip each would be the price of a run.
+    sqlx::query(
+        "INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, \
+         datasource_name, on_fail, verdict, reason, evidence, duration_ms) \
+         SELECT $1, $2, $3, * FROM unnest($4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], \
+         $10::text[], $11::text[], $12::jsonb[], $13::float8[])",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(run)
+    .bind((1..).take(v.len()).collect::<Vec<i32>>())
+    .bind(v.iter().map(|verdict| verdict.rule_id.0).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.rule_type.as_str()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.field_name.as_str()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.datasource.as_deref()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.on_fail.as_str()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.verdict.as_str()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.reason.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| Json(&verdict.evidence)).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.duration_ms).collect::<Vec<_>>())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A person's word.
+pub async fn decide(
+    tx: &mut TenantTx,
+    id: EmailId,
+    decision: Decision,
+    by: &str,
+    explanation: &str,
+) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE emails SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), \
+         explanation = $5 WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(decision.as_str())
+    .bind(by)
+    .bind(explanation)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,148 @@
+//! Business rules of messages.
+
+use chrono::Utc;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{fields, queue, repository};
+use crate::{
+    auth::server::authority::Permission,
+    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received},
+    intents::server::repository as intents,
+    server::{AppState, Result, TenantContext, error::OnConstraint},
+    shared::{EmailId, Problem, TenantId, validate::Checks},
+};
+
+/// Takes a message in: its bytes, what was read of it, and its job are one transaction. When this returns, they
+/// are on disk.
+///
+/// # Errors
+/// 422 for an empty body or an unknown intent; then nothing is stored. 403.
+pub async fn receive(
+    ctx: &TenantContext,
+    source: &str,
+    raw: &[u8],
+    intent: Option<&str>,
+) -> Result<Received> {
+    ctx.require(Permission::WorkMessages)?;
+    if raw.is_empty() {
+        return Err(Problem::invalid_field("body", "is empty: it must be a message (RFC 5322)").into());
+    }
+    let received_at = Utc::now();
+    let parsed = fields::parse(raw, received_at);
+    let text = |name: &str| parsed.fields.get(name).unwrap_or_default();
+    let email = repository::NewEmail {
+        email_id: EmailId(Uuid::now_v7()),
+        source,
+        message_id: &parsed.message_id,
+        content_hash: Sha256::digest(raw).into(),
+        raw,
+        parse_error: parsed.error.as_deref(),
+        sender_email: text("sender_email"),
+        sender_name: text("sender_name"),
+        recipient_email: text("recipient_email"),
+        subject: text("subject"),
+        received_at,
+        requested_intent: intent,
+        fields: parsed.fields.to_json(),
+    };
+    let mut tx = ctx.begin().await?;
+    if let Some(name) = intent
+        && intents::find_by_name(&mut tx, name).await?.is_none_or(|intent| !intent.is_active)
+    {
+        return Err(Problem::invalid_field("intent", format!("there is no active intent '{name}'")).into());
+    }
+    let Some(email_id) = repository::insert(&mut tx, &email).await? else {
+        let (email_id, status) = repository::find_duplicate(&mut tx, &email).await?;
+        return Ok(Received { email_id, status, duplicate: true });
+    };
+    queue::enqueue(&mut tx, email_id).await?;
+    tx.commit().await?;
+    ctx.app.job_bell.notify_one();
+    Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
+}
+
+/// Newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    ctx: &TenantContext,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> Result<Vec<Email>> {
+    ctx.require(Permission::Read)?;
+    Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: EmailId) -> Result<EmailDetail> {
+    ctx.require(Permission::Read)?;
+    find(&ctx.app, &ctx.tenant, id).await
+}
+
+/// # Errors
+/// 404.
+pub async fn find(app: &AppState, tenant: &TenantId, id: EmailId) -> Result<EmailDetail> {
+    let mut tx = app.database.tenant(tenant).await?;
+    repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id).into())
+}
+
+/// The bytes as they came.
+///
+/// # Errors
+/// 404.
+pub async fn raw(ctx: &TenantContext, id: EmailId) -> Result<Vec<u8>> {
+    ctx.require(Permission::Read)?;
+    repository::raw(&mut ctx.begin().await?, id).await?.ok_or_else(|| not_found(id).into())
+}
+
+/// Runs the message again with today's intents and rules.
+///
+/// # Errors
+/// 403, 404.
+pub async fn reprocess(ctx: &TenantContext, id: EmailId) -> Result<Received> {
+    ctx.require(Permission::WorkMessages)?;
+    let mut tx = ctx.begin().await?;
+    // First the job, as a worker does: both take the two rows in the same order.
+    queue::enqueue(&mut tx, id).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
+    if !repository::requeue(&mut tx, id, None).await? {
+        return Err(not_found(id).into());
+    }
+    tx.commit().await?;
+    ctx.app.job_bell.notify_one();
+    Ok(Received { email_id: id, status: EmailStatus::Queued, duplicate: false })
+}
+
+/// Sets a person's decision. A run that is under way is called off.
+///
+/// # Errors
+/// 403, 404, 422.
+pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: &str) -> Result<EmailDetail> {
+    ctx.require(Permission::WorkMessages)?;
+    let mut checks = Checks::default();
+    let note = checks.text("note", note.trim(), 2_000);
+    checks.finish()?;
+    let by = ctx.actor.label();
+    let word = match decision {
+        Decision::Accepted => "Accepted",
+        Decision::Rejected => "Rejected",
+        Decision::Review => "Put up for review",
+    };
+    let explanation =
+        if note.is_empty() { format!("{word} by {by}.") } else { format!("{word} by {by}: {note}") };
+    let mut tx = ctx.begin().await?;
+    // First the job, as a worker does: both take the two rows in the same order.
+    queue::cancel(&mut tx, id).await?;
+    if !repository::decide(&mut tx, id, decision, &by, &explanation).await? {
+        return Err(not_found(id).into());
+    }
+    tx.commit().await?;
+    get(ctx, id).await
+}
+
+fn not_found(id: EmailId) -> Problem {
+    Problem::not_found("Email", id)
+}

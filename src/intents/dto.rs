@@ -1,0 +1,215 @@
+//! Wire types of intents, and the checks that forms and the server share.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+use crate::{
+    rules::dto::RuleInput,
+    shared::{
+        IntentId, Problem, TenantId,
+        validate::{Checks, default_priority, yes},
+    },
+};
+
+/// The fields that every message has (DESIGN, section 1). `header.<name>` comes beside them.
+pub const MESSAGE_FIELDS: [&str; 11] = [
+    "sender_email",
+    "sender_domain",
+    "sender_name",
+    "recipient_email",
+    "reply_to",
+    "subject",
+    "body",
+    "message_id",
+    "received_at",
+    "attachment_count",
+    "attachment_names",
+];
+
+/// Whether every message can have this field, extractors aside.
+pub fn is_message_field(name: &str) -> bool {
+    MESSAGE_FIELDS.contains(&name)
+        || (name.starts_with("header.") && crate::shared::template::is_field_name(name))
+}
+
+/// A category of email.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub intent_id: IntentId,
+    pub tenant_id: TenantId,
+    pub name: String,
+    pub description: String,
+    pub is_active: bool,
+    /// Intents are tried lowest first.
+    pub priority: i32,
+    #[serde(rename = "match")]
+    pub conditions: MatchConditions,
+    pub extractors: Vec<Extractor>,
+    pub examples_count: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// When a message gets the intent: one of `any` (where there are any), each of `all`, and none of `none`.
+/// Without a condition in `any` or `all` no message gets it by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchConditions {
+    #[serde(default)]
+    pub any: Vec<Condition>,
+    #[serde(default)]
+    pub all: Vec<Condition>,
+    #[serde(default)]
+    pub none: Vec<Condition>,
+}
+
+/// One comparison of a field, without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    pub field: String,
+    pub op: MatchOp,
+    pub value: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchOp {
+    Equals,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Regex,
+}
+
+impl MatchOp {
+    /// As it reads in a sentence: `subject contains "invoice"`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::Contains => "contains",
+            Self::StartsWith => "starts with",
+            Self::EndsWith => "ends with",
+            Self::Regex => "matches",
+        }
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} \"{}\"", self.field, self.op.words(), self.value)
+    }
+}
+
+/// A pattern with one capture group over a part of the message, which gives the field `name`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extractor {
+    pub name: String,
+    /// A field of the message, or `subject_and_body`: the subject, a line break, the body.
+    pub field: String,
+    pub pattern: String,
+}
+
+/// The body of `POST` and `PUT` for intents.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntentInput {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default = "yes")]
+    pub is_active: bool,
+    #[serde(default = "default_priority")]
+    pub priority: i32,
+    #[serde(default, rename = "match")]
+    pub conditions: MatchConditions,
+    #[serde(default)]
+    pub extractors: Vec<Extractor>,
+    /// May repeat the tenant of the request, never name another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub intent_id: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub examples_count: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub created_at: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub updated_at: IgnoredAny,
+}
+
+impl IntentInput {
+    /// All checks but those of regular expressions, which need the server's engine.
+    ///
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn validate(mut self, tenant: &TenantId) -> Result<Self, Problem> {
+        let mut checks = Checks::default();
+        checks.same_tenant(self.tenant_id.as_deref(), tenant);
+        self.name = checks.name("name", &self.name);
+        self.description = checks.text("description", &self.description, 2_000);
+        let groups =
+            [("any", &self.conditions.any), ("all", &self.conditions.all), ("none", &self.conditions.none)];
+        for (group, conditions) in groups {
+            if conditions.len() > 100 {
+                checks.fault(format!("match.{group}"), "must have at most 100 conditions");
+            }
+            for (i, condition) in conditions.iter().enumerate() {
+                let at = format!("match.{group}[{i}]");
+                if !is_message_field(&condition.field) {
+                    checks.fault(
+                        format!("{at}.field"),
+                        format!("'{}' is not a field of a message", condition.field),
+                    );
+                }
+                if condition.value.is_empty() {
+                    checks.fault(format!("{at}.value"), "must not be empty");
+                }
+                checks.text(&format!("{at}.value"), &condition.value, 2_000);
+            }
+        }
+        if self.extractors.len() > 50 {
+            checks.fault("extractors", "must be at most 50");
+        }
+        for (i, extractor) in self.extractors.iter().enumerate() {
+            let name = extractor.name.as_str();
+            let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.len() <= 63
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if !well_formed {
+                checks
+                    .fault(format!("extractors[{i}].name"), "must be a lower-case word such as order_number");
+            } else if is_message_field(name) {
+                checks
+                    .fault(format!("extractors[{i}].name"), format!("'{name}' is a field of every message"));
+            } else if self.extractors[..i].iter().any(|other| other.name == name) {
+                checks.fault(format!("extractors[{i}].name"), format!("'{name}' stands twice"));
+            }
+            if !is_message_field(&extractor.field) && extractor.field != "subject_and_body" {
+                checks.fault(
+                    format!("extractors[{i}].field"),
+                    format!("'{}' is not a field of a message", extractor.field),
+                );
+            }
+        }
+        checks.finish()?;
+        Ok(self)
+    }
+}
+
+/// The body of `POST /api/intents/with-rules`: all of it is stored, or nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntentWithRulesInput {
+    pub intent: IntentInput,
+    #[serde(default)]
+    pub validation_rules: Vec<RuleInput>,
+}
+
+/// The answer to `POST /api/intents/with-rules`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IntentWithRules {
+    pub intent: Intent,
+    pub validation_rules: Vec<crate::rules::dto::ValidationRule>,
+}

@@ -1,0 +1,6 @@
+//! Intents: their rows, their rules of business, and the matching of messages.
+
+pub mod matching;
+pub mod repository;
+pub mod rest;
+pub mod service;

@@ -1,0 +1,145 @@
+//! SQL of intents.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use crate::{
+    intents::dto::{Extractor, Intent, IntentInput, MatchConditions},
+    server::TenantTx,
+    shared::IntentId,
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    intent_id: IntentId,
+    name: String,
+    description: String,
+    is_active: bool,
+    priority: i32,
+    r#match: Json<MatchConditions>,
+    extractors: Json<Vec<Extractor>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn into_intent(self, tx: &TenantTx) -> Intent {
+        Intent {
+            intent_id: self.intent_id,
+            tenant_id: tx.tenant().clone(),
+            name: self.name,
+            description: self.description,
+            is_active: self.is_active,
+            priority: self.priority,
+            conditions: self.r#match.0,
+            extractors: self.extractors.0,
+            examples_count: 0,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// Newest first, before the id `before`, `q` in name or description.
+pub async fn list(
+    tx: &mut TenantTx,
+    active_only: bool,
+    q: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<Intent>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT * FROM intents WHERE tenant_id = $1 AND (NOT $2 OR is_active) \
+         AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(lower(description), lower($3)) > 0) \
+         AND ($4::bigint IS NULL OR intent_id < $4) ORDER BY intent_id DESC LIMIT $5",
+    )
+    .bind(tenant.as_str())
+    .bind(active_only)
+    .bind(q)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_intent(tx)).collect())
+}
+
+/// The active intents in the order in which a message is tried against them.
+pub async fn active_by_priority(tx: &mut TenantTx) -> sqlx::Result<Vec<Intent>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT * FROM intents WHERE tenant_id = $1 AND is_active ORDER BY priority, intent_id",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_intent(tx)).collect())
+}
+
+pub async fn find(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<Option<Intent>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> = sqlx::query_as("SELECT * FROM intents WHERE tenant_id = $1 AND intent_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| row.into_intent(tx)))
+}
+
+pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> sqlx::Result<Option<Intent>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> = sqlx::query_as("SELECT * FROM intents WHERE tenant_id = $1 AND name = $2")
+        .bind(tenant.as_str())
+        .bind(name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| row.into_intent(tx)))
+}
+
+pub async fn insert(tx: &mut TenantTx, input: &IntentInput) -> sqlx::Result<Intent> {
+    let tenant = tx.tenant().clone();
+    let row: Row = sqlx::query_as(
+        "INSERT INTO intents (tenant_id, name, description, is_active, priority, match, extractors) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *",
+    )
+    .bind(tenant.as_str())
+    .bind(&input.name)
+    .bind(&input.description)
+    .bind(input.is_active)
+    .bind(input.priority)
+    .bind(Json(&input.conditions))
+    .bind(Json(&input.extractors))
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.into_intent(tx))
+}
+
+pub async fn update(tx: &mut TenantTx, id: IntentId, input: &IntentInput) -> sqlx::Result<Option<Intent>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> = sqlx::query_as(
+        "UPDATE intents SET name = $3, description = $4, is_active = $5, priority = $6, match = $7, \
+         extractors = $8, updated_at = now() WHERE tenant_id = $1 AND intent_id = $2 RETURNING *",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(&input.name)
+    .bind(&input.description)
+    .bind(input.is_active)
+    .bind(input.priority)
+    .bind(Json(&input.conditions))
+    .bind(Json(&input.extractors))
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| row.into_intent(tx)))
+}
+
+/// Its rules go with it.
+pub async fn delete(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query("DELETE FROM intents WHERE tenant_id = $1 AND intent_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,139 @@
+//! Business rules of intents.
+
+use super::{matching, repository};
+use crate::{
+    auth::server::authority::Permission,
+    intents::dto::{Intent, IntentInput, IntentWithRules, IntentWithRulesInput},
+    rules::server::service as rules,
+    server::{Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    shared::{IntentId, Problem, validate::Checks},
+};
+
+/// What a list of intents is narrowed to.
+#[derive(Debug)]
+pub struct Filter {
+    pub active_only: bool,
+    /// To be found in name or description.
+    pub q: Option<String>,
+    pub page: Page<i64>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { active_only: false, q: None, page: Page::first() }
+    }
+}
+
+/// Newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(ctx: &TenantContext, filter: &Filter) -> Result<Vec<Intent>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let page = filter.page;
+    Ok(repository::list(&mut tx, filter.active_only, filter.q.as_deref(), page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: IntentId) -> Result<Intent> {
+    ctx.require(Permission::Read)?;
+    find(&mut ctx.begin().await?, id).await
+}
+
+/// # Errors
+/// 404.
+pub async fn find(tx: &mut TenantTx, id: IntentId) -> Result<Intent> {
+    repository::find(tx, id).await?.ok_or_else(|| Problem::not_found("Intent", id).into())
+}
+
+/// # Errors
+/// 404.
+pub async fn get_with_rules(ctx: &TenantContext, id: IntentId) -> Result<IntentWithRules> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let intent = find(&mut tx, id).await?;
+    let validation_rules = rules::of_intent(&mut tx, id, false).await?;
+    Ok(IntentWithRules { intent, validation_rules })
+}
+
+/// # Errors
+/// 409 for a name that exists, 422.
+pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
+    ctx.require(Permission::Configure)?;
+    let input = checked(ctx, input)?;
+    let mut tx = ctx.begin().await?;
+    let intent = insert(&mut tx, &input).await?;
+    tx.commit().await?;
+    Ok(intent)
+}
+
+/// Intent and rules in one transaction: all of it is stored, or nothing.
+///
+/// # Errors
+/// As for the intent and for each rule, with the place of the fault.
+pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput) -> Result<IntentWithRules> {
+    ctx.require(Permission::Configure)?;
+    let mut checks = Checks::default();
+    let intent = checks.part("intent", checked(ctx, input.intent));
+    for (i, rule) in input.validation_rules.iter().enumerate() {
+        let at = format!("validation_rules[{i}]");
+        checks.part(&at, rule.validate(&ctx.tenant));
+        if rule.intent_id.is_some() {
+            checks.fault(format!("{at}.intent_id"), "is not known yet: the intent is made by this call");
+        }
+    }
+    checks.finish()?;
+    let intent = intent.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
+    let mut tx = ctx.begin().await?;
+    let intent = insert(&mut tx, &intent).await?;
+    let mut validation_rules = Vec::with_capacity(input.validation_rules.len());
+    for (i, rule) in input.validation_rules.iter().enumerate() {
+        let stored = rules::insert(&mut tx, &intent, rule).await;
+        validation_rules.push(rules::at_place(stored, &format!("validation_rules[{i}]"))?);
+    }
+    tx.commit().await?;
+    validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));
+    Ok(IntentWithRules { intent, validation_rules })
+}
+
+/// # Errors
+/// 404, 409 for a name that exists, 422; 422 too where a rule names an extractor that would go.
+pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> Result<Intent> {
+    ctx.require(Permission::Configure)?;
+    let input = checked(ctx, input)?;
+    let mut tx = ctx.begin().await?;
+    let intent = repository::update(&mut tx, id, &input)
+        .await
+        .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
+        .ok_or_else(|| Problem::not_found("Intent", id))?;
+    rules::check_all_of(&mut tx, &intent).await?;
+    tx.commit().await?;
+    Ok(intent)
+}
+
+/// Deletes the intent with its rules. Messages that had it keep its name.
+///
+/// # Errors
+/// 404.
+pub async fn delete(ctx: &TenantContext, id: IntentId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(Problem::not_found("Intent", id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
+    repository::insert(tx, input)
+        .await
+        .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))
+}
+
+fn checked(ctx: &TenantContext, input: IntentInput) -> Result<IntentInput, Problem> {
+    let input = input.validate(&ctx.tenant)?;
+    matching::check_patterns(&input.conditions, &input.extractors)?;
+    Ok(input)
+}

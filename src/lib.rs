@@ -1,0 +1,30 @@
+//! FlowEngine decides on the email that an organisation receives, and explains each decision.
+//!
+//! One folder a capability: `dto` (wire types), `api` (server functions), `pages` (views), `server` (REST,
+//! service, repository; compiled for the server only).
+
+pub mod app;
+pub mod auth;
+pub mod dashboard;
+pub mod datasources;
+pub mod emails;
+pub mod intents;
+pub mod rules;
+pub mod shared;
+pub mod tenants;
+pub mod ui;
+
+#[cfg(feature = "hydrate")]
+pub mod client;
+#[cfg(feature = "ssr")]
+pub mod demo;
+#[cfg(feature = "ssr")]
+pub mod server;
+
+/// Takes over the page that the server rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(app::App);
+}

@@ -1,0 +1,18 @@
+//! Server functions of validation rules.
+
+use leptos::prelude::*;
+
+use super::dto::ValidationRule;
+use crate::shared::{Problem, TenantId};
+#[cfg(feature = "ssr")]
+use crate::{
+    rules::server::service,
+    server::context::{tenant_context, wire},
+};
+
+/// The rules of all intents, by intent and priority.
+#[server(prefix = "/ui", endpoint = "rules/list")]
+pub async fn list_rules(tenant_id: TenantId) -> Result<Vec<ValidationRule>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::list(&ctx, &service::Filter::default()).await)
+}

@@ -1,0 +1,174 @@
+//! Wire types of validation rules.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+use crate::shared::{
+    DatasourceId, IntentId, Problem, RuleId, TenantId,
+    validate::{Checks, default_priority, yes},
+};
+
+/// Declares a wire enum whose database form is its wire form.
+macro_rules! wire_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "ssr", derive(sqlx::Type))]
+        #[cfg_attr(feature = "ssr", sqlx(type_name = "text", rename_all = "snake_case"))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(format!("must be one of {}", [$($text),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+pub(crate) use wire_enum;
+
+wire_enum!(
+    /// What a rule asks of its look-up (DESIGN, section 5).
+    RuleType {
+        Exists = "exists",
+        NotExists = "not_exists",
+        Equals = "equals",
+        NotEquals = "not_equals",
+        Regex = "regex",
+    }
+);
+
+wire_enum!(
+    /// What a failure of the rule means for the message.
+    OnFail { Reject = "reject", Review = "review", Warn = "warn" }
+);
+
+wire_enum!(
+    /// What it means when the datasource could not be asked and tries ran out.
+    OnError { Review = "review", Reject = "reject", Ignore = "ignore" }
+);
+
+wire_enum!(
+    /// What it means when the message lacks a field that the rule names.
+    WhenMissing { Fail = "fail", Skip = "skip" }
+);
+
+wire_enum!(
+    /// What one rule said of one message.
+    Verdict { Pass = "pass", Fail = "fail", Error = "error", Skipped = "skipped" }
+);
+
+/// A validation rule of an intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationRule {
+    pub rule_id: RuleId,
+    pub tenant_id: TenantId,
+    pub intent_id: IntentId,
+    pub datasource_id: Option<DatasourceId>,
+    pub field_name: String,
+    pub rule_type: RuleType,
+    pub conditions: serde_json::Value,
+    /// Rules run lowest first.
+    pub priority: i32,
+    pub is_active: bool,
+    pub on_fail: OnFail,
+    pub on_error: OnError,
+    pub when_missing: WhenMissing,
+    /// Whether a failure ends the run.
+    pub stop: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The body of `POST` and `PUT` for rules. Within `with-rules` it has no `intent_id`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleInput {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_id: Option<IntentId>,
+    #[serde(default)]
+    pub datasource_id: Option<DatasourceId>,
+    pub field_name: String,
+    pub rule_type: RuleType,
+    #[serde(default = "empty_object")]
+    pub conditions: serde_json::Value,
+    #[serde(default = "default_priority")]
+    pub priority: i32,
+    #[serde(default = "yes")]
+    pub is_active: bool,
+    #[serde(default = "OnFail::default")]
+    pub on_fail: OnFail,
+    #[serde(default = "OnError::default")]
+    pub on_error: OnError,
+    #[serde(default = "WhenMissing::default")]
+    pub when_missing: WhenMissing,
+    #[serde(default)]
+    pub stop: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub rule_id: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub created_at: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub updated_at: IgnoredAny,
+}
+
+fn empty_object() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+impl Default for OnFail {
+    fn default() -> Self {
+        Self::Reject
+    }
+}
+impl Default for OnError {
+    fn default() -> Self {
+        Self::Review
+    }
+}
+impl Default for WhenMissing {
+    fn default() -> Self {
+        Self::Fail
+    }
+}
+
+impl RuleInput {
+    /// The checks that need neither datasource nor intent.
+    ///
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn validate(&self, tenant: &TenantId) -> Result<(), Problem> {
+        let mut checks = Checks::default();
+        checks.same_tenant(self.tenant_id.as_deref(), tenant);
+        if !crate::shared::template::is_field_name(&self.field_name) {
+            checks.fault("field_name", format!("'{}' is not a field name", self.field_name));
+        }
+        if !self.conditions.is_object() {
+            checks.fault("conditions", "must be an object");
+        }
+        if matches!(self.rule_type, RuleType::Exists | RuleType::NotExists) && self.datasource_id.is_none() {
+            checks.fault("datasource_id", format!("is needed: {} looks something up", self.rule_type));
+        }
+        checks.finish()
+    }
+}

@@ -1,0 +1,7 @@
+//! Validation rules: their rows, their rules of business, and the engine that runs them.
+
+pub mod conditions;
+pub mod engine;
+pub mod repository;
+pub mod rest;
+pub mod service;

@@ -1,0 +1,586 @@
+//! The `conditions` of a rule: parsed and checked when it is saved, rendered when it runs.
+//!
+//! A template stands only where its value stays data: SQL parameters, URL path segments (encoded) and query
+//! values, header and body values, values that a file's columns are matched with, and what is compared.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    datasources::{
+        dto::DatasourceType,
+        server::lookup::{
+            Request,
+            sql_check::{self, SqlDialect},
+        },
+    },
+    emails::server::fields::Fields,
+    intents::server::matching::compile,
+    rules::dto::RuleType,
+    server::extract::parse_json,
+    shared::{FieldError, Problem, template::Template, validate::Checks},
+};
+
+/// Parsed conditions.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// What is asked; `None` for a rule that looks at the message alone.
+    pub lookup: Option<Lookup>,
+    pub judgement: Judgement,
+}
+
+/// A look-up with its templates.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    Sql { query: String, params: Vec<Operand> },
+    Match(Vec<(String, Operand)>),
+    Api(Box<ApiLookup>),
+}
+
+/// An HTTP request with its templates.
+#[derive(Clone, Debug)]
+pub struct ApiLookup {
+    method: String,
+    path: Template,
+    query: Vec<(String, Operand)>,
+    headers: Vec<(String, Operand)>,
+    body: Option<Value>,
+    status: Vec<u16>,
+}
+
+/// What is made of the rows, or of the field.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    /// The column that is looked at; the first, if not named.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// What it should be; the rule's own field, if not given.
+    #[serde(default)]
+    pub expected: Option<Operand>,
+    #[serde(default)]
+    pub ignore_case: bool,
+    #[serde(default)]
+    pub pattern: Option<String>,
+}
+
+/// A value: a literal, or a text with templates.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum Operand {
+    Literal(Value),
+    Text(Template),
+}
+
+impl TryFrom<Value> for Operand {
+    type Error = String;
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => text.parse().map(Self::Text).map_err(|error| format!("{error}")),
+            Value::Array(_) | Value::Object(_) => Err("must be a text, a number, true, false or null".into()),
+            literal => Ok(Self::Literal(literal)),
+        }
+    }
+}
+
+/// Why conditions cannot be rendered for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unrenderable {
+    /// The message does not have this field, or it is empty.
+    Missing(String),
+    /// Its value cannot stand where the template stands.
+    Unfit(String),
+}
+
+impl Operand {
+    /// # Errors
+    /// `Missing`.
+    pub fn render(&self, fields: &Fields) -> Result<Value, Unrenderable> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Text(template) => render(template, fields).map(Value::String),
+        }
+    }
+
+    fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Text(template) => template.fields().collect(),
+        }
+    }
+}
+
+fn render(template: &Template, fields: &Fields) -> Result<String, Unrenderable> {
+    template.render(|name| fields.present(name)).map_err(Unrenderable::Missing)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SqlForm {
+    query: String,
+    #[serde(default)]
+    params: Vec<Operand>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchForm {
+    r#match: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApiForm {
+    #[serde(default = "get")]
+    method: String,
+    path: Template,
+    #[serde(default)]
+    query: Map<String, Value>,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default)]
+    status: Vec<u16>,
+}
+
+fn get() -> String {
+    "GET".into()
+}
+
+/// Members that judge; what else there is, looks up.
+const JUDGEMENT: [&str; 4] = ["column", "expected", "ignore_case", "pattern"];
+/// Members that people look for here and that stand on the rule itself.
+const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
+/// Headers that carry credentials: those belong into the config, encrypted.
+const CREDENTIAL_HEADERS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+/// Headers that are the connection's own.
+const CONNECTION_HEADERS: [&str; 5] =
+    ["host", "content-length", "connection", "transfer-encoding", "upgrade"];
+
+/// Parses conditions. `datasource` is the rule's, with its dialect if its config is known.
+///
+/// # Errors
+/// 422 naming each member at fault, as `conditions.query`.
+pub fn parse(
+    rule_type: RuleType,
+    datasource: Option<(DatasourceType, SqlDialect)>,
+    conditions: &Value,
+) -> Result<Conditions, Problem> {
+    let object =
+        conditions.as_object().ok_or_else(|| Problem::invalid_field("conditions", "must be an object"))?;
+    let (judging, asking): (Map<_, _>, Map<_, _>) =
+        object.clone().into_iter().partition(|(name, _)| JUDGEMENT.contains(&name.as_str()));
+    let mut checks = Checks::default();
+    for name in asking.keys().filter(|name| OF_THE_RULE.contains(&name.as_str())) {
+        checks.fault(
+            format!("conditions.{name}"),
+            format!("stands on the rule itself, beside conditions: {name}"),
+        );
+    }
+    checks.finish()?;
+
+    let mut checks = Checks::default();
+    let judgement = checks.part("conditions", form::<Judgement>(judging)).unwrap_or_default();
+    let lookup = match datasource {
+        None if asking.is_empty() => None,
+        None => {
+            checks.fault("datasource_id", "is needed: the conditions look something up");
+            None
+        }
+        Some((kind, dialect)) => checks.part("conditions", parse_lookup(kind, dialect, asking)),
+    };
+    check_judgement(rule_type, datasource.is_some(), &judgement, &mut checks);
+    checks.finish()?;
+    Ok(Conditions { lookup, judgement })
+}
+
+fn form<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, Problem> {
+    parse_json(&serde_json::to_vec(&members).unwrap_or_default())
+}
+
+fn parse_lookup(
+    kind: DatasourceType,
+    dialect: SqlDialect,
+    members: Map<String, Value>,
+) -> Result<Lookup, Problem> {
+    match kind {
+        DatasourceType::Database => parse_sql(dialect, members),
+        DatasourceType::File if members.contains_key("match") => {
+            let form: MatchForm = form(members)?;
+            if form.r#match.is_empty() {
+                return Err(Problem::invalid_field("match", "must name at least one column"));
+            }
+            Ok(Lookup::Match(operands("match", form.r#match)?))
+        }
+        DatasourceType::File => parse_sql(SqlDialect::Sqlite, members),
+        DatasourceType::Api => parse_api(form(members)?),
+    }
+}
+
+fn parse_sql(dialect: SqlDialect, members: Map<String, Value>) -> Result<Lookup, Problem> {
+    let form: SqlForm = form(members)?;
+    let checked = sql_check::check(&form.query, dialect)
+        .map_err(|fault| Problem::invalid_field("query", format!("the query {fault}")))?;
+    if checked.params != form.params.len() {
+        return Err(Problem::invalid_field(
+            "params",
+            format!("the query takes {} and there are {}", checked.params, form.params.len()),
+        ));
+    }
+    Ok(Lookup::Sql { query: form.query, params: form.params })
+}
+
+fn operands(prefix: &str, members: Map<String, Value>) -> Result<Vec<(String, Operand)>, Problem> {
+    members
+        .into_iter()
+        .map(|(name, value)| match Operand::try_from(value) {
+            Ok(operand) => Ok((name, operand)),
+            Err(fault) => Err(Problem::invalid_field(format!("{prefix}.{name}"), fault)),
+        })
+        .collect()
+}
+
+fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
+    let mut checks = Checks::default();
+    if !matches!(form.method.as_str(), "GET" | "POST") {
+        checks.fault("method", "must be GET or POST");
+    }
+    let path = form.path.to_string();
+    if !path.starts_with('/') {
+        checks.fault("path", "must begin with /");
+    }
+    if path.contains(['?', '#', '\\', '%']) || path.split('/').any(|part| matches!(part, "." | "..")) {
+        checks.fault("path", "must hold none of ? # \\ % . and ..; put the query into query");
+    }
+    for name in form.headers.keys() {
+        let lower = name.to_ascii_lowercase();
+        if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            checks.fault(format!("headers.{name}"), "is no header name");
+        } else if CREDENTIAL_HEADERS.contains(&lower.as_str()) {
+            checks.fault(
+                format!("headers.{name}"),
+                "carries credentials: put them into the config's auth_config, where they are encrypted",
+            );
+        } else if CONNECTION_HEADERS.contains(&lower.as_str()) {
+            checks.fault(format!("headers.{name}"), "is set by the connection itself");
+        }
+    }
+    if let Some(status) = form.status.iter().find(|status| !(200..=599).contains(*status)) {
+        checks.fault("status", format!("{status} is no status of an answer"));
+    }
+    if let Some(body) = &form.body
+        && let Err(fault) = walk_texts(body, &mut |text| {
+            text.parse::<Template>().map(|_| text.to_owned()).map_err(|e| e.to_string())
+        })
+    {
+        checks.fault("body", fault);
+    }
+    let query = checks.part_as_is(operands("query", form.query)).unwrap_or_default();
+    let headers = checks.part_as_is(operands("headers", form.headers)).unwrap_or_default();
+    checks.finish()?;
+    Ok(Lookup::Api(Box::new(ApiLookup {
+        method: form.method,
+        path: form.path,
+        query,
+        headers,
+        body: form.body,
+        status: form.status,
+    })))
+}
+
+/// Rebuilds a JSON value with each of its texts (not its member names) changed.
+fn walk_texts<E>(value: &Value, change: &mut impl FnMut(&str) -> Result<String, E>) -> Result<Value, E> {
+    Ok(match value {
+        Value::String(text) => Value::String(change(text)?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| walk_texts(item, change)).collect::<Result<_, E>>()?)
+        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), walk_texts(value, change)?)))
+                .collect::<Result<_, E>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, checks: &mut Checks) {
+    let mut not_for = |name: &str, given: bool| {
+        if given {
+            checks.fault(format!("conditions.{name}"), format!("means nothing to the rule type {rule_type}"));
+        }
+    };
+    match rule_type {
+        RuleType::Exists | RuleType::NotExists => {
+            not_for("column", judgement.column.is_some());
+            not_for("expected", judgement.expected.is_some());
+            not_for("pattern", judgement.pattern.is_some());
+        }
+        RuleType::Equals | RuleType::NotEquals => {
+            not_for("pattern", judgement.pattern.is_some());
+            if !looks_up && judgement.expected.is_none() {
+                checks.fault("conditions.expected", "is needed where nothing is looked up");
+            }
+        }
+        RuleType::Regex => {
+            not_for("expected", judgement.expected.is_some());
+            match &judgement.pattern {
+                None => checks.fault("conditions.pattern", "is missing"),
+                Some(pattern) => {
+                    if let Err(fault) = compile(pattern, judgement.ignore_case) {
+                        checks.fault("conditions.pattern", fault);
+                    }
+                }
+            }
+        }
+    }
+    if !looks_up && judgement.column.is_some() {
+        checks.fault("conditions.column", "means nothing where nothing is looked up");
+    }
+}
+
+impl Conditions {
+    /// Every field that a template in it names.
+    pub fn fields(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut add = |operand: &Operand| names.extend(operand.fields().into_iter().map(str::to_owned));
+        match &self.lookup {
+            None => {}
+            Some(Lookup::Sql { params, .. }) => params.iter().for_each(&mut add),
+            Some(Lookup::Match(columns)) => columns.iter().for_each(|(_, operand)| add(operand)),
+            Some(Lookup::Api(api)) => {
+                api.query.iter().chain(&api.headers).for_each(|(_, operand)| add(operand));
+                add(&Operand::Text(api.path.clone()));
+                if let Some(body) = &api.body {
+                    let _ = walk_texts(body, &mut |text| {
+                        if let Ok(template) = text.parse::<Template>() {
+                            add(&Operand::Text(template));
+                        }
+                        Ok::<_, ()>(String::new())
+                    });
+                }
+            }
+        }
+        if let Some(expected) = &self.judgement.expected {
+            names.extend(expected.fields().into_iter().map(str::to_owned));
+        }
+        names
+    }
+}
+
+impl Lookup {
+    /// Puts a message's fields in.
+    ///
+    /// # Errors
+    /// `Unrenderable`.
+    pub fn render(&self, fields: &Fields) -> Result<Request, Unrenderable> {
+        match self {
+            Self::Sql { query, params } => Ok(Request::Sql {
+                query: query.clone(),
+                params: params.iter().map(|param| param.render(fields)).collect::<Result<_, _>>()?,
+            }),
+            Self::Match(columns) => Ok(Request::Match {
+                columns: columns
+                    .iter()
+                    .map(|(name, operand)| Ok((name.clone(), operand.render(fields)?)))
+                    .collect::<Result<_, _>>()?,
+            }),
+            Self::Api(api) => api.render(fields),
+        }
+    }
+}
+
+impl ApiLookup {
+    fn render(&self, fields: &Fields) -> Result<Request, Unrenderable> {
+        let texts = |pairs: &[(String, Operand)]| {
+            pairs
+                .iter()
+                .map(|(name, operand)| {
+                    Ok((
+                        name.clone(),
+                        match operand.render(fields)? {
+                            Value::String(text) => text,
+                            other => other.to_string(),
+                        },
+                    ))
+                })
+                .collect::<Result<Vec<_>, Unrenderable>>()
+        };
+        let body = self
+            .body
+            .as_ref()
+            .map(|body| {
+                walk_texts(body, &mut |text| match text.parse::<Template>() {
+                    Ok(template) => render(&template, fields),
+                    Err(error) => Err(Unrenderable::Unfit(error.to_string())),
+                })
+            })
+            .transpose()?;
+        Ok(Request::Api {
+            method: self.method.clone(),
+            path: self.render_path(fields)?,
+            query: texts(&self.query)?,
+            headers: texts(&self.headers)?,
+            body,
+            status: self.status.clone(),
+        })
+    }
+
+    /// A field's value becomes part of one segment, whatever it holds: it can neither end the segment nor climb.
+    fn render_path(&self, fields: &Fields) -> Result<String, Unrenderable> {
+        let encoded: Vec<(String, String)> = self
+            .path
+            .fields()
+            .map(|name| match fields.present(name) {
+                Some(value) => Ok((name.to_owned(), encode_segment(value))),
+                None => Err(Unrenderable::Missing(name.to_owned())),
+            })
+            .collect::<Result<_, _>>()?;
+        let find =
+            |name: &str| encoded.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let path = self.path.render(find).map_err(Unrenderable::Missing)?;
+        // A URL parser takes "." and "..", encoded or not, for steps.
+        match path.split('/').find(|segment| matches!(*segment, "." | "..")) {
+            Some(segment) => Err(Unrenderable::Unfit(format!("'{segment}' cannot stand in a URL's path"))),
+            None => Ok(path),
+        }
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+fn encode_segment(value: &str) -> String {
+    value
+        .bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// Faults of templates that name a field which no message of the intent can have.
+pub fn unknown_fields(conditions: &Conditions, is_known: impl Fn(&str) -> bool) -> Vec<FieldError> {
+    let mut unknown: Vec<String> = conditions.fields();
+    unknown.retain(|name| !is_known(name));
+    unknown.sort();
+    unknown.dedup();
+    unknown
+        .into_iter()
+        .map(|name| {
+            FieldError::new(
+                "conditions",
+                format!("'{{{{{name}}}}}' is neither a field of a message nor an extractor of the intent"),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const DB: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::Database, SqlDialect::Sqlite));
+    const API: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::Api, SqlDialect::Any));
+    const FILE: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::File, SqlDialect::Sqlite));
+
+    fn places(result: Result<Conditions, Problem>) -> Vec<String> {
+        result.expect_err("faults").errors.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn faults_name_their_member() {
+        use RuleType::{Equals, Exists, Regex};
+        for (rule_type, datasource, conditions, place) in [
+            (Exists, DB, json!([]), "conditions"),
+            (Exists, DB, json!({}), "conditions.query"),
+            (Exists, DB, json!({"query": "DELETE FROM c"}), "conditions.query"),
+            (Exists, DB, json!({"query": "SELECT '{{subject}}'"}), "conditions.query"),
+            (Exists, DB, json!({"query": "SELECT ?", "params": []}), "conditions.params"),
+            (Exists, DB, json!({"query": "SELECT ?", "params": ["{{a b}}"]}), "conditions.params[0]"),
+            (Exists, DB, json!({"query": "SELECT 1", "nonsense": 1}), "conditions.nonsense"),
+            (Exists, DB, json!({"query": "SELECT 1", "expected": 1}), "conditions.expected"),
+            (Exists, DB, json!({"query": "SELECT 1", "when_missing": "skip"}), "conditions.when_missing"),
+            (Exists, None, json!({"query": "SELECT 1"}), "datasource_id"),
+            (Exists, FILE, json!({"match": {}}), "conditions.match"),
+            (Exists, FILE, json!({"match": {"a": []}}), "conditions.match.a"),
+            (Exists, API, json!({"path": "x"}), "conditions.path"),
+            (Exists, API, json!({"path": "/x?y={{subject}}"}), "conditions.path"),
+            (Exists, API, json!({"path": "/a/../b"}), "conditions.path"),
+            (Exists, API, json!({"path": "/", "method": "DELETE"}), "conditions.method"),
+            (
+                Exists,
+                API,
+                json!({"path": "/", "headers": {"Authorization": "x"}}),
+                "conditions.headers.Authorization",
+            ),
+            (Exists, API, json!({"path": "/", "status": [99]}), "conditions.status"),
+            (Exists, API, json!({"path": "/", "body": {"a": "{{"}}), "conditions.body"),
+            (Equals, None, json!({}), "conditions.expected"),
+            (Equals, None, json!({"expected": 1, "column": "a"}), "conditions.column"),
+            (Regex, None, json!({}), "conditions.pattern"),
+            (Regex, None, json!({"pattern": "("}), "conditions.pattern"),
+        ] {
+            assert_eq!(places(parse(rule_type, datasource, &conditions)), [place], "{conditions}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_a_path_stays_one_segment() {
+        let conditions =
+            parse(RuleType::Exists, API, &json!({"path": "/orders/{{subject}}"})).expect("parses");
+        let lookup = conditions.lookup.expect("looks up");
+        let with = |value: &str| {
+            let mut fields = Fields::default();
+            fields.set("subject", value);
+            lookup.render(&fields)
+        };
+        for (value, expected) in [
+            ("a/b", "/orders/a%2Fb"),
+            ("../x", "/orders/..%2Fx"),
+            ("?a=1#b", "/orders/%3Fa%3D1%23b"),
+            ("é%", "/orders/%C3%A9%25"),
+        ] {
+            match with(value).expect("renders") {
+                Request::Api { path, .. } => assert_eq!(path, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(with(".."), Err(Unrenderable::Unfit("'..' cannot stand in a URL's path".into())));
+        assert_eq!(with(""), Err(Unrenderable::Missing("subject".into())), "or it would ask for the list");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_message_says_the_url_keeps_its_host_and_depth(value in "\\PC+") {
+            let conditions =
+                parse(RuleType::Exists, API, &json!({"path": "/v1/{{subject}}/x"})).expect("parses");
+            let mut fields = Fields::default();
+            fields.set("subject", &value);
+            if let Ok(Request::Api { path, .. }) = conditions.lookup.expect("looks up").render(&fields) {
+                let mut url = url::Url::parse("http://h/base").expect("url");
+                url.set_path(&path);
+                prop_assert_eq!(url.host_str(), Some("h"));
+                prop_assert_eq!(url.path_segments().map(Iterator::count), Some(3), "{}", url);
+                prop_assert!(url.query().is_none() && url.fragment().is_none());
+            }
+        }
+
+        #[test]
+        fn whatever_a_message_says_the_query_text_stays_the_same(value in "\\PC+") {
+            let conditions = parse(
+                RuleType::Exists, DB, &json!({"query": "SELECT 1 WHERE a = ?", "params": ["{{subject}}"]}),
+            ).expect("parses");
+            let mut fields = Fields::default();
+            fields.set("subject", &value);
+            let request = conditions.lookup.expect("looks up").render(&fields);
+            let expected = Request::Sql { query: "SELECT 1 WHERE a = ?".into(), params: vec![value.into()] };
+            prop_assert_eq!(request, Ok(expected));
+        }
+    }
+}

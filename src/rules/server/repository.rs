@@ -1,0 +1,146 @@
+//! SQL of validation rules.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::{
+    rules::dto::{OnError, OnFail, RuleInput, RuleType, ValidationRule, WhenMissing},
+    server::TenantTx,
+    shared::{DatasourceId, IntentId, RuleId},
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    rule_id: RuleId,
+    intent_id: IntentId,
+    datasource_id: Option<DatasourceId>,
+    field_name: String,
+    rule_type: RuleType,
+    conditions: Value,
+    priority: i32,
+    is_active: bool,
+    on_fail: OnFail,
+    on_error: OnError,
+    when_missing: WhenMissing,
+    stop: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn into_rule(self, tx: &TenantTx) -> ValidationRule {
+        ValidationRule {
+            rule_id: self.rule_id,
+            tenant_id: tx.tenant().clone(),
+            intent_id: self.intent_id,
+            datasource_id: self.datasource_id,
+            field_name: self.field_name,
+            rule_type: self.rule_type,
+            conditions: self.conditions,
+            priority: self.priority,
+            is_active: self.is_active,
+            on_fail: self.on_fail,
+            on_error: self.on_error,
+            when_missing: self.when_missing,
+            stop: self.stop,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// By intent and priority, of one intent where given.
+pub async fn list(
+    tx: &mut TenantTx,
+    intent: Option<IntentId>,
+    active_only: bool,
+    limit: i64,
+) -> sqlx::Result<Vec<ValidationRule>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT * FROM validation_rules WHERE tenant_id = $1 AND ($2::bigint IS NULL OR intent_id = $2) \
+         AND (NOT $3 OR is_active) ORDER BY intent_id, priority, rule_id LIMIT $4",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(active_only)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_rule(tx)).collect())
+}
+
+pub async fn find(tx: &mut TenantTx, id: RuleId) -> sqlx::Result<Option<ValidationRule>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> =
+        sqlx::query_as("SELECT * FROM validation_rules WHERE tenant_id = $1 AND rule_id = $2")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(row.map(|row| row.into_rule(tx)))
+}
+
+pub async fn insert(tx: &mut TenantTx, intent: IntentId, input: &RuleInput) -> sqlx::Result<ValidationRule> {
+    let tenant = tx.tenant().clone();
+    let row: Row = sqlx::query_as(
+        "INSERT INTO validation_rules (tenant_id, intent_id, datasource_id, field_name, rule_type, conditions, \
+         priority, is_active, on_fail, on_error, when_missing, stop) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(input.datasource_id)
+    .bind(&input.field_name)
+    .bind(input.rule_type.as_str())
+    .bind(&input.conditions)
+    .bind(input.priority)
+    .bind(input.is_active)
+    .bind(input.on_fail.as_str())
+    .bind(input.on_error.as_str())
+    .bind(input.when_missing.as_str())
+    .bind(input.stop)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.into_rule(tx))
+}
+
+pub async fn update(
+    tx: &mut TenantTx,
+    id: RuleId,
+    intent: IntentId,
+    input: &RuleInput,
+) -> sqlx::Result<Option<ValidationRule>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> = sqlx::query_as(
+        "UPDATE validation_rules SET intent_id = $3, datasource_id = $4, field_name = $5, rule_type = $6, \
+         conditions = $7, priority = $8, is_active = $9, on_fail = $10, on_error = $11, when_missing = $12, \
+         stop = $13, updated_at = now() WHERE tenant_id = $1 AND rule_id = $2 RETURNING *",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(intent)
+    .bind(input.datasource_id)
+    .bind(&input.field_name)
+    .bind(input.rule_type.as_str())
+    .bind(&input.conditions)
+    .bind(input.priority)
+    .bind(input.is_active)
+    .bind(input.on_fail.as_str())
+    .bind(input.on_error.as_str())
+    .bind(input.when_missing.as_str())
+    .bind(input.stop)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| row.into_rule(tx)))
+}
+
+pub async fn delete(tx: &mut TenantTx, id: RuleId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query("DELETE FROM validation_rules WHERE tenant_id = $1 AND rule_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

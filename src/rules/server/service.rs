@@ -1,0 +1,231 @@
+//! Business rules of validation rules.
+
+use super::{
+    conditions::{self, Conditions},
+    repository,
+};
+use crate::{
+    auth::server::authority::Permission,
+    datasources::{
+        dto::{Datasource, DatasourceType},
+        server::{config_repository, connection, lookup::sql_check::SqlDialect, service as datasources},
+    },
+    intents::{
+        dto::{Intent, is_message_field},
+        server::service as intents,
+    },
+    rules::dto::{RuleInput, ValidationRule},
+    server::{Error, Result, TenantContext, TenantTx, error::OnConstraint, paging},
+    shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
+};
+
+/// What a list of rules is narrowed to.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub intent: Option<IntentId>,
+    pub active_only: bool,
+    pub limit: Option<i64>,
+}
+
+/// By intent and priority.
+///
+/// # Errors
+/// The database's.
+pub async fn list(ctx: &TenantContext, filter: &Filter) -> Result<Vec<ValidationRule>> {
+    ctx.require(Permission::Read)?;
+    let limit = filter.limit.unwrap_or(paging::MAX_LIMIT);
+    Ok(repository::list(&mut ctx.begin().await?, filter.intent, filter.active_only, limit).await?)
+}
+
+/// By priority.
+///
+/// # Errors
+/// 404 where the intent is not there.
+pub async fn list_of_intent(
+    ctx: &TenantContext,
+    intent: IntentId,
+    active_only: bool,
+) -> Result<Vec<ValidationRule>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    intents::find(&mut tx, intent).await?;
+    of_intent(&mut tx, intent, active_only).await
+}
+
+/// By priority.
+///
+/// # Errors
+/// The database's.
+pub async fn of_intent(
+    tx: &mut TenantTx,
+    intent: IntentId,
+    active_only: bool,
+) -> Result<Vec<ValidationRule>> {
+    Ok(repository::list(tx, Some(intent), active_only, i64::MAX).await?)
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: RuleId) -> Result<ValidationRule> {
+    ctx.require(Permission::Read)?;
+    let rule = repository::find(&mut ctx.begin().await?, id).await?;
+    rule.ok_or_else(|| not_found(id).into())
+}
+
+/// # Errors
+/// 400 for an intent or a datasource that is not there, 422.
+pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationRule> {
+    ctx.require(Permission::Configure)?;
+    input.validate(&ctx.tenant)?;
+    let mut tx = ctx.begin().await?;
+    let intent = intent_of(&mut tx, &input).await?;
+    let rule = insert(&mut tx, &intent, &input).await?;
+    tx.commit().await?;
+    Ok(rule)
+}
+
+/// Checks and stores a rule of an intent, whose extractors its templates may name.
+///
+/// # Errors
+/// 400 for a datasource that is not there, 422.
+pub async fn insert(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<ValidationRule> {
+    check(tx, intent, input).await?;
+    repository::insert(tx, intent.intent_id, input)
+        .await
+        .on_constraint("fk_eivs_rules_datasource", invalid_datasource)
+}
+
+/// # Errors
+/// 404, 400 for an intent or a datasource that is not there, 422.
+pub async fn replace(ctx: &TenantContext, id: RuleId, input: RuleInput) -> Result<ValidationRule> {
+    ctx.require(Permission::Configure)?;
+    input.validate(&ctx.tenant)?;
+    let mut tx = ctx.begin().await?;
+    repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let intent = intent_of(&mut tx, &input).await?;
+    check(&mut tx, &intent, &input).await?;
+    let rule = repository::update(&mut tx, id, intent.intent_id, &input)
+        .await
+        .on_constraint("fk_eivs_rules_datasource", invalid_datasource)?
+        .ok_or_else(|| not_found(id))?;
+    tx.commit().await?;
+    Ok(rule)
+}
+
+/// # Errors
+/// 404.
+pub async fn delete(ctx: &TenantContext, id: RuleId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(not_found(id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Checks that the rules of an intent still hold with its extractors of now.
+///
+/// # Errors
+/// 422, naming the extractor that a rule needs.
+pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
+    for rule in of_intent(tx, intent.intent_id, false).await? {
+        let kind = match rule.datasource_id {
+            Some(id) => datasources::find(tx, id).await?.map(|d| (d.datasource_type, SqlDialect::Any)),
+            None => None,
+        };
+        let Ok(parsed) = conditions::parse(rule.rule_type, kind, &rule.conditions) else { continue };
+        let mut needed = parsed.fields();
+        needed.push(rule.field_name.clone());
+        if let Some(name) = needed.iter().find(|name| !is_known(intent, name)) {
+            return Err(Problem::invalid_field(
+                "extractors",
+                format!("rule {} needs '{name}', which no extractor would give", rule.rule_id),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The parsed conditions of a stored rule.
+///
+/// # Errors
+/// 422, where they no longer fit the datasource.
+pub fn parsed(rule: &ValidationRule, datasource: Option<&Datasource>) -> Result<Conditions, Problem> {
+    let kind = datasource.map(|d| (d.datasource_type, SqlDialect::Any));
+    conditions::parse(rule.rule_type, kind, &rule.conditions)
+}
+
+/// A problem of a part, its fields below `place`.
+///
+/// # Errors
+/// The same, its fields renamed.
+pub fn at_place<T>(result: Result<T>, place: &str) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Problem(problem) if problem.status == 422 => {
+            let mut checks = Checks::default();
+            checks.part::<()>(place, Err(problem));
+            checks.finish().err().unwrap_or_else(|| Problem::invalid_field(place, "is invalid")).into()
+        }
+        other => other,
+    })
+}
+
+async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
+    let id = input.intent_id.ok_or_else(|| Problem::invalid_field("intent_id", "is missing"))?;
+    match intents::find(tx, id).await {
+        Err(Error::Problem(problem)) if problem.status == 404 => {
+            Err(Problem::business_rule("Invalid intent").into())
+        }
+        other => other,
+    }
+}
+
+async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<()> {
+    let datasource = match input.datasource_id {
+        None => None,
+        Some(id) => Some(kind_of(tx, id).await?),
+    };
+    let mut checks = Checks::default();
+    if !is_known(intent, &input.field_name) {
+        checks.fault(
+            "field_name",
+            format!("'{}' is neither a field of a message nor an extractor of the intent", input.field_name),
+        );
+    }
+    match conditions::parse(input.rule_type, datasource, &input.conditions) {
+        Err(problem) => {
+            checks.part_as_is::<()>(Err(problem));
+        }
+        Ok(parsed) => {
+            for error in conditions::unknown_fields(&parsed, |name| is_known(intent, name)) {
+                checks.fault(error.field, error.message);
+            }
+        }
+    }
+    Ok(checks.finish()?)
+}
+
+/// The datasource's type, and whose SQL it speaks if its config is there.
+async fn kind_of(tx: &mut TenantTx, id: DatasourceId) -> Result<(DatasourceType, SqlDialect)> {
+    let datasource = datasources::find(tx, id).await?.ok_or_else(invalid_datasource)?;
+    let row = config_repository::find_by_name(tx, &datasource.connection_key).await?;
+    let endpoint = row.and_then(|row| {
+        let url = row.base_url.as_deref();
+        connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json).ok()
+    });
+    let dialect = endpoint.map_or(SqlDialect::Any, |endpoint| endpoint.dialect());
+    Ok((datasource.datasource_type, dialect))
+}
+
+fn is_known(intent: &Intent, name: &str) -> bool {
+    is_message_field(name) || intent.extractors.iter().any(|extractor| extractor.name == name)
+}
+
+fn invalid_datasource() -> Problem {
+    Problem::business_rule("Invalid datasource")
+}
+
+fn not_found(id: RuleId) -> Problem {
+    Problem::not_found("Validation rule", id)
+}

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
+
+use super::{
+    AppState, CallerContext,
+    config::Config,
+    embedded,
+    run::{self, Fatal},
+    telemetry,
+};
+use crate::{
+    auth::{dto::Role, server::service as auth},
+    emails::{
+        dto::{EmailDetail, EmailStatus},
+        server::{service as emails, worker},
+    },
+    shared::TenantId,
+};
+
+/// Decides on the email that an organisation receives, and explains each decision.
+#[derive(Debug, Parser)]
+#[command(name = "flowengine", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the application (the default).
+    Serve {
+        /// Load two tenants to look at, unless they are there.
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Bring the database's schema up to date, and end.
+    Migrate,
+    /// Manage access.
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Process one message from a file, and print the explanation.
+    Process {
+        /// The message (RFC 5322), as an .eml file.
+        file: PathBuf,
+        /// The tenant that received it.
+        #[arg(long)]
+        tenant: TenantId,
+        /// Its intent, instead of what the match conditions say.
+        #[arg(long)]
+        intent: Option<String>,
+    },
+    /// Run a private PostgreSQL in the foreground; its URLs are the first lines of the output.
+    Database {
+        #[arg(long, default_value = "data/postgres")]
+        data_dir: PathBuf,
+        /// Give up durability for speed: for tests.
+        #[arg(long)]
+        unsafe_fast: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Print a new API key, and nothing else.
+    CreateKey {
+        /// What the key is for.
+        #[arg(long)]
+        name: String,
+        /// For the installation: all tenants, and their management.
+        #[arg(long, conflicts_with_all = ["tenant", "role"], required_unless_present = "tenant")]
+        instance: bool,
+        /// For this tenant.
+        #[arg(long, requires = "role")]
+        tenant: Option<TenantId>,
+        /// viewer, operator, editor or admin.
+        #[arg(long, requires = "tenant")]
+        role: Option<Role>,
+    },
+    /// Print a new one-time link that signs the first administrator in.
+    SignInLink,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong, in words for whoever typed it.
+pub async fn run(cli: Cli) -> Result<(), Fatal> {
+    let command = cli.command.unwrap_or(Command::Serve { demo: false });
+    if let Command::Database { data_dir, unsafe_fast } = command {
+        return Ok(embedded::keep(&data_dir, unsafe_fast).await?);
+    }
+    let config = Config::from_env()?;
+    telemetry::start(&config);
+    match command {
+        Command::Serve { demo } => run::serve(config, demo).await,
+        Command::Migrate => {
+            run::open_database(&config).await?.close().await;
+            Ok(())
+        }
+        Command::Admin { command } => admin(config, command).await,
+        Command::Process { file, tenant, intent } => process(config, file, tenant, intent).await,
+        Command::Database { .. } => Ok(()),
+    }
+}
+
+async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
+    let opened = run::open_database(&config).await?;
+    let result: Result<String, Fatal> = async {
+        match command {
+            AdminCommand::CreateKey { name, tenant, role, .. } => {
+                let scope = tenant.as_ref().zip(role);
+                let key = auth::create_key(&opened.database, &name, scope).await?;
+                Ok(key.expose_secret().to_owned())
+            }
+            AdminCommand::SignInLink => {
+                let link = auth::new_admin_link(&opened.database).await?;
+                let base = config.base_url(run::leptos_options()?.site_addr);
+                Ok(format!("{base}/sign-in/{}", link.expose_secret()))
+            }
+        }
+    }
+    .await;
+    opened.close().await;
+    println!("{}", result?);
+    Ok(())
+}
+
+/// The same way that a message from the wire takes: stored, queued, processed. A server that runs may process it
+/// first; a message that is there already is run again.
+async fn process(
+    config: Config,
+    file: PathBuf,
+    tenant: TenantId,
+    intent: Option<String>,
+) -> Result<(), Fatal> {
+    let raw = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let vault = run::open_vault(&config)?;
+    let leptos = run::leptos_options()?;
+    let opened = run::open_database(&config).await?;
+    let addr = leptos.site_addr;
+    let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
+    let result: Result<EmailDetail, Fatal> = async {
+        let ctx = CallerContext::system(app.clone()).in_tenant(&tenant).await?;
+        let received = emails::receive(&ctx, "command line", &raw, intent.as_deref()).await?;
+        if received.duplicate {
+            emails::reprocess(&ctx, received.email_id).await?;
+        }
+        loop {
+            worker::process_now(&app, &tenant, received.email_id).await?;
+            let email = emails::find(&app, &tenant, received.email_id).await?;
+            if email.email.status == EmailStatus::Done {
+                return Ok(email);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    .await;
+    opened.close().await;
+    print!("{}", explanation(&result?));
+    Ok(())
+}
+
+/// The decision and its grounds, for a terminal.
+fn explanation(email: &EmailDetail) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    let decision = email.email.decision.map_or("undecided", |decision| decision.as_str());
+    let _ = writeln!(out, "{decision}  {}", email.email.explanation);
+    let _ = writeln!(out, "message   {}  {}", email.email.email_id, email.email.subject);
+    if let Some(why) = &email.classification {
+        let intent = why.intent.as_deref().unwrap_or("none");
+        let _ = writeln!(out, "intent    {intent}: {}", why.because.join("; "));
+        for other in &why.considered {
+            let _ = writeln!(out, "          not {}: {}", other.intent, other.why_not);
+        }
+    }
+    for entry in &email.verdicts {
+        let source = entry.datasource.as_deref().unwrap_or("the message");
+        let _ = writeln!(
+            out,
+            "{:<9} {} {} ({source}, {:.1} ms): {}",
+            entry.verdict.as_str(),
+            entry.field_name,
+            entry.rule_type,
+            entry.duration_ms,
+            entry.reason
+        );
+        if let Some(lookup) = &entry.evidence.lookup {
+            let _ = writeln!(out, "          looked up {lookup}");
+        }
+    }
+    out
+}

@@ -1,0 +1,287 @@
+//! Configuration from the environment (and `.env`), typed and checked at start, every fault named at once.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+/// How strictly the installation is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Production,
+}
+
+/// Everything that can be set. Each field's environment variable stands in its comment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `ENVIRONMENT`: `development` (default) or `production`.
+    pub environment: Environment,
+    /// `DATABASE_URL`: without it, a private PostgreSQL in `DATA_DIR`.
+    pub database_url: Option<SecretString>,
+    /// `DATABASE_OWNER_URL`: the role that migrates, where `DATABASE_URL`'s must not own the tables.
+    pub database_owner_url: Option<SecretString>,
+    /// `DATABASE_POOL_MIN` (5) and `DATABASE_POOL_MAX` (15): connections kept, and at most.
+    pub pool_min: u32,
+    pub pool_max: u32,
+    /// `DATABASE_POOL_CHECK` (true): whether a connection is checked before use.
+    pub pool_check: bool,
+    /// `DATA_DIR` (`./data`): the private database, uploaded files, a generated key.
+    pub data_dir: PathBuf,
+    /// `ENCRYPTION_KEY`: 32 bytes in base64 or hex. Outside production one is generated into `DATA_DIR`.
+    pub encryption_key: Option<SecretString>,
+    /// `APP_NAME` and `APP_VERSION`, for display.
+    pub app_name: String,
+    pub app_version: String,
+    /// `DEBUG` (false): more in the log.
+    pub debug: bool,
+    /// `CORS_ORIGINS`: origins that may call the API from a browser; empty by default.
+    pub cors_origins: Vec<String>,
+    /// `PUBLIC_URL`: where people reach the installation. With https, cookies are `Secure`.
+    pub public_url: Option<url::Url>,
+    /// `MAX_MESSAGE_BYTES` (10,240,000, as Postfix has it).
+    pub max_message_bytes: usize,
+    /// `WORKERS` (4): messages processed at once.
+    pub workers: usize,
+    /// `JOB_MAX_ATTEMPTS` (5) and `JOB_RETRY_BASE_MS` (2,000): tries of a message whose datasource cannot be
+    /// asked, and the wait after the first, doubled each time.
+    pub job_max_attempts: i32,
+    pub job_retry_base: Duration,
+    pub lookups: LookupConfig,
+}
+
+/// The fence around look-ups.
+#[derive(Clone, Debug)]
+pub struct LookupConfig {
+    /// `LOOKUP_ALLOW_NETWORKS`: networks that look-ups may reach although they are private. Default: none in
+    /// production, loopback elsewhere.
+    pub allow_networks: Vec<IpNet>,
+    /// `LOOKUP_CONNECT_TIMEOUT_MS` (2,000), `LOOKUP_TIMEOUT_MS` (3,000).
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+    /// `LOOKUP_MAX_ROWS` (100).
+    pub max_rows: usize,
+    /// `LOOKUP_MAX_BYTES` (1,048,576).
+    pub max_bytes: usize,
+    /// `LOOKUP_CONCURRENCY` (4): look-ups of one tenant at once.
+    pub concurrency: usize,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has faults:\n{}", .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigFaults(pub Vec<String>);
+
+impl Config {
+    /// Reads `.env` (which never overrides the environment), then the environment.
+    ///
+    /// # Errors
+    /// Every fault, each naming its variable.
+    pub fn from_env() -> Result<Self, ConfigFaults> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(ConfigFaults(vec![format!(".env: {error}")])),
+        }
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the variables that `get` gives. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// Every fault, each naming its variable.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
+        let mut r = Reader { get: &get, faults: Vec::new() };
+        let environment = match r.text("ENVIRONMENT").as_deref() {
+            None | Some("development" | "dev" | "test") => Environment::Development,
+            Some("production") => Environment::Production,
+            Some(other) => {
+                r.fault("ENVIRONMENT", format!("'{other}' is neither development nor production"));
+                Environment::Development
+            }
+        };
+        let production = environment == Environment::Production;
+        let cors_origins: Vec<String> = r.list("CORS_ORIGINS");
+        let default_networks = if production { "" } else { "127.0.0.0/8,::1/128" };
+        let config = Self {
+            environment,
+            database_url: r.postgres_url("DATABASE_URL"),
+            database_owner_url: r.postgres_url("DATABASE_OWNER_URL"),
+            pool_min: r.number("DATABASE_POOL_MIN", 5),
+            pool_max: r.number("DATABASE_POOL_MAX", 15),
+            pool_check: r.number("DATABASE_POOL_CHECK", true),
+            data_dir: r.text("DATA_DIR").unwrap_or_else(|| "data".into()).into(),
+            encryption_key: r.text("ENCRYPTION_KEY").map(Into::into),
+            app_name: r.text("APP_NAME").unwrap_or_else(|| "FlowEngine".into()),
+            app_version: r.text("APP_VERSION").unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
+            debug: r.number("DEBUG", false),
+            public_url: r.parsed("PUBLIC_URL"),
+            max_message_bytes: r.number("MAX_MESSAGE_BYTES", 10_240_000),
+            workers: r.number("WORKERS", 4),
+            job_max_attempts: r.number("JOB_MAX_ATTEMPTS", 5),
+            job_retry_base: Duration::from_millis(r.number("JOB_RETRY_BASE_MS", 2_000)),
+            lookups: LookupConfig {
+                allow_networks: r.networks("LOOKUP_ALLOW_NETWORKS", default_networks),
+                connect_timeout: Duration::from_millis(r.number("LOOKUP_CONNECT_TIMEOUT_MS", 2_000)),
+                timeout: Duration::from_millis(r.number("LOOKUP_TIMEOUT_MS", 3_000)),
+                max_rows: r.number("LOOKUP_MAX_ROWS", 100),
+                max_bytes: r.number("LOOKUP_MAX_BYTES", 1_048_576),
+                concurrency: r.number("LOOKUP_CONCURRENCY", 4),
+            },
+            cors_origins,
+        };
+        if config.pool_max == 0 || config.pool_min > config.pool_max {
+            r.fault("DATABASE_POOL_MAX", "must be at least 1 and DATABASE_POOL_MIN".into());
+        }
+        if config.workers == 0 || config.workers > 256 {
+            r.fault("WORKERS", "must be 1 to 256".into());
+        }
+        if config.job_max_attempts < 1 {
+            r.fault("JOB_MAX_ATTEMPTS", "must be at least 1".into());
+        }
+        if config.lookups.concurrency == 0 {
+            r.fault("LOOKUP_CONCURRENCY", "must be at least 1".into());
+        }
+        if let Some(key) = &config.encryption_key
+            && super::vault::parse_key(key).is_none()
+        {
+            r.fault("ENCRYPTION_KEY", "must be 32 bytes in base64 or hex".into());
+        }
+        if production {
+            if config.database_url.is_none() {
+                r.fault("DATABASE_URL", "must be set in production".into());
+            }
+            if config.encryption_key.is_none() {
+                r.fault("ENCRYPTION_KEY", "must be set in production".into());
+            }
+            if config.cors_origins.iter().any(|origin| origin == "*") {
+                r.fault("CORS_ORIGINS", "must not be * in production".into());
+            }
+        }
+        if r.faults.is_empty() { Ok(config) } else { Err(ConfigFaults(r.faults)) }
+    }
+
+    /// Whether cookies are sent over TLS alone.
+    pub fn secure_cookies(&self) -> bool {
+        match &self.public_url {
+            Some(url) => url.scheme() == "https",
+            None => self.environment == Environment::Production,
+        }
+    }
+
+    /// The address under which people reach the server that listens on `addr`.
+    pub fn base_url(&self, addr: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{addr}"),
+        }
+    }
+
+    /// The folder of a tenant's files.
+    pub fn files_dir(&self, tenant: &crate::shared::TenantId) -> PathBuf {
+        self.data_dir.join("files").join(tenant.as_str())
+    }
+}
+
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, name: &str, message: String) {
+        self.faults.push(format!("{name} {message}"));
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        match self.text(name)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(name, format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn number<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &str, default: T) -> T {
+        self.parsed(name).unwrap_or(default)
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn networks(&mut self, name: &str, default: &str) -> Vec<IpNet> {
+        let text = (self.get)(name).unwrap_or_else(|| default.to_owned());
+        let mut networks = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.parse() {
+                Ok(network) => networks.push(network),
+                Err(error) => self.fault(name, format!("'{part}' is no network in CIDR form: {error}")),
+            }
+        }
+        networks
+    }
+
+    /// The fault never repeats the value: it may hold a password.
+    fn postgres_url(&mut self, name: &str) -> Option<SecretString> {
+        let text = self.text(name)?;
+        match url::Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Some(text.into()),
+            _ => {
+                self.fault(name, "must be postgresql://user:password@host:port/database".into());
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigFaults> {
+        Config::read(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn nothing_set_is_a_trial_on_this_machine() {
+        let config = read(&[]).expect("defaults hold");
+        assert!(config.database_url.is_none());
+        assert_eq!((config.pool_min, config.pool_max, config.pool_check), (5, 15, true));
+        assert!(config.lookups.allow_networks.iter().all(|net| net.addr().is_loopback()));
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_and_no_value_is_repeated() {
+        let faults = read(&[
+            ("DATABASE_URL", "mysql://u:s3cret@h/d"),
+            ("DATABASE_POOL_MAX", "many"),
+            ("LOOKUP_ALLOW_NETWORKS", "10.0.0.0/99"),
+            ("ENCRYPTION_KEY", "s3cret"),
+            ("ENVIRONMENT", "prod"),
+        ])
+        .expect_err("faults");
+        let text = faults.to_string();
+        for name in
+            ["DATABASE_URL", "DATABASE_POOL_MAX", "LOOKUP_ALLOW_NETWORKS", "ENCRYPTION_KEY", "ENVIRONMENT"]
+        {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+        assert!(!text.contains("s3cret"));
+    }
+
+    #[test]
+    fn production_refuses_what_is_only_for_trying_out() {
+        let text =
+            read(&[("ENVIRONMENT", "production"), ("CORS_ORIGINS", "*")]).expect_err("faults").to_string();
+        for name in ["DATABASE_URL", "ENCRYPTION_KEY", "CORS_ORIGINS"] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+    }
+}

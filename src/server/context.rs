@@ -1,0 +1,234 @@
+//! Who is calling, for which tenant, with what authority: one context, for REST and server functions alike.
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::{header, request::Parts},
+};
+use axum_extra::extract::CookieJar;
+use serde::Deserialize;
+
+use super::{AppState, Error, Result, TenantTx};
+use crate::{
+    auth::{
+        dto::Role,
+        server::{authority::Permission, service as auth},
+    },
+    shared::{Problem, TenantId, UserId},
+    tenants::server::service as tenants,
+};
+
+/// Who acts.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    /// A signed-in person.
+    User { user_id: UserId, email: String, display_name: String, is_instance_admin: bool },
+    /// A program with a key of one tenant.
+    TenantKey { tenant: TenantId, name: String, role: Role },
+    /// A program with a key of the installation.
+    InstanceKey { name: String },
+    /// The server itself: command line, demo, workers.
+    System,
+}
+
+impl Actor {
+    /// Whether it may manage tenants, and act in each as an administrator.
+    pub fn is_instance_admin(&self) -> bool {
+        match self {
+            Self::User { is_instance_admin, .. } => *is_instance_admin,
+            Self::TenantKey { .. } => false,
+            Self::InstanceKey { .. } | Self::System => true,
+        }
+    }
+
+    /// As it stands beside what it did.
+    pub fn label(&self) -> String {
+        match self {
+            Self::User { display_name, email, .. } => format!("{display_name} <{email}>"),
+            Self::TenantKey { name, .. } | Self::InstanceKey { name } => format!("API key {name}"),
+            Self::System => "FlowEngine".into(),
+        }
+    }
+}
+
+/// A caller that is known, before any tenant.
+#[derive(Clone)]
+pub struct CallerContext {
+    pub app: AppState,
+    pub actor: Actor,
+}
+
+/// A caller within a tenant, its role established. The only way to a `TenantTx` for a request.
+#[derive(Clone)]
+pub struct TenantContext {
+    pub app: AppState,
+    pub actor: Actor,
+    pub tenant: TenantId,
+    role: Role,
+}
+
+impl CallerContext {
+    pub fn system(app: AppState) -> Self {
+        Self { app, actor: Actor::System }
+    }
+
+    /// # Errors
+    /// 401 where neither key nor session holds.
+    pub async fn authenticate(app: &AppState, parts: &Parts) -> Result<Self> {
+        let actor = match bearer(parts) {
+            Some(key) => auth::actor_of_key(app, key).await?,
+            None => match session_cookie(app, parts) {
+                Some(token) => auth::actor_of_session(app, &token).await?,
+                None => None,
+            },
+        };
+        let actor = actor.ok_or_else(Problem::unauthorized)?;
+        Ok(Self { app: app.clone(), actor })
+    }
+
+    /// # Errors
+    /// 403 for anyone but an instance administrator.
+    pub fn require_instance_admin(&self) -> Result<()> {
+        if self.actor.is_instance_admin() {
+            Ok(())
+        } else {
+            Err(Problem::forbidden("Only an administrator of the installation may do this").into())
+        }
+    }
+
+    /// Steps into a tenant.
+    ///
+    /// # Errors
+    /// 404 where the caller has no part in it, whether it exists or not; 403 where it is inactive.
+    pub async fn in_tenant(&self, tenant: &TenantId) -> Result<TenantContext> {
+        let role = match &self.actor {
+            actor if actor.is_instance_admin() => Some(Role::Admin),
+            Actor::TenantKey { tenant: own, role, .. } => (own == tenant).then_some(*role),
+            Actor::User { user_id, .. } => auth::role_of(&self.app, *user_id, tenant).await?,
+            Actor::InstanceKey { .. } | Actor::System => None,
+        };
+        let not_found = || Problem::not_found("Tenant", tenant);
+        let role = role.ok_or_else(not_found)?;
+        match tenants::is_active(&self.app, tenant).await? {
+            None => Err(not_found().into()),
+            Some(false) if !self.actor.is_instance_admin() => {
+                Err(Problem::forbidden(format!("Tenant {tenant} is inactive")).into())
+            }
+            Some(_) => Ok(TenantContext {
+                app: self.app.clone(),
+                actor: self.actor.clone(),
+                tenant: tenant.clone(),
+                role,
+            }),
+        }
+    }
+}
+
+impl TenantContext {
+    /// # Errors
+    /// 403 where the caller's role is too low.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        let needed = permission.role();
+        if self.role.rank() >= needed.rank() {
+            Ok(())
+        } else {
+            Err(Problem::forbidden(format!("This needs the role {needed}; yours is {}", self.role)).into())
+        }
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// # Errors
+    /// The database's.
+    pub async fn begin(&self) -> Result<TenantTx> {
+        Ok(self.app.database.tenant(&self.tenant).await?)
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The session cookie's name. Behind TLS the prefix binds it to this host (RFC 6265bis, section 4.1.3.2).
+pub fn session_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-flowengine_session" } else { "flowengine_session" }
+}
+
+/// The token that the request's session cookie carries.
+pub fn session_cookie(app: &AppState, parts: &Parts) -> Option<String> {
+    let jar = CookieJar::from_headers(&parts.headers);
+    jar.get(session_cookie_name(app.config.secure_cookies())).map(|cookie| cookie.value().to_owned())
+}
+
+impl FromRequestParts<AppState> for CallerContext {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        Self::authenticate(app, parts).await
+    }
+}
+
+#[derive(Deserialize)]
+struct TenantParameter {
+    tenant_id: Option<String>,
+}
+
+impl FromRequestParts<AppState> for TenantContext {
+    type Rejection = Error;
+
+    /// The tenant is the query parameter `tenant_id`, and is never trusted alone.
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let caller = CallerContext::authenticate(app, parts).await?;
+        let tenant = Query::<TenantParameter>::try_from_uri(&parts.uri)
+            .map_err(|_| Problem::invalid_field("tenant_id", "stands twice"))?
+            .0
+            .tenant_id
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| Problem::invalid_field("tenant_id", "is missing from the query"))?
+            .parse::<TenantId>()
+            .map_err(|error| Problem::invalid_field("tenant_id", error.to_string()))?;
+        caller.in_tenant(&tenant).await
+    }
+}
+
+/// The caller of a server function.
+///
+/// # Errors
+/// As `CallerContext::authenticate`, with the answer's status set.
+pub async fn caller_context() -> Result<CallerContext, Problem> {
+    let result = async {
+        let missing = |what| Error::internal(format!("no {what} in the server function's context"));
+        let app = leptos::prelude::use_context::<AppState>().ok_or_else(|| missing("state"))?;
+        let parts = leptos::prelude::use_context::<Parts>().ok_or_else(|| missing("request"))?;
+        CallerContext::authenticate(&app, &parts).await
+    };
+    wire(result.await)
+}
+
+/// The caller of a server function, within the tenant that is its argument.
+///
+/// # Errors
+/// As `CallerContext::in_tenant`, with the answer's status set.
+pub async fn tenant_context(tenant: &TenantId) -> Result<TenantContext, Problem> {
+    let caller = caller_context().await?;
+    wire(caller.in_tenant(tenant).await)
+}
+
+/// A service's result as a server function's, with the HTTP status of its problem.
+///
+/// # Errors
+/// The problem; an internal error leaves its cause in the log.
+pub fn wire<T>(result: Result<T>) -> Result<T, Problem> {
+    result.map_err(|error| {
+        let problem = error.into_problem();
+        if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>()
+            && let Ok(status) = axum::http::StatusCode::from_u16(problem.status)
+        {
+            response.set_status(status);
+        }
+        problem
+    })
+}

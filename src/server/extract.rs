@@ -1,0 +1,160 @@
+//! Axum's extractors with rejections that are problems, and that name the field at fault.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::{Error, Result};
+use crate::shared::Problem;
+
+/// A JSON body, parsed strictly.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        if !is_type(request.headers(), "application/json") {
+            return Err(Problem::new(415, "The body must be application/json").into());
+        }
+        let bytes = body(request, state).await?;
+        parse_json(&bytes).map(Self).map_err(Into::into)
+    }
+}
+
+/// # Errors
+/// 422 naming the path of the fault within the document.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        // For an unknown or missing member, serde names it in its message alone.
+        let named = ["unknown field `", "missing field `"]
+            .iter()
+            .find_map(|lead| message.strip_prefix(lead)?.split_once('`').map(|(name, _)| name.to_owned()));
+        let field = match (path.as_str(), named) {
+            (".", Some(name)) => name,
+            (".", None) => "body".to_owned(),
+            (path, Some(name)) if !path.ends_with(&name) => format!("{path}.{name}"),
+            (path, _) => path.to_owned(),
+        };
+        Problem::invalid_field(field, message)
+    })?;
+    deserializer.end().map_err(|error| Problem::invalid_field("body", error.to_string()))?;
+    Ok(value)
+}
+
+/// The whole body.
+///
+/// # Errors
+/// 413 where it is over the limit, 400 where it broke off.
+pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let problem = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(413, "The body is larger than this server takes"),
+            _ => Problem::new(400, "The body could not be read to its end"),
+        };
+        problem.into()
+    })
+}
+
+/// Whether `Content-Type` is `expected`, parameters aside.
+pub fn is_type(headers: &HeaderMap, expected: &str) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+}
+
+/// The query's parameters. Each may stand once; an empty one counts as absent.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()).into_owned() {
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(Problem::invalid_field(name, "stands twice in the query").into());
+            }
+            if value.contains('\0') {
+                return Err(Problem::invalid_field(name, "must not hold NUL").into());
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+}
+
+impl Query {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(other, value)| other == name && !value.is_empty())?;
+        Some(value)
+    }
+
+    /// All that were given, but for `tenant_id`, which the context takes.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| *name != "tenant_id")
+    }
+
+    /// # Errors
+    /// 422 naming the parameter.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.get(name)
+            .map(|text| text.parse().map_err(|error: T::Err| Problem::invalid_field(name, error.to_string())))
+            .transpose()
+    }
+
+    /// `true` or `false`; absent is false.
+    ///
+    /// # Errors
+    /// 422 naming the parameter.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(Problem::invalid_field(name, "must be true or false")),
+        }
+    }
+
+    /// From `limit` and `cursor`.
+    ///
+    /// # Errors
+    /// 422 naming the parameter.
+    pub fn page<K: std::str::FromStr>(&self) -> Result<super::paging::Page<K>, Problem> {
+        super::paging::Page::parse(self.get("limit"), self.get("cursor"))
+    }
+}
+
+/// The one parameter of the path.
+#[derive(Debug)]
+pub struct PathId<T>(pub T);
+
+impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(Error::internal)?;
+        let (name, value) =
+            params.iter().next().ok_or_else(|| Error::internal("the route has no parameter"))?;
+        value
+            .parse()
+            .map(Self)
+            .map_err(|_| Problem::invalid_field(name, format!("'{value}' is not a valid id")).into())
+    }
+}

@@ -1,0 +1,144 @@
+//! The router, and what lies around every request.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get},
+};
+use leptos::prelude::provide_context;
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use tower_http::{
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
+    trace::TraceLayer,
+};
+
+use super::{AppState, CallerContext, error::problem_response};
+use crate::{
+    app::{App, shell},
+    auth, dashboard, datasources, demo, emails, intents, rules,
+    shared::Problem,
+    tenants,
+};
+
+/// Everything that this server answers.
+pub fn router(app: AppState) -> Router {
+    let api = Router::new()
+        .merge(tenants::server::rest::routes())
+        .merge(intents::server::rest::routes())
+        .merge(rules::server::rest::routes())
+        .merge(datasources::server::rest::routes())
+        .merge(emails::server::rest::routes(app.config.max_message_bytes))
+        .merge(dashboard::server::rest::routes())
+        .route("/api/{*rest}", any(no_such_call));
+
+    let options = app.leptos.clone();
+    let pages = Router::new()
+        .leptos_routes_with_context(
+            &app,
+            generate_route_list(App),
+            {
+                let app = app.clone();
+                move || provide_context(app.clone())
+            },
+            {
+                let options = options.clone();
+                move || shell(options.clone())
+            },
+        )
+        .layer(middleware::from_fn_with_state(app.clone(), require_session));
+
+    let request_id = HeaderName::from_static("x-request-id");
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .merge(auth::server::rest::routes())
+        .merge(demo::api::routes())
+        .merge(api)
+        .merge(pages)
+        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell))
+        .method_not_allowed_fallback(async || {
+            problem_response(Problem::new(405, "This address does not take this method"))
+        })
+        .layer(middleware::from_fn(refuse_cross_site))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        .layer(TraceLayer::new_for_http())
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+        .with_state(app)
+}
+
+async fn no_such_call() -> Response {
+    problem_response(Problem::new(404, "There is no such call. GET /api/openapi.json lists all there are"))
+}
+
+async fn ready(State(app): State<AppState>) -> Response {
+    match app.database.ping().await {
+        Ok(()) => "ready".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            problem_response(Problem::new(503, "The database does not answer"))
+        }
+    }
+}
+
+/// A page without a session leads to the sign-in. Server functions answer for themselves.
+async fn require_session(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path == "/sign-in" || path.starts_with("/ui/") {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match CallerContext::authenticate(&app, &parts).await {
+        Ok(_) => {
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            // A page is one person's: no cache may keep it for the next.
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => {
+            let problem = error.into_problem();
+            if problem.status == 401 {
+                Redirect::to("/sign-in").into_response()
+            } else {
+                problem_response(problem)
+            }
+        }
+    }
+}
+
+/// What a cookie authorises must come from our own pages (OWASP, CSRF prevention: Fetch Metadata, with Origin as
+/// the fallback). A request with a key of its own needs no such proof; neither does a program, which sends
+/// neither header and no cookie that it did not mean to.
+async fn refuse_cross_site(request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let headers = request.headers();
+    if safe || headers.contains_key(header::AUTHORIZATION) {
+        return next.run(request).await;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let same_site = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = text("host").or_else(|| request.uri().host());
+            origin.split_once("://").map(|(_, authority)| authority) == host
+        }
+        (None, None) => true,
+    };
+    if same_site {
+        next.run(request).await
+    } else {
+        problem_response(Problem::new(
+            StatusCode::FORBIDDEN.as_u16(),
+            "This request came from another site, so it was refused",
+        ))
+    }
+}

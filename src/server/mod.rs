@@ -1,0 +1,22 @@
+//! What every feature's server side stands on. Compiled for the server only.
+
+pub mod cli;
+pub mod config;
+pub mod context;
+pub mod database;
+pub mod embedded;
+pub mod error;
+pub mod extract;
+pub mod http;
+pub mod outbound;
+pub mod paging;
+pub mod run;
+pub mod state;
+pub mod telemetry;
+pub mod token;
+pub mod vault;
+
+pub use context::{Actor, CallerContext, TenantContext};
+pub use database::{Database, TenantTx};
+pub use error::{Error, Result};
+pub use state::AppState;

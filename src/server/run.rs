@@ -1,0 +1,167 @@
+//! Start, serve, stop.
+
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use leptos::config::{LeptosOptions, get_configuration};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    AppState, Database,
+    config::Config,
+    database,
+    embedded::EmbeddedDatabase,
+    http,
+    vault::{self, Vault},
+};
+use crate::{auth::server::service as auth, demo, emails::server::worker};
+
+/// What ends a start: a sentence for whoever started it.
+pub type Fatal = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long requests and messages under way are waited for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A database that is migrated and ready, and the process that runs it, if it is the private one.
+pub struct Opened {
+    pub database: Database,
+    embedded: Option<EmbeddedDatabase>,
+}
+
+impl Opened {
+    pub async fn close(self) {
+        self.database.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+/// Opens the configured database, or the private one.
+///
+/// # Errors
+/// In words for an administrator.
+pub async fn open_database(config: &Config) -> Result<Opened, Fatal> {
+    let (url, embedded) = match &config.database_url {
+        Some(url) => (url.clone(), None),
+        None => {
+            let embedded = EmbeddedDatabase::start(&config.data_dir).await?;
+            (embedded.url.clone(), Some(embedded))
+        }
+    };
+    let owner = config.database_owner_url.as_ref().unwrap_or(&url);
+    database::migrate(owner).await?;
+    let database = Database::connect(&url, config).await?;
+    Ok(Opened { database, embedded })
+}
+
+/// The vault, under `ENCRYPTION_KEY` or, outside production, a key that is generated into the data folder.
+///
+/// # Errors
+/// Where the key cannot be read or written.
+pub fn open_vault(config: &Config) -> Result<Vault, Fatal> {
+    let text = match &config.encryption_key {
+        Some(key) => key.clone(),
+        None => generated_key(&config.data_dir)?,
+    };
+    let key = vault::parse_key(&text).ok_or("the encryption key must be 32 bytes in base64 or hex")?;
+    Ok(Vault::new(key))
+}
+
+fn generated_key(data_dir: &Path) -> Result<SecretString, Fatal> {
+    let path = data_dir.join("encryption.key");
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(data_dir).map_err(named)?;
+    let created = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    match created {
+        Ok(mut file) => {
+            let key = BASE64_STANDARD.encode(rand::random::<[u8; 32]>());
+            file.write_all(key.as_bytes()).and_then(|()| file.sync_all()).map_err(named)?;
+            Ok(key.into())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(fs::read_to_string(&path).map_err(named)?.into())
+        }
+        Err(error) => Err(named(error).into()),
+    }
+}
+
+/// The server's own settings, from `Leptos.toml` where it is, overridden by `LEPTOS_*`.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn leptos_options() -> Result<LeptosOptions, Fatal> {
+    let file = Path::new("Leptos.toml").exists().then_some("Leptos.toml");
+    Ok(get_configuration(file).map_err(|error| format!("Leptos.toml: {error}"))?.leptos_options)
+}
+
+/// `flowengine serve`: everything, until a signal.
+///
+/// # Errors
+/// What keeps it from starting, in words for an administrator.
+pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
+    let leptos = leptos_options()?;
+    let listener = tokio::net::TcpListener::bind(leptos.site_addr)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", leptos.site_addr))?;
+    let addr = listener.local_addr()?;
+    let vault = open_vault(&config)?;
+    let opened = open_database(&config).await?;
+    let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
+    let result = serve_on(&app, listener, with_demo).await;
+    opened.close().await;
+    result
+}
+
+async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: bool) -> Result<(), Fatal> {
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
+    // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
+    let server = tokio::spawn({
+        let (app, stop) = (app.clone(), stop.clone());
+        async move {
+            axum::serve(listener, http::router(app)).with_graceful_shutdown(stop.cancelled_owned()).await
+        }
+    });
+    if with_demo {
+        demo::load(app).await?;
+    }
+    announce(app).await?;
+    shutdown_signal().await;
+    tracing::info!("stopping");
+    stop.cancel();
+    let drained = tokio::time::timeout(DRAIN, async { tokio::join!(server, workers) }).await;
+    match drained {
+        Ok((server, workers)) => {
+            server??;
+            workers?;
+        }
+        Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),
+    }
+    Ok(())
+}
+
+/// Two lines for whoever started the server: where it is, and how to get in while nobody has a password.
+async fn announce(app: &AppState) -> Result<(), Fatal> {
+    let base = app.config.base_url(app.addr);
+    println!("{} {} is at {base}/", app.config.app_name, app.config.app_version);
+    if let Some(link) = auth::first_link(app).await? {
+        println!("Sign in once at {base}/sign-in/{}", link.expose_secret());
+    }
+    std::io::stdout().flush()?;
+    Ok(())
+}
+
+/// SIGTERM or SIGINT.
+pub async fn shutdown_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,56 @@
+//! What every request and worker works with. Passed in; there are no globals.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use tokio::sync::Notify;
+
+use super::{Database, config::Config, vault::Vault};
+use crate::datasources::server::lookup::Lookups;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    inner: Arc<Inner>,
+}
+
+/// The parts of an `AppState`.
+pub struct Inner {
+    pub config: Config,
+    pub database: Database,
+    pub vault: Vault,
+    pub lookups: Lookups,
+    pub leptos: LeptosOptions,
+    /// Where this server listens.
+    pub addr: SocketAddr,
+    /// Rung when a job was written by this process, so that it need not wait for the database to say so.
+    pub job_bell: Notify,
+}
+
+impl AppState {
+    pub fn new(
+        config: Config,
+        database: Database,
+        vault: Vault,
+        leptos: LeptosOptions,
+        addr: SocketAddr,
+    ) -> Self {
+        let lookups = Lookups::new(&config);
+        let inner = Inner { config, database, vault, lookups, leptos, addr, job_bell: Notify::new() };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos.clone()
+    }
+}

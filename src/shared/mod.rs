@@ -1,0 +1,9 @@
+//! What both targets agree on: ids, the wire error, checks of input.
+
+pub mod ids;
+pub mod problem;
+pub mod template;
+pub mod validate;
+
+pub use ids::{ConfigId, DatasourceId, EmailId, IntentId, RuleId, TenantId, UserId};
+pub use problem::{FieldError, Problem};

@@ -1,0 +1,87 @@
+//! Checks of input that forms and the server share.
+
+use super::{FieldError, Problem};
+
+/// Collects every fault of an input, so that all are named at once.
+#[derive(Default, Debug)]
+pub struct Checks {
+    errors: Vec<FieldError>,
+}
+
+impl Checks {
+    pub fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(FieldError::new(field, message));
+    }
+
+    /// A name that people read: trimmed, 1 to 200 characters, on one line. Unit: Unicode scalar values.
+    pub fn name(&mut self, field: &str, value: &str) -> String {
+        let value = value.trim();
+        if value.is_empty() {
+            self.fault(field, "must not be empty");
+        } else if value.chars().count() > 200 {
+            self.fault(field, "must have at most 200 characters");
+        } else if value.chars().any(char::is_control) {
+            self.fault(field, "must not hold control characters");
+        }
+        value.to_owned()
+    }
+
+    /// Free text of at most `max` characters. PostgreSQL cannot store NUL.
+    pub fn text(&mut self, field: &str, value: &str, max: usize) -> String {
+        if value.contains('\0') {
+            self.fault(field, "must not hold NUL");
+        } else if value.chars().count() > max {
+            self.fault(field, format!("must have at most {max} characters"));
+        }
+        value.to_owned()
+    }
+
+    /// Takes over the faults of a part, its fields below `prefix`.
+    pub fn part<T>(&mut self, prefix: &str, result: Result<T, Problem>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                for error in problem.errors {
+                    self.fault(format!("{prefix}.{}", error.field), error.message);
+                }
+                None
+            }
+        }
+    }
+
+    pub fn finish(self) -> Result<(), Problem> {
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
+    }
+}
+
+/// The default of `is_active`.
+pub fn yes() -> bool {
+    true
+}
+
+/// The default priority of intents and rules: between those that must come first and those that come last.
+pub fn default_priority() -> i32 {
+    100
+}
+
+impl Checks {
+    /// A body may repeat the tenant of its request; one that names another is a mistake to tell, not to ignore.
+    pub fn same_tenant(&mut self, body: Option<&str>, request: &super::TenantId) {
+        if body.is_some_and(|body| body != request.as_str()) {
+            self.fault("tenant_id", "differs from the tenant_id of the request");
+        }
+    }
+}
+
+impl Checks {
+    /// Takes over the faults of a part whose fields are already named from the root.
+    pub fn part_as_is<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.errors.extend(problem.errors);
+                None
+            }
+        }
+    }
+}

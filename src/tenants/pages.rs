@@ -1,0 +1,207 @@
+//! Choosing a tenant.
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate},
+};
+
+use super::api::{LoadDemo, list_tenants};
+use crate::{
+    app::{PlainLayout, tenant_page},
+    auth::{
+        api,
+        dto::{Me, Role},
+        pages::SignOut,
+    },
+    shared::TenantId,
+    ui::{
+        badge::{Badge, Tone},
+        host,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::{ActionProblem, Empty},
+        time::Timestamp,
+    },
+};
+
+/// An address without a tenant: leads to the same page of this tab's tenant. A tab without a choice stays
+/// here, and chooses.
+#[component]
+pub fn ChooseTenant(
+    /// The page that was asked for, as in `/messages`; empty for the dashboard.
+    page: &'static str,
+) -> impl IntoView {
+    let search = use_location().search;
+    let to = move |id: &TenantId, search: &str| {
+        let path = tenant_page(id, page);
+        if search.is_empty() { path } else { format!("{path}?{search}") }
+    };
+    let demo = ServerAction::<LoadDemo>::new();
+    let me = Resource::new(move || demo.version().get(), |_| api::me());
+
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        let Some(Ok(me)) = me.get() else { return };
+        match host::stored_tenant() {
+            Some(stored) if me.tenants.iter().any(|mine| mine.tenant_id == stored) => {
+                let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
+                navigate(&to(&stored, &search.get_untracked()), options);
+            }
+            Some(_) => host::forget_tenant(),
+            None => {}
+        }
+    });
+
+    view! {
+        <PlainLayout>
+            <PageHead title="Choose a tenant" lead="This tab will work for it until you switch."/>
+            <Load
+                data=move || async move { me.await }
+                retry=move || me.refetch()
+                view=move |me: Me| {
+                    let search = search.get();
+                    let lines = me
+                        .tenants
+                        .iter()
+                        .map(|mine| Line {
+                            href: to(&mine.tenant_id, &search),
+                            tenant_id: mine.tenant_id.clone(),
+                            name: mine.name.clone(),
+                            is_active: mine.is_active,
+                            role: Some(mine.role),
+                            created_at: None,
+                        })
+                        .collect();
+                    view! { <TenantList lines me demo/> }
+                }
+            />
+        </PlainLayout>
+    }
+}
+
+/// All tenants that the caller may see. Stays, whatever the tab's choice.
+#[component]
+pub fn TenantsPage() -> impl IntoView {
+    let demo = ServerAction::<LoadDemo>::new();
+    let me = Resource::new(move || demo.version().get(), |_| api::me());
+    let tenants = Resource::new(move || demo.version().get(), |_| list_tenants());
+
+    view! {
+        <PlainLayout>
+            <PageHead title="Tenants" lead="Choose the one that this tab works for."/>
+            <Load
+                data=move || async move { Ok((me.await?, tenants.await?)) }
+                retry=move || {
+                    me.refetch();
+                    tenants.refetch();
+                }
+                view=move |(me, tenants): (Me, Vec<super::dto::Tenant>)| {
+                    let lines = tenants
+                        .into_iter()
+                        .map(|tenant| Line {
+                            href: tenant_page(&tenant.tenant_id, ""),
+                            role: me
+                                .tenants
+                                .iter()
+                                .find(|mine| mine.tenant_id == tenant.tenant_id)
+                                .map(|mine| mine.role),
+                            tenant_id: tenant.tenant_id,
+                            name: tenant.name,
+                            is_active: tenant.is_active,
+                            created_at: Some(tenant.created_at),
+                        })
+                        .collect();
+                    view! { <TenantList lines me demo/> }
+                }
+            />
+        </PlainLayout>
+    }
+}
+
+/// A tenant to choose.
+struct Line {
+    href: String,
+    tenant_id: TenantId,
+    name: String,
+    is_active: bool,
+    role: Option<Role>,
+    created_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+#[component]
+fn TenantList(lines: Vec<Line>, me: Me, demo: ServerAction<LoadDemo>) -> impl IntoView {
+    let list = if lines.is_empty() {
+        view! { <NoTenants is_instance_admin=me.is_instance_admin demo/> }.into_any()
+    } else {
+        let items = lines.into_iter().map(|line| view! { <TenantItem line/> }).collect_view();
+        view! { <ul class="tenants" data-testid="tenants">{items}</ul> }.into_any()
+    };
+    view! {
+        {list}
+        <div class="plain__foot">
+            <p class="hint">{format!("Signed in as {} ({})", me.display_name, me.email)}</p>
+            <SignOut/>
+        </div>
+    }
+}
+
+#[component]
+fn TenantItem(line: Line) -> impl IntoView {
+    view! {
+        <li>
+            <a class="tenants__link" href=line.href data-testid="tenant-link">
+                <Icon glyph=Glyph::Tenant/>
+                <span class="tenants__text">
+                    <span class="tenants__name">{line.name}</span>
+                    <span class="hint">
+                        {line.tenant_id.to_string()} {line.role.map(|role| format!(" · {role}"))}
+                        {line
+                            .created_at
+                            .map(|at| view! { <span>" · since " <Timestamp at/></span> })}
+                    </span>
+                </span>
+                {(!line.is_active)
+                    .then(|| view! { <Badge tone=Tone::Quiet glyph=Glyph::Skip text="inactive"/> })}
+                <Icon glyph=Glyph::Forward/>
+            </a>
+        </li>
+    }
+}
+
+/// What to do in an installation without tenants.
+#[component]
+fn NoTenants(is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl IntoView {
+    if !is_instance_admin {
+        return view! {
+            <Empty title="You are not a member of any tenant yet">
+                <p>"Ask an administrator to add you to one."</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let outcome = demo.value();
+    let is_pending = demo.pending();
+    view! {
+        <Empty title="There are no tenants yet">
+            <p>
+                "The demo brings two of them, with intents, rules, the data that the rules look things up "
+                "in, and a dozen messages each."
+            </p>
+            <ActionProblem outcome/>
+            <ActionForm action=demo>
+                <button
+                    type="submit"
+                    class="button button--primary"
+                    aria-busy=move || is_pending.get().to_string()
+                    data-testid="load-demo"
+                >
+                    {move || if is_pending.get() { "Loading the demo …" } else { "Load the demo" }}
+                </button>
+            </ActionForm>
+            <p class="hint">"Or make your own with " <code>"POST /api/tenants"</code> "."</p>
+        </Empty>
+    }
+    .into_any()
+}

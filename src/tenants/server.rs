@@ -1,0 +1,5 @@
+//! Tenants: instance-wide rows, so the service decides who sees which.
+
+pub mod repository;
+pub mod rest;
+pub mod service;

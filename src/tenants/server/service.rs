@@ -1,0 +1,96 @@
+//! Business rules of tenants. Instance administrators manage them; others see those they have a part in.
+
+use super::repository;
+use crate::{
+    auth::server::repository as access,
+    server::{
+        Actor, AppState, CallerContext, Result,
+        error::{Error, OnConstraint},
+        paging::Page,
+    },
+    shared::{Problem, TenantId},
+    tenants::dto::{Tenant, TenantInput},
+};
+
+/// The tenants that the caller may see, by id. The page's cursor is a tenant id.
+///
+/// # Errors
+/// The database's.
+pub async fn list(ctx: &CallerContext, active_only: bool, page: Page<String>) -> Result<Vec<Tenant>> {
+    let only: Option<Vec<String>> = match &ctx.actor {
+        actor if actor.is_instance_admin() => None,
+        Actor::TenantKey { tenant, .. } => Some(vec![tenant.to_string()]),
+        Actor::User { user_id, .. } => {
+            let mut tx = ctx.app.database.by_user(*user_id).await?;
+            let mine = access::memberships(&mut tx, *user_id).await?;
+            Some(mine.into_iter().map(|tenant| tenant.tenant_id.to_string()).collect())
+        }
+        Actor::InstanceKey { .. } | Actor::System => None,
+    };
+    let mut tx = ctx.app.database.instance().await?;
+    Ok(repository::list(&mut tx, only.as_deref(), active_only, page.cursor.as_deref(), page.limit).await?)
+}
+
+/// # Errors
+/// 404 where the caller has no part in it, whether it exists or not.
+pub async fn get(ctx: &CallerContext, id: &TenantId) -> Result<Tenant> {
+    ctx.in_tenant(id).await?;
+    let mut tx = ctx.app.database.instance().await?;
+    repository::find(&mut tx, id).await?.ok_or_else(|| Problem::not_found("Tenant", id).into())
+}
+
+/// Whether the tenant is active; `None` where there is no such tenant.
+///
+/// # Errors
+/// The database's.
+pub async fn is_active(app: &AppState, id: &TenantId) -> Result<Option<bool>> {
+    let mut tx = app.database.instance().await?;
+    Ok(repository::find(&mut tx, id).await?.map(|tenant| tenant.is_active))
+}
+
+/// # Errors
+/// 403, 409 for an id or a name that exists, 422.
+pub async fn create(ctx: &CallerContext, input: TenantInput) -> Result<Tenant> {
+    ctx.require_instance_admin()?;
+    let valid = input.validate(None)?;
+    let mut tx = ctx.app.database.instance().await?;
+    let tenant = repository::insert(&mut tx, &valid)
+        .await
+        .on_constraint("tenants_pkey", || Problem::already_exists("Tenant", valid.tenant_id.as_str()))
+        .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?;
+    tx.commit().await?;
+    Ok(tenant)
+}
+
+/// # Errors
+/// 403, 404, 409 for a name that exists, 422.
+pub async fn replace(ctx: &CallerContext, id: &TenantId, input: TenantInput) -> Result<Tenant> {
+    managed(ctx, id).await?;
+    let valid = input.validate(Some(id))?;
+    let mut tx = ctx.app.database.instance().await?;
+    let tenant = repository::update(&mut tx, &valid)
+        .await
+        .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?
+        .ok_or_else(|| Error::from(Problem::not_found("Tenant", id)))?;
+    tx.commit().await?;
+    Ok(tenant)
+}
+
+/// Deletes the tenant with everything that is its, messages included.
+///
+/// # Errors
+/// 403, 404.
+pub async fn delete(ctx: &CallerContext, id: &TenantId) -> Result<()> {
+    managed(ctx, id).await?;
+    let mut tx = ctx.app.database.instance().await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(Problem::not_found("Tenant", id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+/// 404 for a stranger, 403 for a member who is no administrator of the installation.
+async fn managed(ctx: &CallerContext, id: &TenantId) -> Result<()> {
+    ctx.in_tenant(id).await?;
+    ctx.require_instance_admin()
+}

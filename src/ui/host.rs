@@ -1,0 +1,28 @@
+//! On the server, where no effect runs, the browser's abilities (`crate::client`) are these stubs.
+
+use chrono::{DateTime, Utc};
+use leptos::ev::{Event, FocusEvent, KeyboardEvent};
+
+use crate::shared::TenantId;
+
+pub fn stored_tenant() -> Option<TenantId> {
+    None
+}
+pub fn store_tenant(_: &TenantId) {}
+pub fn forget_tenant() {}
+pub fn focus(_: &str) {}
+pub fn move_focus(_: &str, _: i32) {}
+pub fn is_shortcut(_: &KeyboardEvent) -> bool {
+    false
+}
+pub fn submit_form_of(_: &Event) {}
+pub fn is_popover_open(_: &str) -> bool {
+    false
+}
+pub fn hide_popover(_: &str) {}
+pub fn focus_left(_: &FocusEvent, _: &str) -> bool {
+    false
+}
+pub fn local_time(_: DateTime<Utc>) -> Option<String> {
+    None
+}

@@ -1,0 +1,92 @@
+//! What stands in the place of content: nothing yet, a problem, not found.
+
+use leptos::{ev::MouseEvent, prelude::*};
+use leptos_router::hooks::use_location;
+
+use super::icons::{Glyph, Icon};
+use crate::shared::Problem;
+
+/// Says what to do where there is nothing yet.
+#[component]
+pub fn Empty(#[prop(into)] title: String, children: Children) -> impl IntoView {
+    view! {
+        <div class="panel panel--empty" data-testid="empty">
+            <p class="panel__title">{title}</p>
+            {children()}
+        </div>
+    }
+}
+
+/// A problem in the place of what could not be shown: not found, signed out, or another with a retry.
+#[component]
+pub fn ProblemPanel(
+    problem: Problem,
+    /// Asks again.
+    retry: Callback<()>,
+) -> impl IntoView {
+    match problem.status {
+        404 => view! {
+            <div class="panel" role="alert" data-testid="not-found">
+                <p class="panel__title"><Icon glyph=Glyph::Search/>"Not found"</p>
+                <p>{problem.detail}</p>
+                <p class="hint">"It may have been deleted, or it belongs to another tenant."</p>
+            </div>
+        }
+        .into_any(),
+        401 => view! {
+            <div class="panel" role="alert" data-testid="signed-out">
+                <p class="panel__title"><Icon glyph=Glyph::SignOut/>"You are signed out"</p>
+                <p>"Your session has ended."</p>
+                <a class="button button--primary" href="/sign-in" rel="external">"Sign in again"</a>
+            </div>
+        }
+        .into_any(),
+        _ => view! {
+            <div class="panel panel--problem" role="alert" data-testid="problem">
+                <p class="panel__title"><Icon glyph=Glyph::Alert/>{problem.title}</p>
+                <p>{problem.detail}</p>
+                <Retry retry/>
+            </div>
+        }
+        .into_any(),
+    }
+}
+
+/// Asks again: in place, or by loading the page anew where there is no WebAssembly.
+#[component]
+fn Retry(retry: Callback<()>) -> impl IntoView {
+    let location = use_location();
+    let here = move || {
+        let (path, search) = (location.pathname.get(), location.search.get());
+        if search.is_empty() { path } else { format!("{path}?{search}") }
+    };
+    let on_click = move |event: MouseEvent| {
+        event.prevent_default();
+        retry.run(());
+    };
+    view! {
+        <a class="button" href=here rel="external" on:click=on_click>
+            <Icon glyph=Glyph::RunAgain/>
+            "Try again"
+        </a>
+    }
+}
+
+/// What an action answered, if it was refused.
+#[component]
+pub fn ActionProblem<T: Send + Sync + 'static>(
+    #[prop(into)] outcome: Signal<Option<Result<T, Problem>>>,
+) -> impl IntoView
+where
+    T: Clone,
+{
+    move || match outcome.get() {
+        Some(Err(problem)) => Some(view! {
+            <p class="notice tone-bad" role="alert" data-testid="action-problem">
+                <Icon glyph=Glyph::Alert/>
+                <span>{problem.detail}</span>
+            </p>
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,44 @@
+//! Tables that become cards on a narrow screen.
+
+use leptos::prelude::*;
+
+/// A table. The roles repeat what the elements mean: as cards they are no longer displayed as a table, and
+/// browsers then drop the meaning.
+#[component]
+pub fn DataTable(
+    /// Names the table for those who cannot see where it stands.
+    caption: &'static str,
+    columns: &'static [&'static str],
+    /// A variant that `style/components.css` knows.
+    #[prop(optional)]
+    class: &'static str,
+    /// Rows: `tr` with role `row`.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="table-box">
+            <table class=format!("table table--cards {class}") role="table">
+                <caption class="visually-hidden">{caption}</caption>
+                <thead role="rowgroup">
+                    <tr role="row">
+                        {columns
+                            .iter()
+                            .map(|column| view! { <th role="columnheader" scope="col">{*column}</th> })
+                            .collect_view()}
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">{children()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// A cell, which as part of a card carries its column's name.
+#[component]
+pub fn Cell(label: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <td role="cell" data-label=label>
+            {children()}
+        </td>
+    }
+}
