@@ -47,6 +47,8 @@ pub enum DatabaseError {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    /// One connection that listens, beside the pool: it is never given back.
+    listening: PgPool,
 }
 
 fn options(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
@@ -109,6 +111,7 @@ impl Database {
             .connect_with(options(url)?)
             .await
             .map_err(DatabaseError::Connect)?;
+        let listening = PgPoolOptions::new().max_connections(1).connect_lazy_with(options(url)?);
         let (role, privileged): (String, bool) = sqlx::query_as(
             "SELECT rolname::text, rolsuper OR rolbypassrls OR EXISTS ( \
                SELECT FROM pg_tables t WHERE t.schemaname = 'eivs' AND t.tableowner = rolname) \
@@ -119,7 +122,7 @@ impl Database {
         if privileged {
             return Err(DatabaseError::Privileged(role));
         }
-        Ok(Self { pool })
+        Ok(Self { pool, listening })
     }
 
     /// A transaction that sees one tenant's rows and no other's.
@@ -168,7 +171,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn listen(&self, channel: &str) -> sqlx::Result<sqlx::postgres::PgListener> {
-        let mut listener = sqlx::postgres::PgListener::connect_with(&self.pool).await?;
+        let mut listener = sqlx::postgres::PgListener::connect_with(&self.listening).await?;
         listener.listen(channel).await?;
         Ok(listener)
     }
@@ -182,6 +185,7 @@ impl Database {
     }
 
     pub async fn close(&self) {
+        self.listening.close().await;
         self.pool.close().await;
     }
 

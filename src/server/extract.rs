@@ -38,8 +38,8 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             .iter()
             .find_map(|lead| message.strip_prefix(lead)?.split_once('`').map(|(name, _)| name.to_owned()));
         let field = match (path.as_str(), named) {
-            (".", Some(name)) => name,
-            (".", None) => "body".to_owned(),
+            ("." | "?", Some(name)) => name,
+            ("." | "?", None) => "body".to_owned(),
             (path, Some(name)) if !path.ends_with(&name) => format!("{path}.{name}"),
             (path, _) => path.to_owned(),
         };

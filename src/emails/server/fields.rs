@@ -111,8 +111,8 @@ fn headers(message: &Message<'_>, fields: &mut Fields) {
             .map(|bytes| unfold(&String::from_utf8_lossy(bytes)))
             .unwrap_or_default();
         let value = match header.value() {
-            HeaderValue::Text(text) => text.to_string(),
-            HeaderValue::TextList(texts) => texts.join(", "),
+            HeaderValue::Text(text) => unfold(text),
+            HeaderValue::TextList(texts) => unfold(&texts.join(", ")),
             _ => raw,
         };
         let value = match fields.get(&name) {

@@ -202,7 +202,16 @@ fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String
         .map(|judged| judged.entry.reason.as_str())
         .collect();
     let name = &intent.name;
-    let list = |reasons: &[&str]| shorten(&reasons.join("; "), 1_000);
+    // Several rules may say the same of an absent field; it is said once.
+    let list = |reasons: &[&str]| {
+        let mut once: Vec<&str> = Vec::new();
+        for reason in reasons {
+            if !once.contains(reason) {
+                once.push(reason);
+            }
+        }
+        shorten(&once.join("; "), 1_000)
+    };
     let mut text = match decision {
         Decision::Accepted if judged.is_empty() => format!("Accepted: {name} has no active rules."),
         Decision::Accepted if warnings.is_empty() => match judged.len() {

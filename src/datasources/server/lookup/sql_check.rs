@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::{
-    ast::{Query, Select, Statement, Visit, Visitor},
+    ast::{Query, Select, Statement, Value, ValueWithSpan, Visit, Visitor},
     dialect::{Dialect, GenericDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
     parser::Parser,
@@ -99,6 +99,20 @@ impl Visitor for OnlyReads {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break("must only read: FOR UPDATE and its like take locks")
+        }
+    }
+
+    /// Only what was numbered gets a value; SQLite would take another placeholder for NULL.
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<&'static str> {
+        match &value.value {
+            Value::Placeholder(text)
+                if !text
+                    .strip_prefix(['?', '$'])
+                    .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) =>
+            {
+                ControlFlow::Break("has a named placeholder; write ? or $1")
+            }
+            _ => ControlFlow::Continue(()),
         }
     }
 

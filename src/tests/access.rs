@@ -1,0 +1,204 @@
+//! Keys, the one-time link, sessions, and what works without any of them: nothing but health and static files.
+
+use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::support::{Answer, TestServer};
+use crate::auth::{dto::Role, server::service as auth};
+
+#[tokio::test]
+async fn nothing_but_health_and_static_files_works_without_a_key() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |method: Method, path: &str| {
+        Answer::of(server.request(method, path, None).send().await.unwrap()).await
+    };
+    for path in ["/healthz", "/readyz"] {
+        send(Method::GET, path).await.is(StatusCode::OK);
+    }
+    for path in [
+        "/api/tenants",
+        "/api/tenants/acme",
+        "/api/intents",
+        "/api/intents/1",
+        "/api/intents/1/validation-rules",
+        "/api/validation-rules",
+        "/api/validation-rules/1",
+        "/api/datasources",
+        "/api/datasources/1",
+        "/api/datasources/1/with-config",
+        "/api/datasource-configs",
+        "/api/datasource-configs/1",
+        "/api/emails",
+        "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057",
+        "/api/stats",
+        "/demo-api/acme_corp/v1/orders/1042",
+    ] {
+        for query in ["", "?tenant_id=acme"] {
+            send(Method::GET, &format!("{path}{query}")).await.is(StatusCode::UNAUTHORIZED);
+        }
+    }
+    for path in
+        ["/", "/tenants", "/messages", "/t/acme", "/t/acme/messages", "/t/acme/intents", "/t/acme/configs"]
+    {
+        let answer = send(Method::GET, path).await.is(StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers[header::LOCATION], "/sign-in", "{path}");
+        assert!(!answer.text.contains("acme"));
+    }
+    let sign_in = send(Method::GET, "/sign-in").await.is(StatusCode::OK);
+    assert!(!sign_in.text.contains("acme"));
+    for function in leptos::server_fn::axum::server_fn_paths() {
+        let (path, method) = function;
+        let request =
+            server.request(method, path, None).header("content-type", "application/x-www-form-urlencoded");
+        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text);
+    }
+    assert!(leptos::server_fn::axum::server_fn_paths().count() >= 10);
+}
+
+#[tokio::test]
+async fn a_key_opens_what_it_was_made_for_until_it_ends() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let key = server.key_of("acme", Role::Viewer).await;
+    assert!(key.starts_with("fe_") && key.len() == 35);
+    let get = async |key: &str, path: &str| {
+        Answer::of(server.request(Method::GET, path, Some(key)).send().await.unwrap()).await.status
+    };
+    assert_eq!(get(&key, "/api/intents?tenant_id=acme").await, StatusCode::OK);
+    assert_eq!(get(&key, "/api/intents?tenant_id=globex").await, StatusCode::NOT_FOUND);
+    assert_eq!(get(&server.key, "/api/intents?tenant_id=globex").await, StatusCode::OK);
+    for wrong in
+        ["", "fe_", "fe_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", &key.to_lowercase(), &format!("{key}x"), "é"]
+    {
+        let request = server.http.get(format!("{}/api/intents?tenant_id=acme", server.base));
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {wrong}").into_bytes());
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+    let mut conn = server.database().superuser().await;
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT row_to_json(k)::text FROM api_keys k").fetch_all(&mut conn).await.unwrap();
+    assert!(stored.iter().all(|row| !row.contains(&key)), "it is stored hashed");
+    for end in ["expires_at = now()", "expires_at = NULL, revoked_at = now()"] {
+        let sql = format!("UPDATE api_keys SET {end}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        assert_eq!(get(&key, "/api/intents?tenant_id=acme").await, StatusCode::UNAUTHORIZED, "{end}");
+    }
+}
+
+/// Opens the link of the console; the session's cookie.
+async fn sign_in(server: &TestServer) -> (String, String) {
+    let link = auth::first_link(&server.app).await.unwrap().unwrap();
+    let path = format!("/sign-in/{}", link.expose_secret());
+    let answer = Answer::of(server.request(Method::GET, &path, None).send().await.unwrap()).await;
+    let answer = answer.is(StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers[header::LOCATION], "/");
+    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+    (path, cookie)
+}
+
+#[tokio::test]
+async fn the_link_signs_in_once_and_the_session_ends_with_sign_out() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let old = auth::first_link(&server.app).await.unwrap().unwrap();
+    let (path, cookie) = sign_in(&server).await;
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
+    for used in [path.as_str(), &format!("/sign-in/{}", old.expose_secret()), "/sign-in/nonsense"] {
+        let answer = Answer::of(server.request(Method::GET, used, None).send().await.unwrap()).await;
+        assert_eq!(answer.is(StatusCode::SEE_OTHER).headers[header::LOCATION], "/sign-in?error=used");
+    }
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let with_cookie =
+        |method: Method, path: &str| server.request(method, path, None).header(header::COOKIE, &cookie);
+    let page = Answer::of(with_cookie(Method::GET, "/t/acme").send().await.unwrap()).await.is(StatusCode::OK);
+    assert!(page.text.contains("The acme company"), "it reads without WebAssembly");
+    assert_eq!(page.headers[header::CACHE_CONTROL], "no-store");
+    let api = with_cookie(Method::GET, "/api/intents?tenant_id=acme").send().await.unwrap();
+    assert_eq!(api.status(), StatusCode::OK);
+    // What the cookie authorises must come from our own pages.
+    let intent = json!({"name": "A"});
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let forged =
+            with_cookie(Method::POST, "/api/intents?tenant_id=acme").header(name, value).json(&intent);
+        assert_eq!(forged.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{name}: {value}");
+    }
+    let own =
+        with_cookie(Method::POST, "/api/intents?tenant_id=acme").header("origin", &server.base).json(&intent);
+    assert_eq!(own.send().await.unwrap().status(), StatusCode::CREATED);
+    let out =
+        with_cookie(Method::POST, "/sign-out").header("sec-fetch-site", "same-origin").send().await.unwrap();
+    assert_eq!(out.status(), StatusCode::SEE_OTHER);
+    let after = with_cookie(Method::GET, "/api/intents?tenant_id=acme").send().await.unwrap();
+    assert_eq!(after.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_old_or_idle_and_a_link_does_too() {
+    let server = TestServer::start_idle(&[]).await;
+    let (_, cookie) = sign_in(&server).await;
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let status = async || {
+        let request = server.request(Method::GET, "/api/tenants", None).header(header::COOKIE, &cookie);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(status().await, StatusCode::OK);
+    let mut conn = server.database().superuser().await;
+    for (end, back) in [
+        ("last_seen_at = now() - interval '3 hours'", "last_seen_at = now()"),
+        ("expires_at = now()", "expires_at = now() + interval '1 hour'"),
+    ] {
+        for (sql, expected) in [(end, StatusCode::UNAUTHORIZED), (back, StatusCode::OK)] {
+            let sql = format!("UPDATE sessions SET {sql}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+            assert_eq!(status().await, expected);
+        }
+    }
+    let link = auth::first_link(&server.app).await.unwrap().unwrap();
+    sqlx::query("UPDATE sign_in_links SET expires_at = now()").execute(&mut conn).await.unwrap();
+    assert!(auth::sign_in_by_link(&server.app, link.expose_secret()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_member_sees_the_tenants_of_the_membership_and_no_more() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let (_, cookie) = sign_in(&server).await;
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE users SET is_instance_admin = false; \
+         INSERT INTO memberships (tenant_id, user_id, role) SELECT 'acme', user_id, 'viewer' FROM users",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let send = async |method: Method, path: &str| {
+        let request = server.request(method, path, None).header(header::COOKIE, &cookie);
+        Answer::of(request.json(&json!({"name": "x"})).send().await.unwrap()).await
+    };
+    let tenants = send(Method::GET, "/api/tenants").await.is(StatusCode::OK);
+    assert_eq!(tenants.body.as_array().unwrap().len(), 1);
+    send(Method::GET, "/api/intents?tenant_id=acme").await.is(StatusCode::OK);
+    send(Method::POST, "/api/intents?tenant_id=acme").await.is(StatusCode::FORBIDDEN);
+    send(Method::GET, "/api/intents?tenant_id=globex").await.is(StatusCode::NOT_FOUND);
+    send(Method::GET, "/api/tenants/globex").await.is(StatusCode::NOT_FOUND);
+    send(Method::PUT, "/api/tenants/acme").await.is(StatusCode::FORBIDDEN);
+    send(Method::DELETE, "/api/tenants/globex").await.is(StatusCode::NOT_FOUND);
+    let selector = send(Method::GET, "/tenants").await.is(StatusCode::OK);
+    assert!(selector.text.contains("acme") && !selector.text.contains("globex"));
+    let page = send(Method::GET, "/t/globex").await.is(StatusCode::NOT_FOUND);
+    assert!(!page.text.contains("The globex company"));
+}

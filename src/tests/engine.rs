@@ -1,0 +1,509 @@
+//! The engine on real data: every kind of datasource, every rule type, and faults that are never verdicts.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode as Code},
+    routing::get,
+};
+use reqwest::StatusCode;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::io::AsyncWriteExt;
+
+use super::support::{TestServer, message};
+
+/// A tenant whose intent Orders takes every message with `order` in its subject.
+struct Bench {
+    server: TestServer,
+}
+
+impl Bench {
+    async fn new(vars: &[(&str, &str)]) -> Self {
+        let server = TestServer::start_with(vars).await;
+        server.tenant("acme").await;
+        Self { server }
+    }
+
+    async fn datasource(&self, kind: &str, config: Value) -> i64 {
+        let mut config = config;
+        config["name"] = "source".into();
+        self.server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+        let body = json!({"name": "Source", "datasource_type": kind, "connection_key": "source"});
+        self.server
+            .post("/api/datasources?tenant_id=acme", &body)
+            .await
+            .is(StatusCode::CREATED)
+            .id("datasource_id")
+    }
+
+    /// The intent with these rules; each gets a priority by its place.
+    async fn rules(&self, rules: &[Value]) {
+        let rules: Vec<Value> = rules
+            .iter()
+            .zip(1..)
+            .map(|(rule, place)| {
+                let mut rule = rule.clone();
+                if rule.get("priority").is_none() {
+                    rule["priority"] = place.into();
+                }
+                if rule.get("field_name").is_none() {
+                    rule["field_name"] = "sender_email".into();
+                }
+                rule
+            })
+            .collect();
+        let body = json!({
+            "intent": {
+                "name": "Orders",
+                "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]},
+                "extractors": [{"name": "order_number", "field": "subject_and_body", "pattern": "#([0-9]+)"}]
+            },
+            "validation_rules": rules
+        });
+        self.server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    }
+
+    async fn ask(&self, from: &str, subject: &str) -> Value {
+        self.server.decide("acme", message(from, subject, "Hello")).await
+    }
+
+    async fn sqlite(&self, sql: &'static str) {
+        self.server.write_file("acme", "keep", b"");
+        let path = self.server.app.config.files_dir(&"acme".parse().unwrap()).join("shop.sqlite");
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+}
+
+fn sqlite_config() -> Value {
+    json!({"protocol": "sqlite", "connection_json": {"path": "shop.sqlite"}})
+}
+
+fn verdicts(email: &Value) -> Vec<&str> {
+    email["verdicts"].as_array().unwrap().iter().map(|v| v["verdict"].as_str().unwrap()).collect()
+}
+
+const SHOP: &str = "CREATE TABLE customers (email TEXT, status TEXT, credit INTEGER, joined TEXT); \
+    INSERT INTO customers VALUES ('ann@x.example', 'Active', 10, '2026-01-02'), ('bob@x.example', 'blocked', NULL, NULL); \
+    CREATE TABLE orders (number INTEGER, email TEXT); INSERT INTO orders VALUES (7, 'ann@x.example'), (8, 'o''hara@x.example')";
+
+#[tokio::test]
+async fn every_rule_type_judges_rows_of_a_sqlite_file() {
+    let bench = Bench::new(&[]).await;
+    bench.sqlite(SHOP).await;
+    let id = bench.datasource("database", sqlite_config()).await;
+    let by_email = |extra: Value| {
+        let mut conditions = json!({"query": "SELECT status, credit FROM customers WHERE email = ?", "params": ["{{sender_email}}"]});
+        conditions.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        conditions
+    };
+    bench
+        .rules(&[
+            json!({"rule_type": "exists", "datasource_id": id, "conditions": by_email(json!({}))}),
+            json!({"rule_type": "not_exists", "datasource_id": id, "conditions": {"query": "SELECT 1 FROM customers WHERE email = $1 AND status = 'blocked'", "params": ["{{sender_email}}"]}}),
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": by_email(json!({"expected": "ACTIVE", "ignore_case": true}))}),
+            json!({"rule_type": "not_equals", "datasource_id": id, "conditions": by_email(json!({"column": "credit", "expected": "0"}))}),
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": {"query": "SELECT email FROM orders WHERE number = ?", "params": ["{{order_number}}"]}}),
+            json!({"rule_type": "regex", "datasource_id": id, "conditions": by_email(json!({"pattern": "^A"}))}),
+            json!({"rule_type": "regex", "field_name": "order_number", "conditions": {"pattern": "^[0-9]$"}}),
+            json!({"rule_type": "equals", "field_name": "sender_domain", "conditions": {"expected": "x.example"}}),
+        ])
+        .await;
+    let ann = bench.ask("ann@x.example", "my order #7").await;
+    assert_eq!(verdicts(&ann), ["pass"; 8], "{ann}");
+    assert_eq!(ann["decision"], "accepted");
+    assert_eq!(ann["intent"]["name"], "Orders");
+    assert_eq!(ann["fields"]["order_number"], "7");
+    let evidence = &ann["verdicts"][0]["evidence"];
+    assert_eq!(evidence["lookup"]["params"], json!(["ann@x.example"]));
+    assert_eq!(evidence["rows"], json!([{"status": "Active", "credit": 10}]));
+    assert_eq!(evidence["row_count"], 1);
+    assert_eq!(
+        ann["verdicts"][2]["evidence"]["compared"],
+        json!({"left": "status", "actual": "Active", "expected": "ACTIVE"})
+    );
+
+    let bob = bench.ask("bob@x.example", "order without number").await;
+    assert_eq!(verdicts(&bob), ["pass", "fail", "fail", "pass", "fail", "fail", "fail", "pass"], "{bob}");
+    assert_eq!(bob["verdicts"][4]["reason"], "no order_number in the message");
+    assert_eq!(bob["decision"], "rejected");
+
+    let eve = bench.ask("eve@x.example", "order #8").await;
+    assert_eq!(verdicts(&eve), ["fail", "pass", "fail", "fail", "fail", "fail", "pass", "pass"], "{eve}");
+    assert_eq!(eve["verdicts"][0]["reason"], "Source has no row for eve@x.example");
+}
+
+#[tokio::test]
+async fn a_value_is_never_read_as_sql() {
+    let bench = Bench::new(&[]).await;
+    bench.sqlite(SHOP).await;
+    let id = bench.datasource("database", sqlite_config()).await;
+    let rule = json!({"rule_type": "exists", "datasource_id": id, "field_name": "subject",
+        "conditions": {"query": "SELECT 1 FROM customers WHERE email = ?", "params": ["{{subject}}"]}});
+    bench.rules(&[rule]).await;
+    for subject in [
+        "order' OR '1'='1",
+        "order'; DROP TABLE customers; --",
+        "order\\' OR 1=1 --",
+        "order {{sender_email}}",
+    ] {
+        let email = bench.ask("ann@x.example", subject).await;
+        assert_eq!(verdicts(&email), ["fail"], "{subject}");
+        assert_eq!(email["verdicts"][0]["evidence"]["lookup"]["params"][0], subject);
+    }
+}
+
+#[tokio::test]
+async fn postgres_is_asked_read_only_with_values_of_every_type() {
+    let bench = Bench::new(&[]).await;
+    let mut conn = bench.server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE SCHEMA shop; CREATE TYPE shop.mood AS ENUM ('happy', 'sad'); \
+         CREATE TABLE shop.orders (id bigint PRIMARY KEY, email text, amount numeric(10,2), placed date, token uuid, \
+           mood shop.mood, paid boolean, tags text[]); \
+         INSERT INTO shop.orders VALUES (7, 'ann@x.example', 19.90, '2026-11-01', \
+           '00000000-0000-0000-0000-000000000007', 'happy', true, '{a,b}'); \
+         DO $$ BEGIN CREATE ROLE shop_reader LOGIN PASSWORD 'reader-pw'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; \
+         GRANT USAGE ON SCHEMA shop TO shop_reader; GRANT ALL ON shop.orders TO shop_reader",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let url: url::Url = bench.server.database().url.expose_secret().parse().unwrap();
+    let (host, port, database) = (url.host_str().unwrap(), url.port().unwrap(), url.path());
+    let base_url = format!("postgresql+psycopg2://wrong@{host}:{port}{database}");
+    let config = json!({"protocol": "postgresql", "driver_family": "psycopg2", "base_url": base_url,
+        "auth_type": "basic", "auth_config": {"username": "shop_reader", "password": "reader-pw"}});
+    let id = bench.datasource("database", config).await;
+    let exists = |query: &str, params: Value| json!({"rule_type": "exists", "datasource_id": id, "on_error": "ignore", "conditions": {"query": query, "params": params}});
+    bench
+        .rules(&[
+            exists("SELECT * FROM shop.orders WHERE id = ? AND email = ?", json!(["{{order_number}}", "{{sender_email}}"])),
+            exists("SELECT * FROM shop.orders WHERE amount > $1 AND placed < $2 AND paid = $3 AND $1 < 100", json!([5, "2026-12-01", true])),
+            exists("SELECT 1 FROM shop.orders WHERE token = ? AND mood = ? AND ? = ANY (tags) -- ?", json!(["00000000-0000-0000-0000-000000000007", "happy", "a"])),
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": {"query": "SELECT id, amount FROM shop.orders WHERE id = ?;", "params": ["{{order_number}}"], "column": "amount", "expected": "19.9"}}),
+            exists("SELECT set_config('transaction_read_only', 'off', false), nextval('shop.nothing')", json!([])),
+            exists("SELECT id FROM shop.orders WHERE id = ?", json!(["not a number"])),
+            exists("SELECT pg_sleep(60)", json!([])),
+            exists("SELECT * FROM shop.customers", json!([])),
+            exists("SELECT generate_series(1, 1000) AS n", json!([])),
+        ])
+        .await;
+    let email = bench.ask("ann@x.example", "order #7").await;
+    assert_eq!(
+        verdicts(&email),
+        ["pass", "pass", "pass", "pass", "error", "error", "error", "error", "pass"],
+        "{email:#}"
+    );
+    let row = &email["verdicts"][0]["evidence"]["rows"][0];
+    assert_eq!(row["amount"].as_f64(), Some(19.9));
+    assert_eq!(row["tags"], json!(["a", "b"]));
+    assert_eq!(email["verdicts"][0]["evidence"]["columns"][0], "id");
+    let many = &email["verdicts"][8]["evidence"];
+    assert_eq!((many["row_count"].as_u64(), many["truncated"].as_bool()), (Some(100), Some(true)));
+    assert_eq!(many["rows"].as_array().unwrap().len(), 10);
+    assert!(email["verdicts"][6]["reason"].as_str().unwrap().contains("longer than is allowed"));
+    assert!(!email.to_string().contains("reader-pw"));
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM shop.orders").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(count, 1);
+}
+
+/// A small API. Each answer is counted.
+async fn api(router: Router) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    addr
+}
+
+#[tokio::test]
+async fn an_api_is_asked_with_each_kind_of_credentials_and_its_rows_are_judged() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let router = Router::new()
+        .route(
+            "/v1/customers",
+            get(move |uri: axum::http::Uri, headers: HeaderMap| {
+                count.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+                    let query = uri.query().unwrap_or_default().to_owned();
+                    let authorised = text("authorization").as_deref() == Some("Bearer s3cret")
+                        || text("authorization").as_deref() == Some("Basic dTpzM2NyZXQ=")
+                        || text("x-key").as_deref() == Some("s3cret")
+                        || query.contains("key=s3cret");
+                    if !authorised {
+                        return (Code::UNAUTHORIZED, String::new());
+                    }
+                    let rows = if query.contains("email=ann%40x.example") {
+                        json!([{"id": 1, "status": "active"}, {"id": 2, "extra": {"a": 1}}])
+                    } else {
+                        json!([])
+                    };
+                    (Code::OK, rows.to_string())
+                }
+            }),
+        )
+        .route(
+            "/v1/orders/{id}",
+            get(|axum::extract::Path(id): axum::extract::Path<String>| async move {
+                match id.as_str() {
+                    "7" => (Code::OK, json!({"id": 7, "email": "ann@x.example"}).to_string()),
+                    _ => (Code::NOT_FOUND, json!({"error": "no such order"}).to_string()),
+                }
+            }),
+        );
+    let addr = api(router).await;
+    for (auth_type, auth_config) in [
+        ("bearer", json!({"token": "s3cret"})),
+        ("basic", json!({"username": "u", "password": "s3cret"})),
+        ("api_key", json!({"header": "X-Key", "key": "s3cret"})),
+        ("api_key", json!({"query": "key", "key": "s3cret"})),
+        ("none", json!({})),
+    ] {
+        let bench = Bench::new(&[]).await;
+        let config = json!({"protocol": "http", "driver_family": "rest", "base_url": format!("http://{addr}/v1/"), "auth_type": auth_type, "auth_config": auth_config});
+        let id = bench.datasource("api", config).await;
+        let customers = json!({"path": "/customers", "query": {"email": "{{sender_email}}", "limit": 10}});
+        let order = json!({"path": "/orders/{{order_number}}", "status": [200, 404]});
+        let mut equals = order.clone();
+        equals["column"] = "email".into();
+        let mut strict = order.clone();
+        strict.as_object_mut().unwrap().remove("status");
+        bench
+            .rules(&[
+                json!({"rule_type": "exists", "datasource_id": id, "conditions": customers}),
+                json!({"rule_type": "equals", "datasource_id": id, "conditions": equals}),
+                json!({"rule_type": "exists", "datasource_id": id, "conditions": order, "when_missing": "skip"}),
+                json!({"rule_type": "exists", "datasource_id": id, "conditions": strict, "on_error": "ignore"}),
+                json!({"rule_type": "not_exists", "datasource_id": id, "conditions": customers, "on_fail": "warn"}),
+            ])
+            .await;
+        let before = seen.load(Ordering::SeqCst);
+        let ann = bench.ask("ann@x.example", "order #7").await;
+        assert!(!ann.to_string().contains("s3cret"), "{ann}");
+        if auth_type == "none" {
+            assert_eq!(verdicts(&ann), ["error", "pass", "pass", "pass", "error"], "{ann:#}");
+            assert_eq!(ann["decision"], "review", "refused credentials are no verdict on the message");
+            continue;
+        }
+        assert_eq!(verdicts(&ann), ["pass", "pass", "pass", "pass", "fail"], "{ann:#}");
+        assert_eq!(ann["decision"], "accepted", "a warning does not stand in the way");
+        assert_eq!(seen.load(Ordering::SeqCst) - before, 1, "the same look-up is asked once");
+        assert_eq!(ann["verdicts"][0]["evidence"]["columns"], json!(["id", "status", "extra"]));
+        let eve = bench.ask("eve@x.example", "order #9").await;
+        assert_eq!(verdicts(&eve), ["fail", "fail", "fail", "error", "pass"], "{eve:#}");
+        let none = bench.ask("ann@x.example", "order").await;
+        assert_eq!(verdicts(&none), ["pass", "fail", "skipped", "fail", "fail"], "{none:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_csv_is_matched_and_queried_and_read_again_when_it_changes() {
+    let bench = Bench::new(&[]).await;
+    bench.server.write_file(
+        "acme",
+        "customers.csv",
+        "email;status;code\r\nann@x.example;active;007\r\n".as_bytes(),
+    );
+    let id = bench
+        .datasource(
+            "file",
+            json!({"protocol": "file", "driver_family": "csv", "base_url": "file:///customers.csv"}),
+        )
+        .await;
+    bench
+        .rules(&[
+            json!({"rule_type": "exists", "datasource_id": id, "conditions": {"match": {"email": "{{sender_email}}", "status": "active"}}}),
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": {"query": "SELECT code FROM data WHERE email = ?", "params": ["{{sender_email}}"], "expected": "007"}}),
+            json!({"rule_type": "exists", "datasource_id": id, "on_error": "ignore", "conditions": {"match": {"nothing": "x"}}}),
+        ])
+        .await;
+    assert_eq!(verdicts(&bench.ask("ann@x.example", "order").await), ["pass", "pass", "error"]);
+    assert_eq!(verdicts(&bench.ask("Zoë <zoë@x.example>", "order").await), ["fail", "fail", "error"]);
+    bench.server.write_file(
+        "acme",
+        "customers.csv",
+        b"email,status,code\nann@x.example,gone,008\nzo@x.example,active,007\n",
+    );
+    assert_eq!(verdicts(&bench.ask("ann@x.example", "order").await), ["fail", "fail", "error"]);
+    assert_eq!(verdicts(&bench.ask("zo@x.example", "order").await), ["pass", "pass", "error"]);
+}
+
+#[tokio::test]
+async fn a_file_is_opened_beneath_the_tenants_own_folder_only() {
+    let bench = Bench::new(&[]).await;
+    bench.server.tenant("globex").await;
+    bench.server.write_file("globex", "secret.csv", b"email\nann@x.example\n");
+    bench.server.write_file("acme", "own.csv", b"email\nann@x.example\n");
+    let folder = bench.server.app.config.files_dir(&"acme".parse().unwrap());
+    std::os::unix::fs::symlink("../globex/secret.csv", folder.join("link.csv")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("passwd.csv")).unwrap();
+    std::os::unix::fs::symlink("../globex", folder.join("folder")).unwrap();
+    std::os::unix::fs::symlink("own.csv", folder.join("fine.csv")).unwrap();
+    let mut rules = Vec::new();
+    for (i, path) in
+        ["link.csv", "passwd.csv", "folder/secret.csv", "missing.csv", "fine.csv"].into_iter().enumerate()
+    {
+        let config = json!({"name": format!("c{i}"), "protocol": "file", "driver_family": "csv", "connection_json": {"path": path}});
+        bench.server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+        let body =
+            json!({"name": format!("D{i}"), "datasource_type": "file", "connection_key": format!("c{i}")});
+        let id = bench
+            .server
+            .post("/api/datasources?tenant_id=acme", &body)
+            .await
+            .is(StatusCode::CREATED)
+            .id("datasource_id");
+        rules.push(json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": "SELECT * FROM data"}}));
+    }
+    bench.rules(&rules).await;
+    let email = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&email), ["error", "error", "error", "error", "pass"], "{email:#}");
+    assert!(!email.to_string().contains("root:"), "{email}");
+    assert_eq!(email["decision"], "review");
+}
+
+#[tokio::test]
+async fn a_datasource_that_cannot_be_asked_is_tried_again_and_then_is_for_a_person() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let router = Router::new()
+        .route(
+            "/flaky",
+            get(move || {
+                let call = counted.fetch_add(1, Ordering::SeqCst);
+                async move { if call < 2 { (Code::SERVICE_UNAVAILABLE, "") } else { (Code::OK, "[1]") } }
+            }),
+        )
+        .route("/rubbish", get(async || "<html>"))
+        .route("/huge", get(async || "1".repeat(2 << 20)))
+        .route("/redirect", get(async || (Code::FOUND, [("location", "http://169.254.169.254/")], "")))
+        .route(
+            "/hang",
+            get(async || {
+                std::future::pending::<()>().await;
+                ""
+            }),
+        );
+    let addr = api(router).await;
+    let closed = { tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    let vars =
+        [("LOOKUP_TIMEOUT_MS", "300"), ("LOOKUP_CONNECT_TIMEOUT_MS", "300"), ("JOB_MAX_ATTEMPTS", "3")];
+    for (base, path, verdict, decision, attempts_word) in [
+        (addr, "/flaky", "pass", "accepted", None),
+        (addr, "/rubbish", "error", "review", Some("no JSON")),
+        (addr, "/huge", "error", "review", Some("larger than")),
+        (addr, "/redirect", "error", "review", Some("not followed")),
+        (addr, "/hang", "error", "review", Some("in time")),
+        (closed, "/", "error", "review", Some("connection failed")),
+    ] {
+        let bench = Bench::new(&vars).await;
+        let id =
+            bench.datasource("api", json!({"protocol": "http", "base_url": format!("http://{base}")})).await;
+        bench
+            .rules(&[json!({"rule_type": "exists", "datasource_id": id, "conditions": {"path": path}})])
+            .await;
+        let email = bench.ask("ann@x.example", "order").await;
+        assert_eq!(verdicts(&email), [verdict], "{path}: {email:#}");
+        assert_eq!(email["decision"], decision, "{path}");
+        if let Some(word) = attempts_word {
+            assert!(email["verdicts"][0]["reason"].as_str().unwrap().contains(word), "{path}: {email:#}");
+        }
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 3, "it was tried until it answered");
+}
+
+#[tokio::test]
+async fn an_api_that_dies_halfway_is_an_error_and_not_an_empty_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[]").await;
+            });
+        }
+    });
+    let bench = Bench::new(&[("JOB_MAX_ATTEMPTS", "2")]).await;
+    let id = bench.datasource("api", json!({"protocol": "http", "base_url": format!("http://{addr}")})).await;
+    bench
+        .rules(&[json!({"rule_type": "not_exists", "datasource_id": id, "conditions": {"path": "/"}})])
+        .await;
+    let email = bench.ask("ann@x.example", "order").await;
+    assert_eq!((verdicts(&email), email["decision"].as_str()), (vec!["error"], Some("review")), "{email:#}");
+}
+
+#[tokio::test]
+async fn look_ups_stay_within_the_fence() {
+    let addr = api(Router::new().route("/", get(async || "[1]"))).await;
+    let bench = Bench::new(&[("LOOKUP_ALLOW_NETWORKS", "")]).await;
+    let mut rules = Vec::new();
+    for (i, base) in [
+        format!("http://{addr}"),
+        format!("http://localhost:{}", addr.port()),
+        format!("http://[::ffff:127.0.0.1]:{}", addr.port()),
+        format!("http://2130706433:{}", addr.port()),
+        format!("http://0x7f.1:{}", addr.port()),
+        "http://169.254.169.254/latest".to_owned(),
+        "http://[fd00:ec2::254]/".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let config = json!({"name": format!("c{i}"), "protocol": "http", "base_url": base});
+        bench.server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+        let body =
+            json!({"name": format!("D{i}"), "datasource_type": "api", "connection_key": format!("c{i}")});
+        let id = bench
+            .server
+            .post("/api/datasources?tenant_id=acme", &body)
+            .await
+            .is(StatusCode::CREATED)
+            .id("datasource_id");
+        rules.push(json!({"rule_type": "exists", "datasource_id": id, "conditions": {"path": "/"}}));
+    }
+    let url: url::Url = bench.server.database().url.expose_secret().parse().unwrap();
+    let config = json!({"protocol": "postgresql", "base_url": format!("postgresql://localhost:{}/postgres", url.port().unwrap())});
+    let id = bench.datasource("database", config).await;
+    rules.push(json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": "SELECT 1"}}));
+    bench.rules(&rules).await;
+    let email = bench.ask("ann@x.example", "order").await;
+    for verdict in email["verdicts"].as_array().unwrap() {
+        let reason = verdict["reason"].as_str().unwrap();
+        assert!(verdict["verdict"] == "error" && reason.contains("may not reach"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_neither_written_nor_attached_nor_kept_busy() {
+    let bench = Bench::new(&[("LOOKUP_TIMEOUT_MS", "300"), ("JOB_MAX_ATTEMPTS", "1")]).await;
+    bench.sqlite(SHOP).await;
+    let id = bench.datasource("database", sqlite_config()).await;
+    let rule =
+        |query: &str| json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": query}});
+    bench
+        .rules(&[
+            rule("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"),
+            rule("SELECT load_extension('x')"),
+            rule("SELECT readfile('/etc/passwd')"),
+            rule("SELECT randomblob(1000000000)"),
+        ])
+        .await;
+    let email = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&email)[..3], ["error"; 3], "{email:#}");
+    assert!(email["verdicts"][0]["reason"].as_str().unwrap().contains("longer than is allowed"));
+}

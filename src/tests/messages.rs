@@ -1,0 +1,267 @@
+//! Intake, queue and decisions: nothing is lost, nothing decided twice.
+
+use std::path::Path;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::support::{Answer, TestServer, eventually, message};
+use crate::{
+    emails::server::{process, queue, worker},
+    shared::EmailId,
+};
+
+async fn intent(server: &TestServer, tenant: &str, name: &str, subject: &str) {
+    let body =
+        json!({"name": name, "match": {"all": [{"field": "subject", "op": "contains", "value": subject}]}});
+    server.post(&format!("/api/intents?tenant_id={tenant}"), &body).await.is(StatusCode::CREATED);
+}
+
+async fn post(server: &TestServer, query: &str, kind: &str, body: impl Into<reqwest::Body>) -> Answer {
+    let request =
+        server.request(Method::POST, &format!("/api/emails?tenant_id=acme{query}"), Some(&server.key));
+    Answer::of(request.header("content-type", kind).body(body).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_message_is_on_disk_with_its_job_before_it_is_acknowledged() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let raw = message("Ann <ann@x.example>", "Hello", "World");
+    let answer =
+        post(&server, "", "message/rfc822; charset=utf-8", raw.clone()).await.is(StatusCode::ACCEPTED);
+    let id = answer.body["email_id"].as_str().unwrap();
+    assert_eq!(answer.body, json!({"email_id": id, "status": "queued", "duplicate": false}));
+    let location = answer.headers["location"].to_str().unwrap();
+    let email = server.get(location).await.is(StatusCode::OK).body;
+    assert_eq!(email["sender_email"], "ann@x.example");
+    assert_eq!(email["sender_name"], "Ann");
+    assert_eq!(email["status"], "queued");
+    assert_eq!((&email["intent"], &email["decision"]), (&Value::Null, &Value::Null));
+    let mut conn = server.database().superuser().await;
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(jobs, 1);
+    // The same message again is taken once.
+    let again = post(&server, "", "message/rfc822", raw.clone()).await.is(StatusCode::ACCEPTED);
+    assert_eq!((again.body["email_id"].as_str(), again.body["duplicate"].as_bool()), (Some(id), Some(true)));
+    // The same Message-ID over other content is another message: a stranger cannot pre-empt a genuine one.
+    let forged =
+        post(&server, "", "message/rfc822", raw.replace("World", "Other")).await.is(StatusCode::ACCEPTED);
+    assert_eq!(forged.body["duplicate"], false);
+    let bytes = server.get(&format!("/api/emails/{id}/raw?tenant_id=acme")).await.is(StatusCode::OK);
+    assert_eq!(bytes.text, raw);
+    assert!(bytes.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_in_is_refused_and_told_why() {
+    let server = TestServer::start_idle(&[("MAX_MESSAGE_BYTES", "1000")]).await;
+    server.tenant("acme").await;
+    post(&server, "", "text/plain", "x").await.is(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let empty = post(&server, "", "message/rfc822", "").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(empty.fields(), ["body"]);
+    post(&server, "", "message/rfc822", "x".repeat(1_001)).await.is(StatusCode::PAYLOAD_TOO_LARGE);
+    post(&server, "", "message/rfc822", "x".repeat(1_000)).await.is(StatusCode::ACCEPTED);
+    let unknown = post(&server, "&intent=Nothing", "message/rfc822", "Subject: x\r\n\r\n").await;
+    assert_eq!(unknown.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["intent"]);
+    assert_eq!(server.get("/api/emails?tenant_id=acme").await.body.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_intent_comes_from_the_conditions_by_priority_or_from_the_request() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    intent(&server, "acme", "Orders", "order").await;
+    let first = json!({"name": "Urgent", "priority": 1, "match": {
+        "any": [{"field": "subject", "op": "starts_with", "value": "URGENT"}, {"field": "header.x-priority", "op": "equals", "value": "1"}],
+        "none": [{"field": "sender_domain", "op": "ends_with", "value": "spam.example"}]
+    }});
+    server.post("/api/intents?tenant_id=acme", &first).await.is(StatusCode::CREATED);
+    let urgent = server.decide("acme", message("a@x.example", "Urgent: order", "x")).await;
+    assert_eq!(urgent["intent"]["name"], "Urgent");
+    assert_eq!(urgent["classification"]["because"], json!(["subject starts with \"URGENT\""]));
+    assert_eq!(urgent["classification"]["considered"][0]["intent"], "Orders");
+    let spam = server.decide("acme", message("a@mail.spam.example", "Urgent: order", "x")).await;
+    assert_eq!(spam["intent"]["name"], "Orders");
+    assert!(spam["classification"]["considered"][0]["why_not"].as_str().unwrap().contains("must not be"));
+    let neither = server.decide("acme", message("a@x.example", "Hello", "x")).await;
+    assert_eq!((&neither["intent"], &neither["decision"]), (&Value::Null, &json!("review")));
+    let asked = post(&server, "&intent=Orders", "message/rfc822", message("a@x.example", "Hello", "x")).await;
+    let asked =
+        server.decided("acme", asked.is(StatusCode::ACCEPTED).body["email_id"].as_str().unwrap()).await;
+    assert_eq!(asked["intent"]["name"], "Orders");
+    assert_eq!(asked["classification"]["method"], "requested");
+    assert_eq!(asked["decision"], "accepted");
+}
+
+#[tokio::test]
+async fn a_message_is_run_again_with_todays_rules_and_a_persons_word_stands() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let email = server.decide("acme", message("a@x.example", "my order", "x")).await;
+    let id = email["email_id"].as_str().unwrap();
+    assert_eq!(email["decision"], "review");
+    intent(&server, "acme", "Orders", "order").await;
+    server
+        .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme"), &json!({}))
+        .await
+        .is(StatusCode::ACCEPTED);
+    let again = server.decided("acme", id).await;
+    assert_eq!((again["decision"].as_str(), again["run"].as_i64()), (Some("accepted"), Some(2)));
+    let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+    let said =
+        server.post(&path, &json!({"decision": "rejected", "note": "Known fraud"})).await.is(StatusCode::OK);
+    assert_eq!(said.body["decision"], "rejected");
+    assert_eq!(said.body["explanation"], "Rejected by API key test: Known fraud");
+    let bad = server.post(&path, &json!({"decision": "maybe"})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bad.fields(), ["decision"]);
+    for (filter, expected) in [
+        ("decision=rejected", 1),
+        ("decision=accepted", 0),
+        ("q=MY%20ORD", 1),
+        ("q=nothing", 0),
+        ("status=done", 1),
+        ("status=queued", 0),
+    ] {
+        let list = server.get(&format!("/api/emails?tenant_id=acme&{filter}")).await.is(StatusCode::OK);
+        assert_eq!(list.body.as_array().unwrap().len(), expected, "{filter}");
+    }
+    let nobody = "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057";
+    server.post(&format!("{nobody}/reprocess?tenant_id=acme"), &json!({})).await.is(StatusCode::NOT_FOUND);
+}
+
+/// Every message of the collection goes through: none crashes it, each is stored byte for byte.
+#[tokio::test]
+async fn every_message_of_the_collection_is_kept_byte_for_byte_and_decided() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/eml");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/acme_corp/messages");
+    let folder = if folder.is_dir() { folder } else { own };
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    intent(&server, "acme", "Everything", "e").await;
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let raw = std::fs::read(&path).unwrap();
+        let email = server.decide("acme", raw.clone()).await;
+        let id = email["email_id"].as_str().unwrap();
+        let request =
+            server.request(Method::GET, &format!("/api/emails/{id}/raw?tenant_id=acme"), Some(&server.key));
+        let stored = request.send().await.unwrap().bytes().await.unwrap();
+        assert!(stored == raw, "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 12, "{count} messages in {}", folder.display());
+    println!("{count} messages from {}", folder.display());
+}
+
+#[tokio::test]
+async fn odd_bytes_are_kept_and_decided() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    for raw in [
+        b"\0".to_vec(),
+        b"no header at all".to_vec(),
+        b"Subject: \xff\xfe\0x\r\nFrom: \xff\r\n\r\n\0\xff".to_vec(),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n".repeat(200),
+        vec![b'\n'; 10_000],
+        b"Subject: x\n.\n".to_vec(),
+        [b"Subject: x\r\n".as_slice(), &b"X-Long: yyyyyyyyyyyyyyyyyyyy\r\n".repeat(5_000)].concat(),
+    ] {
+        let email = server.decide("acme", raw.clone()).await;
+        assert_eq!(email["decision"], "review");
+        let id = email["email_id"].as_str().unwrap();
+        let request =
+            server.request(Method::GET, &format!("/api/emails/{id}/raw?tenant_id=acme"), Some(&server.key));
+        assert!(request.send().await.unwrap().bytes().await.unwrap() == raw);
+    }
+}
+
+fn id_of(text: &str) -> EmailId {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_job_that_was_taken_over_cannot_decide() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let claim = async || {
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        let job = queue::claim_of(&mut tx, id_of(&id)).await.unwrap();
+        tx.commit().await.unwrap();
+        job
+    };
+    let first = claim().await.unwrap();
+    assert!(claim().await.is_none(), "a leased job is nobody else's");
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE jobs SET locked_until = now() - interval '1 second'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let second = claim().await.unwrap();
+    assert_eq!((first.attempts, second.attempts), (1, 2));
+    assert_eq!(process::run(&server.app, &first).await.unwrap(), process::Ran::Lost);
+    assert!(matches!(process::run(&server.app, &second).await.unwrap(), process::Ran::Decided(_)));
+    assert_eq!(process::run(&server.app, &second).await.unwrap(), process::Ran::Lost);
+    let email = server.decided("acme", &id).await;
+    assert_eq!(email["run"], 1, "decided once");
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(jobs, 0);
+}
+
+#[tokio::test]
+async fn several_servers_share_the_queue_and_each_message_is_decided_once() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        for i in 0..30 {
+            server.receive(tenant, message("a@x.example", &format!("message {i}"), "x")).await;
+        }
+    }
+    let stop = CancellationToken::new();
+    let workers: Vec<_> =
+        (0..3).map(|_| tokio::spawn(worker::work(server.app.clone(), stop.clone()))).collect();
+    let mut conn = server.database().superuser().await;
+    eventually("the queue is empty", async || {
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+        (left == 0).then_some(())
+    })
+    .await;
+    stop.cancel();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let runs: Vec<(i32, i64)> =
+        sqlx::query_as("SELECT run, count(*) FROM emails WHERE status = 'done' GROUP BY run")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(runs, [(1, 60)]);
+}
+
+#[tokio::test]
+async fn a_long_queue_of_one_tenant_does_not_keep_anothers_waiting() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+    }
+    for i in 0..20 {
+        server.receive("acme", message("a@x.example", &format!("{i}"), "x")).await;
+    }
+    server.receive("globex", message("a@x.example", "x", "x")).await;
+    let mut served = Vec::new();
+    let mut last = String::new();
+    for _ in 0..3 {
+        let mut tx = server.app.database.worker().await.unwrap();
+        let job = match queue::claim_next(&mut tx, &last).await.unwrap() {
+            Some(job) => job,
+            None => queue::claim_next(&mut tx, "").await.unwrap().unwrap(),
+        };
+        tx.commit().await.unwrap();
+        last = job.tenant.to_string();
+        served.push(last.clone());
+    }
+    assert_eq!(served, ["acme", "globex", "acme"]);
+}

@@ -1,0 +1,11 @@
+//! Tests that speak HTTP to a real server on a real PostgreSQL. Each has a database of its own, so that all run
+//! side by side.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod access;
+mod demo;
+mod engine;
+mod isolation;
+mod messages;
+mod rest;
+mod support;
