@@ -29,6 +29,8 @@ export default defineConfig({
   use: {
     baseURL: `http://127.0.0.1:${process.env.E2E_PORT}`,
     storageState: join(import.meta.dirname, 'test-results/session.json'),
+    // Not the server's: what differs between the two must not disturb hydration.
+    timezoneId: 'America/St_Johns',
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
     launchOptions: {

@@ -3,10 +3,11 @@ import { chromium, type FullConfig } from '@playwright/test';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const root = resolve(import.meta.dirname, '..');
+import { binary, root } from './flowengine';
+
 const START_SECONDS = 90;
 
 export default async function serve(config: FullConfig): Promise<() => Promise<void>> {
@@ -19,19 +20,16 @@ export default async function serve(config: FullConfig): Promise<() => Promise<v
   const logFile = join(results, 'server.log');
   const log = createWriteStream(logFile);
 
-  const server = spawn(join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'debug/flowengine'), ['serve', '--demo'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      // Empty rather than unset, so that a developer's .env does not lend the tests a real database.
-      DATABASE_URL: '',
-      DATA_DIR: data,
-      LEPTOS_OUTPUT_NAME: 'flowengine',
-      LEPTOS_SITE_ADDR: new URL(baseURL!).host,
-      LEPTOS_SITE_ROOT: join(root, 'target/site'),
-    },
+  // For this server, and for the tests: their processes inherit it.
+  Object.assign(process.env, {
+    // Empty rather than unset, so that a developer's .env does not lend the tests a real database.
+    DATABASE_URL: '',
+    DATA_DIR: data,
+    LEPTOS_OUTPUT_NAME: 'flowengine',
+    LEPTOS_SITE_ADDR: new URL(baseURL!).host,
+    LEPTOS_SITE_ROOT: join(root, 'target/site'),
   });
+  const server = spawn(binary, ['serve', '--demo'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   const killServer = () => server.kill('SIGKILL');
   process.once('exit', killServer);
   server.stderr.pipe(log, { end: false });

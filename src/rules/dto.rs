@@ -114,11 +114,11 @@ pub struct RuleInput {
     pub priority: i32,
     #[serde(default = "yes")]
     pub is_active: bool,
-    #[serde(default = "OnFail::default")]
+    #[serde(default = "OnFail::reject")]
     pub on_fail: OnFail,
-    #[serde(default = "OnError::default")]
+    #[serde(default = "OnError::review")]
     pub on_error: OnError,
-    #[serde(default = "WhenMissing::default")]
+    #[serde(default = "WhenMissing::fail")]
     pub when_missing: WhenMissing,
     #[serde(default)]
     pub stop: bool,
@@ -136,18 +136,19 @@ fn empty_object() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 
-impl Default for OnFail {
-    fn default() -> Self {
+// What a rule means that does not say.
+impl OnFail {
+    fn reject() -> Self {
         Self::Reject
     }
 }
-impl Default for OnError {
-    fn default() -> Self {
+impl OnError {
+    fn review() -> Self {
         Self::Review
     }
 }
-impl Default for WhenMissing {
-    fn default() -> Self {
+impl WhenMissing {
+    fn fail() -> Self {
         Self::Fail
     }
 }

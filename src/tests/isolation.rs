@@ -119,7 +119,7 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
             let path = format!("{path}?tenant_id={tenant}");
             let answer =
                 Answer::of(server.request(Method::GET, &path, Some(&key)).send().await.unwrap()).await;
-            answer.is_problem(StatusCode::NOT_FOUND, &format!("Tenant {tenant} not found"));
+            answer.problem(StatusCode::NOT_FOUND, &format!("Tenant {tenant} not found"));
         }
     }
     assert_eq!(count(&mut conn, "acme").await, before, "nothing of it was changed");
@@ -333,7 +333,7 @@ async fn a_reference_across_tenants_is_refused_by_the_database_and_the_api() {
         "field_name": "subject", "rule_type": "exists", "conditions": {"path": "/x"}
     });
     let answer = server.post("/api/validation-rules?tenant_id=globex", &body).await;
-    answer.is_problem(StatusCode::BAD_REQUEST, "Invalid datasource");
+    answer.problem(StatusCode::BAD_REQUEST, "Invalid datasource");
     let mut conn = server.database().superuser().await;
     let refused = sqlx::query(
         "INSERT INTO validation_rules (tenant_id, intent_id, datasource_id, field_name, rule_type) \
@@ -366,7 +366,7 @@ async fn the_tenant_of_a_request_is_checked_before_anything() {
     server.put("/api/tenants/acme", &json!({"name": "Acme", "is_active": false})).await.is(StatusCode::OK);
     let path = "/api/intents?tenant_id=acme";
     let closed = Answer::of(server.request(Method::GET, path, Some(&key)).send().await.unwrap()).await;
-    closed.is_problem(StatusCode::FORBIDDEN, "Tenant acme is inactive");
+    closed.problem(StatusCode::FORBIDDEN, "Tenant acme is inactive");
     assert_eq!(
         server.get(path).await.is(StatusCode::OK).body,
         Value::Array(vec![]),

@@ -28,10 +28,10 @@ async fn tenants_are_made_read_replaced_and_deleted() {
     server.tenant("acme").await;
     let again = json!({"tenant_id": "acme", "name": "Another"});
     let conflict = server.post("/api/tenants", &again).await;
-    conflict.is_problem(StatusCode::CONFLICT, "Tenant 'acme' already exists");
+    conflict.problem(StatusCode::CONFLICT, "Tenant 'acme' already exists");
     let same_name = json!({"tenant_id": "acme2", "name": "The acme company"});
     let conflict = server.post("/api/tenants", &same_name).await;
-    conflict.is_problem(StatusCode::CONFLICT, "Tenant 'The acme company' already exists");
+    conflict.problem(StatusCode::CONFLICT, "Tenant 'The acme company' already exists");
     for bad in ["Acme", "a-b", "", "1a", "../x"] {
         let answer = server.post("/api/tenants", &json!({"tenant_id": bad, "name": "X"})).await;
         assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["tenant_id"], "{bad}");
@@ -40,8 +40,8 @@ async fn tenants_are_made_read_replaced_and_deleted() {
     assert_eq!(replaced.is(StatusCode::OK).body["is_active"], false);
     assert_eq!(server.get("/api/tenants?active_only=true").await.body, json!([]));
     server.delete("/api/tenants/acme").await.is(StatusCode::NO_CONTENT);
-    server.get("/api/tenants/acme").await.is_problem(StatusCode::NOT_FOUND, "Tenant acme not found");
-    server.get("/api/tenants/nobody").await.is_problem(StatusCode::NOT_FOUND, "Tenant nobody not found");
+    server.get("/api/tenants/acme").await.problem(StatusCode::NOT_FOUND, "Tenant acme not found");
+    server.get("/api/tenants/nobody").await.problem(StatusCode::NOT_FOUND, "Tenant nobody not found");
 }
 
 #[tokio::test]
@@ -72,14 +72,14 @@ async fn an_intent_has_the_shape_of_the_contract() {
     }
     assert_eq!(made.body["match"], json!({"any": body["match"]["any"], "all": [], "none": []}));
     let conflict = server.post("/api/intents?tenant_id=acme", &body).await;
-    conflict.is_problem(StatusCode::CONFLICT, "Intent 'Sales' already exists");
+    conflict.problem(StatusCode::CONFLICT, "Intent 'Sales' already exists");
     // What was read can be sent back.
     let mut again = made.body.clone();
     again["description"] = "changed".into();
     let path = format!("/api/intents/{id}?tenant_id=acme");
     assert_eq!(server.put(&path, &again).await.is(StatusCode::OK).body["description"], "changed");
     server.delete(&path).await.is(StatusCode::NO_CONTENT);
-    server.get(&path).await.is_problem(StatusCode::NOT_FOUND, &format!("Intent {id} not found"));
+    server.get(&path).await.problem(StatusCode::NOT_FOUND, &format!("Intent {id} not found"));
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn intent_and_rules_are_stored_together_or_not_at_all() {
     // The second rule is at fault: nothing of it all is stored.
     let missing = json!({"intent": {"name": "Other"}, "validation_rules": [rule(id), rule(id + 1_000)]});
     let refused = server.post("/api/intents/with-rules?tenant_id=acme", &missing).await;
-    refused.is_problem(StatusCode::BAD_REQUEST, "Invalid datasource");
+    refused.problem(StatusCode::BAD_REQUEST, "Invalid datasource");
     let mut broken = missing.clone();
     broken["validation_rules"][1] = json!({
         "field_name": "order_number", "rule_type": "exists", "datasource_id": id,
@@ -229,14 +229,11 @@ async fn rules_are_listed_by_priority_and_go_with_their_intent_and_datasource() 
     server.delete(&format!("/api/datasources/{shop}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
     assert_eq!(order(server.get(&list).await), [ids[1]]);
     server.delete(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
-    server
-        .get(&path)
-        .await
-        .is_problem(StatusCode::NOT_FOUND, &format!("Validation rule {} not found", ids[1]));
+    server.get(&path).await.problem(StatusCode::NOT_FOUND, &format!("Validation rule {} not found", ids[1]));
     let mut orphan = rule(other);
     orphan["intent_id"] = intent.into();
     let refused = server.post("/api/validation-rules?tenant_id=acme", &orphan).await;
-    refused.is_problem(StatusCode::BAD_REQUEST, "Invalid intent");
+    refused.problem(StatusCode::BAD_REQUEST, "Invalid intent");
 }
 
 #[tokio::test]
@@ -257,15 +254,14 @@ async fn a_datasource_names_its_config_and_a_config_in_use_stays() {
         .await
         .is(StatusCode::CREATED);
     let config_path = format!("/api/datasource-configs/{config}?tenant_id=acme");
-    server.delete(&config_path).await.is_problem(
-        StatusCode::BAD_REQUEST,
-        "Config 'shop' cannot be deleted: it is used by 'Archive', 'Shop'",
-    );
+    server
+        .delete(&config_path)
+        .await
+        .problem(StatusCode::BAD_REQUEST, "Config 'shop' cannot be deleted: it is used by 'Archive', 'Shop'");
     server.put(&config_path, &sqlite_config("renamed")).await.is(StatusCode::BAD_REQUEST);
     let wrong = json!({"name": "X", "datasource_type": "api", "connection_key": "shop"});
     let refused = server.post("/api/datasources?tenant_id=acme", &wrong).await;
-    refused
-        .is_problem(StatusCode::BAD_REQUEST, "Config 'shop' does not lead to a datasource of the type api");
+    refused.problem(StatusCode::BAD_REQUEST, "Config 'shop' does not lead to a datasource of the type api");
     for name in ["Archive", "Shop"] {
         let all = server.get("/api/datasources?tenant_id=acme").await.body;
         let found = all.as_array().unwrap().iter().find(|d| d["name"] == name).unwrap().clone();

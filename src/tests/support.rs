@@ -288,7 +288,7 @@ impl Answer {
 
     /// Asserts a problem (RFC 9457) with this sentence.
     #[track_caller]
-    pub fn is_problem(self, status: StatusCode, detail: &str) -> Self {
+    pub fn problem(self, status: StatusCode, detail: &str) -> Self {
         let answer = self.is(status);
         let kind = answer.headers.get("content-type").and_then(|value| value.to_str().ok());
         assert_eq!(kind, Some("application/problem+json"));

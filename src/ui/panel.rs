@@ -74,11 +74,9 @@ fn Retry(retry: Callback<()>) -> impl IntoView {
 
 /// What an action answered, if it was refused.
 #[component]
-pub fn ActionProblem<T: Send + Sync + 'static>(
-    #[prop(into)] outcome: Signal<Option<Result<T, Problem>>>,
-) -> impl IntoView
+pub fn ActionProblem<T>(#[prop(into)] outcome: Signal<Option<Result<T, Problem>>>) -> impl IntoView
 where
-    T: Clone,
+    T: Clone + Send + Sync + 'static,
 {
     move || match outcome.get() {
         Some(Err(problem)) => Some(view! {

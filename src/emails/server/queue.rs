@@ -17,7 +17,7 @@ use crate::{
 pub const CHANNEL: &str = "flowengine_jobs";
 
 /// How long a claimed job is a worker's own without a sign of life.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_secs(30);
 
 /// A claimed job.
 #[derive(Clone, Debug)]

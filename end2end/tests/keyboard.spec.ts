@@ -1,0 +1,59 @@
+import { expect, hydrated, test } from './fixtures';
+
+test('the first Tab reaches the skip link, which leads to the content', async ({ page }) => {
+  await page.goto('/t/acme_corp');
+  await hydrated(page);
+  await page.keyboard.press('Tab');
+  const skip = page.getByRole('link', { name: 'Skip to content' });
+  await expect(skip).toBeFocused();
+  await expect(skip).toBeInViewport();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#main')).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(page.locator('#main :focus')).toHaveCount(1);
+});
+
+test('/ searches', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const search = page.getByRole('searchbox', { name: 'Search' });
+  await page.keyboard.press('/');
+  await expect(search).toBeFocused();
+  await page.keyboard.type('1042/jk');
+  await expect(search, 'where somebody types, keys are text').toHaveValue('1042/jk');
+  await search.fill('1042');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+test('j and k walk through the messages, and Enter opens one', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const links = page.getByTestId('message-row').getByRole('link');
+  await page.keyboard.press('j');
+  await expect(links.nth(0)).toBeFocused();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press('k');
+  await expect(links.nth(1)).toBeFocused();
+
+  const subject = await links.nth(1).innerText();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(subject);
+  await expect(page.locator('#main'), 'reading goes on at the new page').toBeFocused();
+});
+
+test('a message can be worked by Tab and Enter alone', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?q=1042');
+  await hydrated(page);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('message')).toBeVisible();
+  const reached: string[] = [];
+  for (let i = 0; i < 6; i += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => (document.activeElement as HTMLElement).innerText.trim() || document.activeElement!.tagName));
+  }
+  expect(reached.slice(0, 5)).toEqual(['Messages', 'Run again', 'INPUT', 'Accept', 'Reject']);
+});

@@ -1,0 +1,266 @@
+//! The binary as people run it: the embedded default, the command line beside a running server, and death.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use sqlx::Connection;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_flowengine");
+
+/// A data folder. Where the database's files had to go elsewhere, they go with it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .args(args)
+            .env("DATA_DIR", self.path())
+            .env("DATABASE_URL", "")
+            .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
+            .env("LEPTOS_OUTPUT_NAME", "flowengine")
+            .current_dir(self.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its output.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Ok(elsewhere) = fs::read_link(self.path().join("postgres")) {
+            let _ = fs::remove_dir_all(elsewhere);
+        }
+    }
+}
+
+/// A running server.
+struct Server {
+    child: Child,
+    base: String,
+    link: Option<String>,
+}
+
+impl Server {
+    fn start(folder: &Folder, args: &[&str]) -> Self {
+        let mut child = folder.command(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let first = lines.next().expect("the server says where it is");
+        let base = first.split_once(" is at ").unwrap().1.trim_end_matches('/').to_owned();
+        let second = lines.next().expect("and how to sign in");
+        let link = second.strip_prefix("Sign in once at ").map(str::to_owned);
+        Self { child, base, link }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    async fn get(&self, key: &str, path: &str) -> Value {
+        let answer =
+            reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(key).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn demo_message(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/acme_corp/messages").join(name)
+}
+
+#[tokio::test]
+async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder, &["serve", "--demo"]);
+
+    // The command line works beside the server, on the same database.
+    let key = folder.ok(&["admin", "create-key", "--name", "script", "--instance"]);
+    let key = key.strip_suffix('\n').unwrap();
+    assert!(
+        key.starts_with("fe_") && !key.contains(char::is_whitespace),
+        "the key and nothing else: {key:?}"
+    );
+    let tenants = server.get(key, "/api/tenants").await;
+    assert_eq!(tenants.as_array().unwrap().len(), 2);
+    let viewer =
+        folder.ok(&["admin", "create-key", "--name", "v", "--tenant", "acme_corp", "--role", "viewer"]);
+    assert_eq!(server.get(viewer.trim(), "/api/tenants").await.as_array().unwrap().len(), 1);
+
+    // It is as safe as any other PostgreSQL: on disk, and the server's role passes by nothing.
+    let url = fs::read_to_string(folder.path().join("postgres/url")).unwrap();
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    for (setting, expected) in [
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("listen_addresses", "127.0.0.1"),
+    ] {
+        let sql = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
+        let value: String = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+        assert_eq!(value, expected, "{setting}");
+    }
+    let privileged: bool =
+        sqlx::query_scalar("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert!(!privileged, "not even the owner");
+    drop(conn);
+
+    // A message that was acknowledged is there after kill -9, and is decided.
+    let mut ids = Vec::new();
+    for i in 0..20 {
+        let raw = format!("From: a@x.example\r\nSubject: message {i}\r\n\r\nx\r\n");
+        let answer = reqwest::Client::new()
+            .post(format!("{}/api/emails?tenant_id=acme_corp", server.base))
+            .bearer_auth(key)
+            .header("content-type", "message/rfc822")
+            .body(raw)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 202);
+        let body: Value = answer.json().await.unwrap();
+        ids.push(body["email_id"].as_str().unwrap().to_owned());
+    }
+    server.signal(Signal::SIGKILL);
+    let mut server = Server::start(&folder, &["serve"]);
+    for id in &ids {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let email = server.get(key, &format!("/api/emails/{id}?tenant_id=acme_corp")).await;
+            if email["status"] == "done" {
+                assert_eq!(email["run"], 1, "decided once");
+                break;
+            }
+            assert!(Instant::now() < deadline, "{email}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    assert!(server.link.is_some(), "nobody has a password yet");
+    server.signal(Signal::SIGTERM);
+    assert!(!folder.path().join("postgres/url").exists(), "the database stopped with it");
+
+    // Without a server, a command starts the database by itself.
+    let printed = folder.ok(&[
+        "process",
+        demo_message("01-order-where-is-it.eml").to_str().unwrap(),
+        "--tenant",
+        "acme_corp",
+    ]);
+    assert!(
+        printed.starts_with("rejected  Rejected: Shop database has no row for priya.nair@northwind.example."),
+        "{printed}"
+    );
+    assert!(printed.contains("SELECT customer_number"), "{printed}");
+    let link = folder.ok(&["admin", "sign-in-link"]);
+    assert!(link.contains("/sign-in/"), "{link}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_told_in_a_sentence() {
+    let folder = Folder::new();
+    for (args, vars, word) in [
+        (vec!["admin", "create-key", "--name", "x"], vec![], "--instance"),
+        (vec!["admin", "create-key", "--name", "x", "--tenant", "acme"], vec![], "--role"),
+        (
+            vec!["admin", "create-key", "--name", "x", "--tenant", "Acme", "--role", "viewer"],
+            vec![],
+            "must start with a letter",
+        ),
+        (
+            vec!["serve"],
+            vec![("DATABASE_POOL_MAX", "many"), ("ENVIRONMENT", "production")],
+            "DATABASE_POOL_MAX",
+        ),
+        (vec!["serve"], vec![("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/x")], "cannot be reached"),
+    ] {
+        let output = folder.command(&args).envs(vars).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(text.contains(word) && !text.contains("panicked"), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn several_servers_may_migrate_at_once() {
+    let superuser = std::env::var("TEST_DATABASE_URL").expect("./dev test starts a PostgreSQL and sets it");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let name = format!("migrate_{}", std::process::id());
+    let run = |sql: String| {
+        runtime.block_on(async {
+            let mut conn = sqlx::PgConnection::connect(&superuser).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        });
+    };
+    run(format!("CREATE DATABASE {name}"));
+    let mut url: url::Url = superuser.parse().unwrap();
+    url.set_path(&name);
+    let folder = Folder::new();
+    let all: Vec<Child> = (0..4)
+        .map(|_| folder.command(&["migrate"]).env("DATABASE_URL", url.as_str()).spawn().unwrap())
+        .collect();
+    for mut child in all {
+        assert!(child.wait().unwrap().success());
+    }
+    run(format!("DROP DATABASE {name} WITH (FORCE)"));
+}
+
+/// cargo-leptos reads Cargo.toml, a deployed server reads Leptos.toml: they must say the same.
+#[test]
+fn the_two_files_of_leptos_settings_agree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let settings = |file: &str| -> Vec<(String, String)> {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let section = text.split("\n[package.metadata.leptos]\n").nth(1).unwrap();
+        let lines = section.lines().take_while(|line| !line.starts_with('['));
+        let pairs = lines.filter_map(|line| line.split_once(" = "));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let cargo = settings("Cargo.toml");
+    let runtime = settings("Leptos.toml");
+    assert!(runtime.len() >= 5);
+    for setting in runtime {
+        assert!(cargo.contains(&setting), "{setting:?}");
+    }
+}
