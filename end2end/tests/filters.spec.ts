@@ -39,7 +39,7 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await expect(page.getByLabel('Decision')).toHaveValue('');
 });
 
-test('a search that finds nothing says so, and leads back', async ({ page }) => {
+test('a search that finds nothing says so, and leads back', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?q=zeppelin');
   await hydrated(page);
   await expect(page.getByTestId('empty')).toContainText('No message fits');
@@ -47,7 +47,7 @@ test('a search that finds nothing says so, and leads back', async ({ page }) => 
   await expect(page.getByTestId('message-row')).toHaveCount(12);
 });
 
-test('what is searched for is a value, not a pattern, and not markup', async ({ page }) => {
+test('what is searched for is a value, not a pattern, and not markup', { tag: '@desktop' }, async ({ page }) => {
   for (const text of ['%', '_', "' OR 1=1 --", '<script>alert(1)</script>']) {
     await page.goto(`/t/acme_corp/messages?${new URLSearchParams({ q: text })}`);
     await hydrated(page);

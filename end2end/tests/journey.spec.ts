@@ -5,7 +5,7 @@ import { expect, hydrated, test } from './fixtures';
 
 test.afterEach(async ({ request }) => resetStar(request));
 
-test('a message rejected for a missing row is accepted once the row is there', async ({ page }, { project }) => {
+test('a message rejected for a missing row is accepted once the row is there', async ({ page, request }, { project }) => {
   await page.goto('/');
   await hydrated(page);
 
@@ -30,9 +30,7 @@ test('a message rejected for a missing row is accepted once the row is there', a
   const failed = page.locator('[data-verdict=fail]');
   await test.step('read why it was rejected', async () => {
     await expect(outcome).toContainText('Rejected');
-    await expect(page.getByTestId('explanation')).toContainText('Order enquiry');
-    await expect(page.getByTestId('explanation')).toContainText('priya.nair@northwind.example');
-    await expect(page.getByTestId('explanation')).toContainText('Shop database');
+    await expect(page.getByTestId('explanation')).toContainText('Shop database has no row for priya.nair@northwind.example');
     await expect(page.getByTestId('classification')).toContainText('Order enquiry: its conditions hold.');
     await expect(page.getByTestId('extracted')).toContainText('1042');
 
@@ -61,10 +59,11 @@ test('a message rejected for a missing row is accepted once the row is there', a
 
   await test.step('add the row and run the message again', async () => {
     await page.evaluate(() => Object.assign(window, { notReloaded: true }));
+    const before = (await standing(request, await messageId(request, STAR))).run;
     changeShop(ADD_CUSTOMER);
     await page.getByTestId('run-again').click();
     await expect(outcome).toContainText('Accepted');
-    await expect(outcome).toContainText('run 2');
+    await expect(outcome).toContainText(`run ${before + 1}`);
     await expect(failed).toHaveCount(0);
     await expect(verdicts.first()).toHaveAttribute('data-verdict', 'pass');
     await verdicts.first().getByText('Evidence').click();

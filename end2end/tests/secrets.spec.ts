@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { expect, hydrated, test } from './fixtures';
 
-test('what a config keeps secret is in no page and no answer', async ({ page, request }) => {
+test('what a config keeps secret is in no page and no answer', { tag: '@desktop' }, async ({ page, request }) => {
   const secrets = { username: `user-${randomUUID()}`, password: `password-${randomUUID()}` };
   const tenant = 'tenant_id=acme_corp';
   const made = await request.post(`/api/datasource-configs?${tenant}`, {

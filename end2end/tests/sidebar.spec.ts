@@ -11,9 +11,7 @@ test.beforeEach(async ({ page }) => {
   await hydrated(page);
 });
 
-test.describe('on a phone', () => {
-  test.skip(({ isMobile }) => !isMobile);
-
+test.describe('on a phone', { tag: '@phone' }, () => {
   async function open(page: Page): Promise<void> {
     await expect(sidebar(page)).toBeHidden();
     await menu(page).tap();
@@ -26,10 +24,10 @@ test.describe('on a phone', () => {
     await expect(menu(page)).toHaveAttribute('aria-expanded', 'false');
   }
 
-  test('the hamburger opens it, and Esc closes it and gives the focus back', async ({ page }, { project }) => {
+  test('the hamburger opens it, and Esc closes it and gives the focus back', async ({ page }) => {
     await open(page);
     await expect(page.getByRole('button', { name: 'Close the menu' })).toBeFocused();
-    await page.screenshot({ path: `test-results/screens/${project.name}-sidebar.png` });
+    await page.screenshot({ path: 'test-results/screens/phone-sidebar.png' });
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
     await page.keyboard.press('Escape');
     await isClosed(page);
@@ -66,9 +64,7 @@ test.describe('on a phone', () => {
   });
 });
 
-test.describe('on a desktop', () => {
-  test.skip(({ isMobile }) => isMobile);
-
+test.describe('on a desktop', { tag: '@desktop' }, () => {
   test('it stands beside the page from 768 px on', async ({ page }) => {
     await expect(sidebar(page)).toBeVisible();
     expect((await sidebar(page).boundingBox())!.width).toBe(250);

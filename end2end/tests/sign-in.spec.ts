@@ -31,7 +31,7 @@ test('the one-time link signs in, once', async ({ page, context }) => {
   await expect(page, 'the session is ended on the server, too').toHaveURL(/\/sign-in$/);
 });
 
-test('a made-up link does not sign in', async ({ page }) => {
+test('a made-up link does not sign in', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/sign-in/7pKzZO5Dv8ZsdGZKm6OH1D6ohdSUOE9M');
   await expect(page.getByTestId('sign-in-error')).toBeVisible();
   await page.goto('/tenants');
@@ -53,7 +53,7 @@ test('every page leads to the sign-in', async ({ page, request }) => {
 
 const NOBODY = '01890000-0000-7000-8000-000000000000';
 
-test('every call of the API answers 401', async ({ request }) => {
+test('every call of the API answers 401', { tag: '@desktop' }, async ({ request }) => {
   const tenant = 'tenant_id=acme_corp';
   const paths = [
     '/api/tenants',
@@ -77,7 +77,7 @@ test('every call of the API answers 401', async ({ request }) => {
   expect((await request.post(`/api/emails?${tenant}`, message)).status()).toBe(401);
 });
 
-test('every server function answers 401', async ({ request }) => {
+test('every server function answers 401', { tag: '@desktop' }, async ({ request }) => {
   const tenant_id = 'acme_corp';
   const calls: [string, Record<string, string>][] = [
     ['me', {}],

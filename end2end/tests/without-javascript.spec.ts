@@ -22,7 +22,7 @@ test('the way from the tenants to a message reads whole', async ({ page }) => {
   await expect(failed.getByTestId('row-count')).toHaveText('No row');
 });
 
-test('no page waits for a script', async ({ page, request }) => {
+test('no page waits for a script', { tag: '@desktop' }, async ({ page, request }) => {
   const message = await messageId(request, STAR);
   for (const path of ['', '/messages', `/messages/${message}`, '/intents', '/rules', '/datasources', '/configs']) {
     await page.goto(`/t/acme_corp${path}`);
@@ -31,25 +31,28 @@ test('no page waits for a script', async ({ page, request }) => {
   }
 });
 
-test('a message is run again by a plain form', async ({ page, request }) => {
-  const id = await messageId(request, STAR);
-  const before = (await standing(request, id)).run;
-  await page.goto(`/t/acme_corp/messages/${id}`);
-  await page.getByTestId('run-again').click();
-  await expect(page, 'the form leads back to the message').toHaveURL(new RegExp(`/t/acme_corp/messages/${id}$`));
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText(STAR);
-  await expect.poll(() => standing(request, id)).toMatchObject({ status: 'done', run: before + 1 });
-  await page.reload();
-  await expect(page.getByTestId('outcome')).toContainText(`run ${before + 1}`);
-});
+test.describe('plain forms', { tag: '@desktop' }, () => {
+  test.afterEach(async ({ request }) => resetStar(request));
 
-test('a message is decided by a plain form', async ({ page, request }) => {
-  const id = await messageId(request, STAR);
-  await page.goto(`/t/acme_corp/messages/${id}`);
-  await page.getByTestId('decide-accepted').click();
-  await expect(page).toHaveURL(new RegExp(`/t/acme_corp/messages/${id}$`));
-  await expect(page.getByTestId('outcome')).toContainText('Accepted');
-  await resetStar(request);
+  test('a message is run again by a plain form', async ({ page, request }) => {
+    const id = await messageId(request, STAR);
+    const before = (await standing(request, id)).run;
+    await page.goto(`/t/acme_corp/messages/${id}`);
+    await page.getByTestId('run-again').click();
+    await expect(page, 'the form leads back to the message').toHaveURL(new RegExp(`/t/acme_corp/messages/${id}\\??$`));
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(STAR);
+    await expect.poll(() => standing(request, id)).toMatchObject({ status: 'done', run: before + 1 });
+    await page.reload();
+    await expect(page.getByTestId('outcome')).toContainText(`run ${before + 1}`);
+  });
+
+  test('a message is decided by a plain form', async ({ page, request }) => {
+    const id = await messageId(request, STAR);
+    await page.goto(`/t/acme_corp/messages/${id}`);
+    await page.getByTestId('decide-accepted').click();
+    await expect(page).toHaveURL(new RegExp(`/t/acme_corp/messages/${id}\\??$`));
+    await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  });
 });
 
 test('the sidebar leads to every page', async ({ page }, { project }) => {

@@ -46,6 +46,8 @@ pub fn TenantLayout() -> impl IntoView {
         <div class="frame">
             <TopBar is_open/>
             <Sidebar tenant me is_open/>
+            // A backdrop of the popover lets a touch through to what lies beneath it.
+            <div class="overlay" aria-hidden="true"></div>
             <main id=MAIN class="main" tabindex="-1">
                 <Outlet/>
             </main>

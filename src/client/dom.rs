@@ -87,3 +87,6 @@ pub fn local_time(at: DateTime<Utc>) -> Option<String> {
     let year = i32::try_from(date.get_full_year()).ok()?;
     Some(written(year, date.get_month() + 1, date.get_date(), date.get_hours(), date.get_minutes()))
 }
+
+/// A page that the browser renders has no status.
+pub fn set_page_status(_: u16) {}

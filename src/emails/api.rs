@@ -14,7 +14,8 @@ use crate::{
 #[server(prefix = "/ui", endpoint = "emails/list")]
 pub async fn list_emails(
     tenant_id: TenantId,
-    filter: EmailFilter,
+    // A form has no field for a filter without members.
+    #[server(default)] filter: EmailFilter,
     before: Option<EmailId>,
 ) -> Result<Vec<Email>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;

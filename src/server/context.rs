@@ -224,11 +224,16 @@ pub async fn tenant_context(tenant: &TenantId) -> Result<TenantContext, Problem>
 pub fn wire<T>(result: Result<T>) -> Result<T, Problem> {
     result.map_err(|error| {
         let problem = error.into_problem();
-        if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>()
-            && let Ok(status) = axum::http::StatusCode::from_u16(problem.status)
-        {
-            response.set_status(status);
-        }
+        set_page_status(problem.status);
         problem
     })
+}
+
+/// Sets the HTTP status of the page that is being rendered, or of the server function that answers.
+pub fn set_page_status(status: u16) {
+    if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(status) = axum::http::StatusCode::from_u16(status)
+    {
+        response.set_status(status);
+    }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use leptos::ev::{Event, FocusEvent, KeyboardEvent};
 
+pub use crate::server::context::set_page_status;
 use crate::shared::TenantId;
 
 pub fn stored_tenant() -> Option<TenantId> {

@@ -3,7 +3,10 @@
 use leptos::{ev::MouseEvent, prelude::*};
 use leptos_router::hooks::use_location;
 
-use super::icons::{Glyph, Icon};
+use super::{
+    host,
+    icons::{Glyph, Icon},
+};
 use crate::shared::Problem;
 
 /// Says what to do where there is nothing yet.
@@ -24,6 +27,7 @@ pub fn ProblemPanel(
     /// Asks again.
     retry: Callback<()>,
 ) -> impl IntoView {
+    host::set_page_status(problem.status);
     match problem.status {
         404 => view! {
             <div class="panel" role="alert" data-testid="not-found">

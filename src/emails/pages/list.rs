@@ -34,7 +34,7 @@ pub fn MessagesPage() -> impl IntoView {
     let query = Memo::new(move |_| ListQuery::read(&map.read()));
     let emails = Resource::new(
         move || (tenant.id(), query.get()),
-        |(tenant, query)| async move { list_emails(tenant?, query.to_send(), query.before).await },
+        |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
     );
     use_keys();
     view! {
