@@ -8,6 +8,7 @@ pub mod auth;
 pub mod dashboard;
 pub mod datasources;
 pub mod emails;
+pub mod files;
 pub mod intents;
 pub mod rules;
 pub mod shared;

@@ -136,3 +136,68 @@ pub struct DatasourceWithConfig {
     pub datasource: Datasource,
     pub config: Option<DatasourceConfig>,
 }
+
+/// The answer to `POST /api/datasources/{datasource_id}/test`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    pub ok: bool,
+    /// Where it ended, if it did not work.
+    pub step: Option<TestStep>,
+    /// A sentence.
+    pub message: String,
+    /// What works and could be better, such as a role that may write.
+    pub warnings: Vec<String>,
+    pub duration_ms: f64,
+}
+
+wire_enum!(
+    /// A step of reaching a datasource.
+    TestStep {
+        Config = "config",
+        Name = "name",
+        Port = "port",
+        Tls = "tls",
+        Credentials = "credentials",
+        Permission = "permission",
+        Database = "database",
+        File = "file",
+        Sheet = "sheet",
+        Answer = "answer",
+    }
+);
+
+/// The body of `POST /api/datasources/{datasource_id}/preview`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewInput {
+    /// As a rule of the type `exists` would have them.
+    pub conditions: serde_json::Map<String, serde_json::Value>,
+    /// Values of the fields that the templates name.
+    #[serde(default)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The answer to a preview.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PreviewResult {
+    pub ok: bool,
+    /// What went wrong, if so.
+    pub message: Option<String>,
+    /// The rendered look-up.
+    pub lookup: serde_json::Value,
+    pub columns: Vec<PreviewColumn>,
+    /// The first rows, at most 20.
+    pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// How many rows there are, up to the row limit.
+    pub row_count: usize,
+    pub truncated: bool,
+    pub duration_ms: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewColumn {
+    pub name: String,
+    /// `integer`, `number`, `text`, `boolean`, `json`, `mixed` or `unknown`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}

@@ -7,3 +7,4 @@ pub mod lookup;
 pub mod repository;
 pub mod rest;
 pub mod service;
+pub mod trial;

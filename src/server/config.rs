@@ -48,6 +48,7 @@ pub struct Config {
     pub job_max_attempts: i32,
     pub job_retry_base: Duration,
     pub lookups: LookupConfig,
+    pub files: FileConfig,
 }
 
 /// The fence around look-ups.
@@ -65,6 +66,15 @@ pub struct LookupConfig {
     pub max_bytes: usize,
     /// `LOOKUP_CONCURRENCY` (4): look-ups of one tenant at once.
     pub concurrency: usize,
+}
+
+/// What tenants may keep of files, in bytes.
+#[derive(Clone, Debug)]
+pub struct FileConfig {
+    /// `FILE_MAX_BYTES` (268,435,456): one file.
+    pub max_file: u64,
+    /// `FILES_MAX_BYTES` (1,073,741,824): all files of a tenant.
+    pub max_tenant: u64,
 }
 
 /// All that is wrong with a configuration.
@@ -127,6 +137,10 @@ impl Config {
                 max_rows: r.number("LOOKUP_MAX_ROWS", 100),
                 max_bytes: r.number("LOOKUP_MAX_BYTES", 1_048_576),
                 concurrency: r.number("LOOKUP_CONCURRENCY", 4),
+            },
+            files: FileConfig {
+                max_file: r.number("FILE_MAX_BYTES", 256 << 20),
+                max_tenant: r.number("FILES_MAX_BYTES", 1 << 30),
             },
             cors_origins,
         };

@@ -19,7 +19,7 @@ use tower_http::{
 use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
-    auth, dashboard, datasources, demo, emails, intents, rules,
+    auth, dashboard, datasources, demo, emails, files, intents, rules,
     shared::Problem,
     tenants,
 };
@@ -33,6 +33,7 @@ pub fn router(app: AppState) -> Router {
         .merge(datasources::server::rest::routes())
         .merge(emails::server::rest::routes(app.config.max_message_bytes))
         .merge(dashboard::server::rest::routes())
+        .merge(files::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call));
 
     let options = app.leptos.clone();

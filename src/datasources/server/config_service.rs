@@ -30,6 +30,32 @@ pub async fn list(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<Datasource
     Ok(rows.into_iter().map(|row| row.into_config(&tx)).collect())
 }
 
+/// The configs that lead to a file of the tenant, each with its path.
+///
+/// # Errors
+/// The database's.
+pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
+    let mut tx = ctx.begin().await?;
+    let mut paths = Vec::new();
+    let mut cursor = None;
+    loop {
+        let rows = repository::list(&mut tx, cursor, Page::<i64>::first().limit).await?;
+        let last = rows.last().map(|row| row.config_id.0);
+        for row in rows {
+            let url = row.base_url.as_deref();
+            match connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json) {
+                Ok(connection::Endpoint::Sqlite { path }) => paths.push((row.name, path)),
+                Ok(connection::Endpoint::File(file)) => paths.push((row.name, file.path)),
+                _ => {}
+            }
+        }
+        match last {
+            Some(last) => cursor = Some(last),
+            None => return Ok(paths),
+        }
+    }
+}
+
 /// # Errors
 /// 404.
 pub async fn get(ctx: &TenantContext, id: ConfigId) -> Result<DatasourceConfig> {

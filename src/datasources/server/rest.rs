@@ -5,13 +5,14 @@ use axum::{
     extract::OriginalUri,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 
-use super::{config_service, service};
+use super::{config_service, service, trial};
 use crate::{
     datasources::dto::{
         Datasource, DatasourceConfig, DatasourceConfigInput, DatasourceInput, DatasourceWithConfig,
+        PreviewInput, PreviewResult, TestResult,
     },
     server::{
         AppState, Result, TenantContext,
@@ -26,6 +27,8 @@ pub fn routes() -> Router<AppState> {
         .route("/api/datasources", get(list).post(create))
         .route("/api/datasources/{datasource_id}", get(find).put(replace).delete(delete))
         .route("/api/datasources/{datasource_id}/with-config", get(with_config))
+        .route("/api/datasources/{datasource_id}/test", post(test))
+        .route("/api/datasources/{datasource_id}/preview", post(preview))
         .route("/api/datasource-configs", get(list_configs).post(create_config))
         .route(
             "/api/datasource-configs/{config_id}",
@@ -65,6 +68,18 @@ async fn replace(
 async fn delete(ctx: TenantContext, PathId(id): PathId<DatasourceId>) -> Result<StatusCode> {
     service::delete(&ctx, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn test(ctx: TenantContext, PathId(id): PathId<DatasourceId>) -> Result<axum::Json<TestResult>> {
+    Ok(axum::Json(trial::test(&ctx, id).await?))
+}
+
+async fn preview(
+    ctx: TenantContext,
+    PathId(id): PathId<DatasourceId>,
+    Json(input): Json<PreviewInput>,
+) -> Result<axum::Json<PreviewResult>> {
+    Ok(axum::Json(trial::preview(&ctx, id, input).await?))
 }
 
 async fn list_configs(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {

@@ -60,12 +60,7 @@ impl HttpApi {
         if let Some(body) = body {
             outgoing = outgoing.json(body);
         }
-        let outgoing = match &connection.auth {
-            Auth::OAuth(oauth) => {
-                outgoing.bearer_auth(self.tokens.get(client, connection, oauth, fence).await?)
-            }
-            auth => authorise(outgoing, auth)?,
-        };
+        let outgoing = self.signed(client, outgoing, connection, fence).await?;
         let answer = outgoing.send().await.map_err(describe)?;
         let code = answer.status();
         if code == StatusCode::UNAUTHORIZED && matches!(connection.auth, Auth::OAuth(_)) {
@@ -88,6 +83,37 @@ impl HttpApi {
         let value: Value = serde_json::from_slice(&text)
             .map_err(|error| LookupError::transient(format!("the answer is no JSON: {error}")))?;
         json_path::rows(json_path::items(value, rows.as_ref()), limits.max_rows)
+    }
+}
+
+impl HttpApi {
+    /// The status of the base address.
+    pub async fn probe(
+        &self,
+        connection: &Connection,
+        endpoint: &HttpEndpoint,
+        fence: &Fence,
+    ) -> Result<u16, LookupError> {
+        let client = self.client.as_ref().map_err(|error| LookupError::permanent(error.clone()))?;
+        let url = url(&endpoint.base_url, "/", &[], fence)?;
+        let outgoing = client.get(url).header("accept", "application/json");
+        let outgoing = self.signed(client, outgoing, connection, fence).await?;
+        Ok(outgoing.send().await.map_err(describe)?.status().as_u16())
+    }
+
+    async fn signed(
+        &self,
+        client: &Client,
+        outgoing: reqwest::RequestBuilder,
+        connection: &Connection,
+        fence: &Fence,
+    ) -> Result<reqwest::RequestBuilder, LookupError> {
+        match &connection.auth {
+            Auth::OAuth(oauth) => {
+                Ok(outgoing.bearer_auth(self.tokens.get(client, connection, oauth, fence).await?))
+            }
+            auth => authorise(outgoing, auth),
+        }
     }
 }
 

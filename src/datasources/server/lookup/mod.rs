@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::connection::{Connection, Endpoint};
+use super::connection::{Connection, Endpoint, HttpEndpoint};
 use crate::{
     server::{
         config::Config,
@@ -268,6 +268,24 @@ impl Lookups {
             error.message = error.message.replace('\0', "\u{fffd}");
             error
         })
+    }
+
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// The status that an API's base address answers, signed in.
+    ///
+    /// # Errors
+    /// `LookupError`.
+    pub async fn probe_http(
+        &self,
+        connection: &Connection,
+        endpoint: &HttpEndpoint,
+    ) -> Result<u16, LookupError> {
+        let gate = self.gate(&connection.tenant);
+        let _permit = gate.acquire().await.map_err(|_| LookupError::transient("the server is stopping"))?;
+        self.http.probe(connection, endpoint, &self.fence).await
     }
 
     async fn ask_gated(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {

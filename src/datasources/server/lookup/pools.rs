@@ -15,9 +15,14 @@ use crate::{
     shared::{ConfigId, TenantId},
 };
 
+/// A pool with the version of the config that it was made for, by config.
+type ByConfig<DB> = HashMap<(TenantId, ConfigId), (i64, Pool<DB>)>;
+/// By config, its version, and the text.
+type ByText<T> = HashMap<(TenantId, ConfigId, i64, String), Arc<T>>;
+
 /// The pools of one kind of database.
 pub struct Pools<DB: Database> {
-    pools: Mutex<HashMap<(TenantId, ConfigId), (i64, Pool<DB>)>>,
+    pools: Mutex<ByConfig<DB>>,
 }
 
 impl<DB: Database> Default for Pools<DB> {
@@ -58,7 +63,7 @@ impl<DB: Database> Pools<DB> {
         error
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, ConfigId), (i64, Pool<DB>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByConfig<DB>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +98,7 @@ impl<DB: Database> Drop for Lease<DB> {
 }
 
 /// The statements that were prepared before, by their text as it was written.
-pub struct Statements<T>(Mutex<HashMap<(TenantId, ConfigId, i64, String), Arc<T>>>);
+pub struct Statements<T>(Mutex<ByText<T>>);
 
 impl<T> Default for Statements<T> {
     fn default() -> Self {
@@ -122,7 +127,7 @@ impl<T> Statements<T> {
         (connection.tenant.clone(), connection.config_id, connection.version, query.to_owned())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, ConfigId, i64, String), Arc<T>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByText<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

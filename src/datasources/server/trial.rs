@@ -1,0 +1,248 @@
+//! Trying a datasource out: whether it can be reached, and what a look-up gives.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tokio::net::TcpStream;
+
+use super::{
+    connection::{Connection, Endpoint},
+    lookup::{LookupError, Lookups, Request, Rows},
+    service,
+};
+use crate::{
+    auth::server::authority::Permission,
+    datasources::dto::{PreviewColumn, PreviewInput, PreviewResult, TestResult, TestStep},
+    emails::server::fields::Fields,
+    rules::{
+        dto::RuleType,
+        server::conditions::{self, Unrenderable},
+    },
+    server::{Result, TenantContext, outbound::Fence},
+    shared::{DatasourceId, Problem},
+};
+
+/// Rows that a preview shows.
+const ROWS: usize = 20;
+
+/// Tries the connection step by step, and says in words where it ends. What it found is the answer, not an error.
+///
+/// # Errors
+/// 403, 404.
+pub async fn test(ctx: &TenantContext, id: DatasourceId) -> Result<TestResult> {
+    let started = Instant::now();
+    let outcome = match connect(ctx, id).await? {
+        Ok(connection) => steps(&ctx.app.lookups, &connection).await,
+        Err(fault) => Err((TestStep::Config, fault)),
+    };
+    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    Ok(match outcome {
+        Ok((message, warnings)) => TestResult { ok: true, step: None, message, warnings, duration_ms },
+        Err((step, message)) => {
+            TestResult { ok: false, step: Some(step), message, warnings: Vec::new(), duration_ms }
+        }
+    })
+}
+
+/// Runs a look-up with the given fields, as a rule would.
+///
+/// # Errors
+/// 403, 404, 422 for conditions that a rule could not have, or a field that is not given.
+pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput) -> Result<PreviewResult> {
+    let datasource = service::get(ctx, id).await?;
+    let connection = connect(ctx, id).await?;
+    let dialect =
+        connection.as_ref().map_or(super::lookup::sql_check::SqlDialect::Any, |c| c.endpoint.dialect());
+    let kind = Some((datasource.datasource_type, dialect));
+    let conditions = conditions::parse(RuleType::Exists, kind, &Value::Object(input.conditions))?;
+    let mut fields = Fields::default();
+    for (name, value) in &input.fields {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        fields.set(name, &text);
+    }
+    let lookup =
+        conditions.lookup.ok_or_else(|| Problem::invalid_field("conditions", "must look something up"))?;
+    let request = lookup.render(&fields).map_err(|unrenderable| match unrenderable {
+        Unrenderable::Missing(name) => {
+            Problem::invalid_field(format!("fields.{name}"), "is needed, and not given")
+        }
+        Unrenderable::Unfit(fault) => Problem::invalid_field("fields", fault),
+    })?;
+    let started = Instant::now();
+    let answer = match connection {
+        Ok(connection) => ctx.app.lookups.ask(&connection, &request).await.map_err(|error| error.message),
+        Err(fault) => Err(fault),
+    };
+    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let lookup = request.evidence();
+    Ok(match answer {
+        Ok(rows) => shown(lookup, rows, duration_ms),
+        Err(message) => {
+            PreviewResult { ok: false, message: Some(message), lookup, duration_ms, ..Default::default() }
+        }
+    })
+}
+
+async fn connect(ctx: &TenantContext, id: DatasourceId) -> Result<Result<Connection, String>> {
+    ctx.require(Permission::Configure)?;
+    let datasource = service::get(ctx, id).await?;
+    let mut tx = ctx.begin().await?;
+    let connection = service::connection(&ctx.app, &mut tx, &datasource).await?;
+    tx.commit().await?;
+    Ok(connection)
+}
+
+type Step<T> = std::result::Result<T, (TestStep, String)>;
+
+async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<String>)> {
+    let sql = |query: &str| Request::Sql { query: query.to_owned(), params: Vec::new() };
+    match &connection.endpoint {
+        Endpoint::Postgres(database) | Endpoint::MySql(database) => {
+            reach(lookups.fence(), &database.host, database.port).await?;
+            let query =
+                if matches!(connection.endpoint, Endpoint::Postgres(_)) { POSTGRES_ROLE } else { MYSQL_ROLE };
+            let rows = lookups.ask(connection, &sql(query)).await.map_err(by_words)?;
+            let place = format!("{}:{}/{}", database.host, database.port, database.database);
+            Ok((format!("Connected to {place} and signed in."), role_warnings(&rows)))
+        }
+        Endpoint::Sqlite { path } => {
+            let tables = sql("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
+            let rows = lookups.ask(connection, &tables).await.map_err(by_words)?;
+            let names: Vec<&str> =
+                rows.rows.iter().filter_map(|row| row.first()?.as_str()).take(20).collect();
+            Ok((format!("Opened {path}. Its tables: {}.", names.join(", ")), Vec::new()))
+        }
+        Endpoint::File(file) => {
+            let count =
+                lookups.ask(connection, &sql("SELECT count(*) AS n FROM data")).await.map_err(by_words)?;
+            let first =
+                lookups.ask(connection, &sql("SELECT * FROM data LIMIT 1")).await.map_err(by_words)?;
+            let n = count.rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
+            Ok((
+                format!("Read {}: {n} rows. Its columns: {}.", file.path, first.columns.join(", ")),
+                Vec::new(),
+            ))
+        }
+        Endpoint::Http(http) => {
+            let url = &http.base_url;
+            let host = url.host_str().unwrap_or_default();
+            reach(lookups.fence(), host, url.port_or_known_default().unwrap_or(443)).await?;
+            let status = lookups.probe_http(connection, http).await.map_err(by_words)?;
+            match status {
+                401 | 403 => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
+                500..=599 => Err((TestStep::Answer, format!("{host} answered {status}"))),
+                _ => Ok((format!("{host} answered {status}: address, port and sign-in work."), Vec::new())),
+            }
+        }
+    }
+}
+
+/// Whether something listens there.
+async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let resolved = fence.resolve(host, port).await.map_err(|error| (TestStep::Name, error.to_string()))?;
+    let Some(address) = resolved.first() else {
+        return Err((TestStep::Name, format!("the name {host} has no address")));
+    };
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err((TestStep::Port, format!("{host} cannot be reached on port {port}: {error}"))),
+        Err(_) => Err((
+            TestStep::Port,
+            format!("{host} does not answer on port {port} within {} s", PATIENCE.as_secs()),
+        )),
+    }
+}
+
+/// Which step a look-up's error belongs to, by the words that we gave it.
+fn by_words(error: LookupError) -> (TestStep, String) {
+    let has = |words: &str| error.message.contains(words);
+    let step = if has("TLS") || has("certificate") {
+        TestStep::Tls
+    } else if has("credentials") {
+        TestStep::Credentials
+    } else if has("permission") {
+        TestStep::Permission
+    } else if has("no such database") || has("does not exist") {
+        TestStep::Database
+    } else if has("no sheet") {
+        TestStep::Sheet
+    } else if has("is not there") || has("cannot be opened") {
+        TestStep::File
+    } else {
+        TestStep::Answer
+    };
+    (step, error.message)
+}
+
+/// A role that could do more than look up is told: the fence is one lock, the role another.
+fn role_warnings(rows: &Rows) -> Vec<String> {
+    let is = |name: &str| {
+        let at = rows.columns.iter().position(|column| column == name);
+        at.and_then(|at| rows.rows.first()?.get(at))
+            .is_some_and(|value| *value == json!(true) || *value == json!(1))
+    };
+    let mut warnings = Vec::new();
+    if is("superuser") {
+        warnings.push(
+            "It signs in as an administrator: give it a role that may only read what is looked up.".into(),
+        );
+    } else if is("writes") {
+        warnings.push("Its role may also write: one that may only read would do.".into());
+    }
+    warnings
+}
+
+const POSTGRES_ROLE: &str = "SELECT r.rolsuper AS superuser, EXISTS (SELECT 1 FROM pg_class c \
+     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
+     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')) \
+     AS writes FROM pg_roles r WHERE r.rolname = current_user";
+const MYSQL_ROLE: &str = "SELECT EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES \
+     WHERE PRIVILEGE_TYPE IN ('SUPER', 'FILE')) AS superuser, EXISTS (SELECT 1 FROM ( \
+     SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES UNION ALL \
+     SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES UNION ALL \
+     SELECT PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES) p \
+     WHERE PRIVILEGE_TYPE IN ('INSERT', 'UPDATE', 'DELETE')) AS writes";
+
+fn shown(lookup: Value, rows: Rows, duration_ms: f64) -> PreviewResult {
+    let columns = rows
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, name)| PreviewColumn { name: name.clone(), kind: kind_of(&rows, i).to_owned() })
+        .collect();
+    let object = |row: &Vec<Value>| -> Map<String, Value> {
+        rows.columns.iter().cloned().zip(row.iter().cloned()).collect()
+    };
+    PreviewResult {
+        ok: true,
+        message: None,
+        lookup,
+        columns,
+        row_count: rows.rows.len(),
+        truncated: rows.truncated,
+        rows: rows.rows.iter().take(ROWS).map(object).collect(),
+        duration_ms,
+    }
+}
+
+/// What the values of a column are, where they are all the same.
+fn kind_of(rows: &Rows, column: usize) -> &'static str {
+    let name = |value: &Value| match value {
+        Value::Null => None,
+        Value::Bool(_) => Some("boolean"),
+        Value::Number(number) if number.is_f64() => Some("number"),
+        Value::Number(_) => Some("integer"),
+        Value::String(_) => Some("text"),
+        Value::Array(_) | Value::Object(_) => Some("json"),
+    };
+    let mut kinds = rows.rows.iter().filter_map(|row| row.get(column).and_then(name));
+    match kinds.next() {
+        None => "unknown",
+        Some(first) => kinds.fold(first, |all, one| match (all, one) {
+            _ if all == one => all,
+            ("integer" | "number", "integer" | "number") => "number",
+            _ => "mixed",
+        }),
+    }
+}
