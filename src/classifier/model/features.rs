@@ -124,7 +124,7 @@ impl Vocabulary {
     pub fn of(texts: &[&[Occurrence]]) -> Self {
         let mut counts: HashMap<u64, (u32, Block)> = HashMap::new();
         let mut seen: Vec<(u64, Block)> = Vec::new();
-        for text in texts.iter().copied() {
+        for text in texts {
             seen.clear();
             seen.extend(text.iter().map(|one| (one.hash, one.block)));
             seen.sort_unstable_by_key(|(hash, _)| *hash);

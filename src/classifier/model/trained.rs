@@ -172,7 +172,7 @@ mod tests {
     fn the_same_examples_give_the_same_model_and_it_survives_its_bytes() {
         let model = Model::train(&examples());
         assert_eq!(model, Model::train(&examples()));
-        assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+        assert_eq!(Model::from_bytes(&model.to_bytes()), Ok(model));
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
             let (model, report) = Model::train_and_evaluate(&examples);
             assert!(model.is_empty() && model.predict("a").is_empty() && model.explain("a", 1, 3).is_empty());
             assert_eq!((report.examples, report.curve.len()), (examples.len(), 0));
-            assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+            assert_eq!(Model::from_bytes(&model.to_bytes()), Ok(model));
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
                 prop_assert!(model.explain(&text, candidate.label, 4).iter().all(|word| word.weight.is_finite()));
             }
             prop_assert!(report.curve.iter().all(|point| point.precision <= 1.0 && point.decided <= 1.0));
-            prop_assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+            prop_assert_eq!(Model::from_bytes(&model.to_bytes()), Ok(model));
         }
 
         #[test]
