@@ -6,9 +6,9 @@
 //! `evaluate`). A linear model, because a tenant's is trained in a second from a few dozen examples, is small
 //! enough for thousands of tenants in one process, and can say which words decided.
 //!
-//! The solver is ours. linfa-svm 0.8 and smartcore 0.7 take dense matrices: 15,000 short texts over 90,000
-//! features would be 5 GB. linfa-logistic the same. A binding to LIBLINEAR would bring C into the build for the
-//! 80 lines that its method takes.
+//! The solver is ours. linfa-svm 0.8 and smartcore 0.7 take dense matrices (15,000 short texts over 120,000 features
+//! would be 7 GB), and smartcore trains a machine for each pair of labels. LIBLINEAR itself would bring C++ into the
+//! build for what its method takes in 80 lines.
 
 pub mod calibrate;
 mod codec;
