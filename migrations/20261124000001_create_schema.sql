@@ -186,8 +186,8 @@ CREATE TABLE emails (
     explanation       text NOT NULL DEFAULT '',
     run               integer NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, email_id),
-    -- On the Message-ID alone, a stranger could pre-empt a genuine message: the content is part of the identity.
-    CONSTRAINT uq_eivs_emails_tenant_message UNIQUE (tenant_id, source, message_id, content_hash),
+    -- Not the Message-ID, by which a stranger could pre-empt a genuine message: the hash of all bytes, it included.
+    CONSTRAINT uq_eivs_emails_tenant_message UNIQUE (tenant_id, source, content_hash),
     CONSTRAINT fk_eivs_emails_intent FOREIGN KEY (tenant_id, intent_id)
         REFERENCES intents (tenant_id, intent_id) ON DELETE SET NULL (intent_id)
 );

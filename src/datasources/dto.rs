@@ -21,7 +21,7 @@ wire_enum!(
 
 wire_enum!(
     /// How a datasource is signed in to.
-    AuthType { None = "none", Basic = "basic", Bearer = "bearer", ApiKey = "api_key" }
+    AuthType { None = "none", Basic = "basic", Bearer = "bearer", ApiKey = "api_key", Oauth = "oauth" }
 );
 
 /// A place to look things up in.

@@ -139,6 +139,7 @@ fn ConfigRow(config: DatasourceConfig) -> impl IntoView {
         AuthType::Basic => "name and password, kept secret",
         AuthType::Bearer => "token, kept secret",
         AuthType::ApiKey => "API key, kept secret",
+        AuthType::Oauth => "OAuth client, kept secret",
     };
     let protocol = match config.driver_family.as_str() {
         "" => config.protocol,

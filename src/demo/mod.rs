@@ -9,7 +9,6 @@ use std::{collections::HashMap, fs, path::Path};
 
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     datasources::{
@@ -106,7 +105,7 @@ async fn fill(ctx: &TenantContext, demo: &Demo, script: Script) -> Result<()> {
     }
     // The first of the files last, so that it stands on top of the list.
     for (_, raw) in demo.messages.iter().rev() {
-        emails::receive(ctx, "demo", raw, None).await?;
+        emails::receive(ctx, "demo", raw.to_vec(), None).await?;
     }
     Ok(())
 }
@@ -129,20 +128,17 @@ async fn write_files(ctx: &TenantContext, demo: &Demo) -> Result<()> {
     fs::create_dir_all(&folder).map_err(Error::internal)?;
     for (name, text) in demo.files {
         match name.strip_suffix(".sql") {
-            Some(stem) => write_sqlite(&folder.join(format!("{stem}.sqlite")), text).await?,
+            Some(stem) => write_sqlite(&folder.join(format!("{stem}.sqlite")), text)?,
             None => fs::write(folder.join(name), text).map_err(Error::internal)?,
         }
     }
     Ok(())
 }
 
-async fn write_sqlite(path: &Path, sql: &'static str) -> Result<()> {
+fn write_sqlite(path: &Path, sql: &str) -> Result<()> {
     let _ = fs::remove_file(path);
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    let mut conn = SqliteConnection::connect_with(&options).await?;
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
-    conn.close().await?;
-    Ok(())
+    let conn = rusqlite::Connection::open(path).map_err(Error::internal)?;
+    conn.execute_batch(sql).map_err(Error::internal)
 }
 
 async fn refresh_address(ctx: &TenantContext, demo: &Demo) -> Result<()> {

@@ -109,6 +109,40 @@ pub struct Extractor {
     /// A field of the message, or `subject_and_body`: the subject, a line break, the body.
     pub field: String,
     pub pattern: String,
+    /// What it is; a text that is none of that kind gives no field.
+    #[serde(default = "FieldType::text", rename = "type")]
+    pub kind: FieldType,
+}
+
+/// What an extractor found, or why it found nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extraction {
+    pub name: String,
+    pub field: String,
+    pub pattern: String,
+    pub value: Option<String>,
+    pub why_not: Option<String>,
+}
+
+crate::rules::dto::wire_enum!(
+    /// What a field holds, read without regard to country and kept in one form: `1234.5`, `2026-11-10`, `1234.5 EUR`.
+    FieldType { Text = "text", Number = "number", Date = "date", Money = "money" }
+);
+
+impl FieldType {
+    fn text() -> Self {
+        Self::Text
+    }
+
+    /// A value of the kind, for trying things out.
+    pub fn sample(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "1.5",
+            Self::Date => "2026-01-31",
+            Self::Money => "1.5 EUR",
+        }
+    }
 }
 
 /// The body of `POST` and `PUT` for intents.

@@ -53,6 +53,9 @@ wire_enum!(
         Equals = "equals",
         NotEquals = "not_equals",
         Regex = "regex",
+        OneOf = "one_of",
+        Compare = "compare",
+        Expression = "expression",
     }
 );
 

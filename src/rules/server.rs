@@ -2,6 +2,9 @@
 
 pub mod conditions;
 pub mod engine;
+pub mod expression;
+pub mod judge;
 pub mod repository;
 pub mod rest;
 pub mod service;
+pub mod values;

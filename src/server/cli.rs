@@ -147,7 +147,7 @@ async fn process(
     let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
     let result: Result<EmailDetail, Fatal> = async {
         let ctx = CallerContext::system(app.clone()).in_tenant(&tenant).await?;
-        let received = emails::receive(&ctx, "command line", &raw, intent.as_deref()).await?;
+        let received = emails::receive(&ctx, "command line", raw, intent.as_deref()).await?;
         if received.duplicate {
             emails::reprocess(&ctx, received.email_id).await?;
         }

@@ -41,7 +41,7 @@ pub struct Config {
     pub public_url: Option<url::Url>,
     /// `MAX_MESSAGE_BYTES` (10,240,000, as Postfix has it).
     pub max_message_bytes: usize,
-    /// `WORKERS` (4): messages processed at once.
+    /// `WORKERS` (16): messages processed at once.
     pub workers: usize,
     /// `JOB_MAX_ATTEMPTS` (5) and `JOB_RETRY_BASE_MS` (2,000): tries of a message whose datasource cannot be
     /// asked, and the wait after the first, doubled each time.
@@ -117,7 +117,7 @@ impl Config {
             debug: r.number("DEBUG", false),
             public_url: r.parsed("PUBLIC_URL"),
             max_message_bytes: r.number("MAX_MESSAGE_BYTES", 10_240_000),
-            workers: r.number("WORKERS", 4),
+            workers: r.number("WORKERS", 16),
             job_max_attempts: r.number("JOB_MAX_ATTEMPTS", 5),
             job_retry_base: Duration::from_millis(r.number("JOB_RETRY_BASE_MS", 2_000)),
             lookups: LookupConfig {
@@ -130,6 +130,15 @@ impl Config {
             },
             cors_origins,
         };
+        // The PostgreSQL library takes these for every connection, those to tenants' databases included.
+        for name in ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT"] {
+            if r.text(name).is_some() {
+                r.fault(
+                    name,
+                    "must not be set: say it in DATABASE_URL, since look-ups would use it too".into(),
+                );
+            }
+        }
         if config.pool_max == 0 || config.pool_min > config.pool_max {
             r.fault("DATABASE_POOL_MAX", "must be at least 1 and DATABASE_POOL_MIN".into());
         }

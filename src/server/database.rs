@@ -139,7 +139,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn instance(&self) -> sqlx::Result<InstanceTx> {
-        Ok(InstanceTx { tx: self.pool.begin().await? })
+        Ok(InstanceTx { tx: self.begin("BEGIN".to_owned()).await? })
     }
 
     /// A transaction that sees, of all keys, the one with this hash.
@@ -196,8 +196,15 @@ impl Database {
             !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
             "a setting's value must be plain"
         );
-        let begin = format!("BEGIN; SELECT set_config('{name}', '{value}', true)");
-        self.pool.begin_with(AssertSqlSafe(begin)).await
+        self.begin(format!("BEGIN; SELECT set_config('{name}', '{value}', true)")).await
+    }
+
+    /// In a task of its own, which goes on when the caller is called off: a connection whose BEGIN was sent and
+    /// not awaited would go back into the pool with a transaction open, and a tenant set.
+    async fn begin(&self, begin: String) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 }
 

@@ -29,6 +29,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 /// # Errors
 /// 422 naming the path of the fault within the document.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    refuse_nul(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -47,6 +48,36 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     deserializer.end().map_err(|error| Problem::invalid_field("body", error.to_string()))?;
     Ok(value)
+}
+
+/// PostgreSQL stores no NUL in a text. In JSON it can only be written as an escape, which is rare enough to be
+/// looked for first.
+fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
+    fn find(value: &serde_json::Value, path: &str) -> Option<String> {
+        use serde_json::Value;
+        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        match value {
+            Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+            Value::Array(items) => {
+                items.iter().enumerate().find_map(|(i, item)| find(item, &format!("{path}[{i}]")))
+            }
+            Value::Object(members) => members.iter().find_map(|(name, value)| {
+                if name.contains('\0') { Some(path.to_owned()) } else { find(value, &below(name)) }
+            }),
+            _ => None,
+        }
+    }
+    if !bytes.windows(6).any(|window| window == br"\u0000") {
+        return Ok(());
+    }
+    let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    match find(&document, "") {
+        Some(path) => {
+            let field = if path.is_empty() { "body".to_owned() } else { path };
+            Err(Problem::invalid_field(field, "must not hold NUL"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The whole body.

@@ -121,7 +121,11 @@ async fn require_session(State(app): State<AppState>, request: Request, next: Ne
 async fn refuse_cross_site(request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
-    if safe || headers.contains_key(header::AUTHORIZATION) {
+    let has_key = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
+    if safe || has_key {
         return next.run(request).await;
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

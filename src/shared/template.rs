@@ -29,6 +29,18 @@ pub enum TemplateError {
     BadName(String),
 }
 
+/// What a template may come to, in bytes: a message's fields can be long, and be named often.
+pub const MAX_RENDERED: usize = 64 << 10;
+
+/// Why a template cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    #[error("no {0} in the message")]
+    Missing(String),
+    #[error("the value is longer than {MAX_RENDERED} bytes")]
+    TooLong,
+}
+
 impl Template {
     /// The fields that it names, in order, repeats included.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
@@ -41,14 +53,18 @@ impl Template {
     /// Puts the fields in.
     ///
     /// # Errors
-    /// The name of the first field that `lookup` does not have.
-    pub fn render<'f>(&self, lookup: impl Fn(&str) -> Option<&'f str>) -> Result<String, String> {
+    /// The first field that `lookup` does not have; more than `MAX_RENDERED` bytes.
+    pub fn render<'f>(&self, lookup: impl Fn(&str) -> Option<&'f str>) -> Result<String, RenderError> {
         let mut out = String::new();
         for part in &self.parts {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Field(name) => out.push_str(lookup(name).ok_or_else(|| name.clone())?),
+            let text = match part {
+                Part::Text(text) => text,
+                Part::Field(name) => lookup(name).ok_or_else(|| RenderError::Missing(name.clone()))?,
+            };
+            if out.len() + text.len() > MAX_RENDERED {
+                return Err(RenderError::TooLong);
             }
+            out.push_str(text);
         }
         Ok(out)
     }
@@ -128,7 +144,10 @@ mod tests {
         let template: Template = "order {{ order_number }} of {{sender_email}}".parse().expect("parses");
         assert_eq!(template.fields().collect::<Vec<_>>(), ["order_number", "sender_email"]);
         let rendered = template.render(|name| (name == "order_number").then_some("7"));
-        assert_eq!(rendered, Err("sender_email".into()));
+        assert_eq!(rendered, Err(RenderError::Missing("sender_email".into())));
+        let bomb: Template = "{{body}}".repeat(100).parse().expect("parses");
+        let long = "x".repeat(1_000);
+        assert_eq!(bomb.render(|_| Some(&long)), Err(RenderError::TooLong));
         assert_eq!(template.render(|_| Some("x")).as_deref(), Ok("order x of x"));
     }
 

@@ -2,7 +2,6 @@
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::support::TestServer;
 use crate::demo;
@@ -53,15 +52,13 @@ async fn a_rejected_message_is_accepted_once_the_missing_row_is_there() {
     assert_eq!(email["decision"], "rejected");
     assert_eq!(email["explanation"], "Rejected: Shop database has no row for priya.nair@northwind.example.");
     let path = server.app.config.files_dir(&"acme_corp".parse().unwrap()).join("shop.sqlite");
-    let mut conn = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap();
-    sqlx::query(
-        "INSERT INTO customers (customer_number, name, email, status, since) \
-         VALUES ('C-20319', 'Priya Nair', 'priya.nair@northwind.example', 'active', '2026-11-10')",
-    )
-    .execute(&mut conn)
-    .await
-    .unwrap();
-    conn.close().await.unwrap();
+    rusqlite::Connection::open(path)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO customers (customer_number, name, email, status, since) \
+             VALUES ('C-20319', 'Priya Nair', 'priya.nair@northwind.example', 'active', '2026-11-10')",
+        )
+        .unwrap();
     server
         .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme_corp"), &json!({}))
         .await

@@ -16,7 +16,6 @@ use axum::{
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::io::AsyncWriteExt;
 
 use super::support::{TestServer, message};
@@ -79,10 +78,7 @@ impl Bench {
     async fn sqlite(&self, sql: &'static str) {
         self.server.write_file("acme", "keep", b"");
         let path = self.server.app.config.files_dir(&"acme".parse().unwrap()).join("shop.sqlite");
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
-        conn.close().await.unwrap();
+        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
     }
 }
 
@@ -175,7 +171,11 @@ async fn postgres_is_asked_read_only_with_values_of_every_type() {
          INSERT INTO shop.orders VALUES (7, 'ann@x.example', 19.90, '2026-11-01', \
            '00000000-0000-0000-0000-000000000007', 'happy', true, '{a,b}'); \
          DO $$ BEGIN CREATE ROLE shop_reader LOGIN PASSWORD 'reader-pw'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; \
-         GRANT USAGE ON SCHEMA shop TO shop_reader; GRANT ALL ON shop.orders TO shop_reader",
+         GRANT USAGE ON SCHEMA shop TO shop_reader; GRANT ALL ON shop.orders TO shop_reader; \
+         CREATE FUNCTION shop.lift() RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+           PERFORM set_config('transaction_read_only', 'off', false); DELETE FROM shop.orders; RETURN 'x'; END $$; \
+         CREATE FUNCTION shop.linger() RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+           PERFORM pg_sleep(60); RETURN 'x'; END $$",
     )
     .execute(&mut conn)
     .await
@@ -193,9 +193,9 @@ async fn postgres_is_asked_read_only_with_values_of_every_type() {
             exists("SELECT * FROM shop.orders WHERE amount > $1 AND placed < $2 AND paid = $3 AND $1 < 100", json!([5, "2026-12-01", true])),
             exists("SELECT 1 FROM shop.orders WHERE token = ? AND mood = ? AND ? = ANY (tags) -- ?", json!(["00000000-0000-0000-0000-000000000007", "happy", "a"])),
             json!({"rule_type": "equals", "datasource_id": id, "conditions": {"query": "SELECT id, amount FROM shop.orders WHERE id = ?;", "params": ["{{order_number}}"], "column": "amount", "expected": "19.9"}}),
-            exists("SELECT set_config('transaction_read_only', 'off', false), nextval('shop.nothing')", json!([])),
+            exists("SELECT shop.lift()", json!([])),
             exists("SELECT id FROM shop.orders WHERE id = ?", json!(["not a number"])),
-            exists("SELECT pg_sleep(60)", json!([])),
+            exists("SELECT shop.linger()", json!([])),
             exists("SELECT * FROM shop.customers", json!([])),
             exists("SELECT generate_series(1, 1000) AS n", json!([])),
         ])
@@ -498,12 +498,11 @@ async fn a_sqlite_file_is_neither_written_nor_attached_nor_kept_busy() {
     bench
         .rules(&[
             rule("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"),
-            rule("SELECT load_extension('x')"),
-            rule("SELECT readfile('/etc/passwd')"),
+            rule("SELECT count(*) FROM pragma_database_list"),
             rule("SELECT randomblob(1000000000)"),
         ])
         .await;
     let email = bench.ask("ann@x.example", "order").await;
-    assert_eq!(verdicts(&email)[..3], ["error"; 3], "{email:#}");
+    assert_eq!(verdicts(&email), ["error"; 3], "{email:#}");
     assert!(email["verdicts"][0]["reason"].as_str().unwrap().contains("longer than is allowed"));
 }

@@ -64,7 +64,9 @@ pub async fn replace(
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let stored = open(&ctx.app, &mut tx, &row).await?;
+    let kept = masked(&input);
     let input = checked(ctx, input, &stored)?;
+    refuse_moved_secrets(&row, &stored, &input, &kept)?;
     if input.name != row.name {
         refuse_while_used(&mut tx, &row.name, "renamed").await?;
     }
@@ -175,7 +177,7 @@ fn checked(
     match endpoint {
         Err(problem) => take(&mut checks, problem),
         Ok(connection::Endpoint::Http(_)) => {}
-        Ok(connection::Endpoint::Postgres(_))
+        Ok(connection::Endpoint::Postgres(_) | connection::Endpoint::MySql(_))
             if matches!(input.auth_type, AuthType::None | AuthType::Basic) => {}
         Ok(_) if input.auth_type == AuthType::None => {}
         Ok(_) => checks
@@ -186,6 +188,41 @@ fn checked(
     }
     checks.finish()?;
     Ok(input)
+}
+
+/// The members of `auth_config` that are to keep what is stored.
+fn masked(input: &DatasourceConfigInput) -> Vec<String> {
+    input.auth_config.iter().filter(|(_, value)| *value == MASK).map(|(name, _)| name.clone()).collect()
+}
+
+/// A secret was entered for one address. Sent to another, it could be read there: it must be entered again.
+fn refuse_moved_secrets(
+    row: &repository::Row,
+    stored: &Map<String, Value>,
+    input: &DatasourceConfigInput,
+    kept: &[String],
+) -> Result<(), Problem> {
+    let address =
+        |protocol: &str, base_url: Option<&str>, json: &Map<String, Value>, auth: &Map<String, Value>| {
+            let endpoint = connection::endpoint(protocol, "", base_url, json).ok();
+            let token_host =
+                auth.get("token_url").and_then(Value::as_str).and_then(|text| url::Url::parse(text).ok());
+            (endpoint.and_then(|endpoint| endpoint.address()), token_host.map(|url| url.origin()))
+        };
+    let before = address(&row.protocol, row.base_url.as_deref(), &row.connection_json, stored);
+    let after =
+        address(&input.protocol, input.base_url.as_deref(), &input.connection_json, &input.auth_config);
+    if before == after {
+        return Ok(());
+    }
+    let mut checks = Checks::default();
+    for name in kept.iter().filter(|name| stored.contains_key(*name)) {
+        checks.fault(
+            format!("auth_config.{name}"),
+            "must be entered again, since the config leads to another address now",
+        );
+    }
+    checks.finish()
 }
 
 async fn refuse_while_used(tx: &mut TenantTx, name: &str, what: &str) -> Result<()> {

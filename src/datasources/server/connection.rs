@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::lookup::sql_check::SqlDialect;
+use super::lookup::{json_path::JsonPath, sql_check::SqlDialect};
 use crate::{
     datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType},
     server::extract::parse_json,
@@ -26,14 +26,35 @@ pub struct Connection {
 /// Where it is.
 #[derive(Clone, Debug)]
 pub enum Endpoint {
-    Postgres(PostgresEndpoint),
+    Postgres(DatabaseEndpoint),
+    MySql(DatabaseEndpoint),
     Sqlite { path: String },
-    Csv { path: String },
+    File(FileEndpoint),
     Http(HttpEndpoint),
 }
 
+/// A file that is looked up as the table `data`, beneath the tenant's folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileEndpoint {
+    pub path: String,
+    pub format: FileFormat,
+    /// The sheet of a workbook; the first, if not named.
+    pub sheet: Option<String>,
+    /// Where in a JSON document the rows are; the document itself, if not given.
+    pub rows: Option<JsonPath>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    Csv,
+    Xlsx,
+    Json,
+    JsonLines,
+}
+
+/// A database server.
 #[derive(Clone, Debug)]
-pub struct PostgresEndpoint {
+pub struct DatabaseEndpoint {
     pub host: String,
     pub port: u16,
     pub database: String,
@@ -55,32 +76,58 @@ pub enum Auth {
     Bearer { token: SecretString },
     KeyHeader { header: String, key: SecretString },
     KeyQuery { parameter: String, key: SecretString },
+    OAuth(OAuthClient),
+}
+
+/// OAuth 2.0 client credentials (RFC 6749, section 4.4).
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    pub token_url: Url,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// Separated by spaces; empty for none.
+    pub scope: String,
 }
 
 impl Endpoint {
     /// Which datasources it can serve.
     pub fn serves(&self, kind: DatasourceType) -> bool {
         match self {
-            Self::Postgres(_) | Self::Sqlite { .. } => kind == DatasourceType::Database,
-            Self::Csv { .. } => kind == DatasourceType::File,
+            Self::Postgres(_) | Self::MySql(_) | Self::Sqlite { .. } => kind == DatasourceType::Database,
+            Self::File(_) => kind == DatasourceType::File,
             Self::Http(_) => kind == DatasourceType::Api,
+        }
+    }
+
+    /// Scheme, host and port that secrets are sent to; `None` for a file.
+    pub fn address(&self) -> Option<(String, String, u16)> {
+        match self {
+            Self::Postgres(database) => Some(("postgresql".into(), database.host.clone(), database.port)),
+            Self::MySql(database) => Some(("mysql".into(), database.host.clone(), database.port)),
+            Self::Http(http) => {
+                let url = &http.base_url;
+                let port = url.port_or_known_default().unwrap_or_default();
+                Some((url.scheme().into(), url.host_str().unwrap_or_default().into(), port))
+            }
+            Self::Sqlite { .. } | Self::File(_) => None,
         }
     }
 
     pub fn dialect(&self) -> SqlDialect {
         match self {
             Self::Postgres(_) => SqlDialect::Postgres,
-            Self::Sqlite { .. } | Self::Csv { .. } => SqlDialect::Sqlite,
+            Self::MySql(_) => SqlDialect::MySql,
+            Self::Sqlite { .. } | Self::File(_) => SqlDialect::Sqlite,
             Self::Http(_) => SqlDialect::Any,
         }
     }
 }
 
-const PROTOCOLS: &str = "postgresql, sqlite, http, https, file";
+const PROTOCOLS: &str = "postgresql, mysql, mariadb, sqlite, http, https, file";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PostgresSettings {
+struct DatabaseSettings {
     host: Option<String>,
     port: Option<u16>,
     database: Option<String>,
@@ -91,6 +138,14 @@ struct PostgresSettings {
 #[serde(deny_unknown_fields)]
 struct PathSettings {
     path: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSettings {
+    path: Option<String>,
+    sheet: Option<String>,
+    rows: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -156,15 +211,31 @@ pub fn endpoint(
     match protocol.to_ascii_lowercase().as_str() {
         "postgresql" | "postgres" => {
             drivers(&["psycopg2", "psycopg", "asyncpg", "sqlx", "postgresql"])?;
-            postgres(base_url, settings(connection_json)?)
+            Ok(Endpoint::Postgres(database(base_url, "postgres", 5432, settings(connection_json)?)?))
+        }
+        "mysql" | "mariadb" => {
+            drivers(&[
+                "pymysql",
+                "mysqlclient",
+                "mysqldb",
+                "aiomysql",
+                "asyncmy",
+                "mysqlconnector",
+                "mariadb",
+                "mysql",
+                "sqlx",
+            ])?;
+            let scheme = if protocol.eq_ignore_ascii_case("mariadb") { "mariadb" } else { "mysql" };
+            Ok(Endpoint::MySql(database(base_url, scheme, 3306, settings(connection_json)?)?))
         }
         "sqlite" => {
             drivers(&["sqlx", "sqlite", "sqlite3", "aiosqlite"])?;
-            Ok(Endpoint::Sqlite { path: path(base_url, settings(connection_json)?)? })
+            let PathSettings { path } = settings(connection_json)?;
+            Ok(Endpoint::Sqlite { path: tenant_path(base_url, path)? })
         }
         "file" => {
-            drivers(&["csv"])?;
-            Ok(Endpoint::Csv { path: path(base_url, settings(connection_json)?)? })
+            drivers(&["csv", "excel", "xlsx", "openpyxl", "json", "jsonl", "ndjson"])?;
+            file(base_url, &driver, settings(connection_json)?).map(Endpoint::File)
         }
         "http" | "https" => {
             drivers(&["rest"])?;
@@ -183,12 +254,24 @@ fn settings<T: serde::de::DeserializeOwned>(json: &Map<String, Value>) -> Result
     parsed.ok_or_else(|| Problem::invalid_field("connection_json", "cannot be read"))
 }
 
-fn postgres(base_url: Option<&str>, settings: PostgresSettings) -> Result<Endpoint, Problem> {
+fn database(
+    base_url: Option<&str>,
+    scheme: &str,
+    default_port: u16,
+    settings: DatabaseSettings,
+) -> Result<DatabaseEndpoint, Problem> {
     let url = base_url.map(Url::parse).transpose();
     let url = url.map_err(|error| Problem::invalid_field("base_url", format!("is no URL: {error}")))?;
     if let Some(url) = &url {
-        if !url.scheme().starts_with("postgres") {
-            return Err(Problem::invalid_field("base_url", "must begin with postgresql://"));
+        // As people write it elsewhere: postgresql+psycopg2://, mysql+pymysql://.
+        let given = url.scheme().split('+').next().unwrap_or_default();
+        let fits = match scheme {
+            "postgres" => matches!(given, "postgres" | "postgresql"),
+            _ => matches!(given, "mysql" | "mariadb"),
+        };
+        if !fits {
+            let scheme = if scheme == "postgres" { "postgresql" } else { scheme };
+            return Err(Problem::invalid_field("base_url", format!("must begin with {scheme}://")));
         }
         if url.query().is_some() {
             return Err(Problem::invalid_field("base_url", "must have no ?options"));
@@ -219,38 +302,67 @@ fn postgres(base_url: Option<&str>, settings: PostgresSettings) -> Result<Endpoi
         }
     };
     checks.finish()?;
-    let port = settings.port.or_else(|| url.as_ref().and_then(Url::port)).unwrap_or(5432);
-    Ok(Endpoint::Postgres(PostgresEndpoint {
-        host,
-        port,
-        database,
-        require_tls,
-        username: None,
-        password: None,
-    }))
+    let port = settings.port.or_else(|| url.as_ref().and_then(Url::port)).unwrap_or(default_port);
+    Ok(DatabaseEndpoint { host, port, database, require_tls, username: None, password: None })
+}
+
+/// The format is the driver's, or else the file name's ending.
+fn file(base_url: Option<&str>, driver: &str, settings: FileSettings) -> Result<FileEndpoint, Problem> {
+    let path = tenant_path(base_url, settings.path)?;
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    let format = match (driver, ending.as_str()) {
+        ("csv", _) | ("", "csv" | "tsv" | "txt") => FileFormat::Csv,
+        ("excel" | "xlsx" | "openpyxl", _) | ("", "xlsx" | "xlsm") => FileFormat::Xlsx,
+        ("jsonl" | "ndjson", _) | ("" | "json", "jsonl" | "ndjson") => FileFormat::JsonLines,
+        ("json", _) | ("", "json") => FileFormat::Json,
+        _ => return Err(Problem::invalid_field("driver_family", "is missing: csv, excel, json or jsonl")),
+    };
+    let mut checks = Checks::default();
+    if settings.sheet.is_some() && format != FileFormat::Xlsx {
+        checks.fault("connection_json.sheet", "means something to workbooks only");
+    }
+    let rows = settings.rows.and_then(|text| match text.parse::<JsonPath>() {
+        Ok(path) if format == FileFormat::Json => Some(path),
+        Ok(_) => {
+            checks.fault("connection_json.rows", "means something to JSON documents only");
+            None
+        }
+        Err(fault) => {
+            checks.fault("connection_json.rows", fault);
+            None
+        }
+    });
+    checks.finish()?;
+    Ok(FileEndpoint { path, format, sheet: settings.sheet, rows })
 }
 
 /// A path beneath the tenant's own folder. The look-up's own opening is the fence; this is the clear sentence.
-fn path(base_url: Option<&str>, settings: PathSettings) -> Result<String, Problem> {
+fn tenant_path(base_url: Option<&str>, path: Option<String>) -> Result<String, Problem> {
     let from_url = base_url.map(|url| {
         let rest = url.split_once(':').filter(|(scheme, _)| matches!(*scheme, "file" | "sqlite"));
         rest.map_or(url, |(_, rest)| rest).trim_start_matches('/').to_owned()
     });
-    let field =
-        if settings.path.is_some() || base_url.is_none() { "connection_json.path" } else { "base_url" };
-    let path = settings.path.or(from_url).unwrap_or_default();
-    let fault = if path.is_empty() {
-        Some("is missing: the file's path within the tenant's folder")
-    } else if path.starts_with('/') || path.contains(['\\', '\0', ':']) {
-        Some("must be a path within the tenant's folder, such as customers.csv")
+    let field = if path.is_some() || base_url.is_none() { "connection_json.path" } else { "base_url" };
+    let path = path.or(from_url).unwrap_or_default();
+    check_tenant_path(&path).map_err(|fault| Problem::invalid_field(field, fault))?;
+    Ok(path)
+}
+
+/// Whether a path stays within the folder that it starts from, in plain words.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_tenant_path(path: &str) -> Result<(), &'static str> {
+    if path.is_empty() {
+        Err("is missing: the file's path within the tenant's folder")
+    } else if path.len() > 500 {
+        Err("must have at most 500 bytes")
+    } else if path.starts_with('/') || path.contains(['\\', ':']) || path.chars().any(char::is_control) {
+        Err("must be a path within the tenant's folder, such as customers.csv")
     } else if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
-        Some("must not hold . or .. or empty parts")
+        Err("must not hold . or .. or empty parts")
     } else {
-        None
-    };
-    match fault {
-        None => Ok(path),
-        Some(fault) => Err(Problem::invalid_field(field, fault)),
+        Ok(())
     }
 }
 
@@ -278,6 +390,7 @@ pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, P
         AuthType::Basic => &["username", "password"],
         AuthType::Bearer => &["token"],
         AuthType::ApiKey => &["header", "query", "key"],
+        AuthType::Oauth => &["token_url", "client_id", "client_secret", "scope"],
     };
     for (name, value) in members {
         if !allowed.contains(&name.as_str()) {
@@ -316,6 +429,26 @@ pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, P
                 }
             }
         }
+        AuthType::Oauth => {
+            let (text, client_id, client_secret) =
+                (needed("token_url"), needed("client_id"), needed("client_secret").into());
+            match Url::parse(&text) {
+                Ok(token_url)
+                    if matches!(token_url.scheme(), "http" | "https")
+                        && token_url.host_str().is_some()
+                        && token_url.username().is_empty() =>
+                {
+                    let scope = get("scope").unwrap_or_default();
+                    Auth::OAuth(OAuthClient { token_url, client_id, client_secret, scope })
+                }
+                _ => {
+                    if !text.is_empty() {
+                        checks.fault("auth_config.token_url", "must be an http:// or https:// address");
+                    }
+                    Auth::None
+                }
+            }
+        }
     };
     checks.finish()?;
     Ok(auth)
@@ -323,14 +456,15 @@ pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, P
 
 /// A database signs in with its own protocol: username and password go to the endpoint.
 pub fn with_credentials(endpoint: Endpoint, auth: &Auth) -> Endpoint {
-    match (endpoint, auth) {
-        (Endpoint::Postgres(endpoint), Auth::Basic { username, password }) => {
-            Endpoint::Postgres(PostgresEndpoint {
-                username: Some(username.clone()),
-                password: Some(password.clone()),
-                ..endpoint
-            })
-        }
-        (endpoint, _) => endpoint,
+    let Auth::Basic { username, password } = auth else { return endpoint };
+    let signed_in = |endpoint: DatabaseEndpoint| DatabaseEndpoint {
+        username: Some(username.clone()),
+        password: Some(password.clone()),
+        ..endpoint
+    };
+    match endpoint {
+        Endpoint::Postgres(endpoint) => Endpoint::Postgres(signed_in(endpoint)),
+        Endpoint::MySql(endpoint) => Endpoint::MySql(signed_in(endpoint)),
+        other => other,
     }
 }

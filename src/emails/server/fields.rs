@@ -1,21 +1,35 @@
 //! The fields of a message: what conditions match, extractors read, and templates name.
 
+use std::collections::BTreeMap;
+
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
 use serde_json::{Map, Value};
 
+use crate::intents::dto::FieldType;
+
 /// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(std::collections::BTreeMap<String, String>);
+pub struct Fields {
+    values: BTreeMap<String, String>,
+    /// Those that are not just text.
+    kinds: BTreeMap<String, FieldType>,
+}
 
 /// A field that is longer is cut here, in bytes; a body larger than this is matched by its beginning.
 const MAX_FIELD: usize = 1 << 20;
 /// What is stored of a field for show, in bytes. The message itself is kept whole.
 const MAX_STORED: usize = 64 << 10;
+/// What is read of all header fields together: bytes, and number. More is no mail that a person would write
+/// (Postfix takes as many bytes); the message itself is kept whole.
+const MAX_HEADERS: usize = 102_400;
+const MAX_HEADER_COUNT: usize = 1_000;
+/// A Message-ID is an identifier; what is longer is cut, in bytes.
+const MAX_MESSAGE_ID: usize = 998;
 
 impl Fields {
     /// `None` where the message has no such field.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
     /// As `get`; an empty field counts as absent, since nothing can be looked up by it.
@@ -25,12 +39,29 @@ impl Fields {
 
     pub fn set(&mut self, name: &str, value: &str) {
         let value = value.replace('\0', "\u{fffd}");
-        self.0.insert(name.to_owned(), cut(&value, MAX_FIELD).to_owned());
+        self.values.insert(name.to_owned(), cut(&value, MAX_FIELD).to_owned());
+    }
+
+    /// A value in the one form of its kind, as `FieldType` says.
+    pub fn set_typed(&mut self, name: &str, value: &str, kind: FieldType) {
+        self.set(name, value);
+        if kind != FieldType::Text {
+            self.kinds.insert(name.to_owned(), kind);
+        }
+    }
+
+    pub fn kind(&self, name: &str) -> FieldType {
+        self.kinds.get(name).copied().unwrap_or(FieldType::Text)
+    }
+
+    /// By name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// For storing and showing.
     pub fn to_json(&self) -> Map<String, Value> {
-        self.0.iter().map(|(name, value)| (name.clone(), cut(value, MAX_STORED).into())).collect()
+        self.iter().map(|(name, value)| (name.to_owned(), cut(value, MAX_STORED).into())).collect()
     }
 }
 
@@ -45,6 +76,18 @@ pub struct Parsed {
     pub message_id: String,
     /// Why it could not be read as a message, if so; the fields then hold what could be made out.
     pub error: Option<String>,
+}
+
+/// As `parse`, away from the threads that answer requests: a large message takes a while.
+pub async fn parse_aside(raw: Vec<u8>, received_at: chrono::DateTime<chrono::Utc>) -> (Vec<u8>, Parsed) {
+    let work = move || {
+        let parsed = parse(&raw, received_at);
+        (raw, parsed)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// Reads a message (RFC 5322, MIME) with mail-parser. Never fails: what cannot be read is told and kept.
@@ -76,7 +119,8 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
                 "it has neither From, Date nor Subject, so it is hardly a message (RFC 5322, section 3.6)"
                     .into()
             });
-    Parsed { fields, message_id: message_id.replace('\0', "\u{fffd}"), error }
+    let message_id = cut(&message_id, MAX_MESSAGE_ID).replace('\0', "\u{fffd}");
+    Parsed { fields, message_id, error }
 }
 
 fn addresses(message: &Message<'_>, fields: &mut Fields) {
@@ -100,7 +144,10 @@ fn addresses(message: &Message<'_>, fields: &mut Fields) {
 
 /// `header.<name>`: decoded where it is text, as it stands otherwise; several of one name on a line each.
 fn headers(message: &Message<'_>, fields: &mut Fields) {
-    for header in message.headers() {
+    // Each name once: joining at every repeat would cost the square of their number.
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut left = MAX_HEADERS;
+    for header in message.headers().iter().take(MAX_HEADER_COUNT) {
         let name = format!("header.{}", header.name().to_ascii_lowercase());
         if !crate::shared::template::is_field_name(&name) {
             continue;
@@ -115,11 +162,12 @@ fn headers(message: &Message<'_>, fields: &mut Fields) {
             HeaderValue::TextList(texts) => unfold(&texts.join(", ")),
             _ => raw,
         };
-        let value = match fields.get(&name) {
-            Some(before) => format!("{before}\n{value}"),
-            None => value,
-        };
-        fields.set(&name, &value);
+        let value = cut(&value, left).to_owned();
+        left -= value.len();
+        values.entry(name).or_default().push(value);
+    }
+    for (name, values) in values {
+        fields.set(&name, &values.join("\n"));
     }
 }
 
@@ -165,6 +213,18 @@ mod tests {
         );
         assert_eq!(parsed.error, None);
         assert_eq!(parsed.fields.present("attachment_names"), None);
+    }
+
+    #[test]
+    fn headers_without_end_are_read_to_a_bound() {
+        let many = "A: b\n".repeat(200_000);
+        let parsed = fields(&format!("Subject: x\n{many}\nbody"));
+        let lines = parsed.fields.get("header.a").map(|value| value.lines().count());
+        assert_eq!(lines, Some(MAX_HEADER_COUNT - 1));
+        let long = format!("Message-ID: <{}@x>\nX-Long: {}\n\n", "m".repeat(5_000), "y".repeat(300_000));
+        let parsed = fields(&long);
+        assert_eq!(parsed.message_id.len(), MAX_MESSAGE_ID);
+        assert!(parsed.fields.get("header.x-long").is_some_and(|value| value.len() <= MAX_HEADERS));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
             service as rules,
         },
     },
-    server::{AppState, Result, TenantTx},
+    server::{AppState, Error, Result, TenantTx, error::chain},
 };
 
 /// A worker that died with a message this often has probably died of it: then a person looks at it.
@@ -50,17 +50,13 @@ struct Prepared {
 /// # Errors
 /// The database's and the vault's; the job then comes up again when its lease ends.
 pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
-    let mut tx = app.database.tenant(&job.tenant).await?;
-    let Some(prepared) = prepare(app, &mut tx, job).await? else { return Ok(Ran::Lost) };
-    tx.commit().await?;
-
+    // Before anything that could break once more.
+    if job.attempts > app.config.job_max_attempts + CRASHES {
+        return give_up(app, job).await;
+    }
+    let Some(prepared) = prepare(app, job).await? else { return Ok(Ran::Lost) };
     let tried_out = job.attempts >= app.config.job_max_attempts;
-    let gave_up = job.attempts > app.config.job_max_attempts + CRASHES;
-    let judged = if gave_up {
-        Vec::new()
-    } else {
-        engine::run(&app.lookups, &prepared.rules, &prepared.parsed.fields).await
-    };
+    let judged = engine::run(&app.lookups, &prepared.rules, &prepared.parsed.fields).await;
     if let Some(fault) = judged.iter().find(|judged| judged.transient)
         && !tried_out
     {
@@ -69,15 +65,10 @@ pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
 
     let decision = match &prepared.intent {
         None => Decision::Review,
-        Some(_) if gave_up || prepared.parsed.error.is_some() => Decision::Review,
+        Some(_) if prepared.parsed.error.is_some() => Decision::Review,
         Some(_) => engine::decide(&judged),
     };
-    let explanation = if gave_up {
-        "FlowEngine could not process this message: each attempt broke off. A person should look at it."
-            .into()
-    } else {
-        explain(&prepared, &judged, decision)
-    };
+    let explanation = explain(&prepared, &judged, decision);
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::finish(&mut tx, job).await? {
         return Ok(Ran::Lost);
@@ -96,24 +87,39 @@ pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
     Ok(Ran::Decided(decision))
 }
 
-async fn prepare(app: &AppState, tx: &mut TenantTx, job: &Job) -> Result<Option<Prepared>> {
-    if !queue::extend(tx, job).await? {
+/// A message that breaks every worker is for a person, with what is known of it.
+async fn give_up(app: &AppState, job: &Job) -> Result<Ran> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::finish(&mut tx, job).await? {
+        return Ok(Ran::Lost);
+    }
+    let explanation =
+        "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
+    repository::decide(&mut tx, job.email_id, Decision::Review, "FlowEngine", explanation).await?;
+    tx.commit().await?;
+    Ok(Ran::Decided(Decision::Review))
+}
+
+async fn prepare(app: &AppState, job: &Job) -> Result<Option<Prepared>> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::extend(&mut tx, job).await? {
         return Ok(None);
     }
-    let Some(stored) = repository::take_up(tx, job.email_id).await? else { return Ok(None) };
-    let mut parsed = fields::parse(&stored.raw, stored.received_at);
-    let all = intents::active_by_priority(tx).await?;
-    let (intent, classification) =
-        matching::classify(&all, stored.requested_intent.as_deref(), &parsed.fields);
-    let intent = intent.cloned();
-    let rules = match &intent {
+    let Some(stored) = repository::take_up(&mut tx, job.email_id).await? else { return Ok(None) };
+    let all = intents::active_by_priority(&mut tx).await?;
+    tx.commit().await?;
+
+    let (_, parsed) = fields::parse_aside(stored.raw, stored.received_at).await;
+    let read = matching::read(parsed.fields, all, stored.requested_intent).await;
+    let rules = match &read.intent {
         None => Vec::new(),
         Some(intent) => {
-            matching::extract(&intent.extractors, &mut parsed.fields);
-            ready_rules(app, tx, intent).await?
+            let mut tx = app.database.tenant(&job.tenant).await?;
+            ready_rules(app, &mut tx, intent).await?
         }
     };
-    Ok(Some(Prepared { parsed, intent, classification, rules }))
+    let parsed = Parsed { fields: read.fields, error: parsed.error.or(read.fault), ..parsed };
+    Ok(Some(Prepared { parsed, intent: read.intent, classification: read.classification, rules }))
 }
 
 /// The intent's active rules by priority, each with the connection that its look-up needs.
@@ -128,7 +134,14 @@ async fn ready_rules(app: &AppState, tx: &mut TenantTx, intent: &Intent) -> Resu
                     // The foreign key sees to it that it is there.
                     let found = match datasources::find(tx, id).await? {
                         Some(datasource) => {
-                            let connection = datasources::connection(app, tx, &datasource).await?;
+                            // What cannot be read, such as a secret under another key, is this rule's `error`.
+                            let connection = match datasources::connection(app, tx, &datasource).await {
+                                Err(error @ Error::Internal(_)) => {
+                                    tracing::error!(tenant = %tx.tenant(), %id, error = %chain(&error), "no connection");
+                                    Err("its config cannot be read; the server's log says why".into())
+                                }
+                                found => found?,
+                            };
                             Some((datasource, connection))
                         }
                         None => None,

@@ -50,8 +50,8 @@ pub async fn enqueue(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<()> {
 }
 
 /// Claims one due job of the first tenant after `after` that has one. Going round by tenant, no tenant's queue,
-/// however long, keeps another's waiting.
-pub async fn claim_next(tx: &mut WorkerTx, after: &str) -> sqlx::Result<Option<Job>> {
+/// however long, keeps another's waiting. `full` are tenants that have their share of this server already.
+pub async fn claim_next(tx: &mut WorkerTx, after: &str, full: &[String]) -> sqlx::Result<Option<Job>> {
     let token = Uuid::new_v4();
     let row: Option<(String, i64, EmailId, i32)> = sqlx::query_as(
         "UPDATE jobs SET lock_token = $2, locked_until = now() + make_interval(secs => $3), \
@@ -61,12 +61,13 @@ pub async fn claim_next(tx: &mut WorkerTx, after: &str) -> sqlx::Result<Option<J
              SELECT j.tenant_id, j.job_id FROM jobs j WHERE j.tenant_id = t.tenant_id AND j.run_at <= now() \
              AND (j.locked_until IS NULL OR j.locked_until < now()) \
              ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED) due \
-           WHERE t.tenant_id > $1 ORDER BY t.tenant_id LIMIT 1) \
+           WHERE t.tenant_id > $1 AND t.tenant_id <> ALL ($4) ORDER BY t.tenant_id LIMIT 1) \
          RETURNING tenant_id, job_id, email_id, attempts",
     )
     .bind(after)
     .bind(token)
     .bind(LEASE.as_secs_f64())
+    .bind(full)
     .fetch_optional(tx.conn())
     .await?;
     row.map(|(tenant, job_id, email_id, attempts)| {

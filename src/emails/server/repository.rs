@@ -143,12 +143,10 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
 pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<(EmailId, EmailStatus)> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT email_id, status FROM emails WHERE tenant_id = $1 AND source = $2 AND message_id = $3 \
-         AND content_hash = $4",
+        "SELECT email_id, status FROM emails WHERE tenant_id = $1 AND source = $2 AND content_hash = $3",
     )
     .bind(tenant.as_str())
     .bind(email.source)
-    .bind(email.message_id)
     .bind(email.content_hash.as_slice())
     .fetch_one(tx.conn())
     .await

@@ -33,7 +33,7 @@ async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: 
         return Err(Problem::new(415, "The body must be message/rfc822").into());
     }
     let body = extract::body(request, &ctx.app).await?;
-    let received = service::receive(&ctx, "http", &body, query.get("intent")).await?;
+    let received = service::receive(&ctx, "http", body.to_vec(), query.get("intent")).await?;
     let location = format!("/api/emails/{}?tenant_id={}", received.email_id, ctx.tenant);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(received)).into_response())
 }

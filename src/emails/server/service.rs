@@ -21,7 +21,7 @@ use crate::{
 pub async fn receive(
     ctx: &TenantContext,
     source: &str,
-    raw: &[u8],
+    raw: Vec<u8>,
     intent: Option<&str>,
 ) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
@@ -29,14 +29,14 @@ pub async fn receive(
         return Err(Problem::invalid_field("body", "is empty: it must be a message (RFC 5322)").into());
     }
     let received_at = Utc::now();
-    let parsed = fields::parse(raw, received_at);
+    let (raw, parsed) = fields::parse_aside(raw, received_at).await;
     let text = |name: &str| parsed.fields.get(name).unwrap_or_default();
     let email = repository::NewEmail {
         email_id: EmailId(Uuid::now_v7()),
         source,
         message_id: &parsed.message_id,
-        content_hash: Sha256::digest(raw).into(),
-        raw,
+        content_hash: Sha256::digest(&raw).into(),
+        raw: &raw,
         parse_error: parsed.error.as_deref(),
         sender_email: text("sender_email"),
         sender_name: text("sender_name"),
@@ -73,6 +73,9 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Email>> {
     ctx.require(Permission::Read)?;
+    if filter.q.as_ref().is_some_and(|q| q.contains('\0')) {
+        return Err(Problem::invalid_field("q", "must not hold NUL").into());
+    }
     Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
 }
 

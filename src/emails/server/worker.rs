@@ -1,6 +1,10 @@
 //! The workers: claim what is due, tenant by tenant in turn, and process it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,6 +26,7 @@ pub async fn work(app: AppState, stop: CancellationToken) {
     let tracker = TaskTracker::new();
     tracker.spawn(listen(app.clone(), stop.clone()));
     let slots = Arc::new(Semaphore::new(app.config.workers));
+    let shares = Shares::new(app.config.workers);
     let mut last = String::new();
     loop {
         let permit = tokio::select! {
@@ -29,13 +34,16 @@ pub async fn work(app: AppState, stop: CancellationToken) {
             () = stop.cancelled() => break,
         };
         let Ok(permit) = permit else { break };
-        match claim(&app, &last).await {
+        match claim(&app, &last, &shares.full()).await {
             Ok(Some(job)) => {
                 last = job.tenant.to_string();
                 let app = app.clone();
+                let share = shares.take(&job.tenant);
                 tracker.spawn(async move {
                     process_leased(&app, &job).await;
-                    drop(permit);
+                    drop((share, permit));
+                    // A tenant that had its share may have more.
+                    app.job_bell.notify_one();
                 });
             }
             Ok(None) => {
@@ -62,14 +70,57 @@ pub async fn work(app: AppState, stop: CancellationToken) {
 }
 
 /// The next due job, of the tenant after `last` if it has one, round to the first.
-async fn claim(app: &AppState, last: &str) -> Result<Option<Job>> {
+async fn claim(app: &AppState, last: &str, full: &[String]) -> Result<Option<Job>> {
     let mut tx = app.database.worker().await?;
-    let mut job = queue::claim_next(&mut tx, last).await?;
+    let mut job = queue::claim_next(&mut tx, last, full).await?;
     if job.is_none() && !last.is_empty() {
-        job = queue::claim_next(&mut tx, "").await?;
+        job = queue::claim_next(&mut tx, "", full).await?;
     }
     tx.commit().await?;
     Ok(job)
+}
+
+/// How many messages of each tenant are under way. One tenant gets at most half of the slots, so that its slow
+/// datasources keep nobody else waiting.
+struct Shares {
+    most: usize,
+    running: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+/// One message of a tenant that is under way.
+struct Share {
+    tenant: TenantId,
+    running: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+impl Shares {
+    fn new(slots: usize) -> Self {
+        Self { most: (slots / 2).max(1), running: Arc::default() }
+    }
+
+    fn take(&self, tenant: &TenantId) -> Share {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *running.entry(tenant.clone()).or_default() += 1;
+        Share { tenant: tenant.clone(), running: Arc::clone(&self.running) }
+    }
+
+    /// The tenants that have their share.
+    fn full(&self) -> Vec<String> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter(|(_, n)| **n >= self.most).map(|(tenant, _)| tenant.to_string()).collect()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = running.get_mut(&self.tenant) {
+            *n -= 1;
+            if *n == 0 {
+                running.remove(&self.tenant);
+            }
+        }
+    }
 }
 
 /// Processes one message here and now, if nobody else has it. For the command line.

@@ -1,5 +1,11 @@
 //! Which intent a message gets, and why.
 
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use regex::{Regex, RegexBuilder};
 
 use crate::{
@@ -7,25 +13,93 @@ use crate::{
         dto::{Classification, ClassificationMethod, Considered},
         server::fields::Fields,
     },
-    intents::dto::{Condition, Extractor, Intent, MatchConditions, MatchOp},
+    intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
+    rules::server::{engine::shorten, values},
     shared::{Problem, validate::Checks},
 };
 
-/// A regular expression may compile to at most this many bytes. The engine is linear in the text (RE2's
-/// algorithm), so no pattern can be made to run for long.
-const REGEX_SIZE: usize = 1 << 20;
+/// A regular expression may compile to at most this many bytes.
+const REGEX_SIZE: usize = 256 << 10;
+/// Patterns see this much of a field, in bytes. The engine (RE2's algorithm) takes time in proportion to pattern
+/// times text: both are bounded, and so is the time of all patterns together.
+const PATTERN_TEXT: usize = 256 << 10;
+/// What the patterns of all intents may take for one message, before a person must look at it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Compiled patterns that are kept.
+const CACHED: usize = 2_000;
 
 /// # Errors
 /// What is wrong with the pattern, in a sentence.
 pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    static CACHE: LazyLock<Mutex<HashMap<(String, bool), Regex>>> = LazyLock::new(Mutex::default);
     if pattern.chars().count() > 2_000 {
         return Err("must have at most 2000 characters".into());
     }
-    RegexBuilder::new(pattern)
+    let key = (pattern.to_owned(), ignore_case);
+    if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Ok(found.clone());
+    }
+    let regex = RegexBuilder::new(pattern)
         .case_insensitive(ignore_case)
         .size_limit(REGEX_SIZE)
+        .dfa_size_limit(REGEX_SIZE)
         .build()
-        .map_err(|error| format!("is no regular expression: {error}"))
+        .map_err(|error| format!("is no regular expression: {error}"))?;
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.len() >= CACHED {
+        cache.clear();
+    }
+    cache.insert(key, regex.clone());
+    Ok(regex)
+}
+
+/// What of a text patterns see.
+pub fn visible(text: &str) -> &str {
+    &text[..text.floor_char_boundary(PATTERN_TEXT)]
+}
+
+/// What was made out of a message: its intent, why, and the fields that the extractors added.
+pub struct Reading {
+    pub fields: Fields,
+    pub intent: Option<Intent>,
+    pub classification: Classification,
+    pub extractions: Vec<Extraction>,
+    /// Why it could not be made out to the end.
+    pub fault: Option<String>,
+}
+
+/// Classifies and extracts, away from the threads that answer requests: patterns may take their time.
+pub async fn read(mut fields: Fields, intents: Vec<Intent>, requested: Option<String>) -> Reading {
+    let work = move || {
+        let budget = Budget::new(PATIENCE);
+        let (intent, classification) = classify(&intents, requested.as_deref(), &fields, &budget);
+        let intent = intent.cloned();
+        let extractions = match &intent {
+            Some(intent) => extract(&intent.extractors, &mut fields, &budget),
+            None => Vec::new(),
+        };
+        let fault = budget
+            .is_spent()
+            .then(|| format!("the patterns of the intents took longer than {} s", PATIENCE.as_secs()));
+        Reading { fields, intent, classification, extractions, fault }
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(reading) => reading,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// The time that patterns have left.
+pub struct Budget(Instant);
+
+impl Budget {
+    pub fn new(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    fn is_spent(&self) -> bool {
+        Instant::now() > self.0
+    }
 }
 
 /// Checks the regular expressions of an intent.
@@ -58,10 +132,11 @@ pub fn check_patterns(conditions: &MatchConditions, extractors: &[Extractor]) ->
 
 /// Whether the condition holds. A message without the field does not meet it; a pattern that does not compile
 /// (it was checked when it was saved) meets nothing.
-fn holds(condition: &Condition, fields: &Fields) -> bool {
+fn holds(condition: &Condition, fields: &Fields, budget: &Budget) -> bool {
     let Some(actual) = fields.get(&condition.field.to_ascii_lowercase()) else { return false };
     if condition.op == MatchOp::Regex {
-        return compile(&condition.value, true).is_ok_and(|regex| regex.is_match(actual));
+        return !budget.is_spent()
+            && compile(&condition.value, true).is_ok_and(|regex| regex.is_match(visible(actual)));
     }
     let (actual, value) = (actual.to_lowercase(), condition.value.to_lowercase());
     match condition.op {
@@ -74,17 +149,18 @@ fn holds(condition: &Condition, fields: &Fields) -> bool {
 }
 
 /// The conditions that held, or what kept the intent out.
-fn judge(conditions: &MatchConditions, fields: &Fields) -> Result<Vec<String>, String> {
+fn judge(conditions: &MatchConditions, fields: &Fields, budget: &Budget) -> Result<Vec<String>, String> {
     if conditions.any.is_empty() && conditions.all.is_empty() {
         return Err("it has no match conditions".into());
     }
-    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, fields)) {
+    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, fields, budget)) {
         return Err(format!("{condition}, which must not be"));
     }
-    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, fields)) {
+    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, fields, budget)) {
         return Err(format!("not so: {condition}"));
     }
-    let any: Vec<&Condition> = conditions.any.iter().filter(|condition| holds(condition, fields)).collect();
+    let any: Vec<&Condition> =
+        conditions.any.iter().filter(|condition| holds(condition, fields, budget)).collect();
     if any.is_empty() && !conditions.any.is_empty() {
         return Err(match conditions.any.as_slice() {
             [only] => format!("not so: {only}"),
@@ -100,6 +176,7 @@ pub fn classify<'i>(
     intents: &'i [Intent],
     requested: Option<&str>,
     fields: &Fields,
+    budget: &Budget,
 ) -> (Option<&'i Intent>, Classification) {
     if let Some(name) = requested {
         let intent = intents.iter().find(|intent| intent.name == name);
@@ -120,7 +197,7 @@ pub fn classify<'i>(
     let mut found: Option<(&Intent, Vec<String>)> = None;
     let mut considered = Vec::new();
     for intent in intents {
-        match (judge(&intent.conditions, fields), &found) {
+        match (judge(&intent.conditions, fields, budget), &found) {
             (Ok(because), None) => found = Some((intent, because)),
             (Ok(_), Some((first, _))) => considered.push(Considered {
                 intent: intent.name.clone(),
@@ -153,20 +230,52 @@ pub fn classify<'i>(
 }
 
 /// Adds the fields that the intent's extractors find. What none finds stays absent.
-pub fn extract(extractors: &[Extractor], fields: &mut Fields) {
+pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -> Vec<Extraction> {
+    let mut extractions = Vec::new();
     for extractor in extractors {
-        let text = if extractor.field == "subject_and_body" {
-            let part = |name| fields.get(name).unwrap_or_default();
-            Some(format!("{}\n{}", part("subject"), part("body")))
+        let outcome = if budget.is_spent() {
+            Err("the patterns took too long".to_owned())
         } else {
-            fields.get(&extractor.field.to_ascii_lowercase()).map(str::to_owned)
+            find(extractor, fields)
         };
-        let Some(text) = text else { continue };
-        let Ok(regex) = compile(&extractor.pattern, false) else { continue };
-        if let Some(found) = regex.captures(&text).and_then(|captures| captures.get(1)) {
-            fields.set(&extractor.name, found.as_str());
+        if let Ok(value) = &outcome {
+            fields.set_typed(&extractor.name, value, extractor.kind);
         }
+        extractions.push(Extraction {
+            name: extractor.name.clone(),
+            field: extractor.field.clone(),
+            pattern: extractor.pattern.clone(),
+            value: outcome.clone().ok(),
+            why_not: outcome.err(),
+        });
     }
+    extractions
+}
+
+fn find(extractor: &Extractor, fields: &Fields) -> Result<String, String> {
+    let text = if extractor.field == "subject_and_body" {
+        let part = |name| fields.get(name).unwrap_or_default();
+        format!("{}\n{}", part("subject"), part("body"))
+    } else {
+        let text = fields.get(&extractor.field.to_ascii_lowercase());
+        text.ok_or_else(|| format!("the message has no {}", extractor.field))?.to_owned()
+    };
+    let regex = compile(&extractor.pattern, false)?;
+    let found = regex.captures(visible(&text)).and_then(|captures| captures.get(1));
+    let found = found.ok_or("the pattern is not found")?.as_str().trim();
+    if found.is_empty() {
+        return Err("what is found is empty".into());
+    }
+    let read = match extractor.kind {
+        FieldType::Text => Some(found.to_owned()),
+        FieldType::Number => values::number(found).map(|number| number.to_string()),
+        FieldType::Date => values::date(found, chrono::Utc::now()).map(|moment| moment.to_string()),
+        FieldType::Money => values::money(found).map(|money| money.to_string()),
+    };
+    read.ok_or_else(|| match extractor.kind {
+        FieldType::Date => format!("'{}' is no date, or could be two", shorten(found, 80)),
+        kind => format!("'{}' is no {kind}", shorten(found, 80)),
+    })
 }
 
 #[cfg(test)]
@@ -185,6 +294,42 @@ mod tests {
         Condition { field: field.into(), op, value: value.into() }
     }
 
+    fn budget() -> Budget {
+        Budget::new(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn extractors_give_fields_in_one_form_or_say_why_not() {
+        let mut message =
+            fields(&[("subject", "x"), ("body", "Total: 1.234,50 EUR on 10.11.2026, 02/03/2026, #7")]);
+        let extractor = |name: &str, pattern: &str, kind| Extractor {
+            name: name.into(),
+            field: "subject_and_body".into(),
+            pattern: pattern.into(),
+            kind,
+        };
+        let found = extract(
+            &[
+                extractor("total", r"Total: (.*?) on", FieldType::Money),
+                extractor("placed", r"on ([\d.]+),", FieldType::Date),
+                extractor("unclear", r"(\d+/\d+/\d+)", FieldType::Date),
+                extractor("order", r"#(\d+)", FieldType::Number),
+                extractor("absent", r"@(\d+)", FieldType::Text),
+            ],
+            &mut message,
+            &budget(),
+        );
+        let values: Vec<Option<&str>> = found.iter().map(|one| one.value.as_deref()).collect();
+        assert_eq!(values, [Some("1234.5 EUR"), Some("2026-11-10"), None, Some("7"), None]);
+        assert_eq!(found[2].why_not.as_deref(), Some("'02/03/2026' is no date, or could be two"));
+        assert_eq!((message.get("total"), message.get("unclear")), (Some("1234.5 EUR"), None));
+        assert!(
+            extract(&[extractor("x", "(x)", FieldType::Text)], &mut message, &Budget::new(Duration::ZERO))[0]
+                .value
+                .is_none()
+        );
+    }
+
     #[test]
     fn every_operator_compares_without_regard_to_case() {
         let message = fields(&[("subject", "RÜCKSENDUNG Order 7")]);
@@ -195,9 +340,12 @@ mod tests {
             (MatchOp::EndsWith, "ORDER 7", "rück"),
             (MatchOp::Regex, r"^rücksendung\s+order \d$", r"^\d"),
         ] {
-            assert!(holds(&condition("subject", op, yes), &message), "{op:?} {yes}");
-            assert!(!holds(&condition("subject", op, no), &message), "{op:?} {no}");
-            assert!(!holds(&condition("reply_to", op, yes), &message), "an absent field meets nothing");
+            assert!(holds(&condition("subject", op, yes), &message, &budget()), "{op:?} {yes}");
+            assert!(!holds(&condition("subject", op, no), &message, &budget()), "{op:?} {no}");
+            assert!(
+                !holds(&condition("reply_to", op, yes), &message, &budget()),
+                "an absent field meets nothing"
+            );
         }
     }
 
@@ -207,14 +355,14 @@ mod tests {
         let b = || condition("subject", MatchOp::Contains, "b");
         let c = || condition("subject", MatchOp::Contains, "c");
         let conditions = MatchConditions { any: vec![a(), b()], all: vec![c()], none: vec![] };
-        assert!(judge(&conditions, &fields(&[("subject", "bc")])).is_ok());
-        assert!(judge(&conditions, &fields(&[("subject", "c")])).is_err());
-        assert!(judge(&conditions, &fields(&[("subject", "ab")])).is_err());
+        assert!(judge(&conditions, &fields(&[("subject", "bc")]), &budget()).is_ok());
+        assert!(judge(&conditions, &fields(&[("subject", "c")]), &budget()).is_err());
+        assert!(judge(&conditions, &fields(&[("subject", "ab")]), &budget()).is_err());
         let none = MatchConditions { none: vec![b()], ..conditions };
-        assert!(judge(&none, &fields(&[("subject", "abc")])).is_err());
-        assert!(judge(&none, &fields(&[("subject", "ac")])).is_ok());
+        assert!(judge(&none, &fields(&[("subject", "abc")]), &budget()).is_err());
+        assert!(judge(&none, &fields(&[("subject", "ac")]), &budget()).is_ok());
         let empty = MatchConditions { none: vec![b()], ..Default::default() };
-        assert!(judge(&empty, &fields(&[("subject", "x")])).is_err(), "no condition, no match");
+        assert!(judge(&empty, &fields(&[("subject", "x")]), &budget()).is_err(), "no condition, no match");
     }
 
     #[test]
@@ -225,6 +373,7 @@ mod tests {
             name: "x".into(),
             field: "subject".into(),
             pattern: pattern.into(),
+            kind: FieldType::Text,
         });
         let problem = check_patterns(&conditions, &extractors).expect_err("faults");
         let places: Vec<&str> = problem.errors.iter().map(|error| error.field.as_str()).collect();

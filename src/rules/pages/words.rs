@@ -28,6 +28,14 @@ pub fn rule_words(rule_type: RuleType, field_name: &str, datasource: Option<&str
         (RuleType::NotEquals, None) => format!("The {field} must differ from what is excluded"),
         (RuleType::Regex, Some(place)) => format!("What {place} holds for the {field} must match a pattern"),
         (RuleType::Regex, None) => format!("The {field} must match a pattern"),
+        (RuleType::OneOf, Some(place)) => format!("What {place} holds for the {field} must be in a list"),
+        (RuleType::OneOf, None) => format!("The {field} must be in a list"),
+        (RuleType::Compare, Some(place)) => format!("What {place} holds for the {field} must be in bounds"),
+        (RuleType::Compare, None) => format!("The {field} must be in bounds"),
+        (RuleType::Expression, Some(place)) => {
+            format!("An expression over the {field} and {place} must hold")
+        }
+        (RuleType::Expression, None) => format!("An expression over the {field} must hold"),
     }
 }
 

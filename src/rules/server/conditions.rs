@@ -6,19 +6,25 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::expression::Expression;
 use crate::{
     datasources::{
         dto::DatasourceType,
         server::lookup::{
             Request,
+            json_path::JsonPath,
             sql_check::{self, SqlDialect},
         },
     },
     emails::server::fields::Fields,
-    intents::server::matching::compile,
+    intents::{dto::FieldType, server::matching::compile},
     rules::dto::RuleType,
     server::extract::parse_json,
-    shared::{FieldError, Problem, template::Template, validate::Checks},
+    shared::{
+        FieldError, Problem,
+        template::{RenderError, Template},
+        validate::Checks,
+    },
 };
 
 /// Parsed conditions.
@@ -46,6 +52,7 @@ pub struct ApiLookup {
     headers: Vec<(String, Operand)>,
     body: Option<Value>,
     status: Vec<u16>,
+    rows: Option<JsonPath>,
 }
 
 /// What is made of the rows, or of the field.
@@ -55,13 +62,64 @@ pub struct Judgement {
     /// The column that is looked at; the first, if not named.
     #[serde(default)]
     pub column: Option<String>,
-    /// What it should be; the rule's own field, if not given.
+    /// What it should be; the rule's own field, if not given. Several for `one_of`, two for `between`.
     #[serde(default)]
-    pub expected: Option<Operand>,
+    pub expected: Option<Expected>,
+    #[serde(default)]
+    pub op: Option<CompareOp>,
+    /// What `compare` reads both sides as; a number, if not said.
+    #[serde(default, rename = "as")]
+    pub kind: Option<FieldType>,
+    #[serde(default)]
+    pub expression: Option<Expression>,
     #[serde(default)]
     pub ignore_case: bool,
     #[serde(default)]
     pub pattern: Option<String>,
+}
+
+/// What is compared with.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum Expected {
+    One(Operand),
+    Several(Vec<Operand>),
+}
+
+impl TryFrom<Value> for Expected {
+    type Error = String;
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Array(items) => {
+                items.into_iter().map(Operand::try_from).collect::<Result<_, _>>().map(Self::Several)
+            }
+            one => Operand::try_from(one).map(Self::One),
+        }
+    }
+}
+
+impl Expected {
+    pub fn operands(&self) -> &[Operand] {
+        match self {
+            Self::One(operand) => std::slice::from_ref(operand),
+            Self::Several(operands) => operands,
+        }
+    }
+}
+
+/// How `compare` compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum CompareOp {
+    #[serde(rename = ">")]
+    Greater,
+    #[serde(rename = ">=")]
+    GreaterOrEqual,
+    #[serde(rename = "<")]
+    Less,
+    #[serde(rename = "<=")]
+    LessOrEqual,
+    #[serde(rename = "between")]
+    Between,
 }
 
 /// A value: a literal, or a text with templates.
@@ -102,6 +160,14 @@ impl Operand {
         }
     }
 
+    /// What it is for every message alike.
+    fn literal(&self) -> Option<Value> {
+        match self {
+            Self::Literal(value) => Some(value.clone()),
+            Self::Text(template) => template.fields().next().is_none().then(|| template.to_string().into()),
+        }
+    }
+
     fn fields(&self) -> Vec<&str> {
         match self {
             Self::Literal(_) => Vec::new(),
@@ -111,7 +177,16 @@ impl Operand {
 }
 
 fn render(template: &Template, fields: &Fields) -> Result<String, Unrenderable> {
-    template.render(|name| fields.present(name)).map_err(Unrenderable::Missing)
+    Ok(template.render(|name| fields.present(name))?)
+}
+
+impl From<RenderError> for Unrenderable {
+    fn from(error: RenderError) -> Self {
+        match error {
+            RenderError::Missing(field) => Self::Missing(field),
+            RenderError::TooLong => Self::Unfit(error.to_string()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,14 +217,18 @@ struct ApiForm {
     body: Option<Value>,
     #[serde(default)]
     status: Vec<u16>,
+    #[serde(default)]
+    rows: Option<String>,
 }
 
 fn get() -> String {
     "GET".into()
 }
 
+/// As JSON, in bytes.
+const MAX_CONDITIONS: usize = 64 << 10;
 /// Members that judge; what else there is, looks up.
-const JUDGEMENT: [&str; 4] = ["column", "expected", "ignore_case", "pattern"];
+const JUDGEMENT: [&str; 7] = ["column", "expected", "ignore_case", "pattern", "op", "as", "expression"];
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
 /// Headers that carry credentials: those belong into the config, encrypted.
@@ -168,6 +247,12 @@ pub fn parse(
     datasource: Option<(DatasourceType, SqlDialect)>,
     conditions: &Value,
 ) -> Result<Conditions, Problem> {
+    if conditions.to_string().len() > MAX_CONDITIONS {
+        return Err(Problem::invalid_field(
+            "conditions",
+            format!("must have at most {MAX_CONDITIONS} bytes"),
+        ));
+    }
     let object =
         conditions.as_object().ok_or_else(|| Problem::invalid_field("conditions", "must be an object"))?;
     let (judging, asking): (Map<_, _>, Map<_, _>) =
@@ -182,7 +267,7 @@ pub fn parse(
     checks.finish()?;
 
     let mut checks = Checks::default();
-    let judgement = checks.part("conditions", form::<Judgement>(judging)).unwrap_or_default();
+    let judgement = checks.part("conditions", form::<Judgement>(judging));
     let lookup = match datasource {
         None if asking.is_empty() => None,
         None => {
@@ -191,8 +276,11 @@ pub fn parse(
         }
         Some((kind, dialect)) => checks.part("conditions", parse_lookup(kind, dialect, asking)),
     };
-    check_judgement(rule_type, datasource.is_some(), &judgement, &mut checks);
+    if let Some(judgement) = &judgement {
+        check_judgement(rule_type, datasource.is_some(), judgement, &mut checks);
+    }
     checks.finish()?;
+    let judgement = judgement.unwrap_or_default();
     Ok(Conditions { lookup, judgement })
 }
 
@@ -251,7 +339,10 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     if !path.starts_with('/') {
         checks.fault("path", "must begin with /");
     }
-    if path.contains(['?', '#', '\\', '%']) || path.split('/').any(|part| matches!(part, "." | "..")) {
+    if path.contains(['?', '#', '\\', '%'])
+        || path.chars().any(char::is_control)
+        || path.split('/').any(|part| matches!(part, "." | ".."))
+    {
         checks.fault("path", "must hold none of ? # \\ % . and ..; put the query into query");
     }
     for name in form.headers.keys() {
@@ -270,6 +361,8 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     if let Some(status) = form.status.iter().find(|status| !(200..=599).contains(*status)) {
         checks.fault("status", format!("{status} is no status of an answer"));
     }
+    let rows =
+        form.rows.and_then(|text| text.parse::<JsonPath>().map_err(|fault| checks.fault("rows", fault)).ok());
     if let Some(body) = &form.body
         && let Err(fault) = walk_texts(body, &mut |text| {
             text.parse::<Template>().map(|_| text.to_owned()).map_err(|e| e.to_string())
@@ -287,6 +380,7 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
         headers,
         body: form.body,
         status: form.status,
+        rows,
     })))
 }
 
@@ -308,34 +402,89 @@ fn walk_texts<E>(value: &Value, change: &mut impl FnMut(&str) -> Result<String, 
 }
 
 fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, checks: &mut Checks) {
-    let mut not_for = |name: &str, given: bool| {
-        if given {
+    // The members that each rule type knows.
+    let known: &[&str] = match rule_type {
+        RuleType::Exists | RuleType::NotExists => &[],
+        RuleType::Equals | RuleType::NotEquals | RuleType::OneOf => &["column", "expected", "ignore_case"],
+        RuleType::Regex => &["column", "pattern", "ignore_case"],
+        RuleType::Compare => &["column", "expected", "op", "as"],
+        RuleType::Expression => &["expression"],
+    };
+    for (name, given) in [
+        ("column", judgement.column.is_some()),
+        ("expected", judgement.expected.is_some()),
+        ("ignore_case", judgement.ignore_case),
+        ("pattern", judgement.pattern.is_some()),
+        ("op", judgement.op.is_some()),
+        ("as", judgement.kind.is_some()),
+        ("expression", judgement.expression.is_some()),
+    ] {
+        if given && !known.contains(&name) {
             checks.fault(format!("conditions.{name}"), format!("means nothing to the rule type {rule_type}"));
         }
-    };
+    }
+    let several = matches!(judgement.expected, Some(Expected::Several(_)));
+    let count = judgement.expected.as_ref().map_or(0, |expected| expected.operands().len());
     match rule_type {
-        RuleType::Exists | RuleType::NotExists => {
-            not_for("column", judgement.column.is_some());
-            not_for("expected", judgement.expected.is_some());
-            not_for("pattern", judgement.pattern.is_some());
-        }
+        RuleType::Exists | RuleType::NotExists => {}
         RuleType::Equals | RuleType::NotEquals => {
-            not_for("pattern", judgement.pattern.is_some());
-            if !looks_up && judgement.expected.is_none() {
+            if several {
+                checks.fault("conditions.expected", "must be one value; several are for one_of");
+            } else if !looks_up && count == 0 {
                 checks.fault("conditions.expected", "is needed where nothing is looked up");
             }
         }
-        RuleType::Regex => {
-            not_for("expected", judgement.expected.is_some());
-            match &judgement.pattern {
-                None => checks.fault("conditions.pattern", "is missing"),
-                Some(pattern) => {
-                    if let Err(fault) = compile(pattern, judgement.ignore_case) {
-                        checks.fault("conditions.pattern", fault);
-                    }
+        RuleType::OneOf => {
+            if !several || count == 0 {
+                checks.fault("conditions.expected", "must be a list of values");
+            } else if count > 1_000 {
+                checks.fault("conditions.expected", "must be at most 1000 values");
+            }
+        }
+        RuleType::Compare => {
+            let is_between = judgement.op == Some(CompareOp::Between);
+            match judgement.op {
+                None => checks.fault("conditions.op", "is missing: >, >=, <, <= or between"),
+                Some(_) if is_between && (!several || count != 2) => {
+                    checks.fault(
+                        "conditions.expected",
+                        "must be a list of two values: the lowest and the highest",
+                    );
+                }
+                Some(_) if !is_between && several => {
+                    checks.fault("conditions.expected", "must be one value; two are for between");
+                }
+                Some(_) if !looks_up && count == 0 => {
+                    checks.fault("conditions.expected", "is needed where nothing is looked up");
+                }
+                Some(_) => {}
+            }
+            if judgement.kind == Some(FieldType::Text) {
+                checks.fault("conditions.as", "must be number, date or money");
+            }
+            let kind = judgement.kind.unwrap_or(FieldType::Number);
+            for operand in judgement.expected.iter().flat_map(Expected::operands) {
+                if let Some(literal) = operand.literal()
+                    && kind != FieldType::Text
+                    && let Err(fault) = super::judge::readable(&literal, kind)
+                {
+                    checks.fault("conditions.expected", fault);
                 }
             }
         }
+        RuleType::Expression => {
+            if judgement.expression.is_none() {
+                checks.fault("conditions.expression", "is missing");
+            }
+        }
+        RuleType::Regex => match &judgement.pattern {
+            None => checks.fault("conditions.pattern", "is missing"),
+            Some(pattern) => {
+                if let Err(fault) = compile(pattern, judgement.ignore_case) {
+                    checks.fault("conditions.pattern", fault);
+                }
+            }
+        },
     }
     if !looks_up && judgement.column.is_some() {
         checks.fault("conditions.column", "means nothing where nothing is looked up");
@@ -364,10 +513,18 @@ impl Conditions {
                 }
             }
         }
-        if let Some(expected) = &self.judgement.expected {
-            names.extend(expected.fields().into_iter().map(str::to_owned));
+        for operand in self.judgement.expected.iter().flat_map(Expected::operands) {
+            names.extend(operand.fields().into_iter().map(str::to_owned));
         }
         names
+    }
+}
+
+impl Conditions {
+    /// Whether what is asked depends on the message.
+    pub fn asks_by_message(&self) -> bool {
+        let lookup_only = Self { lookup: self.lookup.clone(), judgement: Judgement::default() };
+        !lookup_only.fields().is_empty()
     }
 }
 
@@ -386,7 +543,7 @@ impl Lookup {
                 columns: columns
                     .iter()
                     .map(|(name, operand)| Ok((name.clone(), operand.render(fields)?)))
-                    .collect::<Result<_, _>>()?,
+                    .collect::<Result<_, Unrenderable>>()?,
             }),
             Self::Api(api) => api.render(fields),
         }
@@ -426,6 +583,7 @@ impl ApiLookup {
             headers: texts(&self.headers)?,
             body,
             status: self.status.clone(),
+            rows: self.rows.clone(),
         })
     }
 
@@ -441,7 +599,7 @@ impl ApiLookup {
             .collect::<Result<_, _>>()?;
         let find =
             |name: &str| encoded.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let path = self.path.render(find).map_err(Unrenderable::Missing)?;
+        let path = self.path.render(find)?;
         // A URL parser takes "." and "..", encoded or not, for steps.
         match path.split('/').find(|segment| matches!(*segment, "." | "..")) {
             Some(segment) => Err(Unrenderable::Unfit(format!("'{segment}' cannot stand in a URL's path"))),
@@ -495,7 +653,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_member() {
-        use RuleType::{Equals, Exists, Regex};
+        use RuleType::{Compare, Equals, Exists, Expression, OneOf, Regex};
         for (rule_type, datasource, conditions, place) in [
             (Exists, DB, json!([]), "conditions"),
             (Exists, DB, json!({}), "conditions.query"),
@@ -525,6 +683,26 @@ mod tests {
             (Equals, None, json!({"expected": 1, "column": "a"}), "conditions.column"),
             (Regex, None, json!({}), "conditions.pattern"),
             (Regex, None, json!({"pattern": "("}), "conditions.pattern"),
+            (Equals, None, json!({"expected": [1, 2]}), "conditions.expected"),
+            (OneOf, None, json!({"expected": "a"}), "conditions.expected"),
+            (OneOf, None, json!({"expected": []}), "conditions.expected"),
+            (OneOf, None, json!({"expected": ["a"], "pattern": "x"}), "conditions.pattern"),
+            (Compare, None, json!({"expected": 5}), "conditions.op"),
+            (Compare, None, json!({"op": "~", "expected": 5}), "conditions.op"),
+            (Compare, None, json!({"op": ">"}), "conditions.expected"),
+            (Compare, None, json!({"op": ">", "expected": "five"}), "conditions.expected"),
+            (Compare, None, json!({"op": "between", "expected": [1]}), "conditions.expected"),
+            (Compare, None, json!({"op": ">", "expected": "2026-01-01", "as": "text"}), "conditions.as"),
+            (
+                Compare,
+                None,
+                json!({"op": ">", "expected": "02/03/2026", "as": "date"}),
+                "conditions.expected",
+            ),
+            (Expression, None, json!({}), "conditions.expression"),
+            (Expression, None, json!({"expression": "1 +"}), "conditions.expression"),
+            (Exists, API, json!({"path": "/", "rows": "items["}), "conditions.rows"),
+            (Exists, API, json!({"path": "/a\t/b"}), "conditions.path"),
         ] {
             assert_eq!(places(parse(rule_type, datasource, &conditions)), [place], "{conditions}");
         }

@@ -11,7 +11,10 @@ use std::{
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::conditions::{Conditions, Judgement, Unrenderable};
+use super::{
+    conditions::{Conditions, Unrenderable},
+    judge,
+};
 use crate::{
     datasources::server::{
         connection::Connection,
@@ -21,14 +24,15 @@ use crate::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
         server::fields::Fields,
     },
-    intents::server::matching::compile,
-    rules::dto::{OnError, OnFail, RuleType, ValidationRule, Verdict, WhenMissing},
+    rules::dto::{OnError, OnFail, ValidationRule, Verdict, WhenMissing},
     shared::Problem,
 };
 
 /// Evidence holds at most this many rows, and this many characters of a value.
 const EVIDENCE_ROWS: usize = 10;
 const EVIDENCE_CHARS: usize = 500;
+/// A look-up's query and values are shown to this many characters each.
+const EVIDENCE_QUERY: usize = 4_000;
 
 /// A rule that is ready to run.
 #[derive(Debug)]
@@ -165,14 +169,35 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
         Ok(conditions) => conditions,
         Err(problem) => return Outcome::error(LookupError::permanent(problem.detail.clone()), "the rule"),
     };
-    let Some(lookup) = &conditions.lookup else {
-        return judge_field(&ready.rule, &conditions.judgement, fields);
-    };
     // What is compared with is rendered first: a field that is absent spares the look-up.
-    let expected = match expected(&ready.rule, &conditions.judgement, fields) {
+    let expected = match judge::expected(&ready.rule, &conditions.judgement, fields) {
         Ok(expected) => expected,
         Err(unrenderable) => return missing(&ready.rule, unrenderable),
     };
+    let judge = |found: Option<judge::Found<'_>>| match judge::judge(
+        &ready.rule,
+        &conditions.judgement,
+        &expected,
+        fields,
+        found,
+    ) {
+        Ok(finding) => {
+            let verdict = if finding.passes { Verdict::Pass } else { Verdict::Fail };
+            let mut outcome = Outcome::new(verdict, finding.reason);
+            outcome.evidence.compared = finding.compared.map(|compared| Compared {
+                actual: cut(&compared.actual),
+                expected: cut(&compared.expected),
+                ..compared
+            });
+            outcome
+        }
+        Err(judge::Unjudged::Message(unrenderable)) => missing(&ready.rule, unrenderable),
+        Err(judge::Unjudged::Datasource(fault)) => Outcome::error(
+            LookupError::permanent(fault),
+            ready.datasource_name.as_deref().unwrap_or("the rule"),
+        ),
+    };
+    let Some(lookup) = &conditions.lookup else { return judge(None) };
     let request = match lookup.render(fields) {
         Ok(request) => request,
         Err(unrenderable) => return missing(&ready.rule, unrenderable),
@@ -183,10 +208,19 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
         None => Err(LookupError::permanent("the rule has no datasource")),
     };
     let mut outcome = match &answer {
-        Ok(rows) => judge_rows(&ready.rule, &conditions.judgement, expected, &request, rows, name),
+        Ok(rows) => judge(Some(judge::Found { request: &request, rows, place: name })),
+        // The message's own value cannot be asked for, so it is not there.
+        Err(error) if error.unfit && conditions.asks_by_message() => missing(
+            &ready.rule,
+            Unrenderable::Unfit(format!(
+                "{name} cannot be asked for {}: {}",
+                request.subject(),
+                error.message
+            )),
+        ),
         Err(error) => Outcome::error(error.clone(), name),
     };
-    outcome.evidence.lookup = Some(request.evidence());
+    outcome.evidence.lookup = Some(cut_within(request.evidence()));
     if let Ok(rows) = answer {
         add_rows(&mut outcome.evidence, &rows);
     }
@@ -218,161 +252,6 @@ fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {
     }
 }
 
-/// What the column should be: `expected`, or the rule's own field. `None` for rules that do not compare.
-fn expected(
-    rule: &ValidationRule,
-    judgement: &Judgement,
-    fields: &Fields,
-) -> Result<Option<Value>, Unrenderable> {
-    if !matches!(rule.rule_type, RuleType::Equals | RuleType::NotEquals) {
-        return Ok(None);
-    }
-    match &judgement.expected {
-        Some(operand) => operand.render(fields).map(Some),
-        None => match fields.present(&rule.field_name) {
-            Some(value) => Ok(Some(value.into())),
-            None => Err(Unrenderable::Missing(rule.field_name.clone())),
-        },
-    }
-}
-
-/// A rule without a look-up judges the field itself.
-fn judge_field(rule: &ValidationRule, judgement: &Judgement, fields: &Fields) -> Outcome {
-    let Some(actual) = fields.present(&rule.field_name) else {
-        return missing(rule, Unrenderable::Missing(rule.field_name.clone()));
-    };
-    let expected = match expected(rule, judgement, fields) {
-        Ok(expected) => expected,
-        Err(unrenderable) => return missing(rule, unrenderable),
-    };
-    compare(rule.rule_type, judgement, rule.field_name.clone(), Value::from(actual), expected)
-}
-
-fn judge_rows(
-    rule: &ValidationRule,
-    judgement: &Judgement,
-    expected: Option<Value>,
-    request: &Request,
-    rows: &Rows,
-    name: &str,
-) -> Outcome {
-    let subject = || {
-        let values = request.values();
-        let words = values.iter().map(|value| shorten(value, 80)).collect::<Vec<_>>().join(", ");
-        if words.is_empty() { String::new() } else { format!(" for {words}") }
-    };
-    let count = || match (rows.rows.len(), rows.truncated) {
-        (1, false) => "1 row".to_owned(),
-        (n, false) => format!("{n} rows"),
-        (n, true) => format!("more than {n} rows"),
-    };
-    let found = !rows.rows.is_empty();
-    match rule.rule_type {
-        RuleType::Exists if found => {
-            Outcome::new(Verdict::Pass, format!("{name} has {}{}", count(), subject()))
-        }
-        RuleType::Exists => Outcome::new(Verdict::Fail, format!("{name} has no row{}", subject())),
-        RuleType::NotExists if found => {
-            Outcome::new(Verdict::Fail, format!("{name} has {}{}, and should have none", count(), subject()))
-        }
-        RuleType::NotExists => Outcome::new(Verdict::Pass, format!("{name} has no row{}", subject())),
-        RuleType::Equals | RuleType::NotEquals | RuleType::Regex => {
-            let Some(row) = rows.rows.first() else {
-                return Outcome::new(Verdict::Fail, format!("{name} has no row{}", subject()));
-            };
-            let position = match &judgement.column {
-                None => Some(0),
-                Some(column) => rows
-                    .columns
-                    .iter()
-                    .position(|other| other == column)
-                    .or_else(|| rows.columns.iter().position(|other| other.eq_ignore_ascii_case(column))),
-            };
-            let Some(position) = position.filter(|position| *position < row.len()) else {
-                let column = judgement.column.as_deref().unwrap_or("the first");
-                let message = format!("there is no column {column} in {}", rows.columns.join(", "));
-                return Outcome::error(LookupError::permanent(message), name);
-            };
-            compare(
-                rule.rule_type,
-                judgement,
-                rows.columns[position].clone(),
-                row[position].clone(),
-                expected,
-            )
-        }
-    }
-}
-
-fn compare(
-    rule_type: RuleType,
-    judgement: &Judgement,
-    left: String,
-    actual: Value,
-    expected: Option<Value>,
-) -> Outcome {
-    let shown = |value: &Value| match value {
-        Value::Null => "empty".to_owned(),
-        Value::String(text) => format!("'{}'", shorten(text, 80)),
-        other => shorten(&other.to_string(), 80),
-    };
-    let (passes, reason, expected) = match rule_type {
-        RuleType::Regex => {
-            let pattern = judgement.pattern.clone().unwrap_or_default();
-            let matches = text_of(&actual).is_some_and(|text| {
-                compile(&pattern, judgement.ignore_case).is_ok_and(|regex| regex.is_match(&text))
-            });
-            let verb = if matches { "matches" } else { "does not match" };
-            (matches, format!("{left} is {}, which {verb} {pattern}", shown(&actual)), Value::from(pattern))
-        }
-        _ => {
-            let expected = expected.unwrap_or_default();
-            let same = same(&actual, &expected, judgement.ignore_case);
-            let wanted = rule_type == RuleType::Equals;
-            let reason = match (same, wanted) {
-                (true, true) => format!("{left} is {}, as expected", shown(&actual)),
-                (false, true) => format!("{left} is {}, not {}", shown(&actual), shown(&expected)),
-                (true, false) => format!("{left} is {}, which it should not be", shown(&actual)),
-                (false, false) => format!("{left} is {}, and not {}", shown(&actual), shown(&expected)),
-            };
-            (same == wanted, reason, expected)
-        }
-    };
-    let mut outcome = Outcome::new(if passes { Verdict::Pass } else { Verdict::Fail }, reason);
-    outcome.evidence.compared = Some(Compared { left, actual: cut(&actual), expected: cut(&expected) });
-    outcome
-}
-
-/// Whether two values are the same: as numbers where the datasource's is one, as texts otherwise. Nothing equals
-/// an empty value but an expected `null`.
-fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
-    if actual.is_null() || expected.is_null() {
-        return actual.is_null() && expected.is_null();
-    }
-    let (Some(left), Some(right)) = (text_of(actual), text_of(expected)) else { return actual == expected };
-    if left == right || (ignore_case && left.to_lowercase() == right.to_lowercase()) {
-        return true;
-    }
-    if !(actual.is_number() || expected.is_number()) {
-        return false;
-    }
-    match (left.trim().parse::<i128>(), right.trim().parse::<i128>()) {
-        (Ok(left), Ok(right)) => left == right,
-        _ => match (left.trim().parse::<f64>(), right.trim().parse::<f64>()) {
-            (Ok(left), Ok(right)) => left == right,
-            _ => false,
-        },
-    }
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
-    }
-}
-
 fn add_rows(evidence: &mut Evidence, rows: &Rows) {
     evidence.columns.clone_from(&rows.columns);
     evidence.row_count = Some(rows.rows.len());
@@ -382,6 +261,18 @@ fn add_rows(evidence: &mut Evidence, rows: &Rows) {
         rows.columns.iter().cloned().zip(row.iter().map(cut)).collect()
     };
     evidence.rows = Some(kept.map(object).collect());
+}
+
+/// Each text in a document, bounded.
+fn cut_within(value: Value) -> Value {
+    match value {
+        Value::String(text) => shorten(&text, EVIDENCE_QUERY).into(),
+        Value::Array(items) => items.into_iter().map(cut_within).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, cut_within(value))).collect()
+        }
+        other => other,
+    }
 }
 
 /// A value as evidence keeps it: bounded, and without NUL, which jsonb cannot hold.
@@ -412,10 +303,9 @@ pub fn shorten(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
-    use crate::shared::{IntentId, RuleId};
+    use crate::{rules::dto::RuleType, shared::RuleId};
 
     fn judged(verdict: Verdict, on_fail: OnFail, on_error: OnError) -> Judged {
         Judged {
@@ -460,68 +350,8 @@ mod tests {
         }
 
         #[test]
-        fn a_text_is_the_same_as_itself_and_shortening_holds_its_bound(text in "\\PC*", max in 0usize..40) {
-            prop_assert!(same(&json!(text), &json!(text), false));
+        fn shortening_holds_its_bound(text in "\\PC*", max in 0usize..40) {
             prop_assert!(shorten(&text, max).chars().count() <= max + 1);
         }
-    }
-
-    #[test]
-    fn numbers_compare_as_numbers_and_texts_as_texts() {
-        for (actual, expected, same_as) in [
-            (json!(10), json!("10"), true),
-            (json!(10), json!("10.0"), true),
-            (json!(10.5), json!("10.50"), true),
-            (json!(9_007_199_254_740_993_i64), json!("9007199254740992"), false),
-            (json!("10"), json!("10.0"), false),
-            (json!("007"), json!("7"), false),
-            (json!(true), json!("true"), true),
-            (json!(null), json!(""), false),
-            (json!(null), json!(null), true),
-            (json!("Active"), json!("active"), false),
-        ] {
-            assert_eq!(same(&actual, &expected, false), same_as, "{actual} {expected}");
-        }
-        assert!(same(&json!("ACTIVE ü"), &json!("active Ü"), true));
-    }
-
-    fn ready(priority: i32, stop: bool, pattern: &str) -> ReadyRule {
-        let rule = ValidationRule {
-            rule_id: RuleId(i64::from(priority)),
-            tenant_id: "t".parse().expect("slug"),
-            intent_id: IntentId(1),
-            datasource_id: None,
-            field_name: "subject".into(),
-            rule_type: RuleType::Regex,
-            conditions: json!({"pattern": pattern}),
-            priority,
-            is_active: true,
-            on_fail: OnFail::Reject,
-            on_error: OnError::Review,
-            when_missing: WhenMissing::Fail,
-            stop,
-            created_at: chrono::DateTime::UNIX_EPOCH,
-            updated_at: chrono::DateTime::UNIX_EPOCH,
-        };
-        let conditions = super::super::conditions::parse(rule.rule_type, None, &rule.conditions);
-        ReadyRule { rule, conditions, datasource_name: None, connection: None }
-    }
-
-    #[tokio::test]
-    async fn a_rule_with_stop_ends_the_run_at_its_failure() {
-        let config = crate::server::config::Config::read(|_| None).expect("defaults");
-        let lookups = Lookups::new(&config);
-        let mut fields = Fields::default();
-        fields.set("subject", "hello");
-        let rules = [ready(1, false, "h"), ready(2, true, "x"), ready(2, false, "h"), ready(3, false, "h")];
-        let verdicts: Vec<Verdict> =
-            run(&lookups, &rules, &fields).await.into_iter().map(|judged| judged.entry.verdict).collect();
-        assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail, Verdict::Pass, Verdict::Skipped]);
-        let verdicts: Vec<Verdict> = run(&lookups, &rules, &Fields::default())
-            .await
-            .into_iter()
-            .map(|judged| judged.entry.verdict)
-            .collect();
-        assert_eq!(verdicts[0], Verdict::Fail, "an absent field fails");
     }
 }

@@ -198,6 +198,11 @@ async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<
             checks.part_as_is::<()>(Err(problem));
         }
         Ok(parsed) => {
+            if let Some(expression) = &parsed.judgement.expression
+                && let Err(fault) = expression.check(&intent.extractors, datasource.is_some())
+            {
+                checks.fault("conditions.expression", fault);
+            }
             for error in conditions::unknown_fields(&parsed, |name| is_known(intent, name)) {
                 checks.fault(error.field, error.message);
             }

@@ -58,6 +58,13 @@ pub async fn create(ctx: &CallerContext, input: TenantInput) -> Result<Tenant> {
         .await
         .on_constraint("tenants_pkey", || Problem::already_exists("Tenant", valid.tenant_id.as_str()))
         .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?;
+    if ctx.app.config.files_dir(&valid.tenant_id).exists() {
+        return Err(Problem::business_rule(format!(
+            "Files of a former tenant '{}' are still on the server: choose another id, or have them removed",
+            valid.tenant_id
+        ))
+        .into());
+    }
     tx.commit().await?;
     Ok(tenant)
 }
@@ -86,7 +93,16 @@ pub async fn delete(ctx: &CallerContext, id: &TenantId) -> Result<()> {
     if !repository::delete(&mut tx, id).await? {
         return Err(Problem::not_found("Tenant", id).into());
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    // Its files too, or the next tenant of this name would find them. What stays, `create` refuses to inherit.
+    let folder = ctx.app.config.files_dir(id);
+    match tokio::fs::remove_dir_all(&folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::error!(tenant = %id, %error, "the files of a deleted tenant could not be removed");
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// 404 for a stranger, 403 for a member who is no administrator of the installation.

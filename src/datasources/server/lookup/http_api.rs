@@ -10,7 +10,7 @@ use reqwest::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::{Limits, LookupError, Request, Rows};
+use super::{Limits, LookupError, Request, Rows, json_path, oauth::Tokens};
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
     server::outbound::Fence,
@@ -19,6 +19,7 @@ use crate::{
 /// The one client. It resolves names through the fence.
 pub struct HttpApi {
     client: Result<Client, String>,
+    tokens: Tokens,
 }
 
 impl HttpApi {
@@ -32,7 +33,7 @@ impl HttpApi {
             .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| error.to_string());
-        Self { client }
+        Self { client, tokens: Tokens::default() }
     }
 
     pub async fn ask(
@@ -43,7 +44,7 @@ impl HttpApi {
         fence: &Fence,
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
-        let Request::Api { method, path, query, headers, body, status } = request else {
+        let Request::Api { method, path, query, headers, body, status, rows } = request else {
             return Err(LookupError::permanent("an API is asked by method and path"));
         };
         let client = self.client.as_ref().map_err(|error| LookupError::permanent(error.clone()))?;
@@ -53,15 +54,25 @@ impl HttpApi {
         let mut outgoing = client.request(method, url).header("accept", "application/json");
         for (name, value) in headers {
             let header = HeaderValue::from_str(value)
-                .map_err(|_| LookupError::permanent(format!("the header {name} cannot hold this value")))?;
+                .map_err(|_| LookupError::unfit(format!("the header {name} cannot hold this value")))?;
             outgoing = outgoing.header(name, header);
         }
         if let Some(body) = body {
             outgoing = outgoing.json(body);
         }
-        let outgoing = authorise(outgoing, &connection.auth)?;
+        let outgoing = match &connection.auth {
+            Auth::OAuth(oauth) => {
+                outgoing.bearer_auth(self.tokens.get(client, connection, oauth, fence).await?)
+            }
+            auth => authorise(outgoing, auth)?,
+        };
         let answer = outgoing.send().await.map_err(describe)?;
         let code = answer.status();
+        if code == StatusCode::UNAUTHORIZED && matches!(connection.auth, Auth::OAuth(_)) {
+            // A token can be withdrawn before its time: the next try gets a new one.
+            self.tokens.forget(connection);
+            return Err(LookupError::transient("the API refused the OAuth token (401)"));
+        }
         let is_answer = if status.is_empty() { code.is_success() } else { status.contains(&code.as_u16()) };
         if !is_answer {
             return Err(refused(code));
@@ -76,20 +87,24 @@ impl HttpApi {
         }
         let value: Value = serde_json::from_slice(&text)
             .map_err(|error| LookupError::transient(format!("the answer is no JSON: {error}")))?;
-        Ok(rows(value, limits.max_rows))
+        json_path::rows(json_path::items(value, rows.as_ref()), limits.max_rows)
     }
 }
 
 fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Result<Url, LookupError> {
     let mut url = base.clone();
-    let full = format!("{}{path}", base.path().trim_end_matches('/'));
-    url.set_path(&full);
+    let root = base.path().trim_end_matches('/');
+    url.set_path(&format!("{root}{path}"));
+    // The parser resolves dots, and drops tabs and line ends before it does.
+    if !url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/')) {
+        return Err(LookupError::permanent("the path leads out of the config's base_url"));
+    }
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
     // A resolver never sees a literal address.
     if let Some(ip) = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
-        fence.check(ip).map_err(|error| LookupError::permanent(error.to_string()))?;
+        fence.check(ip)?;
     }
     Ok(url)
 }
@@ -99,10 +114,11 @@ fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::R
         let mut value = HeaderValue::from_str(text)
             .map_err(|_| LookupError::permanent("the stored credentials cannot stand in a header"))?;
         value.set_sensitive(true);
-        Ok(value)
+        Ok::<_, LookupError>(value)
     };
     Ok(match auth {
-        Auth::None => request,
+        // The token was added before.
+        Auth::None | Auth::OAuth(_) => request,
         Auth::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
         Auth::Bearer { token } => {
             request.header("authorization", sensitive(&format!("Bearer {}", token.expose_secret()))?)
@@ -132,45 +148,6 @@ async fn read(mut answer: reqwest::Response, limits: &Limits) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// An array is rows, an object is one row, anything else one row with one value. Columns in order of first
-/// appearance.
-fn rows(value: Value, max_rows: usize) -> Rows {
-    let mut items = match value {
-        Value::Array(items) => items,
-        Value::Null => Vec::new(),
-        other => vec![other],
-    };
-    let truncated = items.len() > max_rows;
-    items.truncate(max_rows);
-    let mut columns: Vec<String> = Vec::new();
-    for item in &items {
-        match item {
-            Value::Object(object) => {
-                for name in object.keys() {
-                    if !columns.contains(name) {
-                        columns.push(name.clone());
-                    }
-                }
-            }
-            _ if !columns.iter().any(|column| column == "value") => columns.push("value".into()),
-            _ => {}
-        }
-    }
-    let rows = items
-        .into_iter()
-        .map(|item| match item {
-            Value::Object(mut object) => {
-                columns.iter().map(|column| object.swap_remove(column).unwrap_or_default()).collect()
-            }
-            other => columns
-                .iter()
-                .map(|column| if column == "value" { other.clone() } else { Value::Null })
-                .collect(),
-        })
-        .collect();
-    Rows { columns, rows, truncated }
-}
-
 fn refused(code: StatusCode) -> LookupError {
     let words = code.canonical_reason().unwrap_or("no known status");
     match code.as_u16() {
@@ -192,7 +169,7 @@ fn describe(error: reqwest::Error) -> LookupError {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = source {
         if let Some(fenced) = cause.downcast_ref::<crate::server::outbound::Fenced>() {
-            return LookupError::permanent(fenced.to_string());
+            return fenced.clone().into();
         }
         source = cause.source();
     }

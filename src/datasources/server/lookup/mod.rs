@@ -1,7 +1,12 @@
 //! Asking a datasource. A look-up arrives here rendered: its values are data, and stay data.
 
-mod csv_file;
+mod breaker;
+mod file;
 mod http_api;
+pub mod json_path;
+mod mysql;
+mod oauth;
+mod pools;
 mod postgres;
 pub mod sql_check;
 mod sqlite;
@@ -13,13 +18,17 @@ use std::{
     time::Duration,
 };
 
+use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, Endpoint};
 use crate::{
-    server::{config::Config, outbound::Fence},
+    server::{
+        config::Config,
+        outbound::{Fence, Fenced},
+    },
     shared::TenantId,
 };
 
@@ -46,6 +55,8 @@ pub enum Request {
         body: Option<Value>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         status: Vec<u16>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<json_path::JsonPath>,
     },
 }
 
@@ -71,6 +82,16 @@ impl Request {
             }
         }
         value
+    }
+
+    /// What was asked for, in words that fit into a sentence.
+    pub fn subject(&self) -> String {
+        let values = self.values();
+        values
+            .iter()
+            .map(|value| crate::rules::server::engine::shorten(value, 80))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The values that the message put in, for a sentence such as "no row for a@b.example".
@@ -103,6 +124,51 @@ pub struct Rows {
     pub truncated: bool,
 }
 
+impl Rows {
+    /// A row has at most this many columns.
+    pub const MAX_COLUMNS: usize = 500;
+
+    /// PostgreSQL stores no NUL, and evidence is stored.
+    fn storable(mut self) -> Self {
+        fn clean(text: &mut String) {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        }
+        fn clean_value(value: &mut Value) {
+            match value {
+                Value::String(text) => clean(text),
+                Value::Array(items) => items.iter_mut().for_each(clean_value),
+                Value::Object(members) => {
+                    if members.keys().any(|name| name.contains('\0')) {
+                        *members = std::mem::take(members)
+                            .into_iter()
+                            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), value))
+                            .collect();
+                    }
+                    members.values_mut().for_each(clean_value);
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        self.columns.iter_mut().for_each(clean);
+        self.rows.iter_mut().flatten().for_each(clean_value);
+        self
+    }
+}
+
+/// A decimal number as it is written: a JSON number where that says exactly the same, a text otherwise.
+fn number(text: &str) -> Value {
+    if let Ok(integer) = text.parse::<i64>() {
+        return integer.into();
+    }
+    let (decimal, real) = (text.parse::<Decimal>(), text.parse::<f64>());
+    match (decimal, real) {
+        (Ok(decimal), Ok(real)) if real.to_string().parse() == Ok(decimal.normalize()) => real.into(),
+        _ => text.into(),
+    }
+}
+
 /// The datasource could not be asked, or its answer is none. Never a verdict on the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -111,14 +177,30 @@ pub struct LookupError {
     pub message: String,
     /// Whether trying again may help.
     pub transient: bool,
+    /// Whether it is the message's own value that cannot be asked for, such as "abc" for a number: that is no
+    /// fault of the datasource, and so a verdict.
+    pub unfit: bool,
 }
 
 impl LookupError {
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true }
+        Self { message: message.into(), transient: true, unfit: false }
     }
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false }
+        Self { message: message.into(), transient: false, unfit: false }
+    }
+    pub fn unfit(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: false, unfit: true }
+    }
+}
+
+/// A name that does not resolve may do so a minute later; an address out of bounds stays so.
+impl From<Fenced> for LookupError {
+    fn from(fenced: Fenced) -> Self {
+        match fenced {
+            Fenced::Forbidden(_) => Self::permanent(fenced.to_string()),
+            Fenced::Unresolved(_) => Self::transient(fenced.to_string()),
+        }
     }
 }
 
@@ -139,8 +221,10 @@ pub struct Lookups {
     files_root: PathBuf,
     gates: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
     http: http_api::HttpApi,
-    postgres: postgres::Pools,
-    csv: csv_file::Tables,
+    postgres: postgres::PostgresLookups,
+    mysql: pools::Pools<sqlx::MySql>,
+    files: file::Tables,
+    breakers: breaker::Breakers,
 }
 
 impl Lookups {
@@ -155,8 +239,10 @@ impl Lookups {
         let fence = Fence::new(&lookups.allow_networks);
         Self {
             http: http_api::HttpApi::new(fence.clone(), &limits),
-            postgres: postgres::Pools::default(),
-            csv: csv_file::Tables::default(),
+            postgres: postgres::PostgresLookups::default(),
+            mysql: pools::Pools::default(),
+            files: file::Tables::default(),
+            breakers: breaker::Breakers::default(),
             files_root: config.data_dir.join("files"),
             gates: Mutex::default(),
             concurrency: lookups.concurrency,
@@ -170,12 +256,18 @@ impl Lookups {
     /// # Errors
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
+        let pass = self.breakers.enter(connection)?;
         // Waiting for one's own tenant's look-ups counts too: a full queue is told, not hidden.
         let patience = self.limits.timeout + self.limits.connect_timeout;
-        match tokio::time::timeout(patience, self.ask_gated(connection, request)).await {
+        let answer = match tokio::time::timeout(patience, self.ask_gated(connection, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(LookupError::transient(format!("no answer within {} ms", patience.as_millis()))),
-        }
+        };
+        pass.leave(answer.as_ref().err());
+        answer.map(Rows::storable).map_err(|mut error| {
+            error.message = error.message.replace('\0', "\u{fffd}");
+            error
+        })
     }
 
     async fn ask_gated(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
@@ -185,13 +277,16 @@ impl Lookups {
             (Endpoint::Postgres(endpoint), Request::Sql { query, params }) => {
                 self.postgres.ask(connection, endpoint, query, params, &self.fence, &self.limits).await
             }
+            (Endpoint::MySql(endpoint), Request::Sql { query, params }) => {
+                mysql::ask(&self.mysql, connection, endpoint, query, params, &self.fence, &self.limits).await
+            }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
                 let file = self.file(&connection.tenant, path)?;
-                sqlite::ask(&file.path, query, params, &self.limits).await
+                sqlite::ask(file.path, query, params, &self.limits).await
             }
-            (Endpoint::Csv { path }, Request::Sql { .. } | Request::Match { .. }) => {
-                let file = self.file(&connection.tenant, path)?;
-                self.csv.ask(file, request, &self.limits).await
+            (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
+                let file = self.file(&connection.tenant, &endpoint.path)?;
+                self.files.ask(file, endpoint, request, &self.limits).await
             }
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
                 self.http.ask(connection, endpoint, request, &self.fence, &self.limits).await

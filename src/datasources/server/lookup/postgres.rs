@@ -1,175 +1,79 @@
 //! Look-ups in PostgreSQL: a read-only transaction, a statement timeout, a row limit.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use futures::TryStreamExt;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, Column, Connection as _, Either, Executor, PgConnection, PgPool, Row, SqlSafeStr,
+    AssertSqlSafe, Column, Connection as _, Either, Executor, PgConnection, Postgres, Row, SqlSafeStr,
     Statement, TypeInfo,
-    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
-use super::{Limits, LookupError, Rows, sql_check};
+use super::{
+    Limits, LookupError, Rows, number,
+    pools::{Lease, Pools, Statements},
+    sql_check,
+};
 use crate::{
-    datasources::server::connection::{Connection, PostgresEndpoint},
+    datasources::server::connection::{Connection, DatabaseEndpoint},
     server::{error::chain, outbound::Fence},
-    shared::{ConfigId, TenantId},
 };
 
-/// A pool per config, opened at first use, made anew when the config changes.
+/// The pools, and what was prepared on them.
 #[derive(Default)]
-pub struct Pools {
-    pools: Mutex<HashMap<(TenantId, ConfigId), Arc<Pool>>>,
-}
-
-struct Pool {
-    version: i64,
-    pool: PgPool,
-    /// The query as it is sent, by the query as it was written.
-    prepared: Mutex<HashMap<String, Arc<Prepared>>>,
+pub struct PostgresLookups {
+    pools: Pools<Postgres>,
+    statements: Statements<Prepared>,
 }
 
 /// A query whose parameters are all text, cast by the server, and whose rows are JSON, in order of columns.
 struct Prepared {
     sql: String,
     columns: Vec<String>,
+    /// Which of them are of the type numeric.
+    numeric: Vec<bool>,
 }
 
-/// A connection whose look-up broke off is thrown away: nobody knows its state.
-struct Lease(Option<PoolConnection<sqlx::Postgres>>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
-    }
-}
-
-impl Pools {
+impl PostgresLookups {
     pub async fn ask(
         &self,
         connection: &Connection,
-        endpoint: &PostgresEndpoint,
+        endpoint: &DatabaseEndpoint,
         query: &str,
         params: &[Value],
         fence: &Fence,
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
-        let pool = self.pool(connection, endpoint, fence, limits).await?;
-        let acquired = pool.pool.acquire().await.map_err(|error| describe(&error))?;
-        let mut lease = Lease(Some(acquired));
-        let conn = lease.0.as_mut().ok_or_else(|| LookupError::transient("no connection"))?;
-        let rows = pool.ask(conn, query, params, limits).await?;
-        // All went well: back into the pool.
-        drop(lease.0.take());
-        Ok(rows)
-    }
-
-    async fn pool(
-        &self,
-        connection: &Connection,
-        endpoint: &PostgresEndpoint,
-        fence: &Fence,
-        limits: &Limits,
-    ) -> Result<Arc<Pool>, LookupError> {
-        let key = (connection.tenant.clone(), connection.config_id);
-        {
-            let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(pool) = pools.get(&key).filter(|pool| pool.version == connection.version) {
-                return Ok(Arc::clone(pool));
-            }
-        }
-        let addresses = fence
-            .resolve(&endpoint.host, endpoint.port)
-            .await
-            .map_err(|error| LookupError::permanent(error.to_string()))?;
-        let address = addresses.first().ok_or_else(|| LookupError::permanent("the host has no address"))?;
-        let mut options = PgConnectOptions::new_without_pgpass()
-            // The checked address, not the name: what it resolves to later does not matter.
-            .host(&address.ip().to_string())
-            .port(endpoint.port)
-            .database(&endpoint.database)
-            .ssl_mode(if endpoint.require_tls { PgSslMode::Require } else { PgSslMode::Prefer })
-            .application_name("flowengine look-up");
-        if let Some(username) = &endpoint.username {
-            options = options.username(username);
-        }
-        if let Some(password) = &endpoint.password {
-            options = options.password(password.expose_secret());
-        }
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .idle_timeout(Duration::from_secs(60))
-            .acquire_timeout(limits.connect_timeout)
-            .test_before_acquire(false)
-            .connect_lazy_with(options);
-        let pool = Arc::new(Pool { version: connection.version, pool, prepared: Mutex::default() });
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.insert(key, Arc::clone(&pool));
-        Ok(pool)
-    }
-}
-
-impl Pool {
-    async fn ask(
-        &self,
-        conn: &mut PgConnection,
-        query: &str,
-        params: &[Value],
-        limits: &Limits,
-    ) -> Result<Rows, LookupError> {
-        let prepared = self.prepare(conn, query, params.len()).await?;
-        // SET LOCAL each time: a query may have changed the session's setting before.
-        let begin = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
-            limits.timeout.as_millis(),
-            limits.timeout.as_millis(),
-        );
-        let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(|error| describe(&error))?;
-        // The limit is one row more than is kept, so that a cut is known.
-        let sql = format!("{} LIMIT {}", prepared.sql, limits.max_rows + 1);
-        let mut ask = sqlx::query(AssertSqlSafe(sql));
-        for param in params {
-            ask = ask.bind(match param {
-                Value::Null => None,
-                Value::String(text) => Some(text.clone()),
-                other => Some(other.to_string()),
-            });
-        }
-        let mut rows = Rows { columns: prepared.columns.clone(), ..Rows::default() };
-        let mut bytes = 0;
-        {
-            let mut stream = ask.fetch(&mut *tx);
-            use futures::TryStreamExt;
-            while let Some(row) = stream.try_next().await.map_err(|error| describe(&error))? {
-                let text: String = row.try_get(0).map_err(|error| describe(&error))?;
-                bytes += text.len();
-                if bytes > limits.max_bytes {
-                    return Err(LookupError::permanent(format!(
-                        "the answer is larger than {} bytes",
-                        limits.max_bytes
-                    )));
-                }
-                if rows.rows.len() == limits.max_rows {
-                    rows.truncated = true;
-                    break;
-                }
-                let object: serde_json::Map<String, Value> = serde_json::from_str(&text)
-                    .map_err(|error| LookupError::permanent(format!("a row cannot be read: {error}")))?;
-                let values = rows.columns.iter().map(|c| object.get(c).cloned().unwrap_or_default());
-                let values = values.collect();
-                rows.rows.push(values);
-            }
-        }
-        tx.rollback().await.map_err(|error| describe(&error))?;
+        let pool = self
+            .pools
+            .get(connection, endpoint, fence, |address| {
+                let mut options = PgConnectOptions::new_without_pgpass()
+                    .host(&address.ip().to_string())
+                    .port(address.port())
+                    .database(&endpoint.database)
+                    .ssl_mode(if endpoint.require_tls { PgSslMode::Require } else { PgSslMode::Prefer })
+                    .application_name("flowengine look-up");
+                // Always set: the library would take the server's own from its environment.
+                options = options
+                    .username(endpoint.username.as_deref().unwrap_or("flowengine"))
+                    .password(endpoint.password.as_ref().map_or("", |password| password.expose_secret()));
+                PgPoolOptions::new()
+                    .max_connections(4)
+                    .min_connections(0)
+                    .idle_timeout(Duration::from_secs(60))
+                    .acquire_timeout(limits.connect_timeout)
+                    .test_before_acquire(false)
+                    .connect_lazy_with(options)
+            })
+            .await?;
+        let acquired = pool.acquire().await;
+        let mut lease =
+            Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
+        let prepared = self.prepare(connection, lease.conn(), query, params.len()).await?;
+        let rows = run(lease.conn(), &prepared, params, limits).await?;
+        lease.give_back();
         Ok(rows)
     }
 
@@ -177,12 +81,13 @@ impl Pool {
     /// cast from text to what was inferred; `orders.id = ?` works with "1042".
     async fn prepare(
         &self,
+        connection: &Connection,
         conn: &mut PgConnection,
         query: &str,
         given: usize,
     ) -> Result<Arc<Prepared>, LookupError> {
-        if let Some(found) = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(query) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = self.statements.get(connection, query) {
+            return Ok(found);
         }
         let checked = sql_check::check(query, sql_check::SqlDialect::Postgres)
             .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
@@ -198,6 +103,25 @@ impl Pool {
             .map_err(|error| describe(&error))?;
         let columns: Vec<String> =
             statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        if columns.is_empty() || columns.len() > Rows::MAX_COLUMNS {
+            return Err(LookupError::permanent(format!(
+                "the query must have 1 to {} columns, and has {}",
+                Rows::MAX_COLUMNS,
+                columns.len()
+            )));
+        }
+        // By place, since two columns may have one name. JSON has no exact number: numeric travels as text.
+        let places: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
+        let values: Vec<String> = statement
+            .columns()
+            .iter()
+            .zip(&places)
+            .map(|(column, place)| match column.type_info().name() {
+                "NUMERIC" => format!("{place}::text AS {place}"),
+                _ => place.clone(),
+            })
+            .collect();
+        let numeric = statement.columns().iter().map(|c| c.type_info().name() == "NUMERIC").collect();
         let types: Vec<String> = match statement.parameters() {
             Some(Either::Left(types)) => types.iter().map(|t| t.name().to_owned()).collect(),
             _ => Vec::new(),
@@ -210,15 +134,72 @@ impl Pool {
                 sql = cast_parameter(&sql, number, name);
             }
         }
-        let sql = format!("SELECT row_to_json(looked_up)::text FROM (\n{sql}\n) AS looked_up");
-        let prepared = Arc::new(Prepared { sql, columns });
-        let mut cache = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() > 500 {
-            cache.clear();
-        }
-        cache.insert(query.to_owned(), Arc::clone(&prepared));
-        Ok(prepared)
+        let sql = format!(
+            "SELECT row_to_json(answer)::text AS row FROM (SELECT {} FROM (\n{sql}\n) AS looked_up ({})) AS answer",
+            values.join(", "),
+            places.join(", ")
+        );
+        Ok(self.statements.keep(connection, query, Prepared { sql, columns, numeric }))
     }
+}
+
+async fn run(
+    conn: &mut PgConnection,
+    prepared: &Prepared,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
+    // SET LOCAL each time: a query may have changed the session's setting before.
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        limits.timeout.as_millis(),
+        limits.timeout.as_millis(),
+    );
+    let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(|error| describe(&error))?;
+    // The limit is one row more than is kept, so that a cut is known.
+    // What is too large is not sent at all.
+    let sql = format!(
+        "SELECT CASE WHEN octet_length(row) <= {} THEN row END FROM ({} LIMIT {}) AS bounded",
+        limits.max_bytes,
+        prepared.sql,
+        limits.max_rows + 1
+    );
+    let mut ask = sqlx::query(AssertSqlSafe(sql));
+    for param in params {
+        ask = ask.bind(match param {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        });
+    }
+    let mut rows = Rows { columns: prepared.columns.clone(), ..Rows::default() };
+    let mut bytes = 0;
+    {
+        let mut stream = ask.fetch(&mut *tx);
+        while let Some(row) = stream.try_next().await.map_err(|error| describe(&error))? {
+            let too_large =
+                || LookupError::permanent(format!("the answer is larger than {} bytes", limits.max_bytes));
+            let text: Option<String> = row.try_get(0).map_err(|error| describe(&error))?;
+            let text = text.ok_or_else(too_large)?;
+            bytes += text.len();
+            if bytes > limits.max_bytes {
+                return Err(too_large());
+            }
+            if rows.rows.len() == limits.max_rows {
+                rows.truncated = true;
+                break;
+            }
+            let object: serde_json::Map<String, Value> = serde_json::from_str(&text)
+                .map_err(|error| LookupError::permanent(format!("a row cannot be read: {error}")))?;
+            let values = object.into_iter().zip(&prepared.numeric).map(|((_, value), numeric)| match value {
+                Value::String(text) if *numeric => number(&text),
+                value => value,
+            });
+            rows.rows.push(values.collect());
+        }
+    }
+    tx.rollback().await.map_err(|error| describe(&error))?;
+    Ok(rows)
 }
 
 /// Replaces the placeholder `$number` (outside quotes) by a cast from text.
@@ -233,6 +214,8 @@ fn describe(error: &sqlx::Error) -> LookupError {
             let code = database.code().unwrap_or_default();
             let message = database.message();
             match code.as_ref() {
+                // Only a value can be at fault here, and values are the message's (class 22, data exception).
+                "22P02" | "22003" | "22007" | "22008" | "22021" => LookupError::unfit(message.to_owned()),
                 "57014" => LookupError::transient("the query took longer than is allowed"),
                 "55P03" => LookupError::transient("the query waited too long for a lock"),
                 "28P01" | "28000" => {

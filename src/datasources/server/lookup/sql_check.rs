@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::{
     ast::{Query, Select, Statement, Value, ValueWithSpan, Visit, Visitor},
-    dialect::{Dialect, GenericDialect, PostgreSqlDialect, SQLiteDialect},
+    dialect::{Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
     parser::Parser,
     tokenizer::{Token, TokenWithSpan, Tokenizer},
@@ -16,19 +16,81 @@ pub enum SqlDialect {
     /// Not known yet: the datasource's config does not exist.
     Any,
     Postgres,
+    MySql,
     Sqlite,
 }
 
 /// A query that holds up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedQuery {
-    /// With every placeholder numbered: `$1` for PostgreSQL, `?1` for SQLite.
+    /// With every placeholder numbered: `$1` for PostgreSQL, `?1` for SQLite. MySQL knows no numbers: `?`.
     pub sql: String,
     /// How many parameters it takes.
     pub params: usize,
+    /// The parameter, counted from 0, of each placeholder in the order in which they stand.
+    pub order: Vec<usize>,
 }
 
 const MAX_LENGTH: usize = 20_000;
+
+/// Functions that reach beyond the data: files, other servers, other sessions, settings, sequences, text that is
+/// run as SQL, or time that is only spent. A low-privilege role forbids most; this is the second fence. A
+/// trailing `*` stands for any ending.
+const FORBIDDEN_FUNCTIONS: [&str; 50] = [
+    // PostgreSQL
+    "pg_read_*",
+    "pg_ls_*",
+    "pg_stat_file",
+    "pg_file_*",
+    "pg_sleep*",
+    "pg_terminate_backend",
+    "pg_cancel_backend",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_switch_wal",
+    "pg_create_*",
+    "pg_drop_*",
+    "pg_replication_*",
+    "pg_logical_*",
+    "pg_advisory_*",
+    "pg_try_advisory_*",
+    "pg_notify",
+    "pg_backup_*",
+    "pg_start_backup",
+    "pg_stop_backup",
+    "pg_export_snapshot",
+    "pg_stat_reset*",
+    "pg_promote",
+    "pg_import_*",
+    "lo_*",
+    "dblink*",
+    "set_config",
+    "setval",
+    "nextval",
+    "query_to_*",
+    "cursor_to_*",
+    "table_to_*",
+    "schema_to_*",
+    "database_to_*",
+    "ts_stat",
+    // MySQL and MariaDB
+    "load_file",
+    "sleep",
+    "benchmark",
+    "get_lock",
+    "release_lock",
+    "release_all_locks",
+    "master_pos_wait",
+    "source_pos_wait",
+    "sys_exec",
+    "sys_eval",
+    // SQLite
+    "load_extension",
+    "readfile",
+    "writefile",
+    "edit",
+    "fts3_tokenizer",
+];
 
 /// Checks a query and numbers its placeholders. `?` and `$1` both work, quoting respected.
 ///
@@ -46,9 +108,16 @@ pub fn check(sql: &str, dialect: SqlDialect) -> Result<CheckedQuery, String> {
     if sql.contains('\0') {
         return Err("must not hold NUL".into());
     }
+    // MySQL runs what stands in these comments.
+    if matches!(dialect, SqlDialect::Any | SqlDialect::MySql)
+        && ["/*!", "/*M!", "/*m!"].iter().any(|comment| sql.contains(comment))
+    {
+        return Err("must not hold comments that are run: /*! and /*M!".into());
+    }
     let parser_dialect: &dyn Dialect = match dialect {
         SqlDialect::Any => &GenericDialect {},
         SqlDialect::Postgres => &PostgreSqlDialect {},
+        SqlDialect::MySql => &MySqlDialect {},
         SqlDialect::Sqlite => &SQLiteDialect {},
     };
     let tokens = Tokenizer::new(parser_dialect, sql)
@@ -73,7 +142,36 @@ pub fn check(sql: &str, dialect: SqlDialect) -> Result<CheckedQuery, String> {
     }) {
         return Err(format!("must only read: {word} is not allowed"));
     }
+    if let Some(name) = forbidden_function(&tokens) {
+        return Err(format!("must only read rows: the function {name} is not allowed"));
+    }
     Ok(numbered)
+}
+
+/// A forbidden function, quoted or not, wherever it is called.
+fn forbidden_function(tokens: &[TokenWithSpan]) -> Option<&str> {
+    let mut solid =
+        tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_)));
+    let mut before = solid.next()?;
+    for token in solid {
+        // U&"pg\005fread…" is a name in PostgreSQL, which decodes what this tokenizer does not.
+        if let (Token::Word(word), Token::Ampersand) = (before, token)
+            && word.value.eq_ignore_ascii_case("u")
+        {
+            return Some("U&");
+        }
+        if let (Token::Word(word), Token::LParen) = (before, token) {
+            let name = word.value.to_ascii_lowercase();
+            let is_forbidden = FORBIDDEN_FUNCTIONS.iter().any(|forbidden| {
+                forbidden.strip_suffix('*').map_or(name == *forbidden, |start| name.starts_with(start))
+            });
+            if is_forbidden {
+                return Some(&word.value);
+            }
+        }
+        before = token;
+    }
+    None
 }
 
 /// Stops at whatever does more than read.
@@ -106,9 +204,10 @@ impl Visitor for OnlyReads {
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<&'static str> {
         match &value.value {
             Value::Placeholder(text)
-                if !text
-                    .strip_prefix(['?', '$'])
-                    .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) =>
+                if text != "?"
+                    && !text
+                        .strip_prefix(['?', '$'])
+                        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) =>
             {
                 ControlFlow::Break("has a named placeholder; write ? or $1")
             }
@@ -130,14 +229,14 @@ fn number_placeholders(
     tokens: &[TokenWithSpan],
     dialect: SqlDialect,
 ) -> Result<CheckedQuery, String> {
-    let has_dollars =
-        tokens.iter().any(|token| matches!(&token.token, Token::Placeholder(text) if text.starts_with('$')));
+    let has_dollars = tokens.iter().any(|token| placeholder(token).is_some_and(|text| text.starts_with('$')));
     let mut edits: Vec<(usize, usize, String)> = Vec::new();
     let mut params = 0;
     let mut highest = 0;
+    let mut order = Vec::new();
     for token in tokens {
         let number = match &token.token {
-            Token::Placeholder(text) => match text.trim_start_matches(['?', '$', ':', '@']) {
+            _ if let Some(text) = placeholder(token) => match text.trim_start_matches(['?', '$', ':', '@']) {
                 "" => None,
                 digits => {
                     Some(digits.parse::<usize>().ok().filter(|n| (1..=100).contains(n)).ok_or_else(|| {
@@ -167,8 +266,13 @@ fn number_placeholders(
             }
         };
         let (start, end) = offsets(sql, token);
-        let mark = if dialect == SqlDialect::Sqlite { '?' } else { '$' };
-        edits.push((start, end, format!("{mark}{number}")));
+        order.push(number - 1);
+        let mark = match dialect {
+            SqlDialect::MySql => "?".to_owned(),
+            SqlDialect::Sqlite => format!("?{number}"),
+            SqlDialect::Any | SqlDialect::Postgres => format!("${number}"),
+        };
+        edits.push((start, end, mark));
     }
     // More than one statement must stay visible to the parser.
     let separators = tokens.iter().filter(|token| token.token == Token::SemiColon).count();
@@ -188,7 +292,19 @@ fn number_placeholders(
         at = end;
     }
     out.push_str(&sql[at..]);
-    Ok(CheckedQuery { sql: out, params: params.max(highest) })
+    Ok(CheckedQuery { sql: out, params: params.max(highest), order })
+}
+
+/// The text of a placeholder. To MySQL's tokenizer `$1` is a name.
+fn placeholder(token: &TokenWithSpan) -> Option<&str> {
+    match &token.token {
+        Token::Placeholder(text) => Some(text),
+        Token::Word(word) if word.quote_style.is_none() => {
+            let digits = word.value.strip_prefix('$')?;
+            (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(&word.value)
+        }
+        _ => None,
+    }
 }
 
 /// Replaces each placeholder `$number` of a checked query for PostgreSQL, quoting respected.
@@ -228,6 +344,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const DIALECTS: [SqlDialect; 4] =
+        [SqlDialect::Any, SqlDialect::Postgres, SqlDialect::MySql, SqlDialect::Sqlite];
+
+    #[test]
+    fn what_mysql_runs_within_comments_is_refused() {
+        for sql in ["SELECT 1 /*!50000 INTO OUTFILE '/tmp/x' */", "SELECT 1 /*M! , 2 */", "SELECT /*! 1 */"] {
+            assert!(check(sql, SqlDialect::MySql).is_err(), "{sql}");
+            assert!(check(sql, SqlDialect::Any).is_err(), "{sql}");
+        }
+    }
+
     fn ok(sql: &str, dialect: SqlDialect) -> CheckedQuery {
         check(sql, dialect).unwrap_or_else(|fault| panic!("{sql}: {fault}"))
     }
@@ -266,6 +393,13 @@ mod tests {
                 1,
             ),
             (
+                "SELECT '?', `?` FROM c # ?\nWHERE a = $2 AND b = $1 AND c = $2",
+                SqlDialect::MySql,
+                "SELECT '?', `?` FROM c # ?\nWHERE a = ? AND b = ? AND c = ?",
+                2,
+            ),
+            ("SELECT 'it\\'s ?' WHERE a = ?", SqlDialect::MySql, "SELECT 'it\\'s ?' WHERE a = ?", 1),
+            (
                 "WITH x AS (SELECT 1) SELECT * FROM x",
                 SqlDialect::Any,
                 "WITH x AS (SELECT 1) SELECT * FROM x",
@@ -275,6 +409,12 @@ mod tests {
             let query = ok(sql, dialect);
             assert_eq!((query.sql.as_str(), query.params), (expected, params), "{sql}");
         }
+    }
+
+    #[test]
+    fn a_parameter_may_stand_in_several_places() {
+        let query = ok("SELECT 1 WHERE a = $2 AND b = $1 AND c = $2", SqlDialect::MySql);
+        assert_eq!((query.params, query.order), (2, vec![1, 0, 1]));
     }
 
     #[test]
@@ -318,8 +458,21 @@ mod tests {
             "SELECT :name",
             "SELEC 1",
             "SELECT 'open",
+            "SELECT pg_sleep(10)",
+            "SELECT * FROM pg_read_file('/etc/passwd')",
+            "SELECT \"pg_read_file\" ('/etc/passwd')",
+            "SELECT pg_catalog.PG_LS_DIR('/')",
+            "SELECT set_config('statement_timeout', '0', false)",
+            "SELECT * FROM dblink('host=evil', 'SELECT 1') AS t(a int)",
+            "SELECT query_to_xml('DELETE FROM c', true, true, '')",
+            "SELECT nextval('s')",
+            "SELECT load_file('/etc/passwd')",
+            "SELECT BENCHMARK (1000000, MD5('x'))",
+            "SELECT U&\"pg\\005fread\\005ffile\"('/etc/passwd')",
+            "SELECT load_extension('x')",
+            "SELECT writefile('/tmp/x', 'y')",
         ] {
-            for dialect in [SqlDialect::Any, SqlDialect::Postgres, SqlDialect::Sqlite] {
+            for dialect in DIALECTS {
                 assert!(check(sql, dialect).is_err(), "{dialect:?} lets through: {sql}");
             }
         }
@@ -328,7 +481,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_checked_or_refused_without_a_crash(sql in "\\PC*") {
-            for dialect in [SqlDialect::Any, SqlDialect::Postgres, SqlDialect::Sqlite] {
+            for dialect in DIALECTS {
                 let _ = check(&sql, dialect);
             }
         }

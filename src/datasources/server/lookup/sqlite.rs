@@ -1,38 +1,47 @@
-//! Look-ups in SQLite: the file opened read-only, the run bounded by SQLite's own progress handler.
+//! Look-ups in SQLite: opened read-only; an authorizer lets nothing but reading through; the run is bounded by
+//! SQLite's own progress handler.
+//!
+//! By rusqlite, on the same SQLite that sqlx would bring: sqlx has neither authorizer nor limits.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use futures::TryStreamExt;
-use serde_json::Value;
-use sqlx::{
-    AssertSqlSafe, Column, Connection, Row, SqliteConnection, TypeInfo, ValueRef,
-    sqlite::{SqliteConnectOptions, SqliteRow},
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags,
+    hooks::{AuthAction, AuthContext, Authorization},
+    limits::Limit,
+    types::ValueRef,
 };
+use serde_json::Value;
 
 use super::{Limits, LookupError, Rows, sql_check};
 
-pub async fn ask(path: &Path, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .read_only(true)
-        .busy_timeout(limits.timeout / 2);
-    let mut conn = SqliteConnection::connect_with(&options).await.map_err(|error| describe(&error))?;
-    let rows = run(&mut conn, query, params, limits).await;
-    let _ = conn.close().await;
-    rows
+pub async fn ask(path: PathBuf, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+    let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
+    tokio::task::spawn_blocking(move || run(&open(path, limits.timeout / 2)?, &query, &params, &limits))
+        .await
+        .map_err(|_| LookupError::transient("the look-up broke off"))?
 }
 
-/// Runs a query on a connection that is already open.
-pub async fn run(
-    conn: &mut SqliteConnection,
-    query: &str,
-    params: &[Value],
-    limits: &Limits,
-) -> Result<Rows, LookupError> {
+fn open(path: PathBuf, patience: Duration) -> Result<Connection, LookupError> {
+    // The path was opened beneath the tenant's folder a moment ago; a link that came since is not followed.
+    let path = match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => return Err(LookupError::permanent("the file cannot be opened")),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| describe(&error))?;
+    conn.busy_timeout(patience).map_err(|error| describe(&error))?;
+    Ok(conn)
+}
+
+/// Runs a query on a connection that is already open, and fences it first.
+pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
     let checked = sql_check::check(query, sql_check::SqlDialect::Sqlite)
         .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
     if checked.params != params.len() {
@@ -42,32 +51,23 @@ pub async fn run(
             params.len()
         )));
     }
-    stop_after(conn, limits.timeout).await?;
-    let mut ask = sqlx::query(AssertSqlSafe(checked.sql));
-    for param in params {
-        ask = match param {
-            Value::Null => ask.bind(None::<String>),
-            Value::Bool(flag) => ask.bind(*flag),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => ask.bind(integer),
-                None => ask.bind(number.as_f64()),
-            },
-            Value::String(text) => ask.bind(text.clone()),
-            other => ask.bind(other.to_string()),
-        };
-    }
-    let mut rows = Rows::default();
+    fence(conn, limits).map_err(|error| describe(&error))?;
+    let mut statement = conn.prepare(&checked.sql).map_err(|error| describe(&error))?;
+    let mut rows = Rows {
+        columns: statement.column_names().into_iter().map(str::to_owned).collect(),
+        ..Rows::default()
+    };
+    let params: Vec<rusqlite::types::Value> = params.iter().map(parameter).collect();
+    let mut found = statement.query(rusqlite::params_from_iter(params)).map_err(|error| describe(&error))?;
     let mut bytes = 0;
-    let mut stream = ask.fetch(&mut *conn);
-    while let Some(row) = stream.try_next().await.map_err(|error| describe(&error))? {
-        if rows.columns.is_empty() {
-            rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
-        }
+    while let Some(row) = found.next().map_err(|error| describe(&error))? {
         if rows.rows.len() == limits.max_rows {
             rows.truncated = true;
             break;
         }
-        let values = (0..row.len()).map(|i| value(&row, i)).collect::<Result<Vec<_>, _>>()?;
+        let values = (0..rows.columns.len())
+            .map(|i| row.get_ref(i).map(value).map_err(|error| describe(&error)))
+            .collect::<Result<Vec<_>, _>>()?;
         bytes += values.iter().map(|value| value.as_str().map_or(8, str::len)).sum::<usize>();
         if bytes > limits.max_bytes {
             return Err(LookupError::permanent(format!(
@@ -80,49 +80,76 @@ pub async fn run(
     Ok(rows)
 }
 
-async fn stop_after(conn: &mut SqliteConnection, time: Duration) -> Result<(), LookupError> {
-    let deadline = Instant::now() + time;
-    let mut handle = conn.lock_handle().await.map_err(|error| describe(&error))?;
-    handle.set_progress_handler(1_000, move || Instant::now() < deadline);
-    Ok(())
-}
-
-fn value(row: &SqliteRow, i: usize) -> Result<Value, LookupError> {
-    let raw = row.try_get_raw(i).map_err(|error| describe(&error))?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    let kind = raw.type_info().name().to_owned();
-    let failed = |error: sqlx::Error| describe(&error);
-    // What is stored decides, not what the column declares: SQLite's types are the values' own.
-    Ok(match kind.as_str() {
-        "INTEGER" | "BOOLEAN" => row.try_get_unchecked::<i64, _>(i).map_err(failed)?.into(),
-        "REAL" => row.try_get_unchecked::<f64, _>(i).map_err(failed)?.into(),
-        "BLOB" => {
-            let blob: Vec<u8> = row.try_get_unchecked(i).map_err(failed)?;
-            format!("{} bytes", blob.len()).into()
-        }
-        _ => {
-            let text: Vec<u8> = row.try_get_unchecked(i).map_err(failed)?;
-            String::from_utf8_lossy(&text).into_owned().into()
-        }
-    })
-}
-
-fn describe(error: &sqlx::Error) -> LookupError {
-    match error {
-        sqlx::Error::Database(database) => {
-            let message = database.message();
-            // Primary result codes (sqlite.org/rescode.html); the extended ones carry them in the low byte.
-            match database.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-                Some(9) => LookupError::transient("the query took longer than is allowed"),
-                Some(5 | 6) => LookupError::transient("the database is locked by a writer"),
-                Some(8) => LookupError::permanent(format!("the query tried to write: {message}")),
-                Some(11 | 26) => LookupError::permanent("the file is damaged, or is no SQLite database"),
-                Some(14) => LookupError::permanent("the file cannot be opened"),
-                _ => LookupError::permanent(format!("the database refused the query: {message}")),
+fn fence(conn: &Connection, limits: &Limits) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + limits.timeout;
+    conn.progress_handler(1_000, Some(move || Instant::now() >= deadline))?;
+    let max_bytes = i32::try_from(limits.max_bytes).unwrap_or(i32::MAX);
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, max_bytes.max(1_000_000))?;
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    conn.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } => {
+            if function_name.eq_ignore_ascii_case("load_extension") {
+                Authorization::Deny
+            } else {
+                Authorization::Allow
             }
         }
-        other => LookupError::transient(other.to_string()),
+        _ => Authorization::Deny,
+    }))
+}
+
+/// Lets the connection write again, and take its time: for a table of our own that is being indexed.
+pub fn unfence(conn: &Connection) {
+    let _ = conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+    let _ = conn.progress_handler(0, None::<fn() -> bool>);
+}
+
+fn parameter(value: &Value) -> rusqlite::types::Value {
+    use rusqlite::types::Value as Sql;
+    match value {
+        Value::Null => Sql::Null,
+        Value::Bool(flag) => Sql::Integer(i64::from(*flag)),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Sql::Integer(integer),
+            (None, Some(real)) => Sql::Real(real),
+            (None, None) => Sql::Text(number.to_string()),
+        },
+        Value::String(text) => Sql::Text(text.clone()),
+        other => Sql::Text(other.to_string()),
+    }
+}
+
+/// What is stored decides, not what the column declares: SQLite's types are the values' own.
+fn value(stored: ValueRef<'_>) -> Value {
+    match stored {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(integer) => integer.into(),
+        ValueRef::Real(real) => real.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
+        ValueRef::Blob(blob) => format!("{} bytes", blob.len()).into(),
+    }
+}
+
+/// What went wrong, in words (sqlite.org/rescode.html).
+fn describe(error: &rusqlite::Error) -> LookupError {
+    let rusqlite::Error::SqliteFailure(failure, message) = error else {
+        return LookupError::permanent(format!("the database refused the query: {error}"));
+    };
+    let message = message.clone().unwrap_or_else(|| error.to_string());
+    match failure.code {
+        ErrorCode::OperationInterrupted => LookupError::transient("the query took longer than is allowed"),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            LookupError::transient("the database is locked by a writer")
+        }
+        ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied => {
+            LookupError::permanent(format!("the query tried to do more than read: {message}"))
+        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+            LookupError::permanent("the file is damaged, or is no SQLite database")
+        }
+        ErrorCode::CannotOpen => LookupError::permanent("the file cannot be opened"),
+        ErrorCode::TooBig => LookupError::permanent("a value is larger than is allowed"),
+        _ => LookupError::permanent(format!("the database refused the query: {message}")),
     }
 }

@@ -1,0 +1,206 @@
+//! Look-ups in MySQL and MariaDB: a read-only transaction, a statement timeout, a row limit, prepared statements
+//! only (which hold one statement, whatever the protocol would allow).
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use sqlx::{
+    AssertSqlSafe, Column, Connection as _, Executor, MySql, MySqlConnection, Row, TypeInfo, ValueRef,
+    mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow, MySqlSslMode},
+};
+
+use super::{
+    Limits, LookupError, Rows,
+    pools::{Lease, Pools},
+    sql_check,
+};
+use crate::{
+    datasources::server::connection::{Connection, DatabaseEndpoint},
+    server::{error::chain, outbound::Fence},
+};
+
+pub async fn ask(
+    pools: &Pools<MySql>,
+    connection: &Connection,
+    endpoint: &DatabaseEndpoint,
+    query: &str,
+    params: &[Value],
+    fence: &Fence,
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
+    let checked = sql_check::check(query, sql_check::SqlDialect::MySql)
+        .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
+    if checked.params != params.len() {
+        return Err(LookupError::permanent(format!(
+            "the query takes {} parameters and the rule gives {}",
+            checked.params,
+            params.len()
+        )));
+    }
+    let pool = pools
+        .get(connection, endpoint, fence, |address| {
+            let mut options = MySqlConnectOptions::new()
+                .host(&address.ip().to_string())
+                .port(address.port())
+                .database(&endpoint.database)
+                .ssl_mode(if endpoint.require_tls { MySqlSslMode::Required } else { MySqlSslMode::Preferred })
+                // One sql_mode of our own, below: how a server reads quotes must not depend on its settings.
+                .pipes_as_concat(false)
+                .no_engine_substitution(false);
+            if let Some(username) = &endpoint.username {
+                options = options.username(username);
+            }
+            if let Some(password) = &endpoint.password {
+                options = options.password(password.expose_secret());
+            }
+            MySqlPoolOptions::new()
+                .max_connections(4)
+                .min_connections(0)
+                .idle_timeout(Duration::from_secs(60))
+                .acquire_timeout(limits.connect_timeout)
+                .test_before_acquire(false)
+                .connect_lazy_with(options)
+        })
+        .await?;
+    let acquired = pool.acquire().await;
+    let mut lease = Lease::new(acquired.map_err(|error| pools.failed(connection, describe(&error)))?);
+    let order: Vec<&Value> = checked.order.iter().filter_map(|i| params.get(*i)).collect();
+    let rows = run(lease.conn(), &checked.sql, &order, limits).await?;
+    // What is left of a cut answer would have to be read first: that connection is closed instead.
+    if !rows.truncated {
+        lease.give_back();
+    }
+    Ok(rows)
+}
+
+async fn run(
+    conn: &mut MySqlConnection,
+    sql: &str,
+    params: &[&Value],
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
+    let failed = |error: sqlx::Error| describe(&error);
+    // Set each time: a query may have changed the session before. The two differ in name and unit.
+    let version: String =
+        sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut *conn).await.map_err(failed)?;
+    let millis = limits.timeout.as_millis();
+    let timeout = if version.contains("MariaDB") {
+        format!("max_statement_time = {}.{:03}", millis / 1_000, millis % 1_000)
+    } else {
+        format!("max_execution_time = {millis}")
+    };
+    let settings = format!(
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_select_limit = {}, \
+         lock_wait_timeout = {}, {timeout}",
+        limits.max_rows + 1,
+        limits.timeout.as_secs().max(1),
+    );
+    conn.execute(AssertSqlSafe(settings)).await.map_err(failed)?;
+    let mut tx = conn.begin_with("START TRANSACTION READ ONLY").await.map_err(failed)?;
+    let mut ask = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for param in params {
+        ask = match param {
+            Value::Null => ask.bind(None::<String>),
+            Value::Bool(flag) => ask.bind(*flag),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => ask.bind(integer),
+                None => ask.bind(number.as_f64()),
+            },
+            Value::String(text) => ask.bind(text.clone()),
+            other => ask.bind(other.to_string()),
+        };
+    }
+    let mut rows = Rows::default();
+    let mut bytes = 0;
+    {
+        let mut stream = ask.fetch(&mut *tx);
+        while let Some(row) = stream.try_next().await.map_err(failed)? {
+            if rows.columns.is_empty() {
+                rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
+            }
+            if rows.rows.len() == limits.max_rows {
+                rows.truncated = true;
+                return Ok(rows);
+            }
+            let values = (0..row.len()).map(|i| value(&row, i)).collect::<Result<Vec<_>, _>>()?;
+            bytes += values.iter().map(|value| value.as_str().map_or(8, str::len)).sum::<usize>();
+            if bytes > limits.max_bytes {
+                return Err(LookupError::permanent(format!(
+                    "the answer is larger than {} bytes",
+                    limits.max_bytes
+                )));
+            }
+            rows.rows.push(values);
+        }
+    }
+    tx.rollback().await.map_err(failed)?;
+    Ok(rows)
+}
+
+fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
+    let failed = |error: sqlx::Error| LookupError::permanent(format!("a value cannot be read: {error}"));
+    let raw = row.try_get_raw(i).map_err(failed)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let kind = raw.type_info().name().to_owned();
+    Ok(match kind.as_str() {
+        "BOOLEAN" => i64::from(row.try_get::<bool, _>(i).map_err(failed)?).into(),
+        "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => {
+            row.try_get::<i64, _>(i).map_err(failed)?.into()
+        }
+        "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
+        | "BIGINT UNSIGNED" | "YEAR" | "BIT" => row.try_get_unchecked::<u64, _>(i).map_err(failed)?.into(),
+        "FLOAT" => f64::from(row.try_get::<f32, _>(i).map_err(failed)?).into(),
+        "DOUBLE" => row.try_get::<f64, _>(i).map_err(failed)?.into(),
+        "DATE" => row.try_get::<chrono::NaiveDate, _>(i).map_err(failed)?.to_string().into(),
+        "DATETIME" | "TIMESTAMP" => {
+            row.try_get_unchecked::<chrono::NaiveDateTime, _>(i).map_err(failed)?.to_string().into()
+        }
+        "TIME" => row.try_get::<sqlx::mysql::types::MySqlTime, _>(i).map_err(failed)?.to_string().into(),
+        "JSON" => {
+            let text: String = row.try_get_unchecked(i).map_err(failed)?;
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+        "BLOB" | "TINYBLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BINARY" | "VARBINARY" | "GEOMETRY" => {
+            let bytes: Vec<u8> = row.try_get_unchecked(i).map_err(failed)?;
+            format!("{} bytes", bytes.len()).into()
+        }
+        "DECIMAL" => super::number(&row.try_get_unchecked::<String, _>(i).map_err(failed)?),
+        _ => {
+            let text: Vec<u8> = row.try_get_unchecked(i).map_err(failed)?;
+            String::from_utf8_lossy(&text).into_owned().into()
+        }
+    })
+}
+
+/// What went wrong, in words, and whether trying again may help (MySQL's server error numbers; MariaDB shares
+/// them, and adds 1969).
+pub fn describe(error: &sqlx::Error) -> LookupError {
+    match error {
+        sqlx::Error::Database(database) => {
+            let message = database.message();
+            let number = database
+                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
+            match number {
+                3024 | 1969 => LookupError::transient("the query took longer than is allowed"),
+                1205 | 1213 => LookupError::transient("the query waited too long for a lock"),
+                1040 | 1053 | 1203 | 1226 => LookupError::transient(message.to_owned()),
+                1045 | 1698 => LookupError::permanent(format!("the credentials were refused: {message}")),
+                1044 | 1142 | 1143 | 1227 | 1370 => {
+                    LookupError::permanent(format!("permission was refused: {message}"))
+                }
+                1049 => LookupError::permanent(format!("there is no such database: {message}")),
+                1792 => LookupError::permanent(format!("the query tried to write: {message}")),
+                _ => LookupError::permanent(format!("the database refused the query: {message}")),
+            }
+        }
+        sqlx::Error::PoolTimedOut => LookupError::transient("no connection could be had in time"),
+        sqlx::Error::Io(error) => LookupError::transient(format!("the connection failed: {error}")),
+        sqlx::Error::Tls(error) => LookupError::permanent(format!("TLS failed: {error}")),
+        other => LookupError::transient(chain(other)),
+    }
+}

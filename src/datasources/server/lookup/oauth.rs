@@ -1,0 +1,162 @@
+//! OAuth 2.0 client credentials (RFC 6749, section 4.4): a token per config, kept until it expires.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use oauth2::{
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, Scope,
+    TokenResponse, TokenUrl, basic::BasicClient,
+};
+use reqwest::Client;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::LookupError;
+use crate::{
+    datasources::server::connection::{Connection, OAuthClient},
+    server::{error::chain, outbound::Fence},
+    shared::{ConfigId, TenantId},
+};
+
+/// A token is renewed this long before it expires.
+const MARGIN: Duration = Duration::from_secs(30);
+/// How long a token is kept whose lifetime is not told.
+const UNTOLD: Duration = Duration::from_secs(300);
+/// An answer larger than this holds no token: bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// The version is the config's: new credentials get a new token.
+type Key = (TenantId, ConfigId, i64);
+type Slot = Arc<AsyncMutex<Option<Token>>>;
+
+/// The tokens at hand, in memory only.
+#[derive(Default)]
+pub struct Tokens(Mutex<HashMap<Key, Slot>>);
+
+struct Token {
+    value: SecretString,
+    expires: Instant,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{0}")]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is larger than {MAX_ANSWER} bytes")]
+    TooLarge,
+    #[error("{0}")]
+    Malformed(#[from] http::Error),
+}
+
+impl Tokens {
+    /// The config's token; one request at a time gets a new one, and the others wait for it.
+    ///
+    /// # Errors
+    /// Permanent where the credentials are refused, transient where the server cannot be asked.
+    pub async fn get(
+        &self,
+        client: &Client,
+        connection: &Connection,
+        oauth: &OAuthClient,
+        fence: &Fence,
+    ) -> Result<String, LookupError> {
+        let slot = Arc::clone(self.lock().entry(key(connection)).or_default());
+        let mut slot = slot.lock().await;
+        if let Some(token) = slot.as_ref().filter(|token| token.expires > Instant::now()) {
+            return Ok(token.value.expose_secret().to_owned());
+        }
+        *slot = None;
+        let token = request(client, oauth, fence).await?;
+        let value = token.value.expose_secret().to_owned();
+        *slot = Some(token);
+        Ok(value)
+    }
+
+    pub fn forget(&self, connection: &Connection) {
+        self.lock().remove(&key(connection));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(connection: &Connection) -> Key {
+    (connection.tenant.clone(), connection.config_id, connection.version)
+}
+
+async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<Token, LookupError> {
+    // A resolver never sees a literal address.
+    if let Some(ip) =
+        oauth.token_url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok())
+    {
+        fence.check(ip)?;
+    }
+    let token_url = TokenUrl::from_url(oauth.token_url.clone());
+    let basic = BasicClient::new(ClientId::new(oauth.client_id.clone()))
+        .set_client_secret(ClientSecret::new(oauth.client_secret.expose_secret().to_owned()))
+        .set_auth_type(AuthType::BasicAuth)
+        .set_token_uri(token_url);
+    let scopes = oauth.scope.split_whitespace().map(|scope| Scope::new(scope.to_owned()));
+    let http = Fenced(client.clone());
+    let answer = basic.exchange_client_credentials().add_scopes(scopes).request_async(&http).await;
+    match answer {
+        Ok(answer) => {
+            let lifetime = answer.expires_in().unwrap_or(UNTOLD);
+            Ok(Token {
+                value: answer.access_token().secret().clone().into(),
+                expires: Instant::now() + lifetime.saturating_sub(MARGIN),
+            })
+        }
+        Err(RequestTokenError::ServerResponse(refusal)) => Err(LookupError::permanent(format!(
+            "the token server refused the credentials: {}",
+            refusal.error()
+        ))),
+        Err(RequestTokenError::Request(fault)) => {
+            let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&fault);
+            while let Some(cause) = source {
+                if let Some(fenced) = cause.downcast_ref::<crate::server::outbound::Fenced>() {
+                    return Err(fenced.clone().into());
+                }
+                source = cause.source();
+            }
+            Err(LookupError::transient(format!("the token server could not be asked: {}", chain(&fault))))
+        }
+        // What it said is not repeated: a token may be in it.
+        Err(RequestTokenError::Parse(..)) => {
+            Err(LookupError::transient("the token server's answer holds no token"))
+        }
+        Err(RequestTokenError::Other(words)) => Err(LookupError::transient(words)),
+    }
+}
+
+/// Our own client, with its fence, limits and time.
+struct Fenced(Client);
+
+impl<'c> AsyncHttpClient<'c> for Fenced {
+    type Error = Fault;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<HttpResponse, Fault>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request)?;
+            let mut answer = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
+            let mut response = http::Response::builder().status(answer.status());
+            for (name, value) in answer.headers() {
+                response = response.header(name, value);
+            }
+            let mut body = Vec::new();
+            while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+                if body.len() + chunk.len() > MAX_ANSWER {
+                    return Err(Fault::TooLarge);
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(response.body(body)?)
+        })
+    }
+}

@@ -1,0 +1,438 @@
+//! What a rule makes of the rows that were found, or of the message's own field (DESIGN, section 5).
+
+use std::cmp::Ordering;
+
+use chrono::Utc;
+use serde_json::Value;
+
+use super::{
+    conditions::{CompareOp, Judgement, Unrenderable},
+    engine::shorten,
+    expression::Fault,
+    values,
+};
+use crate::{
+    datasources::server::lookup::{Request, Rows},
+    emails::{dto::Compared, server::fields::Fields},
+    intents::{dto::FieldType, server::matching},
+    rules::dto::{RuleType, ValidationRule},
+};
+
+/// What a look-up found.
+pub struct Found<'l> {
+    pub request: &'l Request,
+    pub rows: &'l Rows,
+    /// The datasource's name.
+    pub place: &'l str,
+}
+
+/// Whether the rule passes, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub passes: bool,
+    /// A sentence.
+    pub reason: String,
+    pub compared: Option<Compared>,
+}
+
+/// Why a rule says neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// The message lacks what is needed.
+    Message(Unrenderable),
+    /// The datasource holds nothing that could be judged so: a fault of the rule or of the data, never a verdict.
+    Datasource(String),
+}
+
+/// What is compared with: `expected`, or the rule's own field. Empty for rules that compare with nothing.
+///
+/// # Errors
+/// A field that is absent.
+pub fn expected(
+    rule: &ValidationRule,
+    judgement: &Judgement,
+    fields: &Fields,
+) -> Result<Vec<Value>, Unrenderable> {
+    use RuleType::{Compare, Equals, Exists, Expression, NotEquals, NotExists, OneOf, Regex};
+    match (rule.rule_type, &judgement.expected) {
+        (Exists | NotExists | Regex | Expression, _) => Ok(Vec::new()),
+        (Equals | NotEquals | OneOf | Compare, Some(expected)) => {
+            expected.operands().iter().map(|operand| operand.render(fields)).collect()
+        }
+        (Equals | NotEquals | OneOf | Compare, None) => Ok(vec![field_of(rule, fields)?]),
+    }
+}
+
+fn field_of(rule: &ValidationRule, fields: &Fields) -> Result<Value, Unrenderable> {
+    match fields.present(&rule.field_name) {
+        Some(value) => Ok(value.into()),
+        None => Err(Unrenderable::Missing(rule.field_name.clone())),
+    }
+}
+
+/// Judges. `found` is what the look-up gave; without one, the message's own field is judged.
+///
+/// # Errors
+/// `Unjudged`.
+pub fn judge(
+    rule: &ValidationRule,
+    judgement: &Judgement,
+    expected: &[Value],
+    fields: &Fields,
+    found: Option<Found<'_>>,
+) -> Result<Finding, Unjudged> {
+    match rule.rule_type {
+        RuleType::Exists | RuleType::NotExists => {
+            let found = found.ok_or_else(|| Unjudged::Datasource("the rule looks nothing up".into()))?;
+            Ok(existence(rule.rule_type == RuleType::Exists, &found))
+        }
+        RuleType::Expression => expression(judgement, fields, found.as_ref()),
+        RuleType::Equals | RuleType::NotEquals | RuleType::Regex | RuleType::OneOf | RuleType::Compare => {
+            let (left, actual) = match &found {
+                None => (rule.field_name.clone(), field_of(rule, fields).map_err(Unjudged::Message)?),
+                Some(found) => match column(judgement, found)? {
+                    Some(cell) => cell,
+                    None => return Ok(no_row(false, found)),
+                },
+            };
+            compare(rule.rule_type, judgement, left, actual, expected, found.is_some())
+        }
+    }
+}
+
+/// The column that is looked at, in the first row; `None` where there is no row.
+fn column(judgement: &Judgement, found: &Found<'_>) -> Result<Option<(String, Value)>, Unjudged> {
+    let Some(row) = found.rows.rows.first() else { return Ok(None) };
+    let columns = &found.rows.columns;
+    let position = match &judgement.column {
+        None => Some(0),
+        Some(wanted) => columns
+            .iter()
+            .position(|column| column == wanted)
+            .or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(wanted))),
+    };
+    match position.and_then(|i| Some((columns.get(i)?, row.get(i)?))) {
+        Some((name, value)) => Ok(Some((name.clone(), value.clone()))),
+        None => Err(Unjudged::Datasource(format!(
+            "there is no column {} in {}",
+            judgement.column.as_deref().unwrap_or("at all"),
+            shorten(&columns.join(", "), 300)
+        ))),
+    }
+}
+
+fn subject(found: &Found<'_>) -> String {
+    let words = found.request.subject();
+    if words.is_empty() { String::new() } else { format!(" for {words}") }
+}
+
+fn no_row(passes: bool, found: &Found<'_>) -> Finding {
+    Finding { passes, reason: format!("{} has no row{}", found.place, subject(found)), compared: None }
+}
+
+fn existence(wanted: bool, found: &Found<'_>) -> Finding {
+    let count = match (found.rows.rows.len(), found.rows.truncated) {
+        (0, _) => return no_row(!wanted, found),
+        (1, false) => "1 row".to_owned(),
+        (n, false) => format!("{n} rows"),
+        (n, true) => format!("more than {n} rows"),
+    };
+    let mut reason = format!("{} has {count}{}", found.place, subject(found));
+    if !wanted {
+        reason.push_str(", and should have none");
+    }
+    Finding { passes: wanted, reason, compared: None }
+}
+
+fn expression(
+    judgement: &Judgement,
+    fields: &Fields,
+    found: Option<&Found<'_>>,
+) -> Result<Finding, Unjudged> {
+    let Some(expression) = &judgement.expression else {
+        return Err(Unjudged::Datasource("the rule has no expression".into()));
+    };
+    let none = Rows::default();
+    let rows = found.map_or(&none, |found| found.rows);
+    let text = shorten(expression.text(), 200);
+    match expression.run(fields, rows) {
+        Ok(passes) => Ok(Finding {
+            passes,
+            reason: format!("{text} is {passes}"),
+            compared: Some(Compared { left: text, actual: passes.into(), expected: true.into() }),
+        }),
+        Err(Fault::Missing(name)) if rows.columns.contains(&name) => Err(Unjudged::Datasource(format!(
+            "the expression gives no answer: {name} is not where it is named"
+        ))),
+        // `row.x` where there is no row: the look-up found nothing.
+        Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
+            found.map(|found| no_row(false, found)).ok_or_else(|| Unjudged::Datasource(text))
+        }
+        Err(Fault::Missing(name)) if found.is_none() || expression.names_field(&name) => {
+            Err(Unjudged::Message(Unrenderable::Missing(name)))
+        }
+        Err(Fault::Missing(name)) => {
+            Err(Unjudged::Datasource(format!("the expression names {name}, which is not there")))
+        }
+        Err(Fault::Type(fault)) => {
+            Err(Unjudged::Datasource(format!("the expression gives no answer: {fault}")))
+        }
+    }
+}
+
+fn compare(
+    rule_type: RuleType,
+    judgement: &Judgement,
+    left: String,
+    actual: Value,
+    expected: &[Value],
+    is_looked_up: bool,
+) -> Result<Finding, Unjudged> {
+    let is = format!("{left} is {}", shown(&actual));
+    let list = |values: &[Value]| values.iter().map(shown).collect::<Vec<_>>().join(", ");
+    let first = || expected.first().cloned().unwrap_or_default();
+    let (passes, reason, expected) = match rule_type {
+        RuleType::Regex => {
+            let pattern = judgement.pattern.clone().unwrap_or_default();
+            let matches = text_of(&actual).is_some_and(|text| {
+                matching::compile(&pattern, judgement.ignore_case)
+                    .is_ok_and(|regex| regex.is_match(matching::visible(&text)))
+            });
+            let verb = if matches { "matches" } else { "does not match" };
+            (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
+        }
+        RuleType::OneOf => {
+            let passes = expected.iter().any(|one| same(&actual, one, judgement.ignore_case));
+            let place = if passes { "is" } else { "is not" };
+            let words = match expected.len() {
+                n if n > 5 => format!("a list of {n}"),
+                _ => list(expected),
+            };
+            (passes, format!("{is}, which {place} one of {words}"), expected.into())
+        }
+        RuleType::Compare => {
+            let (passes, words) = bounds(judgement, &actual, expected, is_looked_up)?;
+            let expected = if expected.len() == 1 { first() } else { expected.into() };
+            (passes, format!("{is}, which {words}"), expected)
+        }
+        _ => {
+            let expected = first();
+            let same = same(&actual, &expected, judgement.ignore_case);
+            let wanted = rule_type == RuleType::Equals;
+            let reason = match (same, wanted) {
+                (true, true) => format!("{is}, as expected"),
+                (false, true) => format!("{is}, not {}", shown(&expected)),
+                (true, false) => format!("{is}, which it should not be"),
+                (false, false) => format!("{is}, and not {}", shown(&expected)),
+            };
+            (same == wanted, reason, expected)
+        }
+    };
+    Ok(Finding { passes, reason, compared: Some(Compared { left, actual, expected }) })
+}
+
+/// Whether the value lies within the bounds, and how that reads.
+fn bounds(
+    judgement: &Judgement,
+    actual: &Value,
+    expected: &[Value],
+    is_looked_up: bool,
+) -> Result<(bool, String), Unjudged> {
+    let kind = judgement.kind.unwrap_or(FieldType::Number);
+    if actual.is_null() {
+        return Ok((false, format!("is no {kind}")));
+    }
+    let of_message = |fault: String| Unjudged::Message(Unrenderable::Unfit(fault));
+    let left = readable(actual, kind).map_err(|fault| {
+        let fault = format!("{} {fault}", shown(actual));
+        if is_looked_up { Unjudged::Datasource(fault) } else { of_message(fault) }
+    })?;
+    let right = expected
+        .iter()
+        .map(|value| readable(value, kind).map_err(|fault| of_message(format!("{} {fault}", shown(value)))))
+        .collect::<Result<Vec<_>, _>>()?;
+    let order = |i: usize| right.get(i).and_then(|right| left.order(right));
+    let op = judgement.op.unwrap_or(CompareOp::Between);
+    let Some(first) = order(0) else {
+        return Ok((
+            false,
+            format!("has another currency than {}", expected.first().map_or_else(String::new, shown)),
+        ));
+    };
+    let holds = match op {
+        CompareOp::Greater => first == Ordering::Greater,
+        CompareOp::GreaterOrEqual => first != Ordering::Less,
+        CompareOp::Less => first == Ordering::Less,
+        CompareOp::LessOrEqual => first != Ordering::Greater,
+        CompareOp::Between => {
+            let Some(second) = order(1) else {
+                return Ok((false, "has another currency than its bounds".into()));
+            };
+            first != Ordering::Less && second != Ordering::Greater
+        }
+    };
+    let bound = |i: usize| expected.get(i).map_or_else(String::new, shown);
+    let not = if holds { "is" } else { "is not" };
+    let words = match op {
+        CompareOp::Greater => format!("{not} over {}", bound(0)),
+        CompareOp::GreaterOrEqual => format!("{not} at least {}", bound(0)),
+        CompareOp::Less => format!("{not} under {}", bound(0)),
+        CompareOp::LessOrEqual => format!("{not} at most {}", bound(0)),
+        CompareOp::Between => format!("{not} from {} to {}", bound(0), bound(1)),
+    };
+    Ok((holds, words))
+}
+
+/// A value that has an order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ordered {
+    Number(rust_decimal::Decimal),
+    Date(values::Moment),
+    Money(values::Money),
+}
+
+impl Ordered {
+    /// `None` for sums in different currencies.
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => Some(a.cmp(b)),
+            (Self::Date(a), Self::Date(b)) => Some(a.compare(*b)),
+            (Self::Money(a), Self::Money(b)) => {
+                let comparable = a.currency.is_none() || b.currency.is_none() || a.currency == b.currency;
+                comparable.then(|| a.amount.cmp(&b.amount))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads a value as a number, a date, or a sum.
+///
+/// # Errors
+/// That it is none.
+pub fn readable(value: &Value, kind: FieldType) -> Result<Ordered, String> {
+    let text = text_of(value).unwrap_or_default();
+    let read = match kind {
+        FieldType::Number if value.is_number() => text.parse().ok().map(Ordered::Number),
+        FieldType::Money if value.is_number() => {
+            text.parse().ok().map(|amount| Ordered::Money(values::Money { amount, currency: None }))
+        }
+        FieldType::Number => values::number(&text).map(Ordered::Number),
+        FieldType::Date => values::date(&text, Utc::now()).map(Ordered::Date),
+        FieldType::Money => values::money(&text).map(Ordered::Money),
+        FieldType::Text => None,
+    };
+    read.ok_or_else(|| match kind {
+        FieldType::Date => "is no date, or could be two".into(),
+        FieldType::Money => "is no sum of money".into(),
+        _ => "is no number, or could be two".into(),
+    })
+}
+
+/// As it stands in a sentence.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::String(text) => format!("'{}'", shorten(text, 80)),
+        other => shorten(&other.to_string(), 80),
+    }
+}
+
+/// Whether two values are the same: as exact numbers where the datasource's is one, as texts otherwise. Nothing
+/// equals an empty value but an expected `null`.
+fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
+    if actual.is_null() || expected.is_null() {
+        return actual.is_null() && expected.is_null();
+    }
+    let (Some(left), Some(right)) = (text_of(actual), text_of(expected)) else { return actual == expected };
+    if left == right || (ignore_case && left.to_lowercase() == right.to_lowercase()) {
+        return true;
+    }
+    if !(actual.is_number() || expected.is_number()) {
+        return false;
+    }
+    let decimal = |text: &str| text.trim().parse::<rust_decimal::Decimal>().ok();
+    matches!((decimal(&left), decimal(&right)), (Some(left), Some(right)) if left == right)
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_the_same_by_value_and_exactly() {
+        for (actual, expected, ignore_case, result) in [
+            (json!("a"), json!("a"), false, true),
+            (json!("a"), json!("A"), false, false),
+            (json!("a"), json!("A"), true, true),
+            (json!(7), json!("7"), false, true),
+            (json!(7), json!("007"), false, true),
+            (json!("7"), json!("007"), false, false),
+            (json!(19.9), json!("19.90"), false, true),
+            (json!(1), json!(true), false, false),
+            (json!(9_007_199_254_740_993_i64), json!("9007199254740992"), false, false),
+            (json!("123456789012345678901"), json!("123456789012345678902"), false, false),
+            (json!(null), json!(null), false, true),
+            (json!(null), json!(""), false, false),
+            (json!(0), json!(""), false, false),
+        ] {
+            assert_eq!(same(&actual, &expected, ignore_case), result, "{actual} {expected}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_read_in_every_kind() {
+        let check = |op, kind, actual: Value, expected: Value| {
+            let judgement = Judgement { op: Some(op), kind: Some(kind), ..Judgement::default() };
+            let expected: Vec<Value> = match expected {
+                Value::Array(items) => items,
+                one => vec![one],
+            };
+            bounds(&judgement, &actual, &expected, true).map(|(holds, _)| holds)
+        };
+        use CompareOp::{Between, Greater, GreaterOrEqual, Less, LessOrEqual};
+        use FieldType::{Date, Money, Number};
+        for (op, kind, actual, expected, holds) in [
+            (Greater, Number, json!(5), json!("4.9"), true),
+            (Greater, Number, json!("10"), json!(9), true),
+            (GreaterOrEqual, Number, json!("1,000.00"), json!(1000), true),
+            (Less, Number, json!(5), json!(5), false),
+            (LessOrEqual, Number, json!(5), json!(5), true),
+            (Between, Number, json!(5), json!([1, 5]), true),
+            (Between, Number, json!(6), json!([1, 5]), false),
+            (Greater, Number, json!(null), json!(5), false),
+            (GreaterOrEqual, Money, json!("1.234,50 EUR"), json!("EUR 1,234.50"), true),
+            (Greater, Money, json!("2000 EUR"), json!("5 USD"), false),
+            (Greater, Money, json!(2000.5), json!("5 USD"), true),
+            (Less, Date, json!("2026-11-10T23:00:00"), json!("11 November 2026"), true),
+            (LessOrEqual, Date, json!("2026-11-10T23:00:00"), json!("2026-11-10"), true),
+            (GreaterOrEqual, Date, json!("1999-01-01"), json!("today-30d"), false),
+        ] {
+            assert_eq!(check(op, kind, actual.clone(), expected.clone()), Ok(holds), "{actual} {expected}");
+        }
+        assert!(matches!(check(Greater, Number, json!("many"), json!(1)), Err(Unjudged::Datasource(_))));
+        assert!(matches!(check(Greater, Number, json!(1), json!("many")), Err(Unjudged::Message(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_the_same_as_itself_and_order_is_kept(a in any::<i32>(), b in any::<i32>()) {
+            prop_assert!(same(&json!(a), &json!(a.to_string()), false));
+            let order = |x: i32, y: i32| {
+                readable(&json!(x), FieldType::Number).ok()?.order(&readable(&json!(y.to_string()), FieldType::Number).ok()?)
+            };
+            prop_assert_eq!(order(a, b), Some(a.cmp(&b)));
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Numbers, dates and sums of money, as people write them, whatever their country.
+//!
+//! Where a text can be read in two ways, it is not read: a wrong reading would be a wrong verdict.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use rust_decimal::Decimal;
+
+/// A sum, with its currency if one is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    pub amount: Decimal,
+    /// An ISO 4217 code, or a symbol that stands for several.
+    pub currency: Option<String>,
+}
+
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.currency {
+            Some(currency) => write!(f, "{} {currency}", self.amount),
+            None => self.amount.fmt(f),
+        }
+    }
+}
+
+/// A moment, or a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at: NaiveDateTime,
+    /// Whether a time of day was written; without, it is compared by the day.
+    pub has_time: bool,
+}
+
+impl Moment {
+    fn day(date: NaiveDate) -> Self {
+        Self { at: date.and_time(NaiveTime::MIN), has_time: false }
+    }
+
+    /// The order of two moments; of two days, where either is one.
+    pub fn compare(self, other: Self) -> std::cmp::Ordering {
+        if self.has_time && other.has_time {
+            self.at.cmp(&other.at)
+        } else {
+            self.at.date().cmp(&other.at.date())
+        }
+    }
+}
+
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.has_time {
+            write!(f, "{}", self.at.format("%Y-%m-%dT%H:%M:%S"))
+        } else {
+            self.at.date().fmt(f)
+        }
+    }
+}
+
+/// `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.50`, `-3`, `12 %` without its sign. A single point is the
+/// decimal one; a single comma before exactly three digits could be either, and is not read.
+pub fn number(text: &str) -> Option<Decimal> {
+    let text = text.trim().trim_end_matches('%').trim_end();
+    digits(text, false)
+}
+
+/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals, so
+/// three digits after a single separator are thousands.
+pub fn money(text: &str) -> Option<Money> {
+    const SYMBOLS: [(&str, &str); 6] =
+        [("€", "EUR"), ("£", "GBP"), ("¥", "¥"), ("₹", "INR"), ("US$", "USD"), ("$", "$")];
+    let text = text.trim();
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
+    };
+    let mut currency = None;
+    let mut rest = text;
+    for (symbol, code) in SYMBOLS {
+        if let Some(stripped) = text.strip_prefix(symbol).or_else(|| text.strip_suffix(symbol)) {
+            (currency, rest) = (Some(code.to_owned()), stripped);
+            break;
+        }
+    }
+    if currency.is_none() {
+        let is_code = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_alphabetic());
+        let front = text.get(..3).filter(|word| is_code(word)).map(|word| (word, &text[3..]));
+        let back = text
+            .len()
+            .checked_sub(3)
+            .and_then(|at| Some((text.get(at..)?, text.get(..at)?)))
+            .filter(|(word, _)| is_code(word));
+        if let Some((code, stripped)) = front.or(back) {
+            (currency, rest) = (Some(code.to_ascii_uppercase()), stripped);
+        }
+    }
+    let mut amount = digits(rest.trim(), true)?;
+    if negative {
+        amount = -amount;
+    }
+    Some(Money { amount, currency })
+}
+
+/// Reads digits with separators. `thousands`: a single separator before exactly three digits groups.
+fn digits(text: &str, thousands: bool) -> Option<Decimal> {
+    let (sign, text) = match text.as_bytes().first()? {
+        b'-' => ("-", &text[1..]),
+        b'+' => ("", &text[1..]),
+        _ => ("", text),
+    };
+    // Spaces (also narrow and no-break ones) and apostrophes only ever group.
+    let mut plain = String::new();
+    let mut grouped: Option<usize> = None;
+    for c in text.chars() {
+        match c {
+            '0'..='9' | '.' | ',' => plain.push(c),
+            ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’' => {
+                if plain.contains(['.', ','])
+                    || grouped.is_some_and(|at| plain.len() - at != 3)
+                    || plain.is_empty()
+                {
+                    return None;
+                }
+                grouped = Some(plain.len());
+            }
+            _ => return None,
+        }
+    }
+    if let Some(at) = grouped {
+        let whole = plain.find(['.', ',']).unwrap_or(plain.len());
+        if whole.checked_sub(at) != Some(3) {
+            return None;
+        }
+    }
+    let (points, commas) = (plain.matches('.').count(), plain.matches(',').count());
+    let last = plain.rfind(['.', ',']);
+    let after = last.map_or(0, |at| plain.len() - at - 1);
+    let decimal = match (points, commas) {
+        (0, 0) => None,
+        (1, 0) if thousands && after == 3 && grouped.is_none() => Some(None),
+        (1, 0) => Some(last),
+        (0, 1) if after == 3 && grouped.is_none() => {
+            if thousands {
+                Some(None)
+            } else {
+                return None;
+            }
+        }
+        (0, 1) => Some(last),
+        // Several of one kind group; of two kinds, the last is the decimal one, and stands once.
+        (_, 0) | (0, _) => Some(None),
+        _ => {
+            let kind = plain[last?..].chars().next()?;
+            if plain.matches(kind).count() > 1 {
+                return None;
+            }
+            Some(last)
+        }
+    };
+    let (whole, fraction) = match decimal.flatten() {
+        Some(at) => (&plain[..at], &plain[at + 1..]),
+        None => (plain.as_str(), ""),
+    };
+    let groups: Vec<&str> = whole.split(['.', ',']).collect();
+    if groups.len() > 1
+        && (groups[0].is_empty() || groups[0].len() > 3 || groups[1..].iter().any(|g| g.len() != 3))
+    {
+        return None;
+    }
+    if decimal.flatten().is_some() && fraction.is_empty() {
+        return None;
+    }
+    let whole = groups.concat();
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    format!(
+        "{sign}{}.{}",
+        if whole.is_empty() { "0" } else { &whole },
+        if fraction.is_empty() { "0" } else { fraction }
+    )
+    .parse::<Decimal>()
+    .ok()
+    .map(|value| value.normalize())
+}
+
+/// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10, 2026`. With slashes or hyphens, day and month are
+/// told apart only where one of them is over 12. `today` and `now` are what they are in UTC; `today-30d`, too.
+pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    if lower == "now" {
+        return Some(Moment { at: now.naive_utc(), has_time: true });
+    }
+    if let Some(rest) = lower.strip_prefix("today") {
+        return relative(rest.trim(), now.date_naive()).map(Moment::day);
+    }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
+        return Some(Moment { at: at.naive_utc(), has_time: true });
+    }
+    for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
+        if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
+            return Some(Moment { at, has_time: true });
+        }
+    }
+    let words = text.replace(',', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let year_is_whole = |date: &NaiveDate| (1_000..10_000).contains(&chrono::Datelike::year(date));
+    for format in [
+        "%Y-%m-%d",
+        "%Y/%m/%d",
+        "%Y%m%d",
+        "%d.%m.%Y",
+        "%d. %m. %Y",
+        "%d %B %Y",
+        "%d. %B %Y",
+        "%B %d %Y",
+        "%d-%b-%Y",
+    ] {
+        if let Ok(date) = NaiveDate::parse_from_str(&words, format)
+            && year_is_whole(&date)
+        {
+            return Some(Moment::day(date));
+        }
+    }
+    let parts: Vec<u32> =
+        words.split(['/', '-']).map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
+    let [a, b, year] = parts.as_slice() else { return None };
+    let (day, month) = match (*a > 12, *b > 12) {
+        (true, false) => (*a, *b),
+        (false, true) => (*b, *a),
+        (false, false) if a == b => (*a, *b),
+        _ => return None,
+    };
+    NaiveDate::from_ymd_opt(i32::try_from(*year).ok()?, month, day).filter(year_is_whole).map(Moment::day)
+}
+
+/// `-30d`, `+2w`, or nothing.
+fn relative(text: &str, today: NaiveDate) -> Option<NaiveDate> {
+    if text.is_empty() {
+        return Some(today);
+    }
+    let (sign, rest) = text.split_at_checked(1)?;
+    let (count, unit) = rest.trim().split_at_checked(rest.trim().len().checked_sub(1)?)?;
+    let days = count.trim().parse::<u64>().ok()?.checked_mul(match unit {
+        "d" => 1,
+        "w" => 7,
+        _ => return None,
+    })?;
+    match sign {
+        "-" => today.checked_sub_days(Days::new(days)),
+        "+" => today.checked_add_days(Days::new(days)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().expect("a decimal")
+    }
+
+    #[test]
+    fn numbers_of_all_countries_are_read_and_unclear_ones_are_not() {
+        for (text, value) in [
+            ("0", "0"),
+            ("007", "7"),
+            ("-3", "-3"),
+            ("+3.5", "3.5"),
+            ("1234.5", "1234.5"),
+            ("1,234.50", "1234.5"),
+            ("1.234,50", "1234.5"),
+            ("1 234,5", "1234.5"),
+            ("1\u{202f}234\u{202f}567,25", "1234567.25"),
+            ("1'234.50", "1234.5"),
+            ("1,234,567", "1234567"),
+            ("1.234.567", "1234567"),
+            ("3,5", "3.5"),
+            ("0.125", "0.125"),
+            ("1.234", "1.234"),
+            (".5", "0.5"),
+            ("12 %", "12"),
+        ] {
+            assert_eq!(number(text), Some(decimal(value)), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "1,234",
+            "1,2,3",
+            "1.23.456",
+            "12,34,567.5",
+            "1.2,3.4",
+            "abc",
+            "1e5",
+            "0x10",
+            "5.",
+            "1 23",
+            "1  234",
+            "١",
+        ] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sums_have_a_currency_on_either_side() {
+        for (text, amount, currency) in [
+            ("EUR 1.234,50", "1234.5", Some("EUR")),
+            ("1,234.50 €", "1234.5", Some("EUR")),
+            ("1.234 EUR", "1234", Some("EUR")),
+            ("$5", "5", Some("$")),
+            ("US$ 1,000", "1000", Some("USD")),
+            ("-12.30 usd", "-12.3", Some("USD")),
+            ("19.90", "19.9", None),
+            ("£0.50", "0.5", Some("GBP")),
+        ] {
+            let money = money(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((money.amount, money.currency.as_deref()), (decimal(amount), currency), "{text}");
+        }
+        for text in ["", "EUR", "five euros", "12 34", "EUR 1.2.3", "€ €5"] {
+            assert_eq!(money(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_where_they_are_clear() {
+        let now = DateTime::parse_from_rfc3339("2026-11-24T10:00:00Z").expect("now").to_utc();
+        for (text, day) in [
+            ("2026-11-10", "2026-11-10"),
+            ("2026-11-10T23:30:00-02:00", "2026-11-11T01:30:00"),
+            ("2026-11-10 08:15", "2026-11-10T08:15:00"),
+            ("Tue, 10 Nov 2026 08:15:00 +0000", "2026-11-10T08:15:00"),
+            ("10.11.2026", "2026-11-10"),
+            ("10 November 2026", "2026-11-10"),
+            ("10. Nov 2026", "2026-11-10"),
+            ("Nov 10, 2026", "2026-11-10"),
+            ("11/30/2026", "2026-11-30"),
+            ("30/11/2026", "2026-11-30"),
+            ("11/11/2026", "2026-11-11"),
+            ("today", "2026-11-24"),
+            ("today-30d", "2026-10-25"),
+            ("today + 1w", "2026-12-01"),
+        ] {
+            assert_eq!(date(text, now).map(|d| d.to_string()).as_deref(), Some(day), "{text}");
+        }
+        for text in ["", "10/11/2026", "31.2.2026", "10.11.26", "yesterday", "today-", "today-5y", "99999"] {
+            assert_eq!(date(text, now), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC*") {
+            let _ = (number(&text), money(&text), date(&text, Utc::now()));
+        }
+
+        #[test]
+        fn what_is_printed_is_read_again(units in -1_000_000_000_i64..1_000_000_000, scale in 0_u32..3) {
+            let value = Decimal::new(units, scale).normalize();
+            prop_assert_eq!(number(&value.to_string()), Some(value));
+            let sum = Money { amount: value, currency: Some("EUR".into()) };
+            prop_assert_eq!(money(&sum.to_string()), Some(sum));
+        }
+
+        #[test]
+        fn grouping_by_commas_or_points_changes_nothing(whole in 1_000_u64..10_000_000_000, cents in 10_u32..100) {
+            let digits = whole.to_string();
+            let mut grouped: Vec<String> = Vec::new();
+            let mut rest = digits.as_str();
+            while rest.len() > 3 {
+                let (head, tail) = rest.split_at(rest.len() - 3);
+                grouped.insert(0, tail.to_owned());
+                rest = head;
+            }
+            grouped.insert(0, rest.to_owned());
+            let value: Decimal = format!("{whole}.{cents}").parse().expect("a decimal");
+            prop_assert_eq!(number(&format!("{},{cents}", grouped.join("."))), Some(value.normalize()));
+            prop_assert_eq!(number(&format!("{}.{cents}", grouped.join(","))), Some(value.normalize()));
+            prop_assert_eq!(number(&format!("{},{cents}", grouped.join(" "))), Some(value.normalize()));
+        }
+    }
+}
