@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    classifier::dto::Suggestion,
     rules::dto::{OnFail, RuleType, Verdict, wire_enum},
     shared::{EmailId, IntentId, RuleId, TenantId},
 };
@@ -124,6 +125,9 @@ pub struct Classification {
     /// Intents that were tried before or after, and what kept them out.
     #[serde(default)]
     pub considered: Vec<Considered>,
+    /// What the tenant's classifier took it for, where no conditions held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Suggestion>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +137,10 @@ pub enum ClassificationMethod {
     Requested,
     /// Its match conditions held.
     Match,
+    /// No conditions held; it reads like the intent's examples.
+    Classifier,
+    /// A person said so.
+    Corrected,
     /// No intent was found.
     None,
 }

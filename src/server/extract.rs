@@ -172,6 +172,27 @@ impl Query {
     }
 }
 
+/// The two parameters of the path, in their order.
+#[derive(Debug)]
+pub struct PathIds<A, B>(pub A, pub B);
+
+impl<A: std::str::FromStr, B: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(Error::internal)?;
+        let mut params = params.iter();
+        let mut next =
+            || params.next().ok_or_else(|| Error::internal("the route has fewer than two parameters"));
+        let (first, second) = (next()?, next()?);
+        Ok(Self(parsed_id(first)?, parsed_id(second)?))
+    }
+}
+
+fn parsed_id<T: std::str::FromStr>((name, value): (&str, &str)) -> Result<T, Problem> {
+    value.parse().map_err(|_| Problem::invalid_field(name, format!("'{value}' is not a valid id")))
+}
+
 /// The one parameter of the path.
 #[derive(Debug)]
 pub struct PathId<T>(pub T);
@@ -181,11 +202,7 @@ impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let params = RawPathParams::from_request_parts(parts, state).await.map_err(Error::internal)?;
-        let (name, value) =
-            params.iter().next().ok_or_else(|| Error::internal("the route has no parameter"))?;
-        value
-            .parse()
-            .map(Self)
-            .map_err(|_| Problem::invalid_field(name, format!("'{value}' is not a valid id")).into())
+        let first = params.iter().next().ok_or_else(|| Error::internal("the route has no parameter"))?;
+        Ok(Self(parsed_id(first)?))
     }
 }

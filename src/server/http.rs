@@ -19,7 +19,7 @@ use tower_http::{
 use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
-    auth, dashboard, datasources, demo, emails, files, intents, rules,
+    auth, classifier, dashboard, datasources, demo, emails, files, intents, rules,
     shared::Problem,
     tenants,
 };
@@ -30,6 +30,7 @@ pub fn router(app: AppState) -> Router {
         .merge(tenants::server::rest::routes())
         .merge(intents::server::rest::routes())
         .merge(rules::server::rest::routes())
+        .merge(classifier::server::rest::routes())
         .merge(datasources::server::rest::routes())
         .merge(emails::server::rest::routes(app.config.max_message_bytes))
         .merge(dashboard::server::rest::routes())

@@ -15,7 +15,9 @@ use super::{
     http,
     vault::{self, Vault},
 };
-use crate::{auth::server::service as auth, demo, emails::server::worker};
+use crate::{
+    auth::server::service as auth, classifier::server::worker as training, demo, emails::server::worker,
+};
 
 /// What ends a start: a sentence for whoever started it.
 pub type Fatal = Box<dyn std::error::Error + Send + Sync>;
@@ -117,6 +119,7 @@ pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
 async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: bool) -> Result<(), Fatal> {
     let stop = CancellationToken::new();
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
+    let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let server = tokio::spawn({
         let (app, stop) = (app.clone(), stop.clone());
@@ -131,11 +134,12 @@ async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: 
     shutdown_signal().await;
     tracing::info!("stopping");
     stop.cancel();
-    let drained = tokio::time::timeout(DRAIN, async { tokio::join!(server, workers) }).await;
+    let drained = tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, training) }).await;
     match drained {
-        Ok((server, workers)) => {
+        Ok((server, workers, training)) => {
             server??;
             workers?;
+            training?;
         }
         Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),
     }

@@ -7,7 +7,7 @@ use leptos::config::LeptosOptions;
 use tokio::sync::Notify;
 
 use super::{Database, config::Config, vault::Vault};
-use crate::datasources::server::lookup::Lookups;
+use crate::{classifier::server::learned::Models, datasources::server::lookup::Lookups};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,10 @@ pub struct Inner {
     pub addr: SocketAddr,
     /// Rung when a job was written by this process, so that it need not wait for the database to say so.
     pub job_bell: Notify,
+    /// The trained classifiers in use.
+    pub models: Models,
+    /// Rung when examples were changed by this process.
+    pub training_bell: Notify,
 }
 
 impl AppState {
@@ -37,7 +41,17 @@ impl AppState {
         addr: SocketAddr,
     ) -> Self {
         let lookups = Lookups::new(&config);
-        let inner = Inner { config, database, vault, lookups, leptos, addr, job_bell: Notify::new() };
+        let inner = Inner {
+            config,
+            database,
+            vault,
+            lookups,
+            leptos,
+            addr,
+            job_bell: Notify::new(),
+            models: Models::default(),
+            training_bell: Notify::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 }

@@ -45,6 +45,10 @@ integer_id!(
     RuleId
 );
 integer_id!(
+    /// A text that shows what a message of an intent is like.
+    ExampleId
+);
+integer_id!(
     /// A person who can sign in, across tenants.
     UserId
 );

@@ -5,5 +5,5 @@ pub mod problem;
 pub mod template;
 pub mod validate;
 
-pub use ids::{ConfigId, DatasourceId, EmailId, IntentId, RuleId, TenantId, UserId};
+pub use ids::{ConfigId, DatasourceId, EmailId, ExampleId, IntentId, RuleId, TenantId, UserId};
 pub use problem::{FieldError, Problem};

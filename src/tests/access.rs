@@ -23,6 +23,8 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/intents",
         "/api/intents/1",
         "/api/intents/1/validation-rules",
+        "/api/intents/1/examples",
+        "/api/classifier",
         "/api/validation-rules",
         "/api/validation-rules/1",
         "/api/datasources",

@@ -28,6 +28,8 @@ async fn furnish(server: &TestServer, tenant: &str) -> Vec<(&'static str, String
     ]});
     let both = server.post(&format!("/api/intents/with-rules{q}"), &both).await.is(StatusCode::CREATED).body;
     let email = server.decide(tenant, message("a@b.example", "an order", "x")).await;
+    let examples = format!("/api/intents/{}/examples{q}", both["intent"]["intent_id"]);
+    server.post(&examples, &json!({"text": "where is my order"})).await.is(StatusCode::CREATED);
     vec![
         ("/api/datasource-configs/", config.to_string()),
         ("/api/datasources/", datasource.to_string()),
@@ -47,6 +49,7 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::GET, format!("{resource}{id}/raw")),
                 (Method::POST, format!("{resource}{id}/reprocess")),
                 (Method::POST, format!("{resource}{id}/decision")),
+                (Method::POST, format!("{resource}{id}/intent")),
             ]),
             _ => calls.extend([
                 (Method::PUT, format!("{resource}{id}")),
@@ -54,12 +57,19 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
             ]),
         }
         match *resource {
-            "/api/intents/" => calls.push((Method::GET, format!("{resource}{id}/validation-rules"))),
+            "/api/intents/" => calls.extend([
+                (Method::GET, format!("{resource}{id}/validation-rules")),
+                (Method::GET, format!("{resource}{id}/examples")),
+                (Method::POST, format!("{resource}{id}/examples")),
+                (Method::DELETE, format!("{resource}{id}/examples/1")),
+            ]),
             "/api/datasources/" => calls.push((Method::GET, format!("{resource}{id}/with-config"))),
             _ => {}
         }
         for (method, path) in calls {
             let body = match *resource {
+                _ if path.ends_with("/examples") => json!({"text": "x"}),
+                _ if path.ends_with("/intent") => json!({"intent_id": null}),
                 "/api/intents/" => json!({"name": "x"}),
                 "/api/datasources/" => json!({"name": "x", "datasource_type": "api", "connection_key": "x"}),
                 "/api/datasource-configs/" => {
@@ -90,6 +100,7 @@ async fn count(conn: &mut PgConnection, tenant: &str) -> Vec<i64> {
         "SELECT count(*) FROM validation_rules WHERE tenant_id = $1",
         "SELECT count(*) FROM emails WHERE tenant_id = $1 AND decision IS NOT NULL",
         "SELECT count(*) FROM verdicts WHERE tenant_id = $1",
+        "SELECT count(*) FROM intent_examples WHERE tenant_id = $1",
     ] {
         counts.push(sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await.unwrap());
     }
@@ -113,6 +124,7 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
         "/api/datasources",
         "/api/datasource-configs",
         "/api/emails",
+        "/api/classifier",
         "/api/stats",
     ] {
         for tenant in ["acme", "no_such_tenant"] {

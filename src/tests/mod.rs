@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod access;
+mod classifier;
+mod datasources;
 mod demo;
 mod engine;
 mod isolation;

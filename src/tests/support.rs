@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{dto::Role, server::service as auth},
+    classifier::server::worker as training,
     emails::server::worker,
     server::{AppState, Database, config::Config, database, http, vault::Vault},
     shared::TenantId,
@@ -116,6 +117,7 @@ impl TestServer {
     pub async fn start_with(vars: &[(&str, &str)]) -> Self {
         let server = Self::start_idle(vars).await;
         tokio::spawn(worker::work(server.app.clone(), server.stop.clone()));
+        tokio::spawn(training::work(server.app.clone(), server.stop.clone()));
         server
     }
 

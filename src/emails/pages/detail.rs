@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{actions::Actions, list::subject_of, marks::DecisionMark, verdict::Verdicts};
 use crate::{
     app::{tenant_page, use_tenant},
+    classifier::dto::{Suggestion, percent},
     emails::{
         api::{DecideEmail, ReprocessEmail, get_email},
         dto::{Classification, ClassificationMethod, Email, EmailDetail, EmailStatus},
@@ -164,10 +165,13 @@ fn Envelope(email: Email) -> impl IntoView {
 /// Why the message was taken to want this, and what kept the other intents out.
 #[component]
 fn WhyThisIntent(classification: Classification) -> impl IntoView {
-    let Classification { method, intent, because, considered } = classification;
+    let Classification { method, intent, because, considered, suggestion } = classification;
     let sentence = match (method, intent) {
         (ClassificationMethod::Requested, Some(intent)) => format!("{intent}: whoever sent it in named it."),
         (ClassificationMethod::Match, Some(intent)) => format!("{intent}: its conditions hold."),
+        (ClassificationMethod::Classifier, Some(intent)) => format!("{intent}: it reads like its examples."),
+        (ClassificationMethod::Corrected, Some(intent)) => format!("{intent}: a person chose it."),
+        (ClassificationMethod::Corrected, None) => "None: a person said that none fits.".to_owned(),
         _ => "No intent was found.".to_owned(),
     };
     let because = (!because.is_empty()).then(|| {
@@ -196,8 +200,54 @@ fn WhyThisIntent(classification: Classification) -> impl IntoView {
             <h2 id="why">"Why this intent"</h2>
             <p>{sentence}</p>
             {because}
+            {suggestion.map(|suggestion| view! { <Classifier suggestion/> })}
             {others}
         </section>
+    }
+}
+
+/// What the classifier took the message for: how sure it was, by which words, and what came next.
+#[component]
+fn Classifier(suggestion: Suggestion) -> impl IntoView {
+    let Suggestion { intent, probability, only_suggested, words, runners_up, .. } = suggestion;
+    let sentence = match only_suggested {
+        Some(why) => format!("It looks like {intent} ({} sure), but {why}.", percent(probability)),
+        None => format!("The classifier is {} sure of {intent}.", percent(probability)),
+    };
+    let facts = |lines: Vec<(String, String)>| {
+        let items = lines
+            .into_iter()
+            .map(|(name, value)| {
+                view! {
+                    <div class="facts__line">
+                        <dt>{name}</dt>
+                        <dd>{value}</dd>
+                    </div>
+                }
+            })
+            .collect_view();
+        view! { <dl class="facts">{items}</dl> }
+    };
+    let words: Vec<_> = words.into_iter().map(|word| (word.word, format!("+{:.2}", word.weight))).collect();
+    let next: Vec<_> = runners_up.into_iter().map(|next| (next.intent, percent(next.probability))).collect();
+    let words = (!words.is_empty()).then(|| {
+        view! {
+            <h3 class="group__title">"Words that speak for it"</h3>
+            {facts(words)}
+        }
+    });
+    let next = (!next.is_empty()).then(|| {
+        view! {
+            <h3 class="group__title">"Next likely"</h3>
+            {facts(next)}
+        }
+    });
+    view! {
+        <div data-testid="suggestion">
+            <p>{sentence}</p>
+            {words}
+            {next}
+        </div>
     }
 }
 

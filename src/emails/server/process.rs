@@ -8,11 +8,15 @@ use super::{
     repository::{self, Outcome},
 };
 use crate::{
+    classifier::{dto::percent, server::service as classifier},
     datasources::server::service as datasources,
     emails::dto::{Classification, ClassificationMethod, Decision},
     intents::{
         dto::Intent,
-        server::{matching, repository as intents},
+        server::{
+            matching::{self, Hints},
+            repository as intents,
+        },
     },
     rules::{
         dto::Verdict,
@@ -107,10 +111,12 @@ async fn prepare(app: &AppState, job: &Job) -> Result<Option<Prepared>> {
     }
     let Some(stored) = repository::take_up(&mut tx, job.email_id).await? else { return Ok(None) };
     let all = intents::active_by_priority(&mut tx).await?;
+    let learned = classifier::learned(app, &mut tx).await?;
     tx.commit().await?;
 
     let (_, parsed) = fields::parse_aside(stored.raw, stored.received_at).await;
-    let read = matching::read(parsed.fields, all, stored.requested_intent).await;
+    let hints = Hints { requested: stored.requested_intent, corrected_by: stored.corrected_by, learned };
+    let read = matching::read(parsed.fields, all, hints).await;
     let rules = match &read.intent {
         None => Vec::new(),
         Some(intent) => {
@@ -198,7 +204,19 @@ fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String
                 let why = prepared.classification.because.first().map_or("", String::as_str);
                 format!("No intent: {why}. A person should look at it.")
             }
-            _ => "No intent's match conditions hold. A person should look at it.".into(),
+            ClassificationMethod::Corrected => {
+                let why = prepared.classification.because.first().map_or("", String::as_str);
+                format!("No intent: {why}. A person should look at it.")
+            }
+            _ => match &prepared.classification.suggestion {
+                None => "No intent's match conditions hold. A person should look at it.".into(),
+                Some(found) => format!(
+                    "No intent's match conditions hold. It looks like {} ({}), but {}. A person should look at it.",
+                    found.intent,
+                    percent(found.probability),
+                    found.only_suggested.as_deref().unwrap_or("that intent is gone")
+                ),
+            },
         };
     };
     let deciding: Vec<&str> = judged

@@ -111,6 +111,8 @@ pub struct Stored {
     pub raw: Vec<u8>,
     pub received_at: DateTime<Utc>,
     pub requested_intent: Option<String>,
+    /// Who said so, if a person did; without a name they said that it belongs to no intent.
+    pub corrected_by: Option<String>,
 }
 
 /// `None` where the same message from the same source is there already.
@@ -242,12 +244,34 @@ pub async fn take_up(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stor
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "UPDATE emails SET status = 'processing' WHERE tenant_id = $1 AND email_id = $2 \
-         RETURNING raw, received_at, requested_intent",
+         RETURNING raw, received_at, requested_intent, corrected_by",
     )
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())
     .await
+}
+
+/// Notes which intent a person says the message has, and puts it back into the queue's sight. Its fields, as they
+/// were last read; `None` where there is no such message.
+pub async fn correct(
+    tx: &mut TenantTx,
+    id: EmailId,
+    intent: Option<&str>,
+    by: &str,
+) -> sqlx::Result<Option<Map<String, Value>>> {
+    let tenant = tx.tenant().clone();
+    let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
+        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4 \
+         WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(intent)
+    .bind(by)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(fields.map(|json| json.0))
 }
 
 /// Puts a message back into the queue's sight. `note` says what it waits for.

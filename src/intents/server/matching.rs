@@ -9,6 +9,7 @@ use std::{
 use regex::{Regex, RegexBuilder};
 
 use crate::{
+    classifier::server::learned::Learned,
     emails::{
         dto::{Classification, ClassificationMethod, Considered},
         server::fields::Fields,
@@ -68,11 +69,48 @@ pub struct Reading {
     pub fault: Option<String>,
 }
 
+/// What is known of a message's intent beside the message itself.
+#[derive(Debug, Default)]
+pub struct Hints {
+    /// The name of the intent that was asked for.
+    pub requested: Option<String>,
+    /// The person who said so; without a name they said that it belongs to no intent.
+    pub corrected_by: Option<String>,
+    /// The tenant's trained classifier.
+    pub learned: Option<Learned>,
+}
+
+/// Says that a person chose the intent, or none. What was requested was looked up as such before.
+fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classification, is_named: bool) {
+    if !is_named {
+        *classification = Classification {
+            method: ClassificationMethod::Corrected,
+            intent: None,
+            because: vec![format!("{by} said that it belongs to none")],
+            considered: Vec::new(),
+            suggestion: None,
+        };
+    } else if intent.is_some() {
+        classification.method = ClassificationMethod::Corrected;
+        classification.because = vec![format!("{by} said so")];
+    }
+}
+
 /// Classifies and extracts, away from the threads that answer requests: patterns may take their time.
-pub async fn read(mut fields: Fields, intents: Vec<Intent>, requested: Option<String>) -> Reading {
+pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Reading {
     let work = move || {
         let budget = Budget::new(PATIENCE);
-        let (intent, classification) = classify(&intents, requested.as_deref(), &fields, &budget);
+        let (intent, mut classification) = classify(&intents, hints.requested.as_deref(), &fields, &budget);
+        let intent = match (&hints.corrected_by, &hints.learned) {
+            (Some(by), _) => {
+                corrected(by, intent, &mut classification, hints.requested.is_some());
+                intent.filter(|_| hints.requested.is_some())
+            }
+            (None, Some(learned)) => {
+                intent.or_else(|| learned.classify(&intents, &fields, &mut classification))
+            }
+            (None, None) => intent,
+        };
         let intent = intent.cloned();
         let extractions = match &intent {
             Some(intent) => extract(&intent.extractors, &mut fields, &budget),
@@ -191,6 +229,7 @@ pub fn classify<'i>(
             intent: intent.map(|intent| intent.name.clone()),
             because,
             considered: Vec::new(),
+            suggestion: None,
         };
         return (intent, classification);
     }
@@ -215,6 +254,7 @@ pub fn classify<'i>(
                 intent: Some(intent.name.clone()),
                 because,
                 considered,
+                suggestion: None,
             },
         ),
         None => (
@@ -224,6 +264,7 @@ pub fn classify<'i>(
                 intent: None,
                 because: vec!["no intent's match conditions hold".into()],
                 considered,
+                suggestion: None,
             },
         ),
     }

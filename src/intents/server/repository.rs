@@ -18,6 +18,9 @@ struct Row {
     priority: i32,
     r#match: Json<MatchConditions>,
     extractors: Json<Vec<Extractor>>,
+    /// Not counted where a message is tried against the intents.
+    #[sqlx(default)]
+    examples_count: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -33,7 +36,7 @@ impl Row {
             priority: self.priority,
             conditions: self.r#match.0,
             extractors: self.extractors.0,
-            examples_count: 0,
+            examples_count: self.examples_count,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
@@ -50,7 +53,9 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Intent>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT * FROM intents WHERE tenant_id = $1 AND (NOT $2 OR is_active) \
+        "SELECT *, (SELECT count(*) FROM intent_examples e \
+         WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
+         FROM intents WHERE tenant_id = $1 AND (NOT $2 OR is_active) \
          AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(lower(description), lower($3)) > 0) \
          AND ($4::bigint IS NULL OR intent_id < $4) ORDER BY intent_id DESC LIMIT $5",
     )
@@ -78,11 +83,15 @@ pub async fn active_by_priority(tx: &mut TenantTx) -> sqlx::Result<Vec<Intent>> 
 
 pub async fn find(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<Option<Intent>> {
     let tenant = tx.tenant().clone();
-    let row: Option<Row> = sqlx::query_as("SELECT * FROM intents WHERE tenant_id = $1 AND intent_id = $2")
-        .bind(tenant.as_str())
-        .bind(id)
-        .fetch_optional(tx.conn())
-        .await?;
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT *, (SELECT count(*) FROM intent_examples e \
+         WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
+         FROM intents WHERE tenant_id = $1 AND intent_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
     Ok(row.map(|row| row.into_intent(tx)))
 }
 
@@ -118,7 +127,9 @@ pub async fn update(tx: &mut TenantTx, id: IntentId, input: &IntentInput) -> sql
     let tenant = tx.tenant().clone();
     let row: Option<Row> = sqlx::query_as(
         "UPDATE intents SET name = $3, description = $4, is_active = $5, priority = $6, match = $7, \
-         extractors = $8, updated_at = now() WHERE tenant_id = $1 AND intent_id = $2 RETURNING *",
+         extractors = $8, updated_at = now() WHERE tenant_id = $1 AND intent_id = $2 \
+         RETURNING *, (SELECT count(*) FROM intent_examples e \
+         WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count",
     )
     .bind(tenant.as_str())
     .bind(id)

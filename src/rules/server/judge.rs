@@ -166,7 +166,7 @@ fn expression(
         ))),
         // `row.x` where there is no row: the look-up found nothing.
         Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
-            found.map(|found| no_row(false, found)).ok_or_else(|| Unjudged::Datasource(text))
+            found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
         }
         Err(Fault::Missing(name)) if found.is_none() || expression.names_field(&name) => {
             Err(Unjudged::Message(Unrenderable::Missing(name)))

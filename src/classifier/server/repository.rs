@@ -1,0 +1,288 @@
+//! SQL of examples, settings and models.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{
+    classifier::{
+        dto::{Example, IntentExamples, Origin},
+        model::Report,
+    },
+    server::{TenantTx, database::WorkerTx},
+    shared::{EmailId, ExampleId, IntentId, TenantId},
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    example_id: ExampleId,
+    intent_id: Option<IntentId>,
+    text: String,
+    origin: Origin,
+    email_id: Option<EmailId>,
+    created_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn into_example(self, tx: &TenantTx) -> Example {
+        Example {
+            example_id: self.example_id,
+            tenant_id: tx.tenant().clone(),
+            intent_id: self.intent_id,
+            text: self.text,
+            origin: self.origin,
+            email_id: self.email_id,
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Newest first, before the id `before`.
+pub async fn list(
+    tx: &mut TenantTx,
+    intent: IntentId,
+    before: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<Example>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT example_id, intent_id, text, origin, email_id, created_at FROM intent_examples \
+         WHERE tenant_id = $1 AND intent_id = $2 AND ($3::bigint IS NULL OR example_id < $3) \
+         ORDER BY example_id DESC LIMIT $4",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_example(tx)).collect())
+}
+
+pub async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT count(*) FROM intent_examples WHERE tenant_id = $1")
+        .bind(tenant.as_str())
+        .fetch_one(tx.conn())
+        .await
+}
+
+/// By intent, in the order of their names; those of no intent last.
+pub async fn count_by_intent(tx: &mut TenantTx) -> sqlx::Result<Vec<IntentExamples>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<(Option<IntentId>, Option<String>, i64)> = sqlx::query_as(
+        "SELECT e.intent_id, i.name, count(*) FROM intent_examples e \
+         LEFT JOIN intents i ON i.tenant_id = e.tenant_id AND i.intent_id = e.intent_id \
+         WHERE e.tenant_id = $1 GROUP BY 1, 2 ORDER BY 2 NULLS LAST",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|(intent_id, name, count)| IntentExamples { intent_id, name, count }).collect())
+}
+
+pub async fn insert(tx: &mut TenantTx, intent: IntentId, text: &str) -> sqlx::Result<Example> {
+    let tenant = tx.tenant().clone();
+    let row: Row = sqlx::query_as(
+        "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin) \
+         VALUES ($1, $2, $3, $4, 'example') \
+         RETURNING example_id, intent_id, text, origin, email_id, created_at",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(text)
+    .bind(Sha256::digest(text).as_slice())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.into_example(tx))
+}
+
+/// A person's correction of a message, in the place of an earlier one. A text that is an example of the intent
+/// already stays that one.
+pub async fn correct(
+    tx: &mut TenantTx,
+    email: EmailId,
+    intent: Option<IntentId>,
+    text: &str,
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM intent_examples WHERE tenant_id = $1 AND email_id = $2")
+        .bind(tenant.as_str())
+        .bind(email)
+        .execute(tx.conn())
+        .await?;
+    if text.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin, email_id) \
+         VALUES ($1, $2, $3, $4, 'correction', $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(text)
+    .bind(Sha256::digest(text).as_slice())
+    .bind(email)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+pub async fn delete(tx: &mut TenantTx, intent: IntentId, example: ExampleId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "DELETE FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND example_id = $3",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(example)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Where the classifier stands: its settings, and its model without the bytes.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Status {
+    pub gate: f64,
+    pub is_stale: bool,
+    /// The model's revision; absent where there is none.
+    pub revision: Option<i64>,
+    pub trained_at: Option<DateTime<Utc>>,
+    pub report: Option<Json<Report>>,
+}
+
+/// `None` for a tenant that never had an example or a gate of its own.
+pub async fn status(tx: &mut TenantTx) -> sqlx::Result<Option<Status>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT s.gate, s.revision > s.trained_revision AS is_stale, c.revision, c.trained_at, c.report \
+         FROM classifier_settings s LEFT JOIN classifiers c ON c.tenant_id = s.tenant_id WHERE s.tenant_id = $1",
+    )
+    .bind(tenant.as_str())
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// The stored model of this revision.
+pub async fn model(tx: &mut TenantTx, revision: i64) -> sqlx::Result<Option<Vec<u8>>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT model FROM classifiers WHERE tenant_id = $1 AND revision = $2")
+        .bind(tenant.as_str())
+        .bind(revision)
+        .fetch_optional(tx.conn())
+        .await
+}
+
+pub async fn set_gate(tx: &mut TenantTx, gate: f64) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "INSERT INTO classifier_settings (tenant_id, gate) VALUES ($1, $2) \
+         ON CONFLICT (tenant_id) DO UPDATE SET gate = EXCLUDED.gate",
+    )
+    .bind(tenant.as_str())
+    .bind(gate)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// A claimed training.
+#[derive(Clone, Debug)]
+pub struct Training {
+    pub tenant: TenantId,
+    /// The lease: whoever has another one in the row has the training.
+    pub token: Uuid,
+}
+
+/// Claims the training that has waited longest: of examples that have rested for `quiet`, or changed without rest
+/// for `patience`.
+pub async fn claim(
+    tx: &mut WorkerTx,
+    quiet: Duration,
+    patience: Duration,
+    lease: Duration,
+) -> sqlx::Result<Option<Training>> {
+    let token = Uuid::new_v4();
+    let tenant: Option<String> = sqlx::query_scalar(
+        "UPDATE classifier_settings SET lock_token = $1, locked_until = now() + make_interval(secs => $4) \
+         WHERE tenant_id = ( \
+           SELECT tenant_id FROM classifier_settings WHERE stale_since IS NOT NULL \
+           AND (changed_at <= now() - make_interval(secs => $2) \
+                OR stale_since <= now() - make_interval(secs => $3)) \
+           AND (locked_until IS NULL OR locked_until < now()) \
+           ORDER BY stale_since LIMIT 1 FOR UPDATE SKIP LOCKED) \
+         RETURNING tenant_id",
+    )
+    .bind(token)
+    .bind(quiet.as_secs_f64())
+    .bind(patience.as_secs_f64())
+    .bind(lease.as_secs_f64())
+    .fetch_optional(tx.conn())
+    .await?;
+    tenant
+        .map(|tenant| {
+            let tenant = tenant.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok(Training { tenant, token })
+        })
+        .transpose()
+}
+
+/// The revision, and every example as it was then: the intent, if any, and the text.
+pub async fn examples(tx: &mut TenantTx) -> sqlx::Result<(i64, Vec<(Option<IntentId>, String)>)> {
+    let tenant = tx.tenant().clone();
+    // The row is locked against a change between the two reads; a change waits for milliseconds.
+    let revision: Option<i64> =
+        sqlx::query_scalar("SELECT revision FROM classifier_settings WHERE tenant_id = $1 FOR UPDATE")
+            .bind(tenant.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
+    let examples = sqlx::query_as(
+        "SELECT intent_id, text FROM intent_examples WHERE tenant_id = $1 ORDER BY example_id",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok((revision.unwrap_or_default(), examples))
+}
+
+/// Ends the training. `false` where it is no longer this worker's: then the transaction must not commit.
+pub async fn finish(tx: &mut TenantTx, training: &Training, revision: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE classifier_settings SET trained_revision = $3, lock_token = NULL, locked_until = NULL, \
+         stale_since = CASE WHEN revision > $3 THEN now() END WHERE tenant_id = $1 AND lock_token = $2",
+    )
+    .bind(training.tenant.as_str())
+    .bind(training.token)
+    .bind(revision)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores the model in the place of the one before. `None`: the examples do not suffice for one.
+pub async fn store(tx: &mut TenantTx, revision: i64, trained: Option<(&[u8], &Report)>) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let Some((model, report)) = trained else {
+        return sqlx::query("DELETE FROM classifiers WHERE tenant_id = $1")
+            .bind(tenant.as_str())
+            .execute(tx.conn())
+            .await
+            .map(drop);
+    };
+    sqlx::query(
+        "INSERT INTO classifiers (tenant_id, revision, model, report) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant_id) DO UPDATE SET revision = EXCLUDED.revision, model = EXCLUDED.model, \
+         report = EXCLUDED.report, trained_at = now()",
+    )
+    .bind(tenant.as_str())
+    .bind(revision)
+    .bind(model)
+    .bind(Json(report))
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}

@@ -1,0 +1,225 @@
+//! Business rules of examples and of the classifier.
+
+use std::sync::Arc;
+
+use super::{
+    gate,
+    learned::{Learned, text_of},
+    repository,
+};
+use crate::{
+    auth::server::authority::Permission,
+    classifier::{
+        dto::{Classifier, CurvePoint, Example, MAX_TEXT, State, TestAnswer, TextInput, percent},
+        model::{Model, Report},
+    },
+    emails::{
+        dto::{EmailStatus, Received},
+        server::{queue, repository as emails},
+    },
+    intents::server::{repository as active_intents, service as intents},
+    server::{AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    shared::{EmailId, ExampleId, IntentId, Problem, validate::Checks},
+};
+
+/// The gate of a tenant that set none.
+const DEFAULT_GATE: f64 = 0.95;
+/// What one tenant may have: training takes memory and time in proportion.
+const MAX_EXAMPLES: i64 = 20_000;
+
+/// Newest first.
+///
+/// # Errors
+/// 403, 404.
+pub async fn list(ctx: &TenantContext, intent: IntentId, page: Page<i64>) -> Result<Vec<Example>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    intents::find(&mut tx, intent).await?;
+    Ok(repository::list(&mut tx, intent, page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 403, 404, 409 for a text that is an example of the intent already, 422; 400 where there are too many.
+pub async fn add(ctx: &TenantContext, intent: IntentId, input: &TextInput) -> Result<Example> {
+    ctx.require(Permission::Configure)?;
+    let text = checked(input)?;
+    let mut tx = ctx.begin().await?;
+    intents::find(&mut tx, intent).await?;
+    if repository::count(&mut tx).await? >= MAX_EXAMPLES {
+        let sentence = format!("A tenant can have at most {MAX_EXAMPLES} examples. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    let example = repository::insert(&mut tx, intent, &text)
+        .await
+        .on_constraint("uq_eivs_intent_examples_text", || {
+            Problem::new(409, "This text is an example of the intent already")
+        })?;
+    tx.commit().await?;
+    ctx.app.training_bell.notify_one();
+    Ok(example)
+}
+
+/// # Errors
+/// 403, 404.
+pub async fn delete(ctx: &TenantContext, intent: IntentId, example: ExampleId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    if !repository::delete(&mut tx, intent, example).await? {
+        return Err(Problem::not_found("Example", example).into());
+    }
+    tx.commit().await?;
+    ctx.app.training_bell.notify_one();
+    Ok(())
+}
+
+/// A person's word on what a message is about: it becomes an example, and the message runs again with that intent,
+/// or with none.
+///
+/// # Errors
+/// 403, 404; 400 for an intent that is not there or not active.
+pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentId>) -> Result<Received> {
+    ctx.require(Permission::WorkMessages)?;
+    let not_found = || Problem::not_found("Email", email);
+    let mut tx = ctx.begin().await?;
+    let intent = match intent {
+        None => None,
+        Some(id) => {
+            let found = active_intents::find(&mut tx, id).await?;
+            let invalid = || Problem::business_rule("Invalid intent");
+            Some(found.filter(|intent| intent.is_active).ok_or_else(invalid)?)
+        }
+    };
+    // First the job, as a worker does: both take the two rows in the same order.
+    queue::enqueue(&mut tx, email).await.on_constraint("fk_eivs_jobs_email", not_found)?;
+    let name = intent.as_ref().map(|intent| intent.name.as_str());
+    let fields = emails::correct(&mut tx, email, name, &ctx.actor.label()).await?.ok_or_else(not_found)?;
+    let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let text = text_of(part("subject"), part("body"));
+    repository::correct(&mut tx, email, intent.map(|intent| intent.intent_id), &text).await?;
+    tx.commit().await?;
+    ctx.app.job_bell.notify_one();
+    ctx.app.training_bell.notify_one();
+    Ok(Received { email_id: email, status: EmailStatus::Queued, duplicate: false })
+}
+
+/// # Errors
+/// 403.
+pub async fn get(ctx: &TenantContext) -> Result<Classifier> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let examples = repository::count_by_intent(&mut tx).await?;
+    let status = repository::status(&mut tx).await?;
+    let gate = status.as_ref().map_or(DEFAULT_GATE, |status| status.gate);
+    let is_stale = status.as_ref().is_some_and(|status| status.is_stale);
+    let trained_at = status.as_ref().and_then(|status| status.trained_at);
+    let report = status.and_then(|status| status.report).map(|json| json.0);
+    let standing = gate::standing(&report.clone().unwrap_or_default(), gate);
+    Ok(Classifier {
+        state: match (&report, is_stale) {
+            (_, true) => State::Training,
+            (None, false) => State::None,
+            (Some(_), false) => State::Ready,
+        },
+        gate,
+        suggests_only: standing.point.is_none(),
+        why: standing.why,
+        threshold: standing.point.map(|point| point.threshold),
+        examples,
+        trained_at,
+        trained_on: report.as_ref().map_or(0, |report| report.examples),
+        accuracy: report.as_ref().map(|report| report.accuracy),
+        curve: report.map(curve).unwrap_or_default(),
+    })
+}
+
+fn curve(report: Report) -> Vec<CurvePoint> {
+    let point = |point: crate::classifier::model::Point| CurvePoint {
+        threshold: point.threshold,
+        decided: point.decided,
+        precision: point.precision,
+    };
+    report.curve.into_iter().map(point).collect()
+}
+
+/// # Errors
+/// 403, 422.
+pub async fn set_gate(ctx: &TenantContext, gate: f64) -> Result<Classifier> {
+    ctx.require(Permission::Configure)?;
+    if !(0.5..=1.0).contains(&gate) {
+        return Err(Problem::invalid_field("gate", "must be a number from 0.5 to 1").into());
+    }
+    let mut tx = ctx.begin().await?;
+    repository::set_gate(&mut tx, gate).await?;
+    tx.commit().await?;
+    get(ctx).await
+}
+
+/// What the classifier would say of a text. Nothing is stored.
+///
+/// # Errors
+/// 403, 422.
+pub async fn test(ctx: &TenantContext, input: &TextInput) -> Result<TestAnswer> {
+    ctx.require(Permission::Read)?;
+    let text = checked(input)?;
+    let mut tx = ctx.begin().await?;
+    let learned = learned(&ctx.app, &mut tx).await?;
+    let all = active_intents::active_by_priority(&mut tx).await?;
+    tx.commit().await?;
+    let Some(learned) = learned else {
+        let explanation = "There is no model yet: it needs examples of at least two intents.".into();
+        return Ok(TestAnswer { suggestion: None, explanation });
+    };
+    let suggestion = learned.suggest(&all, &text);
+    let explanation = match &suggestion {
+        None => "It is like no intent's examples, so the classifier says nothing.".into(),
+        Some(found) => {
+            let sure = format!("It looks like {} ({})", found.intent, percent(found.probability));
+            match &found.only_suggested {
+                None => format!("{sure}, and a message like it would get that intent."),
+                Some(why) => format!("{sure}, but {why}."),
+            }
+        }
+    };
+    Ok(TestAnswer { suggestion, explanation })
+}
+
+/// The tenant's trained model with what its gate allows, if there is one: from memory where it is the latest.
+///
+/// # Errors
+/// The database's.
+pub async fn learned(app: &AppState, tx: &mut TenantTx) -> Result<Option<Learned>> {
+    let Some(status) = repository::status(tx).await? else { return Ok(None) };
+    let (Some(revision), Some(report)) = (status.revision, status.report) else { return Ok(None) };
+    let tenant = tx.tenant().clone();
+    let model = match app.models.get(&tenant, revision) {
+        Some(model) => model,
+        None => {
+            let Some(stored) = repository::model(tx, revision).await? else { return Ok(None) };
+            let size = stored.len();
+            let read = tokio::task::spawn_blocking(move || Model::from_bytes(&stored)).await;
+            match read.map_err(Error::internal)? {
+                Ok(model) => {
+                    let model = Arc::new(model);
+                    app.models.keep(&tenant, revision, size, Arc::clone(&model));
+                    model
+                }
+                // Another version's form; the message is decided without it.
+                Err(error) => {
+                    tracing::error!(%tenant, %error, "the stored model cannot be read");
+                    return Ok(None);
+                }
+            }
+        }
+    };
+    Ok(Some(Learned::new(model, &report.0, status.gate)))
+}
+
+fn checked(input: &TextInput) -> Result<String, Problem> {
+    let mut checks = Checks::default();
+    let text = checks.text("text", input.text.trim(), MAX_TEXT);
+    if text.is_empty() {
+        checks.fault("text", "must not be empty");
+    }
+    checks.finish()?;
+    Ok(text)
+}

@@ -1,0 +1,301 @@
+//! Examples, training in the background, suggestions, the gate, corrections.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::support::{Answer, TestServer, eventually, message};
+use crate::auth::dto::Role;
+
+const RETURNS: [&str; 12] = [
+    "I want to return the shoes, they are too small",
+    "How can I send this jacket back?",
+    "please take the jacket back, it does not fit",
+    "I would like to return my order",
+    "can I return an item that I have worn once",
+    "send me a return label for the boots",
+    "the dress is the wrong size, I want to send it back",
+    "returning a pair of trousers, what do I do",
+    "may I give the lamp back and get my money",
+    "I changed my mind and want to return the chair",
+    "where do I send the parcel back to",
+    "return of my shirt, it is too large",
+];
+const INVOICES: [&str; 12] = [
+    "attached is our invoice for October",
+    "invoice 4711 is due on Friday, please pay",
+    "please find the bill for our services attached",
+    "reminder: your payment of invoice 12 is overdue",
+    "our bank details for the invoice have not changed",
+    "this month's invoice with the VAT number",
+    "invoice for the delivery of paper, 30 days net",
+    "please transfer the amount of the bill to our account",
+    "second reminder, the invoice has not been paid",
+    "the invoice total is 300 euro including VAT",
+    "we send you the invoice for the repair",
+    "payment is due, see the attached bill",
+];
+
+async fn intent(server: &TestServer, tenant: &str, name: &str) -> i64 {
+    let path = format!("/api/intents?tenant_id={tenant}");
+    server.post(&path, &json!({"name": name})).await.is(StatusCode::CREATED).id("intent_id")
+}
+
+async fn teach(server: &TestServer, tenant: &str, intent: i64, texts: &[&str]) {
+    for text in texts {
+        let path = format!("/api/intents/{intent}/examples?tenant_id={tenant}");
+        server.post(&path, &json!({"text": text})).await.is(StatusCode::CREATED);
+    }
+}
+
+async fn trained(server: &TestServer, tenant: &str, on: usize) -> Value {
+    eventually("the classifier is trained", async || {
+        let state = server.get(&format!("/api/classifier?tenant_id={tenant}")).await.is(StatusCode::OK).body;
+        (state["state"] == "ready" && state["trained_on"] == on).then_some(state)
+    })
+    .await
+}
+
+async fn set_gate(server: &TestServer, tenant: &str, gate: f64) -> Value {
+    let path = format!("/api/classifier?tenant_id={tenant}");
+    server.put(&path, &json!({"gate": gate})).await.is(StatusCode::OK).body
+}
+
+#[tokio::test]
+async fn it_suggests_from_examples_and_gives_the_intent_once_the_gate_is_reached() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let path = "/api/classifier?tenant_id=acme";
+    let empty = server.get(path).await.is(StatusCode::OK).body;
+    assert_eq!(
+        (&empty["state"], &empty["suggests_only"], &empty["gate"]),
+        (&json!("none"), &json!(true), &json!(0.95))
+    );
+    let returns = intent(&server, "acme", "Return request").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    teach(&server, "acme", returns, &RETURNS[..8]).await;
+    teach(&server, "acme", invoices, &INVOICES[..8]).await;
+    let state = trained(&server, "acme", 16).await;
+    assert_eq!(state["suggests_only"], true, "too few answers to measure it by: {state}");
+    let counted = server.get(&format!("/api/intents/{returns}?tenant_id=acme")).await.body;
+    assert_eq!(counted["examples_count"], 8);
+
+    let text = message("a@x.example", "Shoes", "I want to return the shoes, please send me a return label");
+    let email = server.decide("acme", text.clone()).await;
+    assert_eq!((&email["decision"], &email["intent"]), (&json!("review"), &Value::Null), "{email}");
+    let suggestion = &email["classification"]["suggestion"];
+    assert_eq!(suggestion["intent"], "Return request", "{email}");
+    assert!(
+        suggestion["words"].as_array().unwrap().iter().any(|word| word["word"] == "return"),
+        "{suggestion}"
+    );
+    assert_eq!(suggestion["runners_up"][0]["intent"], "Invoice");
+    let why = email["explanation"].as_str().unwrap();
+    assert!(why.contains("It looks like Return request (") && why.contains("only suggests until"), "{why}");
+
+    teach(&server, "acme", returns, &RETURNS[8..]).await;
+    teach(&server, "acme", invoices, &INVOICES[8..]).await;
+    trained(&server, "acme", 24).await;
+    let state = set_gate(&server, "acme", 0.6).await;
+    assert_eq!(state["suggests_only"], false, "{state}");
+    assert!(state["threshold"].is_number() && state["why"].as_str().unwrap().starts_with("It gives intents"));
+    let id = email["email_id"].as_str().unwrap();
+    server
+        .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme"), &json!({}))
+        .await
+        .is(StatusCode::ACCEPTED);
+    let email = server.decided("acme", id).await;
+    assert_eq!(email["classification"]["method"], "classifier", "{email}");
+    assert_eq!(
+        (&email["intent"]["name"], &email["decision"]),
+        (&json!("Return request"), &json!("accepted"))
+    );
+
+    // A stricter gate takes the right away at once.
+    let answer = server.put(path, &json!({"gate": 0.4})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.fields(), ["gate"]);
+    let test = "/api/classifier/test?tenant_id=acme";
+    let said =
+        server.post(test, &json!({"text": "please pay the attached invoice"})).await.is(StatusCode::OK).body;
+    assert_eq!(said["suggestion"]["intent"], "Invoice", "{said}");
+    let said = server.post(test, &json!({"text": "zzz qqq"})).await.is(StatusCode::OK).body;
+    assert_eq!(said["suggestion"], Value::Null, "{said}");
+    let bad = server.post(test, &json!({"text": " "})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bad.fields(), ["text"]);
+
+    // Its examples go with an intent, and an inactive or deleted intent is never suggested.
+    server.delete(&format!("/api/intents/{invoices}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    let state = eventually("the model goes", async || {
+        let state = server.get(path).await.body;
+        (state["state"] == "none").then_some(state)
+    })
+    .await;
+    assert_eq!(state["examples"].as_array().unwrap().len(), 1, "{state}");
+    server.delete("/api/tenants/acme").await.is(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_correction_decides_the_message_and_becomes_an_example() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    let email = server.decide("acme", message("a@x.example", "Boots", "They shall go back")).await;
+    let id = email["email_id"].as_str().unwrap();
+    let path = format!("/api/emails/{id}/intent?tenant_id=acme");
+    let examples = async |intent: i64| {
+        let path = format!("/api/intents/{intent}/examples?tenant_id=acme");
+        server.get(&path).await.is(StatusCode::OK).body.as_array().unwrap().clone()
+    };
+    for chosen in [invoices, returns] {
+        server.post(&path, &json!({"intent_id": chosen})).await.is(StatusCode::ACCEPTED);
+        let email = server.decided("acme", id).await;
+        assert_eq!((&email["intent"]["intent_id"], &email["decision"]), (&json!(chosen), &json!("accepted")));
+        assert_eq!(email["classification"]["method"], "corrected");
+        assert_eq!(email["classification"]["because"], json!(["API key test said so"]));
+    }
+    assert!(examples(invoices).await.is_empty(), "the later word replaces the earlier");
+    let kept = examples(returns).await;
+    assert_eq!((kept.len(), &kept[0]["text"]), (1, &json!("Boots\nThey shall go back")));
+    assert_eq!((&kept[0]["origin"], &kept[0]["email_id"]), (&json!("correction"), &json!(id)));
+    server.post(&path, &json!({"intent_id": null})).await.is(StatusCode::ACCEPTED);
+    let email = server.decided("acme", id).await;
+    assert_eq!((&email["intent"], &email["decision"]), (&Value::Null, &json!("review")));
+    assert_eq!(
+        email["explanation"],
+        "No intent: API key test said that it belongs to none. A person should look at it."
+    );
+    assert!(examples(returns).await.is_empty());
+    let state = server.get("/api/classifier?tenant_id=acme").await.body;
+    assert_eq!(state["examples"], json!([{"intent_id": null, "name": null, "count": 1}]));
+    // A correction stands when the message runs again.
+    server
+        .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme"), &json!({}))
+        .await
+        .is(StatusCode::ACCEPTED);
+    assert_eq!(server.decided("acme", id).await["classification"]["method"], "corrected");
+
+    for (body, status, field) in [
+        (json!({}), StatusCode::UNPROCESSABLE_ENTITY, "intent_id"),
+        (json!({"intent_id": "x"}), StatusCode::UNPROCESSABLE_ENTITY, "intent_id"),
+        (json!({"intent_id": 1, "more": 1}), StatusCode::UNPROCESSABLE_ENTITY, "more"),
+    ] {
+        assert_eq!(server.post(&path, &body).await.is(status).fields(), [field], "{body}");
+    }
+    let unknown = server.post(&path, &json!({"intent_id": 999_999})).await;
+    unknown.problem(StatusCode::BAD_REQUEST, "Invalid intent");
+    let nobody = "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/intent?tenant_id=acme";
+    server.post(nobody, &json!({"intent_id": returns})).await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn examples_are_listed_by_pages_unique_and_deleted() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    teach(&server, "acme", returns, &RETURNS[..3]).await;
+    let path = format!("/api/intents/{returns}/examples?tenant_id=acme");
+    let again = server.post(&path, &json!({"text": format!(" {} ", RETURNS[0])})).await;
+    again.problem(StatusCode::CONFLICT, "This text is an example of the intent already");
+    for bad in [
+        json!({"text": " "}),
+        json!({"text": "a".repeat(20_001)}),
+        json!({"text": "\u{0}"}),
+        json!({"text": 1}),
+    ] {
+        assert_eq!(server.post(&path, &bad).await.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["text"]);
+    }
+    let page = server.get(&format!("{path}&limit=2")).await.is(StatusCode::OK);
+    assert_eq!((page.body.as_array().unwrap().len(), &page.body[0]["text"]), (2, &json!(RETURNS[2])));
+    assert!(page.headers.contains_key("link"));
+    let example = page.body[0]["example_id"].as_i64().unwrap();
+    let other = intent(&server, "acme", "Other").await;
+    let elsewhere = format!("/api/intents/{other}/examples/{example}?tenant_id=acme");
+    server.delete(&elsewhere).await.problem(StatusCode::NOT_FOUND, &format!("Example {example} not found"));
+    let bad = server.delete(&format!("/api/intents/{returns}/examples/x?tenant_id=acme")).await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["example_id"]);
+    let own = format!("/api/intents/{returns}/examples/{example}?tenant_id=acme");
+    server.delete(&own).await.is(StatusCode::NO_CONTENT);
+    server.delete(&own).await.is(StatusCode::NOT_FOUND);
+    server.get("/api/intents/999999/examples?tenant_id=acme").await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_model_knows_its_own_tenants_examples_and_no_others() {
+    let server = TestServer::start().await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+    }
+    let returns = intent(&server, "acme", "Return request").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    teach(&server, "acme", returns, &RETURNS[..6]).await;
+    teach(&server, "acme", invoices, &INVOICES[..6]).await;
+    trained(&server, "acme", 12).await;
+    let state = server.get("/api/classifier?tenant_id=globex").await.is(StatusCode::OK).body;
+    assert_eq!((&state["state"], &state["examples"]), (&json!("none"), &json!([])));
+    let email = server.decide("globex", message("a@x.example", "Shoes", RETURNS[0])).await;
+    assert_eq!(email["classification"].get("suggestion"), None, "{email}");
+    // Not even where its intents are called the same.
+    let own = intent(&server, "globex", "Return request").await;
+    let other = intent(&server, "globex", "Parking").await;
+    teach(&server, "globex", own, &["badge for a visitor", "visitor badge please"]).await;
+    teach(&server, "globex", other, &["a parking space for Monday", "parking for a guest"]).await;
+    trained(&server, "globex", 4).await;
+    let test = "/api/classifier/test?tenant_id=globex";
+    let said = server.post(test, &json!({"text": RETURNS[0]})).await.is(StatusCode::OK).body;
+    let words = said["suggestion"]["words"].as_array().cloned().unwrap_or_default();
+    assert!(words.iter().all(|word| word["word"] != "shoes" && word["word"] != "return"), "{said}");
+
+    let key = server.key_of("globex", Role::Admin).await;
+    for tenant in ["acme", "globex"] {
+        let calls = [
+            (Method::GET, format!("/api/intents/{returns}/examples")),
+            (Method::POST, format!("/api/intents/{returns}/examples")),
+            (Method::DELETE, format!("/api/intents/{returns}/examples/1")),
+        ];
+        for (method, path) in calls {
+            let path = format!("{path}?tenant_id={tenant}");
+            let request = server.request(method, &path, Some(&key)).json(&json!({"text": "x"}));
+            Answer::of(request.send().await.unwrap()).await.is(StatusCode::NOT_FOUND);
+        }
+    }
+    // Another tenant's intent is as good as none.
+    let id = email["email_id"].as_str().unwrap();
+    let answer = server
+        .post(&format!("/api/emails/{id}/intent?tenant_id=globex"), &json!({"intent_id": returns}))
+        .await;
+    answer.problem(StatusCode::BAD_REQUEST, "Invalid intent");
+}
+
+#[tokio::test]
+async fn who_may_read_correct_and_teach() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    let email = server.decide("acme", message("a@x.example", "Boots", "x")).await;
+    let id = email["email_id"].as_str().unwrap();
+    let calls = [
+        (Method::GET, "/api/classifier".to_owned(), json!({}), Role::Viewer),
+        (Method::GET, format!("/api/intents/{returns}/examples"), json!({}), Role::Viewer),
+        (Method::POST, "/api/classifier/test".to_owned(), json!({"text": "x"}), Role::Viewer),
+        (Method::POST, format!("/api/emails/{id}/intent"), json!({"intent_id": returns}), Role::Operator),
+        (Method::PUT, "/api/classifier".to_owned(), json!({"gate": 0.9}), Role::Editor),
+        (Method::POST, format!("/api/intents/{returns}/examples"), json!({"text": "y"}), Role::Editor),
+        (Method::DELETE, format!("/api/intents/{returns}/examples/1"), json!({}), Role::Editor),
+    ];
+    for role in [Role::Viewer, Role::Operator, Role::Editor] {
+        let key = server.key_of("acme", role).await;
+        for (method, path, body, needed) in &calls {
+            let path = format!("{path}?tenant_id=acme");
+            let request = server.request(method.clone(), &path, Some(&key)).json(body);
+            let status = request.send().await.unwrap().status();
+            let refused = status == StatusCode::FORBIDDEN;
+            assert_eq!(refused, role.rank() < needed.rank(), "{method} {path} as {role}: {status}");
+        }
+    }
+    for (method, path, body, _) in &calls {
+        for query in ["", "?tenant_id=acme"] {
+            let request = server.request(method.clone(), &format!("{path}{query}"), None).json(body);
+            assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Every further kind of datasource, with the real thing: MariaDB, workbooks, JSON, OAuth, files over the API.
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode as Code},
+    routing::{get, post},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::support::{Answer, TestServer, eventually};
+use crate::auth::dto::Role;
+
+/// A datasource of acme with its config, by its id.
+async fn datasource(server: &TestServer, name: &str, kind: &str, mut config: Value) -> i64 {
+    config["name"] = name.into();
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let body = json!({"name": name, "datasource_type": kind, "connection_key": name});
+    server.post("/api/datasources?tenant_id=acme", &body).await.is(StatusCode::CREATED).id("datasource_id")
+}
+
+async fn preview(server: &TestServer, id: i64, conditions: Value, fields: Value) -> Value {
+    let path = format!("/api/datasources/{id}/preview?tenant_id=acme");
+    let body = json!({"conditions": conditions, "fields": fields});
+    server.post(&path, &body).await.is(StatusCode::OK).body
+}
+
+async fn test(server: &TestServer, id: i64) -> Value {
+    let path = format!("/api/datasources/{id}/test?tenant_id=acme");
+    server.post(&path, &json!({})).await.is(StatusCode::OK).body
+}
+
+async fn put_file(server: &TestServer, path: &str, bytes: impl Into<reqwest::Body>) -> Answer {
+    let path = format!("/api/files/{path}?tenant_id=acme");
+    Answer::of(server.request(Method::PUT, &path, Some(&server.key)).body(bytes).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn files_are_kept_replaced_looked_up_and_kept_while_they_are_used() {
+    let server = TestServer::start_with(&[("FILE_MAX_BYTES", "5000")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet().set_name("Customers").unwrap();
+    for (row, (email, orders)) in [("email", "orders"), ("ann@x.example", "12")].into_iter().enumerate() {
+        sheet.write(row as u32, 0, email).unwrap();
+        sheet.write(row as u32, 1, orders).unwrap();
+    }
+    let files: [(&str, Vec<u8>, Value); 4] = [
+        ("c.csv", "E-Mail;Name\nann@x.example;M\u{fc}ller\n".chars().map(|c| c as u8).collect(), json!({})),
+        (
+            "c.jsonl",
+            b"{\"email\": \"ann@x.example\", \"n\": 1}\n\n{\"email\": \"bob@x.example\"}\n".to_vec(),
+            json!({}),
+        ),
+        (
+            "in/c.json",
+            br#"{"data": [{"email": "ann@x.example", "tags": ["a"]}]}"#.to_vec(),
+            json!({"rows": "$.data[*]"}),
+        ),
+        ("c.xlsx", book.save_to_buffer().unwrap(), json!({"sheet": "Customers"})),
+    ];
+    for (path, bytes, settings) in files {
+        put_file(&server, path, bytes.clone()).await.is(StatusCode::CREATED);
+        put_file(&server, path, bytes).await.is(StatusCode::OK);
+        let mut connection = settings;
+        connection["path"] = path.into();
+        let name = path.replace(['.', '/'], "_");
+        let id =
+            datasource(&server, &name, "file", json!({"protocol": "file", "connection_json": connection}))
+                .await;
+        let column = if path == "c.csv" { "E-Mail" } else { "email" };
+        let found = preview(
+            &server,
+            id,
+            json!({"match": {column: "{{sender_email}}"}}),
+            json!({"sender_email": "ann@x.example"}),
+        )
+        .await;
+        assert_eq!(
+            (found["ok"].as_bool(), found["row_count"].as_u64()),
+            (Some(true), Some(1)),
+            "{path}: {found:#}"
+        );
+        let none = preview(
+            &server,
+            id,
+            json!({"query": format!("SELECT * FROM data WHERE \"{column}\" = ?"), "params": ["x"]}),
+            json!({}),
+        )
+        .await;
+        assert_eq!(none["row_count"], 0, "{path}: {none:#}");
+        let tested = test(&server, id).await;
+        assert_eq!(tested["ok"], true, "{path}: {tested:#}");
+        let refused = server.delete(&format!("/api/files/{path}?tenant_id=acme")).await;
+        refused.problem(
+            StatusCode::BAD_REQUEST,
+            &format!("File '{path}' cannot be deleted: it is used by '{name}'"),
+        );
+    }
+    let listed = server.get("/api/files?tenant_id=acme").await.is(StatusCode::OK).body;
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    assert_eq!(listed[0]["used_by"], json!(["c_csv"]));
+    assert_eq!(server.get("/api/files?tenant_id=globex").await.body, json!([]), "nobody else sees them");
+    let download = server.get("/api/files/in/c.json?tenant_id=acme").await.is(StatusCode::OK);
+    assert!(download.text.contains("ann@x.example"));
+    server.get("/api/files/in/c.json?tenant_id=globex").await.is(StatusCode::NOT_FOUND);
+
+    for (path, status) in [
+        ("big.csv", StatusCode::PAYLOAD_TOO_LARGE),
+        ("a.exe", StatusCode::UNPROCESSABLE_ENTITY),
+        ("..%2Fa.csv", StatusCode::UNPROCESSABLE_ENTITY),
+        (".hidden.csv", StatusCode::UNPROCESSABLE_ENTITY),
+        ("c.csv/below.csv", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let size = if path == "big.csv" { 6_000 } else { 10 };
+        put_file(&server, path, vec![b'x'; size]).await.is(status);
+    }
+    assert_eq!(server.get("/api/files?tenant_id=acme").await.body, listed, "what was refused left nothing");
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let request = server.request(Method::PUT, "/api/files/v.csv?tenant_id=acme", Some(&viewer));
+    Answer::of(request.body("a\n1\n").send().await.unwrap()).await.is(StatusCode::FORBIDDEN);
+    let request = server.request(Method::PUT, "/api/files/v.csv?tenant_id=acme", None);
+    Answer::of(request.body("a\n1\n").send().await.unwrap()).await.is(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_million_rows_are_loaded_once_and_found_by_index() {
+    use std::fmt::Write;
+    let server = TestServer::start_with(&[("LOOKUP_TIMEOUT_MS", "60000")]).await;
+    server.tenant("acme").await;
+    let mut text = String::from("email,orders\n");
+    for i in 0..1_000_000 {
+        writeln!(text, "user{i}@x.example,{i}").unwrap();
+    }
+    server.write_file("acme", "many.csv", text.as_bytes());
+    let id = datasource(
+        &server,
+        "many",
+        "file",
+        json!({"protocol": "file", "connection_json": {"path": "many.csv"}}),
+    )
+    .await;
+    for _ in 0..2 {
+        let found = preview(
+            &server,
+            id,
+            json!({"match": {"email": "{{sender_email}}"}}),
+            json!({"sender_email": "user999999@x.example"}),
+        )
+        .await;
+        assert_eq!(found["rows"][0]["orders"], 999_999, "{found:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_oauth_client_gets_one_token_and_a_new_one_when_it_is_refused() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let issued = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&issued);
+    let good = Arc::clone(&issued);
+    let router = Router::new()
+        .route(
+            "/token",
+            post(move |headers: HeaderMap, body: String| async move {
+                let basic =
+                    headers.get("authorization").and_then(|v| v.to_str().ok()) == Some("Basic aWQ6czNjcmV0");
+                if !basic || !body.contains("grant_type=client_credentials") || !body.contains("scope=read") {
+                    return (Code::UNAUTHORIZED, axum::Json(json!({"error": "invalid_client"})));
+                }
+                let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+                (
+                    Code::OK,
+                    axum::Json(
+                        json!({"access_token": format!("t{n}"), "token_type": "bearer", "expires_in": 3600}),
+                    ),
+                )
+            }),
+        )
+        .route(
+            "/items",
+            get(move |headers: HeaderMap| async move {
+                let latest = format!("Bearer t{}", good.load(Ordering::SeqCst));
+                match headers.get("authorization").and_then(|v| v.to_str().ok()) == Some(&latest) {
+                    true => (Code::OK, axum::Json(json!({"items": [{"id": 1}, {"id": 2}]}))),
+                    false => (Code::UNAUTHORIZED, axum::Json(json!({}))),
+                }
+            }),
+        );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    let config = |secret: &str| {
+        json!({"protocol": "http", "base_url": format!("http://{addr}"), "auth_type": "oauth", "auth_config":
+            {"token_url": format!("http://{addr}/token"), "client_id": "id", "client_secret": secret, "scope": "read"}})
+    };
+    let id = datasource(&server, "oauth", "api", config("s3cret")).await;
+    let items = json!({"path": "/items", "rows": "$.items[*]"});
+    for _ in 0..3 {
+        let found = preview(&server, id, items.clone(), json!({})).await;
+        assert_eq!(found["row_count"], 2, "{found:#}");
+        assert!(!found.to_string().contains("s3cret"));
+    }
+    assert_eq!(issued.load(Ordering::SeqCst), 1, "the token is kept");
+    issued.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(preview(&server, id, items.clone(), json!({})).await["ok"], false, "it was withdrawn");
+    assert_eq!(preview(&server, id, items.clone(), json!({})).await["ok"], true, "and a new one fetched");
+    let wrong = datasource(&server, "wrong", "api", config("wrong")).await;
+    let tested = test(&server, wrong).await;
+    assert_eq!(
+        (tested["ok"].as_bool(), tested["step"].as_str()),
+        (Some(false), Some("credentials")),
+        "{tested:#}"
+    );
+}
+
+/// A MariaDB of the test's own. It goes when the test ends.
+struct MariaDb {
+    process: Child,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl MariaDb {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let is_root =
+            std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+        let user = if is_root { "--user=mysql" } else { "--loose-user-is-me" };
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let installed = Command::new("mariadb-install-db")
+            .args([user, "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .arg(format!("--datadir={}", data.display()))
+            .output()
+            .expect("mariadb-install-db, from Debian's mariadb-server; ./dev test installs it");
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let program = ["/usr/sbin/mariadbd", "/usr/local/bin/mariadbd"];
+        let program =
+            program.into_iter().find(|path| std::path::Path::new(path).exists()).unwrap_or("mariadbd");
+        let process = Command::new(program)
+            .arg("--no-defaults")
+            .args([user, "--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=16M"])
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", folder.path().join("s").display()))
+            .arg(format!("--pid-file={}", folder.path().join("p").display()))
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { process, folder, port };
+        eventually("MariaDB answers", async || server.client("SELECT 1").status.success().then_some(()))
+            .await;
+        server
+    }
+
+    fn client(&self, sql: &str) -> std::process::Output {
+        Command::new("mariadb")
+            .args(["--no-defaults", "-uroot", "-e", sql])
+            .arg(format!("--socket={}", self.folder.path().join("s").display()))
+            .output()
+            .unwrap()
+    }
+
+    fn run(&self, sql: &str) {
+        let output = self.client(sql);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
+async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
+    let server = TestServer::start_with(&[("LOOKUP_TIMEOUT_MS", "1000")]).await;
+    server.tenant("acme").await;
+    let maria = MariaDb::start().await;
+    maria.run(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE orders (id bigint primary key, email varchar(100), \
+         amount decimal(20,2), placed date, paid tinyint(1), note text, doc json, raw blob); \
+         INSERT INTO orders VALUES (7, 'ann@x.example', 19.90, '2026-11-01', 1, 'x ? y', '{\"a\": 1}', x'00ff'); \
+         CREATE USER reader IDENTIFIED BY 'reader-pw'; GRANT SELECT, INSERT ON shop.* TO reader; \
+         CREATE FUNCTION shop.spend() RETURNS int DETERMINISTIC BEGIN DECLARE x int; SELECT SLEEP(30) INTO x; RETURN x; END",
+    );
+    let config = |port: u16, database: &str, password: &str| {
+        json!({"protocol": "mysql", "driver_family": "pymysql", "base_url": format!("mysql+pymysql://127.0.0.1:{port}/{database}"),
+            "auth_type": "basic", "auth_config": {"username": "reader", "password": password}})
+    };
+    let id = datasource(&server, "maria", "database", config(maria.port, "shop", "reader-pw")).await;
+    let row = preview(
+        &server,
+        id,
+        json!({"query": "SELECT * FROM orders WHERE email = $2 AND id = $1 AND note <> '?'", "params": ["{{order_number}}", "{{sender_email}}"]}),
+        json!({"order_number": "7", "sender_email": "ann@x.example"}),
+    )
+    .await;
+    assert_eq!(
+        row["rows"][0],
+        json!({"id": 7, "email": "ann@x.example", "amount": 19.9, "placed": "2026-11-01", "paid": 1, "note": "x ? y",
+            "doc": {"a": 1}, "raw": "2 bytes"}),
+        "{row:#}"
+    );
+    let hostile = json!({"query": "SELECT id FROM orders WHERE email = ?", "params": ["{{sender_email}}"]});
+    for value in ["' OR 1=1 -- ", "\\' OR 1=1 -- ", "x'; DROP TABLE orders; -- "] {
+        let none = preview(&server, id, hostile.clone(), json!({"sender_email": value})).await;
+        assert_eq!(none["row_count"], 0, "{none:#}");
+    }
+    let many = preview(&server, id, json!({"query": "SELECT seq FROM seq_1_to_1000"}), json!({})).await;
+    assert_eq!(
+        (many["row_count"].as_u64(), many["truncated"].as_bool()),
+        (Some(100), Some(true)),
+        "{many:#}"
+    );
+    let slow = preview(&server, id, json!({"query": "SELECT shop.spend()"}), json!({})).await;
+    assert_eq!(slow["ok"], false, "{slow:#}");
+    for query in [
+        "INSERT INTO orders (id) VALUES (8)",
+        "SELECT SLEEP(9)",
+        "SELECT 1; SELECT 2",
+        "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "SELECT 1 /*! INTO @a */",
+    ] {
+        let path = format!("/api/datasources/{id}/preview?tenant_id=acme");
+        let refused = server.post(&path, &json!({"conditions": {"query": query}})).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.query"], "{query}");
+    }
+
+    let tested = test(&server, id).await;
+    assert_eq!(
+        (tested["ok"].as_bool(), tested["warnings"].as_array().unwrap().len()),
+        (Some(true), 1),
+        "{tested:#}"
+    );
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (name, config, step) in [
+        ("wrong-password", config(maria.port, "shop", "nonsense-pw"), "credentials"),
+        ("wrong-database", config(maria.port, "nothing", "reader-pw"), "permission"),
+        ("wrong-port", config(closed, "shop", "reader-pw"), "port"),
+        ("wrong-name", json!({"protocol": "mysql", "base_url": "mysql://no-such-host.invalid/shop"}), "name"),
+        ("private", json!({"protocol": "mysql", "base_url": "mysql://169.254.169.254/shop"}), "name"),
+        ("no-file", json!({"protocol": "sqlite", "connection_json": {"path": "none.sqlite"}}), "file"),
+    ] {
+        let id = datasource(&server, name, "database", config).await;
+        let tested = test(&server, id).await;
+        assert_eq!(
+            (tested["ok"].as_bool(), tested["step"].as_str()),
+            (Some(false), Some(step)),
+            "{name}: {tested:#}"
+        );
+        assert!(!tested.to_string().contains("-pw"), "{tested:#}");
+    }
+}
+
+/// A secret was entered for one address, and does not follow the config to another.
+#[tokio::test]
+async fn a_masked_secret_stays_with_its_address() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let config = |url: &str, token: &str| json!({"name": "api", "protocol": "https", "base_url": url, "auth_type": "bearer", "auth_config": {"token": token}});
+    let made = server
+        .post("/api/datasource-configs?tenant_id=acme", &config("https://a.example/v1", "s3cret"))
+        .await;
+    let path = format!("/api/datasource-configs/{}?tenant_id=acme", made.id("config_id"));
+    server.put(&path, &config("https://a.example/v2", "********")).await.is(StatusCode::OK);
+    for url in ["https://evil.example/v1", "http://a.example/v1", "https://a.example:8443/v1"] {
+        let refused = server.put(&path, &config(url, "********")).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["auth_config.token"], "{url}");
+    }
+    server.put(&path, &config("https://b.example/v1", "another")).await.is(StatusCode::OK);
+}
