@@ -165,8 +165,13 @@ fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         }
         "BLOB" | "TINYBLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BINARY" | "VARBINARY" | "GEOMETRY" => {
+            // A text with a binary collation says that it is a BLOB, too; MariaDB's JSON is one.
             let bytes: Vec<u8> = row.try_get_unchecked(i).map_err(failed)?;
-            format!("{} bytes", bytes.len()).into()
+            match String::from_utf8(bytes) {
+                Ok(text) if !text.contains('\0') => text.into(),
+                Ok(text) => format!("{} bytes", text.len()).into(),
+                Err(error) => format!("{} bytes", error.as_bytes().len()).into(),
+            }
         }
         "DECIMAL" => super::number(&row.try_get_unchecked::<String, _>(i).map_err(failed)?),
         _ => {
