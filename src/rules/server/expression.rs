@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     datasources::server::lookup::Rows,
     emails::server::fields::Fields,
-    intents::dto::{Extractor, FieldType, is_message_field},
+    intents::dto::{Extractor, FieldType, MESSAGE_FIELDS, is_message_field},
 };
 
 /// What an expression can name.
@@ -115,19 +115,7 @@ impl Expression {
             return Err("names rows, and nothing is looked up".into());
         }
         let mut fields = Fields::default();
-        for name in [
-            "sender_email",
-            "sender_domain",
-            "sender_name",
-            "recipient_email",
-            "reply_to",
-            "subject",
-            "body",
-            "message_id",
-            "received_at",
-            "attachment_count",
-            "attachment_names",
-        ] {
+        for name in MESSAGE_FIELDS {
             fields.set(name, "1");
         }
         for extractor in extractors {
