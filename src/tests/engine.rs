@@ -506,3 +506,67 @@ async fn a_sqlite_file_is_neither_written_nor_attached_nor_kept_busy() {
     assert_eq!(verdicts(&email), ["error"; 3], "{email:#}");
     assert!(email["verdicts"][0]["reason"].as_str().unwrap().contains("longer than is allowed"));
 }
+
+/// The rule types that judge by list, bounds and expression, on the message's own typed fields and on rows.
+#[tokio::test]
+async fn lists_bounds_and_expressions_judge_fields_and_rows() {
+    let bench = Bench::new(&[]).await;
+    bench.server.write_file(
+        "acme",
+        "limits.csv",
+        b"email,limit,since,tier\nann@x.example,1500.00,2026-01-31,gold\n",
+    );
+    let id = bench
+        .datasource("file", json!({"protocol": "file", "connection_json": {"path": "limits.csv"}}))
+        .await;
+    let by_sender = json!({"match": {"email": "{{sender_email}}"}});
+    let with = |extra: Value| {
+        let mut conditions = by_sender.clone();
+        conditions.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        conditions
+    };
+    let rules = [
+        json!({"rule_type": "one_of", "datasource_id": id, "conditions": with(json!({"column": "tier", "expected": ["gold", "silver"]}))}),
+        json!({"rule_type": "compare", "field_name": "total", "datasource_id": id, "conditions": with(json!({"column": "limit", "op": ">=", "as": "money"}))}),
+        json!({"rule_type": "compare", "datasource_id": id, "conditions": with(json!({"column": "since", "op": "between", "expected": ["2026-01-01", "2026-12-31"], "as": "date"}))}),
+        json!({"rule_type": "expression", "datasource_id": id, "conditions": with(json!({"expression": "fields.total.amount <= row.limit && row.tier == 'gold'"}))}),
+        json!({"rule_type": "one_of", "conditions": {"expected": ["ANN@x.example"], "ignore_case": true}}),
+    ];
+    let rules: Vec<Value> = rules
+        .into_iter()
+        .zip(1..)
+        .map(|(mut rule, place)| {
+            rule["priority"] = place.into();
+            if rule.get("field_name").is_none() {
+                rule["field_name"] = "sender_email".into();
+            }
+            rule
+        })
+        .collect();
+    let body = json!({
+        "intent": {
+            "name": "Orders",
+            "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]},
+            "extractors": [{"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"}]
+        },
+        "validation_rules": rules
+    });
+    bench.server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let ann = bench.ask("ann@x.example", "order for 1.234,50 EUR").await;
+    assert_eq!(verdicts(&ann), ["pass"; 5], "{ann:#}");
+    let much = bench.ask("ann@x.example", "order for 1,600.00 EUR").await;
+    assert_eq!(verdicts(&much), ["pass", "fail", "pass", "fail", "pass"], "{much:#}");
+    let unread = bench.ask("ann@x.example", "order for a lot").await;
+    assert_eq!(verdicts(&unread), ["pass", "fail", "pass", "fail", "pass"], "{unread:#}");
+    assert_eq!(unread["verdicts"][1]["reason"], "no total in the message");
+    let bob = bench.ask("bob@x.example", "order for 5 EUR").await;
+    assert_eq!(verdicts(&bob), ["fail"; 5], "{bob:#}");
+    let bad = json!({"intent_id": ann["intent"]["intent_id"], "field_name": "subject", "rule_type": "expression",
+        "conditions": {"expression": "fields.total > 5"}});
+    let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &bad).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expression"]);
+    let nul = json!({"intent_id": ann["intent"]["intent_id"], "field_name": "subject", "rule_type": "equals",
+        "conditions": {"expected": "a\0b"}});
+    let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &nul).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expected"]);
+}

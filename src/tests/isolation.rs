@@ -247,6 +247,24 @@ async fn a_cancelled_request_leaves_no_tenant_behind() {
     assert_eq!(setting, None);
 }
 
+/// Nor does one that was called off while its transaction began.
+#[tokio::test]
+async fn a_begin_that_is_called_off_leaves_no_tenant_behind() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "1")]).await;
+    let acme = server.tenant("acme").await;
+    for micros in (0..3_000).step_by(50) {
+        let begun = server.app.database.tenant(&acme);
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(micros), begun).await;
+        let mut tx = server.app.database.instance().await.unwrap();
+        let setting: Option<String> =
+            sqlx::query_scalar("SELECT nullif(current_setting('app.tenant_id', true), '')")
+                .fetch_one(tx.conn())
+                .await
+                .unwrap();
+        assert_eq!(setting, None, "called off after {micros} µs");
+    }
+}
+
 async fn tenant_tables(conn: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
