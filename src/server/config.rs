@@ -200,9 +200,14 @@ impl Config {
         }
     }
 
+    /// The folder that holds each tenant's.
+    pub fn files_root(&self) -> PathBuf {
+        self.data_dir.join("files")
+    }
+
     /// The folder of a tenant's files.
     pub fn files_dir(&self, tenant: &crate::shared::TenantId) -> PathBuf {
-        self.data_dir.join("files").join(tenant.as_str())
+        self.files_root().join(tenant.as_str())
     }
 }
 

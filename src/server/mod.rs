@@ -1,5 +1,6 @@
 //! What every feature's server side stands on. Compiled for the server only.
 
+pub mod aside;
 pub mod cli;
 pub mod config;
 pub mod context;

@@ -28,6 +28,13 @@ pub enum Fenced {
     Unresolved(String),
 }
 
+impl Fenced {
+    /// The fence's word, where it is what an HTTP client's error comes from.
+    pub fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    }
+}
+
 impl Fence {
     pub fn new(allowed: &[IpNet]) -> Self {
         Self { allowed: allowed.into() }
@@ -39,6 +46,17 @@ impl Fence {
         let canonical = canonical(ip);
         let open = self.allowed.iter().any(|net| net.contains(&canonical) || net.contains(&ip));
         if open || is_public(canonical) { Ok(()) } else { Err(Fenced::Forbidden(ip)) }
+    }
+
+    /// Checks a URL's host where it is a literal address, which a resolver never sees.
+    ///
+    /// # Errors
+    /// `Fenced::Forbidden`.
+    pub fn check_literal(&self, url: &url::Url) -> Result<(), Fenced> {
+        match url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok()) {
+            Some(ip) => self.check(ip),
+            None => Ok(()),
+        }
     }
 
     /// The first address of a host that may be reached; a host with any address out of bounds is refused

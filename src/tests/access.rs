@@ -32,6 +32,8 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/datasources/1/with-config",
         "/api/datasource-configs",
         "/api/datasource-configs/1",
+        "/api/files",
+        "/api/files/a.csv",
         "/api/emails",
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057",
         "/api/stats",

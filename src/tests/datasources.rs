@@ -385,3 +385,54 @@ async fn a_masked_secret_stays_with_its_address() {
     }
     server.put(&path, &config("https://b.example/v1", "another")).await.is(StatusCode::OK);
 }
+
+/// What an attacker would try first, on every call that files and trials have.
+#[tokio::test]
+async fn files_and_trials_are_for_editors_of_the_tenant_and_bounded() {
+    let server = TestServer::start_with(&[("FILE_MAX_BYTES", "1000000")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    put_file(&server, "a.csv", "email\nann@x.example\n").await.is(StatusCode::CREATED);
+    let config = json!({"protocol": "file", "connection_json": {"path": "a.csv"}});
+    let id = datasource(&server, "a", "file", config).await;
+    let look_up = json!({"conditions": {"match": {"email": "x"}}});
+    let calls = [
+        (Method::GET, "/api/files".to_owned(), json!(null), true),
+        (Method::GET, "/api/files/a.csv".to_owned(), json!(null), false),
+        (Method::PUT, "/api/files/b.csv".to_owned(), json!([1]), false),
+        (Method::DELETE, "/api/files/a.csv".to_owned(), json!(null), false),
+        (Method::POST, format!("/api/datasources/{id}/test"), json!({}), false),
+        (Method::POST, format!("/api/datasources/{id}/preview"), look_up, false),
+    ];
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let stranger = server.key_of("globex", Role::Admin).await;
+    for (method, path, body, viewer_may) in calls {
+        let send = async |tenant: &str, key: Option<&str>| {
+            let path = format!("{path}?tenant_id={tenant}");
+            let request = server.request(method.clone(), &path, key).json(&body);
+            Answer::of(request.send().await.unwrap()).await.status
+        };
+        assert_eq!(send("acme", None).await, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(send("acme", Some(&stranger)).await, StatusCode::NOT_FOUND, "{method} {path}");
+        let status = send("acme", Some(&viewer)).await;
+        let expected = if viewer_may { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(status, expected, "{method} {path}");
+        // In the stranger's own tenant there is neither the file nor the datasource.
+        if !path.ends_with("/files") && method != Method::PUT {
+            assert_eq!(send("globex", Some(&stranger)).await, StatusCode::NOT_FOUND, "{method} {path}");
+        }
+    }
+    put_file(&server, "big.csv", vec![b'x'; 10 << 20]).await.is(StatusCode::PAYLOAD_TOO_LARGE);
+    let preview = format!("/api/datasources/{id}/preview?tenant_id=acme");
+    for (body, status) in [
+        (json!({"conditions": {"match": {"email": "x".repeat(10 << 20)}}}), StatusCode::PAYLOAD_TOO_LARGE),
+        (json!({"conditions": {"match": {"email": "a\0b"}}}), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({"conditions": {"query": "SELECT '{{subject}}'"}}), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({"conditions": {"query": "DELETE FROM data"}}), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({"conditions": {"match": {"email": "{{sender_email}}"}}}), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        server.post(&preview, &body).await.is(status);
+    }
+    let listed = server.get("/api/files?tenant_id=acme").await.body;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "nothing was added, and nothing taken away: {listed}");
+}

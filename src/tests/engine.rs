@@ -46,6 +46,13 @@ impl Bench {
 
     /// The intent with these rules; each gets a priority by its place.
     async fn rules(&self, rules: &[Value]) {
+        let order_number =
+            json!({"name": "order_number", "field": "subject_and_body", "pattern": "#([0-9]+)"});
+        self.rules_with(&order_number, rules).await;
+    }
+
+    /// As `rules`, with another extractor.
+    async fn rules_with(&self, extractor: &Value, rules: &[Value]) {
         let rules: Vec<Value> = rules
             .iter()
             .zip(1..)
@@ -64,7 +71,7 @@ impl Bench {
             "intent": {
                 "name": "Orders",
                 "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]},
-                "extractors": [{"name": "order_number", "field": "subject_and_body", "pattern": "#([0-9]+)"}]
+                "extractors": [extractor]
             },
             "validation_rules": rules
         });
@@ -532,26 +539,8 @@ async fn lists_bounds_and_expressions_judge_fields_and_rows() {
         json!({"rule_type": "expression", "datasource_id": id, "conditions": with(json!({"expression": "fields.total.amount <= row.limit && row.tier == 'gold'"}))}),
         json!({"rule_type": "one_of", "conditions": {"expected": ["ANN@x.example"], "ignore_case": true}}),
     ];
-    let rules: Vec<Value> = rules
-        .into_iter()
-        .zip(1..)
-        .map(|(mut rule, place)| {
-            rule["priority"] = place.into();
-            if rule.get("field_name").is_none() {
-                rule["field_name"] = "sender_email".into();
-            }
-            rule
-        })
-        .collect();
-    let body = json!({
-        "intent": {
-            "name": "Orders",
-            "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]},
-            "extractors": [{"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"}]
-        },
-        "validation_rules": rules
-    });
-    bench.server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let total = json!({"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"});
+    bench.rules_with(&total, &rules).await;
     let ann = bench.ask("ann@x.example", "order for 1.234,50 EUR").await;
     assert_eq!(verdicts(&ann), ["pass"; 5], "{ann:#}");
     let much = bench.ask("ann@x.example", "order for 1,600.00 EUR").await;

@@ -228,6 +228,15 @@ async fn the_policies_hold_where_the_filter_is_forgotten() {
     }
 }
 
+/// The tenant that the pool's next connection still knows.
+async fn tenant_left_behind(server: &TestServer) -> Option<String> {
+    let mut tx = server.app.database.instance().await.unwrap();
+    sqlx::query_scalar("SELECT nullif(current_setting('app.tenant_id', true), '')")
+        .fetch_one(tx.conn())
+        .await
+        .unwrap()
+}
+
 /// A connection that a cancelled request gave back knows no tenant.
 #[tokio::test]
 async fn a_cancelled_request_leaves_no_tenant_behind() {
@@ -238,13 +247,7 @@ async fn a_cancelled_request_leaves_no_tenant_behind() {
         sqlx::query("SELECT pg_sleep(0.5)").execute(tx.conn()).await
     });
     assert!(cancelled.await.is_err());
-    let mut tx = server.app.database.instance().await.unwrap();
-    let setting: Option<String> =
-        sqlx::query_scalar("SELECT nullif(current_setting('app.tenant_id', true), '')")
-            .fetch_one(tx.conn())
-            .await
-            .unwrap();
-    assert_eq!(setting, None);
+    assert_eq!(tenant_left_behind(&server).await, None);
 }
 
 /// Nor does one that was called off while its transaction began.
@@ -255,13 +258,7 @@ async fn a_begin_that_is_called_off_leaves_no_tenant_behind() {
     for micros in (0..3_000).step_by(50) {
         let begun = server.app.database.tenant(&acme);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(micros), begun).await;
-        let mut tx = server.app.database.instance().await.unwrap();
-        let setting: Option<String> =
-            sqlx::query_scalar("SELECT nullif(current_setting('app.tenant_id', true), '')")
-                .fetch_one(tx.conn())
-                .await
-                .unwrap();
-        assert_eq!(setting, None, "called off after {micros} µs");
+        assert_eq!(tenant_left_behind(&server).await, None, "called off after {micros} µs");
     }
 }
 

@@ -211,7 +211,12 @@ pub fn endpoint(
     match protocol.to_ascii_lowercase().as_str() {
         "postgresql" | "postgres" => {
             drivers(&["psycopg2", "psycopg", "asyncpg", "sqlx", "postgresql"])?;
-            Ok(Endpoint::Postgres(database(base_url, "postgres", 5432, settings(connection_json)?)?))
+            Ok(Endpoint::Postgres(database(
+                base_url,
+                ["postgresql", "postgres"],
+                5432,
+                settings(connection_json)?,
+            )?))
         }
         "mysql" | "mariadb" => {
             drivers(&[
@@ -225,8 +230,11 @@ pub fn endpoint(
                 "mysql",
                 "sqlx",
             ])?;
-            let scheme = if protocol.eq_ignore_ascii_case("mariadb") { "mariadb" } else { "mysql" };
-            Ok(Endpoint::MySql(database(base_url, scheme, 3306, settings(connection_json)?)?))
+            let schemes = match protocol.eq_ignore_ascii_case("mariadb") {
+                true => ["mariadb", "mysql"],
+                false => ["mysql", "mariadb"],
+            };
+            Ok(Endpoint::MySql(database(base_url, schemes, 3306, settings(connection_json)?)?))
         }
         "sqlite" => {
             drivers(&["sqlx", "sqlite", "sqlite3", "aiosqlite"])?;
@@ -256,7 +264,7 @@ fn settings<T: serde::de::DeserializeOwned>(json: &Map<String, Value>) -> Result
 
 fn database(
     base_url: Option<&str>,
-    scheme: &str,
+    schemes: [&str; 2],
     default_port: u16,
     settings: DatabaseSettings,
 ) -> Result<DatabaseEndpoint, Problem> {
@@ -265,13 +273,8 @@ fn database(
     if let Some(url) = &url {
         // As people write it elsewhere: postgresql+psycopg2://, mysql+pymysql://.
         let given = url.scheme().split('+').next().unwrap_or_default();
-        let fits = match scheme {
-            "postgres" => matches!(given, "postgres" | "postgresql"),
-            _ => matches!(given, "mysql" | "mariadb"),
-        };
-        if !fits {
-            let scheme = if scheme == "postgres" { "postgresql" } else { scheme };
-            return Err(Problem::invalid_field("base_url", format!("must begin with {scheme}://")));
+        if !schemes.contains(&given) {
+            return Err(Problem::invalid_field("base_url", format!("must begin with {}://", schemes[0])));
         }
         if url.query().is_some() {
             return Err(Problem::invalid_field("base_url", "must have no ?options"));

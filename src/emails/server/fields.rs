@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
 use serde_json::{Map, Value};
 
-use crate::intents::dto::FieldType;
+use crate::{intents::dto::FieldType, server::aside};
 
 /// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,14 +80,11 @@ pub struct Parsed {
 
 /// As `parse`, away from the threads that answer requests: a large message takes a while.
 pub async fn parse_aside(raw: Vec<u8>, received_at: chrono::DateTime<chrono::Utc>) -> (Vec<u8>, Parsed) {
-    let work = move || {
+    aside::run(move || {
         let parsed = parse(&raw, received_at);
         (raw, parsed)
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    })
+    .await
 }
 
 /// Reads a message (RFC 5322, MIME) with mail-parser. Never fails: what cannot be read is told and kept.

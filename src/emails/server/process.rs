@@ -200,11 +200,7 @@ fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String
     }
     let Some(intent) = &prepared.intent else {
         return match prepared.classification.method {
-            ClassificationMethod::Requested => {
-                let why = prepared.classification.because.first().map_or("", String::as_str);
-                format!("No intent: {why}. A person should look at it.")
-            }
-            ClassificationMethod::Corrected => {
+            ClassificationMethod::Requested | ClassificationMethod::Corrected => {
                 let why = prepared.classification.because.first().map_or("", String::as_str);
                 format!("No intent: {why}. A person should look at it.")
             }

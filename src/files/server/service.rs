@@ -10,7 +10,7 @@ use crate::{
     auth::server::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{Error, Result, TenantContext},
+    server::{Error, Result, TenantContext, aside},
     shared::Problem,
 };
 
@@ -19,12 +19,7 @@ const ENDINGS: [&str; 12] =
     ["csv", "tsv", "txt", "xlsx", "xlsm", "json", "jsonl", "ndjson", "sqlite", "sqlite3", "db", "geojson"];
 
 fn store(ctx: &TenantContext) -> Store {
-    Store::new(&ctx.app.config.data_dir.join("files"), &ctx.tenant)
-}
-
-/// Runs what blocks away from the threads that answer requests.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(Error::internal)
+    Store::new(ctx.app.config.files_dir(&ctx.tenant))
 }
 
 /// By path.
@@ -35,7 +30,7 @@ pub async fn list(ctx: &TenantContext) -> Result<Vec<TenantFile>> {
     ctx.require(Permission::Read)?;
     let users = users(ctx).await?;
     let store = store(ctx);
-    let entries = aside(move || store.list()).await?;
+    let entries = aside::run(move || store.list()).await.map_err(Error::internal)?;
     Ok(entries.into_iter().map(|entry| shown(entry, &users)).collect())
 }
 
@@ -44,7 +39,7 @@ pub async fn list(ctx: &TenantContext) -> Result<Vec<TenantFile>> {
 pub async fn open(ctx: &TenantContext, path: &str) -> Result<std::fs::File> {
     ctx.require(Permission::Configure)?;
     let (store, wanted) = (store(ctx), path.to_owned());
-    let opened = tokio::task::spawn_blocking(move || store.open(&wanted)).await.map_err(Error::internal)?;
+    let opened = aside::run(move || store.open(&wanted)).await;
     match opened {
         Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
         // Whatever is out of bounds is not there.
@@ -69,8 +64,9 @@ pub async fn put(ctx: &TenantContext, path: &str, body: Body) -> Result<(TenantF
     let stored: u64 = {
         let files = files.clone();
         let others = path.to_owned();
-        aside(move || files.list())
-            .await?
+        aside::run(move || files.list())
+            .await
+            .map_err(Error::internal)?
             .iter()
             .filter(|entry| entry.path != others)
             .map(|entry| entry.size)
@@ -89,7 +85,7 @@ pub async fn put(ctx: &TenantContext, path: &str, body: Body) -> Result<(TenantF
     };
     let mut incoming = {
         let files = files.clone();
-        aside(move || files.incoming()).await?
+        aside::run(move || files.incoming()).await.map_err(Error::internal)?
     };
     let mut size = 0_u64;
     let mut chunks = body.into_data_stream();
@@ -99,15 +95,11 @@ pub async fn put(ctx: &TenantContext, path: &str, body: Body) -> Result<(TenantF
         if size > most {
             return Err(too_large().into());
         }
-        incoming = aside(move || {
-            incoming.write(&chunk)?;
-            Ok(incoming)
-        })
-        .await?;
+        let written = aside::run(move || incoming.write(&chunk).map(|()| incoming)).await;
+        incoming = written.map_err(Error::internal)?;
     }
     let target = path.to_owned();
-    let placed =
-        tokio::task::spawn_blocking(move || incoming.finish(&target)).await.map_err(Error::internal)?;
+    let placed = aside::run(move || incoming.finish(&target)).await;
     let existed = placed.map_err(|error| {
         tracing::warn!(tenant = %ctx.tenant, %error, "a file could not be put in its place");
         Problem::invalid_field("path", "cannot be written: a file may stand where a folder would have to be")

@@ -2,13 +2,11 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::SystemTime,
 };
 
 use cap_std::{ambient_authority, fs::Dir};
-
-use crate::shared::TenantId;
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
 const INCOMING: &str = ".incoming-";
@@ -36,9 +34,8 @@ pub struct Incoming {
 }
 
 impl Store {
-    /// `root` holds a folder per tenant.
-    pub fn new(root: &Path, tenant: &TenantId) -> Self {
-        Self { folder: root.join(tenant.as_str()) }
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// # Errors
@@ -147,7 +144,7 @@ mod tests {
     fn a_file_is_there_whole_or_not_at_all_and_nothing_leads_out() {
         let root = tempfile::tempdir().expect("folder");
         std::fs::write(root.path().join("secret"), "x").expect("written");
-        let store = Store::new(root.path(), &"acme".parse().expect("id"));
+        let store = Store::new(root.path().join("acme"));
         assert_eq!(store.list().expect("empty"), []);
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"a,b\n").expect("written");

@@ -16,6 +16,7 @@ use crate::{
     },
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
     rules::server::{engine::shorten, values},
+    server::aside,
     shared::{Problem, validate::Checks},
 };
 
@@ -98,7 +99,7 @@ fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classificat
 
 /// Classifies and extracts, away from the threads that answer requests: patterns may take their time.
 pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Reading {
-    let work = move || {
+    aside::run(move || {
         let budget = Budget::new(PATIENCE);
         let (intent, mut classification) = classify(&intents, hints.requested.as_deref(), &fields, &budget);
         let intent = match (&hints.corrected_by, &hints.learned) {
@@ -120,11 +121,8 @@ pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Rea
             .is_spent()
             .then(|| format!("the patterns of the intents took longer than {} s", PATIENCE.as_secs()));
         Reading { fields, intent, classification, extractions, fault }
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(reading) => reading,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    })
+    .await
 }
 
 /// The time that patterns have left.

@@ -494,13 +494,23 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
 impl Conditions {
     /// Every field that a template in it names.
     pub fn fields(&self) -> Vec<String> {
+        let mut names = self.lookup.as_ref().map_or_else(Vec::new, Lookup::fields);
+        for operand in self.judgement.expected.iter().flat_map(Expected::operands) {
+            names.extend(operand.fields().into_iter().map(str::to_owned));
+        }
+        names
+    }
+}
+
+impl Lookup {
+    /// Every field that a template in it names: what is asked depends on these.
+    pub fn fields(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let mut add = |operand: &Operand| names.extend(operand.fields().into_iter().map(str::to_owned));
-        match &self.lookup {
-            None => {}
-            Some(Lookup::Sql { params, .. }) => params.iter().for_each(&mut add),
-            Some(Lookup::Match(columns)) => columns.iter().for_each(|(_, operand)| add(operand)),
-            Some(Lookup::Api(api)) => {
+        match self {
+            Self::Sql { params, .. } => params.iter().for_each(&mut add),
+            Self::Match(columns) => columns.iter().for_each(|(_, operand)| add(operand)),
+            Self::Api(api) => {
                 api.query.iter().chain(&api.headers).for_each(|(_, operand)| add(operand));
                 add(&Operand::Text(api.path.clone()));
                 if let Some(body) = &api.body {
@@ -513,22 +523,9 @@ impl Conditions {
                 }
             }
         }
-        for operand in self.judgement.expected.iter().flat_map(Expected::operands) {
-            names.extend(operand.fields().into_iter().map(str::to_owned));
-        }
         names
     }
-}
 
-impl Conditions {
-    /// Whether what is asked depends on the message.
-    pub fn asks_by_message(&self) -> bool {
-        let lookup_only = Self { lookup: self.lookup.clone(), judgement: Judgement::default() };
-        !lookup_only.fields().is_empty()
-    }
-}
-
-impl Lookup {
     /// Puts a message's fields in.
     ///
     /// # Errors

@@ -210,7 +210,7 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
     let mut outcome = match &answer {
         Ok(rows) => judge(Some(judge::Found { request: &request, rows, place: name })),
         // The message's own value cannot be asked for, so it is not there.
-        Err(error) if error.unfit && conditions.asks_by_message() => missing(
+        Err(error) if error.unfit && !lookup.fields().is_empty() => missing(
             &ready.rule,
             Unrenderable::Unfit(format!(
                 "{name} cannot be asked for {}: {}",

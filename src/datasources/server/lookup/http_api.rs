@@ -1,6 +1,6 @@
 //! Look-ups by HTTP: one request to a checked address, no redirects, no proxy, a bounded JSON answer.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use reqwest::{
     Client, Method, StatusCode, Url,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Limits, LookupError, Request, Rows, json_path, oauth::Tokens};
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
-    server::outbound::Fence,
+    server::outbound::{Fence, Fenced},
 };
 
 /// The one client. It resolves names through the fence.
@@ -84,9 +84,7 @@ impl HttpApi {
             .map_err(|error| LookupError::transient(format!("the answer is no JSON: {error}")))?;
         json_path::rows(json_path::items(value, rows.as_ref()), limits.max_rows)
     }
-}
 
-impl HttpApi {
     /// The status of the base address.
     pub async fn probe(
         &self,
@@ -128,10 +126,7 @@ fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Res
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
-    // A resolver never sees a literal address.
-    if let Some(ip) = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
-        fence.check(ip)?;
-    }
+    fence.check_literal(&url)?;
     Ok(url)
 }
 
@@ -159,15 +154,13 @@ fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::R
 }
 
 async fn read(mut answer: reqwest::Response, limits: &Limits) -> Result<Vec<u8>, LookupError> {
-    let too_large =
-        || LookupError::permanent(format!("the answer is larger than {} bytes", limits.max_bytes));
     if answer.content_length().is_some_and(|length| length > limits.max_bytes as u64) {
-        return Err(too_large());
+        return Err(limits.too_large());
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(describe)? {
         if bytes.len() + chunk.len() > limits.max_bytes {
-            return Err(too_large());
+            return Err(limits.too_large());
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -192,12 +185,8 @@ fn refused(code: StatusCode) -> LookupError {
 fn describe(error: reqwest::Error) -> LookupError {
     let error = error.without_url();
     let timed_out = error.is_timeout();
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(cause) = source {
-        if let Some(fenced) = cause.downcast_ref::<crate::server::outbound::Fenced>() {
-            return fenced.clone().into();
-        }
-        source = cause.source();
+    if let Some(fenced) = Fenced::within(&error) {
+        return fenced.clone().into();
     }
     if timed_out {
         return LookupError::transient("no answer in time");

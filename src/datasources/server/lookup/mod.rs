@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::{Connection, Endpoint, HttpEndpoint};
 use crate::{
+    files::server::store::Store,
     server::{
         config::Config,
         outbound::{Fence, Fenced},
@@ -169,6 +170,58 @@ fn number(text: &str) -> Value {
     }
 }
 
+/// Collects rows within the bounds of a look-up.
+struct Bounded<'l> {
+    rows: Rows,
+    bytes: usize,
+    limits: &'l Limits,
+}
+
+impl<'l> Bounded<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self { rows: Rows::default(), bytes: 0, limits }
+    }
+
+    /// Whether there is no room for another row, which then counts as cut.
+    fn is_full(&mut self) -> bool {
+        self.rows.truncated = self.rows.rows.len() == self.limits.max_rows;
+        self.rows.truncated
+    }
+
+    /// # Errors
+    /// More bytes than are allowed.
+    fn push(&mut self, row: Vec<Value>, bytes: usize) -> Result<(), LookupError> {
+        self.bytes += bytes;
+        if self.bytes > self.limits.max_bytes {
+            return Err(self.limits.too_large());
+        }
+        self.rows.rows.push(row);
+        Ok(())
+    }
+
+    /// About how much a row of values takes.
+    fn size(row: &[Value]) -> usize {
+        row.iter().map(|value| value.as_str().map_or(8, str::len)).sum()
+    }
+}
+
+/// Checks a query, and that the rule gives as many parameters as it takes.
+fn checked(
+    query: &str,
+    dialect: sql_check::SqlDialect,
+    given: usize,
+) -> Result<sql_check::CheckedQuery, LookupError> {
+    let checked = sql_check::check(query, dialect)
+        .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
+    if checked.params != given {
+        return Err(LookupError::permanent(format!(
+            "the query takes {} parameters and the rule gives {given}",
+            checked.params
+        )));
+    }
+    Ok(checked)
+}
+
 /// The datasource could not be asked, or its answer is none. Never a verdict on the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -213,6 +266,12 @@ pub struct Limits {
     pub max_bytes: usize,
 }
 
+impl Limits {
+    fn too_large(&self) -> LookupError {
+        LookupError::permanent(format!("the answer is larger than {} bytes", self.max_bytes))
+    }
+}
+
 /// The connections that look-ups keep, and the fence around them.
 pub struct Lookups {
     fence: Fence,
@@ -243,7 +302,7 @@ impl Lookups {
             mysql: pools::Pools::default(),
             files: file::Tables::default(),
             breakers: breaker::Breakers::default(),
-            files_root: config.data_dir.join("files"),
+            files_root: config.files_root(),
             gates: Mutex::default(),
             concurrency: lookups.concurrency,
             fence,
@@ -320,18 +379,16 @@ impl Lookups {
         Arc::clone(gates.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.concurrency))))
     }
 
-    /// A file beneath the tenant's own folder; links and `..` that lead out of it are refused by the
-    /// operating system's own resolution (cap-std).
+    /// A file beneath the tenant's own folder.
     fn file(&self, tenant: &TenantId, path: &str) -> Result<TenantFile, LookupError> {
         let folder = self.files_root.join(tenant.as_str());
-        let missing = || LookupError::permanent(format!("the file {path} is not there"));
-        let dir = cap_std::fs::Dir::open_ambient_dir(&folder, cap_std::ambient_authority())
-            .map_err(|_| missing())?;
-        let handle = dir.open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => missing(),
-            _ => LookupError::permanent(format!("the file {path} cannot be opened: {error}")),
+        let handle = Store::new(folder.clone()).open(path).map_err(|error| {
+            LookupError::permanent(match error.kind() {
+                std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
+                _ => format!("the file {path} cannot be opened: {error}"),
+            })
         })?;
-        Ok(TenantFile { path: folder.join(path), handle: handle.into_std() })
+        Ok(TenantFile { path: folder.join(path), handle })
     }
 }
 

@@ -12,9 +12,9 @@ use sqlx::{
 };
 
 use super::{
-    Limits, LookupError, Rows,
+    Bounded, Limits, LookupError, Rows, checked,
     pools::{Lease, Pools},
-    sql_check,
+    sql_check::SqlDialect,
 };
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
@@ -30,15 +30,7 @@ pub async fn ask(
     fence: &Fence,
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
-    let checked = sql_check::check(query, sql_check::SqlDialect::MySql)
-        .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
-    if checked.params != params.len() {
-        return Err(LookupError::permanent(format!(
-            "the query takes {} parameters and the rule gives {}",
-            checked.params,
-            params.len()
-        )));
-    }
+    let checked = checked(query, SqlDialect::MySql, params.len())?;
     let pool = pools
         .get(connection, endpoint, fence, |address| {
             let mut options = MySqlConnectOptions::new()
@@ -112,31 +104,23 @@ async fn run(
             other => ask.bind(other.to_string()),
         };
     }
-    let mut rows = Rows::default();
-    let mut bytes = 0;
+    let mut bounded = Bounded::new(limits);
     {
         let mut stream = ask.fetch(&mut *tx);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
-            if rows.columns.is_empty() {
-                rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
+            if bounded.rows.columns.is_empty() {
+                bounded.rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
             }
-            if rows.rows.len() == limits.max_rows {
-                rows.truncated = true;
-                return Ok(rows);
+            if bounded.is_full() {
+                return Ok(bounded.rows);
             }
             let values = (0..row.len()).map(|i| value(&row, i)).collect::<Result<Vec<_>, _>>()?;
-            bytes += values.iter().map(|value| value.as_str().map_or(8, str::len)).sum::<usize>();
-            if bytes > limits.max_bytes {
-                return Err(LookupError::permanent(format!(
-                    "the answer is larger than {} bytes",
-                    limits.max_bytes
-                )));
-            }
-            rows.rows.push(values);
+            let size = Bounded::size(&values);
+            bounded.push(values, size)?;
         }
     }
     tx.rollback().await.map_err(failed)?;
-    Ok(rows)
+    Ok(bounded.rows)
 }
 
 fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,7 +17,10 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::LookupError;
 use crate::{
     datasources::server::connection::{Connection, OAuthClient},
-    server::{error::chain, outbound::Fence},
+    server::{
+        error::chain,
+        outbound::{Fence, Fenced},
+    },
     shared::{ConfigId, TenantId},
 };
 
@@ -90,19 +92,14 @@ fn key(connection: &Connection) -> Key {
 }
 
 async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<Token, LookupError> {
-    // A resolver never sees a literal address.
-    if let Some(ip) =
-        oauth.token_url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok())
-    {
-        fence.check(ip)?;
-    }
+    fence.check_literal(&oauth.token_url)?;
     let token_url = TokenUrl::from_url(oauth.token_url.clone());
     let basic = BasicClient::new(ClientId::new(oauth.client_id.clone()))
         .set_client_secret(ClientSecret::new(oauth.client_secret.expose_secret().to_owned()))
         .set_auth_type(AuthType::BasicAuth)
         .set_token_uri(token_url);
     let scopes = oauth.scope.split_whitespace().map(|scope| Scope::new(scope.to_owned()));
-    let http = Fenced(client.clone());
+    let http = OurClient(client.clone());
     let answer = basic.exchange_client_credentials().add_scopes(scopes).request_async(&http).await;
     match answer {
         Ok(answer) => {
@@ -116,16 +113,10 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
             "the token server refused the credentials: {}",
             refusal.error()
         ))),
-        Err(RequestTokenError::Request(fault)) => {
-            let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&fault);
-            while let Some(cause) = source {
-                if let Some(fenced) = cause.downcast_ref::<crate::server::outbound::Fenced>() {
-                    return Err(fenced.clone().into());
-                }
-                source = cause.source();
-            }
-            Err(LookupError::transient(format!("the token server could not be asked: {}", chain(&fault))))
-        }
+        Err(RequestTokenError::Request(fault)) => Err(match Fenced::within(&fault) {
+            Some(fenced) => fenced.clone().into(),
+            None => LookupError::transient(format!("the token server could not be asked: {}", chain(&fault))),
+        }),
         // What it said is not repeated: a token may be in it.
         Err(RequestTokenError::Parse(..)) => {
             Err(LookupError::transient("the token server's answer holds no token"))
@@ -135,9 +126,9 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
 }
 
 /// Our own client, with its fence, limits and time.
-struct Fenced(Client);
+struct OurClient(Client);
 
-impl<'c> AsyncHttpClient<'c> for Fenced {
+impl<'c> AsyncHttpClient<'c> for OurClient {
     type Error = Fault;
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<HttpResponse, Fault>> + Send + 'c>>;
 

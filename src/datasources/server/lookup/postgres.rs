@@ -12,9 +12,9 @@ use sqlx::{
 };
 
 use super::{
-    Limits, LookupError, Rows, number,
+    Limits, LookupError, Rows, checked, number,
     pools::{Lease, Pools, Statements},
-    sql_check,
+    sql_check::{self, SqlDialect},
 };
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
@@ -89,14 +89,7 @@ impl PostgresLookups {
         if let Some(found) = self.statements.get(connection, query) {
             return Ok(found);
         }
-        let checked = sql_check::check(query, sql_check::SqlDialect::Postgres)
-            .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
-        if checked.params != given {
-            return Err(LookupError::permanent(format!(
-                "the query takes {} parameters and the rule gives {given}",
-                checked.params
-            )));
-        }
+        let checked = checked(query, SqlDialect::Postgres, given)?;
         let statement = conn
             .prepare(AssertSqlSafe(checked.sql.clone()).into_sql_str())
             .await
@@ -177,13 +170,11 @@ async fn run(
     {
         let mut stream = ask.fetch(&mut *tx);
         while let Some(row) = stream.try_next().await.map_err(|error| describe(&error))? {
-            let too_large =
-                || LookupError::permanent(format!("the answer is larger than {} bytes", limits.max_bytes));
             let text: Option<String> = row.try_get(0).map_err(|error| describe(&error))?;
-            let text = text.ok_or_else(too_large)?;
+            let text = text.ok_or_else(|| limits.too_large())?;
             bytes += text.len();
             if bytes > limits.max_bytes {
-                return Err(too_large());
+                return Err(limits.too_large());
             }
             if rows.rows.len() == limits.max_rows {
                 rows.truncated = true;

@@ -16,7 +16,7 @@ use rusqlite::{
 };
 use serde_json::Value;
 
-use super::{Limits, LookupError, Rows, sql_check};
+use super::{Bounded, Limits, LookupError, Rows, checked, sql_check::SqlDialect};
 
 pub async fn ask(path: PathBuf, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
     let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
@@ -42,42 +42,24 @@ fn open(path: PathBuf, patience: Duration) -> Result<Connection, LookupError> {
 
 /// Runs a query on a connection that is already open, and fences it first.
 pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
-    let checked = sql_check::check(query, sql_check::SqlDialect::Sqlite)
-        .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
-    if checked.params != params.len() {
-        return Err(LookupError::permanent(format!(
-            "the query takes {} parameters and the rule gives {}",
-            checked.params,
-            params.len()
-        )));
-    }
+    let checked = checked(query, SqlDialect::Sqlite, params.len())?;
     fence(conn, limits).map_err(|error| describe(&error))?;
     let mut statement = conn.prepare(&checked.sql).map_err(|error| describe(&error))?;
-    let mut rows = Rows {
-        columns: statement.column_names().into_iter().map(str::to_owned).collect(),
-        ..Rows::default()
-    };
+    let mut bounded = Bounded::new(limits);
+    bounded.rows.columns = statement.column_names().into_iter().map(str::to_owned).collect();
     let params: Vec<rusqlite::types::Value> = params.iter().map(parameter).collect();
     let mut found = statement.query(rusqlite::params_from_iter(params)).map_err(|error| describe(&error))?;
-    let mut bytes = 0;
     while let Some(row) = found.next().map_err(|error| describe(&error))? {
-        if rows.rows.len() == limits.max_rows {
-            rows.truncated = true;
+        if bounded.is_full() {
             break;
         }
-        let values = (0..rows.columns.len())
+        let values = (0..bounded.rows.columns.len())
             .map(|i| row.get_ref(i).map(value).map_err(|error| describe(&error)))
             .collect::<Result<Vec<_>, _>>()?;
-        bytes += values.iter().map(|value| value.as_str().map_or(8, str::len)).sum::<usize>();
-        if bytes > limits.max_bytes {
-            return Err(LookupError::permanent(format!(
-                "the answer is larger than {} bytes",
-                limits.max_bytes
-            )));
-        }
-        rows.rows.push(values);
+        let size = Bounded::size(&values);
+        bounded.push(values, size)?;
     }
-    Ok(rows)
+    Ok(bounded.rows)
 }
 
 fn fence(conn: &Connection, limits: &Limits) -> rusqlite::Result<()> {
