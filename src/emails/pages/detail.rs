@@ -179,20 +179,10 @@ fn WhyThisIntent(classification: Classification) -> impl IntoView {
         view! { <ul class="reasons">{items}</ul> }
     });
     let others = (!considered.is_empty()).then(|| {
-        let items = considered
-            .into_iter()
-            .map(|other| {
-                view! {
-                    <div class="facts__line">
-                        <dt>{other.intent}</dt>
-                        <dd>{other.why_not}</dd>
-                    </div>
-                }
-            })
-            .collect_view();
+        let lines = considered.into_iter().map(|other| (other.intent, other.why_not)).collect();
         view! {
             <h3 class="group__title">"Also considered"</h3>
-            <dl class="facts">{items}</dl>
+            <Facts lines/>
         }
     });
     view! {
@@ -210,45 +200,47 @@ fn WhyThisIntent(classification: Classification) -> impl IntoView {
 #[component]
 fn Classifier(suggestion: Suggestion) -> impl IntoView {
     let Suggestion { intent, probability, only_suggested, words, runners_up, .. } = suggestion;
-    let sentence = match only_suggested {
-        Some(why) => format!("It looks like {intent} ({} sure), but {why}.", percent(probability)),
-        None => format!("The classifier is {} sure of {intent}.", percent(probability)),
-    };
-    let facts = |lines: Vec<(String, String)>| {
-        let items = lines
-            .into_iter()
-            .map(|(name, value)| {
-                view! {
-                    <div class="facts__line">
-                        <dt>{name}</dt>
-                        <dd>{value}</dd>
-                    </div>
-                }
-            })
-            .collect_view();
-        view! { <dl class="facts">{items}</dl> }
-    };
+    // Where it gave the intent, that was said already.
+    let sentence = only_suggested
+        .map(|why| view! { <p>{format!("It looks like {intent} ({} sure), but {why}.", percent(probability))}</p> });
     let words: Vec<_> = words.into_iter().map(|word| (word.word, format!("+{:.2}", word.weight))).collect();
     let next: Vec<_> = runners_up.into_iter().map(|next| (next.intent, percent(next.probability))).collect();
     let words = (!words.is_empty()).then(|| {
         view! {
             <h3 class="group__title">"Words that speak for it"</h3>
-            {facts(words)}
+            <Facts lines=words/>
         }
     });
     let next = (!next.is_empty()).then(|| {
         view! {
             <h3 class="group__title">"Next likely"</h3>
-            {facts(next)}
+            <Facts lines=next/>
         }
     });
     view! {
-        <div data-testid="suggestion">
-            <p>{sentence}</p>
+        <div class="panel__part" data-testid="suggestion">
+            {sentence}
             {words}
             {next}
         </div>
     }
+}
+
+/// Names and what they stand for, a line each.
+#[component]
+fn Facts(lines: Vec<(String, String)>) -> impl IntoView {
+    let items = lines
+        .into_iter()
+        .map(|(name, value)| {
+            view! {
+                <div class="facts__line">
+                    <dt>{name}</dt>
+                    <dd>{value}</dd>
+                </div>
+            }
+        })
+        .collect_view();
+    view! { <dl class="facts">{items}</dl> }
 }
 
 /// What the message says, and what was taken from it.
