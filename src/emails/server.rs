@@ -1,8 +1,7 @@
-//! Messages: intake, the queue, processing, and what is read of them.
+//! Messages: intake, processing, and what is read of them.
 
 pub mod fields;
 pub mod process;
-pub mod queue;
 pub mod repository;
 pub mod rest;
 pub mod service;

@@ -20,6 +20,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// The role that the server works as. It owns no table and cannot pass by row-level security.
 pub const APP_ROLE: &str = "flowengine_app";
 
+/// Queues that are listened to, at most.
+const LISTENERS: u32 = 4;
+
 /// One bootstrap at a time per database; an arbitrary number of ours.
 const BOOTSTRAP_LOCK: i64 = 0x666c_6f77;
 
@@ -47,7 +50,7 @@ pub enum DatabaseError {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    /// One connection that listens, beside the pool: it is never given back.
+    /// Connections that listen, one a queue, beside the pool: they are never given back.
     listening: PgPool,
 }
 
@@ -111,7 +114,7 @@ impl Database {
             .connect_with(options(url)?)
             .await
             .map_err(DatabaseError::Connect)?;
-        let listening = PgPoolOptions::new().max_connections(1).connect_lazy_with(options(url)?);
+        let listening = PgPoolOptions::new().max_connections(LISTENERS).connect_lazy_with(options(url)?);
         let (role, privileged): (String, bool) = sqlx::query_as(
             "SELECT rolname::text, rolsuper OR rolbypassrls OR EXISTS ( \
                SELECT FROM pg_tables t WHERE t.schemaname = 'eivs' AND t.tableowner = rolname) \

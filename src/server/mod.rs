@@ -11,11 +11,13 @@ pub mod extract;
 pub mod http;
 pub mod outbound;
 pub mod paging;
+pub mod queue;
 pub mod run;
 pub mod state;
 pub mod telemetry;
 pub mod token;
 pub mod vault;
+pub mod work;
 
 pub use context::{Actor, CallerContext, TenantContext};
 pub use database::{Database, TenantTx};

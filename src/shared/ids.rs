@@ -45,6 +45,10 @@ integer_id!(
     RuleId
 );
 integer_id!(
+    /// A route of a tenant.
+    RouteId
+);
+integer_id!(
     /// A text that shows what a message of an intent is like.
     ExampleId
 );
@@ -53,24 +57,37 @@ integer_id!(
     UserId
 );
 
-/// A message: UUIDv7, so that ids sort by arrival (RFC 9562, section 5.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "ssr", derive(sqlx::Type), sqlx(transparent))]
-#[serde(transparent)]
-pub struct EmailId(pub Uuid);
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "ssr", derive(sqlx::Type), sqlx(transparent))]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
 
-impl fmt::Display for EmailId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
 }
 
-impl FromStr for EmailId {
-    type Err = uuid::Error;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
+uuid_id!(
+    /// A message: UUIDv7, so that ids sort by arrival (RFC 9562, section 5.7).
+    EmailId
+);
+uuid_id!(
+    /// A doing of a route for a message: UUIDv7, by which a receiver tells a repeat.
+    DeliveryId
+);
 
 /// An organisation's slug: a lower-case letter, then up to 62 of `a-z`, `0-9`, `_`.
 ///

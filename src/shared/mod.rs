@@ -5,5 +5,7 @@ pub mod problem;
 pub mod template;
 pub mod validate;
 
-pub use ids::{ConfigId, DatasourceId, EmailId, ExampleId, IntentId, RuleId, TenantId, UserId};
+pub use ids::{
+    ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, IntentId, RouteId, RuleId, TenantId, UserId,
+};
 pub use problem::{FieldError, Problem};

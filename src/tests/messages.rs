@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::{Answer, TestServer, eventually, message};
 use crate::{
-    emails::server::{process, queue, worker},
+    emails::server::{process, worker},
+    server::queue,
     shared::EmailId,
 };
 
@@ -255,9 +256,9 @@ async fn a_long_queue_of_one_tenant_does_not_keep_anothers_waiting() {
     let mut last = String::new();
     for _ in 0..3 {
         let mut tx = server.app.database.worker().await.unwrap();
-        let job = match queue::claim_next(&mut tx, &last, &[]).await.unwrap() {
+        let job = match queue::claim_next::<EmailId>(&mut tx, &last, &[]).await.unwrap() {
             Some(job) => job,
-            None => queue::claim_next(&mut tx, "", &[]).await.unwrap().unwrap(),
+            None => queue::claim_next::<EmailId>(&mut tx, "", &[]).await.unwrap().unwrap(),
         };
         tx.commit().await.unwrap();
         last = job.tenant.to_string();

@@ -15,10 +15,10 @@ use crate::{
     },
     emails::{
         dto::{EmailStatus, Received},
-        server::{queue, repository as emails},
+        server::repository as emails,
     },
     intents::server::{repository as active_intents, service as intents},
-    server::{AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    server::{AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, queue},
     shared::{EmailId, ExampleId, IntentId, Problem, validate::Checks},
 };
 
@@ -90,7 +90,7 @@ pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentI
         }
     };
     // First the job, as a worker does: both take the two rows in the same order.
-    queue::enqueue(&mut tx, email).await.on_constraint("fk_eivs_jobs_email", not_found)?;
+    queue::enqueue(&mut tx, &[email]).await.on_constraint("fk_eivs_jobs_email", not_found)?;
     let name = intent.as_ref().map(|intent| intent.name.as_str());
     let fields = emails::correct(&mut tx, email, name, &ctx.actor.label()).await?.ok_or_else(not_found)?;
     let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();

@@ -1,10 +1,9 @@
 //! One message through the engine: read, classify, extract, validate, decide, store.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use super::{
     fields::{self, Parsed},
-    queue::{self, Job},
     repository::{self, Outcome},
 };
 use crate::{
@@ -25,7 +24,12 @@ use crate::{
             service as rules,
         },
     },
-    server::{AppState, Error, Result, TenantTx, error::chain},
+    server::{
+        AppState, Error, Result, TenantTx,
+        error::chain,
+        queue::{self, Job},
+    },
+    shared::EmailId,
 };
 
 /// A worker that died with a message this often has probably died of it: then a person looks at it.
@@ -53,7 +57,7 @@ struct Prepared {
 ///
 /// # Errors
 /// The database's and the vault's; the job then comes up again when its lease ends.
-pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
+pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     // Before anything that could break once more.
     if job.attempts > app.config.job_max_attempts + CRASHES {
         return give_up(app, job).await;
@@ -86,30 +90,30 @@ pub async fn run(app: &AppState, job: &Job) -> Result<Ran> {
         explanation: &explanation,
         verdicts: &judged.iter().map(|judged| &judged.entry).collect::<Vec<_>>(),
     };
-    repository::store_outcome(&mut tx, job.email_id, &outcome).await?;
+    repository::store_outcome(&mut tx, job.subject, &outcome).await?;
     tx.commit().await?;
     Ok(Ran::Decided(decision))
 }
 
 /// A message that breaks every worker is for a person, with what is known of it.
-async fn give_up(app: &AppState, job: &Job) -> Result<Ran> {
+async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::finish(&mut tx, job).await? {
         return Ok(Ran::Lost);
     }
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
-    repository::decide(&mut tx, job.email_id, Decision::Review, "FlowEngine", explanation).await?;
+    repository::decide(&mut tx, job.subject, Decision::Review, "FlowEngine", explanation).await?;
     tx.commit().await?;
     Ok(Ran::Decided(Decision::Review))
 }
 
-async fn prepare(app: &AppState, job: &Job) -> Result<Option<Prepared>> {
+async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::extend(&mut tx, job).await? {
         return Ok(None);
     }
-    let Some(stored) = repository::take_up(&mut tx, job.email_id).await? else { return Ok(None) };
+    let Some(stored) = repository::take_up(&mut tx, job.subject).await? else { return Ok(None) };
     let all = intents::active_by_priority(&mut tx).await?;
     let learned = classifier::learned(app, &mut tx).await?;
     tx.commit().await?;
@@ -168,8 +172,8 @@ async fn ready_rules(app: &AppState, tx: &mut TenantTx, intent: &Intent) -> Resu
     Ok(ready)
 }
 
-async fn retry(app: &AppState, job: &Job, reason: &str) -> Result<Ran> {
-    let delay = backoff(app.config.job_retry_base, job.attempts);
+async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
+    let delay = queue::backoff(app.config.job_retry_base, job.attempts);
     let note = format!(
         "{reason}. Tried {} of {} times; the next try is in about {} s.",
         job.attempts,
@@ -180,17 +184,9 @@ async fn retry(app: &AppState, job: &Job, reason: &str) -> Result<Ran> {
     if !queue::retry_later(&mut tx, job, delay, reason).await? {
         return Ok(Ran::Lost);
     }
-    repository::requeue(&mut tx, job.email_id, Some(&note)).await?;
+    repository::requeue(&mut tx, job.subject, Some(&note)).await?;
     tx.commit().await?;
     Ok(Ran::RetryLater)
-}
-
-/// Doubled at each attempt, at most an hour, with up to half of it as jitter, so that a datasource that comes
-/// back is not met by everybody at once.
-pub fn backoff(base: Duration, attempts: i32) -> Duration {
-    let doublings = attempts.saturating_sub(1).clamp(0, 20).cast_unsigned();
-    let wait = base.saturating_mul(1 << doublings).min(Duration::from_secs(3_600));
-    wait.mul_f64(rand::random_range(1.0..1.5))
 }
 
 /// Why it was decided so, in a sentence or two.
@@ -253,18 +249,4 @@ fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String
         text.push_str(&format!(" Worth noting: {}.", list(&warnings)));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_doubles_with_jitter_and_is_bounded() {
-        let base = Duration::from_secs(2);
-        for (attempts, low, high) in [(1, 2.0, 3.0), (2, 4.0, 6.0), (5, 32.0, 48.0), (60, 3_600.0, 5_400.0)] {
-            let wait = backoff(base, attempts).as_secs_f64();
-            assert!((low..=high).contains(&wait), "{attempts}: {wait}");
-        }
-    }
 }

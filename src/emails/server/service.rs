@@ -4,12 +4,12 @@ use chrono::Utc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{fields, queue, repository};
+use super::{fields, repository};
 use crate::{
     auth::server::authority::Permission,
     emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received},
     intents::server::repository as intents,
-    server::{AppState, Result, TenantContext, error::OnConstraint},
+    server::{AppState, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, Problem, TenantId, validate::Checks},
 };
 
@@ -56,7 +56,7 @@ pub async fn receive(
         let (email_id, status) = repository::find_duplicate(&mut tx, &email).await?;
         return Ok(Received { email_id, status, duplicate: true });
     };
-    queue::enqueue(&mut tx, email_id).await?;
+    queue::enqueue(&mut tx, &[email_id]).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
@@ -110,7 +110,7 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
-    queue::enqueue(&mut tx, id).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
+    queue::enqueue(&mut tx, &[id]).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
     if !repository::requeue(&mut tx, id, None).await? {
         return Err(not_found(id).into());
     }
@@ -138,7 +138,7 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
         if note.is_empty() { format!("{word} by {by}.") } else { format!("{word} by {by}: {note}") };
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
-    queue::cancel(&mut tx, id).await?;
+    queue::cancel(&mut tx, &[id]).await?;
     if !repository::decide(&mut tx, id, decision, &by, &explanation).await? {
         return Err(not_found(id).into());
     }

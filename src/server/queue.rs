@@ -1,0 +1,235 @@
+//! The queue of all work: rows in PostgreSQL, claimed with `FOR UPDATE SKIP LOCKED`, leased.
+//!
+//! Its own small table, enqueued in the transaction of what the work is about, as the services that people trust
+//! have it (rust-lang's package registry server, matrix-authentication-service). Rejected: graphile_worker and
+//! apalis, whose jobs stand outside row-level security and know no fairness between tenants.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{TenantTx, database::WorkerTx};
+use crate::shared::{DeliveryId, EmailId, TenantId};
+
+/// How long a claimed job is a worker's own without a sign of life.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// What a job can be about.
+pub trait Subject: Copy + Send + Sync + 'static {
+    /// As it stands in the column `kind`.
+    const KIND: &'static str;
+
+    fn from_uuid(id: Uuid) -> Self;
+    fn uuid(self) -> Uuid;
+
+    /// Where workers listen.
+    fn channel() -> String {
+        format!("flowengine_{}", Self::KIND)
+    }
+}
+
+/// A message to be decided.
+impl Subject for EmailId {
+    const KIND: &'static str = "email";
+
+    fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+    fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// A delivery to be sent.
+impl Subject for DeliveryId {
+    const KIND: &'static str = "delivery";
+
+    fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+    fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// A claimed job.
+#[derive(Clone, Debug)]
+pub struct Job<S> {
+    pub tenant: TenantId,
+    pub job_id: i64,
+    pub subject: S,
+    /// How often it was claimed, this time included.
+    pub attempts: i32,
+    /// The lease: whoever has another one in the row has the job.
+    pub token: Uuid,
+}
+
+/// Writes jobs, in the caller's transaction. A job that is there already starts afresh, and a worker that has it
+/// loses it.
+pub async fn enqueue<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "INSERT INTO jobs (tenant_id, kind, subject) SELECT $1, $2, unnest($3::uuid[]) \
+         ON CONFLICT ON CONSTRAINT uq_eivs_jobs_tenant_subject DO UPDATE SET run_at = now(), attempts = 0, \
+         lock_token = NULL, locked_until = NULL, last_error = NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(S::KIND)
+    .bind(subjects.iter().map(|subject| subject.uuid()).collect::<Vec<_>>())
+    .execute(tx.conn())
+    .await?;
+    // Sent at commit, to whoever listens then.
+    sqlx::query("SELECT pg_notify($1, '')").bind(S::channel()).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Claims one due job of the first tenant after `after` that has one. Going round by tenant, no tenant's queue,
+/// however long, keeps another's waiting. `full` are tenants that have their share of this server already.
+pub async fn claim_next<S: Subject>(
+    tx: &mut WorkerTx,
+    after: &str,
+    full: &[String],
+) -> sqlx::Result<Option<Job<S>>> {
+    let token = Uuid::new_v4();
+    let row: Option<(String, i64, Uuid, i32)> = sqlx::query_as(
+        "UPDATE jobs SET lock_token = $2, locked_until = now() + make_interval(secs => $3), \
+         attempts = attempts + 1 \
+         WHERE (tenant_id, job_id) = ( \
+           SELECT due.tenant_id, due.job_id FROM tenants t CROSS JOIN LATERAL ( \
+             SELECT j.tenant_id, j.job_id FROM jobs j WHERE j.tenant_id = t.tenant_id AND j.kind = $5 \
+             AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
+             ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED) due \
+           WHERE t.tenant_id > $1 AND t.tenant_id <> ALL ($4) ORDER BY t.tenant_id LIMIT 1) \
+         RETURNING tenant_id, job_id, subject, attempts",
+    )
+    .bind(after)
+    .bind(token)
+    .bind(LEASE.as_secs_f64())
+    .bind(full)
+    .bind(S::KIND)
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|(tenant, job_id, subject, attempts)| {
+        let tenant = tenant.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Job { tenant, job_id, subject: S::from_uuid(subject), attempts, token })
+    })
+    .transpose()
+}
+
+/// Claims the job of one subject, if nobody has it.
+pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result<Option<Job<S>>> {
+    let tenant = tx.tenant().clone();
+    let token = Uuid::new_v4();
+    let row: Option<(i64, i32)> = sqlx::query_as(
+        "UPDATE jobs SET lock_token = $4, locked_until = now() + make_interval(secs => $5), \
+         attempts = attempts + 1 WHERE (tenant_id, job_id) = ( \
+           SELECT tenant_id, job_id FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = $3 \
+           AND (locked_until IS NULL OR locked_until < now()) FOR UPDATE SKIP LOCKED) \
+         RETURNING job_id, attempts",
+    )
+    .bind(tenant.as_str())
+    .bind(S::KIND)
+    .bind(subject.uuid())
+    .bind(token)
+    .bind(LEASE.as_secs_f64())
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|(job_id, attempts)| Job { tenant, job_id, subject, attempts, token }))
+}
+
+/// A sign of life. `false` where the job is no longer this worker's.
+pub async fn extend<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE jobs SET locked_until = now() + make_interval(secs => $4) \
+         WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3",
+    )
+    .bind(job.tenant.as_str())
+    .bind(job.job_id)
+    .bind(job.token)
+    .bind(LEASE.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends the job, in the transaction that stores its outcome. `false` where it is no longer this worker's: then
+/// the transaction must not commit, and so a message is decided once.
+pub async fn finish<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result<bool> {
+    let done = sqlx::query("DELETE FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3")
+        .bind(job.tenant.as_str())
+        .bind(job.job_id)
+        .bind(job.token)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends whatever jobs the subjects have. A worker that has one loses it.
+pub async fn cancel<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = ANY ($3)")
+        .bind(tenant.as_str())
+        .bind(S::KIND)
+        .bind(subjects.iter().map(|subject| subject.uuid()).collect::<Vec<_>>())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// Gives the job back, to be tried again after `delay`. `false` where it is no longer this worker's.
+pub async fn retry_later<S: Subject>(
+    tx: &mut TenantTx,
+    job: &Job<S>,
+    delay: Duration,
+    error: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE jobs SET run_at = now() + make_interval(secs => $4), lock_token = NULL, locked_until = NULL, \
+         last_error = $5 WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3",
+    )
+    .bind(job.tenant.as_str())
+    .bind(job.job_id)
+    .bind(job.token)
+    .bind(delay.as_secs_f64())
+    .bind(error)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// As `retry_later`, where nothing was tried: the attempt is given back.
+pub async fn postpone<S: Subject>(tx: &mut TenantTx, job: &Job<S>, delay: Duration) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE jobs SET run_at = now() + make_interval(secs => $4), lock_token = NULL, locked_until = NULL, \
+         attempts = attempts - 1 WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3",
+    )
+    .bind(job.tenant.as_str())
+    .bind(job.job_id)
+    .bind(job.token)
+    .bind(delay.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Doubled at each attempt, at most an hour, with up to half of it as jitter, so that what comes back is not met
+/// by everybody at once.
+pub fn backoff(base: Duration, attempts: i32) -> Duration {
+    let doublings = attempts.saturating_sub(1).clamp(0, 20).cast_unsigned();
+    let wait = base.saturating_mul(1 << doublings).min(Duration::from_secs(3_600));
+    wait.mul_f64(rand::random_range(1.0..1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_with_jitter_and_is_bounded() {
+        let base = Duration::from_secs(2);
+        for (attempts, low, high) in [(1, 2.0, 3.0), (2, 4.0, 6.0), (5, 32.0, 48.0), (60, 3_600.0, 5_400.0)] {
+            let wait = backoff(base, attempts).as_secs_f64();
+            assert!((low..=high).contains(&wait), "{attempts}: {wait}");
+        }
+    }
+}

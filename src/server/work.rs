@@ -1,0 +1,188 @@
+//! The workers of a queue: claim what is due, tenant by tenant in turn, and do it.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    AppState, Result,
+    error::chain,
+    queue::{self, Job, Subject},
+};
+use crate::shared::TenantId;
+
+/// How long the workers sleep at most: a retry that falls due rings no bell.
+const NAP: Duration = Duration::from_secs(1);
+
+/// One kind of work.
+pub trait Work: Clone + Send + Sync + 'static {
+    type Subject: Subject;
+
+    /// How many are done at once.
+    fn slots(&self, app: &AppState) -> usize;
+
+    /// Rung when a job was written by this process, so that it need not wait for the database to say so.
+    fn bell<'a>(&self, app: &'a AppState) -> &'a Notify;
+
+    /// Does the work of one job, while its lease is kept alive. What breaks off comes up again when its lease ends.
+    fn run(&self, app: &AppState, job: &Job<Self::Subject>) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Works until `stop`, then finishes what it has.
+pub async fn work<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
+    let tracker = TaskTracker::new();
+    tracker.spawn(listen(kind.clone(), app.clone(), stop.clone()));
+    let slots = kind.slots(&app);
+    let shares = Shares::new(slots);
+    let slots = Arc::new(Semaphore::new(slots));
+    let mut last = String::new();
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&slots).acquire_owned() => permit,
+            () = stop.cancelled() => break,
+        };
+        let Ok(permit) = permit else { break };
+        match claim::<W::Subject>(&app, &last, &shares.full()).await {
+            Ok(Some(job)) => {
+                last = job.tenant.to_string();
+                let (kind, app) = (kind.clone(), app.clone());
+                let share = shares.take(&job.tenant);
+                tracker.spawn(async move {
+                    run_leased(&kind, &app, &job).await;
+                    drop((share, permit));
+                    // A tenant that had its share may have more.
+                    kind.bell(&app).notify_one();
+                });
+            }
+            Ok(None) => {
+                last.clear();
+                drop(permit);
+                tokio::select! {
+                    () = kind.bell(&app).notified() => {}
+                    () = tokio::time::sleep(NAP) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
+            Err(error) => {
+                drop(permit);
+                tracing::error!(%error, "no job could be claimed");
+                tokio::select! {
+                    () = tokio::time::sleep(NAP) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
+        }
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+/// The next due job, of the tenant after `last` if it has one, round to the first.
+async fn claim<S: Subject>(app: &AppState, last: &str, full: &[String]) -> Result<Option<Job<S>>> {
+    let mut tx = app.database.worker().await?;
+    let mut job = queue::claim_next(&mut tx, last, full).await?;
+    if job.is_none() && !last.is_empty() {
+        job = queue::claim_next(&mut tx, "", full).await?;
+    }
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// How many jobs of each tenant are under way. One tenant gets at most half of the slots, so that what is slow for
+/// it keeps nobody else waiting.
+struct Shares {
+    most: usize,
+    running: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+/// One job of a tenant that is under way.
+struct Share {
+    tenant: TenantId,
+    running: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+impl Shares {
+    fn new(slots: usize) -> Self {
+        Self { most: (slots / 2).max(1), running: Arc::default() }
+    }
+
+    fn take(&self, tenant: &TenantId) -> Share {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *running.entry(tenant.clone()).or_default() += 1;
+        Share { tenant: tenant.clone(), running: Arc::clone(&self.running) }
+    }
+
+    /// The tenants that have their share.
+    fn full(&self) -> Vec<String> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter(|(_, n)| **n >= self.most).map(|(tenant, _)| tenant.to_string()).collect()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = running.get_mut(&self.tenant) {
+            *n -= 1;
+            if *n == 0 {
+                running.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+/// Does a job while keeping its lease alive.
+async fn run_leased<W: Work>(kind: &W, app: &AppState, job: &Job<W::Subject>) {
+    let (what, subject) = (W::Subject::KIND, job.subject.uuid());
+    let keep_alive = async {
+        loop {
+            tokio::time::sleep(queue::LEASE / 3).await;
+            let extended = async {
+                let mut tx = app.database.tenant(&job.tenant).await?;
+                let mine = queue::extend(&mut tx, job).await?;
+                tx.commit().await?;
+                Ok::<bool, sqlx::Error>(mine)
+            };
+            if matches!(extended.await, Ok(false)) {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        result = kind.run(app, job) => if let Err(error) = result {
+            // The lease runs out, and the job comes up again.
+            tracing::error!(tenant = %job.tenant, what, %subject, error = %chain(&error), "a job broke off");
+        },
+        () = keep_alive => tracing::warn!(tenant = %job.tenant, what, %subject, "the job was taken over"),
+    }
+}
+
+/// Rings the bell when another process writes a job.
+async fn listen<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
+    loop {
+        let heard = async {
+            let mut listener = app.database.listen(&W::Subject::channel()).await?;
+            loop {
+                listener.recv().await?;
+                kind.bell(&app).notify_one();
+            }
+        };
+        let result: Result<(), sqlx::Error> = tokio::select! {
+            result = heard => result,
+            () = stop.cancelled() => return,
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "listening for jobs broke off");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(NAP) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
