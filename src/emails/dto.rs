@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     classifier::dto::Suggestion,
+    deliveries::dto::Delivery,
     rules::dto::{OnFail, RuleType, Verdict, wire_enum},
     shared::{EmailId, IntentId, RuleId, TenantId},
 };
@@ -37,6 +38,9 @@ pub struct Email {
     pub explanation: String,
     /// Why it could not be read as a message, if so. The bytes are kept all the same.
     pub parse_error: Option<String>,
+    /// What its routes labelled it with, by name.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// The intent that a message got. The id is absent once the intent is deleted.
@@ -60,7 +64,8 @@ pub struct EmailDetail {
     /// How often it was decided. Verdicts are those of the last run.
     pub run: i32,
     pub verdicts: Vec<VerdictEntry>,
-    pub deliveries: Vec<serde_json::Value>,
+    /// What its routes did, the oldest first.
+    pub deliveries: Vec<Delivery>,
 }
 
 /// What one rule said, and on what grounds.
@@ -169,6 +174,8 @@ pub struct EmailFilter {
     pub status: Option<EmailStatus>,
     #[serde(default)]
     pub intent_id: Option<IntentId>,
+    #[serde(default)]
+    pub label: Option<String>,
     /// Words to be found in sender, recipient or subject.
     #[serde(default)]
     pub q: Option<String>,

@@ -1,6 +1,7 @@
 //! Messages: the list, and one with why it was decided so.
 
 mod actions;
+mod deliveries;
 mod detail;
 mod evidence;
 mod filters;

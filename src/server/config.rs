@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
+use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
 
 /// How strictly the installation is run.
@@ -49,6 +50,7 @@ pub struct Config {
     pub job_retry_base: Duration,
     pub lookups: LookupConfig,
     pub files: FileConfig,
+    pub deliveries: DeliveryConfig,
 }
 
 /// The fence around look-ups.
@@ -75,6 +77,32 @@ pub struct FileConfig {
     pub max_file: u64,
     /// `FILES_MAX_BYTES` (1,073,741,824): all files of a tenant.
     pub max_tenant: u64,
+}
+
+/// How deliveries are sent.
+#[derive(Clone, Debug)]
+pub struct DeliveryConfig {
+    /// `DELIVERY_MAX_ATTEMPTS` (8) and `DELIVERY_RETRY_BASE_MS` (5,000): tries, and the wait after the first,
+    /// doubled each time.
+    pub max_attempts: i32,
+    pub retry_base: Duration,
+    /// `DELIVERY_TIMEOUT_MS` (10,000): a webhook in all, or one step of a mail's conversation.
+    pub timeout: Duration,
+    /// `DELIVERY_CONCURRENCY` (8): sent at once.
+    pub concurrency: usize,
+    /// `SMTP_URL` and `SMTP_FROM`: without them no mail is sent.
+    pub smtp: Option<SmtpConfig>,
+}
+
+/// The installation's mail relay.
+#[derive(Clone, Debug)]
+pub struct SmtpConfig {
+    /// As in `smtp://user:password@host:587?tls=required`, or `smtps://…`.
+    pub url: SecretString,
+    /// Who mails come from, as in `Acme <flow@acme.example>`.
+    pub from: Mailbox,
+    /// Its address alone.
+    pub address: String,
 }
 
 /// All that is wrong with a configuration.
@@ -142,6 +170,13 @@ impl Config {
                 max_file: r.number("FILE_MAX_BYTES", 256 << 20),
                 max_tenant: r.number("FILES_MAX_BYTES", 1 << 30),
             },
+            deliveries: DeliveryConfig {
+                max_attempts: r.number("DELIVERY_MAX_ATTEMPTS", 8),
+                retry_base: Duration::from_millis(r.number("DELIVERY_RETRY_BASE_MS", 5_000)),
+                timeout: Duration::from_millis(r.number("DELIVERY_TIMEOUT_MS", 10_000)),
+                concurrency: r.number("DELIVERY_CONCURRENCY", 8),
+                smtp: r.smtp(),
+            },
             cors_origins,
         };
         // The PostgreSQL library takes these for every connection, those to tenants' databases included.
@@ -161,6 +196,12 @@ impl Config {
         }
         if config.job_max_attempts < 1 {
             r.fault("JOB_MAX_ATTEMPTS", "must be at least 1".into());
+        }
+        if config.deliveries.max_attempts < 1 {
+            r.fault("DELIVERY_MAX_ATTEMPTS", "must be at least 1".into());
+        }
+        if config.deliveries.concurrency == 0 || config.deliveries.concurrency > 256 {
+            r.fault("DELIVERY_CONCURRENCY", "must be 1 to 256".into());
         }
         if config.lookups.concurrency == 0 {
             r.fault("LOOKUP_CONCURRENCY", "must be at least 1".into());
@@ -223,6 +264,35 @@ impl Reader<'_> {
 
     fn text(&self, name: &str) -> Option<String> {
         (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// Neither or both of `SMTP_URL` and `SMTP_FROM`.
+    fn smtp(&mut self) -> Option<SmtpConfig> {
+        let url = self.text("SMTP_URL");
+        let from: Option<Mailbox> = self.parsed("SMTP_FROM");
+        if let Some(url) = &url
+            && AsyncSmtpTransport::<Tokio1Executor>::from_url(url).is_err()
+        {
+            // What is wrong is not told, since a password stands in it.
+            self.fault("SMTP_URL", "is no address such as smtp://user:password@host:587?tls=required".into());
+        }
+        match (url, from) {
+            (Some(url), Some(from)) => {
+                let address = from.email.to_string();
+                Some(SmtpConfig { url: url.into(), from, address })
+            }
+            (Some(_), None) => {
+                if self.text("SMTP_FROM").is_none() {
+                    self.fault("SMTP_FROM", "must be set where SMTP_URL is".into());
+                }
+                None
+            }
+            (None, Some(_)) => {
+                self.fault("SMTP_URL", "must be set where SMTP_FROM is".into());
+                None
+            }
+            (None, None) => None,
+        }
     }
 
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {

@@ -19,7 +19,7 @@ use tower_http::{
 use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
-    auth, classifier, dashboard, datasources, demo, emails, files, intents, rules,
+    auth, classifier, dashboard, datasources, deliveries, demo, emails, files, intents, routes, rules,
     shared::Problem,
     tenants,
 };
@@ -35,6 +35,8 @@ pub fn router(app: AppState) -> Router {
         .merge(emails::server::rest::routes(app.config.max_message_bytes))
         .merge(dashboard::server::rest::routes())
         .merge(files::server::rest::routes())
+        .merge(routes::server::rest::routes())
+        .merge(deliveries::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call));
 
     let options = app.leptos.clone();

@@ -1,6 +1,7 @@
 //! What every feature's server side stands on. Compiled for the server only.
 
 pub mod aside;
+pub mod breaker;
 pub mod cli;
 pub mod config;
 pub mod context;

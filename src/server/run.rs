@@ -16,7 +16,8 @@ use super::{
     vault::{self, Vault},
 };
 use crate::{
-    auth::server::service as auth, classifier::server::worker as training, demo, emails::server::worker,
+    auth::server::service as auth, classifier::server::worker as training,
+    deliveries::server::worker as sending, demo, emails::server::worker,
 };
 
 /// What ends a start: a sentence for whoever started it.
@@ -119,6 +120,7 @@ pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
 async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: bool) -> Result<(), Fatal> {
     let stop = CancellationToken::new();
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
+    let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let server = tokio::spawn({
@@ -134,11 +136,13 @@ async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: 
     shutdown_signal().await;
     tracing::info!("stopping");
     stop.cancel();
-    let drained = tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, training) }).await;
+    let drained =
+        tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, sending, training) }).await;
     match drained {
-        Ok((server, workers, training)) => {
+        Ok((server, workers, sending, training)) => {
             server??;
             workers?;
+            sending?;
             training?;
         }
         Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),

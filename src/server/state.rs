@@ -7,7 +7,10 @@ use leptos::config::LeptosOptions;
 use tokio::sync::Notify;
 
 use super::{Database, config::Config, vault::Vault};
-use crate::{classifier::server::learned::Models, datasources::server::lookup::Lookups};
+use crate::{
+    classifier::server::learned::Models, datasources::server::lookup::Lookups,
+    deliveries::server::senders::Senders,
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -21,11 +24,15 @@ pub struct Inner {
     pub database: Database,
     pub vault: Vault,
     pub lookups: Lookups,
+    /// The ways out of deliveries.
+    pub senders: Senders,
     pub leptos: LeptosOptions,
     /// Where this server listens.
     pub addr: SocketAddr,
     /// Rung when a job was written by this process, so that it need not wait for the database to say so.
     pub job_bell: Notify,
+    /// Rung when a delivery was written by this process.
+    pub delivery_bell: Notify,
     /// The trained classifiers in use.
     pub models: Models,
     /// Rung when examples were changed by this process.
@@ -41,14 +48,17 @@ impl AppState {
         addr: SocketAddr,
     ) -> Self {
         let lookups = Lookups::new(&config);
+        let senders = Senders::new(&config);
         let inner = Inner {
             config,
             database,
             vault,
             lookups,
+            senders,
             leptos,
             addr,
             job_bell: Notify::new(),
+            delivery_bell: Notify::new(),
             models: Models::default(),
             training_bell: Notify::new(),
         };

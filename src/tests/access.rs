@@ -32,6 +32,10 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/datasources/1/with-config",
         "/api/datasource-configs",
         "/api/datasource-configs/1",
+        "/api/routes",
+        "/api/routes/1",
+        "/api/deliveries",
+        "/api/deliveries/01890a5d-ac96-774b-bcce-b302099a8057",
         "/api/files",
         "/api/files/a.csv",
         "/api/emails",
@@ -56,7 +60,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         let (path, method) = function;
         let request =
             server.request(method, path, None).header("content-type", "application/x-www-form-urlencoded");
-        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
+        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text);
     }
     assert!(leptos::server_fn::axum::server_fn_paths().count() >= 10);

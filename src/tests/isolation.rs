@@ -27,6 +27,9 @@ async fn furnish(server: &TestServer, tenant: &str) -> Vec<(&'static str, String
         {"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "order"}, "priority": 1}
     ]});
     let both = server.post(&format!("/api/intents/with-rules{q}"), &both).await.is(StatusCode::CREATED).body;
+    let route =
+        json!({"name": "mark", "kind": "label", "decisions": ["accepted"], "settings": {"label": "ok"}});
+    let route = server.post(&format!("/api/routes{q}"), &route).await.is(StatusCode::CREATED).id("route_id");
     let email = server.decide(tenant, message("a@b.example", "an order", "x")).await;
     let examples = format!("/api/intents/{}/examples{q}", both["intent"]["intent_id"]);
     server.post(&examples, &json!({"text": "where is my order"})).await.is(StatusCode::CREATED);
@@ -36,6 +39,8 @@ async fn furnish(server: &TestServer, tenant: &str) -> Vec<(&'static str, String
         ("/api/intents/", both["intent"]["intent_id"].to_string()),
         ("/api/validation-rules/", both["validation_rules"][0]["rule_id"].to_string()),
         ("/api/emails/", email["email_id"].as_str().unwrap().to_owned()),
+        ("/api/routes/", route.to_string()),
+        ("/api/deliveries/", email["deliveries"][0]["delivery_id"].as_str().unwrap().to_owned()),
     ]
 }
 
@@ -51,6 +56,7 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::POST, format!("{resource}{id}/decision")),
                 (Method::POST, format!("{resource}{id}/intent")),
             ]),
+            "/api/deliveries/" => calls.push((Method::POST, format!("{resource}{id}/retry"))),
             _ => calls.extend([
                 (Method::PUT, format!("{resource}{id}")),
                 (Method::DELETE, format!("{resource}{id}")),
@@ -64,6 +70,7 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::DELETE, format!("{resource}{id}/examples/1")),
             ]),
             "/api/datasources/" => calls.push((Method::GET, format!("{resource}{id}/with-config"))),
+            "/api/routes/" => calls.push((Method::POST, format!("{resource}{id}/rotate-secret"))),
             _ => {}
         }
         for (method, path) in calls {
@@ -79,6 +86,9 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                     json!({"intent_id": 1, "field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}})
                 }
                 "/api/emails/" => json!({"decision": "accepted"}),
+                "/api/routes/" => {
+                    json!({"name": "x", "kind": "label", "decisions": ["review"], "settings": {"label": "x"}})
+                }
                 _ => bodies.clone(),
             };
             let path = format!("{path}?tenant_id={tenant}");
@@ -101,6 +111,9 @@ async fn count(conn: &mut PgConnection, tenant: &str) -> Vec<i64> {
         "SELECT count(*) FROM emails WHERE tenant_id = $1 AND decision IS NOT NULL",
         "SELECT count(*) FROM verdicts WHERE tenant_id = $1",
         "SELECT count(*) FROM intent_examples WHERE tenant_id = $1",
+        "SELECT count(*) FROM routes WHERE tenant_id = $1",
+        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'delivered'",
+        "SELECT count(*) FROM email_labels WHERE tenant_id = $1",
     ] {
         counts.push(sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await.unwrap());
     }
@@ -124,6 +137,8 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
         "/api/datasources",
         "/api/datasource-configs",
         "/api/emails",
+        "/api/routes",
+        "/api/deliveries",
         "/api/classifier",
         "/api/stats",
     ] {
@@ -157,6 +172,8 @@ async fn the_filter_holds_where_row_level_security_is_off() {
         "/api/datasources",
         "/api/datasource-configs",
         "/api/emails",
+        "/api/routes",
+        "/api/deliveries",
     ] {
         let answer = server.get(&format!("{path}?tenant_id=globex")).await.is(StatusCode::OK);
         let items = answer.body.as_array().unwrap();

@@ -5,9 +5,11 @@
 mod access;
 mod classifier;
 mod datasources;
+mod deliveries;
 mod demo;
 mod engine;
 mod isolation;
 mod messages;
+mod receivers;
 mod rest;
 mod support;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::{dto::Role, server::service as auth},
     classifier::server::worker as training,
+    deliveries::server::worker as sending,
     emails::server::worker,
     server::{AppState, Database, config::Config, database, http, vault::Vault},
     shared::TenantId,
@@ -117,6 +118,7 @@ impl TestServer {
     pub async fn start_with(vars: &[(&str, &str)]) -> Self {
         let server = Self::start_idle(vars).await;
         tokio::spawn(worker::work(server.app.clone(), server.stop.clone()));
+        tokio::spawn(sending::work(server.app.clone(), server.stop.clone()));
         tokio::spawn(training::work(server.app.clone(), server.stop.clone()));
         server
     }
@@ -244,7 +246,7 @@ pub fn config(folder: &std::path::Path, vars: &[(&str, &str)]) -> Config {
             "DATA_DIR" => Some(folder.clone()),
             "DATABASE_POOL_MIN" => Some("1".into()),
             "DATABASE_POOL_MAX" => Some("6".into()),
-            "JOB_RETRY_BASE_MS" => Some("10".into()),
+            "JOB_RETRY_BASE_MS" | "DELIVERY_RETRY_BASE_MS" => Some("10".into()),
             _ => None,
         })
     })

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::{hooks::use_params_map, location::Url};
 use serde_json::{Map, Value};
 
-use super::{actions::Actions, list::subject_of, marks::DecisionMark, verdict::Verdicts};
+use super::{
+    actions::Actions, deliveries::Deliveries, list::subject_of, marks::DecisionMark, verdict::Verdicts,
+};
 use crate::{
     app::{tenant_page, use_tenant},
     classifier::dto::{Suggestion, percent},
+    deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
         api::{DecideEmail, ReprocessEmail, get_email},
         dto::{Classification, ClassificationMethod, Email, EmailDetail, EmailStatus},
@@ -37,10 +40,11 @@ pub fn MessagePage() -> impl IntoView {
     });
     let rerun = ServerAction::<ReprocessEmail>::new();
     let decide = ServerAction::<DecideEmail>::new();
-    let (reruns, decisions) = (rerun.version(), decide.version());
+    let retry = ServerAction::<RetryDelivery>::new();
+    let (reruns, decisions, retries) = (rerun.version(), decide.version(), retry.version());
     let detail = Resource::new(
-        move || (tenant.id(), email_id.get(), reruns.get(), decisions.get()),
-        |(tenant, email, _, _)| async move { get_email(tenant?, email?).await },
+        move || (tenant.id(), email_id.get(), reruns.get(), decisions.get(), retries.get()),
+        |(tenant, email, ..)| async move { get_email(tenant?, email?).await },
     );
     ask_while_waiting(detail);
     view! {
@@ -55,18 +59,26 @@ pub fn MessagePage() -> impl IntoView {
             data=move || async move { detail.await }
             retry=move || detail.refetch()
             view=move |detail: EmailDetail| {
-                view! { <MessageView detail rerun decide context=tenant.label()/> }
+                view! { <MessageView detail rerun decide retry context=tenant.label()/> }
             }
         />
     }
 }
 
-/// Asks again as long as the message is not done: soon at first, then ever less often.
+fn is_undecided(detail: &EmailDetail) -> bool {
+    detail.email.status != EmailStatus::Done
+}
+
+fn is_sending(detail: &EmailDetail) -> bool {
+    detail.deliveries.iter().any(|delivery| delivery.status == DeliveryStatus::Pending)
+}
+
+/// Asks again as long as the message or a delivery of it is not done: soon at first, then ever less often.
 fn ask_while_waiting(detail: Resource<Result<EmailDetail, Problem>>) {
     let asked = StoredValue::new(0_u32);
     Effect::new(move |_| {
         let is_waiting = detail
-            .with(|answer| matches!(answer, Some(Ok(detail)) if detail.email.status != EmailStatus::Done));
+            .with(|answer| matches!(answer, Some(Ok(detail)) if is_undecided(detail) || is_sending(detail)));
         if !is_waiting {
             asked.set_value(0);
             return;
@@ -85,9 +97,11 @@ fn MessageView(
     detail: EmailDetail,
     rerun: ServerAction<ReprocessEmail>,
     decide: ServerAction<DecideEmail>,
+    retry: ServerAction<RetryDelivery>,
     context: Signal<String>,
 ) -> impl IntoView {
-    let EmailDetail { email, fields, classification, decided_by, decided_at, run, verdicts, .. } = detail;
+    let EmailDetail { email, fields, classification, decided_by, decided_at, run, verdicts, deliveries } =
+        detail;
     let (tenant_id, email_id) = (email.tenant_id.clone(), email.email_id);
     let (status, decision) = (email.status, email.decision);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
@@ -124,6 +138,7 @@ fn MessageView(
                 </div>
                 <div class="message__main">
                     <Verdicts verdicts/>
+                    <Deliveries deliveries retry/>
                     <Content fields tenant_id email_id/>
                 </div>
             </div>
@@ -148,6 +163,17 @@ fn Envelope(email: Email) -> impl IntoView {
             None => view! { <span>{intent.name} " (deleted)"</span> }.into_any(),
         },
     };
+    let labels = (!email.labels.is_empty()).then(|| {
+        let links = email
+            .labels
+            .into_iter()
+            .map(|label| {
+                let href = format!("{}?label={}", tenant_page(&email.tenant_id, "/messages"), Url::escape(&label));
+                view! { <a class="label" href=href>{label}</a> }
+            })
+            .collect_view();
+        view! { <div class="facts__line"><dt>"Labels"</dt><dd class="labels" data-testid="labels">{links}</dd></div> }
+    });
     view! {
         <section class="panel" aria-label="Envelope">
             <dl class="facts">
@@ -156,6 +182,7 @@ fn Envelope(email: Email) -> impl IntoView {
                 <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>
                 <div class="facts__line"><dt>"Status"</dt><dd>{email.status.as_str()}</dd></div>
                 <div class="facts__line"><dt>"Intent"</dt><dd>{intent}</dd></div>
+                {labels}
                 <div class="facts__line"><dt>"Message-ID"</dt><dd><code>{email.message_id}</code></dd></div>
             </dl>
         </section>

@@ -37,6 +37,23 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
         Signal::derive(move || query.read().filter.intent_id.map(|id| id.to_string()).unwrap_or_default());
     view! {
         <Form method="get" action=move || tenant.page("/messages") attr:class="filters" attr:role="search">
+            // A label comes by a link; the other filters narrow its list further.
+            {move || {
+                query
+                    .read()
+                    .filter
+                    .label
+                    .clone()
+                    .map(|label| {
+                        view! {
+                            <div class="field" data-testid="label-filter">
+                                <span class="field__label">"Label"</span>
+                                <span class="label">{label.clone()}</span>
+                                <input type="hidden" name="label" value=label/>
+                            </div>
+                        }
+                    })
+            }}
             <label class="field field--search">
                 <span class="field__label">"Search"</span>
                 <input

@@ -21,6 +21,7 @@ impl ListQuery {
                 decision: text("decision").and_then(|text| text.parse().ok()),
                 status: text("status").and_then(|text| text.parse().ok()),
                 intent_id: text("intent").and_then(|text| text.parse().ok()),
+                label: text("label"),
                 q: text("q"),
             },
             before: text("before").and_then(|text| text.parse().ok()),
@@ -34,11 +35,12 @@ impl ListQuery {
 
     /// The address's query of the same list, from another message on: `?decision=rejected&before=…`.
     pub fn page(&self, before: Option<EmailId>) -> String {
-        let EmailFilter { decision, status, intent_id, q } = &self.filter;
+        let EmailFilter { decision, status, intent_id, label, q } = &self.filter;
         let pairs = [
             ("decision", decision.map(|decision| decision.to_string())),
             ("status", status.map(|status| status.to_string())),
             ("intent", intent_id.map(|id| id.to_string())),
+            ("label", label.clone()),
             ("q", q.clone()),
             ("before", before.map(|id| id.to_string())),
         ];

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     classifier::{dto::percent, server::service as classifier},
     datasources::server::service as datasources,
+    deliveries::server::outbox,
     emails::dto::{Classification, ClassificationMethod, Decision},
     intents::{
         dto::Intent,
@@ -91,7 +92,7 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
         verdicts: &judged.iter().map(|judged| &judged.entry).collect::<Vec<_>>(),
     };
     repository::store_outcome(&mut tx, job.subject, &outcome).await?;
-    tx.commit().await?;
+    commit_with_deliveries(app, tx, job.subject).await?;
     Ok(Ran::Decided(decision))
 }
 
@@ -104,8 +105,18 @@ async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
     repository::decide(&mut tx, job.subject, Decision::Review, "FlowEngine", explanation).await?;
-    tx.commit().await?;
+    commit_with_deliveries(app, tx, job.subject).await?;
     Ok(Ran::Decided(Decision::Review))
+}
+
+/// The decision and what its routes come to are stored together; only then does anybody look for what to send.
+async fn commit_with_deliveries(app: &AppState, mut tx: TenantTx, email: EmailId) -> Result<()> {
+    let is_due = outbox::write(app, &mut tx, email).await?;
+    tx.commit().await?;
+    if is_due {
+        app.delivery_bell.notify_one();
+    }
+    Ok(())
 }
 
 async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>> {

@@ -59,6 +59,7 @@ struct Row {
     decision: Option<Decision>,
     explanation: String,
     parse_error: Option<String>,
+    labels: Vec<String>,
 }
 
 impl Row {
@@ -77,6 +78,7 @@ impl Row {
             decision: self.decision,
             explanation: self.explanation,
             parse_error: self.parse_error,
+            labels: self.labels,
         }
     }
 }
@@ -103,6 +105,16 @@ struct VerdictRow {
     reason: String,
     evidence: Json<Evidence>,
     duration_ms: f64,
+}
+
+/// How a message stands: what its routes go by.
+#[derive(sqlx::FromRow)]
+pub struct Standing {
+    pub intent_id: Option<IntentId>,
+    pub intent_name: Option<String>,
+    pub decision: Option<Decision>,
+    pub run: i32,
+    pub has_deliveries: bool,
 }
 
 /// What a worker reads of a message.
@@ -164,12 +176,15 @@ pub async fn list(
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
-         intent_id, intent_name, decision, explanation, parse_error FROM emails WHERE tenant_id = $1 \
-         AND ($2::uuid IS NULL OR email_id < $2) AND ($3::text IS NULL OR decision = $3) \
+         intent_id, intent_name, decision, explanation, parse_error, ARRAY(SELECT label FROM email_labels l \
+           WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels \
+         FROM emails e WHERE tenant_id = $1 AND ($2::uuid IS NULL OR email_id < $2) AND ($3::text IS NULL OR decision = $3) \
          AND ($4::text IS NULL OR status = $4) AND ($5::bigint IS NULL OR intent_id = $5) \
          AND ($6::text IS NULL OR strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email \
               || ' ' || subject), lower($6)) > 0) \
-         ORDER BY email_id DESC LIMIT $7",
+         AND ($7::text IS NULL OR EXISTS (SELECT FROM email_labels l \
+              WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id AND l.label = $7)) \
+         ORDER BY email_id DESC LIMIT $8",
     )
     .bind(tenant.as_str())
     .bind(before)
@@ -177,6 +192,7 @@ pub async fn list(
     .bind(filter.status.map(EmailStatus::as_str))
     .bind(filter.intent_id)
     .bind(filter.q.as_deref())
+    .bind(filter.label.as_deref())
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
@@ -188,7 +204,8 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     let row: Option<DetailRow> = sqlx::query_as(
         "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
          intent_id, intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
-         decided_at, run FROM emails WHERE tenant_id = $1 AND email_id = $2",
+         decided_at, run, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
+           AND l.email_id = e.email_id ORDER BY label) AS labels FROM emails e WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -335,6 +352,19 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Standing>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT intent_id, intent_name, decision, run, EXISTS (SELECT FROM deliveries d \
+           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries \
+         FROM emails e WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await
 }
 
 /// A person's word.

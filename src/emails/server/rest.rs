@@ -44,6 +44,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         decision: query.parsed("decision")?,
         status: query.parsed("status")?,
         intent_id: query.parsed("intent_id")?,
+        label: query.get("label").map(str::to_owned),
         q: query.get("q").map(str::to_owned),
     };
     let emails = service::list(&ctx, &filter, page.cursor, page.limit).await?;

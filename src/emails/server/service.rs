@@ -7,9 +7,13 @@ use uuid::Uuid;
 use super::{fields, repository};
 use crate::{
     auth::server::authority::Permission,
+    deliveries::{
+        dto::DeliveryFilter,
+        server::{outbox, repository as deliveries},
+    },
     emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received},
     intents::server::repository as intents,
-    server::{AppState, Result, TenantContext, error::OnConstraint, queue},
+    server::{AppState, Result, TenantContext, error::OnConstraint, paging::MAX_LIMIT, queue},
     shared::{EmailId, Problem, TenantId, validate::Checks},
 };
 
@@ -90,7 +94,11 @@ pub async fn get(ctx: &TenantContext, id: EmailId) -> Result<EmailDetail> {
 /// 404.
 pub async fn find(app: &AppState, tenant: &TenantId, id: EmailId) -> Result<EmailDetail> {
     let mut tx = app.database.tenant(tenant).await?;
-    repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id).into())
+    let mut detail = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let filter = DeliveryFilter { email_id: Some(id), ..DeliveryFilter::default() };
+    detail.deliveries = deliveries::list(&mut tx, &filter, None, MAX_LIMIT).await?;
+    detail.deliveries.reverse();
+    Ok(detail)
 }
 
 /// The bytes as they came.
@@ -142,7 +150,11 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
     if !repository::decide(&mut tx, id, decision, &by, &explanation).await? {
         return Err(not_found(id).into());
     }
+    let is_due = outbox::write(&ctx.app, &mut tx, id).await?;
     tx.commit().await?;
+    if is_due {
+        ctx.app.delivery_bell.notify_one();
+    }
     get(ctx, id).await
 }
 

@@ -4,6 +4,7 @@ use super::{matching, repository};
 use crate::{
     auth::server::authority::Permission,
     intents::dto::{Intent, IntentInput, IntentWithRules, IntentWithRulesInput},
+    routes::server::service as routes,
     rules::server::service as rules,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
     shared::{IntentId, Problem, validate::Checks},
@@ -99,7 +100,7 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
 }
 
 /// # Errors
-/// 404, 409 for a name that exists, 422; 422 too where a rule names an extractor that would go.
+/// 404, 409 for a name that exists, 422; 422 too where a rule or a route names an extractor that would go.
 pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input)?;
@@ -109,6 +110,7 @@ pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> R
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
     rules::check_all_of(&mut tx, &intent).await?;
+    routes::check_all_of(&mut tx, &intent).await?;
     tx.commit().await?;
     Ok(intent)
 }

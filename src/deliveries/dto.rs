@@ -1,0 +1,67 @@
+//! Wire types of deliveries.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    emails::dto::Decision,
+    routes::dto::RouteKind,
+    rules::dto::wire_enum,
+    shared::{DeliveryId, EmailId, RouteId, TenantId},
+};
+
+wire_enum!(
+    /// How far a delivery has come.
+    DeliveryStatus {
+        /// It is on its way, or waits for its next try.
+        Pending = "pending",
+        /// The other side took it.
+        Delivered = "delivered",
+        /// It was given up: a person may try it again.
+        Failed = "failed",
+        /// It was not sent, and will not be.
+        Cancelled = "cancelled",
+    }
+);
+
+/// One doing of a route for one outcome of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub delivery_id: DeliveryId,
+    pub tenant_id: TenantId,
+    pub email_id: EmailId,
+    /// `None` once the route is deleted.
+    pub route_id: Option<RouteId>,
+    pub route_name: String,
+    pub kind: RouteKind,
+    /// A webhook's host, the addresses of a mail, or the label.
+    pub destination: String,
+    /// The outcome that it is for.
+    pub decision: Decision,
+    pub status: DeliveryStatus,
+    pub attempts: i32,
+    /// When it is tried next, while it is pending.
+    pub next_attempt: Option<DateTime<Utc>>,
+    /// What was said of it last: why it failed, or why it was not sent.
+    pub note: Option<String>,
+    /// The last HTTP status or SMTP reply code.
+    pub last_status: Option<i32>,
+    pub created_at: DateTime<Utc>,
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// A delivery with what it sends: the answer to `GET /api/deliveries/{delivery_id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryDetail {
+    #[serde(flatten)]
+    pub delivery: Delivery,
+    pub payload: serde_json::Value,
+}
+
+/// What a list of deliveries is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    pub status: Option<DeliveryStatus>,
+    pub email_id: Option<EmailId>,
+    pub route_id: Option<RouteId>,
+}

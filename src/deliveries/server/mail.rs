@@ -1,0 +1,193 @@
+//! Forwards and replies, by the installation's own relay.
+//!
+//! The relay is the administrator's setting and may be in a private network: the fence around what tenants name
+//! does not apply to it.
+
+use std::time::Duration;
+
+use lettre::{
+    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    address::Envelope,
+    message::{
+        Attachment, Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+    },
+};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::senders::{Arrived, Fault};
+use crate::{
+    server::{config::SmtpConfig, error::chain},
+    shared::DeliveryId,
+};
+
+/// A mail is given up after so many times the time for one step of its conversation.
+const STEPS: u32 = 6;
+/// The longest line that SMTP carries, in bytes, without its end (RFC 5321, section 4.5.3.1.6).
+const MAX_LINE: usize = 998;
+
+/// The relay, and who mails come from.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    timeout: Duration,
+}
+
+impl Mailer {
+    pub fn new(smtp: &SmtpConfig, timeout: Duration) -> Self {
+        let transport = match AsyncSmtpTransport::<Tokio1Executor>::from_url(smtp.url.expose_secret()) {
+            Ok(builder) => builder.timeout(Some(timeout)).build(),
+            // The configuration was checked by the same function.
+            Err(_) => AsyncSmtpTransport::<Tokio1Executor>::unencrypted_localhost(),
+        };
+        Self { transport, from: smtp.from.clone(), timeout: timeout * STEPS }
+    }
+
+    /// Sends the original as it came, attached to a note. Whoever answers it answers its sender.
+    ///
+    /// # Errors
+    /// `Fault`.
+    pub async fn forward(
+        &self,
+        id: DeliveryId,
+        to: &[String],
+        payload: &Value,
+        raw: Vec<u8>,
+        loop_token: &str,
+    ) -> Result<Arrived, Fault> {
+        let mut message = self.draft(id, payload, loop_token, "auto-generated").from(self.from.clone());
+        let mut recipients = Vec::with_capacity(to.len());
+        for address in to {
+            let address: Address = parse(address)?;
+            recipients.push(address.clone());
+            message = message.to(Mailbox::new(None, address));
+        }
+        if let Some(sender) = text(payload, "reply_to").and_then(|sender| sender.parse().ok()) {
+            message = message.reply_to(Mailbox::new(None, sender));
+        }
+        // A bounce comes back to us, as mail that a person sees.
+        let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
+        let note = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
+        let parts = MultiPart::mixed().singlepart(note).singlepart(original(raw));
+        self.send(message.envelope(envelope).multipart(parts).map_err(malformed)?).await
+    }
+
+    /// Answers the sender, marked as a machine's answer and from nobody, so that no machine answers it (RFC 3834).
+    ///
+    /// # Errors
+    /// `Fault`.
+    pub async fn reply(&self, id: DeliveryId, payload: &Value, loop_token: &str) -> Result<Arrived, Fault> {
+        let to: Address = parse(text(payload, "to").unwrap_or_default())?;
+        let name = text(payload, "from_name").map(str::to_owned).or_else(|| self.from.name.clone());
+        let mut message = self
+            .draft(id, payload, loop_token, "auto-replied")
+            .from(Mailbox::new(name, self.from.email.clone()))
+            .to(Mailbox::new(None, to.clone()));
+        if let Some(original) = text(payload, "in_reply_to") {
+            message = message.in_reply_to(original.to_owned());
+        }
+        if let Some(thread) = text(payload, "references") {
+            message = message.references(thread.to_owned());
+        }
+        let envelope = Envelope::new(None, vec![to]).map_err(malformed)?;
+        let body = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
+        self.send(message.envelope(envelope).singlepart(body).map_err(malformed)?).await
+    }
+
+    /// What all our mails have: an id that stays the same when it is sent again, and the marks of RFC 3834.
+    fn draft(
+        &self,
+        id: DeliveryId,
+        payload: &Value,
+        loop_token: &str,
+        auto_submitted: &str,
+    ) -> lettre::message::MessageBuilder {
+        let header = |name: &'static str, value: &str| {
+            HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+        };
+        Message::builder()
+            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
+            .subject(text(payload, "subject").unwrap_or_default())
+            .raw_header(header("Auto-Submitted", auto_submitted))
+            .raw_header(header("X-FlowEngine-Loop", loop_token))
+    }
+
+    async fn send(&self, message: Message) -> Result<Arrived, Fault> {
+        match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
+            Err(_) => Err(Fault::transient("The mail relay did not answer in time")),
+            Ok(Ok(answer)) => Ok(Arrived { code: Some(answer.code().into()) }),
+            Ok(Err(error)) => {
+                let code = error.status().map(u16::from);
+                let note = format!("The mail relay said: {}", chain(&error));
+                let fault =
+                    if error.is_permanent() { Fault::permanent(note) } else { Fault::transient(note) };
+                Err(Fault { code, ..fault })
+            }
+        }
+    }
+}
+
+/// The original, byte for byte. As `message/rfc822` where it can travel as it is: that type must not be encoded
+/// (RFC 2046, section 5.2.1). What has a bare line end or a long line would be changed on the way, or worse (SMTP
+/// smuggling), and what is not ASCII needs a relay that takes it: that travels encoded, as a file.
+fn original(raw: Vec<u8>) -> SinglePart {
+    let attachment = Attachment::new("message.eml".to_owned());
+    if travels_as_it_is(&raw) {
+        let body = Body::dangerous_pre_encoded(raw, ContentTransferEncoding::SevenBit);
+        attachment.body(body, content_type("message/rfc822"))
+    } else {
+        match Body::new_with_encoding(raw, ContentTransferEncoding::Base64) {
+            Ok(body) => attachment.body(body, content_type("application/octet-stream")),
+            Err(raw) => attachment.body(raw, content_type("application/octet-stream")),
+        }
+    }
+}
+
+fn travels_as_it_is(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| *byte == b'\r' || *byte == b'\n').unwrap_or(rest.len());
+        let (line, tail) = rest.split_at(end);
+        if line.len() > MAX_LINE || line.iter().any(|byte| *byte == 0 || !byte.is_ascii()) {
+            return false;
+        }
+        rest = match tail.strip_prefix(b"\r\n") {
+            Some(next) => next,
+            None if tail.is_empty() => tail,
+            None => return false,
+        };
+    }
+    true
+}
+
+fn content_type(text: &str) -> ContentType {
+    ContentType::parse(text).unwrap_or(ContentType::TEXT_PLAIN)
+}
+
+fn text<'p>(payload: &'p Value, member: &str) -> Option<&'p str> {
+    payload.get(member).and_then(Value::as_str)
+}
+
+fn parse(address: &str) -> Result<Address, Fault> {
+    address.parse().map_err(|_| Fault::permanent(format!("'{address}' is no mail address")))
+}
+
+fn malformed(error: impl std::fmt::Display) -> Fault {
+    Fault::permanent(format!("The mail cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_relay_would_change_travels_as_it_is() {
+        for good in ["", "a", "a\r\nb\r\n", &format!("{}\r\n", "x".repeat(998))] {
+            assert!(travels_as_it_is(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["a\nb", "a\rb", "a\r\r\n", "a\n.\r\n", "é", "a\0", &"x".repeat(999)] {
+            assert!(!travels_as_it_is(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

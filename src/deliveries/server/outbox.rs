@@ -1,0 +1,112 @@
+//! Writes what the routes come to, in the transaction of the decision. Nothing is sent here.
+//!
+//! Done once for an outcome: run again, a message whose decision and intent are the same is not sent again along a
+//! route whose last delivery for it arrived or is on its way. Where the outcome changed, what was still pending for
+//! the one before is called off, and the new one is sent. The decision's row of `emails` is locked by then, so two
+//! deciders come one after the other.
+
+use chrono::{TimeDelta, Utc};
+
+use super::repository::{self, Last, Outcome};
+use crate::{
+    deliveries::dto::DeliveryStatus,
+    emails::server::repository as emails,
+    routes::{
+        dto::{Planned, RouteKind},
+        server::{
+            plan::{self, Sender},
+            repository as routes,
+        },
+    },
+    server::{AppState, Result, TenantTx, queue},
+    shared::{EmailId, TenantId},
+};
+
+/// One address is answered at most so often in a day: two machines that take each other for people stop then
+/// (RFC 3834, section 2).
+const REPLIES_A_DAY: i64 = 20;
+
+/// Writes the deliveries for the message's decision, and sets its labels. `true` where something is to be sent:
+/// then the deliveries' bell is to be rung once the transaction is committed.
+///
+/// # Errors
+/// The database's.
+pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId) -> Result<bool> {
+    let Some(standing) = emails::standing(tx, email).await? else { return Ok(false) };
+    let Some(decision) = standing.decision else { return Ok(false) };
+    let intent = standing.intent_name.as_deref();
+    let outcome = Outcome { decision, intent, run: standing.run };
+    let rows = routes::of_outcome(tx, standing.intent_id, decision).await?;
+    if rows.is_empty() && !standing.has_deliveries {
+        return Ok(false);
+    }
+    repository::cancel_outdated(tx, email, outcome, "The message was decided otherwise since").await?;
+    let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
+    let last = repository::last_of_each(tx, email).await?;
+    let token = loop_token(app, tx.tenant());
+    let planned = plan::plan(&rows, &message, sender(app, &token));
+    let mut due = Vec::new();
+    for planned in &planned {
+        let before = last.iter().find(|last| last.route_id == planned.route_id);
+        if before.is_some_and(|before| stands(before, outcome, planned)) {
+            continue;
+        }
+        let withheld = match &planned.withheld {
+            Some(reason) => Some(format!("Not sent: {reason}")),
+            None if planned.kind == RouteKind::Reply => too_often(tx, &planned.destination).await?,
+            None => None,
+        };
+        let status = match (&withheld, planned.kind) {
+            (Some(_), _) => DeliveryStatus::Cancelled,
+            (None, RouteKind::Label) => DeliveryStatus::Delivered,
+            (None, _) => DeliveryStatus::Pending,
+        };
+        let id = repository::insert(tx, email, outcome, planned, status, withheld.as_deref()).await?;
+        if status == DeliveryStatus::Pending {
+            due.push(id);
+        }
+    }
+    let labels: Vec<&str> = planned
+        .iter()
+        .filter(|planned| planned.kind == RouteKind::Label && planned.withheld.is_none())
+        .map(|planned| planned.destination.as_str())
+        .collect();
+    repository::set_labels(tx, email, &labels).await?;
+    if !due.is_empty() {
+        queue::enqueue(tx, &due).await?;
+    }
+    Ok(!due.is_empty())
+}
+
+/// Who sends for a tenant.
+pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
+    let smtp = app.config.deliveries.smtp.as_ref();
+    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()) }
+}
+
+/// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before
+/// they got a mail, and no other tenant's mail bears it.
+pub fn loop_token(app: &AppState, tenant: &TenantId) -> String {
+    app.vault.derive(&format!("mail-loop|{tenant}"))
+}
+
+/// Whether a route's last delivery does for this outcome.
+fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned) -> bool {
+    let is_same = last.decision == outcome.decision && last.intent_name.as_deref() == outcome.intent;
+    is_same
+        && match last.status {
+            DeliveryStatus::Pending => true,
+            DeliveryStatus::Delivered => {
+                planned.kind != RouteKind::Label || last.destination == planned.destination
+            }
+            DeliveryStatus::Failed => false,
+            // Withheld for the same reason: it is said once.
+            DeliveryStatus::Cancelled => planned.withheld.is_some(),
+        }
+}
+
+async fn too_often(tx: &mut TenantTx, address: &str) -> Result<Option<String>> {
+    let sent = repository::replies_since(tx, address, Utc::now() - TimeDelta::days(1)).await?;
+    Ok((sent >= REPLIES_A_DAY)
+        .then(|| format!("Not sent: {address} was answered {sent} times within a day, as machines do")))
+}

@@ -1,0 +1,326 @@
+//! SQL of deliveries and labels.
+//!
+//! Whoever changes a delivery and its job takes the job first, as the worker does that ends it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
+    emails::dto::Decision,
+    routes::dto::{Planned, RouteKind},
+    server::{TenantTx, queue},
+    shared::{DeliveryId, EmailId, RouteId},
+};
+
+#[derive(sqlx::FromRow)]
+pub struct Row {
+    pub delivery_id: DeliveryId,
+    pub email_id: EmailId,
+    pub route_id: Option<RouteId>,
+    pub route_name: String,
+    pub kind: RouteKind,
+    pub destination: String,
+    pub decision: Decision,
+    pub intent_name: Option<String>,
+    pub status: DeliveryStatus,
+    pub attempts: i32,
+    pub next_attempt: Option<DateTime<Utc>>,
+    pub note: Option<String>,
+    pub last_status: Option<i32>,
+    pub created_at: DateTime<Utc>,
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Not read for lists.
+    #[sqlx(default)]
+    pub payload: Json<Value>,
+}
+
+impl Row {
+    pub fn into_delivery(self, tx: &TenantTx) -> Delivery {
+        Delivery {
+            delivery_id: self.delivery_id,
+            tenant_id: tx.tenant().clone(),
+            email_id: self.email_id,
+            route_id: self.route_id,
+            route_name: self.route_name,
+            kind: self.kind,
+            destination: self.destination,
+            decision: self.decision,
+            status: self.status,
+            attempts: self.attempts,
+            next_attempt: self.next_attempt,
+            note: self.note,
+            last_status: self.last_status,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+        }
+    }
+
+    /// With what it sends.
+    pub fn into_detail(mut self, tx: &TenantTx) -> DeliveryDetail {
+        let payload = std::mem::take(&mut self.payload.0);
+        DeliveryDetail { delivery: self.into_delivery(tx), payload }
+    }
+}
+
+/// An outcome of a message: what a delivery is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    pub decision: Decision,
+    pub intent: Option<&'a str>,
+    pub run: i32,
+}
+
+/// What stands of a route's last delivery for a message.
+#[derive(sqlx::FromRow)]
+pub struct Last {
+    pub route_id: RouteId,
+    pub decision: Decision,
+    pub intent_name: Option<String>,
+    pub status: DeliveryStatus,
+    pub note: Option<String>,
+    pub destination: String,
+}
+
+/// Newest first, before the id `before`.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &DeliveryFilter,
+    before: Option<DeliveryId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Delivery>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_name, status, \
+         attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = $1 \
+         AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::text IS NULL OR status = $3) \
+         AND ($4::uuid IS NULL OR email_id = $4) AND ($5::bigint IS NULL OR route_id = $5) \
+         ORDER BY delivery_id DESC LIMIT $6",
+    )
+    .bind(tenant.as_str())
+    .bind(before)
+    .bind(filter.status.map(DeliveryStatus::as_str))
+    .bind(filter.email_id)
+    .bind(filter.route_id)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_delivery(tx)).collect())
+}
+
+pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as("SELECT * FROM deliveries WHERE tenant_id = $1 AND delivery_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await
+}
+
+/// The last delivery of each route for a message.
+pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT DISTINCT ON (route_id) route_id, decision, intent_name, status, note, destination FROM deliveries \
+         WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL ORDER BY route_id, delivery_id DESC",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// How often an address was answered since then.
+pub async fn replies_since(tx: &mut TenantTx, address: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND kind = 'reply' AND destination = $2 \
+         AND created_at > $3 AND status IN ('pending', 'delivered')",
+    )
+    .bind(tenant.as_str())
+    .bind(address)
+    .bind(since)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// Writes a planned delivery. `note` says why it is not sent, where `status` is cancelled.
+pub async fn insert(
+    tx: &mut TenantTx,
+    email: EmailId,
+    outcome: Outcome<'_>,
+    planned: &Planned,
+    status: DeliveryStatus,
+    note: Option<&str>,
+) -> sqlx::Result<DeliveryId> {
+    let tenant = tx.tenant().clone();
+    let id = DeliveryId(Uuid::now_v7());
+    sqlx::query(
+        "INSERT INTO deliveries (tenant_id, delivery_id, email_id, run, decision, intent_name, route_id, \
+         route_name, kind, destination, payload, status, note, next_attempt, delivered_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+         CASE WHEN $12 = 'pending' THEN now() END, CASE WHEN $12 = 'delivered' THEN now() END)",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(email)
+    .bind(outcome.run)
+    .bind(outcome.decision.as_str())
+    .bind(outcome.intent)
+    .bind(planned.route_id)
+    .bind(&planned.route_name)
+    .bind(planned.kind.as_str())
+    .bind(&planned.destination)
+    .bind(Json(&planned.payload))
+    .bind(status.as_str())
+    .bind(note)
+    .execute(tx.conn())
+    .await?;
+    Ok(id)
+}
+
+/// Calls off what is pending for another outcome of the message than this.
+pub async fn cancel_outdated(
+    tx: &mut TenantTx,
+    email: EmailId,
+    outcome: Outcome<'_>,
+    note: &str,
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let ids: Vec<DeliveryId> = sqlx::query_scalar(
+        "SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND status = 'pending' \
+         AND (decision <> $3 OR intent_name IS DISTINCT FROM $4)",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .bind(outcome.decision.as_str())
+    .bind(outcome.intent)
+    .fetch_all(tx.conn())
+    .await?;
+    cancel(tx, &ids, note).await
+}
+
+/// Calls off what is pending for a route.
+pub async fn cancel_of_route(tx: &mut TenantTx, route: RouteId, note: &str) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let ids: Vec<DeliveryId> = sqlx::query_scalar(
+        "SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND route_id = $2 AND status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(route)
+    .fetch_all(tx.conn())
+    .await?;
+    cancel(tx, &ids, note).await
+}
+
+async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    queue::cancel(tx, ids).await?;
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE deliveries SET status = 'cancelled', next_attempt = NULL, note = $3 \
+         WHERE tenant_id = $1 AND delivery_id = ANY ($2) AND status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(ids)
+    .bind(note)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// How a try ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    pub status: DeliveryStatus,
+    pub note: Option<&'a str>,
+    pub code: Option<u16>,
+    /// Where the route leads now.
+    pub destination: &'a str,
+    /// Until the next try, where it stays pending. Unit: seconds.
+    pub wait: Option<f64>,
+}
+
+/// Stores how a try ended. One that was called off meanwhile stays so, unless it arrived.
+pub async fn store_try(tx: &mut TenantTx, id: DeliveryId, tried: Tried<'_>) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE deliveries SET status = $3, note = $4, last_status = coalesce($5, last_status), \
+         destination = coalesce(nullif($6, ''), destination), attempts = attempts + 1, \
+         next_attempt = now() + make_interval(secs => $7), \
+         delivered_at = CASE WHEN $3 = 'delivered' THEN now() END \
+         WHERE tenant_id = $1 AND delivery_id = $2 AND (status = 'pending' OR $3 = 'delivered')",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(tried.status.as_str())
+    .bind(tried.note)
+    .bind(tried.code.map(i32::from))
+    .bind(tried.destination)
+    .bind(tried.wait)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Says why a pending delivery waits, or why it is not sent, without a try.
+pub async fn note(
+    tx: &mut TenantTx,
+    id: DeliveryId,
+    status: DeliveryStatus,
+    note: &str,
+    wait: Option<f64>,
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE deliveries SET status = $3, note = $4, next_attempt = now() + make_interval(secs => $5) \
+         WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(status.as_str())
+    .bind(note)
+    .bind(wait)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Makes a delivery that was given up pending again. `false` where it is not one.
+pub async fn revive(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE deliveries SET status = 'pending', next_attempt = now() \
+         WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'failed'",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Sets the labels of a message's present outcome in the place of those before.
+pub async fn set_labels(tx: &mut TenantTx, email: EmailId, labels: &[&str]) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM email_labels WHERE tenant_id = $1 AND email_id = $2 AND label <> ALL ($3)")
+        .bind(tenant.as_str())
+        .bind(email)
+        .bind(labels)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query(
+        "INSERT INTO email_labels (tenant_id, email_id, label) SELECT $1, $2, unnest($3::text[]) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .bind(labels)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}

@@ -1,0 +1,87 @@
+//! The ways out, and the breakers before them.
+
+use std::sync::Arc;
+
+use reqwest::{Client, redirect::Policy};
+
+use super::mail::Mailer;
+use crate::{
+    server::{breaker::Breakers, config::Config, outbound::Fence},
+    shared::TenantId,
+};
+
+/// Where a breaker stands: before a host, or before the mail relay, for each tenant by itself, so that nobody's
+/// receiver stops another's deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Gate {
+    Host(TenantId, String),
+    Mail(TenantId),
+}
+
+/// What deliveries are sent with.
+pub struct Senders {
+    fence: Fence,
+    client: Result<Client, String>,
+    mailer: Option<Mailer>,
+    pub breakers: Breakers<Gate>,
+}
+
+impl Senders {
+    pub fn new(config: &Config) -> Self {
+        let fence = Fence::new(&config.lookups.allow_networks);
+        let client = Client::builder()
+            .dns_resolver(Arc::new(fence.clone()))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(config.lookups.connect_timeout)
+            .timeout(config.deliveries.timeout)
+            .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string());
+        let mailer = config.deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, config.deliveries.timeout));
+        Self { fence, client, mailer, breakers: Breakers::default() }
+    }
+
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// # Errors
+    /// Why there is no HTTP client: the machine's TLS roots, for one.
+    pub fn client(&self) -> Result<&Client, String> {
+        self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// `None` where the installation sends no mail.
+    pub fn mailer(&self) -> Option<&Mailer> {
+        self.mailer.as_ref()
+    }
+}
+
+/// It arrived. `code` is the HTTP status, or the SMTP reply code.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    pub code: Option<u16>,
+}
+
+/// It did not arrive.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// A sentence.
+    pub note: String,
+    pub code: Option<u16>,
+    /// Whether trying again cannot mend it.
+    pub permanent: bool,
+    /// How long the other side asked to be left alone.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+impl Fault {
+    pub fn permanent(note: impl Into<String>) -> Self {
+        Self { note: note.into(), code: None, permanent: true, retry_after: None }
+    }
+
+    pub fn transient(note: impl Into<String>) -> Self {
+        Self { note: note.into(), code: None, permanent: false, retry_after: None }
+    }
+}

@@ -1,0 +1,73 @@
+//! Business rules of deliveries.
+
+use super::repository;
+use crate::{
+    auth::server::authority::Permission,
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
+    emails::server::repository as emails,
+    server::{Result, TenantContext, error::OnConstraint, queue},
+    shared::{DeliveryId, Problem},
+};
+
+/// Newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    ctx: &TenantContext,
+    filter: &DeliveryFilter,
+    before: Option<DeliveryId>,
+    limit: i64,
+) -> Result<Vec<Delivery>> {
+    ctx.require(Permission::Read)?;
+    Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    Ok(row.into_detail(&tx))
+}
+
+/// Sends a delivery that was given up once more, with all its tries.
+///
+/// # Errors
+/// 403, 404; 400 where it was not given up, its route is gone, or the message was decided otherwise
+/// since; 409 where the route has another one under way for
+/// the message.
+pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
+    ctx.require(Permission::WorkMessages)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let refuse = |why: String| Err(Problem::business_rule(why).into());
+    if row.route_id.is_none() {
+        return refuse(format!("The route '{}' was deleted, so this cannot be sent again", row.route_name));
+    }
+    let standing = emails::standing(&mut tx, row.email_id).await?;
+    let is_outdated = standing.is_none_or(|standing| {
+        standing.decision != Some(row.decision) || standing.intent_name != row.intent_name
+    });
+    if is_outdated {
+        return refuse("The message was decided otherwise since, so this is out of date".into());
+    }
+    queue::enqueue(&mut tx, &[id]).await?;
+    let revived =
+        repository::revive(&mut tx, id).await.on_constraint("uq_eivs_deliveries_pending", || {
+            Problem::new(409, "A newer delivery of this route is under way for the message")
+        })?;
+    if !revived {
+        return refuse(format!("Only a failed delivery can be sent again; this one is {}", row.status));
+    }
+    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let delivery = row.into_delivery(&tx);
+    tx.commit().await?;
+    ctx.app.delivery_bell.notify_one();
+    Ok(delivery)
+}
+
+fn not_found(id: DeliveryId) -> Problem {
+    Problem::not_found("Delivery", id)
+}

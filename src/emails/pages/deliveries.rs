@@ -1,0 +1,118 @@
+//! What was sent because of the decision.
+
+use leptos::prelude::*;
+
+use crate::{
+    deliveries::{
+        api::RetryDelivery,
+        dto::{Delivery, DeliveryStatus},
+    },
+    routes::dto::RouteKind,
+    shared::{DeliveryId, TenantId},
+    ui::{
+        badge::{Badge, Tone},
+        icons::{Glyph, Icon},
+        panel::ActionProblem,
+        time::Timestamp,
+    },
+};
+
+/// A delivery's colour, icon and word.
+fn words(delivery: &Delivery) -> (Tone, Glyph, &'static str) {
+    match delivery.status {
+        DeliveryStatus::Pending if delivery.attempts > 0 => (Tone::Attention, Glyph::Waiting, "Tried, waits"),
+        DeliveryStatus::Pending => (Tone::Quiet, Glyph::Waiting, "On its way"),
+        DeliveryStatus::Delivered => (Tone::Good, Glyph::Accept, "Delivered"),
+        DeliveryStatus::Failed => (Tone::Bad, Glyph::Reject, "Failed"),
+        DeliveryStatus::Cancelled => (Tone::Quiet, Glyph::Skip, "Not sent"),
+    }
+}
+
+fn sentence(delivery: &Delivery) -> String {
+    let (name, to) = (&delivery.route_name, &delivery.destination);
+    match delivery.kind {
+        _ if to.is_empty() => name.clone(),
+        RouteKind::Webhook => format!("{name}: webhook to {to}"),
+        RouteKind::Forward => format!("{name}: forwarded to {to}"),
+        RouteKind::Reply => format!("{name}: reply to {to}"),
+        RouteKind::Label => format!("{name}: label “{to}”"),
+    }
+}
+
+/// The deliveries of a message, the oldest first. Nothing, where it has none: then no route is for its decision.
+#[component]
+pub fn Deliveries(deliveries: Vec<Delivery>, retry: ServerAction<RetryDelivery>) -> impl IntoView {
+    let outcome = retry.value();
+    (!deliveries.is_empty()).then(|| {
+        let cards =
+            deliveries.into_iter().map(|delivery| view! { <DeliveryCard delivery retry/> }).collect_view();
+        view! {
+            <section class="section" aria-labelledby="deliveries">
+                <h2 id="deliveries">"Deliveries"</h2>
+                <ActionProblem outcome/>
+                <ol class="cards" data-testid="deliveries">{cards}</ol>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl IntoView {
+    let (tone, glyph, text) = words(&delivery);
+    let class = format!("card card--verdict {}", tone.class());
+    let can_retry = delivery.status == DeliveryStatus::Failed && delivery.route_id.is_some();
+    let again = can_retry.then(|| {
+        let (tenant_id, delivery_id) = (delivery.tenant_id.clone(), delivery.delivery_id);
+        view! { <SendAgain tenant_id delivery_id retry/> }
+    });
+    let tries = match delivery.attempts {
+        0 => String::new(),
+        1 => " · tried once".to_owned(),
+        n => format!(" · tried {n} times"),
+    };
+    let (lead, at) = match (delivery.delivered_at, delivery.next_attempt) {
+        (Some(at), _) => ("", at),
+        (None, Some(at)) => ("next try ", at),
+        (None, None) => ("", delivery.created_at),
+    };
+    view! {
+        <li class=class data-testid="delivery" data-status=delivery.status.as_str()>
+            <div class="card__head">
+                <Badge tone glyph text/>
+                <h3 class="card__title">{sentence(&delivery)}</h3>
+            </div>
+            {delivery.note.clone().map(|note| view! { <p class="card__reason">{note}</p> })}
+            <p class="hint">
+                {format!("for {} · {lead}", delivery.decision)}
+                <Timestamp at/>
+                {tries}
+            </p>
+            {again}
+        </li>
+    }
+}
+
+/// A plain form, which the browser takes over.
+#[component]
+fn SendAgain(
+    tenant_id: TenantId,
+    delivery_id: DeliveryId,
+    retry: ServerAction<RetryDelivery>,
+) -> impl IntoView {
+    let is_pending = retry.pending();
+    view! {
+        <ActionForm action=retry>
+            <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+            <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
+            <button
+                type="submit"
+                class="button"
+                aria-busy=move || is_pending.get().to_string()
+                data-testid="retry-delivery"
+            >
+                <Icon glyph=Glyph::RunAgain/>
+                "Send again"
+            </button>
+        </ActionForm>
+    }
+}

@@ -1,0 +1,8 @@
+//! Routes: what they say, who may change them, and what they come to for a message.
+
+pub mod plan;
+pub mod repository;
+pub mod rest;
+pub mod secret;
+pub mod service;
+pub mod settings;

@@ -1,0 +1,376 @@
+//! What the routes come to for one outcome of a message. Pure: the outbox writes it, a dry-run shows it.
+
+use lettre::Address;
+use serde_json::{Value, json};
+
+use super::{
+    repository::Row,
+    settings::{Forward, MAX_LABEL, Reply, Settings, Webhook},
+};
+use crate::{
+    emails::dto::EmailDetail,
+    routes::dto::Planned,
+    rules::server::engine::shorten,
+    shared::template::{RenderError, Template},
+};
+
+/// A message that passed by so many servers goes in circles (Postfix: `hopcount_limit`).
+const MAX_HOPS: usize = 50;
+/// A subject has at most this many characters.
+const MAX_SUBJECT: usize = 500;
+
+/// What the installation puts into each mail that it sends, so that it knows its own again.
+pub const LOOP_HEADER: &str = "x-flowengine-loop";
+
+/// What the plan needs to know of the installation.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The value of `LOOP_HEADER` for this tenant.
+    pub loop_token: &'a str,
+    /// The address that mails come from, if any are sent.
+    pub from: Option<&'a str>,
+}
+
+/// One planned delivery for each route, in their order. `rows` are the active routes for the message's decision.
+pub fn plan(rows: &[Row], message: &EmailDetail, sender: Sender<'_>) -> Vec<Planned> {
+    rows.iter().map(|row| planned(row, message, sender)).collect()
+}
+
+fn planned(row: &Row, message: &EmailDetail, sender: Sender<'_>) -> Planned {
+    let settings = Settings::parse(row.kind, &row.settings.0);
+    let (destination, payload, withheld) = match &settings {
+        Err(problem) => (String::new(), Value::Null, Some(problem.detail.clone())),
+        Ok(settings) => match outcome(settings, message, sender) {
+            Ok(found) => found,
+            Err(reason) => (String::new(), Value::Null, Some(reason)),
+        },
+    };
+    Planned {
+        route_id: row.route_id,
+        route_name: row.name.clone(),
+        kind: row.kind,
+        destination,
+        withheld,
+        payload,
+    }
+}
+
+/// Destination, payload, and why it is withheld; `Err`: why there is nothing to send.
+type Outcome = Result<(String, Value, Option<String>), String>;
+
+fn outcome(settings: &Settings, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
+    match settings {
+        Settings::Webhook(hook) => Ok((host_of(hook), event(message)?, None)),
+        Settings::Forward(forward) => self::forward(forward, message, sender),
+        Settings::Reply(reply) => self::reply(reply, message, sender),
+        Settings::Label(label) => {
+            let text = shorten(&one_line(&render(&label.label, message)?), MAX_LABEL - 1);
+            if text.is_empty() {
+                return Err("the label is empty".into());
+            }
+            Ok((text.clone(), json!({"label": text}), None))
+        }
+    }
+}
+
+/// The host, and the port where it is not the scheme's own. A path may hold a key, so it is not told.
+pub fn host_of(hook: &Webhook) -> String {
+    let url = url::Url::parse(&hook.url).ok();
+    url.and_then(|url| {
+        let host = url.host_str()?.to_owned();
+        Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
+    })
+    .unwrap_or_default()
+}
+
+/// The body of a webhook: `{"type": "email.decided", "timestamp", "data"}`, where `data` is the message as
+/// `GET /api/emails/{email_id}` answers it, without its deliveries and labels.
+fn event(message: &EmailDetail) -> Result<Value, String> {
+    let mut data = serde_json::to_value(message).map_err(|error| error.to_string())?;
+    if let Some(members) = data.as_object_mut() {
+        members.shift_remove("deliveries");
+        members.shift_remove("labels");
+        members.shift_remove("status");
+    }
+    Ok(json!({"type": "email.decided", "timestamp": message.decided_at, "data": data}))
+}
+
+fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
+    let subject = match &forward.subject {
+        Some(subject) => render(subject, message)?,
+        None => format!("Fwd: {}", message.email.subject),
+    };
+    let note = match &forward.note {
+        Some(note) => render(note, message)?,
+        None => message.email.explanation.clone(),
+    };
+    let payload = json!({
+        "to": forward.to,
+        "subject": subject_line(&subject),
+        "text": note,
+        "reply_to": message.email.sender_email,
+    });
+    Ok((forward.to.join(", "), payload, in_circles(message, sender)))
+}
+
+fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
+    let to = field(message, "reply_to")
+        .filter(|text| !text.is_empty())
+        .unwrap_or(message.email.sender_email.as_str())
+        .to_owned();
+    let subject = match &reply.subject {
+        Some(subject) => render(subject, message)?,
+        None => {
+            let subject = message.email.subject.trim();
+            let is_reply = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
+            if is_reply { subject.to_owned() } else { format!("Re: {subject}") }
+        }
+    };
+    let payload = json!({
+        "to": to,
+        "subject": subject_line(&subject),
+        "text": render(&reply.body, message)?,
+        "from_name": reply.from_name,
+        "in_reply_to": field(message, "message_id").and_then(message_id),
+        "references": references(message),
+    });
+    let withheld = unanswerable(message, &to, sender).or_else(|| in_circles(message, sender));
+    Ok((to, payload, withheld))
+}
+
+/// Why a message must not be answered by a machine (RFC 3834, section 2).
+fn unanswerable(message: &EmailDetail, to: &str, sender: Sender<'_>) -> Option<String> {
+    let header = |name: &str| field(message, &format!("header.{name}"));
+    let Ok(address) = to.parse::<Address>() else {
+        return Some("it has no address to answer to".into());
+    };
+    if sender.from.is_some_and(|own| own.eq_ignore_ascii_case(to)) {
+        return Some("it came from this installation's own address".into());
+    }
+    let user = address.user().to_ascii_lowercase();
+    let is_machine = ["mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply"]
+        .contains(&user.as_str())
+        || user.starts_with("owner-")
+        || user.ends_with("-request")
+        || user.ends_with("-bounces");
+    if is_machine {
+        return Some(format!("nobody reads {to}"));
+    }
+    let first_word =
+        |text: &str| text.split([';', ' ', '\t', '\n', '(']).next().unwrap_or_default().to_lowercase();
+    if header("auto-submitted").is_some_and(|value| value.lines().any(|line| first_word(line.trim()) != "no"))
+    {
+        return Some("it was sent by a machine (Auto-Submitted)".into());
+    }
+    let is_bulk = |value: &str| {
+        value.lines().any(|line| matches!(first_word(line.trim()).as_str(), "bulk" | "list" | "junk"))
+    };
+    if header("precedence").is_some_and(is_bulk) {
+        return Some("it was sent to many (Precedence)".into());
+    }
+    if message.fields.keys().any(|name| name.starts_with("header.list-")) {
+        return Some("it came by a mailing list (List-*)".into());
+    }
+    if header("return-path").is_some_and(|value| value.lines().any(|line| line.trim() == "<>")) {
+        return Some("its return path is empty, so it wants no answer".into());
+    }
+    if header("x-auto-response-suppress").is_some_and(|value| {
+        let value = value.to_lowercase();
+        ["all", "oof", "autoreply"].iter().any(|word| value.split([',', ' ', '\n']).any(|part| part == *word))
+    }) {
+        return Some("its sender asked for no automatic answer (X-Auto-Response-Suppress)".into());
+    }
+    if header("content-type").is_some_and(|value| value.trim().to_lowercase().starts_with("multipart/report"))
+    {
+        return Some("it is a report of a mail server".into());
+    }
+    None
+}
+
+fn in_circles(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
+    let of = |name: &str| field(message, &format!("header.{name}"));
+    if of(LOOP_HEADER).is_some_and(|value| value.lines().any(|line| line.trim() == sender.loop_token)) {
+        return Some("FlowEngine sent it itself: it goes in circles".into());
+    }
+    let hops = of("received").map_or(0, |value| value.lines().count());
+    (hops > MAX_HOPS).then(|| format!("it passed by {hops} servers: it goes in circles"))
+}
+
+fn render(template: &Template, message: &EmailDetail) -> Result<String, String> {
+    template.render(|name| field(message, name)).map_err(|error| match error {
+        RenderError::Missing(name) => format!("no {name} in the message"),
+        RenderError::TooLong => error.to_string(),
+    })
+}
+
+fn field<'m>(message: &'m EmailDetail, name: &str) -> Option<&'m str> {
+    message.fields.get(name).and_then(Value::as_str)
+}
+
+/// Without line ends and other control characters: what stands in a header stays one line.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn subject_line(text: &str) -> String {
+    shorten(&one_line(text), MAX_SUBJECT)
+}
+
+/// `<id>`, if it is one that can stand in a header (RFC 5322, section 3.6.4).
+fn message_id(text: &str) -> Option<String> {
+    let id = text.trim().trim_start_matches('<').trim_end_matches('>');
+    let fits = !id.is_empty()
+        && id.len() <= 250
+        && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>');
+    fits.then(|| format!("<{id}>"))
+}
+
+/// The thread so far: the first and the last of what the message refers to, and the message itself.
+fn references(message: &EmailDetail) -> Option<String> {
+    let own = field(message, "message_id").and_then(message_id)?;
+    let mut ids: Vec<String> = field(message, "header.references")
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(message_id)
+        .filter(|id| *id != own)
+        .collect();
+    if ids.len() > 10 {
+        ids.drain(1..ids.len() - 9);
+    }
+    ids.push(own);
+    Some(ids.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+    use sqlx::types::Json;
+
+    use super::*;
+    use crate::{
+        emails::dto::{Decision, Email, EmailStatus},
+        routes::dto::RouteKind,
+        shared::{EmailId, RouteId},
+    };
+
+    fn message(fields: &[(&str, &str)]) -> EmailDetail {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let mut all: Map<String, Value> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        all.entry("message_id").or_insert("1@x.example".into());
+        EmailDetail {
+            email: Email {
+                email_id: EmailId(uuid::Uuid::nil()),
+                tenant_id: "acme".parse().expect("id"),
+                message_id: "1@x.example".into(),
+                sender_email: "zoe@x.example".into(),
+                sender_name: "Zoë".into(),
+                recipient_email: "service@acme.example".into(),
+                subject: "Where is it?".into(),
+                received_at: at,
+                status: EmailStatus::Done,
+                intent: None,
+                decision: Some(Decision::Accepted),
+                explanation: "Accepted.".into(),
+                parse_error: None,
+                labels: Vec::new(),
+            },
+            fields: all,
+            classification: None,
+            decided_by: None,
+            decided_at: Some(at),
+            run: 1,
+            verdicts: Vec::new(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    fn row(kind: RouteKind, settings: Value) -> Row {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        Row {
+            route_id: RouteId(1),
+            name: "r".into(),
+            intent_id: None,
+            kind,
+            decisions: vec![Decision::Accepted],
+            settings: Json(settings.as_object().expect("an object").clone()),
+            is_active: true,
+            secret: None,
+            old_secret: None,
+            header_values: None,
+            old_secret_ends: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    const SENDER: Sender<'static> = Sender { loop_token: "t0ken", from: Some("flow@acme.example") };
+
+    fn reply_to(fields: &[(&str, &str)]) -> Planned {
+        let rows = [row(RouteKind::Reply, json!({"body": "Dear {{sender_name}}"}))];
+        let mut fields = fields.to_vec();
+        fields.push(("sender_name", "Zoë"));
+        plan(&rows, &message(&fields), SENDER).remove(0)
+    }
+
+    #[test]
+    fn a_person_is_answered_in_the_thread() {
+        let planned =
+            reply_to(&[("header.references", "<0@x.example> bad<id"), ("header.auto-submitted", "no")]);
+        assert_eq!(planned.withheld, None);
+        assert_eq!(planned.destination, "zoe@x.example");
+        assert_eq!(planned.payload["subject"], "Re: Where is it?");
+        assert_eq!(planned.payload["text"], "Dear Zoë");
+        assert_eq!(planned.payload["in_reply_to"], "<1@x.example>");
+        assert_eq!(planned.payload["references"], "<0@x.example> <1@x.example>");
+        assert_eq!(reply_to(&[("reply_to", "b@y.example")]).destination, "b@y.example");
+    }
+
+    #[test]
+    fn a_machine_a_list_and_our_own_mail_are_not_answered() {
+        let hops = vec!["from a by b"; 51].join("\n");
+        for fields in [
+            ("header.auto-submitted", "auto-replied"),
+            ("header.auto-submitted", "Auto-Generated; x=y"),
+            ("header.auto-submitted", "no\nauto-replied"),
+            ("header.precedence", "Bulk"),
+            ("header.precedence", "list"),
+            ("header.list-id", "<l.x.example>"),
+            ("header.list-unsubscribe", "<http://x.example>"),
+            ("header.return-path", "<>"),
+            ("header.x-auto-response-suppress", "DR, AutoReply"),
+            ("header.content-type", "Multipart/Report; report-type=delivery-status"),
+            ("reply_to", "MAILER-DAEMON@x.example"),
+            ("reply_to", "no-reply@x.example"),
+            ("reply_to", "list-bounces@x.example"),
+            ("reply_to", "Flow@acme.example"),
+            ("reply_to", "a@b\r\nBcc: c@d.example"),
+            ("header.x-flowengine-loop", "t0ken"),
+            ("header.received", &hops),
+        ] {
+            assert!(reply_to(&[fields]).withheld.is_some(), "{fields:?}");
+        }
+        assert_eq!(reply_to(&[("header.x-flowengine-loop", "another tenant's")]).withheld, None);
+    }
+
+    #[test]
+    fn what_stands_in_a_header_stays_one_line_and_an_absent_field_withholds() {
+        let rows = [
+            row(RouteKind::Forward, json!({"to": ["a@b.example"], "subject": "{{subject}}"})),
+            row(RouteKind::Label, json!({"label": "order {{order_number}}"})),
+            row(RouteKind::Label, json!({"label": "{{subject}}"})),
+            row(RouteKind::Webhook, json!({"url": "https://h.example:8443/secret-path"})),
+        ];
+        let found = plan(&rows, &message(&[("subject", "x\r\nBcc: evil@d.example\0\u{b}y")]), SENDER);
+        assert_eq!(found[0].payload["subject"], "x Bcc: evil@d.example y");
+        assert_eq!(found[1].withheld.as_deref(), Some("no order_number in the message"));
+        assert_eq!(found[2].destination, "x Bcc: evil@d.example y");
+        assert_eq!(found[3].destination, "h.example:8443");
+        assert_eq!(found[3].payload["type"], "email.decided");
+        assert_eq!(found[3].payload["data"]["decision"], "accepted");
+        assert!(found[3].payload["data"].get("deliveries").is_none());
+    }
+}

@@ -1,0 +1,339 @@
+//! Business rules of routes. Signing secrets and header values go in, encrypted, and are shown once or never.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{
+    repository::{self, Row},
+    secret::SigningSecret,
+    settings::Settings,
+};
+use crate::{
+    auth::server::authority::Permission,
+    datasources::dto::MASK,
+    deliveries::server::repository as deliveries,
+    intents::{
+        dto::{Intent, is_message_field},
+        server::repository as intents,
+    },
+    routes::dto::{Route, RouteInput, RouteKind, RouteWithSecret},
+    server::{
+        AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, vault::Place,
+    },
+    shared::{IntentId, Problem, RouteId, validate::Checks},
+};
+
+/// How long a secret that was replaced signs beside the new one.
+const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+/// What one tenant may have: each message is held against them all.
+const MAX_ROUTES: usize = 500;
+
+/// By id.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    ctx: &TenantContext,
+    intent: Option<IntentId>,
+    active_only: bool,
+    page: Page<i64>,
+) -> Result<Vec<Route>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let rows = repository::list(&mut tx, intent, active_only, page.cursor, page.limit).await?;
+    Ok(rows.into_iter().map(|row| row.into_route(&tx)).collect())
+}
+
+/// # Errors
+/// 404.
+pub async fn get(ctx: &TenantContext, id: RouteId) -> Result<Route> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    Ok(row.into_route(&tx))
+}
+
+/// A webhook gets its signing secret, which is answered this once.
+///
+/// # Errors
+/// 400 for an intent that is not there or mail without a relay, 403, 409 for a name that exists, 422.
+pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithSecret> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    let (input, headers) = checked(ctx, &mut tx, input, None).await?;
+    let all = repository::list(&mut tx, None, false, None, MAX_ROUTES as i64).await?;
+    if all.len() >= MAX_ROUTES {
+        return Err(Problem::business_rule(format!("A tenant may have at most {MAX_ROUTES} routes")).into());
+    }
+    let id = repository::insert(&mut tx, &input)
+        .await
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+    store_headers(&ctx.app, &mut tx, id, &headers).await?;
+    let secret = match input.kind {
+        RouteKind::Webhook => {
+            let secret = SigningSecret::generate();
+            let sealed = ctx.app.vault.seal(&mut tx, place(id, "secret"), secret.bytes()).await?;
+            repository::set_secret(&mut tx, id, &sealed, None).await?;
+            Some(secret.reveal())
+        }
+        _ => None,
+    };
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    let route = row.into_route(&tx);
+    tx.commit().await?;
+    Ok(RouteWithSecret { route, secret, old_secret_ends: None })
+}
+
+/// A header's value that is sent back masked keeps what is stored. What is under way for the route goes where the
+/// route leads then.
+///
+/// # Errors
+/// As `create`, and 404; 422 too for another kind.
+pub async fn replace(ctx: &TenantContext, id: RouteId, input: RouteInput) -> Result<Route> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let (input, headers) = checked(ctx, &mut tx, input, Some(&row)).await?;
+    repository::update(&mut tx, id, &input)
+        .await
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+    store_headers(&ctx.app, &mut tx, id, &headers).await?;
+    if !input.is_active {
+        deliveries::cancel_of_route(&mut tx, id, "The route was deactivated").await?;
+    }
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    let route = row.into_route(&tx);
+    tx.commit().await?;
+    Ok(route)
+}
+
+/// What is under way for it is called off.
+///
+/// # Errors
+/// 403, 404.
+pub async fn delete(ctx: &TenantContext, id: RouteId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    deliveries::cancel_of_route(&mut tx, id, "The route was deleted").await?;
+    repository::delete(&mut tx, id).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Gives a webhook a new signing secret, and answers it this once. The old one signs too for a day, so that the
+/// receiver can change over without losing a delivery.
+///
+/// # Errors
+/// 400 for a route that does not sign, 403, 404.
+pub async fn rotate_secret(ctx: &TenantContext, id: RouteId) -> Result<RouteWithSecret> {
+    ctx.require(Permission::Credentials)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    if row.kind != RouteKind::Webhook {
+        return Err(Problem::business_rule("Only a webhook has a signing secret").into());
+    }
+    let vault = &ctx.app.vault;
+    let ends = Utc::now() + OVERLAP;
+    // Bound to its column, so it is opened there and sealed anew for the other.
+    let old = match &row.secret {
+        None => None,
+        Some(sealed) => {
+            let plain = vault.open(&mut tx, place(id, "secret"), sealed).await?;
+            Some(vault.seal(&mut tx, place(id, "old_secret"), &plain).await?)
+        }
+    };
+    let secret = SigningSecret::generate();
+    let sealed = vault.seal(&mut tx, place(id, "secret"), secret.bytes()).await?;
+    repository::set_secret(&mut tx, id, &sealed, old.as_deref().map(|old| (old, ends))).await?;
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    let old_secret_ends = row.old_secret_ends;
+    let route = row.into_route(&tx);
+    tx.commit().await?;
+    Ok(RouteWithSecret { route, secret: Some(secret.reveal()), old_secret_ends })
+}
+
+/// What a webhook is sent with.
+pub struct Credentials {
+    /// The newest first.
+    pub secrets: Vec<SigningSecret>,
+    pub headers: BTreeMap<String, String>,
+}
+
+/// # Errors
+/// The vault's and the database's.
+pub async fn credentials(
+    app: &AppState,
+    tx: &mut TenantTx,
+    row: &Row,
+    now: DateTime<Utc>,
+) -> Result<Credentials> {
+    let mut secrets = Vec::new();
+    if let Some(sealed) = &row.secret {
+        let plain = app.vault.open(tx, place(row.route_id, "secret"), sealed).await?;
+        secrets.push(SigningSecret::from_bytes(plain));
+    }
+    if let Some(sealed) = &row.old_secret
+        && row.old_secret_ends.is_some_and(|ends| ends > now)
+    {
+        let plain = app.vault.open(tx, place(row.route_id, "old_secret"), sealed).await?;
+        secrets.push(SigningSecret::from_bytes(plain));
+    }
+    Ok(Credentials { secrets, headers: open_headers(app, tx, row).await? })
+}
+
+/// Checks that the routes of an intent still hold with its extractors of now.
+///
+/// # Errors
+/// 422, naming the extractor that a route needs.
+pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
+    for row in repository::list(tx, Some(intent.intent_id), false, None, i64::MAX).await? {
+        let Ok(settings) = Settings::parse(row.kind, &row.settings.0) else { continue };
+        if let Some((_, name)) = settings.fields().into_iter().find(|(_, name)| !is_known(Some(intent), name))
+        {
+            return Err(Problem::invalid_field(
+                "extractors",
+                format!("the route '{}' needs '{name}', which no extractor would give", row.name),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The input as it is stored, header values masked; and those values.
+async fn checked(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    input: RouteInput,
+    stored: Option<&Row>,
+) -> Result<(RouteInput, BTreeMap<String, String>)> {
+    let mut input = input.validate(&ctx.tenant)?;
+    if stored.is_some_and(|row| row.kind != input.kind) {
+        return Err(Problem::invalid_field("kind", "cannot be changed: make another route").into());
+    }
+    let mut settings = Settings::parse(input.kind, &input.settings)?;
+    let intent = match input.intent_id {
+        None => None,
+        Some(id) => {
+            let found = intents::find(tx, id).await?;
+            Some(found.ok_or_else(|| Problem::business_rule("Invalid intent"))?)
+        }
+    };
+    let mut checks = Checks::default();
+    for (member, name) in settings.fields() {
+        if !is_known(intent.as_ref(), name) {
+            checks.fault(
+                member,
+                format!("'{name}' is neither a field of a message nor an extractor of the route's intent"),
+            );
+        }
+    }
+    checks.finish()?;
+    if matches!(input.kind, RouteKind::Forward | RouteKind::Reply) && ctx.app.config.deliveries.smtp.is_none()
+    {
+        return Err(Problem::business_rule(
+            "This installation sends no mail: its administrator must set SMTP_URL and SMTP_FROM",
+        )
+        .into());
+    }
+    let mut headers = BTreeMap::new();
+    if let Settings::Webhook(webhook) = &mut settings {
+        let url = url::Url::parse(&webhook.url).map_err(Error::internal)?;
+        ctx.app
+            .senders
+            .fence()
+            .check_literal(&url)
+            .map_err(|error| Problem::invalid_field("settings.url", error.to_string()))?;
+        headers = merge_headers(ctx, tx, &webhook.url, std::mem::take(&mut webhook.headers), stored).await?;
+        let masked: Map<String, Value> = headers.keys().map(|name| (name.clone(), MASK.into())).collect();
+        input.settings = Map::from_iter([("url".to_owned(), webhook.url.clone().into())]);
+        if !masked.is_empty() {
+            input.settings.insert("headers".into(), Value::Object(masked));
+        }
+    }
+    Ok((input, headers))
+}
+
+/// A masked value keeps what is stored, but never for another address: a value was entered for one, and sent to
+/// another it could be read there.
+async fn merge_headers(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    url: &str,
+    given: BTreeMap<String, String>,
+    stored: Option<&Row>,
+) -> Result<BTreeMap<String, String>> {
+    let old = match stored {
+        Some(row) => open_headers(&ctx.app, tx, row).await?,
+        None => BTreeMap::new(),
+    };
+    let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
+    let old_url = stored.and_then(|row| row.settings.0.get("url")).and_then(Value::as_str);
+    let moved = old_url.is_some_and(|old| origin(old) != origin(url));
+    let mut checks = Checks::default();
+    let mut merged = BTreeMap::new();
+    let mut changed = false;
+    for (name, value) in given {
+        let at = || format!("settings.headers.{name}");
+        if value != MASK {
+            changed |= old.get(&name) != Some(&value);
+            merged.insert(name, value);
+        } else if moved {
+            checks.fault(at(), "must be entered again, since the route leads to another address now");
+        } else if let Some(kept) = old.get(&name) {
+            merged.insert(name, kept.clone());
+        } else {
+            checks.fault(at(), "is masked, and there is no stored value to keep");
+        }
+    }
+    checks.finish()?;
+    if changed {
+        // A key to somebody else's system is a credential.
+        ctx.require(Permission::Credentials)?;
+    }
+    Ok(merged)
+}
+
+async fn store_headers(
+    app: &AppState,
+    tx: &mut TenantTx,
+    id: RouteId,
+    headers: &BTreeMap<String, String>,
+) -> Result<()> {
+    let sealed = if headers.is_empty() {
+        None
+    } else {
+        let plain = serde_json::to_vec(headers).map_err(Error::internal)?;
+        Some(app.vault.seal(tx, place(id, "header_values"), &plain).await?)
+    };
+    Ok(repository::set_headers(tx, id, sealed.as_deref()).await?)
+}
+
+async fn open_headers(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<BTreeMap<String, String>> {
+    match &row.header_values {
+        None => Ok(BTreeMap::new()),
+        Some(sealed) => {
+            let plain = app.vault.open(tx, place(row.route_id, "header_values"), sealed).await?;
+            serde_json::from_slice(&plain).map_err(Error::internal)
+        }
+    }
+}
+
+fn is_known(intent: Option<&Intent>, name: &str) -> bool {
+    is_message_field(name)
+        || intent.is_some_and(|intent| intent.extractors.iter().any(|extractor| extractor.name == name))
+}
+
+fn place(id: RouteId, column: &'static str) -> Place<'static> {
+    Place { table: "routes", row: id.0, column }
+}
+
+fn not_found(id: RouteId) -> Problem {
+    Problem::not_found("Route", id)
+}
+
+fn already_exists(input: &RouteInput) -> Problem {
+    Problem::already_exists("Route", &input.name)
+}

@@ -1,0 +1,549 @@
+//! Routes and deliveries: what is sent, when, how often, and to whom not.
+
+use axum::{
+    http::{StatusCode as Status, header},
+    response::IntoResponse,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    receivers::{Hook, Receiver, Relay},
+    support::{Answer, TestServer, eventually, message},
+};
+use crate::{
+    auth::dto::Role, deliveries::server::worker as sending, emails::server::worker,
+    routes::server::secret::SigningSecret,
+};
+
+const SMTP_FROM: (&str, &str) = ("SMTP_FROM", "Acme <flow@acme.example>");
+
+async fn route(server: &TestServer, body: Value) -> Value {
+    server.post("/api/routes?tenant_id=acme", &body).await.is(StatusCode::CREATED).body
+}
+
+/// An intent that takes every message; its only rule rejects those whose subject has "bad".
+async fn intent(server: &TestServer) -> i64 {
+    let body = json!({
+        "intent": {
+            "name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]},
+            "extractors": [{"name": "order_number", "field": "subject", "pattern": "(\\d+)"}]
+        },
+        "validation_rules": [{"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "^[^!]*$"}}]
+    });
+    let answer = server.post("/api/intents/with-rules?tenant_id=acme", &body).await;
+    answer.is(StatusCode::CREATED).body["intent"]["intent_id"].as_i64().unwrap()
+}
+
+/// Waits until the message's deliveries are all at an end, or as `status` says; gives the message.
+async fn settled(server: &TestServer, id: &str, status: &[&str]) -> Value {
+    let path = format!("/api/emails/{id}?tenant_id=acme");
+    eventually(&format!("deliveries of {id} are {status:?}"), async || {
+        let email = server.get(&path).await.is(StatusCode::OK).body;
+        let all = email["deliveries"].as_array().unwrap();
+        let found: Vec<&str> = all.iter().filter_map(|d| d["status"].as_str()).collect();
+        let is_over = email["status"] == "done" && !found.contains(&"pending");
+        assert!(!is_over || found == status, "{status:?}, and not {all:?}");
+        (email["status"] == "done" && found == status).then_some(email)
+    })
+    .await
+}
+
+fn verify(hook: &Hook, secret: &str, body: &[u8], timestamp: i64) -> bool {
+    let bytes = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let signature =
+        SigningSecret::from_bytes(bytes).sign(hook.header("webhook-id"), timestamp, body).unwrap();
+    hook.header("webhook-signature").split(' ').any(|found| found == signature)
+}
+
+#[tokio::test]
+async fn a_webhook_tells_the_decision_signed_and_once() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    let settings = json!({"url": format!("{}/hook", receiver.base), "headers": {"X-Key": "s3cret-value"}});
+    let made = route(
+        &server,
+        json!({"name": "erp", "intent_id": intent, "kind": "webhook", "decisions": ["rejected", "accepted"], "settings": settings}),
+    )
+    .await;
+    assert_eq!(made["decisions"], json!(["accepted", "rejected"]));
+    assert_eq!(made["settings"]["headers"]["X-Key"], "********");
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "where is it")).await;
+    let email = settled(&server, &id, &["delivered"]).await;
+    let [hook] = receiver.hooks().try_into().unwrap();
+    assert_eq!((hook.path.as_str(), hook.header("x-key")), ("/hook", "s3cret-value"));
+    assert_eq!(hook.header("webhook-id"), email["deliveries"][0]["delivery_id"].as_str().unwrap());
+    let timestamp: i64 = hook.header("webhook-timestamp").parse().unwrap();
+    assert!((chrono::Utc::now().timestamp() - timestamp).abs() < 60);
+    assert!(verify(&hook, &secret, &hook.body, timestamp));
+    assert!(!verify(&hook, &secret, b"{}", timestamp), "an altered body");
+    assert!(!verify(&hook, &secret, &hook.body, timestamp + 1), "a replay with a new time");
+    let body = hook.json();
+    assert_eq!(body["type"], "email.decided");
+    assert_eq!(body["data"]["email_id"], id.as_str());
+    assert_eq!(body["data"]["decision"], "accepted");
+    assert_eq!(body["data"]["fields"]["order_number"], "7");
+    assert_eq!(body["data"]["verdicts"][0]["verdict"], "pass");
+    // Run again, it comes to the same: nothing is sent again. Decided otherwise, it is; and back again, too.
+    server
+        .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme"), &json!({}))
+        .await
+        .is(StatusCode::ACCEPTED);
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!(receiver.hooks().len(), 1, "{}", email["run"]);
+    for (decision, sent) in [("rejected", 2), ("rejected", 2), ("review", 2), ("accepted", 3)] {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+        settled(&server, &id, &vec!["delivered"; sent]).await;
+        assert_eq!(receiver.hooks().len(), sent, "{decision}");
+    }
+    // Other messages and other decisions are no business of this route.
+    let other = server.decide("acme", message("zoe@x.example", "hello", "x")).await;
+    assert_eq!(other["deliveries"], json!([]));
+    for (what, text) in [
+        ("the route", server.get("/api/routes?tenant_id=acme").await.text),
+        ("the deliveries", server.get("/api/deliveries?tenant_id=acme").await.text),
+        ("the message", server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.text),
+    ] {
+        assert!(!text.contains("s3cret-value") && !text.contains("whsec_"), "{what}: {text}");
+    }
+    let mut conn = server.database().superuser().await;
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(r)::text FROM routes r UNION ALL SELECT row_to_json(d)::text FROM deliveries d",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert!(rows.iter().all(|row| !row.contains("s3cret-value")), "secrets are stored encrypted");
+}
+
+#[tokio::test]
+async fn a_rotated_secret_signs_beside_the_old_one_for_a_day() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let made = route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let path = format!("/api/routes/{}/rotate-secret?tenant_id=acme", made["route_id"]);
+    let rotated = server.post(&path, &json!({})).await.is(StatusCode::OK).body;
+    let (old, new) = (made["secret"].as_str().unwrap(), rotated["secret"].as_str().unwrap());
+    assert_ne!(old, new);
+    let send = async |count: usize| {
+        let id = server.receive("acme", message("a@x.example", &format!("m{count}"), "x")).await;
+        settled(&server, &id, &["delivered"]).await;
+        let hook = receiver.hooks().pop().unwrap();
+        let timestamp: i64 = hook.header("webhook-timestamp").parse().unwrap();
+        (verify(&hook, old, &hook.body, timestamp), verify(&hook, new, &hook.body, timestamp))
+    };
+    assert_eq!(send(1).await, (true, true));
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE routes SET old_secret_ends = now()").execute(&mut conn).await.unwrap();
+    assert_eq!(send(2).await, (false, true));
+    let editor = server.key_of("acme", Role::Editor).await;
+    let refused = server.request(Method::POST, &path, Some(&editor)).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    let tenant = server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let stop = CancellationToken::new();
+    let senders = tokio::spawn(sending::work(server.app.clone(), stop.clone()));
+    // A decision whose transaction does not commit.
+    {
+        let email: crate::shared::EmailId = id.parse().unwrap();
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        crate::emails::server::repository::decide(
+            &mut tx,
+            email,
+            crate::emails::dto::Decision::Review,
+            "x",
+            "x",
+        )
+        .await
+        .unwrap();
+        assert!(crate::deliveries::server::outbox::write(&server.app, &mut tx, email).await.unwrap());
+        server.app.delivery_bell.notify_one();
+        // The sender looks, and finds nothing.
+        let seen = server.get("/api/deliveries?tenant_id=acme").await.is(StatusCode::OK).body;
+        assert_eq!(seen, json!([]));
+        drop(tx);
+    }
+    // The server that decides ends between the commit and the sending.
+    stop.cancel();
+    senders.await.unwrap();
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn(worker::work(server.app.clone(), stop.clone()));
+    server.decided("acme", &id).await;
+    stop.cancel();
+    workers.await.unwrap();
+    let email = settled(&server, &id, &["pending"]).await;
+    assert_eq!((email["deliveries"][0]["attempts"].as_i64(), receiver.hooks().len()), (Some(0), 0));
+    // Another one takes it up.
+    tokio::spawn(sending::work(server.app.clone(), CancellationToken::new()));
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!((email["deliveries"][0]["attempts"].as_i64(), receiver.hooks().len()), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
+    let server = TestServer::start_with(&[("DELIVERY_MAX_ATTEMPTS", "3")]).await;
+    let receiver = Receiver::answering(|path, before| match path {
+        "/flaky" if before == 0 => (Status::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
+        "/down" if before < 3 => Status::BAD_GATEWAY.into_response(),
+        "/gone" => Status::GONE.into_response(),
+        "/moved" => (Status::FOUND, [(header::LOCATION, "http://169.254.169.254/")]).into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let hook = |path: &str| json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": format!("{}{path}", receiver.base)}});
+    let made = route(&server, hook("/down")).await;
+    let put = async |body: Value| {
+        let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+        server.put(&path, &body).await.is(StatusCode::OK);
+    };
+    let id = server.receive("acme", message("a@x.example", "down", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let delivery = &email["deliveries"][0];
+    assert_eq!((delivery["attempts"].as_i64(), delivery["last_status"].as_i64()), (Some(3), Some(502)));
+    assert_eq!(delivery["note"], "The receiver answered 502 Bad Gateway");
+    let ids: Vec<String> = receiver.hooks().iter().map(|hook| hook.header("webhook-id").to_owned()).collect();
+    assert!(
+        ids.iter().all(|id| *id == delivery["delivery_id"].as_str().unwrap()),
+        "a repeat can be told: {ids:?}"
+    );
+    let retry = async |delivery: &Value| {
+        let path =
+            format!("/api/deliveries/{}/retry?tenant_id=acme", delivery["delivery_id"].as_str().unwrap());
+        server.post(&path, &json!({})).await
+    };
+    retry(delivery).await.is(StatusCode::ACCEPTED);
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!(email["deliveries"][0]["attempts"], 4);
+    retry(delivery)
+        .await
+        .problem(StatusCode::BAD_REQUEST, "Only a failed delivery can be sent again; this one is delivered");
+    for (path, code, note) in [
+        ("/gone", 410, "The receiver refused it: 410 Gone"),
+        ("/moved", 302, "The receiver redirects (302 Found), which is not followed"),
+    ] {
+        put(hook(path)).await;
+        let id = server.receive("acme", message("a@x.example", path, "x")).await;
+        let email = settled(&server, &id, &["failed"]).await;
+        let delivery = &email["deliveries"][0];
+        assert_eq!((delivery["attempts"].as_i64(), delivery["last_status"].as_i64()), (Some(1), Some(code)));
+        assert_eq!(delivery["note"], note);
+        // Out of date, it is not sent again by hand either.
+        let decide = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&decide, &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+        retry(delivery).await.problem(
+            StatusCode::BAD_REQUEST,
+            "The message was decided otherwise since, so this is out of date",
+        );
+    }
+    let fresh = Receiver::answering(|_, before| match before {
+        0 => (Status::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    put(json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": fresh.base}}))
+        .await;
+    let started = std::time::Instant::now();
+    let id = server.receive("acme", message("a@x.example", "later", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert!(started.elapsed() >= std::time::Duration::from_secs(1), "Retry-After is obeyed");
+}
+
+#[tokio::test]
+async fn a_receiver_that_keeps_failing_is_left_alone_and_no_try_is_spent() {
+    let server =
+        TestServer::start_with(&[("DELIVERY_MAX_ATTEMPTS", "50"), ("DELIVERY_CONCURRENCY", "1")]).await;
+    let receiver = Receiver::answering(|_, _| Status::SERVICE_UNAVAILABLE.into_response()).await;
+    server.tenant("acme").await;
+    let made = route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let path = format!("/api/emails/{id}?tenant_id=acme");
+    let delivery = eventually("the breaker is open", async || {
+        let email = server.get(&path).await.body;
+        let delivery = email["deliveries"].get(0)?.clone();
+        delivery["note"].as_str()?.starts_with("Waiting: ").then_some(delivery)
+    })
+    .await;
+    assert_eq!((delivery["attempts"].as_i64(), receiver.hooks().len()), (Some(5), 5));
+    assert_eq!(delivery["status"], "pending");
+    // A route that goes takes what waits with it.
+    let route = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    server.delete(&route).await.is(StatusCode::NO_CONTENT);
+    let email = settled(&server, &id, &["cancelled"]).await;
+    assert_eq!(email["deliveries"][0]["note"], "The route was deleted");
+    let mut conn = server.database().superuser().await;
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(jobs, 0);
+}
+
+#[tokio::test]
+async fn a_webhook_gets_nowhere_that_look_ups_do_not() {
+    let server = TestServer::start_with(&[("LOOKUP_ALLOW_NETWORKS", "127.0.0.2/32")]).await;
+    server.tenant("acme").await;
+    let hook = |url: &str| json!({"name": url, "kind": "webhook", "decisions": ["review"], "settings": {"url": url}});
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/",
+        "http://127.0.0.1:80/",
+        "http://[::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://0x7f000001/",
+        "http://2130706433/",
+    ] {
+        let refused = server.post("/api/routes?tenant_id=acme", &hook(url)).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.url"], "{url}");
+    }
+    // A name is resolved when it is sent to.
+    route(&server, hook("http://localhost:1/")).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let note = email["deliveries"][0]["note"].as_str().unwrap();
+    assert!(note.contains("private, local or reserved address"), "{note}");
+    assert_eq!(email["deliveries"][0]["attempts"], 1);
+}
+
+#[tokio::test]
+async fn a_forward_carries_the_original_and_a_reply_is_marked() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    route(&server, json!({
+        "name": "to the desk", "intent_id": intent, "kind": "forward", "decisions": ["accepted"],
+        "settings": {"to": ["desk@acme.example", "boss@acme.example"], "subject": "Order {{order_number}}: {{subject}}", "note": "From {{sender_email}}"}
+    })).await;
+    route(
+        &server,
+        json!({
+            "name": "answer", "intent_id": intent, "kind": "reply", "decisions": ["rejected", "accepted"],
+            "settings": {"body": "Dear {{sender_name}},\nwe have it.", "from_name": "Acme Orders"}
+        }),
+    )
+    .await;
+    let raw = "From: =?utf-8?q?Zo=C3=AB?= <zoe@x.example>\r\nTo: service@acme.example\r\nSubject: order 7 =?utf-8?q?=0D=0ABcc=3A_evil=40d.example?=\r\n\
+               Message-ID: <m1@x.example>\r\nReferences: <m0@x.example>\r\n\r\n.\r\n..leading dots\r\nHello\r\n";
+    let id = server.receive("acme", raw).await;
+    let email = settled(&server, &id, &["delivered", "delivered"]).await;
+    let mails = relay.mails();
+    let forward = mails.iter().find(|mail| mail.to.len() == 2).unwrap();
+    assert_eq!(forward.from, "flow@acme.example");
+    assert_eq!(forward.to, ["desk@acme.example", "boss@acme.example"]);
+    let text = forward.text();
+    assert!(text.contains("Content-Type: message/rfc822\r\n"), "{text}");
+    assert!(text.contains(raw), "byte for byte: {text}");
+    assert!(text.contains("Reply-To: zoe@x.example\r\n") && text.contains("From zoe@x.example"), "{text}");
+    assert!(
+        text.contains("X-FlowEngine-Loop: ") && text.contains("Auto-Submitted: auto-generated\r\n"),
+        "{text}"
+    );
+    let (head, _) = text.split_once("\r\n\r\n").unwrap();
+    assert!(!head.lines().any(|line| line.to_lowercase().starts_with("bcc")), "{head}");
+    let reply = mails.iter().find(|mail| mail.to == ["zoe@x.example"]).unwrap();
+    assert_eq!(reply.from, "", "nobody's, so that no machine answers it");
+    let text = reply.text();
+    for line in [
+        "Auto-Submitted: auto-replied\r\n",
+        "In-Reply-To: <m1@x.example>\r\n",
+        "References: <m0@x.example> <m1@x.example>\r\n",
+        "From: \"Acme Orders\" <flow@acme.example>\r\n",
+        "To: zoe@x.example\r\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let answer = email["deliveries"].as_array().unwrap().iter().find(|d| d["kind"] == "reply").unwrap();
+    let message_id = format!("Message-ID: <{}@acme.example>", answer["delivery_id"].as_str().unwrap());
+    assert!(text.contains(&message_id), "{text}");
+    // Our own mail that comes back is recognised, and so is a machine's.
+    let own = text.lines().find(|line| line.starts_with("X-FlowEngine-Loop")).unwrap().to_owned();
+    for (header, why) in [
+        (own.as_str(), "Not sent: FlowEngine sent it itself: it goes in circles"),
+        ("Auto-Submitted: auto-replied", "Not sent: it was sent by a machine (Auto-Submitted)"),
+        ("List-Id: <l.x.example>", "Not sent: it came by a mailing list (List-*)"),
+    ] {
+        let raw = message("zoe@x.example", "order 8!", "x").replacen(
+            "Subject:",
+            &format!("{header}\r\nSubject:"),
+            1,
+        );
+        let id = server.receive("acme", raw).await;
+        let email = settled(&server, &id, &["cancelled"]).await;
+        assert_eq!(email["decision"], "rejected");
+        assert_eq!(email["deliveries"][0]["note"], why);
+    }
+    assert_eq!(relay.mails().len(), 2);
+}
+
+#[tokio::test]
+async fn bytes_that_smtp_would_change_are_forwarded_as_a_file_and_a_relay_may_refuse() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    route(&server, json!({"name": "desk", "kind": "forward", "decisions": ["review"], "settings": {"to": ["desk@acme.example"]}})).await;
+    let raw = b"From: a@x.example\nSubject: bare\n\nx\n.\nMAIL FROM:<evil@x.example>\r\n\xff\xfe".to_vec();
+    let id = server.receive("acme", raw.clone()).await;
+    settled(&server, &id, &["delivered"]).await;
+    let mail = relay.mails().remove(0);
+    let text = mail.text();
+    let encoded: String = text
+        .rsplit_once("base64\r\n\r\n")
+        .unwrap()
+        .1
+        .lines()
+        .take_while(|line| !line.starts_with("--"))
+        .collect();
+    assert_eq!(BASE64_STANDARD.decode(encoded).unwrap(), raw, "{text}");
+    assert!(!text.contains("\n.\nMAIL"), "nothing is smuggled");
+    for (code, text, status, attempts) in [(550, "no such user", "failed", 1), (450, "later", "pending", 0)] {
+        relay.refuse(Some((code, text)));
+        let id = server.receive("acme", message("a@x.example", text, "x")).await;
+        if status == "failed" {
+            let email = settled(&server, &id, &["failed"]).await;
+            assert_eq!(email["deliveries"][0]["attempts"], attempts);
+            assert_eq!(email["deliveries"][0]["last_status"], 550);
+        } else {
+            eventually("it was tried and waits", async || {
+                let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+                (email["deliveries"][0]["last_status"] == 450).then_some(())
+            })
+            .await;
+            relay.refuse(None);
+            settled(&server, &id, &["delivered"]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn labels_follow_the_decision_and_narrow_the_list() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    for (name, decisions, label) in
+        [("ok", json!(["accepted"]), "order {{order_number}}"), ("no", json!(["rejected"]), "look closer")]
+    {
+        route(&server, json!({"name": name, "intent_id": intent, "kind": "label", "decisions": decisions, "settings": {"label": label}})).await;
+    }
+    let email = server.decide("acme", message("a@x.example", "order 12", "x")).await;
+    assert_eq!(email["labels"], json!(["order 12"]));
+    let list = server.get("/api/emails?tenant_id=acme&label=order+12").await.body;
+    assert_eq!(list[0]["labels"], json!(["order 12"]));
+    assert_eq!(server.get("/api/emails?tenant_id=acme&label=other").await.body, json!([]));
+    let path = format!("/api/emails/{}/decision?tenant_id=acme", email["email_id"].as_str().unwrap());
+    let email = server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK).body;
+    assert_eq!(email["labels"], json!(["look closer"]));
+    let email = server.post(&path, &json!({"decision": "review"})).await.is(StatusCode::OK).body;
+    assert_eq!(email["labels"], json!([]));
+}
+
+#[tokio::test]
+async fn bad_routes_are_refused_and_told_why() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    let path = "/api/routes?tenant_id=acme";
+    let label = |change: &dyn Fn(&mut Value)| {
+        let mut body =
+            json!({"name": "l", "kind": "label", "decisions": ["review"], "settings": {"label": "x"}});
+        change(&mut body);
+        body
+    };
+    let made = route(&server, label(&|_| {})).await;
+    for (body, field) in [
+        (label(&|b| b["name"] = "".into()), "name"),
+        (label(&|b| b["decisions"] = json!([])), "decisions"),
+        (label(&|b| b["decisions"] = json!(["maybe"])), "decisions[0]"),
+        (label(&|b| b["kind"] = "fax".into()), "kind"),
+        (label(&|b| b["settings"] = json!({})), "settings.label"),
+        (label(&|b| b["settings"] = json!({"label": "{{order_number}}"})), "settings.label"),
+        (label(&|b| b["settings"] = json!({"label": "x", "url": "y"})), "settings.url"),
+        (label(&|b| b["colour"] = "red".into()), "colour"),
+        (label(&|b| b["tenant_id"] = "globex".into()), "tenant_id"),
+        (label(&|b| b["name"] = "a\0b".into()), "name"),
+    ] {
+        let answer = server.post(path, &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.fields(), [field], "{body}");
+    }
+    server.post(path, &label(&|_| {})).await.problem(StatusCode::CONFLICT, "Route 'l' already exists");
+    server
+        .post(path, &label(&|b| b["intent_id"] = 99.into()))
+        .await
+        .problem(StatusCode::BAD_REQUEST, "Invalid intent");
+    let mail =
+        json!({"name": "m", "kind": "forward", "decisions": ["review"], "settings": {"to": ["a@b.example"]}});
+    server.post(path, &mail).await.problem(
+        StatusCode::BAD_REQUEST,
+        "This installation sends no mail: its administrator must set SMTP_URL and SMTP_FROM",
+    );
+    let id = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    let hook = json!({"name": "l", "kind": "webhook", "decisions": ["review"], "settings": {"url": "https://a.example"}});
+    assert_eq!(server.put(&id, &hook).await.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["kind"]);
+    // An extractor that a route needs cannot go.
+    route(
+        &server,
+        label(&|b| {
+            b["name"] = "n".into();
+            b["intent_id"] = intent.into();
+            b["settings"] = json!({"label": "{{order_number}}"});
+        }),
+    )
+    .await;
+    let answer =
+        server.put(&format!("/api/intents/{intent}?tenant_id=acme"), &json!({"name": "Orders"})).await;
+    assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["extractors"]);
+}
+
+#[tokio::test]
+async fn a_header_value_is_kept_by_its_mask_but_never_for_another_address() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let hook = |url: &str, value: &str| json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": url, "headers": {"X-Key": value}}});
+    let made = route(&server, hook("https://a.example/1", "s3cret")).await;
+    let mask = made["settings"]["headers"]["X-Key"].as_str().unwrap();
+    let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    server.put(&path, &hook("https://a.example/2", mask)).await.is(StatusCode::OK);
+    let moved = server.put(&path, &hook("https://evil.example/", mask)).await;
+    assert_eq!(moved.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.headers.X-Key"]);
+    let editor = server.key_of("acme", Role::Editor).await;
+    let as_editor = async |url: &str, value: &str| {
+        let request = server.request(Method::PUT, &path, Some(&editor)).json(&hook(url, value));
+        Answer::of(request.send().await.unwrap()).await.status
+    };
+    assert_eq!(as_editor("https://a.example/3", mask).await, StatusCode::OK);
+    assert_eq!(as_editor("https://a.example/3", "other").await, StatusCode::FORBIDDEN, "a credential");
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    for (method, path) in [
+        (Method::POST, "/api/routes?tenant_id=acme".to_owned()),
+        (Method::PUT, path.clone()),
+        (Method::DELETE, path.clone()),
+        (Method::POST, path.replace('?', "/rotate-secret?")),
+    ] {
+        let request = server.request(method.clone(), &path, Some(&viewer));
+        let answer = Answer::of(request.json(&hook("https://a.example", "x")).send().await.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+}
