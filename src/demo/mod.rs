@@ -7,7 +7,7 @@ mod data;
 
 use std::{collections::HashMap, fs, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -20,9 +20,9 @@ use crate::{
         dto::{IntentInput, IntentWithRulesInput},
         server::service as intents,
     },
-    rules::dto::RuleInput,
+    routes::server::service as routes,
     server::{AppState, CallerContext, Error, Result, TenantContext, extract::parse_json, paging::Page},
-    shared::{DatasourceId, Problem, TenantId},
+    shared::{Problem, TenantId},
     tenants::{dto::TenantInput, server::service as tenants},
 };
 use data::{DEMOS, Demo};
@@ -35,6 +35,8 @@ struct Script {
     datasource_configs: Vec<DatasourceConfigInput>,
     datasources: Vec<DatasourceInput>,
     intents: Vec<ScriptIntent>,
+    /// As in `POST /api/routes`, but an intent is named.
+    routes: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -93,15 +95,22 @@ async fn fill(ctx: &TenantContext, demo: &Demo, script: Script) -> Result<()> {
     for config in script.datasource_configs {
         config_service::create(ctx, config).await?;
     }
-    let mut ids: HashMap<String, DatasourceId> = HashMap::new();
+    let mut ids: HashMap<String, i64> = HashMap::new();
+    let mut intent_ids: HashMap<String, i64> = HashMap::new();
     for datasource in script.datasources {
         let made = datasources::create(ctx, datasource).await?;
-        ids.insert(made.name, made.datasource_id);
+        ids.insert(made.name, made.datasource_id.0);
     }
     for ScriptIntent { intent, validation_rules } in script.intents {
-        let validation_rules =
-            validation_rules.into_iter().map(|rule| with_id(rule, &ids)).collect::<Result<Vec<_>>>()?;
-        intents::create_with_rules(ctx, IntentWithRulesInput { intent, validation_rules }).await?;
+        let validation_rules = validation_rules
+            .into_iter()
+            .map(|rule| with_id(rule, "datasource", &ids))
+            .collect::<Result<_>>()?;
+        let made = intents::create_with_rules(ctx, IntentWithRulesInput { intent, validation_rules }).await?;
+        intent_ids.insert(made.intent.name, made.intent.intent_id.0);
+    }
+    for route in script.routes {
+        routes::create(ctx, with_id(route, "intent", &intent_ids)?).await?;
     }
     // The first of the files last, so that it stands on top of the list.
     for (_, raw) in demo.messages.iter().rev() {
@@ -110,16 +119,16 @@ async fn fill(ctx: &TenantContext, demo: &Demo, script: Script) -> Result<()> {
     Ok(())
 }
 
-fn with_id(mut rule: Value, ids: &HashMap<String, DatasourceId>) -> Result<RuleInput> {
-    if let Some(members) = rule.as_object_mut()
-        && let Some(name) = members.remove("datasource")
+/// What a script says, where it names something by `what`, with the id of that.
+fn with_id<T: DeserializeOwned>(mut item: Value, what: &str, ids: &HashMap<String, i64>) -> Result<T> {
+    if let Some(members) = item.as_object_mut()
+        && let Some(name) = members.remove(what)
         && let Some(name) = name.as_str()
     {
-        let id =
-            ids.get(name).ok_or_else(|| Problem::business_rule(format!("Invalid datasource '{name}'")))?;
-        members.insert("datasource_id".into(), id.0.into());
+        let id = ids.get(name).ok_or_else(|| Problem::business_rule(format!("Invalid {what} '{name}'")))?;
+        members.insert(format!("{what}_id"), (*id).into());
     }
-    let bytes = serde_json::to_vec(&rule).map_err(Error::internal)?;
+    let bytes = serde_json::to_vec(&item).map_err(Error::internal)?;
     Ok(parse_json(&bytes)?)
 }
 

@@ -1,6 +1,7 @@
 //! Intents: the list, and one with all that it is.
 
 mod detail;
+mod routes;
 
 use leptos::prelude::*;
 

@@ -1,5 +1,6 @@
 //! Routes: what is done on a decision.
 
+pub mod api;
 pub mod dto;
 #[cfg(feature = "ssr")]
 pub mod server;

@@ -536,6 +536,13 @@ async fn a_header_value_is_kept_by_its_mask_but_never_for_another_address() {
     assert_eq!(as_editor("https://a.example/3", mask).await, StatusCode::OK);
     assert_eq!(as_editor("https://a.example/3", "other").await, StatusCode::FORBIDDEN, "a credential");
     let viewer = server.key_of("acme", Role::Viewer).await;
+    for (path, key, url) in [
+        (path.as_str(), &viewer, "https://a.example/********"),
+        (path.as_str(), &editor, "https://a.example/3"),
+    ] {
+        let answer = Answer::of(server.request(Method::GET, path, Some(key)).send().await.unwrap()).await;
+        assert_eq!(answer.is(StatusCode::OK).body["settings"]["url"], url);
+    }
     for (method, path) in [
         (Method::POST, "/api/routes?tenant_id=acme".to_owned()),
         (Method::PUT, path.clone()),

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
+use super::routes::Routes;
 use crate::{
     app::{tenant_page, use_tenant},
     datasources::{api::list_datasources, dto::Datasource},
@@ -10,6 +11,7 @@ use crate::{
         api::get_intent,
         dto::{Condition, Extractor, IntentWithRules, MatchConditions},
     },
+    routes::{api::list_routes_of, dto::Route},
     rules::{
         dto::ValidationRule,
         pages::{Lookup, OnFailBadge, field_words, name_of, on_fail_words, rule_words},
@@ -40,6 +42,10 @@ pub fn IntentPage() -> impl IntoView {
     );
     let datasources =
         Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let routes = Resource::new(
+        move || (tenant.id(), intent_id.get()),
+        |(tenant, intent)| async move { list_routes_of(tenant?, intent?).await },
+    );
     view! {
         <p class="back">
             <a href=move || tenant.page("/intents")>
@@ -49,13 +55,16 @@ pub fn IntentPage() -> impl IntoView {
         </p>
         <Load
             heading="Intent"
-            data=move || async move { Ok((intent.await?, datasources.await.unwrap_or_default())) }
+            data=move || async move {
+                Ok((intent.await?, datasources.await.unwrap_or_default(), routes.await.unwrap_or_default()))
+            }
             retry=move || {
                 intent.refetch();
                 datasources.refetch();
+                routes.refetch();
             }
-            view=move |(intent, datasources): (IntentWithRules, Vec<Datasource>)| {
-                view! { <IntentView intent datasources context=tenant.label()/> }
+            view=move |(intent, datasources, routes): (IntentWithRules, Vec<Datasource>, Vec<Route>)| {
+                view! { <IntentView intent datasources routes context=tenant.label()/> }
             }
         />
     }
@@ -65,6 +74,7 @@ pub fn IntentPage() -> impl IntoView {
 fn IntentView(
     intent: IntentWithRules,
     datasources: Vec<Datasource>,
+    routes: Vec<Route>,
     context: Signal<String>,
 ) -> impl IntoView {
     let IntentWithRules { intent, validation_rules } = intent;
@@ -82,6 +92,7 @@ fn IntentView(
         <Matching conditions=intent.conditions/>
         <Extractors extractors=intent.extractors/>
         <Rules rules=validation_rules datasources/>
+        <Routes routes/>
     }
 }
 

@@ -43,7 +43,17 @@ pub async fn list(
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
     let rows = repository::list(&mut tx, intent, active_only, page.cursor, page.limit).await?;
-    Ok(rows.into_iter().map(|row| row.into_route(&tx)).collect())
+    Ok(rows.into_iter().map(|row| shown(ctx, row.into_route(&tx))).collect())
+}
+
+/// The routes for messages of an intent: its own, and those for every intent.
+///
+/// # Errors
+/// The database's.
+pub async fn list_for(ctx: &TenantContext, intent: IntentId) -> Result<Vec<Route>> {
+    let mut all = list(ctx, None, false, Page::first()).await?;
+    all.retain(|route| route.intent_id.is_none_or(|of| of == intent));
+    Ok(all)
 }
 
 /// # Errors
@@ -52,7 +62,18 @@ pub async fn get(ctx: &TenantContext, id: RouteId) -> Result<Route> {
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
-    Ok(row.into_route(&tx))
+    Ok(shown(ctx, row.into_route(&tx)))
+}
+
+/// Some services put a key into a webhook's path. Whoever cannot change the route sees where it leads, and no more.
+fn shown(ctx: &TenantContext, mut route: Route) -> Route {
+    if ctx.require(Permission::Configure).is_err()
+        && let Some(Value::String(url)) = route.settings.get_mut("url")
+    {
+        let origin = url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        *url = format!("{origin}/{MASK}");
+    }
+    route
 }
 
 /// A webhook gets its signing secret, which is answered this once.
