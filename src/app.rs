@@ -19,6 +19,7 @@ use crate::{
     dashboard::pages::DashboardPage,
     datasources::pages::{ConfigsPage, DatasourcesPage},
     emails::pages::{MessagePage, MessagesPage},
+    files::pages::FilesPage,
     intents::pages::{IntentPage, IntentsPage},
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
@@ -68,6 +69,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/rules") view=|| choose("/rules") ssr=SsrMode::Async/>
                 <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
                 <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
+                <Route path=path!("/files") view=|| choose("/files") ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
                     <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
                     <Route path=path!("/messages") view=MessagesPage ssr=SsrMode::Async/>
@@ -77,6 +79,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
                     <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
                     <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>
+                    <Route path=path!("/files") view=FilesPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
         </Router>

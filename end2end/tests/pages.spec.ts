@@ -20,6 +20,7 @@ const PAGES: Record<string, (request: APIRequestContext) => string | Promise<str
   rules: () => '/t/acme_corp/rules',
   datasources: () => '/t/acme_corp/datasources',
   configs: () => '/t/acme_corp/configs',
+  files: () => '/t/acme_corp/files',
   'not-found': () => '/t/acme_corp/messages/nonsense',
   'no-such-page': () => '/no/such/page',
 };

@@ -23,13 +23,14 @@ const CLOSE: &str = "sidebar-close";
 /// The id of the page's content, where the skip link leads.
 const MAIN: &str = "main";
 
-const NAVIGATION: [(&str, &str, Glyph); 6] = [
+const NAVIGATION: [(&str, &str, Glyph); 7] = [
     ("", "Dashboard", Glyph::Dashboard),
     ("/messages", "Messages", Glyph::Messages),
     ("/intents", "Intents", Glyph::Intent),
     ("/rules", "Rules", Glyph::Rules),
     ("/datasources", "Datasources", Glyph::Datasource),
     ("/configs", "Configs", Glyph::Config),
+    ("/files", "Files", Glyph::File),
 ];
 
 /// The frame of a tenant's pages. Entering it makes the tenant this tab's.

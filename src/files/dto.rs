@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::rules::dto::wire_enum;
+
 /// A file of the tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantFile {
@@ -13,4 +15,30 @@ pub struct TenantFile {
     pub modified_at: Option<DateTime<Utc>>,
     /// Names of the configs that lead to it.
     pub used_by: Vec<String>,
+}
+
+wire_enum!(
+    /// Why a file that a form sent was not stored, as the page's address says it.
+    Refusal {
+        SignedOut = "signed_out",
+        Forbidden = "forbidden",
+        Kind = "kind",
+        TooLarge = "too_large",
+        BrokeOff = "broke_off",
+    }
+);
+
+impl Refusal {
+    /// A sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::SignedOut => "Your session has ended, so the file was not stored.",
+            Self::Forbidden => "This needs the role editor, so the file was not stored.",
+            Self::Kind => {
+                "The file was not stored: its name must be a plain one and end in csv, tsv, xlsx, json, jsonl or sqlite."
+            }
+            Self::TooLarge => "The file was not stored: it is larger than is left for this tenant.",
+            Self::BrokeOff => "The file was not stored: it did not arrive whole. Try again.",
+        }
+    }
 }

@@ -130,6 +130,40 @@ async fn files_are_kept_replaced_looked_up_and_kept_while_they_are_used() {
     Answer::of(request.body("a\n1\n").send().await.unwrap()).await.is(StatusCode::FORBIDDEN);
     let request = server.request(Method::PUT, "/api/files/v.csv?tenant_id=acme", None);
     Answer::of(request.body("a\n1\n").send().await.unwrap()).await.is(StatusCode::UNAUTHORIZED);
+
+    // As a browser's form sends it: a program gets the file, a person the page that says what came of it.
+    let form = async |key: &str, name: &str, accept: &str, content: &str| {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--b--\r\n"
+        );
+        let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(key));
+        let request =
+            request.header("content-type", "multipart/form-data; boundary=b").header("accept", accept);
+        Answer::of(request.body(body).send().await.unwrap()).await
+    };
+    let key = server.key.clone();
+    let made = form(&key, "form.csv", "application/json", "a\r\n1\r\n").await.is(StatusCode::CREATED);
+    assert_eq!((&made.body["path"], &made.body["size"]), (&json!("form.csv"), &json!(6)));
+    form(&key, "form.csv", "*/*", "b\n").await.is(StatusCode::OK);
+    for (key, name, size, to) in [
+        (&key, "form.csv", 1, "stored=form.csv"),
+        (&key, "../x.csv", 1, "refused=kind"),
+        (&key, "x.exe", 1, "refused=kind"),
+        (&key, "", 1, "refused=kind"),
+        (&key, "x.csv", 21_000, "refused=too_large"),
+        (&viewer, "x.csv", 1, "refused=forbidden"),
+    ] {
+        let answer = form(key, name, "text/html,*/*", &"x".repeat(size)).await.is(StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers["location"], format!("/t/acme/files?{to}"), "{name}");
+    }
+    for (body, kind) in [("--b--\r\n", "multipart/form-data; boundary=b"), ("x", "text/plain")] {
+        let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(&key));
+        let answer = request.header("content-type", kind).body(body).send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{kind}");
+    }
+    server.delete("/api/files/form.csv?tenant_id=acme").await.is(StatusCode::NO_CONTENT);
+    assert_eq!(server.get("/api/files?tenant_id=acme").await.body, listed, "what was refused left nothing");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, Request},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    extract::{DefaultBodyLimit, Multipart, Request, multipart::MultipartRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use tokio_util::io::ReaderStream;
@@ -15,13 +15,14 @@ use tokio_util::io::ReaderStream;
 use super::service;
 use crate::{
     datasources::server::connection::check_tenant_path,
-    files::dto::TenantFile,
-    server::{AppState, Result, TenantContext, extract::PathId},
+    files::dto::{Refusal, TenantFile},
+    server::{AppState, Error, Result, TenantContext, extract::PathId},
+    shared::Problem,
 };
 
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/api/files", get(list))
+        .route("/api/files", get(list).post(take_form).layer(DefaultBodyLimit::disable()))
         .route("/api/files/{*path}", get(download).put(put).delete(delete).layer(DefaultBodyLimit::disable()))
 }
 
@@ -56,9 +57,62 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
 }
 
 async fn put(ctx: TenantContext, PathId(path): PathId<FilePath>, request: Request) -> Result<Response> {
-    let (file, is_new) = service::put(&ctx, &path.0, request.into_body()).await?;
+    let (file, is_new) = service::put(&ctx, &path.0, request.into_body().into_data_stream()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(file)).into_response())
+}
+
+/// A form with one file, as browsers send it (RFC 7578). Whoever asks for a page gets one: the list of files, whose
+/// address says what came of it.
+async fn take_form(
+    ctx: TenantContext,
+    headers: HeaderMap,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Response> {
+    let stored = match form {
+        Ok(form) => store_form(&ctx, form).await,
+        Err(rejection) => Err(Problem::new(rejection.status().as_u16(), rejection.body_text()).into()),
+    };
+    let wants_page = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    match stored {
+        Ok((file, _)) if wants_page => Ok(to_page(&ctx, "stored", &file.path)),
+        Ok((file, is_new)) => {
+            let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+            Ok((status, axum::Json(file)).into_response())
+        }
+        Err(Error::Problem(problem)) if wants_page => {
+            let refusal = match problem.status {
+                401 => Refusal::SignedOut,
+                403 => Refusal::Forbidden,
+                413 => Refusal::TooLarge,
+                422 => Refusal::Kind,
+                _ => Refusal::BrokeOff,
+            };
+            Ok(to_page(&ctx, "refused", refusal.as_str()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantFile, bool)> {
+    let broke_off = |_| Problem::new(400, "The form could not be read to its end");
+    while let Some(field) = form.next_field().await.map_err(broke_off)? {
+        if field.name() != Some("file") {
+            continue;
+        }
+        let name = field.file_name().unwrap_or_default().to_owned();
+        let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
+        return service::put(ctx, &path.0, field).await;
+    }
+    Err(Problem::invalid_field("file", "is missing from the form").into())
+}
+
+fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    Redirect::to(&format!("/t/{}/files?{query}", ctx.tenant)).into_response()
 }
 
 async fn delete(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<StatusCode> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use axum::body::Body;
-use futures::StreamExt;
+use axum::body::Bytes;
+use futures::{Stream, StreamExt};
 
 use super::store::{Entry, Store};
 use crate::{
@@ -52,7 +52,11 @@ pub async fn open(ctx: &TenantContext, path: &str) -> Result<std::fs::File> {
 /// # Errors
 /// 403; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 400
 /// where the body broke off. What was there before stays then.
-pub async fn put(ctx: &TenantContext, path: &str, body: Body) -> Result<(TenantFile, bool)> {
+pub async fn put<E>(
+    ctx: &TenantContext,
+    path: &str,
+    mut chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+) -> Result<(TenantFile, bool)> {
     ctx.require(Permission::Configure)?;
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     if !ENDINGS.contains(&ending.as_str()) {
@@ -88,7 +92,6 @@ pub async fn put(ctx: &TenantContext, path: &str, body: Body) -> Result<(TenantF
         aside::run(move || files.incoming()).await.map_err(Error::internal)?
     };
     let mut size = 0_u64;
-    let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::new(400, "The body could not be read to its end"))?;
         size += chunk.len() as u64;

@@ -1,0 +1,24 @@
+//! Server functions of files. A file itself is sent by a plain form to `POST /api/files`.
+
+use leptos::prelude::*;
+
+use super::dto::TenantFile;
+use crate::shared::{Problem, TenantId};
+#[cfg(feature = "ssr")]
+use crate::{
+    files::server::service,
+    server::context::{tenant_context, wire},
+};
+
+#[server(prefix = "/ui", endpoint = "files/list")]
+pub async fn list_files(tenant_id: TenantId) -> Result<Vec<TenantFile>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::list(&ctx).await)
+}
+
+/// Refused while a config leads to it.
+#[server(prefix = "/ui", endpoint = "files/delete")]
+pub async fn delete_file(tenant_id: TenantId, path: String) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::delete(&ctx, &path).await)
+}
