@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+#[cfg(feature = "ssr")]
+use super::dto::Versions;
 use super::dto::{Decision, Email, EmailDetail, EmailFilter};
 use crate::shared::{EmailId, Problem, TenantId};
 #[cfg(feature = "ssr")]
@@ -35,7 +37,7 @@ pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDe
 #[server(prefix = "/ui", endpoint = "emails/reprocess")]
 pub async fn reprocess_email(tenant_id: TenantId, email_id: EmailId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::reprocess(&ctx, email_id).await.map(drop))
+    wire(service::reprocess(&ctx, email_id, Versions::Today).await.map(drop))
 }
 
 /// Sets a person's decision.

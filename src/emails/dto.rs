@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     classifier::dto::Suggestion,
     deliveries::dto::Delivery,
-    rules::dto::{OnFail, RuleType, Verdict, wire_enum},
+    intents::dto::{Extraction, IntentInput},
+    routes::dto::Planned,
+    rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
     shared::{EmailId, IntentId, RuleId, TenantId},
 };
 
@@ -63,6 +65,10 @@ pub struct EmailDetail {
     pub decided_at: Option<DateTime<Utc>>,
     /// How often it was decided. Verdicts are those of the last run.
     pub run: i32,
+    /// The version of the intent that decided it.
+    pub intent_version: Option<i32>,
+    /// The state of all intents that it was held against.
+    pub configuration_revision: Option<i64>,
     pub verdicts: Vec<VerdictEntry>,
     /// What its routes did, the oldest first.
     pub deliveries: Vec<Delivery>,
@@ -181,6 +187,26 @@ pub struct EmailFilter {
     pub q: Option<String>,
 }
 
+/// The body of `POST /api/emails/{email_id}/reprocess`. It may be left out.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReprocessInput {
+    #[serde(default)]
+    pub versions: Versions,
+}
+
+/// Which intents and rules a message is run again with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Versions {
+    /// As they are now.
+    #[default]
+    Today,
+    /// As they were when FlowEngine last decided the message. Datasources are asked as they are now: what they hold
+    /// has no versions here, nor has how to get to them.
+    Decision,
+}
+
 /// The body of `POST /api/emails/{email_id}/decision`: a person's word.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,4 +214,66 @@ pub struct DecisionInput {
     pub decision: Decision,
     #[serde(default)]
     pub note: String,
+}
+
+/// A message to try things on: one of the three.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DryMessage {
+    /// RFC 5322, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// RFC 5322, any bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_base64: Option<String>,
+    /// A stored message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_id: Option<EmailId>,
+}
+
+/// The body of `POST /api/emails/dry-run`. Without a draft, the intents and rules of today are run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DryRunInput {
+    pub message: DryMessage,
+    /// The draft's intent; left out, the one of `intent_id` as it is saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<IntentInput>,
+    /// The saved intent whose place the draft takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_id: Option<IntentId>,
+    /// The draft's rules; left out, those of `intent_id` as they are saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_rules: Option<Vec<RuleInput>>,
+    /// Whether the message is to get the draft's intent, whatever its match conditions say.
+    #[serde(default)]
+    pub requested: bool,
+}
+
+/// The body of `POST /api/validation-rules/dry-run`: these rules alone, on the fields that the intent's extractors
+/// find.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleDryRunInput {
+    pub message: DryMessage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_id: Option<IntentId>,
+    pub validation_rules: Vec<RuleInput>,
+}
+
+/// What a message would come to. Nothing of it is stored, and nothing sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DryRun {
+    pub intent: Option<EmailIntent>,
+    pub classification: Classification,
+    /// What each extractor of the intent found, or why it found nothing.
+    pub extractions: Vec<Extraction>,
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    pub parse_error: Option<String>,
+    /// A draft's rules have the ids -1, -2 and so on, in the order in which they were sent.
+    pub verdicts: Vec<VerdictEntry>,
+    pub decision: Decision,
+    pub explanation: String,
+    /// What the saved routes would do on this decision.
+    pub deliveries: Vec<Planned>,
 }

@@ -1,5 +1,7 @@
 //! Messages: intake, processing, and what is read of them.
 
+pub mod dry_run;
+pub mod examine;
 pub mod fields;
 pub mod process;
 pub mod repository;

@@ -45,6 +45,10 @@ pub struct Intent {
     #[serde(rename = "match")]
     pub conditions: MatchConditions,
     pub extractors: Vec<Extractor>,
+    /// Raised by each change of the intent or of its rules.
+    pub version: i32,
+    /// Of today, in an earlier version too.
+    #[serde(default)]
     pub examples_count: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -168,12 +172,32 @@ pub struct IntentInput {
     #[serde(default, skip_serializing)]
     pub examples_count: IgnoredAny,
     #[serde(default, skip_serializing)]
+    pub version: IgnoredAny,
+    #[serde(default, skip_serializing)]
     pub created_at: IgnoredAny,
     #[serde(default, skip_serializing)]
     pub updated_at: IgnoredAny,
 }
 
 impl IntentInput {
+    /// One that has nothing but a name.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: String::new(),
+            is_active: true,
+            priority: default_priority(),
+            conditions: MatchConditions::default(),
+            extractors: Vec::new(),
+            tenant_id: None,
+            intent_id: IgnoredAny,
+            examples_count: IgnoredAny,
+            version: IgnoredAny,
+            created_at: IgnoredAny,
+            updated_at: IgnoredAny,
+        }
+    }
+
     /// All checks but those of regular expressions, which need the server's engine.
     ///
     /// # Errors
@@ -244,6 +268,28 @@ pub struct IntentWithRulesInput {
 /// The answer to `POST /api/intents/with-rules`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IntentWithRules {
+    pub intent: Intent,
+    pub validation_rules: Vec<crate::rules::dto::ValidationRule>,
+}
+
+/// A state of an intent and its rules. It outlives the intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentVersion {
+    pub intent_id: IntentId,
+    pub version: i32,
+    /// The state of all the tenant's intents that it first was a part of.
+    pub revision: i64,
+    /// Whether the intent ended with it.
+    pub is_deleted: bool,
+    pub created_at: DateTime<Utc>,
+    pub created_by: String,
+}
+
+/// A version with what it held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentVersionDetail {
+    #[serde(flatten)]
+    pub version: IntentVersion,
     pub intent: Intent,
     pub validation_rules: Vec<crate::rules::dto::ValidationRule>,
 }

@@ -4,3 +4,4 @@ pub mod matching;
 pub mod repository;
 pub mod rest;
 pub mod service;
+pub mod versions;

@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod engine;
 pub mod expression;
 pub mod judge;
+pub mod ready;
 pub mod repository;
 pub mod rest;
 pub mod service;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::{dto::Role, server::service as auth},
     emails::{
-        dto::{EmailDetail, EmailStatus},
+        dto::{EmailDetail, EmailStatus, Versions},
         server::{service as emails, worker},
     },
     shared::TenantId,
@@ -149,7 +149,7 @@ async fn process(
         let ctx = CallerContext::system(app.clone()).in_tenant(&tenant).await?;
         let received = emails::receive(&ctx, "command line", raw, intent.as_deref()).await?;
         if received.duplicate {
-            emails::reprocess(&ctx, received.email_id).await?;
+            emails::reprocess(&ctx, received.email_id, Versions::Today).await?;
         }
         loop {
             worker::process_now(&app, &tenant, received.email_id).await?;

@@ -24,6 +24,8 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/intents/1",
         "/api/intents/1/validation-rules",
         "/api/intents/1/examples",
+        "/api/intents/1/versions",
+        "/api/intents/1/versions/1",
         "/api/classifier",
         "/api/validation-rules",
         "/api/validation-rules/1",

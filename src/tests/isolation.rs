@@ -66,6 +66,8 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
             "/api/intents/" => calls.extend([
                 (Method::GET, format!("{resource}{id}/validation-rules")),
                 (Method::GET, format!("{resource}{id}/examples")),
+                (Method::GET, format!("{resource}{id}/versions")),
+                (Method::GET, format!("{resource}{id}/versions/1")),
                 (Method::POST, format!("{resource}{id}/examples")),
                 (Method::DELETE, format!("{resource}{id}/examples/1")),
             ]),
@@ -76,6 +78,7 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
         for (method, path) in calls {
             let body = match *resource {
                 _ if path.ends_with("/examples") => json!({"text": "x"}),
+                _ if path.ends_with("/reprocess") => json!({}),
                 _ if path.ends_with("/intent") => json!({"intent_id": null}),
                 "/api/intents/" => json!({"name": "x"}),
                 "/api/datasources/" => json!({"name": "x", "datasource_type": "api", "connection_key": "x"}),

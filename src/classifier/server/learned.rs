@@ -26,7 +26,7 @@ const RUNNERS_UP: usize = 3;
 const KEPT_BYTES: usize = 128 << 20;
 
 /// A model, and what it may do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Learned {
     pub model: Arc<Model>,
     pub standing: Standing,

@@ -4,6 +4,7 @@ use super::{config_repository, config_service, connection::Connection, repositor
 use crate::{
     auth::server::authority::Permission,
     datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
+    intents::server::versions,
     server::{AppState, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
     shared::{DatasourceId, Problem},
 };
@@ -81,8 +82,13 @@ pub async fn replace(ctx: &TenantContext, id: DatasourceId, input: DatasourceInp
 pub async fn delete(ctx: &TenantContext, id: DatasourceId) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
+    let revision = versions::begin(&mut tx).await?;
+    let asking = versions::intents_asking(&mut tx, id).await?;
     if !repository::delete(&mut tx, id).await? {
         return Err(not_found(id).into());
+    }
+    for intent in asking {
+        versions::record(&mut tx, revision, intent, &ctx.actor.label()).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -100,8 +100,18 @@ fn MessageView(
     retry: ServerAction<RetryDelivery>,
     context: Signal<String>,
 ) -> impl IntoView {
-    let EmailDetail { email, fields, classification, decided_by, decided_at, run, verdicts, deliveries } =
-        detail;
+    let EmailDetail {
+        email,
+        fields,
+        classification,
+        decided_by,
+        decided_at,
+        run,
+        intent_version,
+        verdicts,
+        deliveries,
+        ..
+    } = detail;
     let (tenant_id, email_id) = (email.tenant_id.clone(), email.email_id);
     let (status, decision) = (email.status, email.decision);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
@@ -117,6 +127,7 @@ fn MessageView(
                         {decided_by.map(|who| format!("by {who} "))}
                         {decided_at.map(|at| view! { <Timestamp at/> })}
                         {(run > 1).then(|| format!(" · run {run}"))}
+                        {intent_version.map(|version| format!(" · version {version} of its intent"))}
                     </span>
                 </div>
                 <p class="outcome__why" data-testid="explanation">{explanation}</p>

@@ -1,33 +1,23 @@
-//! One message through the engine: read, classify, extract, validate, decide, store.
-
-use std::collections::HashMap;
+//! One message through the engine, from its job to its decision on disk.
 
 use super::{
-    fields::{self, Parsed},
+    examine::{self, Conclusion, Examined},
     repository::{self, Outcome},
 };
 use crate::{
-    classifier::{dto::percent, server::service as classifier},
-    datasources::server::service as datasources,
+    classifier::server::service as classifier,
     deliveries::server::outbox,
-    emails::dto::{Classification, ClassificationMethod, Decision},
-    intents::{
-        dto::Intent,
-        server::{
-            matching::{self, Hints},
-            repository as intents,
-        },
+    emails::dto::Decision,
+    intents::server::{
+        matching::Hints,
+        versions::{self, Configuration},
     },
-    rules::{
-        dto::Verdict,
-        server::{
-            engine::{self, Judged, ReadyRule, shorten},
-            service as rules,
-        },
+    rules::server::{
+        engine::{self, ReadyRule},
+        ready as rules,
     },
     server::{
-        AppState, Error, Result, TenantTx,
-        error::chain,
+        AppState, Result, TenantTx,
         queue::{self, Job},
     },
     shared::EmailId,
@@ -46,12 +36,12 @@ pub enum Ran {
     Lost,
 }
 
-/// Everything that a run needs, read in one transaction that is over before anything is asked.
+/// Everything that a run needs, read before anything is asked.
 struct Prepared {
-    parsed: Parsed,
-    intent: Option<Intent>,
-    classification: Classification,
+    examined: Examined,
     rules: Vec<ReadyRule>,
+    /// The state of the intents that the message was held against.
+    revision: i64,
 }
 
 /// Processes the message of a claimed job.
@@ -65,28 +55,25 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     }
     let Some(prepared) = prepare(app, job).await? else { return Ok(Ran::Lost) };
     let tried_out = job.attempts >= app.config.job_max_attempts;
-    let judged = engine::run(&app.lookups, &prepared.rules, &prepared.parsed.fields).await;
+    let judged = engine::run(&app.lookups, &prepared.rules, &prepared.examined.fields).await;
     if let Some(fault) = judged.iter().find(|judged| judged.transient)
         && !tried_out
     {
         return retry(app, job, &fault.entry.reason).await;
     }
 
-    let decision = match &prepared.intent {
-        None => Decision::Review,
-        Some(_) if prepared.parsed.error.is_some() => Decision::Review,
-        Some(_) => engine::decide(&judged),
-    };
-    let explanation = explain(&prepared, &judged, decision);
+    let examined = &prepared.examined;
+    let Conclusion { decision, explanation } = examine::conclude(examined, &judged);
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::finish(&mut tx, job).await? {
         return Ok(Ran::Lost);
     }
     let outcome = Outcome {
-        intent: prepared.intent.as_ref().map(|intent| (intent.intent_id, intent.name.as_str())),
-        classification: &prepared.classification,
-        fields: prepared.parsed.fields.to_json(),
-        parse_error: prepared.parsed.error.as_deref(),
+        intent: examined.intent.as_ref(),
+        revision: prepared.revision,
+        classification: &examined.classification,
+        fields: examined.fields.to_json(),
+        parse_error: examined.error.as_deref(),
         decision,
         explanation: &explanation,
         verdicts: &judged.iter().map(|judged| &judged.entry).collect::<Vec<_>>(),
@@ -125,62 +112,24 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
         return Ok(None);
     }
     let Some(stored) = repository::take_up(&mut tx, job.subject).await? else { return Ok(None) };
-    let all = intents::active_by_priority(&mut tx).await?;
+    let Configuration { revision, intents } = match stored.requested_revision {
+        None => versions::current(&mut tx).await?,
+        Some(revision) => versions::as_of(&mut tx, revision).await?,
+    };
     let learned = classifier::learned(app, &mut tx).await?;
     tx.commit().await?;
 
-    let (_, parsed) = fields::parse_aside(stored.raw, stored.received_at).await;
     let hints = Hints { requested: stored.requested_intent, corrected_by: stored.corrected_by, learned };
-    let read = matching::read(parsed.fields, all, hints).await;
-    let rules = match &read.intent {
+    let examined = examine::examine(stored.raw, stored.received_at, intents, hints).await;
+    let rules = match &examined.intent {
         None => Vec::new(),
         Some(intent) => {
             let mut tx = app.database.tenant(&job.tenant).await?;
-            ready_rules(app, &mut tx, intent).await?
+            let rules = versions::active_rules(&mut tx, intent).await?;
+            rules::ready(app, &mut tx, rules).await?
         }
     };
-    let parsed = Parsed { fields: read.fields, error: parsed.error.or(read.fault), ..parsed };
-    Ok(Some(Prepared { parsed, intent: read.intent, classification: read.classification, rules }))
-}
-
-/// The intent's active rules by priority, each with the connection that its look-up needs.
-async fn ready_rules(app: &AppState, tx: &mut TenantTx, intent: &Intent) -> Result<Vec<ReadyRule>> {
-    let mut known = HashMap::new();
-    let mut ready = Vec::new();
-    for rule in rules::of_intent(tx, intent.intent_id, true).await? {
-        let datasource = match rule.datasource_id {
-            None => None,
-            Some(id) => {
-                if let std::collections::hash_map::Entry::Vacant(entry) = known.entry(id) {
-                    // The foreign key sees to it that it is there.
-                    let found = match datasources::find(tx, id).await? {
-                        Some(datasource) => {
-                            // What cannot be read, such as a secret under another key, is this rule's `error`.
-                            let connection = match datasources::connection(app, tx, &datasource).await {
-                                Err(error @ Error::Internal(_)) => {
-                                    tracing::error!(tenant = %tx.tenant(), %id, error = %chain(&error), "no connection");
-                                    Err("its config cannot be read; the server's log says why".into())
-                                }
-                                found => found?,
-                            };
-                            Some((datasource, connection))
-                        }
-                        None => None,
-                    };
-                    entry.insert(found);
-                }
-                known.get(&id).cloned().flatten()
-            }
-        };
-        let conditions = rules::parsed(&rule, datasource.as_ref().map(|(datasource, _)| datasource));
-        ready.push(ReadyRule {
-            rule,
-            conditions,
-            datasource_name: datasource.as_ref().map(|(datasource, _)| datasource.name.clone()),
-            connection: datasource.map(|(_, connection)| connection),
-        });
-    }
-    Ok(ready)
+    Ok(Some(Prepared { examined, rules, revision }))
 }
 
 async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
@@ -195,69 +144,7 @@ async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> 
     if !queue::retry_later(&mut tx, job, delay, reason).await? {
         return Ok(Ran::Lost);
     }
-    repository::requeue(&mut tx, job.subject, Some(&note)).await?;
+    repository::requeue(&mut tx, job.subject, &note).await?;
     tx.commit().await?;
     Ok(Ran::RetryLater)
-}
-
-/// Why it was decided so, in a sentence or two.
-fn explain(prepared: &Prepared, judged: &[Judged], decision: Decision) -> String {
-    if let Some(error) = &prepared.parsed.error {
-        return format!("The message could not be read: {error}. A person should look at it.");
-    }
-    let Some(intent) = &prepared.intent else {
-        return match prepared.classification.method {
-            ClassificationMethod::Requested | ClassificationMethod::Corrected => {
-                let why = prepared.classification.because.first().map_or("", String::as_str);
-                format!("No intent: {why}. A person should look at it.")
-            }
-            _ => match &prepared.classification.suggestion {
-                None => "No intent's match conditions hold. A person should look at it.".into(),
-                Some(found) => format!(
-                    "No intent's match conditions hold. It looks like {} ({}), but {}. A person should look at it.",
-                    found.intent,
-                    percent(found.probability),
-                    found.only_suggested.as_deref().unwrap_or("that intent is gone")
-                ),
-            },
-        };
-    };
-    let deciding: Vec<&str> = judged
-        .iter()
-        .filter(|judged| engine::consequence(judged) == Some(decision))
-        .map(|judged| judged.entry.reason.as_str())
-        .collect();
-    let warnings: Vec<&str> = judged
-        .iter()
-        .filter(|judged| {
-            matches!(judged.entry.verdict, Verdict::Fail | Verdict::Error)
-                && engine::consequence(judged).is_none()
-        })
-        .map(|judged| judged.entry.reason.as_str())
-        .collect();
-    let name = &intent.name;
-    // Several rules may say the same of an absent field; it is said once.
-    let list = |reasons: &[&str]| {
-        let mut once: Vec<&str> = Vec::new();
-        for reason in reasons {
-            if !once.contains(reason) {
-                once.push(reason);
-            }
-        }
-        shorten(&once.join("; "), 1_000)
-    };
-    let mut text = match decision {
-        Decision::Accepted if judged.is_empty() => format!("Accepted: {name} has no active rules."),
-        Decision::Accepted if warnings.is_empty() => match judged.len() {
-            1 => format!("Accepted: the one rule of {name} passed."),
-            n => format!("Accepted: all {n} rules of {name} passed."),
-        },
-        Decision::Accepted => format!("Accepted: no rule of {name} speaks against it."),
-        Decision::Rejected => format!("Rejected: {}.", list(&deciding)),
-        Decision::Review => format!("For review: {}.", list(&deciding)),
-    };
-    if !warnings.is_empty() {
-        text.push_str(&format!(" Worth noting: {}.", list(&warnings)));
-    }
-    text
 }

@@ -9,6 +9,7 @@ use crate::{
         Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Evidence,
         VerdictEntry,
     },
+    intents::dto::Intent,
     rules::dto::{OnFail, RuleType, Verdict},
     server::TenantTx,
     shared::{EmailId, IntentId, RuleId},
@@ -35,7 +36,9 @@ pub struct NewEmail<'a> {
 /// What processing stores.
 #[derive(Debug)]
 pub struct Outcome<'a> {
-    pub intent: Option<(IntentId, &'a str)>,
+    pub intent: Option<&'a Intent>,
+    /// The state of the intents that it was held against.
+    pub revision: i64,
     pub classification: &'a Classification,
     pub fields: Map<String, Value>,
     pub parse_error: Option<&'a str>,
@@ -92,6 +95,8 @@ struct DetailRow {
     decided_by: Option<String>,
     decided_at: Option<DateTime<Utc>>,
     run: i32,
+    intent_version: Option<i32>,
+    configuration_revision: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -114,6 +119,7 @@ pub struct Standing {
     pub intent_name: Option<String>,
     pub decision: Option<Decision>,
     pub run: i32,
+    pub configuration_revision: Option<i64>,
     pub has_deliveries: bool,
 }
 
@@ -125,6 +131,8 @@ pub struct Stored {
     pub requested_intent: Option<String>,
     /// Who said so, if a person did; without a name they said that it belongs to no intent.
     pub corrected_by: Option<String>,
+    /// The state of the intents that it is to be held against, where that is not today's.
+    pub requested_revision: Option<i64>,
 }
 
 /// `None` where the same message from the same source is there already.
@@ -204,7 +212,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     let row: Option<DetailRow> = sqlx::query_as(
         "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
          intent_id, intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
-         decided_at, run, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
+         decided_at, run, intent_version, configuration_revision, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
            AND l.email_id = e.email_id ORDER BY label) AS labels FROM emails e WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
@@ -228,6 +236,8 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
         decided_by: row.decided_by,
         decided_at: row.decided_at,
         run: row.run,
+        intent_version: row.intent_version,
+        configuration_revision: row.configuration_revision,
         verdicts: verdicts
             .into_iter()
             .map(|row| VerdictEntry {
@@ -256,12 +266,25 @@ pub async fn raw(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<u8>>
         .await
 }
 
+/// Reads a message as `take_up` does, and leaves it as it is.
+pub async fn stored(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT raw, received_at, requested_intent, corrected_by, requested_revision FROM emails \
+         WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await
+}
+
 /// Reads a message for processing, and marks it as such.
 pub async fn take_up(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "UPDATE emails SET status = 'processing' WHERE tenant_id = $1 AND email_id = $2 \
-         RETURNING raw, received_at, requested_intent, corrected_by",
+         RETURNING raw, received_at, requested_intent, corrected_by, requested_revision",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -279,7 +302,7 @@ pub async fn correct(
 ) -> sqlx::Result<Option<Map<String, Value>>> {
     let tenant = tx.tenant().clone();
     let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
-        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4 \
+        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4, requested_revision = NULL \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
     )
     .bind(tenant.as_str())
@@ -291,11 +314,26 @@ pub async fn correct(
     Ok(fields.map(|json| json.0))
 }
 
-/// Puts a message back into the queue's sight. `note` says what it waits for.
-pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: Option<&str>) -> sqlx::Result<bool> {
+/// Puts a message back into the queue's sight, to be held against today's intents, or against an earlier state of
+/// them.
+pub async fn run_again(tx: &mut TenantTx, id: EmailId, revision: Option<i64>) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE emails SET status = 'queued', explanation = coalesce($3, explanation) \
+        "UPDATE emails SET status = 'queued', requested_revision = $3 WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(revision)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Puts a message back into the queue's sight after a try. `note` says what it waits for.
+pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: &str) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE emails SET status = 'queued', explanation = $3 \
          WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
@@ -310,19 +348,23 @@ pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: Option<&str>) -> sqlx
 pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     let run: i32 = sqlx::query_scalar(
-        "UPDATE emails SET status = 'done', run = run + 1, intent_id = $3, intent_name = $4, classification = $5, \
-         fields = $6, parse_error = $7, decision = $8, explanation = $9, decided_by = 'FlowEngine', \
-         decided_at = now() WHERE tenant_id = $1 AND email_id = $2 RETURNING run",
+        "UPDATE emails SET status = 'done', run = run + 1, \
+         intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3), \
+         intent_name = $4, classification = $5, fields = $6, parse_error = $7, decision = $8, explanation = $9, \
+         decided_by = 'FlowEngine', decided_at = now(), intent_version = $10, configuration_revision = $11, \
+         requested_revision = NULL WHERE tenant_id = $1 AND email_id = $2 RETURNING run",
     )
     .bind(tenant.as_str())
     .bind(id)
-    .bind(outcome.intent.map(|(intent, _)| intent))
-    .bind(outcome.intent.map(|(_, name)| name))
+    .bind(outcome.intent.map(|intent| intent.intent_id))
+    .bind(outcome.intent.map(|intent| intent.name.as_str()))
     .bind(Json(outcome.classification))
     .bind(Json(&outcome.fields))
     .bind(outcome.parse_error)
     .bind(outcome.decision.as_str())
     .bind(outcome.explanation)
+    .bind(outcome.intent.map(|intent| intent.version))
+    .bind(outcome.revision)
     .fetch_one(tx.conn())
     .await?;
     if outcome.verdicts.is_empty() {
@@ -357,7 +399,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
 pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Standing>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT intent_id, intent_name, decision, run, EXISTS (SELECT FROM deliveries d \
+        "SELECT intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries \
          FROM emails e WHERE tenant_id = $1 AND email_id = $2",
     )

@@ -8,9 +8,11 @@ use axum::{
     routing::{get, post},
 };
 
-use super::service;
+use super::{dry_run, service};
 use crate::{
-    emails::dto::{DecisionInput, EmailDetail, EmailFilter},
+    emails::dto::{
+        DecisionInput, DryRun, DryRunInput, EmailDetail, EmailFilter, ReprocessInput, RuleDryRunInput,
+    },
     server::{
         AppState, Result, TenantContext,
         extract::{self, Json, PathId, Query},
@@ -20,7 +22,11 @@ use crate::{
 };
 
 pub fn routes(max_message_bytes: usize) -> Router<AppState> {
+    // As base64, a message takes a third more; the draft beside it is small.
+    let dry_run_limit = DefaultBodyLimit::max(max_message_bytes / 3 * 4 + (1 << 20));
     Router::new()
+        .route("/api/emails/dry-run", post(run_dry).layer(dry_run_limit))
+        .route("/api/validation-rules/dry-run", post(run_rules_dry).layer(dry_run_limit))
         .route("/api/emails", post(receive).layer(DefaultBodyLimit::max(max_message_bytes)).get(list))
         .route("/api/emails/{email_id}", get(find))
         .route("/api/emails/{email_id}/raw", get(raw))
@@ -67,8 +73,14 @@ async fn raw(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl Int
     Ok((headers, bytes))
 }
 
-async fn reprocess(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl IntoResponse> {
-    Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id).await?)))
+async fn reprocess(
+    ctx: TenantContext,
+    PathId(id): PathId<EmailId>,
+    request: Request,
+) -> Result<impl IntoResponse> {
+    let body = extract::body(request, &ctx.app).await?;
+    let input = if body.is_empty() { ReprocessInput::default() } else { extract::parse_json(&body)? };
+    Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id, input.versions).await?)))
 }
 
 async fn decide(
@@ -77,4 +89,12 @@ async fn decide(
     Json(input): Json<DecisionInput>,
 ) -> Result<axum::Json<EmailDetail>> {
     Ok(axum::Json(service::decide(&ctx, id, input.decision, &input.note).await?))
+}
+
+async fn run_dry(ctx: TenantContext, Json(input): Json<DryRunInput>) -> Result<axum::Json<DryRun>> {
+    Ok(axum::Json(dry_run::run(&ctx, input).await?))
+}
+
+async fn run_rules_dry(ctx: TenantContext, Json(input): Json<RuleDryRunInput>) -> Result<axum::Json<DryRun>> {
+    Ok(axum::Json(dry_run::run_rules(&ctx, input).await?))
 }

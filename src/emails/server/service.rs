@@ -11,7 +11,7 @@ use crate::{
         dto::DeliveryFilter,
         server::{outbox, repository as deliveries},
     },
-    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received},
+    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received, Versions},
     intents::server::repository as intents,
     server::{AppState, Result, TenantContext, error::OnConstraint, paging::MAX_LIMIT, queue},
     shared::{EmailId, Problem, TenantId, validate::Checks},
@@ -110,16 +110,24 @@ pub async fn raw(ctx: &TenantContext, id: EmailId) -> Result<Vec<u8>> {
     repository::raw(&mut ctx.begin().await?, id).await?.ok_or_else(|| not_found(id).into())
 }
 
-/// Runs the message again with today's intents and rules.
+/// Runs the message again, with today's intents and rules or with those that decided it.
 ///
 /// # Errors
-/// 403, 404.
-pub async fn reprocess(ctx: &TenantContext, id: EmailId) -> Result<Received> {
+/// 403, 404; 400 where FlowEngine has not decided it yet, so that there are no versions of a decision.
+pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::enqueue(&mut tx, &[id]).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
-    if !repository::requeue(&mut tx, id, None).await? {
+    let revision = match with {
+        Versions::Today => None,
+        Versions::Decision => {
+            let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+            let undecided = || Problem::business_rule("FlowEngine has not decided this message yet");
+            Some(standing.configuration_revision.ok_or_else(undecided)?)
+        }
+    };
+    if !repository::run_again(&mut tx, id, revision).await? {
         return Err(not_found(id).into());
     }
     tx.commit().await?;

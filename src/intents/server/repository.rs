@@ -18,6 +18,7 @@ struct Row {
     priority: i32,
     r#match: Json<MatchConditions>,
     extractors: Json<Vec<Extractor>>,
+    version: i32,
     /// Not counted where a message is tried against the intents.
     #[sqlx(default)]
     examples_count: i64,
@@ -36,6 +37,7 @@ impl Row {
             priority: self.priority,
             conditions: self.r#match.0,
             extractors: self.extractors.0,
+            version: self.version,
             examples_count: self.examples_count,
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -10,11 +10,11 @@ use axum::{
 
 use super::service;
 use crate::{
-    intents::dto::{Intent, IntentInput, IntentWithRulesInput},
+    intents::dto::{Intent, IntentInput, IntentVersionDetail, IntentWithRulesInput},
     rules::{dto::ValidationRule, server::service as rules},
     server::{
         AppState, Result, TenantContext,
-        extract::{Json, PathId, Query},
+        extract::{Json, PathId, PathIds, Query},
         paging::list_response,
     },
     shared::IntentId,
@@ -26,6 +26,8 @@ pub fn routes() -> Router<AppState> {
         .route("/api/intents/with-rules", post(create_with_rules))
         .route("/api/intents/{intent_id}", get(find).put(replace).delete(delete))
         .route("/api/intents/{intent_id}/validation-rules", get(validation_rules))
+        .route("/api/intents/{intent_id}/versions", get(list_versions))
+        .route("/api/intents/{intent_id}/versions/{version}", get(find_version))
 }
 
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
@@ -72,4 +74,22 @@ async fn validation_rules(
     query: Query,
 ) -> Result<axum::Json<Vec<ValidationRule>>> {
     Ok(axum::Json(rules::list_of_intent(&ctx, id, query.flag("active_only")?).await?))
+}
+
+async fn list_versions(
+    ctx: TenantContext,
+    PathId(id): PathId<IntentId>,
+    OriginalUri(uri): OriginalUri,
+    query: Query,
+) -> Result<Response> {
+    let page = query.page()?;
+    let versions = service::list_versions(&ctx, id, page).await?;
+    Ok(list_response(versions, page.limit, &uri, |version| version.version))
+}
+
+async fn find_version(
+    ctx: TenantContext,
+    PathIds(id, version): PathIds<IntentId, i32>,
+) -> Result<axum::Json<IntentVersionDetail>> {
+    Ok(axum::Json(service::get_version(&ctx, id, version).await?))
 }

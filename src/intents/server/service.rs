@@ -1,9 +1,11 @@
 //! Business rules of intents.
 
-use super::{matching, repository};
+use super::{matching, repository, versions};
 use crate::{
     auth::server::authority::Permission,
-    intents::dto::{Intent, IntentInput, IntentWithRules, IntentWithRulesInput},
+    intents::dto::{
+        Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
+    },
     routes::server::service as routes,
     rules::server::service as rules,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
@@ -65,7 +67,9 @@ pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input)?;
     let mut tx = ctx.begin().await?;
-    let intent = insert(&mut tx, &input).await?;
+    let revision = versions::begin(&mut tx).await?;
+    let mut intent = insert(&mut tx, &input).await?;
+    intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
     tx.commit().await?;
     Ok(intent)
 }
@@ -88,12 +92,14 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
     checks.finish()?;
     let intent = intent.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
     let mut tx = ctx.begin().await?;
-    let intent = insert(&mut tx, &intent).await?;
+    let revision = versions::begin(&mut tx).await?;
+    let mut intent = insert(&mut tx, &intent).await?;
     let mut validation_rules = Vec::with_capacity(input.validation_rules.len());
     for (i, rule) in input.validation_rules.iter().enumerate() {
         let stored = rules::insert(&mut tx, &intent, rule).await;
         validation_rules.push(rules::at_place(stored, &format!("validation_rules[{i}]"))?);
     }
+    intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
     tx.commit().await?;
     validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));
     Ok(IntentWithRules { intent, validation_rules })
@@ -105,12 +111,14 @@ pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> R
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input)?;
     let mut tx = ctx.begin().await?;
-    let intent = repository::update(&mut tx, id, &input)
+    let revision = versions::begin(&mut tx).await?;
+    let mut intent = repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
     rules::check_all_of(&mut tx, &intent).await?;
     routes::check_all_of(&mut tx, &intent).await?;
+    intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     tx.commit().await?;
     Ok(intent)
 }
@@ -122,10 +130,34 @@ pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> R
 pub async fn delete(ctx: &TenantContext, id: IntentId) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
+    let revision = versions::begin(&mut tx).await?;
+    versions::record_end(&mut tx, revision, id, &ctx.actor.label()).await?;
     if !repository::delete(&mut tx, id).await? {
         return Err(Problem::not_found("Intent", id).into());
     }
     Ok(tx.commit().await?)
+}
+
+/// The versions of an intent, newest first. Those of one that was deleted are still there.
+///
+/// # Errors
+/// 404.
+pub async fn list_versions(ctx: &TenantContext, id: IntentId, page: Page<i32>) -> Result<Vec<IntentVersion>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let found = versions::list(&mut tx, id, page.cursor, page.limit).await?;
+    if found.is_empty() && page.cursor.is_none() {
+        return Err(Problem::not_found("Intent", id).into());
+    }
+    Ok(found)
+}
+
+/// # Errors
+/// 404.
+pub async fn get_version(ctx: &TenantContext, id: IntentId, version: i32) -> Result<IntentVersionDetail> {
+    ctx.require(Permission::Read)?;
+    let found = versions::find(&mut ctx.begin().await?, id, version).await?;
+    found.ok_or_else(|| Problem::not_found("Version", format!("{version} of intent {id}")).into())
 }
 
 async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
@@ -134,7 +166,11 @@ async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))
 }
 
-fn checked(ctx: &TenantContext, input: IntentInput) -> Result<IntentInput, Problem> {
+/// What is checked of an intent before it is stored, or tried as a draft.
+///
+/// # Errors
+/// 422 with every field at fault.
+pub fn checked(ctx: &TenantContext, input: IntentInput) -> Result<IntentInput, Problem> {
     let input = input.validate(&ctx.tenant)?;
     matching::check_patterns(&input.conditions, &input.extractors)?;
     Ok(input)

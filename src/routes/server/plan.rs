@@ -283,6 +283,8 @@ mod tests {
             decided_by: None,
             decided_at: Some(at),
             run: 1,
+            intent_version: None,
+            configuration_revision: None,
             verdicts: Vec::new(),
             deliveries: Vec::new(),
         }

@@ -12,7 +12,7 @@ use crate::{
     },
     intents::{
         dto::{Intent, is_message_field},
-        server::service as intents,
+        server::{service as intents, versions},
     },
     rules::dto::{RuleInput, ValidationRule},
     server::{Error, Result, TenantContext, TenantTx, error::OnConstraint, paging},
@@ -78,8 +78,10 @@ pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationR
     ctx.require(Permission::Configure)?;
     input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
+    let revision = versions::begin(&mut tx).await?;
     let intent = intent_of(&mut tx, &input).await?;
     let rule = insert(&mut tx, &intent, &input).await?;
+    versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
     tx.commit().await?;
     Ok(rule)
 }
@@ -101,13 +103,19 @@ pub async fn replace(ctx: &TenantContext, id: RuleId, input: RuleInput) -> Resul
     ctx.require(Permission::Configure)?;
     input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
-    repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let revision = versions::begin(&mut tx).await?;
+    let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     let intent = intent_of(&mut tx, &input).await?;
     check(&mut tx, &intent, &input).await?;
     let rule = repository::update(&mut tx, id, intent.intent_id, &input)
         .await
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)?
         .ok_or_else(|| not_found(id))?;
+    let by = ctx.actor.label();
+    versions::record(&mut tx, revision, intent.intent_id, &by).await?;
+    if before.intent_id != intent.intent_id {
+        versions::record(&mut tx, revision, before.intent_id, &by).await?;
+    }
     tx.commit().await?;
     Ok(rule)
 }
@@ -117,9 +125,10 @@ pub async fn replace(ctx: &TenantContext, id: RuleId, input: RuleInput) -> Resul
 pub async fn delete(ctx: &TenantContext, id: RuleId) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
-    if !repository::delete(&mut tx, id).await? {
-        return Err(not_found(id).into());
-    }
+    let revision = versions::begin(&mut tx).await?;
+    let rule = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    repository::delete(&mut tx, id).await?;
+    versions::record(&mut tx, revision, rule.intent_id, &ctx.actor.label()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -181,7 +190,11 @@ async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
     }
 }
 
-async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<()> {
+/// What is checked of a rule before it is stored, or tried as a draft.
+///
+/// # Errors
+/// 400 for a datasource that is not there, 422.
+pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<()> {
     let datasource = match input.datasource_id {
         None => None,
         Some(id) => Some(kind_of(tx, id).await?),

@@ -1,0 +1,370 @@
+//! What a message would come to with intents and rules that are not saved. Nothing is stored, and nothing sent.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
+
+use super::{
+    examine::{self, Conclusion, Examined},
+    repository,
+};
+use crate::{
+    auth::server::authority::Permission,
+    classifier::server::{learned::Learned, service as classifier},
+    deliveries::server::outbox,
+    emails::dto::{
+        DryMessage, DryRun, DryRunInput, Email, EmailDetail, EmailIntent, EmailStatus, RuleDryRunInput,
+    },
+    intents::{
+        dto::{Intent, IntentInput},
+        server::{
+            matching::Hints,
+            service as intent_service,
+            versions::{self, Configuration},
+        },
+    },
+    routes::{
+        dto::Planned,
+        server::{plan, repository as routes},
+    },
+    rules::{
+        dto::{RuleInput, ValidationRule},
+        server::{
+            engine::{self, Judged, ReadyRule},
+            ready, service as rules,
+        },
+    },
+    server::{Result, TenantContext, TenantTx},
+    shared::{EmailId, IntentId, Problem, RuleId, TenantId, validate::Checks},
+};
+
+/// Stands for the id of an intent that has none yet.
+const UNSAVED: IntentId = IntentId(0);
+
+/// Intent and rules that are not saved. They stand beside the saved intents, or in the place of one of them.
+pub struct Draft {
+    /// Left out, the one of `intent_id` as it is saved.
+    pub intent: Option<IntentInput>,
+    /// The saved intent whose place it takes.
+    pub intent_id: Option<IntentId>,
+    /// Left out, those of `intent_id` as they are saved.
+    pub validation_rules: Option<Vec<RuleInput>>,
+}
+
+/// A draft that was checked as if it were saved, and the state of the intents around it.
+pub struct Prepared {
+    intents: Vec<Intent>,
+    /// The draft's intent and rules; `None` where there is no draft.
+    draft: Option<(Intent, Vec<ValidationRule>)>,
+    learned: Option<Learned>,
+}
+
+/// What a run of it came to.
+pub struct Outcome {
+    pub examined: Examined,
+    pub judged: Vec<Judged>,
+    pub conclusion: Conclusion,
+}
+
+/// Runs a message through the intents of today, or through a draft.
+///
+/// # Errors
+/// 403: a draft needs the editor's role, since its look-ups are made with the tenant's credentials; 400 and 422 as
+/// for saving the draft; 404 for a message that is not there; 413 for one that is too large.
+pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
+    let draft =
+        Draft { intent: input.intent, intent_id: input.intent_id, validation_rules: input.validation_rules };
+    let has_draft = draft.intent.is_some() || draft.validation_rules.is_some();
+    ctx.require(if has_draft { Permission::Configure } else { Permission::WorkMessages })?;
+    if input.requested && !has_draft && draft.intent_id.is_none() {
+        return Err(Problem::invalid_field("requested", "needs an intent or an intent_id").into());
+    }
+    let message = message(ctx, &input.message).await?;
+    let mut tx = ctx.begin().await?;
+    let prepared = prepare(ctx, &mut tx, draft).await?;
+    tx.commit().await?;
+    let said = if input.requested {
+        Said { requested: prepared.name(), corrected_by: None }
+    } else {
+        message.said.clone()
+    };
+    let outcome = prepared.run(ctx, message.raw.clone(), message.received_at, said).await?;
+    answer(ctx, &message, outcome).await
+}
+
+/// Runs rules alone on a message.
+///
+/// # Errors
+/// As `run`.
+pub async fn run_rules(ctx: &TenantContext, input: RuleDryRunInput) -> Result<DryRun> {
+    ctx.require(Permission::Configure)?;
+    if input.validation_rules.is_empty() {
+        return Err(Problem::invalid_field("validation_rules", "must hold at least one rule").into());
+    }
+    // Without a saved intent they stand under one that has nothing but a name.
+    let intent = match input.intent_id {
+        Some(_) => None,
+        None => Some(IntentInput::named("Draft")),
+    };
+    let input = DryRunInput {
+        message: input.message,
+        intent,
+        intent_id: input.intent_id,
+        validation_rules: Some(input.validation_rules),
+        requested: true,
+    };
+    run(ctx, input).await
+}
+
+/// Checks a draft as if it were saved, and reads what it is run with.
+///
+/// # Errors
+/// 400, 404 and 422 as for saving it.
+pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Result<Prepared> {
+    let Configuration { mut intents, .. } = versions::current(tx).await?;
+    let learned = classifier::learned(&ctx.app, tx).await?;
+    let Draft { intent, intent_id, validation_rules } = draft;
+    if intent.is_none() && intent_id.is_none() {
+        if validation_rules.is_some() {
+            return Err(Problem::invalid_field("intent", "is needed for the rules, or an intent_id").into());
+        }
+        return Ok(Prepared { intents, draft: None, learned });
+    }
+    let saved = match intent_id {
+        Some(id) => Some(intent_service::find(tx, id).await?),
+        None => None,
+    };
+    let drafted = drafted(ctx, intent, saved.as_ref())?;
+    let rules = match validation_rules {
+        Some(rules) => checked_rules(ctx, tx, &drafted, &rules).await?,
+        None => match &saved {
+            Some(saved) => rules::of_intent(tx, saved.intent_id, true).await?,
+            None => Vec::new(),
+        },
+    };
+    if let Some(same) =
+        intents.iter().find(|other| other.name == drafted.name && Some(other.intent_id) != intent_id)
+    {
+        return Err(Problem::already_exists("Intent", &same.name).into());
+    }
+    intents.retain(|other| Some(other.intent_id) != intent_id);
+    // Tried in its place, even if it is saved as inactive: to try it is why it was sent.
+    intents.push(drafted.clone());
+    intents.sort_by_key(|intent| (intent.priority, intent.intent_id == UNSAVED, intent.intent_id));
+    Ok(Prepared { intents, draft: Some((drafted, rules)), learned })
+}
+
+fn drafted(ctx: &TenantContext, input: Option<IntentInput>, saved: Option<&Intent>) -> Result<Intent> {
+    let now = Utc::now();
+    let input = match (input, saved) {
+        (None, Some(saved)) => return Ok(saved.clone()),
+        (None, None) => return Err(Problem::invalid_field("intent", "is missing").into()),
+        (Some(input), _) => input,
+    };
+    let mut checks = Checks::default();
+    let input = checks.part("intent", intent_service::checked(ctx, input));
+    checks.finish()?;
+    let input = input.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
+    Ok(Intent {
+        intent_id: saved.map_or(UNSAVED, |saved| saved.intent_id),
+        tenant_id: ctx.tenant.clone(),
+        name: input.name,
+        description: input.description,
+        is_active: input.is_active,
+        priority: input.priority,
+        conditions: input.conditions,
+        extractors: input.extractors,
+        version: saved.map_or(0, |saved| saved.version),
+        examples_count: saved.map_or(0, |saved| saved.examples_count),
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+/// The active ones, by priority.
+async fn checked_rules(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    intent: &Intent,
+    inputs: &[RuleInput],
+) -> Result<Vec<ValidationRule>> {
+    let now = Utc::now();
+    let mut drafted = Vec::with_capacity(inputs.len());
+    for (input, place) in inputs.iter().zip(1_i64..) {
+        let at = format!("validation_rules[{}]", place - 1);
+        let mut checks = Checks::default();
+        checks.part(&at, input.validate(&ctx.tenant));
+        checks.finish()?;
+        rules::at_place(rules::check(tx, intent, input).await, &at)?;
+        drafted.push(ValidationRule {
+            rule_id: RuleId(-place),
+            tenant_id: ctx.tenant.clone(),
+            intent_id: intent.intent_id,
+            datasource_id: input.datasource_id,
+            field_name: input.field_name.clone(),
+            rule_type: input.rule_type,
+            conditions: input.conditions.clone(),
+            priority: input.priority,
+            is_active: input.is_active,
+            on_fail: input.on_fail,
+            on_error: input.on_error,
+            when_missing: input.when_missing,
+            stop: input.stop,
+            created_at: now,
+            updated_at: now,
+        });
+    }
+    drafted.retain(|rule| rule.is_active);
+    // Stable: of equal priority they stay in the order in which they were sent, as they would be saved.
+    drafted.sort_by_key(|rule| rule.priority);
+    Ok(drafted)
+}
+
+impl Prepared {
+    /// The name of the draft's intent.
+    fn name(&self) -> Option<String> {
+        self.draft.as_ref().map(|(intent, _)| intent.name.clone())
+    }
+
+    /// Runs one message. A datasource that cannot be asked gives `error` at once: a person waits for the answer.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn run(
+        &self,
+        ctx: &TenantContext,
+        raw: Vec<u8>,
+        received_at: DateTime<Utc>,
+        said: Said,
+    ) -> Result<Outcome> {
+        let Said { requested, corrected_by } = said;
+        let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
+        let examined = examine::examine(raw, received_at, self.intents.clone(), hints).await;
+        let rules = self.rules_for(ctx, examined.intent.as_ref()).await?;
+        let judged = engine::run(&ctx.app.lookups, &rules, &examined.fields).await;
+        let conclusion = examine::conclude(&examined, &judged);
+        Ok(Outcome { examined, judged, conclusion })
+    }
+
+    async fn rules_for(&self, ctx: &TenantContext, intent: Option<&Intent>) -> Result<Vec<ReadyRule>> {
+        let Some(intent) = intent else { return Ok(Vec::new()) };
+        let mut tx = ctx.begin().await?;
+        let rules = match &self.draft {
+            Some((drafted, rules)) if drafted.intent_id == intent.intent_id => rules.clone(),
+            _ => versions::active_rules(&mut tx, intent).await?,
+        };
+        ready::ready(&ctx.app, &mut tx, rules).await
+    }
+}
+
+/// A message to run.
+struct Message {
+    email_id: Option<EmailId>,
+    raw: Vec<u8>,
+    received_at: DateTime<Utc>,
+    said: Said,
+}
+
+/// What was said of a message's intent, as `Hints` has it.
+#[derive(Clone, Default)]
+pub struct Said {
+    pub requested: Option<String>,
+    pub corrected_by: Option<String>,
+}
+
+async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
+    let fresh = |raw: Vec<u8>| {
+        if raw.is_empty() {
+            return Err(Problem::invalid_field("message", "is empty: it must be a message (RFC 5322)"));
+        }
+        if raw.len() > ctx.app.config.max_message_bytes {
+            return Err(Problem::new(413, "The message is larger than this server takes"));
+        }
+        Ok(Message { email_id: None, raw, received_at: Utc::now(), said: Said::default() })
+    };
+    match (&given.raw, &given.raw_base64, given.email_id) {
+        (Some(raw), None, None) => Ok(fresh(raw.clone().into_bytes())?),
+        (None, Some(encoded), None) => {
+            let raw = BASE64_STANDARD
+                .decode(encoded)
+                .map_err(|error| Problem::invalid_field("message.raw_base64", error.to_string()))?;
+            Ok(fresh(raw)?)
+        }
+        (None, None, Some(id)) => {
+            let stored = repository::stored(&mut ctx.begin().await?, id).await?;
+            let stored = stored.ok_or_else(|| Problem::not_found("Email", id))?;
+            Ok(Message {
+                email_id: Some(id),
+                raw: stored.raw,
+                received_at: stored.received_at,
+                said: Said { requested: stored.requested_intent, corrected_by: stored.corrected_by },
+            })
+        }
+        _ => {
+            let one = "must hold one of raw, raw_base64 and email_id";
+            Err(Problem::invalid_field("message", one).into())
+        }
+    }
+}
+
+async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Result<DryRun> {
+    let Outcome { examined, judged, conclusion } = outcome;
+    let intent = examined.intent.as_ref().map(|intent| EmailIntent {
+        intent_id: (intent.intent_id != UNSAVED).then_some(intent.intent_id),
+        name: intent.name.clone(),
+    });
+    let mut run = DryRun {
+        intent,
+        fields: examined.fields.to_json(),
+        classification: examined.classification,
+        extractions: examined.extractions,
+        parse_error: examined.error,
+        verdicts: judged.into_iter().map(|judged| judged.entry).collect(),
+        decision: conclusion.decision,
+        explanation: conclusion.explanation,
+        deliveries: Vec::new(),
+    };
+    run.deliveries = planned(ctx, message, &run).await?;
+    Ok(run)
+}
+
+/// What the saved routes would do.
+async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result<Vec<Planned>> {
+    let intent = run.intent.as_ref().and_then(|intent| intent.intent_id);
+    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision).await?;
+    let token = outbox::loop_token(&ctx.app, &ctx.tenant);
+    let detail = as_decided(&ctx.tenant, message, run);
+    Ok(plan::plan(&rows, &detail, outbox::sender(&ctx.app, &token)))
+}
+
+/// The message as it would stand. One that is not stored has an id of zeros.
+fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail {
+    let text =
+        |name: &str| run.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    EmailDetail {
+        email: Email {
+            email_id: message.email_id.unwrap_or(EmailId(uuid::Uuid::nil())),
+            tenant_id: tenant.clone(),
+            message_id: text("message_id"),
+            sender_email: text("sender_email"),
+            sender_name: text("sender_name"),
+            recipient_email: text("recipient_email"),
+            subject: text("subject"),
+            received_at: message.received_at,
+            status: EmailStatus::Done,
+            intent: run.intent.clone(),
+            decision: Some(run.decision),
+            explanation: run.explanation.clone(),
+            parse_error: run.parse_error.clone(),
+            labels: Vec::new(),
+        },
+        fields: run.fields.clone(),
+        classification: Some(run.classification.clone()),
+        decided_by: Some("FlowEngine".into()),
+        decided_at: Some(Utc::now()),
+        run: 0,
+        intent_version: None,
+        configuration_revision: None,
+        verdicts: run.verdicts.clone(),
+        deliveries: Vec::new(),
+    }
+}

@@ -1,0 +1,126 @@
+//! What a message is found to be, and what follows from the verdicts on it: the same for a message that came in, a
+//! dry-run and a backtest. Nothing is stored here, nothing sent, and no datasource asked.
+
+use chrono::{DateTime, Utc};
+
+use super::fields::{self, Fields};
+use crate::{
+    classifier::dto::percent,
+    emails::dto::{Classification, ClassificationMethod, Decision},
+    intents::{
+        dto::{Extraction, Intent},
+        server::matching::{self, Hints},
+    },
+    rules::{
+        dto::Verdict,
+        server::engine::{self, Judged, shorten},
+    },
+};
+
+/// A message that was read, classified and taken apart.
+pub struct Examined {
+    /// Those of every message, and what the intent's extractors found.
+    pub fields: Fields,
+    /// Why it could not be made out, if so.
+    pub error: Option<String>,
+    pub intent: Option<Intent>,
+    pub classification: Classification,
+    pub extractions: Vec<Extraction>,
+}
+
+/// What follows from the verdicts.
+pub struct Conclusion {
+    pub decision: Decision,
+    /// A sentence or two.
+    pub explanation: String,
+}
+
+/// Reads a message and holds it against the intents, which are tried in their order.
+pub async fn examine(
+    raw: Vec<u8>,
+    received_at: DateTime<Utc>,
+    intents: Vec<Intent>,
+    hints: Hints,
+) -> Examined {
+    let (_, parsed) = fields::parse_aside(raw, received_at).await;
+    let reading = matching::read(parsed.fields, intents, hints).await;
+    Examined {
+        fields: reading.fields,
+        error: parsed.error.or(reading.fault),
+        intent: reading.intent,
+        classification: reading.classification,
+        extractions: reading.extractions,
+    }
+}
+
+/// A message without intent, or one that could not be made out, is for a person.
+pub fn conclude(examined: &Examined, judged: &[Judged]) -> Conclusion {
+    let decision = match &examined.intent {
+        None => Decision::Review,
+        Some(_) if examined.error.is_some() => Decision::Review,
+        Some(_) => engine::decide(judged),
+    };
+    Conclusion { decision, explanation: explain(examined, judged, decision) }
+}
+
+/// Why it was decided so, in a sentence or two.
+fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String {
+    if let Some(error) = &examined.error {
+        return format!("The message could not be read: {error}. A person should look at it.");
+    }
+    let Some(intent) = &examined.intent else {
+        return match examined.classification.method {
+            ClassificationMethod::Requested | ClassificationMethod::Corrected => {
+                let why = examined.classification.because.first().map_or("", String::as_str);
+                format!("No intent: {why}. A person should look at it.")
+            }
+            _ => match &examined.classification.suggestion {
+                None => "No intent's match conditions hold. A person should look at it.".into(),
+                Some(found) => format!(
+                    "No intent's match conditions hold. It looks like {} ({}), but {}. A person should look at it.",
+                    found.intent,
+                    percent(found.probability),
+                    found.only_suggested.as_deref().unwrap_or("that intent is gone")
+                ),
+            },
+        };
+    };
+    let deciding: Vec<&str> = judged
+        .iter()
+        .filter(|judged| engine::consequence(judged) == Some(decision))
+        .map(|judged| judged.entry.reason.as_str())
+        .collect();
+    let warnings: Vec<&str> = judged
+        .iter()
+        .filter(|judged| {
+            matches!(judged.entry.verdict, Verdict::Fail | Verdict::Error)
+                && engine::consequence(judged).is_none()
+        })
+        .map(|judged| judged.entry.reason.as_str())
+        .collect();
+    let name = &intent.name;
+    // Several rules may say the same of an absent field; it is said once.
+    let list = |reasons: &[&str]| {
+        let mut once: Vec<&str> = Vec::new();
+        for reason in reasons {
+            if !once.contains(reason) {
+                once.push(reason);
+            }
+        }
+        shorten(&once.join("; "), 1_000)
+    };
+    let mut text = match decision {
+        Decision::Accepted if judged.is_empty() => format!("Accepted: {name} has no active rules."),
+        Decision::Accepted if warnings.is_empty() => match judged.len() {
+            1 => format!("Accepted: the one rule of {name} passed."),
+            n => format!("Accepted: all {n} rules of {name} passed."),
+        },
+        Decision::Accepted => format!("Accepted: no rule of {name} speaks against it."),
+        Decision::Rejected => format!("Rejected: {}.", list(&deciding)),
+        Decision::Review => format!("For review: {}.", list(&deciding)),
+    };
+    if !warnings.is_empty() {
+        text.push_str(&format!(" Worth noting: {}.", list(&warnings)));
+    }
+    text
+}

@@ -1,0 +1,220 @@
+//! Versions of intents and rules: every change makes one, and a decision can be had again by those that made it.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::support::{TestServer, message};
+use crate::auth::dto::Role;
+
+/// An intent that takes messages with `order` in their subject, and one rule: the subject must match.
+async fn orders(server: &TestServer, pattern: &str) -> (i64, i64) {
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": [rule(pattern)]
+    });
+    let made =
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    (made["intent"]["intent_id"].as_i64().unwrap(), made["validation_rules"][0]["rule_id"].as_i64().unwrap())
+}
+
+fn rule(pattern: &str) -> Value {
+    json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": pattern}})
+}
+
+/// The newest version, which must be the intent and its rules as they are.
+async fn newest(server: &TestServer, intent: i64) -> i64 {
+    let get =
+        async |path: String| server.get(&format!("{path}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    let versions = get(format!("/api/intents/{intent}/versions")).await;
+    let version = versions[0]["version"].as_i64().unwrap();
+    assert_eq!(versions.as_array().unwrap().len() as i64, version, "one by one: {versions}");
+    let detail = get(format!("/api/intents/{intent}/versions/{version}")).await;
+    let saved = get(format!("/api/intents/{intent}")).await;
+    let rules = get(format!("/api/intents/{intent}/validation-rules")).await;
+    assert_eq!(saved["version"], version);
+    for member in ["name", "match", "extractors", "priority", "is_active", "version", "description"] {
+        assert_eq!(detail["intent"][member], saved[member], "{member}");
+    }
+    let without_times = |rules: &Value| -> Vec<Value> {
+        let rules = rules.as_array().unwrap().iter().cloned();
+        rules
+            .map(|mut rule| {
+                rule.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_at"));
+                rule
+            })
+            .collect()
+    };
+    assert_eq!(without_times(&detail["validation_rules"]), without_times(&rules));
+    version
+}
+
+#[tokio::test]
+async fn every_change_makes_one_version() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let config = json!({"name": "shop", "protocol": "http", "base_url": "http://x.example"});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let shop = json!({"name": "Shop", "datasource_type": "api", "connection_key": "shop"});
+    let shop = server
+        .post("/api/datasources?tenant_id=acme", &shop)
+        .await
+        .is(StatusCode::CREATED)
+        .id("datasource_id");
+    let (intent, first) = orders(&server, "a").await;
+    assert_eq!(newest(&server, intent).await, 1);
+    let other =
+        server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.is(StatusCode::CREATED);
+    assert_eq!(other.body["version"], 1);
+    let other = other.id("intent_id");
+    let intent_path = format!("/api/intents/{intent}?tenant_id=acme");
+    let replaced =
+        server.put(&intent_path, &json!({"name": "Orders", "priority": 7})).await.is(StatusCode::OK);
+    assert_eq!(replaced.body["version"], 2);
+    assert_eq!(newest(&server, intent).await, 2);
+    let mut second = json!({"intent_id": intent, "field_name": "subject", "rule_type": "exists", "datasource_id": shop, "conditions": {"path": "/x"}});
+    let made = server
+        .post("/api/validation-rules?tenant_id=acme", &second)
+        .await
+        .is(StatusCode::CREATED)
+        .id("rule_id");
+    assert_eq!(newest(&server, intent).await, 3);
+    let rule_path = format!("/api/validation-rules/{made}?tenant_id=acme");
+    second["priority"] = 3.into();
+    server.put(&rule_path, &second).await.is(StatusCode::OK);
+    assert_eq!(newest(&server, intent).await, 4);
+    second["intent_id"] = other.into();
+    server.put(&rule_path, &second).await.is(StatusCode::OK);
+    assert_eq!((newest(&server, intent).await, newest(&server, other).await), (5, 2), "it moved");
+    server.delete(&format!("/api/datasources/{shop}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    assert_eq!((newest(&server, intent).await, newest(&server, other).await), (5, 3), "its rules went");
+    server.delete(&format!("/api/validation-rules/{first}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(newest(&server, intent).await, 6);
+    // What is refused makes none.
+    server.put(&intent_path, &json!({"name": "Other"})).await.is(StatusCode::CONFLICT);
+    server.put(&intent_path, &json!({"name": ""})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(newest(&server, intent).await, 6);
+    // Versions outlive their intent.
+    server.delete(&intent_path).await.is(StatusCode::NO_CONTENT);
+    let versions = server
+        .get(&format!("/api/intents/{intent}/versions?tenant_id=acme&limit=2"))
+        .await
+        .is(StatusCode::OK);
+    assert_eq!((&versions.body[0]["version"], &versions.body[0]["is_deleted"]), (&json!(7), &json!(true)));
+    assert!(versions.headers.contains_key("link"));
+    assert_eq!(versions.body[0]["created_by"], "API key test");
+    let path = format!("/api/intents/{intent}/versions/99?tenant_id=acme");
+    server
+        .get(&path)
+        .await
+        .problem(StatusCode::NOT_FOUND, &format!("Version 99 of intent {intent} not found"));
+    server.get("/api/intents/999/versions?tenant_id=acme").await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_come_one_after_the_other() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (intent, _) = orders(&server, "a").await;
+    let path = format!("/api/intents/{intent}?tenant_id=acme");
+    let changes = (0..24).map(async |i| match i % 3 {
+        0 => server.put(&path, &json!({"name": "Orders", "priority": i})).await.is(StatusCode::OK),
+        _ => {
+            let mut body = rule(&format!("{i}"));
+            body["intent_id"] = intent.into();
+            server.post("/api/validation-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED)
+        }
+    });
+    futures::future::join_all(changes).await;
+    assert_eq!(newest(&server, intent).await, 25);
+    let path = format!("/api/intents/{intent}/versions/25?tenant_id=acme");
+    let last = server.get(&path).await.is(StatusCode::OK).body;
+    assert_eq!(last["validation_rules"].as_array().unwrap().len(), 17);
+}
+
+#[tokio::test]
+async fn a_message_is_run_again_with_the_versions_that_decided_it() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let (intent, first) = orders(&server, "urgent").await;
+    let before = server.decide("acme", message("a@x.example", "urgent order", "x")).await;
+    assert_eq!((&before["decision"], &before["intent_version"]), (&json!("accepted"), &json!(1)));
+    let id = before["email_id"].as_str().unwrap();
+    // Since then: another rule, and an intent that comes first.
+    let mut strict = rule("very urgent");
+    strict["intent_id"] = intent.into();
+    server.put(&format!("/api/validation-rules/{first}?tenant_id=acme"), &strict).await.is(StatusCode::OK);
+    let again = async |body: Option<Value>, id: &str| {
+        let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+        let request = server.request(reqwest::Method::POST, &path, Some(&server.key));
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::ACCEPTED);
+        server.decided("acme", id).await
+    };
+    let replayed = again(Some(json!({"versions": "decision"})), id).await;
+    assert_eq!((&replayed["decision"], &replayed["intent_version"]), (&json!("accepted"), &json!(1)));
+    assert_eq!(replayed["verdicts"][0]["evidence"]["compared"]["expected"], "urgent");
+    let today = again(None, id).await;
+    assert_eq!((&today["decision"], &today["intent_version"]), (&json!("rejected"), &json!(2)));
+    let replayed = again(Some(json!({"versions": "decision"})), id).await;
+    assert_eq!((&replayed["decision"], &replayed["intent_version"]), (&json!("rejected"), &json!(2)));
+    let body = json!({"name": "First", "priority": 1, "match": {"any": [{"field": "subject", "op": "contains", "value": "order"}]}});
+    server.post("/api/intents?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let replayed = again(Some(json!({"versions": "decision"})), id).await;
+    assert_eq!(replayed["intent"]["name"], "Orders", "the new intent was not there then");
+    // Even an intent that is gone decides as it did.
+    server.delete(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    let replayed = again(Some(json!({"versions": "decision"})), id).await;
+    assert_eq!(replayed["intent"], json!({"intent_id": null, "name": "Orders"}));
+    assert_eq!((&replayed["decision"], &replayed["intent_version"]), (&json!("rejected"), &json!(2)));
+    let today = again(Some(json!({"versions": "today"})), id).await;
+    assert_eq!((&today["intent"]["name"], &today["decision"]), (&json!("First"), &json!("accepted")));
+}
+
+#[tokio::test]
+async fn what_was_never_decided_has_no_versions() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    let refused = server.post(&path, &json!({"versions": "decision"})).await;
+    refused.problem(StatusCode::BAD_REQUEST, "FlowEngine has not decided this message yet");
+    for (body, field) in [(json!({"versions": "tomorrow"}), "versions"), (json!({"version": 1}), "version")] {
+        let answer = server.post(&path, &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.fields(), [field]);
+    }
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let refused = server.request(reqwest::Method::POST, &path, Some(&viewer)).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+/// A rule of an earlier version whose datasource is gone cannot be asked: that is never a verdict.
+#[tokio::test]
+async fn a_datasource_that_is_gone_is_an_error_in_a_replay() {
+    let server = TestServer::start_with(&[("JOB_MAX_ATTEMPTS", "1")]).await;
+    server.tenant("acme").await;
+    server.write_file("acme", "a.csv", b"email\na@x.example\n");
+    let config = json!({"name": "csv", "protocol": "file", "driver_family": "csv", "connection_json": {"path": "a.csv"}});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let source = json!({"name": "Csv", "datasource_type": "file", "connection_key": "csv"});
+    let source = server
+        .post("/api/datasources?tenant_id=acme", &source)
+        .await
+        .is(StatusCode::CREATED)
+        .id("datasource_id");
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": [{"field_name": "sender_email", "rule_type": "exists", "datasource_id": source, "conditions": {"match": {"email": "{{sender_email}}"}}}]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.decide("acme", message("a@x.example", "order", "x")).await;
+    assert_eq!(email["decision"], "accepted");
+    server.delete(&format!("/api/datasources/{source}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    let id = email["email_id"].as_str().unwrap();
+    let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&path, &json!({"versions": "decision"})).await.is(StatusCode::ACCEPTED);
+    let email = server.decided("acme", id).await;
+    assert_eq!((&email["verdicts"][0]["verdict"], &email["decision"]), (&json!("error"), &json!("review")));
+}
