@@ -6,7 +6,7 @@
 //! by the engine's own look-up (a read-only transaction under a statement timeout), and plainly, as a program would
 //! that trusts its queries.
 
-use std::{fmt::Write, time::Instant};
+use std::{fmt::Write, sync::Arc, time::Instant};
 
 use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
@@ -200,13 +200,25 @@ async fn measure_rules(
             ids.push(receive(ctx, sender, rules, round, i).await?);
         }
         let started = Instant::now();
-        let times = each(options.concurrency, ids, |id| decide(ctx, id)).await?;
+        let times = each(options.concurrency, ids, {
+            let ctx = ctx.clone();
+            move |id| decide(ctx.clone(), id)
+        })
+        .await?;
         let engine_took = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        each(options.concurrency, senders.clone(), |sender| look_up(ctx, &connection, sender, rules)).await?;
+        each(options.concurrency, senders.clone(), {
+            let (ctx, connection) = (ctx.clone(), connection.clone());
+            move |sender| look_up(ctx.clone(), connection.clone(), sender, rules)
+        })
+        .await?;
         let lookups_took = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        each(options.concurrency, senders, |sender| ask_plainly(&pool, sender, rules)).await?;
+        each(options.concurrency, senders, {
+            let pool = pool.clone();
+            move |sender| ask_plainly(pool.clone(), sender, rules)
+        })
+        .await?;
         let plain_took = started.elapsed().as_secs_f64();
         if round > 0 {
             decided.extend(times);
@@ -234,19 +246,28 @@ async fn measure_rules(
     })
 }
 
-/// Does the work for each item, so many at once; how long each took, in seconds.
-async fn each<T, F>(at_once: usize, items: Vec<T>, work: impl Fn(T) -> F) -> Result<Vec<f64>, Fatal>
+/// Does the work for each item, so many at once, each in a task of its own; how long each took, in seconds.
+async fn each<T, F>(
+    at_once: usize,
+    items: Vec<T>,
+    work: impl Fn(T) -> F + Send + Sync + 'static,
+) -> Result<Vec<f64>, Fatal>
 where
-    F: Future<Output = Result<(), Fatal>>,
+    T: Send + 'static,
+    F: Future<Output = Result<(), Fatal>> + Send + 'static,
 {
-    let timed = stream::iter(items).map(|item| {
-        let work = work(item);
+    let work = Arc::new(work);
+    let tasks = stream::iter(items).map(|item| {
+        let work = Arc::clone(&work);
         async move {
-            let started = Instant::now();
-            work.await.map(|()| started.elapsed().as_secs_f64())
+            let timed = async move {
+                let started = Instant::now();
+                work(item).await.map(|()| started.elapsed().as_secs_f64())
+            };
+            tokio::spawn(timed).await?
         }
     });
-    timed.buffer_unordered(at_once).collect::<Vec<_>>().await.into_iter().collect()
+    tasks.buffer_unordered(at_once).collect::<Vec<_>>().await.into_iter().collect()
 }
 
 async fn receive(
@@ -263,7 +284,7 @@ async fn receive(
     Ok(emails::receive(ctx, "bench", raw.into_bytes(), None).await?.email_id)
 }
 
-async fn decide(ctx: &TenantContext, id: EmailId) -> Result<(), Fatal> {
+async fn decide(ctx: TenantContext, id: EmailId) -> Result<(), Fatal> {
     match worker::process_now(&ctx.app, &ctx.tenant, id).await? {
         Some(_) => Ok(()),
         None => Err("another server took the bench's message: stop it first".into()),
@@ -277,14 +298,14 @@ async fn connection(ctx: &TenantContext, source: DatasourceId) -> Result<Connect
 }
 
 async fn look_up(
-    ctx: &TenantContext,
-    connection: &Connection,
+    ctx: TenantContext,
+    connection: Connection,
     sender: String,
     rules: usize,
 ) -> Result<(), Fatal> {
     for i in 0..rules {
         let request = Request::Sql { query: query(i), params: vec![sender.clone().into()] };
-        let rows = ctx.app.lookups.ask(connection, &request).await?;
+        let rows = ctx.app.lookups.ask(&connection, &request).await?;
         if rows.rows.len() != 1 {
             return Err(format!("{sender} has {} rows", rows.rows.len()).into());
         }
@@ -292,11 +313,11 @@ async fn look_up(
     Ok(())
 }
 
-async fn ask_plainly(pool: &PgPool, sender: String, rules: usize) -> Result<(), Fatal> {
+async fn ask_plainly(pool: PgPool, sender: String, rules: usize) -> Result<(), Fatal> {
     for i in 0..rules {
         let sql = query(i).replace('?', "$1");
         let row: (String, String, chrono::NaiveDate) =
-            sqlx::query_as(AssertSqlSafe(sql)).bind(&sender).fetch_one(pool).await?;
+            sqlx::query_as(AssertSqlSafe(sql)).bind(&sender).fetch_one(&pool).await?;
         if row.0 != "active" {
             return Err(format!("{sender} is {}", row.0).into());
         }

@@ -178,7 +178,10 @@ async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
         )
         .await
         .unwrap();
-        assert!(crate::deliveries::server::outbox::write(&server.app, &mut tx, email).await.unwrap());
+        let standing = crate::emails::server::repository::standing(&mut tx, email).await.unwrap().unwrap();
+        assert!(
+            crate::deliveries::server::outbox::write(&server.app, &mut tx, email, standing).await.unwrap()
+        );
         server.app.delivery_bell.notify_one();
         // The sender looks, and finds nothing.
         let seen = server.get("/api/deliveries?tenant_id=acme").await.is(StatusCode::OK).body;

@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use super::repository::{self, Last, Outcome};
 use crate::{
     deliveries::dto::DeliveryStatus,
-    emails::server::repository as emails,
+    emails::server::repository::{self as emails, Standing},
     routes::{
         dto::{Planned, RouteKind},
         server::{
@@ -31,8 +31,7 @@ const REPLIES_A_DAY: i64 = 20;
 ///
 /// # Errors
 /// The database's.
-pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId) -> Result<bool> {
-    let Some(standing) = emails::standing(tx, email).await? else { return Ok(false) };
+pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId, standing: Standing) -> Result<bool> {
     let Some(decision) = standing.decision else { return Ok(false) };
     let intent = standing.intent_name.as_deref();
     let outcome = Outcome { decision, intent, run: standing.run };

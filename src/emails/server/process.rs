@@ -2,7 +2,7 @@
 
 use super::{
     examine::{self, Conclusion, Examined},
-    repository::{self, Outcome},
+    repository::{self, Outcome, Standing},
 };
 use crate::{
     classifier::server::service as classifier,
@@ -78,8 +78,8 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
         explanation: &explanation,
         verdicts: &judged.iter().map(|judged| &judged.entry).collect::<Vec<_>>(),
     };
-    repository::store_outcome(&mut tx, job.subject, &outcome).await?;
-    commit_with_deliveries(app, tx, job.subject).await?;
+    let standing = repository::store_outcome(&mut tx, job.subject, &outcome).await?;
+    commit_with_deliveries(app, tx, job.subject, standing).await?;
     Ok(Ran::Decided(decision))
 }
 
@@ -92,13 +92,20 @@ async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
     repository::decide(&mut tx, job.subject, Decision::Review, "FlowEngine", explanation).await?;
-    commit_with_deliveries(app, tx, job.subject).await?;
+    if let Some(standing) = repository::standing(&mut tx, job.subject).await? {
+        commit_with_deliveries(app, tx, job.subject, standing).await?;
+    }
     Ok(Ran::Decided(Decision::Review))
 }
 
 /// The decision and what its routes come to are stored together; only then does anybody look for what to send.
-async fn commit_with_deliveries(app: &AppState, mut tx: TenantTx, email: EmailId) -> Result<()> {
-    let is_due = outbox::write(app, &mut tx, email).await?;
+async fn commit_with_deliveries(
+    app: &AppState,
+    mut tx: TenantTx,
+    email: EmailId,
+    standing: Standing,
+) -> Result<()> {
+    let is_due = outbox::write(app, &mut tx, email, standing).await?;
     tx.commit().await?;
     if is_due {
         app.delivery_bell.notify_one();
@@ -108,10 +115,7 @@ async fn commit_with_deliveries(app: &AppState, mut tx: TenantTx, email: EmailId
 
 async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>> {
     let mut tx = app.database.tenant(&job.tenant).await?;
-    if !queue::extend(&mut tx, job).await? {
-        return Ok(None);
-    }
-    let Some(stored) = repository::take_up(&mut tx, job.subject).await? else { return Ok(None) };
+    let Some(stored) = repository::take_up(&mut tx, job).await? else { return Ok(None) };
     let Configuration { revision, intents } = match stored.requested_revision {
         None => versions::current(&mut tx).await?,
         Some(revision) => versions::as_of(&mut tx, revision).await?,

@@ -11,7 +11,7 @@ use crate::{
     },
     intents::dto::Intent,
     rules::dto::{OnFail, RuleType, Verdict},
-    server::TenantTx,
+    server::{TenantTx, queue::Job},
     shared::{EmailId, IntentId, RuleId},
 };
 
@@ -113,7 +113,7 @@ struct VerdictRow {
 }
 
 /// How a message stands: what its routes go by.
-#[derive(sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow)]
 pub struct Standing {
     pub intent_id: Option<IntentId>,
     pub intent_name: Option<String>,
@@ -279,15 +279,19 @@ pub async fn stored(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Store
     .await
 }
 
-/// Reads a message for processing, and marks it as such.
-pub async fn take_up(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
+/// Reads the message of a job for processing, and marks it as such; `None` where the job is another worker's.
+pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Option<Stored>> {
     let tenant = tx.tenant().clone();
+    // One statement, as each costs a round trip; the job is locked first, as everywhere.
     sqlx::query_as(
-        "UPDATE emails SET status = 'processing' WHERE tenant_id = $1 AND email_id = $2 \
+        "WITH mine AS (SELECT subject FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3 FOR UPDATE) \
+         UPDATE emails SET status = 'processing' FROM mine \
+         WHERE emails.tenant_id = $1 AND emails.email_id = mine.subject \
          RETURNING raw, received_at, requested_intent, corrected_by, requested_revision",
     )
     .bind(tenant.as_str())
-    .bind(id)
+    .bind(job.job_id)
+    .bind(job.token)
     .fetch_optional(tx.conn())
     .await
 }
@@ -344,15 +348,17 @@ pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: &str) -> sqlx::Result
     Ok(done.rows_affected() == 1)
 }
 
-/// Stores what processing came to: a new run, with its verdicts.
-pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<()> {
+/// Stores what processing came to: a new run, with its verdicts. Gives how the message stands then.
+pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<Standing> {
     let tenant = tx.tenant().clone();
-    let run: i32 = sqlx::query_scalar(
-        "UPDATE emails SET status = 'done', run = run + 1, \
+    let standing: Standing = sqlx::query_as(
+        "UPDATE emails AS e SET status = 'done', run = run + 1, \
          intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3), \
          intent_name = $4, classification = $5, fields = $6, parse_error = $7, decision = $8, explanation = $9, \
          decided_by = 'FlowEngine', decided_at = now(), intent_version = $10, configuration_revision = $11, \
-         requested_revision = NULL WHERE tenant_id = $1 AND email_id = $2 RETURNING run",
+         requested_revision = NULL WHERE tenant_id = $1 AND email_id = $2 \
+         RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
+           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -368,7 +374,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .fetch_one(tx.conn())
     .await?;
     if outcome.verdicts.is_empty() {
-        return Ok(());
+        return Ok(standing);
     }
     let v = outcome.verdicts;
     // All verdicts in one statement: a round trip each would be the price of a run.
@@ -380,7 +386,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     )
     .bind(tenant.as_str())
     .bind(id)
-    .bind(run)
+    .bind(standing.run)
     .bind((1..).take(v.len()).collect::<Vec<i32>>())
     .bind(v.iter().map(|verdict| verdict.rule_id.0).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.rule_type.as_str()).collect::<Vec<_>>())
@@ -393,7 +399,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .bind(v.iter().map(|verdict| verdict.duration_ms).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(standing)
 }
 
 pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Standing>> {

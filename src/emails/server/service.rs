@@ -158,7 +158,8 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
     if !repository::decide(&mut tx, id, decision, &by, &explanation).await? {
         return Err(not_found(id).into());
     }
-    let is_due = outbox::write(&ctx.app, &mut tx, id).await?;
+    let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let is_due = outbox::write(&ctx.app, &mut tx, id, standing).await?;
     tx.commit().await?;
     if is_due {
         ctx.app.delivery_bell.notify_one();

@@ -39,7 +39,7 @@ const EVIDENCE_QUERY: usize = 4_000;
 pub struct ReadyRule {
     pub rule: ValidationRule,
     /// `Err`: what is stored no longer fits.
-    pub conditions: Result<Conditions, Problem>,
+    pub conditions: Result<Arc<Conditions>, Problem>,
     pub datasource_name: Option<String>,
     /// How to get there; `Err`: why that is not known. `None` for a rule without a look-up.
     pub connection: Option<Result<Connection, String>>,

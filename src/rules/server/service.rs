@@ -1,5 +1,10 @@
 //! Business rules of validation rules.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
 use super::{
     conditions::{self, Conditions},
     repository,
@@ -14,7 +19,7 @@ use crate::{
         dto::{Intent, is_message_field},
         server::{service as intents, versions},
     },
-    rules::dto::{RuleInput, ValidationRule},
+    rules::dto::{RuleInput, RuleType, ValidationRule},
     server::{Error, Result, TenantContext, TenantTx, error::OnConstraint, paging},
     shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
 };
@@ -156,13 +161,30 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
     Ok(())
 }
 
-/// The parsed conditions of a stored rule.
+/// Parsed conditions that are kept.
+const CACHED: usize = 5_000;
+
+/// The parsed conditions of a stored rule. Kept by what they say, so that they need never be forgotten: parsing the
+/// SQL in three dialects takes longer than a quick datasource does to answer it.
 ///
 /// # Errors
 /// 422, where they no longer fit the datasource.
-pub fn parsed(rule: &ValidationRule, datasource: Option<&Datasource>) -> Result<Conditions, Problem> {
-    let kind = datasource.map(|d| (d.datasource_type, SqlDialect::Any));
-    conditions::parse(rule.rule_type, kind, &rule.conditions)
+pub fn parsed(rule: &ValidationRule, datasource: Option<&Datasource>) -> Result<Arc<Conditions>, Problem> {
+    type Key = (RuleType, Option<DatasourceType>, String);
+    static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Conditions>>>> = LazyLock::new(Mutex::default);
+    let kind = datasource.map(|datasource| datasource.datasource_type);
+    let key = (rule.rule_type, kind, rule.conditions.to_string());
+    if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Ok(Arc::clone(found));
+    }
+    let kind = kind.map(|kind| (kind, SqlDialect::Any));
+    let conditions = Arc::new(conditions::parse(rule.rule_type, kind, &rule.conditions)?);
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.len() >= CACHED {
+        cache.clear();
+    }
+    cache.insert(key, Arc::clone(&conditions));
+    Ok(conditions)
 }
 
 /// A problem of a part, its fields below `place`.
