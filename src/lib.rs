@@ -19,6 +19,8 @@ pub mod shared;
 pub mod tenants;
 pub mod ui;
 
+#[cfg(feature = "ssr")]
+pub mod bench;
 #[cfg(feature = "hydrate")]
 pub mod client;
 #[cfg(feature = "ssr")]

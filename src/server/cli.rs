@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     auth::{dto::Role, server::service as auth},
+    bench,
     emails::{
         dto::{EmailDetail, EmailStatus, Versions},
         server::{service as emails, worker},
@@ -54,6 +55,20 @@ enum Command {
         /// Its intent, instead of what the match conditions say.
         #[arg(long)]
         intent: Option<String>,
+    },
+    /// Measure what a decision costs with 0, 4 and 16 rules, next to the same look-ups by hand.
+    Bench {
+        /// Messages in a round.
+        #[arg(long, default_value_t = 200)]
+        messages: usize,
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Messages decided at once.
+        #[arg(long, default_value_t = 4)]
+        concurrency: usize,
+        /// Print JSON in the place of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Run a private PostgreSQL in the foreground; its URLs are the first lines of the output.
     Database {
@@ -105,6 +120,17 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
         }
         Command::Admin { command } => admin(config, command).await,
         Command::Process { file, tenant, intent } => process(config, file, tenant, intent).await,
+        Command::Bench { messages, rounds, concurrency, json } => {
+            let options = bench::Options {
+                messages: messages.max(1),
+                rounds: rounds.max(1),
+                concurrency: concurrency.clamp(1, 64),
+            };
+            let lines = bench::run(config, options).await?;
+            let text = if json { serde_json::to_string_pretty(&lines)? + "\n" } else { bench::table(&lines) };
+            print!("{text}");
+            Ok(())
+        }
         Command::Database { .. } => Ok(()),
     }
 }

@@ -30,6 +30,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// A database that is migrated and ready, and the process that runs it, if it is the private one.
 pub struct Opened {
     pub database: Database,
+    /// Where it is, as the role that connects.
+    pub url: SecretString,
     embedded: Option<EmbeddedDatabase>,
 }
 
@@ -57,7 +59,7 @@ pub async fn open_database(config: &Config) -> Result<Opened, Fatal> {
     let owner = config.database_owner_url.as_ref().unwrap_or(&url);
     database::migrate(owner).await?;
     let database = Database::connect(&url, config).await?;
-    Ok(Opened { database, embedded })
+    Ok(Opened { database, url, embedded })
 }
 
 /// The vault, under `ENCRYPTION_KEY` or, outside production, a key that is generated into the data folder.
