@@ -18,7 +18,7 @@ use crate::{
     auth::pages::SignInPage,
     dashboard::pages::DashboardPage,
     datasources::pages::{ConfigsPage, DatasourcesPage},
-    emails::pages::{MessagePage, MessagesPage},
+    emails::pages::{MessagePage, MessagesPage, TrialPage},
     files::pages::FilesPage,
     intents::pages::{IntentPage, IntentsPage},
     rules::pages::RulesPage,
@@ -74,6 +74,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
                     <Route path=path!("/messages") view=MessagesPage ssr=SsrMode::Async/>
                     <Route path=path!("/messages/:email_id") view=MessagePage ssr=SsrMode::Async/>
+                    <Route path=path!("/try") view=TrialPage ssr=SsrMode::Async/>
                     <Route path=path!("/intents") view=IntentsPage ssr=SsrMode::Async/>
                     <Route path=path!("/intents/:intent_id") view=IntentPage ssr=SsrMode::Async/>
                     <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>

@@ -8,8 +8,10 @@ mod filters;
 mod list;
 mod marks;
 mod query;
+mod trial;
 mod verdict;
 
 pub use detail::MessagePage;
 pub use list::{MessageTable, MessagesPage, NoMessages};
 pub use marks::DecisionMark;
+pub use trial::TrialPage;

@@ -1,19 +1,21 @@
 //! What was sent because of the decision.
 
 use leptos::prelude::*;
+use serde_json::Value;
 
 use crate::{
     deliveries::{
         api::RetryDelivery,
         dto::{Delivery, DeliveryStatus},
     },
-    routes::dto::RouteKind,
+    routes::dto::{Planned, RouteKind},
     shared::{DeliveryId, TenantId},
     ui::{
         badge::{Badge, Tone},
         icons::{Glyph, Icon},
         panel::ActionProblem,
         time::Timestamp,
+        value::Members,
     },
 };
 
@@ -28,10 +30,10 @@ fn words(delivery: &Delivery) -> (Tone, Glyph, &'static str) {
     }
 }
 
-fn sentence(delivery: &Delivery) -> String {
-    let (name, to) = (&delivery.route_name, &delivery.destination);
-    match delivery.kind {
-        _ if to.is_empty() => name.clone(),
+/// What a route does, and where to.
+fn sentence(name: &str, kind: RouteKind, to: &str) -> String {
+    match kind {
+        _ if to.is_empty() => name.to_owned(),
         RouteKind::Webhook => format!("{name}: webhook to {to}"),
         RouteKind::Forward => format!("{name}: forwarded to {to}"),
         RouteKind::Reply => format!("{name}: reply to {to}"),
@@ -79,7 +81,7 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
         <li class=class data-testid="delivery" data-status=delivery.status.as_str()>
             <div class="card__head">
                 <Badge tone glyph text/>
-                <h3 class="card__title">{sentence(&delivery)}</h3>
+                <h3 class="card__title">{sentence(&delivery.route_name, delivery.kind, &delivery.destination)}</h3>
             </div>
             {delivery.note.clone().map(|note| view! { <p class="card__reason">{note}</p> })}
             <p class="hint">
@@ -114,5 +116,48 @@ fn SendAgain(
                 "Send again"
             </button>
         </ActionForm>
+    }
+}
+
+/// What the routes would do. Nothing, where none is for the decision.
+#[component]
+pub fn PlannedDeliveries(planned: Vec<Planned>) -> impl IntoView {
+    (!planned.is_empty()).then(|| {
+        let cards = planned.into_iter().map(|planned| view! { <PlannedCard planned/> }).collect_view();
+        view! {
+            <section class="section" aria-labelledby="planned">
+                <h2 id="planned">"Would be sent"</h2>
+                <ol class="cards" data-testid="planned">{cards}</ol>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn PlannedCard(planned: Planned) -> impl IntoView {
+    let (tone, glyph, text) = match planned.withheld {
+        None => (Tone::Good, Glyph::Forward, "Would be sent"),
+        Some(_) => (Tone::Quiet, Glyph::Skip, "Not sent"),
+    };
+    let payload = match planned.payload {
+        Value::Object(members) => Some(view! {
+            <details class="details">
+                <summary>"What it says"</summary>
+                <Members members/>
+            </details>
+        }),
+        _ => None,
+    };
+    view! {
+        <li class=format!("card card--verdict {}", tone.class()) data-testid="planned-delivery">
+            <div class="card__head">
+                <Badge tone glyph text/>
+                <h3 class="card__title">
+                    {sentence(&planned.route_name, planned.kind, &planned.destination)}
+                </h3>
+            </div>
+            {planned.withheld.map(|why| view! { <p class="card__reason">{why}</p> })}
+            {payload}
+        </li>
     }
 }

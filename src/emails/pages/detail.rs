@@ -115,6 +115,11 @@ fn MessageView(
     let (tenant_id, email_id) = (email.tenant_id.clone(), email.email_id);
     let (status, decision) = (email.status, email.decision);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
+    let trial = {
+        let intent = email.intent.as_ref().and_then(|intent| intent.intent_id);
+        let intent = intent.map(|id| format!("&intent={id}")).unwrap_or_default();
+        tenant_page(&tenant_id, &format!("/try?email={email_id}{intent}"))
+    };
     let explanation = email.explanation.clone();
     let parse_error = email.parse_error.clone();
     view! {
@@ -142,6 +147,9 @@ fn MessageView(
                     })}
             </section>
             <Actions tenant_id=tenant_id.clone() email_id status rerun decide/>
+            <p class="actions__more">
+                <a href=trial data-testid="try-changes">"Try changes on this message"</a>
+            </p>
             <div class="message__columns">
                 <div class="message__side">
                     <Envelope email/>
@@ -202,7 +210,7 @@ fn Envelope(email: Email) -> impl IntoView {
 
 /// Why the message was taken to want this, and what kept the other intents out.
 #[component]
-fn WhyThisIntent(classification: Classification) -> impl IntoView {
+pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
     let Classification { method, intent, because, considered, suggestion } = classification;
     let sentence = match (method, intent) {
         (ClassificationMethod::Requested, Some(intent)) => format!("{intent}: whoever sent it in named it."),

@@ -2,6 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{
     examine::{self, Conclusion, Examined},
@@ -33,7 +34,7 @@ use crate::{
             ready, service as rules,
         },
     },
-    server::{AppState, Result, TenantContext, TenantTx},
+    server::{AppState, Error, Result, TenantContext, TenantTx},
     shared::{EmailId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
 
@@ -116,6 +117,27 @@ pub async fn run_rules(ctx: &TenantContext, input: RuleDryRunInput) -> Result<Dr
         requested: true,
     };
     run(ctx, input).await
+}
+
+/// What is only read of intents and rules.
+const READ_ONLY: [&str; 7] =
+    ["tenant_id", "intent_id", "rule_id", "version", "examples_count", "created_at", "updated_at"];
+
+/// An intent with its rules as a draft to change: JSON as in `with-rules`, without what is only read.
+///
+/// # Errors
+/// 403, 404.
+pub async fn draft_of(ctx: &TenantContext, id: IntentId) -> Result<String> {
+    let saved = intent_service::get_with_rules(ctx, id).await?;
+    let mut draft = serde_json::to_value(saved).map_err(Error::internal)?;
+    let strip = |value: &mut Value| {
+        if let Some(members) = value.as_object_mut() {
+            members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+        }
+    };
+    strip(&mut draft["intent"]);
+    draft["validation_rules"].as_array_mut().into_iter().flatten().for_each(strip);
+    serde_json::to_string_pretty(&draft).map_err(Error::internal)
 }
 
 /// Checks a draft as if it were saved, and reads what it is run with.

@@ -78,6 +78,7 @@ fn IntentView(
     context: Signal<String>,
 ) -> impl IntoView {
     let IntentWithRules { intent, validation_rules } = intent;
+    let trial = tenant_page(&intent.tenant_id, &format!("/try?intent={}", intent.intent_id));
     let messages = tenant_page(&intent.tenant_id, &format!("/messages?intent={}", intent.intent_id));
     view! {
         <PageHead title=intent.name context/>
@@ -88,6 +89,7 @@ fn IntentView(
                 {format!("Priority {}: intents are tried lowest first", intent.priority)}
             </span>
             <a href=messages>"Its messages"</a>
+            <a href=trial data-testid="try-changes">"Try changes"</a>
         </div>
         <Matching conditions=intent.conditions/>
         <Extractors extractors=intent.extractors/>

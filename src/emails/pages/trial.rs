@@ -1,0 +1,212 @@
+//! Trying things out: what a message would come to, by the intents as they are or by a draft. Nothing is stored.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
+
+use super::{deliveries::PlannedDeliveries, detail::WhyThisIntent, marks::DecisionMark, verdict::Verdicts};
+use crate::{
+    app::use_tenant,
+    emails::{
+        api::{TryMessage, draft_of, get_email},
+        dto::{DryRun, EmailStatus},
+    },
+    intents::dto::Extraction,
+    rules::pages::field_words,
+    shared::{EmailId, IntentId, TenantId},
+    ui::{
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::ActionProblem,
+        table::{Cell, DataTable},
+    },
+};
+
+/// What the form begins with.
+#[derive(Clone, Serialize, Deserialize)]
+struct Start {
+    /// A stored message, and its subject.
+    email: Option<(EmailId, String)>,
+    intent: Option<IntentId>,
+    draft: String,
+}
+
+/// A message, a draft, and each step of what would come of them.
+#[component]
+pub fn TrialPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        let query = query.read();
+        let email: Option<EmailId> = query.get("email").and_then(|text| text.parse().ok());
+        let intent: Option<IntentId> = query.get("intent").and_then(|text| text.parse().ok());
+        (email, intent)
+    });
+    let start = Resource::new(
+        move || (tenant.id(), asked.get()),
+        |(tenant, (email, intent))| async move {
+            let tenant = tenant?;
+            let email = match email {
+                Some(id) => Some((id, get_email(tenant.clone(), id).await?.email.subject)),
+                None => None,
+            };
+            let draft = match intent {
+                Some(id) => draft_of(tenant, id).await?,
+                None => String::new(),
+            };
+            Ok(Start { email, intent, draft })
+        },
+    );
+    let run = ServerAction::<TryMessage>::new();
+    let outcome = run.value();
+    view! {
+        <PageHead
+            title="Try it"
+            lead="What a message would come to, step by step. Nothing is stored, and nothing sent."
+            context=tenant.label()
+        />
+        <Load
+            data=move || async move { Ok((tenant.id()?, start.await?)) }
+            retry=move || start.refetch()
+            view=move |(tenant_id, start): (TenantId, Start)| view! { <Trial tenant_id start run/> }
+        />
+        <ActionProblem outcome/>
+        <div aria-live="polite">
+            {move || match outcome.get() {
+                Some(Ok(found)) => Some(view! { <Steps found/> }),
+                _ => None,
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> impl IntoView {
+    let is_pending = run.pending();
+    let Start { email, intent, draft } = start;
+    let has_draft = !draft.is_empty();
+    let message = match email {
+        Some((id, subject)) => view! {
+            <p>
+                "The stored message "
+                <a href=format!("/t/{tenant_id}/messages/{id}")>{subject}</a>
+                <input type="hidden" name="email" value=id.to_string()/>
+                <input type="hidden" name="raw" value=""/>
+            </p>
+        }
+        .into_any(),
+        None => view! {
+            <label class="field">
+                <span class="field__label">"Message, as it came (RFC 5322)"</span>
+                <textarea name="raw" rows="10" required spellcheck="false" data-testid="raw">
+                    {EXAMPLE}
+                </textarea>
+                <input type="hidden" name="email" value=""/>
+            </label>
+        }
+        .into_any(),
+    };
+    view! {
+        <ActionForm action=run attr:class="panel trial" attr:data-testid="trial">
+            <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+            <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
+            {message}
+            <details class="details" open=has_draft>
+                <summary>"Draft of an intent and its rules"</summary>
+                <label class="field">
+                    <span class="field__label">
+                        "JSON, as in POST /api/intents/with-rules. Left empty, the intents are tried as they are."
+                    </span>
+                    <textarea name="draft" rows="18" spellcheck="false" data-testid="draft">
+                        {draft}
+                    </textarea>
+                </label>
+                <label class="check">
+                    <input type="checkbox" name="requested" value="true"/>
+                    <span>"Give it this intent, whatever its conditions say"</span>
+                </label>
+            </details>
+            <button
+                type="submit"
+                class="button button--primary"
+                aria-busy=move || is_pending.get().to_string()
+                data-testid="try"
+            >
+                <Icon glyph=Glyph::RunAgain/>
+                "Try it"
+            </button>
+        </ActionForm>
+    }
+}
+
+/// A message to begin with.
+const EXAMPLE: &str = "From: Ann Example <ann@customer.example>
+To: service@acme.example
+Subject: Where is my order 1042?
+
+It was to be here last week.
+";
+
+/// Each step: what went in, and what came out.
+#[component]
+fn Steps(found: DryRun) -> impl IntoView {
+    let outcome = found.decision.as_str();
+    view! {
+        <article class="message" data-testid="steps">
+            <section class=format!("outcome outcome--{outcome}") aria-label="Decision" data-testid="outcome">
+                <div class="outcome__head">
+                    <DecisionMark status=EmailStatus::Done decision=Some(found.decision)/>
+                    <span class="hint">"is what it would come to"</span>
+                </div>
+                <p class="outcome__why" data-testid="explanation">{found.explanation}</p>
+            </section>
+            <div class="message__columns">
+                <div class="message__side">
+                    <WhyThisIntent classification=found.classification/>
+                </div>
+                <div class="message__main">
+                    <Extractions extractions=found.extractions/>
+                    <Verdicts verdicts=found.verdicts/>
+                    <PlannedDeliveries planned=found.deliveries/>
+                </div>
+            </div>
+        </article>
+    }
+}
+
+/// What each pattern found, or why it found nothing.
+#[component]
+fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
+    (!extractions.is_empty()).then(|| {
+        let rows = extractions
+            .into_iter()
+            .map(|found| {
+                let outcome = match (found.value, found.why_not) {
+                    (Some(value), _) => view! { <strong>{value}</strong> }.into_any(),
+                    (None, why) => view! { <span class="hint">{why}</span> }.into_any(),
+                };
+                view! {
+                    <tr role="row" data-testid="extraction">
+                        <Cell label="Field">
+                            <code>{found.name}</code>
+                        </Cell>
+                        <Cell label="Found">{outcome}</Cell>
+                        <Cell label="Taken from">{field_words(&found.field)}</Cell>
+                        <Cell label="Pattern">
+                            <code class="breakable">{found.pattern}</code>
+                        </Cell>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <section class="section section--first" aria-labelledby="extractions">
+                <h2 id="extractions">"Taken from the message"</h2>
+                <DataTable caption="Extractors" columns=&["Field", "Found", "Taken from", "Pattern"]>
+                    {rows}
+                </DataTable>
+            </section>
+        }
+    })
+}
