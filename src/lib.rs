@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod backtests;
 pub mod classifier;
 pub mod dashboard;
 pub mod datasources;

@@ -19,7 +19,8 @@ use tower_http::{
 use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
-    auth, classifier, dashboard, datasources, deliveries, demo, emails, files, intents, routes, rules,
+    auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents, routes,
+    rules,
     shared::Problem,
     tenants,
 };
@@ -37,6 +38,7 @@ pub fn router(app: AppState) -> Router {
         .merge(files::server::rest::routes())
         .merge(routes::server::rest::routes())
         .merge(deliveries::server::rest::routes())
+        .merge(backtests::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call));
 
     let options = app.leptos.clone();

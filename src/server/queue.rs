@@ -9,7 +9,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{TenantTx, database::WorkerTx};
-use crate::shared::{DeliveryId, EmailId, TenantId};
+use crate::shared::{BacktestId, DeliveryId, EmailId, TenantId};
 
 /// How long a claimed job is a worker's own without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -43,6 +43,18 @@ impl Subject for EmailId {
 /// A delivery to be sent.
 impl Subject for DeliveryId {
     const KIND: &'static str = "delivery";
+
+    fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+    fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// A backtest to be gone on with.
+impl Subject for BacktestId {
+    const KIND: &'static str = "backtest";
 
     fn from_uuid(id: Uuid) -> Self {
         Self(id)

@@ -16,8 +16,9 @@ use super::{
     vault::{self, Vault},
 };
 use crate::{
-    auth::server::service as auth, classifier::server::worker as training,
-    deliveries::server::worker as sending, demo, emails::server::worker,
+    auth::server::service as auth, backtests::server::worker as backtesting,
+    classifier::server::worker as training, deliveries::server::worker as sending, demo,
+    emails::server::worker,
 };
 
 /// What ends a start: a sentence for whoever started it.
@@ -123,6 +124,7 @@ async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: 
     let stop = CancellationToken::new();
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
+    let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let server = tokio::spawn({
@@ -139,12 +141,14 @@ async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: 
     tracing::info!("stopping");
     stop.cancel();
     let drained =
-        tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, sending, training) }).await;
+        tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, sending, backtesting, training) })
+            .await;
     match drained {
-        Ok((server, workers, sending, training)) => {
+        Ok((server, workers, sending, backtesting, training)) => {
             server??;
             workers?;
             sending?;
+            backtesting?;
             training?;
         }
         Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),

@@ -33,6 +33,8 @@ pub struct Inner {
     pub job_bell: Notify,
     /// Rung when a delivery was written by this process.
     pub delivery_bell: Notify,
+    /// Rung when a backtest was asked for by this process.
+    pub backtest_bell: Notify,
     /// The trained classifiers in use.
     pub models: Models,
     /// Rung when examples were changed by this process.
@@ -59,6 +61,7 @@ impl AppState {
             addr,
             job_bell: Notify::new(),
             delivery_bell: Notify::new(),
+            backtest_bell: Notify::new(),
             models: Models::default(),
             training_bell: Notify::new(),
         };

@@ -89,6 +89,11 @@ uuid_id!(
     DeliveryId
 );
 
+uuid_id!(
+    /// A draft that is run over stored messages: UUIDv7, so that ids sort by when it was asked for.
+    BacktestId
+);
+
 /// An organisation's slug: a lower-case letter, then up to 62 of `a-z`, `0-9`, `_`.
 ///
 /// A value of this type is always well formed, so it can stand in a path, a folder name and a setting.

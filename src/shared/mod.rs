@@ -6,6 +6,7 @@ pub mod template;
 pub mod validate;
 
 pub use ids::{
-    ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, IntentId, RouteId, RuleId, TenantId, UserId,
+    BacktestId, ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, IntentId, RouteId, RuleId, TenantId,
+    UserId,
 };
 pub use problem::{FieldError, Problem};

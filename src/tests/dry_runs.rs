@@ -261,6 +261,28 @@ async fn a_bad_draft_is_refused_as_saving_it_would_be() {
         .await
         .problem(StatusCode::CONFLICT, "Intent 'Orders' already exists");
     post(json!({"message": {"raw": "x".repeat(5_001)}})).await.is(StatusCode::PAYLOAD_TOO_LARGE);
+    // An intent that is not active has its name too.
+    let idle = json!({"name": "Idle", "is_active": false});
+    shop.server.post("/api/intents?tenant_id=acme", &idle).await.is(StatusCode::CREATED);
+    post(json!({"message": ok, "intent": {"name": "Idle"}}))
+        .await
+        .problem(StatusCode::CONFLICT, "Intent 'Idle' already exists");
+    // Line ends take twice their room in JSON: what fits an intake fits here.
+    post(json!({"message": {"raw": format!("Subject: x\r\n\r\n{}", "\r\n".repeat(2_480))}}))
+        .await
+        .is(StatusCode::OK);
+    // A saved route or rule needs what the draft's extractors would no longer give.
+    let bare = json!({"message": ok, "intent_id": shop.intent, "intent": {"name": "Orders"}});
+    post(bare.clone()).await.is(StatusCode::OK);
+    let label = json!({"name": "mark", "kind": "label", "intent_id": shop.intent, "decisions": ["accepted"], "settings": {"label": "{{order_number}}"}});
+    let path = "/api/routes?tenant_id=acme";
+    let route = shop.server.post(path, &label).await.is(StatusCode::CREATED).id("route_id");
+    assert_eq!(post(bare.clone()).await.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["intent.extractors"]);
+    let path = format!("/api/routes/{route}?tenant_id=acme");
+    shop.server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    let needs = json!({"intent_id": shop.intent, "field_name": "order_number", "rule_type": "regex", "conditions": {"pattern": "x"}});
+    shop.server.post("/api/validation-rules?tenant_id=acme", &needs).await.is(StatusCode::CREATED);
+    assert_eq!(post(bare).await.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["intent.extractors"]);
     // Another tenant's message, intent and datasource are not there.
     shop.server.tenant("globex").await;
     let globex = "/api/emails/dry-run?tenant_id=globex";

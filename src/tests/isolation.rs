@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use super::support::{Answer, TestServer, message};
+use super::support::{Answer, TestServer, eventually, message};
 use crate::{auth::dto::Role, server::TenantTx};
 
 /// A tenant with one of everything; the ids of it all.
@@ -33,7 +33,16 @@ async fn furnish(server: &TestServer, tenant: &str) -> Vec<(&'static str, String
     let email = server.decide(tenant, message("a@b.example", "an order", "x")).await;
     let examples = format!("/api/intents/{}/examples{q}", both["intent"]["intent_id"]);
     server.post(&examples, &json!({"text": "where is my order"})).await.is(StatusCode::CREATED);
+    let draft = json!({"intent_id": both["intent"]["intent_id"], "last": 5});
+    let backtest = server.post(&format!("/api/backtests{q}"), &draft).await.is(StatusCode::ACCEPTED).body;
+    let backtest = backtest["backtest_id"].as_str().unwrap().to_owned();
+    eventually("the backtest is done", async || {
+        let found = server.get(&format!("/api/backtests/{backtest}{q}")).await.is(StatusCode::OK).body;
+        (found["status"] == "done").then_some(())
+    })
+    .await;
     vec![
+        ("/api/backtests/", backtest),
         ("/api/datasource-configs/", config.to_string()),
         ("/api/datasources/", datasource.to_string()),
         ("/api/intents/", both["intent"]["intent_id"].to_string()),
@@ -55,6 +64,10 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::POST, format!("{resource}{id}/reprocess")),
                 (Method::POST, format!("{resource}{id}/decision")),
                 (Method::POST, format!("{resource}{id}/intent")),
+            ]),
+            "/api/backtests/" => calls.extend([
+                (Method::GET, format!("{resource}{id}/changes")),
+                (Method::DELETE, format!("{resource}{id}")),
             ]),
             "/api/deliveries/" => calls.push((Method::POST, format!("{resource}{id}/retry"))),
             _ => calls.extend([
@@ -117,6 +130,8 @@ async fn count(conn: &mut PgConnection, tenant: &str) -> Vec<i64> {
         "SELECT count(*) FROM routes WHERE tenant_id = $1",
         "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'delivered'",
         "SELECT count(*) FROM email_labels WHERE tenant_id = $1",
+        "SELECT count(*) FROM backtests WHERE tenant_id = $1",
+        "SELECT count(*) FROM backtest_messages WHERE tenant_id = $1",
     ] {
         counts.push(sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await.unwrap());
     }
@@ -142,6 +157,7 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
         "/api/emails",
         "/api/routes",
         "/api/deliveries",
+        "/api/backtests",
         "/api/classifier",
         "/api/stats",
     ] {
@@ -177,6 +193,7 @@ async fn the_filter_holds_where_row_level_security_is_off() {
         "/api/emails",
         "/api/routes",
         "/api/deliveries",
+        "/api/backtests",
     ] {
         let answer = server.get(&format!("{path}?tenant_id=globex")).await.is(StatusCode::OK);
         let items = answer.body.as_array().unwrap();

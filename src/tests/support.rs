@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{dto::Role, server::service as auth},
+    backtests::server::worker as backtesting,
     classifier::server::worker as training,
     deliveries::server::worker as sending,
     emails::server::worker,
@@ -119,6 +120,7 @@ impl TestServer {
         let server = Self::start_idle(vars).await;
         tokio::spawn(worker::work(server.app.clone(), server.stop.clone()));
         tokio::spawn(sending::work(server.app.clone(), server.stop.clone()));
+        tokio::spawn(backtesting::work(server.app.clone(), server.stop.clone()));
         tokio::spawn(training::work(server.app.clone(), server.stop.clone()));
         server
     }

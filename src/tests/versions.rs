@@ -206,7 +206,9 @@ async fn a_datasource_that_is_gone_is_an_error_in_a_replay() {
         .id("datasource_id");
     let body = json!({
         "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
-        "validation_rules": [{"field_name": "sender_email", "rule_type": "exists", "datasource_id": source, "conditions": {"match": {"email": "{{sender_email}}"}}}]
+        "validation_rules": [{"field_name": "sender_email", "rule_type": "exists", "datasource_id": source, "conditions": {"match": {"email": "{{sender_email}}"}}},
+            {"field_name": "sender_email", "rule_type": "not_exists", "datasource_id": source, "conditions": {"match": {"email": "x@y.example"}}},
+            {"field_name": "sender_email", "rule_type": "equals", "datasource_id": source, "conditions": {"match": {"email": "{{sender_email}}"}, "expected": "a@x.example"}}]
     });
     server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
     let email = server.decide("acme", message("a@x.example", "order", "x")).await;
@@ -216,5 +218,29 @@ async fn a_datasource_that_is_gone_is_an_error_in_a_replay() {
     let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
     server.post(&path, &json!({"versions": "decision"})).await.is(StatusCode::ACCEPTED);
     let email = server.decided("acme", id).await;
-    assert_eq!((&email["verdicts"][0]["verdict"], &email["decision"]), (&json!("error"), &json!("review")));
+    assert_eq!(email["decision"], "review");
+    assert_eq!(email["verdicts"].as_array().unwrap().len(), 3);
+    for verdict in email["verdicts"].as_array().unwrap() {
+        assert_eq!(verdict["verdict"], "error", "{verdict}");
+        assert!(verdict["reason"].as_str().unwrap().contains("its datasource is gone"), "{verdict}");
+    }
+}
+
+/// The lock beneath it: an intent whose version is not kept cannot be committed.
+#[tokio::test]
+async fn an_intent_without_its_version_is_refused_by_the_database() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let (intent, _) = orders(&server, "x").await;
+    for sql in [
+        "INSERT INTO intents (tenant_id, name) VALUES ('acme', 'x')".to_owned(),
+        format!("UPDATE intents SET version = version + 1 WHERE intent_id = {intent}"),
+        format!("DELETE FROM intent_versions WHERE intent_id = {intent}"),
+    ] {
+        let mut tx = server.app.database.tenant(&acme).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(tx.conn()).await.unwrap();
+        assert!(tx.commit().await.is_err(), "{sql}");
+    }
+    server.delete(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    server.delete("/api/tenants/acme").await.is(StatusCode::NO_CONTENT);
 }

@@ -19,13 +19,13 @@ use crate::{
         dto::{Intent, IntentInput},
         server::{
             matching::Hints,
-            service as intent_service,
+            repository as intents, service as intent_service,
             versions::{self, Configuration},
         },
     },
     routes::{
         dto::Planned,
-        server::{plan, repository as routes},
+        server::{plan, repository as routes, service as route_service},
     },
     rules::{
         dto::{RuleInput, ValidationRule},
@@ -34,7 +34,7 @@ use crate::{
             ready, service as rules,
         },
     },
-    server::{Error, Result, TenantContext, TenantTx},
+    server::{AppState, Error, Result, TenantContext, TenantTx},
     shared::{EmailId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
 
@@ -53,9 +53,12 @@ pub struct Draft {
 
 /// A draft that was checked as if it were saved, and the state of the intents around it.
 pub struct Prepared {
+    /// The state of the intents that are saved.
+    pub revision: i64,
+    /// With the draft in its place.
     intents: Vec<Intent>,
-    /// The draft's intent and rules; `None` where there is no draft.
-    draft: Option<(Intent, Vec<ValidationRule>)>,
+    /// The draft's intent and its active rules by priority; `None` where there is no draft.
+    pub draft: Option<(Intent, Vec<ValidationRule>)>,
     learned: Option<Learned>,
 }
 
@@ -88,7 +91,7 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     } else {
         message.said.clone()
     };
-    let outcome = prepared.run(ctx, message.raw.clone(), message.received_at, said).await?;
+    let outcome = prepared.run(&ctx.app, &ctx.tenant, message.raw.clone(), message.received_at, said).await?;
     answer(ctx, &message, outcome).await
 }
 
@@ -142,14 +145,15 @@ pub async fn draft_of(ctx: &TenantContext, id: IntentId) -> Result<String> {
 /// # Errors
 /// 400, 404 and 422 as for saving it.
 pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Result<Prepared> {
-    let Configuration { mut intents, .. } = versions::current(tx).await?;
+    let configuration = versions::current(tx).await?;
     let learned = classifier::learned(&ctx.app, tx).await?;
     let Draft { intent, intent_id, validation_rules } = draft;
     if intent.is_none() && intent_id.is_none() {
         if validation_rules.is_some() {
             return Err(Problem::invalid_field("intent", "is needed for the rules, or an intent_id").into());
         }
-        return Ok(Prepared { intents, draft: None, learned });
+        let Configuration { revision, intents } = configuration;
+        return Ok(Prepared { revision, intents, draft: None, learned });
     }
     let saved = match intent_id {
         Some(id) => Some(intent_service::find(tx, id).await?),
@@ -159,20 +163,22 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
     let rules = match validation_rules {
         Some(rules) => checked_rules(ctx, tx, &drafted, &rules).await?,
         None => match &saved {
-            Some(saved) => rules::of_intent(tx, saved.intent_id, true).await?,
+            Some(saved) => {
+                rules::at_place(rules::check_all_of(tx, &drafted).await, "intent")?;
+                rules::of_intent(tx, saved.intent_id, true).await?
+            }
             None => Vec::new(),
         },
     };
-    if let Some(same) =
-        intents.iter().find(|other| other.name == drafted.name && Some(other.intent_id) != intent_id)
-    {
+    if saved.is_some() {
+        rules::at_place(route_service::check_all_of(tx, &drafted).await, "intent")?;
+    }
+    let same = intents::find_by_name(tx, &drafted.name).await?;
+    if let Some(same) = same.filter(|other| Some(other.intent_id) != intent_id) {
         return Err(Problem::already_exists("Intent", &same.name).into());
     }
-    intents.retain(|other| Some(other.intent_id) != intent_id);
     // Tried in its place, even if it is saved as inactive: to try it is why it was sent.
-    intents.push(drafted.clone());
-    intents.sort_by_key(|intent| (intent.priority, intent.intent_id == UNSAVED, intent.intent_id));
-    Ok(Prepared { intents, draft: Some((drafted, rules)), learned })
+    Ok(Prepared::around(configuration, drafted, rules, learned, true))
 }
 
 fn drafted(ctx: &TenantContext, input: Option<IntentInput>, saved: Option<&Intent>) -> Result<Intent> {
@@ -242,6 +248,33 @@ async fn checked_rules(
 }
 
 impl Prepared {
+    /// With the draft as if it were saved: one that is not active takes no message.
+    pub fn as_if_saved(
+        around: Configuration,
+        intent: Intent,
+        rules: Vec<ValidationRule>,
+        learned: Option<Learned>,
+    ) -> Self {
+        let is_tried = intent.is_active;
+        Self::around(around, intent, rules, learned, is_tried)
+    }
+
+    fn around(
+        configuration: Configuration,
+        intent: Intent,
+        rules: Vec<ValidationRule>,
+        learned: Option<Learned>,
+        is_tried: bool,
+    ) -> Self {
+        let Configuration { revision, mut intents } = configuration;
+        intents.retain(|other| other.intent_id != intent.intent_id);
+        if is_tried {
+            intents.push(intent.clone());
+            intents.sort_by_key(|intent| (intent.priority, intent.intent_id == UNSAVED, intent.intent_id));
+        }
+        Self { revision, intents, draft: Some((intent, rules)), learned }
+    }
+
     /// The name of the draft's intent.
     fn name(&self) -> Option<String> {
         self.draft.as_ref().map(|(intent, _)| intent.name.clone())
@@ -253,7 +286,8 @@ impl Prepared {
     /// The database's.
     pub async fn run(
         &self,
-        ctx: &TenantContext,
+        app: &AppState,
+        tenant: &TenantId,
         raw: Vec<u8>,
         received_at: DateTime<Utc>,
         said: Said,
@@ -261,20 +295,25 @@ impl Prepared {
         let Said { requested, corrected_by } = said;
         let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
         let examined = examine::examine(raw, received_at, self.intents.clone(), hints).await;
-        let rules = self.rules_for(ctx, examined.intent.as_ref()).await?;
-        let judged = engine::run(&ctx.app.lookups, &rules, &examined.fields).await;
+        let rules = self.rules_for(app, tenant, examined.intent.as_ref()).await?;
+        let judged = engine::run(&app.lookups, &rules, &examined.fields).await;
         let conclusion = examine::conclude(&examined, &judged);
         Ok(Outcome { examined, judged, conclusion })
     }
 
-    async fn rules_for(&self, ctx: &TenantContext, intent: Option<&Intent>) -> Result<Vec<ReadyRule>> {
+    async fn rules_for(
+        &self,
+        app: &AppState,
+        tenant: &TenantId,
+        intent: Option<&Intent>,
+    ) -> Result<Vec<ReadyRule>> {
         let Some(intent) = intent else { return Ok(Vec::new()) };
-        let mut tx = ctx.begin().await?;
+        let mut tx = app.database.tenant(tenant).await?;
         let rules = match &self.draft {
             Some((drafted, rules)) if drafted.intent_id == intent.intent_id => rules.clone(),
             _ => versions::active_rules(&mut tx, intent).await?,
         };
-        ready::ready(&ctx.app, &mut tx, rules).await
+        ready::ready(app, &mut tx, rules).await
     }
 }
 
@@ -328,12 +367,17 @@ async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
     }
 }
 
-async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Result<DryRun> {
-    let Outcome { examined, judged, conclusion } = outcome;
-    let intent = examined.intent.as_ref().map(|intent| EmailIntent {
+/// An intent as answers name it: without an id where it is not saved.
+pub fn shown(intent: &Intent) -> EmailIntent {
+    EmailIntent {
         intent_id: (intent.intent_id != UNSAVED).then_some(intent.intent_id),
         name: intent.name.clone(),
-    });
+    }
+}
+
+async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Result<DryRun> {
+    let Outcome { examined, judged, conclusion } = outcome;
+    let intent = examined.intent.as_ref().map(shown);
     let mut run = DryRun {
         intent,
         fields: examined.fields.to_json(),

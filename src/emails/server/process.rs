@@ -91,7 +91,7 @@ async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     }
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
-    repository::decide(&mut tx, job.subject, Decision::Review, "FlowEngine", explanation).await?;
+    repository::decide(&mut tx, job.subject, Decision::Review, repository::DECIDED_BY, explanation).await?;
     if let Some(standing) = repository::standing(&mut tx, job.subject).await? {
         commit_with_deliveries(app, tx, job.subject, standing).await?;
     }

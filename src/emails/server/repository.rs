@@ -15,6 +15,9 @@ use crate::{
     shared::{EmailId, IntentId, RuleId},
 };
 
+/// Who decided, where it was no person.
+pub const DECIDED_BY: &str = "FlowEngine";
+
 /// A message that comes in.
 #[derive(Debug)]
 pub struct NewEmail<'a> {
@@ -110,6 +113,22 @@ struct VerdictRow {
     reason: String,
     evidence: Json<Evidence>,
     duration_ms: f64,
+}
+
+impl From<VerdictRow> for VerdictEntry {
+    fn from(row: VerdictRow) -> Self {
+        Self {
+            rule_id: row.rule_id,
+            rule_type: row.rule_type,
+            field_name: row.field_name,
+            datasource: row.datasource_name,
+            on_fail: row.on_fail,
+            verdict: row.verdict,
+            reason: row.reason,
+            evidence: row.evidence.0,
+            duration_ms: row.duration_ms,
+        }
+    }
 }
 
 /// How a message stands: what its routes go by.
@@ -220,15 +239,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     .fetch_optional(tx.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let verdicts: Vec<VerdictRow> = sqlx::query_as(
-        "SELECT rule_id, rule_type, field_name, datasource_name, on_fail, verdict, reason, evidence, duration_ms \
-         FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
-    )
-    .bind(tenant.as_str())
-    .bind(id)
-    .bind(row.run)
-    .fetch_all(tx.conn())
-    .await?;
+    let verdicts = verdicts_of(tx, id, row.run).await?;
     Ok(Some(EmailDetail {
         email: row.email.into_email(tx),
         fields: row.fields.0,
@@ -238,22 +249,38 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
         run: row.run,
         intent_version: row.intent_version,
         configuration_revision: row.configuration_revision,
-        verdicts: verdicts
-            .into_iter()
-            .map(|row| VerdictEntry {
-                rule_id: row.rule_id,
-                rule_type: row.rule_type,
-                field_name: row.field_name,
-                datasource: row.datasource_name,
-                on_fail: row.on_fail,
-                verdict: row.verdict,
-                reason: row.reason,
-                evidence: row.evidence.0,
-                duration_ms: row.duration_ms,
-            })
-            .collect(),
+        verdicts,
         deliveries: Vec::new(),
     }))
+}
+
+/// What the rules said at the message's last run.
+pub async fn verdicts(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<VerdictEntry>>> {
+    let tenant = tx.tenant().clone();
+    let run: Option<i32> =
+        sqlx::query_scalar("SELECT run FROM emails WHERE tenant_id = $1 AND email_id = $2")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(tx.conn())
+            .await?;
+    match run {
+        Some(run) => verdicts_of(tx, id, run).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn verdicts_of(tx: &mut TenantTx, id: EmailId, run: i32) -> sqlx::Result<Vec<VerdictEntry>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<VerdictRow> = sqlx::query_as(
+        "SELECT rule_id, rule_type, field_name, datasource_name, on_fail, verdict, reason, evidence, duration_ms \
+         FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(run)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(VerdictEntry::from).collect())
 }
 
 /// The bytes as they came.
@@ -353,9 +380,10 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     let tenant = tx.tenant().clone();
     let standing: Standing = sqlx::query_as(
         "UPDATE emails AS e SET status = 'done', run = run + 1, \
-         intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3), \
+         intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3 \
+           FOR KEY SHARE), \
          intent_name = $4, classification = $5, fields = $6, parse_error = $7, decision = $8, explanation = $9, \
-         decided_by = 'FlowEngine', decided_at = now(), intent_version = $10, configuration_revision = $11, \
+         decided_by = $12, decided_at = now(), intent_version = $10, configuration_revision = $11, \
          requested_revision = NULL WHERE tenant_id = $1 AND email_id = $2 \
          RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries",
@@ -371,6 +399,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .bind(outcome.explanation)
     .bind(outcome.intent.map(|intent| intent.version))
     .bind(outcome.revision)
+    .bind(DECIDED_BY)
     .fetch_one(tx.conn())
     .await?;
     if outcome.verdicts.is_empty() {

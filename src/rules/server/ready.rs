@@ -7,6 +7,7 @@ use crate::{
     datasources::server::service as datasources,
     rules::dto::ValidationRule,
     server::{AppState, Error, Result, TenantTx, error::chain},
+    shared::Problem,
 };
 
 /// The rules in their order, each with the connection that its look-up needs.
@@ -41,7 +42,10 @@ pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: Vec<ValidationRule>
                 known.get(&id).cloned().flatten()
             }
         };
-        let conditions = service::parsed(&rule, datasource.as_ref().map(|(datasource, _)| datasource));
+        let conditions = match (&datasource, rule.datasource_id) {
+            (None, Some(_)) => Err(Problem::business_rule("its datasource is gone")),
+            _ => service::parsed(&rule, datasource.as_ref().map(|(datasource, _)| datasource)),
+        };
         ready.push(ReadyRule {
             rule,
             conditions,

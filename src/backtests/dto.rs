@@ -1,0 +1,128 @@
+//! Wire types of backtests.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    emails::dto::{Decision, EmailIntent},
+    intents::dto::IntentInput,
+    rules::dto::{RuleInput, RuleType, Verdict, wire_enum},
+    shared::{BacktestId, EmailId, IntentId, TenantId},
+};
+
+/// How many messages a backtest can run over.
+pub const MAX_MESSAGES: i64 = 1_000;
+
+wire_enum!(
+    /// How far a backtest has come.
+    BacktestStatus { Queued = "queued", Running = "running", Done = "done", Failed = "failed" }
+);
+
+wire_enum!(
+    /// What came of one message of it.
+    BacktestOutcome {
+        /// It would get the same intent and decision.
+        Same = "same",
+        Changed = "changed",
+        /// A person decided it, which no draft is measured by.
+        Skipped = "skipped",
+        /// A datasource could not be asked, so nothing is known.
+        Error = "error",
+    }
+);
+
+/// The body of `POST /api/backtests`: a draft, as in a dry-run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BacktestInput {
+    /// The draft's intent; left out, the one of `intent_id` as it is saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<IntentInput>,
+    /// The saved intent whose place the draft takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_id: Option<IntentId>,
+    /// The draft's rules; left out, those of `intent_id` as they are saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_rules: Option<Vec<RuleInput>>,
+    /// How many of the latest decided messages it runs over: 1 to 1,000.
+    pub last: i64,
+}
+
+/// A draft over stored messages, and what came of it so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backtest {
+    pub backtest_id: BacktestId,
+    pub tenant_id: TenantId,
+    pub status: BacktestStatus,
+    /// The draft's intent. Without an id where it takes no saved intent's place.
+    pub intent: EmailIntent,
+    /// The state of all other intents that the messages are held against.
+    pub configuration_revision: i64,
+    /// How many messages it runs over.
+    pub total: i64,
+    /// How many were run, or skipped.
+    pub done: i64,
+    /// How many would get another intent or another decision.
+    pub changed: i64,
+    /// How many were decided by a person, and so were not compared.
+    pub skipped: i64,
+    /// How many could not be compared, because a datasource could not be asked.
+    pub errors: i64,
+    /// Why it failed, if so.
+    pub note: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub created_by: String,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One message of a backtest, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BacktestChange {
+    pub email_id: EmailId,
+    pub subject: String,
+    pub sender_email: String,
+    pub received_at: DateTime<Utc>,
+    pub outcome: BacktestOutcome,
+    pub before: Before,
+    /// Absent where it was not run.
+    pub after: Option<After>,
+    /// The rules whose verdict is another one.
+    pub verdict_differences: Vec<VerdictDifference>,
+}
+
+/// How the message stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    pub intent: Option<EmailIntent>,
+    pub decision: Option<Decision>,
+}
+
+/// What it would come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct After {
+    /// Without an id where the draft takes no saved intent's place.
+    pub intent: Option<EmailIntent>,
+    pub decision: Decision,
+    pub explanation: String,
+}
+
+/// A rule that says something else. Rules are told apart by type, field and datasource; of several that are alike,
+/// the first is held against the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictDifference {
+    pub rule_type: RuleType,
+    pub field_name: String,
+    pub datasource: Option<String>,
+    /// Absent where the rule was not run then.
+    pub before: Option<Said>,
+    /// Absent where the rule is no longer run.
+    pub after: Option<Said>,
+}
+
+/// What a rule said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    pub verdict: Verdict,
+    /// A sentence.
+    pub reason: String,
+}

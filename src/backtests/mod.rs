@@ -1,0 +1,5 @@
+//! Backtests: a draft over stored messages, and what it would change.
+
+pub mod dto;
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,141 @@
+//! What a draft would change for one message.
+
+use crate::{
+    backtests::dto::{After, BacktestOutcome, Before, Said, VerdictDifference},
+    emails::{
+        dto::{EmailIntent, VerdictEntry},
+        server::dry_run::{self, Outcome},
+    },
+    rules::dto::{RuleType, Verdict},
+};
+
+/// What came of a message, for show and for counting.
+#[derive(Debug)]
+pub struct Compared {
+    pub outcome: BacktestOutcome,
+    pub after: After,
+    pub differences: Vec<VerdictDifference>,
+}
+
+/// Holds a run against how the message stood. A fault of a datasource is no change, whatever is decided on it.
+pub fn compare(before: &Before, verdicts: &[VerdictEntry], run: Outcome) -> Compared {
+    let entries: Vec<VerdictEntry> = run.judged.into_iter().map(|judged| judged.entry).collect();
+    let after = After {
+        intent: run.examined.intent.as_ref().map(dry_run::shown),
+        decision: run.conclusion.decision,
+        explanation: storable(&run.conclusion.explanation),
+    };
+    let outcome = if entries.iter().any(|entry| entry.verdict == Verdict::Error) {
+        BacktestOutcome::Error
+    } else if before.decision == Some(after.decision) && is_same(&before.intent, &after.intent) {
+        BacktestOutcome::Same
+    } else {
+        BacktestOutcome::Changed
+    };
+    Compared { outcome, after, differences: differences(verdicts, &entries) }
+}
+
+/// A saved intent under another name is the same one; one that is gone, or not saved yet, has only its name.
+fn is_same(before: &Option<EmailIntent>, after: &Option<EmailIntent>) -> bool {
+    match (before, after) {
+        (None, None) => true,
+        (Some(before), Some(after)) => match (before.intent_id, after.intent_id) {
+            (Some(before), Some(after)) => before == after,
+            _ => before.name == after.name,
+        },
+        _ => false,
+    }
+}
+
+fn differences(before: &[VerdictEntry], after: &[VerdictEntry]) -> Vec<VerdictDifference> {
+    let mut left: Vec<&VerdictEntry> = before.iter().collect();
+    let mut differences = Vec::new();
+    for entry in after {
+        let same_rule = left.iter().position(|other| key(other) == key(entry));
+        let other = same_rule.map(|place| left.remove(place));
+        if other.is_none_or(|other| other.verdict != entry.verdict) {
+            differences.push(difference(entry, other.map(said), Some(said(entry))));
+        }
+    }
+    differences.extend(left.into_iter().map(|entry| difference(entry, Some(said(entry)), None)));
+    differences
+}
+
+fn key(entry: &VerdictEntry) -> (RuleType, &str, Option<&str>) {
+    (entry.rule_type, &entry.field_name, entry.datasource.as_deref())
+}
+
+fn said(entry: &VerdictEntry) -> Said {
+    Said { verdict: entry.verdict, reason: storable(&entry.reason) }
+}
+
+fn difference(entry: &VerdictEntry, before: Option<Said>, after: Option<Said>) -> VerdictDifference {
+    VerdictDifference {
+        rule_type: entry.rule_type,
+        field_name: entry.field_name.clone(),
+        datasource: entry.datasource.clone(),
+        before,
+        after,
+    }
+}
+
+/// PostgreSQL's jsonb cannot hold NUL, which a datasource's own words may.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        emails::dto::Evidence,
+        rules::dto::OnFail,
+        shared::{IntentId, RuleId},
+    };
+
+    fn entry(field: &str, verdict: Verdict) -> VerdictEntry {
+        VerdictEntry {
+            rule_id: RuleId(1),
+            rule_type: RuleType::Exists,
+            field_name: field.into(),
+            datasource: None,
+            on_fail: OnFail::Reject,
+            verdict,
+            reason: "why\0".into(),
+            evidence: Evidence::default(),
+            duration_ms: 0.0,
+        }
+    }
+
+    #[test]
+    fn rules_that_are_alike_are_held_against_each_other_in_order() {
+        use Verdict::{Fail, Pass};
+        let before = [entry("a", Pass), entry("a", Fail), entry("b", Pass), entry("c", Pass)];
+        let after = [entry("a", Pass), entry("a", Pass), entry("b", Pass), entry("d", Fail)];
+        let found = differences(&before, &after);
+        let words: Vec<_> = found
+            .iter()
+            .map(|d| {
+                (
+                    d.field_name.as_str(),
+                    d.before.as_ref().map(|s| s.verdict),
+                    d.after.as_ref().map(|s| s.verdict),
+                )
+            })
+            .collect();
+        assert_eq!(words, [("a", Some(Fail), Some(Pass)), ("d", None, Some(Fail)), ("c", Some(Pass), None)]);
+        assert_eq!(found[1].after.as_ref().map(|said| said.reason.as_str()), Some("why\u{fffd}"));
+        assert!(differences(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn an_intent_is_the_same_by_its_id_or_else_by_its_name() {
+        let intent = |id: Option<i64>, name: &str| {
+            Some(EmailIntent { intent_id: id.map(IntentId), name: name.into() })
+        };
+        assert!(is_same(&intent(Some(1), "Orders"), &intent(Some(1), "Purchases")));
+        assert!(!is_same(&intent(Some(1), "Orders"), &intent(Some(2), "Orders")));
+        assert!(is_same(&intent(None, "Orders"), &intent(Some(2), "Orders")));
+        assert!(!is_same(&intent(Some(1), "Orders"), &None) && is_same(&None, &None));
+    }
+}

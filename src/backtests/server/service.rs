@@ -1,0 +1,96 @@
+//! Business rules of backtests.
+
+use uuid::Uuid;
+
+use super::repository;
+use crate::{
+    auth::server::authority::Permission,
+    backtests::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, MAX_MESSAGES},
+    emails::server::dry_run::{self, Draft},
+    server::{Result, TenantContext, paging::Page, queue},
+    shared::{BacktestId, EmailId, Problem},
+};
+
+/// What one tenant may keep: each holds something of up to 1,000 messages.
+const MAX_BACKTESTS: i64 = 100;
+
+/// Begins a backtest of a draft over the latest decided messages. It is run in the background.
+///
+/// # Errors
+/// 403: a draft needs the editor's role, since its look-ups are made with the tenant's credentials; 400, 404, 409
+/// and 422 as for saving the draft; 400 where there are too many.
+pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest> {
+    ctx.require(Permission::Configure)?;
+    if !(1..=MAX_MESSAGES).contains(&input.last) {
+        return Err(Problem::invalid_field("last", format!("must be from 1 to {MAX_MESSAGES}")).into());
+    }
+    let BacktestInput { intent, intent_id, validation_rules, last } = input;
+    let mut tx = ctx.begin().await?;
+    if repository::count(&mut tx).await? >= MAX_BACKTESTS {
+        let sentence = format!("A tenant can keep at most {MAX_BACKTESTS} backtests. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    let draft = Draft { intent, intent_id, validation_rules };
+    let prepared = dry_run::prepare(ctx, &mut tx, draft).await?;
+    let (intent, rules) =
+        prepared.draft.as_ref().ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
+    let id = BacktestId(Uuid::now_v7());
+    let by = ctx.actor.label();
+    repository::insert(&mut tx, id, intent_id, (intent, rules), prepared.revision, &by, last).await?;
+    queue::enqueue(&mut tx, &[id]).await?;
+    let backtest = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    tx.commit().await?;
+    ctx.app.backtest_bell.notify_one();
+    Ok(backtest)
+}
+
+/// Newest first.
+///
+/// # Errors
+/// 403.
+pub async fn list(ctx: &TenantContext, page: Page<BacktestId>) -> Result<Vec<Backtest>> {
+    ctx.require(Permission::Read)?;
+    Ok(repository::list(&mut ctx.begin().await?, None, page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 403, 404.
+pub async fn get(ctx: &TenantContext, id: BacktestId) -> Result<Backtest> {
+    ctx.require(Permission::Read)?;
+    repository::find(&mut ctx.begin().await?, id).await?.ok_or_else(|| not_found(id).into())
+}
+
+/// The messages of one outcome, the latest first.
+///
+/// # Errors
+/// 403, 404.
+pub async fn changes(
+    ctx: &TenantContext,
+    id: BacktestId,
+    outcome: BacktestOutcome,
+    page: Page<EmailId>,
+) -> Result<Vec<BacktestChange>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    Ok(repository::changes(&mut tx, id, outcome, page.cursor, page.limit).await?)
+}
+
+/// Takes a backtest away. One that is under way is called off.
+///
+/// # Errors
+/// 403, 404.
+pub async fn delete(ctx: &TenantContext, id: BacktestId) -> Result<()> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    // First the job, as a worker does: both take the two rows in the same order.
+    queue::cancel(&mut tx, &[id]).await?;
+    if !repository::delete(&mut tx, id).await? {
+        return Err(not_found(id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+fn not_found(id: BacktestId) -> Problem {
+    Problem::not_found("Backtest", id)
+}

@@ -1,0 +1,198 @@
+//! The work of backtests: message by message, in turns, so that each tenant's comes on and a live message never
+//! waits for one.
+
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{compare, repository};
+use crate::{
+    backtests::dto::{BacktestOutcome, BacktestStatus, Before},
+    classifier::server::service as classifier,
+    emails::{
+        dto::{EmailIntent, VerdictEntry},
+        server::{
+            dry_run::{Prepared, Said},
+            repository as emails,
+        },
+    },
+    intents::server::versions,
+    server::{
+        AppState, Result,
+        queue::{self, Job},
+        work::{self, Work},
+    },
+    shared::{BacktestId, EmailId},
+};
+
+/// How many are run at once; of one tenant it is half, one.
+const AT_ONCE: usize = 2;
+/// How long a backtest is run before another tenant's has its turn.
+const TURN: Duration = Duration::from_secs(2);
+/// A worker that died with a message this often has probably died of it: then the message is set aside.
+const CRASHES: i32 = 3;
+
+#[derive(Clone)]
+struct Backtesting;
+
+impl Work for Backtesting {
+    type Subject = BacktestId;
+
+    fn slots(&self, _: &AppState) -> usize {
+        AT_ONCE
+    }
+
+    fn bell<'a>(&self, app: &'a AppState) -> &'a Notify {
+        &app.backtest_bell
+    }
+
+    async fn run(&self, app: &AppState, job: &Job<BacktestId>) -> Result<()> {
+        run(app, job).await
+    }
+}
+
+/// Runs backtests until `stop`, then ends the turns under way.
+pub async fn work(app: AppState, stop: CancellationToken) {
+    work::work(Backtesting, app, stop).await;
+}
+
+/// What a step came to.
+enum Step {
+    Went,
+    /// No message is left.
+    Done,
+    /// The job is another worker's now, or the backtest is gone.
+    Lost,
+}
+
+/// One turn: what was run stays run, so that whoever has the next one goes on from there.
+async fn run(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
+    if job.attempts > CRASHES {
+        return set_aside(app, job).await;
+    }
+    let Some(prepared) = prepare(app, job).await? else { return Ok(()) };
+    let started = Instant::now();
+    loop {
+        match step(app, job, &prepared).await? {
+            Step::Lost => return Ok(()),
+            Step::Done => return end(app, job, BacktestStatus::Done, None).await,
+            Step::Went if started.elapsed() < TURN => {}
+            Step::Went => {
+                let mut tx = app.database.tenant(&job.tenant).await?;
+                queue::postpone(&mut tx, job, Duration::ZERO).await?;
+                return Ok(tx.commit().await?);
+            }
+        }
+    }
+}
+
+/// The draft among the intents as they stood when the backtest was asked for.
+async fn prepare(app: &AppState, job: &Job<BacktestId>) -> Result<Option<Prepared>> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::extend(&mut tx, job).await? {
+        return Ok(None);
+    }
+    let Some(stored) = repository::take_up(&mut tx, job.subject).await? else { return Ok(None) };
+    let around = versions::as_of(&mut tx, stored.revision).await?;
+    let learned = classifier::learned(app, &mut tx).await?;
+    tx.commit().await?;
+    let (Some(intent), Some(rules)) = (read(stored.intent.0), read(stored.rules.0)) else {
+        let note = "Its draft was written by another version of FlowEngine, and cannot be read any more";
+        end(app, job, BacktestStatus::Failed, Some(note)).await?;
+        return Ok(None);
+    };
+    Ok(Some(Prepared::as_if_saved(around, intent, rules, learned)))
+}
+
+fn read<T: DeserializeOwned>(stored: Value) -> Option<T> {
+    serde_json::from_value(stored).ok()
+}
+
+/// A message, and how it stands.
+struct Standing {
+    before: Before,
+    is_a_persons: bool,
+    verdicts: Vec<VerdictEntry>,
+    stored: emails::Stored,
+}
+
+async fn step(app: &AppState, job: &Job<BacktestId>, prepared: &Prepared) -> Result<Step> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    let Some(email) = repository::next(&mut tx, job.subject).await? else { return Ok(Step::Done) };
+    let Some(standing) = standing(&mut tx, email).await? else {
+        // It was deleted in this moment, and its row with it.
+        return Ok(Step::Went);
+    };
+    tx.commit().await?;
+    let compared = if standing.is_a_persons {
+        None
+    } else {
+        let said =
+            Said { requested: standing.stored.requested_intent, corrected_by: standing.stored.corrected_by };
+        let (raw, received_at) = (standing.stored.raw, standing.stored.received_at);
+        let run = prepared.run(app, &job.tenant, raw, received_at, said).await?;
+        Some(compare::compare(&standing.before, &standing.verdicts, run))
+    };
+    let outcome = compared.as_ref().map_or(BacktestOutcome::Skipped, |compared| compared.outcome);
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::extend(&mut tx, job).await? {
+        return Ok(Step::Lost);
+    }
+    repository::store(&mut tx, job.subject, email, &standing.before, compared.as_ref(), outcome).await?;
+    tx.commit().await?;
+    Ok(Step::Went)
+}
+
+async fn standing(tx: &mut crate::server::TenantTx, email: EmailId) -> Result<Option<Standing>> {
+    let (Some(row), Some(stored), Some(verdicts)) = (
+        repository::standing(tx, email).await?,
+        emails::stored(tx, email).await?,
+        emails::verdicts(tx, email).await?,
+    ) else {
+        return Ok(None);
+    };
+    let intent = row.intent_name.map(|name| EmailIntent { intent_id: row.intent_id, name });
+    Ok(Some(Standing {
+        before: Before { intent, decision: row.decision },
+        is_a_persons: row.decided_by.as_deref() != Some(emails::DECIDED_BY),
+        verdicts,
+        stored,
+    }))
+}
+
+/// The message in hand breaks every worker: nothing is known of it, and the others are gone on with.
+async fn set_aside(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::extend(&mut tx, job).await? {
+        return Ok(());
+    }
+    if let Some(email) = repository::next(&mut tx, job.subject).await? {
+        tracing::warn!(tenant = %job.tenant, email_id = %email, "a message broke its backtest, and is set aside");
+        let row = repository::standing(&mut tx, email).await?;
+        let before = row.map_or(Before { intent: None, decision: None }, |row| Before {
+            intent: row.intent_name.map(|name| EmailIntent { intent_id: row.intent_id, name }),
+            decision: row.decision,
+        });
+        repository::store(&mut tx, job.subject, email, &before, None, BacktestOutcome::Error).await?;
+    }
+    // Afresh: the next message has its tries.
+    queue::enqueue(&mut tx, &[job.subject]).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn end(
+    app: &AppState,
+    job: &Job<BacktestId>,
+    status: BacktestStatus,
+    note: Option<&str>,
+) -> Result<()> {
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if queue::finish(&mut tx, job).await? {
+        repository::end(&mut tx, job.subject, status, note).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,345 @@
+//! Backtests: a draft over what was decided, and the difference; nothing is changed, nothing sent.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::support::{Answer, TestServer, eventually, message};
+use crate::{auth::dto::Role, backtests::server::worker as backtesting, emails::server::worker};
+
+const PATH: &str = "/api/backtests?tenant_id=acme";
+
+/// A tenant whose intent Orders accepts senders in a file of customers: Ann, and Bob, who is blocked.
+struct Shop {
+    server: TestServer,
+    source: i64,
+    intent: i64,
+    stop: CancellationToken,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        Self::on(TestServer::start().await).await
+    }
+
+    /// Decides messages, and runs no backtests.
+    async fn without_backtests() -> Self {
+        let shop = Self::on(TestServer::start_idle(&[]).await).await;
+        tokio::spawn(worker::work(shop.server.app.clone(), shop.stop.clone()));
+        shop
+    }
+
+    async fn on(server: TestServer) -> Self {
+        server.tenant("acme").await;
+        server.write_file("acme", "c.csv", b"email,status\nann@x.example,active\nbob@x.example,blocked\n");
+        let config = json!({"name": "csv", "protocol": "file", "driver_family": "csv", "connection_json": {"path": "c.csv"}});
+        server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+        let source = json!({"name": "Customers", "datasource_type": "file", "connection_key": "csv"});
+        let source = server.post("/api/datasources?tenant_id=acme", &source).await.is(StatusCode::CREATED);
+        let mut shop =
+            Self { source: source.id("datasource_id"), server, intent: 0, stop: CancellationToken::new() };
+        let body = json!({"intent": orders(), "validation_rules": [shop.exists()]});
+        let made =
+            shop.server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+        shop.intent = made.body["intent"]["intent_id"].as_i64().unwrap();
+        shop
+    }
+
+    fn exists(&self) -> Value {
+        json!({"field_name": "sender_email", "rule_type": "exists", "datasource_id": self.source, "conditions": {"match": {"email": "{{sender_email}}"}}})
+    }
+
+    /// Only active customers, which Bob is not.
+    fn active(&self) -> Value {
+        json!({"field_name": "sender_email", "rule_type": "equals", "datasource_id": self.source, "conditions": {"match": {"email": "{{sender_email}}"}, "column": "status", "expected": "active"}})
+    }
+
+    async fn decide(&self, from: &str, subject: &str) -> String {
+        let email = self.server.decide("acme", message(from, subject, "x")).await;
+        email["email_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn start(&self, body: Value) -> String {
+        let answer = self.server.post(PATH, &body).await.is(StatusCode::ACCEPTED);
+        let id = answer.body["backtest_id"].as_str().unwrap().to_owned();
+        assert_eq!(answer.headers["location"], format!("/api/backtests/{id}?tenant_id=acme"));
+        id
+    }
+
+    async fn done(&self, id: &str) -> Value {
+        eventually("the backtest is done", async || {
+            let backtest = self.server.get(&at(id)).await.is(StatusCode::OK).body;
+            (backtest["status"] == "done").then_some(backtest)
+        })
+        .await
+    }
+
+    async fn run(&self, body: Value) -> Value {
+        let id = self.start(body).await;
+        self.done(&id).await
+    }
+
+    async fn changes(&self, backtest: &Value, query: &str) -> Vec<Value> {
+        let id = backtest["backtest_id"].as_str().unwrap();
+        let path = format!("/api/backtests/{id}/changes?tenant_id=acme{query}");
+        self.server.get(&path).await.is(StatusCode::OK).body.as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn orders() -> Value {
+    json!({"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}})
+}
+
+fn at(id: &str) -> String {
+    format!("/api/backtests/{id}?tenant_id=acme")
+}
+
+/// total, done, changed, skipped, errors
+fn counts(backtest: &Value) -> [i64; 5] {
+    ["total", "done", "changed", "skipped", "errors"].map(|name| backtest[name].as_i64().unwrap())
+}
+
+#[tokio::test]
+async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
+    let shop = Shop::new().await;
+    let ann = shop.decide("ann@x.example", "order 1").await;
+    let bob = shop.decide("bob@x.example", "order 2").await;
+    let eve = shop.decide("eve@x.example", "order 3").await;
+    let decided = shop.decide("bob@x.example", "order 4").await;
+    let path = format!("/api/emails/{decided}/decision?tenant_id=acme");
+    shop.server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+    let label =
+        json!({"name": "mark", "kind": "label", "decisions": ["rejected"], "settings": {"label": "no"}});
+    shop.server.post("/api/routes?tenant_id=acme", &label).await.is(StatusCode::CREATED);
+    let emails = async || shop.server.get("/api/emails?tenant_id=acme").await.text;
+    let before = emails().await;
+
+    let draft = json!({"intent": orders(), "intent_id": shop.intent, "validation_rules": [shop.exists(), shop.active()], "last": 100});
+    let backtest = shop.run(draft.clone()).await;
+    assert_eq!(counts(&backtest), [4, 4, 1, 1, 0], "{backtest}");
+    assert_eq!(backtest["intent"], json!({"intent_id": shop.intent, "name": "Orders"}));
+    assert!(backtest["finished_at"].is_string() && backtest["note"].is_null());
+    let [change] = &shop.changes(&backtest, "").await[..] else { panic!("one") };
+    assert_eq!((&change["email_id"], &change["subject"]), (&json!(bob), &json!("order 2")));
+    let orders = json!({"intent_id": shop.intent, "name": "Orders"});
+    assert_eq!(change["before"], json!({"intent": orders, "decision": "accepted"}));
+    assert_eq!((&change["after"]["intent"], &change["after"]["decision"]), (&orders, &json!("rejected")));
+    assert!(change["after"]["explanation"].as_str().unwrap().starts_with("Rejected: "));
+    let [difference] = change["verdict_differences"].as_array().unwrap().as_slice() else {
+        panic!("{change}")
+    };
+    assert_eq!((&difference["rule_type"], &difference["before"]), (&json!("equals"), &Value::Null));
+    assert_eq!(
+        (&difference["after"]["verdict"], &difference["datasource"]),
+        (&json!("fail"), &json!("Customers"))
+    );
+    let skipped = shop.changes(&backtest, "&outcome=skipped").await;
+    assert_eq!(
+        (skipped.len(), &skipped[0]["email_id"], &skipped[0]["after"]),
+        (1, &json!(decided), &Value::Null)
+    );
+    let same: Vec<Value> =
+        shop.changes(&backtest, "&outcome=same").await.iter().map(|c| c["email_id"].clone()).collect();
+    assert_eq!(same, [json!(eve), json!(ann)]);
+    assert_eq!(emails().await, before, "nothing is changed, nothing labelled");
+
+    // Only the latest; another intent by its conditions alone; one that takes no message any more.
+    let backtest = shop.run(json!({"intent_id": shop.intent, "validation_rules": [], "last": 2})).await;
+    assert_eq!(counts(&backtest), [2, 2, 1, 1, 0]);
+    let new = json!({"name": "Urgent", "priority": 1, "match": {"all": [{"field": "subject", "op": "equals", "value": "order 1"}]}});
+    let backtest = shop.run(json!({"intent": new, "last": 100})).await;
+    let [change] = &shop.changes(&backtest, "").await[..] else { panic!("one") };
+    assert_eq!(change["after"]["intent"], json!({"intent_id": null, "name": "Urgent"}));
+    let mut off = self::orders();
+    off["is_active"] = false.into();
+    let backtest = shop.run(json!({"intent": off, "intent_id": shop.intent, "last": 100})).await;
+    assert_eq!(counts(&backtest), [4, 4, 3, 1, 0]);
+    assert!(shop.changes(&backtest, "").await.iter().all(|change| change["after"]["intent"].is_null()));
+    // A new name alone changes nothing.
+    let mut renamed = self::orders();
+    renamed["name"] = "Purchases".into();
+    let backtest = shop.run(json!({"intent": renamed, "intent_id": shop.intent, "last": 100})).await;
+    assert_eq!(counts(&backtest), [4, 4, 0, 1, 0]);
+
+    // Pages.
+    let all = shop.server.get(PATH).await.is(StatusCode::OK).body;
+    assert_eq!(all.as_array().unwrap().len(), 5);
+    let page = shop.server.get(&format!("{PATH}&limit=2")).await;
+    let next = page.headers["link"].to_str().unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
+    assert_eq!(shop.server.get(&next).await.body[0], all[2]);
+    let last = all[1].clone();
+    let page = shop.changes(&last, "&limit=2").await;
+    let rest =
+        shop.changes(&last, &format!("&limit=2&cursor={}", page[1]["email_id"].as_str().unwrap())).await;
+    assert_eq!((page.len(), rest.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_fault_of_a_datasource_is_an_error_and_no_change() {
+    let shop = Shop::new().await;
+    shop.decide("ann@x.example", "order 1").await;
+    shop.decide("ann@x.example", "hello").await;
+    let config = json!({"name": "down", "protocol": "http", "base_url": "http://127.0.0.1:1"});
+    shop.server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let down = json!({"name": "Down", "datasource_type": "api", "connection_key": "down"});
+    let down = shop.server.post("/api/datasources?tenant_id=acme", &down).await.id("datasource_id");
+    let rule = json!({"field_name": "subject", "rule_type": "exists", "datasource_id": down, "conditions": {"path": "/x"}});
+    let backtest = shop.run(json!({"intent_id": shop.intent, "validation_rules": [rule], "last": 10})).await;
+    assert_eq!(counts(&backtest), [2, 2, 0, 0, 1], "{backtest}");
+    let errors = shop.changes(&backtest, "&outcome=error").await;
+    assert!(errors[0]["after"]["explanation"].as_str().unwrap().contains("could not be asked"), "{errors:?}");
+    assert!(shop.changes(&backtest, "").await.is_empty());
+}
+
+/// The worker died in the middle, its lease is over: another goes on where it was, and runs nothing twice.
+#[tokio::test]
+async fn a_killed_servers_backtest_is_gone_on_with() {
+    let shop = Shop::without_backtests().await;
+    for i in 0..6 {
+        shop.decide("bob@x.example", &format!("order {i}")).await;
+    }
+    let id =
+        shop.start(json!({"intent_id": shop.intent, "validation_rules": [shop.active()], "last": 10})).await;
+    let mut conn = shop.server.database().superuser().await;
+    for sql in [
+        "UPDATE jobs SET lock_token = gen_random_uuid(), locked_until = now() - interval '1 s', attempts = 1 \
+         WHERE kind = 'backtest'",
+        "UPDATE backtests SET status = 'running'",
+        // What was run would have changed; as marked, it tells whether it is run again.
+        "UPDATE backtest_messages SET outcome = 'same', before = '{\"intent\": null, \"decision\": null}' \
+         WHERE email_id IN (SELECT email_id FROM emails ORDER BY email_id DESC LIMIT 2)",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    }
+    tokio::spawn(backtesting::work(shop.server.app.clone(), shop.stop.clone()));
+    assert_eq!(counts(&shop.done(&id).await), [6, 6, 4, 0, 0]);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_every_worker_is_set_aside() {
+    let shop = Shop::without_backtests().await;
+    for i in 0..3 {
+        shop.decide("bob@x.example", &format!("order {i}")).await;
+    }
+    let id =
+        shop.start(json!({"intent_id": shop.intent, "validation_rules": [shop.active()], "last": 10})).await;
+    let mut conn = shop.server.database().superuser().await;
+    sqlx::raw_sql("UPDATE jobs SET attempts = 3 WHERE kind = 'backtest'").execute(&mut conn).await.unwrap();
+    tokio::spawn(backtesting::work(shop.server.app.clone(), shop.stop.clone()));
+    let backtest = shop.done(&id).await;
+    assert_eq!(counts(&backtest), [3, 3, 2, 0, 1]);
+    let aside = shop.changes(&backtest, "&outcome=error").await;
+    assert_eq!((&aside[0]["subject"], &aside[0]["after"]), (&json!("order 2"), &Value::Null));
+}
+
+/// The intents around the draft, and the messages, are those of the moment when it was asked for.
+#[tokio::test]
+async fn what_changes_meanwhile_does_not_change_a_backtest() {
+    let shop = Shop::without_backtests().await;
+    let bob = shop.decide("bob@x.example", "order 1").await;
+    let new =
+        json!({"name": "Urgent", "match": {"all": [{"field": "subject", "op": "contains", "value": "now"}]}});
+    let id = shop.start(json!({"intent": new, "last": 10})).await;
+    let path = format!("/api/intents/{}?tenant_id=acme", shop.intent);
+    shop.server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    shop.decide("ann@x.example", "order now").await;
+    tokio::spawn(backtesting::work(shop.server.app.clone(), shop.stop.clone()));
+    let backtest = shop.done(&id).await;
+    assert_eq!(counts(&backtest), [1, 1, 0, 0, 0], "{:?}", shop.changes(&backtest, "").await);
+    let same = shop.changes(&backtest, "&outcome=same").await;
+    assert_eq!(same[0]["email_id"], json!(bob));
+}
+
+#[tokio::test]
+async fn a_draft_in_another_versions_form_ends_with_a_sentence() {
+    let shop = Shop::without_backtests().await;
+    let id = shop.start(json!({"intent_id": shop.intent, "last": 10})).await;
+    let mut conn = shop.server.database().superuser().await;
+    sqlx::raw_sql("UPDATE backtests SET rules = '[1]'").execute(&mut conn).await.unwrap();
+    tokio::spawn(backtesting::work(shop.server.app.clone(), shop.stop.clone()));
+    let note = eventually("it ended", async || {
+        let backtest = shop.server.get(&at(&id)).await.body;
+        (backtest["status"] == "failed").then(|| backtest["note"].clone())
+    })
+    .await;
+    assert!(note.as_str().unwrap().contains("cannot be read any more"), "{note}");
+}
+
+#[tokio::test]
+async fn a_backtest_that_is_taken_away_stops_and_leaves_nothing() {
+    let shop = Shop::without_backtests().await;
+    shop.decide("bob@x.example", "order 1").await;
+    let id = shop.start(json!({"intent_id": shop.intent, "last": 10})).await;
+    shop.server.delete(&at(&id)).await.is(StatusCode::NO_CONTENT);
+    shop.server.get(&at(&id)).await.is(StatusCode::NOT_FOUND);
+    shop.server.delete(&at(&id)).await.is(StatusCode::NOT_FOUND);
+    let mut conn = shop.server.database().superuser().await;
+    let left: i64 =
+        sqlx::query_scalar("SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM backtest_messages)")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_backtest_is_refused_as_saving_its_draft_would_be() {
+    let shop = Shop::without_backtests().await;
+    for (body, field) in [
+        (json!({"intent_id": shop.intent}), "last"),
+        (json!({"intent_id": shop.intent, "last": 0}), "last"),
+        (json!({"intent_id": shop.intent, "last": 1_001}), "last"),
+        (json!({"last": 5}), "intent"),
+        (json!({"intent": {"name": ""}, "last": 5}), "intent.name"),
+        (json!({"intent_id": shop.intent, "last": 5, "colour": 1}), "colour"),
+        (
+            json!({"intent_id": shop.intent, "last": 5, "validation_rules": [{"field_name": "subject", "rule_type": "exists", "datasource_id": shop.source, "conditions": {"query": "DELETE FROM data"}}]}),
+            "validation_rules[0].conditions.query",
+        ),
+    ] {
+        let answer = shop.server.post(PATH, &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.fields(), [field], "{body}");
+    }
+    shop.server.post(PATH, &json!({"intent_id": 999, "last": 5})).await.is(StatusCode::NOT_FOUND);
+    let taken = shop.server.post(PATH, &json!({"intent": orders(), "last": 5})).await;
+    taken.problem(StatusCode::CONFLICT, "Intent 'Orders' already exists");
+    let id = shop.start(json!({"intent_id": shop.intent, "last": 5})).await;
+    let bad = shop.server.get(&format!("/api/backtests/{id}/changes?tenant_id=acme&outcome=other")).await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["outcome"]);
+    let draft = json!({"intent_id": shop.intent, "last": 5});
+    for (role, method, path, status) in [
+        (Role::Operator, Method::POST, PATH.to_owned(), StatusCode::FORBIDDEN),
+        (Role::Operator, Method::DELETE, at(&id), StatusCode::FORBIDDEN),
+        (Role::Viewer, Method::GET, PATH.to_owned(), StatusCode::OK),
+        (Role::Viewer, Method::GET, at(&id), StatusCode::OK),
+        (Role::Editor, Method::POST, PATH.to_owned(), StatusCode::ACCEPTED),
+        (Role::Editor, Method::DELETE, at(&id), StatusCode::NO_CONTENT),
+    ] {
+        let key = shop.server.key_of("acme", role).await;
+        let request = shop.server.request(method.clone(), &path, Some(&key)).json(&draft);
+        assert_eq!(Answer::of(request.send().await.unwrap()).await.status, status, "{role} {method} {path}");
+    }
+}
+
+/// What the workers see across tenants names a backtest, and holds nothing of it.
+#[tokio::test]
+async fn a_worker_sees_that_there_is_work_and_nothing_of_it() {
+    let shop = Shop::without_backtests().await;
+    shop.decide("bob@x.example", "order 1").await;
+    shop.start(json!({"intent_id": shop.intent, "last": 10})).await;
+    let mut tx = shop.server.app.database.worker().await.unwrap();
+    for (table, rows) in [("jobs", 1_i64), ("backtests", 0), ("backtest_messages", 0), ("intent_versions", 0)]
+    {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let seen: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(tx.conn()).await.unwrap();
+        assert_eq!(seen, rows, "{table}");
+    }
+}
