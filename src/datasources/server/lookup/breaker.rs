@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::LookupError;
+use super::{Cause, LookupError};
 use crate::{
     datasources::server::connection::Connection,
     shared::{ConfigId, TenantId},
@@ -53,11 +53,14 @@ impl Breakers {
         {
             let left = until.saturating_duration_since(Instant::now());
             if breaker.probing || !left.is_zero() {
-                return Err(LookupError::transient(format!(
-                    "it was not asked, since it failed {} times in a row; it is tried again in {} s",
-                    breaker.failures,
-                    left.as_secs().max(1)
-                )));
+                return Err(LookupError::new(
+                    Cause::Paused,
+                    format!(
+                        "it was not asked, since it failed {} times in a row; it is tried again in {} s",
+                        breaker.failures,
+                        left.as_secs().max(1)
+                    ),
+                ));
             }
             breaker.probing = true;
             is_probe = true;
@@ -70,7 +73,7 @@ impl Pass<'_> {
     /// Only what trying again may mend counts: a query that is refused is an answer of a datasource that works.
     pub fn leave(self, error: Option<&LookupError>) {
         let mut breakers = self.breakers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if error.is_some_and(|error| error.transient) {
+        if error.is_some_and(LookupError::transient) {
             let breaker = breakers.entry(self.key.clone()).or_default();
             breaker.failures = breaker.failures.saturating_add(1);
             if breaker.failures >= FAILURES {
@@ -112,7 +115,7 @@ mod tests {
     #[test]
     fn it_opens_after_failures_in_a_row_and_for_that_config_alone() {
         let breakers = Breakers::default();
-        let fault = LookupError::transient("down");
+        let fault = LookupError::new(Cause::Broken, "down");
         let fail = |times| {
             for _ in 0..times {
                 breakers.enter(&connection(1)).expect("closed").leave(Some(&fault));
@@ -121,17 +124,20 @@ mod tests {
         fail(FAILURES - 1);
         breakers.enter(&connection(1)).expect("closed").leave(None);
         fail(FAILURES - 1);
-        breakers.enter(&connection(1)).expect("closed").leave(Some(&LookupError::permanent("no such table")));
+        breakers
+            .enter(&connection(1))
+            .expect("closed")
+            .leave(Some(&LookupError::new(Cause::Refused, "no such table")));
         fail(FAILURES);
         let refused = breakers.enter(&connection(1)).err().expect("open");
-        assert!(refused.transient && refused.message.contains("5 times in a row"), "{refused}");
+        assert!(refused.cause == Cause::Paused && refused.message.contains("5 times in a row"), "{refused}");
         assert!(breakers.enter(&connection(2)).is_ok(), "a changed config starts afresh");
     }
 
     #[test]
     fn one_probe_at_a_time_decides() {
         let breakers = Breakers::default();
-        let fault = LookupError::transient("down");
+        let fault = LookupError::new(Cause::Broken, "down");
         for _ in 0..FAILURES {
             breakers.enter(&connection(1)).expect("closed").leave(Some(&fault));
         }
