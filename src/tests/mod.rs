@@ -7,6 +7,7 @@ mod classifier;
 mod datasources;
 mod demo;
 mod engine;
+mod faults;
 mod isolation;
 mod messages;
 mod rest;
