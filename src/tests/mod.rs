@@ -8,6 +8,7 @@ mod datasources;
 mod demo;
 mod engine;
 mod faults;
+mod fences;
 mod isolation;
 mod messages;
 mod rest;

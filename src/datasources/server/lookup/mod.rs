@@ -405,7 +405,7 @@ impl Lookups {
             }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
                 let file = self.file(&connection.tenant, path)?;
-                sqlite::ask(file.path, query, params, &self.limits).await
+                sqlite::ask(file, query, params, &self.limits).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
                 let file = self.file(&connection.tenant, &endpoint.path)?;
@@ -433,12 +433,14 @@ impl Lookups {
                 },
             )
         })?;
-        Ok(TenantFile { path: folder.join(path), handle })
+        Ok(TenantFile { path: folder.join(path), folder, handle })
     }
 }
 
 /// An open file of a tenant.
 struct TenantFile {
+    /// The tenant's folder.
+    folder: PathBuf,
     path: PathBuf,
     handle: std::fs::File,
 }

@@ -16,7 +16,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
     let unreadable = |error: calamine::XlsxError| {
         LookupError::new(Cause::File, format!("the file is no workbook: {error}"))
     };
-    check_size(&bytes)?;
+    check_size(&bytes, MAX_UNFOLDED)?;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
     let names = book.sheet_names();
     let name = match sheet {
@@ -85,20 +85,17 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
 }
 
 /// Unfolds every part once, counting: what an archive says of its sizes need not be true.
-fn check_size(bytes: &[u8]) -> Result<(), LookupError> {
+fn check_size(bytes: &[u8], most: u64) -> Result<(), LookupError> {
     let no_archive = |error| LookupError::new(Cause::File, format!("the file is no workbook: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(no_archive)?;
-    let mut left = MAX_UNFOLDED;
+    let mut left = most;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(no_archive)?;
         let copied = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(|error| {
             LookupError::new(Cause::File, format!("the file is a damaged workbook: {error}"))
         })?;
         left = left.checked_sub(copied).ok_or_else(|| {
-            LookupError::new(
-                Cause::TooLarge,
-                format!("the workbook unfolds to more than {} MiB", MAX_UNFOLDED >> 20),
-            )
+            LookupError::new(Cause::TooLarge, format!("the workbook unfolds to more than {} MiB", most >> 20))
         })?;
     }
     Ok(())
@@ -165,5 +162,18 @@ mod tests {
         let refused = parse(workbook(), Some("Orders")).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
         assert!(parse(b"PK no archive".to_vec(), None).is_err());
+    }
+
+    #[test]
+    fn an_archive_that_unfolds_too_far_is_no_workbook() {
+        let mut bomb = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["a", "b"] {
+            bomb.start_file(name, zip::write::SimpleFileOptions::default()).expect("begun");
+            std::io::Write::write_all(&mut bomb, &vec![b' '; 1 << 20]).expect("written");
+        }
+        let bomb = bomb.finish().expect("written").into_inner();
+        assert!(bomb.len() < 10_000, "it is small: {} bytes", bomb.len());
+        assert_eq!(check_size(&bomb, 2 << 20), Ok(()));
+        assert_eq!(check_size(&bomb, (2 << 20) - 1).expect_err("too much").cause, Cause::TooLarge);
     }
 }
