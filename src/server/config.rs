@@ -66,6 +66,9 @@ pub struct LookupConfig {
     pub max_rows: usize,
     /// `LOOKUP_MAX_BYTES` (1,048,576).
     pub max_bytes: usize,
+    /// `LOOKUP_CONCURRENCY_PER_CONFIG` (3): look-ups with one config at once, so that one that stalls leaves its
+    /// tenant's others a turn.
+    pub concurrency_per_config: usize,
     /// `LOOKUP_CONCURRENCY` (4): look-ups of one tenant at once.
     pub concurrency: usize,
 }
@@ -165,6 +168,7 @@ impl Config {
                 max_rows: r.number("LOOKUP_MAX_ROWS", 100),
                 max_bytes: r.number("LOOKUP_MAX_BYTES", 1_048_576),
                 concurrency: r.number("LOOKUP_CONCURRENCY", 4),
+                concurrency_per_config: r.number("LOOKUP_CONCURRENCY_PER_CONFIG", 3),
             },
             files: FileConfig {
                 max_file: r.number("FILE_MAX_BYTES", 256 << 20),
@@ -202,6 +206,9 @@ impl Config {
         }
         if config.deliveries.concurrency == 0 || config.deliveries.concurrency > 256 {
             r.fault("DELIVERY_CONCURRENCY", "must be 1 to 256".into());
+        }
+        if config.lookups.concurrency_per_config == 0 {
+            r.fault("LOOKUP_CONCURRENCY_PER_CONFIG", "must be at least 1".into());
         }
         if config.lookups.concurrency == 0 {
             r.fault("LOOKUP_CONCURRENCY", "must be at least 1".into());

@@ -258,14 +258,14 @@ async fn an_oauth_client_gets_one_token_and_a_new_one_when_it_is_refused() {
 }
 
 /// A MariaDB of the test's own. It goes when the test ends.
-struct MariaDb {
+pub struct MariaDb {
     process: Child,
     folder: tempfile::TempDir,
-    port: u16,
+    pub port: u16,
 }
 
 impl MariaDb {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let is_root =
@@ -307,7 +307,7 @@ impl MariaDb {
             .unwrap()
     }
 
-    fn run(&self, sql: &str) {
+    pub fn run(&self, sql: &str) {
         let output = self.client(sql);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -10,6 +10,8 @@ mod deliveries;
 mod demo;
 mod dry_runs;
 mod engine;
+mod faults;
+mod fences;
 mod isolation;
 mod messages;
 mod receivers;

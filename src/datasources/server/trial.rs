@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::{
     connection::{Connection, Endpoint},
-    lookup::{LookupError, Lookups, Request, Rows},
+    lookup::{Cause, LookupError, Lookups, Request, Rows},
     service,
 };
 use crate::{
@@ -101,22 +101,22 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
             reach(lookups.fence(), &database.host, database.port).await?;
             let query =
                 if matches!(connection.endpoint, Endpoint::Postgres(_)) { POSTGRES_ROLE } else { MYSQL_ROLE };
-            let rows = lookups.ask(connection, &sql(query)).await.map_err(by_words)?;
+            let rows = lookups.ask(connection, &sql(query)).await.map_err(at_its_step)?;
             let place = format!("{}:{}/{}", database.host, database.port, database.database);
             Ok((format!("Connected to {place} and signed in."), role_warnings(&rows)))
         }
         Endpoint::Sqlite { path } => {
             let tables = sql("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
-            let rows = lookups.ask(connection, &tables).await.map_err(by_words)?;
+            let rows = lookups.ask(connection, &tables).await.map_err(at_its_step)?;
             let names: Vec<&str> =
                 rows.rows.iter().filter_map(|row| row.first()?.as_str()).take(20).collect();
             Ok((format!("Opened {path}. Its tables: {}.", names.join(", ")), Vec::new()))
         }
         Endpoint::File(file) => {
             let count =
-                lookups.ask(connection, &sql("SELECT count(*) AS n FROM data")).await.map_err(by_words)?;
+                lookups.ask(connection, &sql("SELECT count(*) AS n FROM data")).await.map_err(at_its_step)?;
             let first =
-                lookups.ask(connection, &sql("SELECT * FROM data LIMIT 1")).await.map_err(by_words)?;
+                lookups.ask(connection, &sql("SELECT * FROM data LIMIT 1")).await.map_err(at_its_step)?;
             let n = count.rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
             Ok((
                 format!("Read {}: {n} rows. Its columns: {}.", file.path, first.columns.join(", ")),
@@ -127,7 +127,7 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
             let url = &http.base_url;
             let host = url.host_str().unwrap_or_default();
             reach(lookups.fence(), host, url.port_or_known_default().unwrap_or(443)).await?;
-            let status = lookups.probe_http(connection, http).await.map_err(by_words)?;
+            let status = lookups.probe_http(connection, http).await.map_err(at_its_step)?;
             match status {
                 401 | 403 => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
                 500..=599 => Err((TestStep::Answer, format!("{host} answered {status}"))),
@@ -154,23 +154,26 @@ async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
     }
 }
 
-/// Which step a look-up's error belongs to, by the words that we gave it.
-fn by_words(error: LookupError) -> (TestStep, String) {
-    let has = |words: &str| error.message.contains(words);
-    let step = if has("TLS") || has("certificate") {
-        TestStep::Tls
-    } else if has("credentials") {
-        TestStep::Credentials
-    } else if has("permission") {
-        TestStep::Permission
-    } else if has("no such database") || has("does not exist") {
-        TestStep::Database
-    } else if has("no sheet") {
-        TestStep::Sheet
-    } else if has("is not there") || has("cannot be opened") {
-        TestStep::File
-    } else {
-        TestStep::Answer
+/// Which step of the test a look-up's error belongs to.
+fn at_its_step(error: LookupError) -> (TestStep, String) {
+    let step = match error.cause {
+        Cause::Rule => TestStep::Config,
+        Cause::Name | Cause::Fenced => TestStep::Name,
+        Cause::Tls => TestStep::Tls,
+        Cause::Credentials => TestStep::Credentials,
+        Cause::Permission => TestStep::Permission,
+        Cause::Database => TestStep::Database,
+        Cause::File => TestStep::File,
+        Cause::Sheet => TestStep::Sheet,
+        // That something listens was seen before.
+        Cause::Broken
+        | Cause::Refused
+        | Cause::Answer
+        | Cause::TooLarge
+        | Cause::Time
+        | Cause::Busy
+        | Cause::Paused
+        | Cause::Unfit => TestStep::Answer,
     };
     (step, error.message)
 }

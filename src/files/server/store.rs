@@ -6,7 +6,10 @@ use std::{
     time::SystemTime,
 };
 
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions, OpenOptionsExt},
+};
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
 const INCOMING: &str = ".incoming-";
@@ -60,10 +63,18 @@ impl Store {
         Ok(entries)
     }
 
+    /// Opens a file, and nothing else: not a folder, a device, nor a pipe, whose opening would wait for a writer.
+    ///
     /// # Errors
-    /// `NotFound`; the disk's.
+    /// `NotFound`; `InvalidInput` where it is no file; the disk's.
     pub fn open(&self, path: &str) -> io::Result<std::fs::File> {
-        self.dir()?.open(path).map(cap_std::fs::File::into_std)
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NONBLOCK);
+        let file = self.dir()?.open_with(path, &options)?.into_std();
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        Ok(file)
     }
 
     /// # Errors

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     datasources::server::{
         connection::Connection,
-        lookup::{LookupError, Lookups, Request, Rows},
+        lookup::{Cause, LookupError, Lookups, Request, Rows},
     },
     emails::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
@@ -127,8 +127,8 @@ impl Outcome {
 
     fn error(error: LookupError, name: &str) -> Self {
         let mut outcome = Self::new(Verdict::Error, format!("{name} could not be asked: {}", error.message));
+        outcome.transient = error.transient();
         outcome.evidence.error = Some(error.message);
-        outcome.transient = error.transient;
         outcome
     }
 }
@@ -167,7 +167,9 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
     let name = ready.datasource_name.as_deref().unwrap_or("the datasource");
     let conditions = match &ready.conditions {
         Ok(conditions) => conditions,
-        Err(problem) => return Outcome::error(LookupError::permanent(problem.detail.clone()), "the rule"),
+        Err(problem) => {
+            return Outcome::error(LookupError::new(Cause::Rule, problem.detail.clone()), "the rule");
+        }
     };
     // What is compared with is rendered first: a field that is absent spares the look-up.
     let expected = match judge::expected(&ready.rule, &conditions.judgement, fields) {
@@ -193,7 +195,7 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
         }
         Err(judge::Unjudged::Message(unrenderable)) => missing(&ready.rule, unrenderable),
         Err(judge::Unjudged::Datasource(fault)) => Outcome::error(
-            LookupError::permanent(fault),
+            LookupError::new(Cause::Refused, fault),
             ready.datasource_name.as_deref().unwrap_or("the rule"),
         ),
     };
@@ -204,13 +206,13 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
     };
     let answer = match &ready.connection {
         Some(Ok(connection)) => ask(lookups, asked, connection, &request).await,
-        Some(Err(reason)) => Err(LookupError::permanent(reason.clone())),
-        None => Err(LookupError::permanent("the rule has no datasource")),
+        Some(Err(reason)) => Err(LookupError::new(Cause::Rule, reason.clone())),
+        None => Err(LookupError::new(Cause::Rule, "the rule has no datasource")),
     };
     let mut outcome = match &answer {
         Ok(rows) => judge(Some(judge::Found { request: &request, rows, place: name })),
         // The message's own value cannot be asked for, so it is not there.
-        Err(error) if error.unfit && !lookup.fields().is_empty() => missing(
+        Err(error) if error.unfit() && !lookup.fields().is_empty() => missing(
             &ready.rule,
             Unrenderable::Unfit(format!(
                 "{name} cannot be asked for {}: {}",

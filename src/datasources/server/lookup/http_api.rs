@@ -10,10 +10,13 @@ use reqwest::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::{Limits, LookupError, Request, Rows, json_path, oauth::Tokens};
+use super::{Cause, Limits, LookupError, Request, Rows, json_path, oauth::Tokens};
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
-    server::outbound::{Fence, Fenced},
+    server::{
+        error::chain,
+        outbound::{Fence, Fenced},
+    },
 };
 
 /// The one client. It resolves names through the fence.
@@ -45,16 +48,17 @@ impl HttpApi {
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
         let Request::Api { method, path, query, headers, body, status, rows } = request else {
-            return Err(LookupError::permanent("an API is asked by method and path"));
+            return Err(LookupError::new(Cause::Rule, "an API is asked by method and path"));
         };
-        let client = self.client.as_ref().map_err(|error| LookupError::permanent(error.clone()))?;
+        let client = self.client.as_ref().map_err(|error| LookupError::new(Cause::Rule, error.clone()))?;
         let url = url(&endpoint.base_url, path, query, fence)?;
         let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| LookupError::permanent(format!("'{method}' is no HTTP method")))?;
+            .map_err(|_| LookupError::new(Cause::Rule, format!("'{method}' is no HTTP method")))?;
         let mut outgoing = client.request(method, url).header("accept", "application/json");
         for (name, value) in headers {
-            let header = HeaderValue::from_str(value)
-                .map_err(|_| LookupError::unfit(format!("the header {name} cannot hold this value")))?;
+            let header = HeaderValue::from_str(value).map_err(|_| {
+                LookupError::new(Cause::Unfit, format!("the header {name} cannot hold this value"))
+            })?;
             outgoing = outgoing.header(name, header);
         }
         if let Some(body) = body {
@@ -66,7 +70,7 @@ impl HttpApi {
         if code == StatusCode::UNAUTHORIZED && matches!(connection.auth, Auth::OAuth(_)) {
             // A token can be withdrawn before its time: the next try gets a new one.
             self.tokens.forget(connection);
-            return Err(LookupError::transient("the API refused the OAuth token (401)"));
+            return Err(LookupError::new(Cause::Answer, "the API refused the OAuth token (401)"));
         }
         let is_answer = if status.is_empty() { code.is_success() } else { status.contains(&code.as_u16()) };
         if !is_answer {
@@ -81,7 +85,7 @@ impl HttpApi {
             return Ok(Rows::default());
         }
         let value: Value = serde_json::from_slice(&text)
-            .map_err(|error| LookupError::transient(format!("the answer is no JSON: {error}")))?;
+            .map_err(|error| LookupError::new(Cause::Answer, format!("the answer is no JSON: {error}")))?;
         json_path::rows(json_path::items(value, rows.as_ref()), limits.max_rows)
     }
 
@@ -92,7 +96,7 @@ impl HttpApi {
         endpoint: &HttpEndpoint,
         fence: &Fence,
     ) -> Result<u16, LookupError> {
-        let client = self.client.as_ref().map_err(|error| LookupError::permanent(error.clone()))?;
+        let client = self.client.as_ref().map_err(|error| LookupError::new(Cause::Rule, error.clone()))?;
         let url = url(&endpoint.base_url, "/", &[], fence)?;
         let outgoing = client.get(url).header("accept", "application/json");
         let outgoing = self.signed(client, outgoing, connection, fence).await?;
@@ -121,7 +125,7 @@ fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Res
     url.set_path(&format!("{root}{path}"));
     // The parser resolves dots, and drops tabs and line ends before it does.
     if !url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/')) {
-        return Err(LookupError::permanent("the path leads out of the config's base_url"));
+        return Err(LookupError::new(Cause::Fenced, "the path leads out of the config's base_url"));
     }
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
@@ -132,8 +136,9 @@ fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Res
 
 fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::RequestBuilder, LookupError> {
     let sensitive = |text: &str| {
-        let mut value = HeaderValue::from_str(text)
-            .map_err(|_| LookupError::permanent("the stored credentials cannot stand in a header"))?;
+        let mut value = HeaderValue::from_str(text).map_err(|_| {
+            LookupError::new(Cause::Credentials, "the stored credentials cannot stand in a header")
+        })?;
         value.set_sensitive(true);
         Ok::<_, LookupError>(value)
     };
@@ -146,7 +151,7 @@ fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::R
         }
         Auth::KeyHeader { header, key } => {
             let name = HeaderName::from_bytes(header.as_bytes())
-                .map_err(|_| LookupError::permanent("auth_config.header is no header name"))?;
+                .map_err(|_| LookupError::new(Cause::Credentials, "auth_config.header is no header name"))?;
             request.header(name, sensitive(key.expose_secret())?)
         }
         Auth::KeyQuery { parameter, key } => request.query(&[(parameter.as_str(), key.expose_secret())]),
@@ -170,14 +175,16 @@ async fn read(mut answer: reqwest::Response, limits: &Limits) -> Result<Vec<u8>,
 fn refused(code: StatusCode) -> LookupError {
     let words = code.canonical_reason().unwrap_or("no known status");
     match code.as_u16() {
-        401 | 403 => LookupError::permanent(format!("the credentials were refused ({code})")),
-        300..=399 => {
-            LookupError::permanent(format!("the API redirects ({code} {words}), which is not followed"))
-        }
-        408 | 425 | 429 | 500..=599 => LookupError::transient(format!("the API answered {code}")),
-        _ => LookupError::permanent(format!(
-            "the API answered {code}, which the rule's status does not list as an answer"
-        )),
+        401 | 403 => LookupError::new(Cause::Credentials, format!("the credentials were refused ({code})")),
+        300..=399 => LookupError::new(
+            Cause::Refused,
+            format!("the API redirects ({code} {words}), which is not followed"),
+        ),
+        408 | 425 | 429 | 500..=599 => LookupError::new(Cause::Answer, format!("the API answered {code}")),
+        _ => LookupError::new(
+            Cause::Refused,
+            format!("the API answered {code}, which the rule's status does not list as an answer"),
+        ),
     }
 }
 
@@ -188,8 +195,22 @@ fn describe(error: reqwest::Error) -> LookupError {
     if let Some(fenced) = Fenced::within(&error) {
         return fenced.clone().into();
     }
-    if timed_out {
-        return LookupError::transient("no answer in time");
+    if is_tls(&error) {
+        return LookupError::new(Cause::Tls, format!("TLS failed: {}", chain(&error)));
     }
-    LookupError::transient(format!("the connection failed: {}", crate::server::error::chain(&error)))
+    if timed_out {
+        return LookupError::new(Cause::Time, "no answer in time");
+    }
+    LookupError::new(Cause::Broken, format!("the connection failed: {}", chain(&error)))
+}
+
+/// Whether TLS is at fault, such as a certificate that nobody vouches for. An I/O error hides its inner one from
+/// `source`.
+fn is_tls(error: &reqwest::Error) -> bool {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source()).any(
+        |error| {
+            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        },
+    )
 }

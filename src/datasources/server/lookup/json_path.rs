@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde_json::Value;
 
-use super::{LookupError, Rows};
+use super::{Cause, LookupError, Rows};
 
 /// A path to the rows of a JSON document, such as `$.items[*]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,10 +74,10 @@ pub fn columns(items: &[Value]) -> Result<Vec<String>, LookupError> {
                         columns.insert(name.clone());
                     }
                     if columns.len() > Rows::MAX_COLUMNS {
-                        return Err(LookupError::permanent(format!(
-                            "the objects have more than {} different members",
-                            Rows::MAX_COLUMNS
-                        )));
+                        return Err(LookupError::new(
+                            Cause::TooLarge,
+                            format!("the objects have more than {} different members", Rows::MAX_COLUMNS),
+                        ));
                     }
                 }
             }

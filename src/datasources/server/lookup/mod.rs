@@ -10,18 +10,14 @@ mod pools;
 mod postgres;
 pub mod sql_check;
 mod sqlite;
+mod turns;
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::connection::{Connection, Endpoint, HttpEndpoint};
 use crate::{
@@ -212,12 +208,12 @@ fn checked(
     given: usize,
 ) -> Result<sql_check::CheckedQuery, LookupError> {
     let checked = sql_check::check(query, dialect)
-        .map_err(|fault| LookupError::permanent(format!("the query {fault}")))?;
+        .map_err(|fault| LookupError::new(Cause::Rule, format!("the query {fault}")))?;
     if checked.params != given {
-        return Err(LookupError::permanent(format!(
-            "the query takes {} parameters and the rule gives {given}",
-            checked.params
-        )));
+        return Err(LookupError::new(
+            Cause::Rule,
+            format!("the query takes {} parameters and the rule gives {given}", checked.params),
+        ));
     }
     Ok(checked)
 }
@@ -228,22 +224,68 @@ fn checked(
 pub struct LookupError {
     /// A sentence without secrets.
     pub message: String,
-    /// Whether trying again may help.
-    pub transient: bool,
-    /// Whether it is the message's own value that cannot be asked for, such as "abc" for a number: that is no
-    /// fault of the datasource, and so a verdict.
-    pub unfit: bool,
+    pub cause: Cause,
+}
+
+/// Where a look-up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// What is asked, or how, does not fit the datasource: the rule or the config is at fault.
+    Rule,
+    /// The host's name leads nowhere.
+    Name,
+    /// The address is out of bounds.
+    Fenced,
+    /// The connection failed or broke off.
+    Broken,
+    Tls,
+    Credentials,
+    Permission,
+    Database,
+    /// The file is not there, or is none that can be read.
+    File,
+    Sheet,
+    /// It refused what was asked.
+    Refused,
+    /// It answered that it is in trouble, or what is no answer.
+    Answer,
+    TooLarge,
+    /// It took longer than is allowed.
+    Time,
+    /// It was not asked: others had their turn.
+    Busy,
+    /// It was not asked: it failed too often (see `breaker`).
+    Paused,
+    /// The message's own value cannot be asked for, such as "abc" for a number.
+    Unfit,
 }
 
 impl LookupError {
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true, unfit: false }
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause }
     }
-    pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false, unfit: false }
+
+    /// Whether trying again may help.
+    pub fn transient(&self) -> bool {
+        match self.cause {
+            Cause::Name | Cause::Broken | Cause::Answer | Cause::Time | Cause::Busy | Cause::Paused => true,
+            Cause::Rule
+            | Cause::Fenced
+            | Cause::Tls
+            | Cause::Credentials
+            | Cause::Permission
+            | Cause::Database
+            | Cause::File
+            | Cause::Sheet
+            | Cause::Refused
+            | Cause::TooLarge
+            | Cause::Unfit => false,
+        }
     }
-    pub fn unfit(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false, unfit: true }
+
+    /// Whether it is no fault of the datasource but the message's, and so a verdict.
+    pub fn unfit(&self) -> bool {
+        self.cause == Cause::Unfit
     }
 }
 
@@ -251,8 +293,8 @@ impl LookupError {
 impl From<Fenced> for LookupError {
     fn from(fenced: Fenced) -> Self {
         match fenced {
-            Fenced::Forbidden(_) => Self::permanent(fenced.to_string()),
-            Fenced::Unresolved(_) => Self::transient(fenced.to_string()),
+            Fenced::Forbidden(_) => Self::new(Cause::Fenced, fenced.to_string()),
+            Fenced::Unresolved(_) => Self::new(Cause::Name, fenced.to_string()),
         }
     }
 }
@@ -268,7 +310,7 @@ pub struct Limits {
 
 impl Limits {
     fn too_large(&self) -> LookupError {
-        LookupError::permanent(format!("the answer is larger than {} bytes", self.max_bytes))
+        LookupError::new(Cause::TooLarge, format!("the answer is larger than {} bytes", self.max_bytes))
     }
 }
 
@@ -276,9 +318,8 @@ impl Limits {
 pub struct Lookups {
     fence: Fence,
     limits: Limits,
-    concurrency: usize,
     files_root: PathBuf,
-    gates: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    turns: turns::Turns,
     http: http_api::HttpApi,
     postgres: postgres::PostgresLookups,
     mysql: pools::Pools<sqlx::MySql>,
@@ -303,30 +344,39 @@ impl Lookups {
             files: file::Tables::default(),
             breakers: breaker::Breakers::default(),
             files_root: config.files_root(),
-            gates: Mutex::default(),
-            concurrency: lookups.concurrency,
+            turns: turns::Turns::new(lookups.concurrency, lookups.concurrency_per_config),
             fence,
             limits,
         }
     }
 
-    /// Asks. Bounded in time, rows, bytes and, per tenant, in number at once.
+    /// Asks. Bounded in time, rows, bytes and, per config and tenant, in number at once.
     ///
     /// # Errors
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
-        let pass = self.breakers.enter(connection)?;
-        // Waiting for one's own tenant's look-ups counts too: a full queue is told, not hidden.
-        let patience = self.limits.timeout + self.limits.connect_timeout;
-        let answer = match tokio::time::timeout(patience, self.ask_gated(connection, request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(LookupError::transient(format!("no answer within {} ms", patience.as_millis()))),
-        };
-        pass.leave(answer.as_ref().err());
+        let answer = self.bounded(connection, self.ask_now(connection, request)).await;
         answer.map(Rows::storable).map_err(|mut error| {
             error.message = error.message.replace('\0', "\u{fffd}");
             error
         })
+    }
+
+    /// Runs what asks a datasource, in its turn, if its breaker lets it. Waiting for a turn is bounded too, and
+    /// counts against nobody: the datasource has not been asked.
+    async fn bounded<T>(
+        &self,
+        connection: &Connection,
+        asking: impl Future<Output = Result<T, LookupError>>,
+    ) -> Result<T, LookupError> {
+        let patience = self.limits.timeout + self.limits.connect_timeout;
+        let _turn = self.turns.take(connection, patience).await?;
+        let pass = self.breakers.enter(connection)?;
+        let answer = timeout(patience, asking).await.unwrap_or_else(|_| {
+            Err(LookupError::new(Cause::Time, format!("no answer within {} ms", patience.as_millis())))
+        });
+        pass.leave(answer.as_ref().is_err_and(LookupError::transient));
+        answer
     }
 
     pub fn fence(&self) -> &Fence {
@@ -342,14 +392,10 @@ impl Lookups {
         connection: &Connection,
         endpoint: &HttpEndpoint,
     ) -> Result<u16, LookupError> {
-        let gate = self.gate(&connection.tenant);
-        let _permit = gate.acquire().await.map_err(|_| LookupError::transient("the server is stopping"))?;
-        self.http.probe(connection, endpoint, &self.fence).await
+        self.bounded(connection, self.http.probe(connection, endpoint, &self.fence)).await
     }
 
-    async fn ask_gated(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
-        let gate = self.gate(&connection.tenant);
-        let _permit = gate.acquire().await.map_err(|_| LookupError::transient("the server is stopping"))?;
+    async fn ask_now(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
         match (&connection.endpoint, request) {
             (Endpoint::Postgres(endpoint), Request::Sql { query, params }) => {
                 self.postgres.ask(connection, endpoint, query, params, &self.fence, &self.limits).await
@@ -359,7 +405,7 @@ impl Lookups {
             }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
                 let file = self.file(&connection.tenant, path)?;
-                sqlite::ask(file.path, query, params, &self.limits).await
+                sqlite::ask(file, query, params, &self.limits).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
                 let file = self.file(&connection.tenant, &endpoint.path)?;
@@ -368,32 +414,33 @@ impl Lookups {
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
                 self.http.ask(connection, endpoint, request, &self.fence, &self.limits).await
             }
-            _ => Err(LookupError::permanent(
+            _ => Err(LookupError::new(
+                Cause::Rule,
                 "the rule's conditions do not fit the datasource's connection: one is for SQL, a file or an API",
             )),
         }
-    }
-
-    fn gate(&self, tenant: &TenantId) -> Arc<Semaphore> {
-        let mut gates = self.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Arc::clone(gates.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.concurrency))))
     }
 
     /// A file beneath the tenant's own folder.
     fn file(&self, tenant: &TenantId, path: &str) -> Result<TenantFile, LookupError> {
         let folder = self.files_root.join(tenant.as_str());
         let handle = Store::new(folder.clone()).open(path).map_err(|error| {
-            LookupError::permanent(match error.kind() {
-                std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
-                _ => format!("the file {path} cannot be opened: {error}"),
-            })
+            LookupError::new(
+                Cause::File,
+                match error.kind() {
+                    std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
+                    _ => format!("the file {path} cannot be opened: {error}"),
+                },
+            )
         })?;
-        Ok(TenantFile { path: folder.join(path), handle })
+        Ok(TenantFile { path: folder.join(path), folder, handle })
     }
 }
 
 /// An open file of a tenant.
 struct TenantFile {
+    /// The tenant's folder.
+    folder: PathBuf,
     path: PathBuf,
     handle: std::fs::File,
 }

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    Bounded, Limits, LookupError, Rows, checked,
+    Bounded, Cause, Limits, LookupError, Rows, checked,
     pools::{Lease, Pools},
     sql_check::SqlDialect,
 };
@@ -124,7 +124,8 @@ async fn run(
 }
 
 fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
-    let failed = |error: sqlx::Error| LookupError::permanent(format!("a value cannot be read: {error}"));
+    let failed =
+        |error: sqlx::Error| LookupError::new(Cause::Refused, format!("a value cannot be read: {error}"));
     let raw = row.try_get_raw(i).map_err(failed)?;
     if raw.is_null() {
         return Ok(Value::Null);
@@ -175,21 +176,23 @@ pub fn describe(error: &sqlx::Error) -> LookupError {
                 .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
                 .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
             match number {
-                3024 | 1969 => LookupError::transient("the query took longer than is allowed"),
-                1205 | 1213 => LookupError::transient("the query waited too long for a lock"),
-                1040 | 1053 | 1203 | 1226 => LookupError::transient(message.to_owned()),
-                1045 | 1698 => LookupError::permanent(format!("the credentials were refused: {message}")),
-                1044 | 1142 | 1143 | 1227 | 1370 => {
-                    LookupError::permanent(format!("permission was refused: {message}"))
+                3024 | 1969 => LookupError::new(Cause::Time, "the query took longer than is allowed"),
+                1205 | 1213 => LookupError::new(Cause::Time, "the query waited too long for a lock"),
+                1040 | 1053 | 1203 | 1226 => LookupError::new(Cause::Answer, message.to_owned()),
+                1045 | 1698 => {
+                    LookupError::new(Cause::Credentials, format!("the credentials were refused: {message}"))
                 }
-                1049 => LookupError::permanent(format!("there is no such database: {message}")),
-                1792 => LookupError::permanent(format!("the query tried to write: {message}")),
-                _ => LookupError::permanent(format!("the database refused the query: {message}")),
+                1044 | 1142 | 1143 | 1227 | 1370 => {
+                    LookupError::new(Cause::Permission, format!("permission was refused: {message}"))
+                }
+                1049 => LookupError::new(Cause::Database, format!("there is no such database: {message}")),
+                1792 => LookupError::new(Cause::Refused, format!("the query tried to write: {message}")),
+                _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
             }
         }
-        sqlx::Error::PoolTimedOut => LookupError::transient("no connection could be had in time"),
-        sqlx::Error::Io(error) => LookupError::transient(format!("the connection failed: {error}")),
-        sqlx::Error::Tls(error) => LookupError::permanent(format!("TLS failed: {error}")),
-        other => LookupError::transient(chain(other)),
+        sqlx::Error::PoolTimedOut => LookupError::new(Cause::Time, "no connection could be had in time"),
+        sqlx::Error::Io(error) => LookupError::new(Cause::Broken, format!("the connection failed: {error}")),
+        sqlx::Error::Tls(error) => LookupError::new(Cause::Tls, format!("TLS failed: {error}")),
+        other => LookupError::new(Cause::Answer, chain(other)),
     }
 }

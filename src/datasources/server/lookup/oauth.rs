@@ -14,7 +14,7 @@ use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::LookupError;
+use super::{Cause, LookupError};
 use crate::{
     datasources::server::connection::{Connection, OAuthClient},
     server::{
@@ -109,19 +109,22 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
                 expires: Instant::now() + lifetime.saturating_sub(MARGIN),
             })
         }
-        Err(RequestTokenError::ServerResponse(refusal)) => Err(LookupError::permanent(format!(
-            "the token server refused the credentials: {}",
-            refusal.error()
-        ))),
+        Err(RequestTokenError::ServerResponse(refusal)) => Err(LookupError::new(
+            Cause::Credentials,
+            format!("the token server refused the credentials: {}", refusal.error()),
+        )),
         Err(RequestTokenError::Request(fault)) => Err(match Fenced::within(&fault) {
             Some(fenced) => fenced.clone().into(),
-            None => LookupError::transient(format!("the token server could not be asked: {}", chain(&fault))),
+            None => LookupError::new(
+                Cause::Broken,
+                format!("the token server could not be asked: {}", chain(&fault)),
+            ),
         }),
         // What it said is not repeated: a token may be in it.
         Err(RequestTokenError::Parse(..)) => {
-            Err(LookupError::transient("the token server's answer holds no token"))
+            Err(LookupError::new(Cause::Answer, "the token server's answer holds no token"))
         }
-        Err(RequestTokenError::Other(words)) => Err(LookupError::transient(words)),
+        Err(RequestTokenError::Other(words)) => Err(LookupError::new(Cause::Answer, words)),
     }
 }
 

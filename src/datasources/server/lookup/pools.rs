@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{Database, Pool, pool::PoolConnection};
 
-use super::LookupError;
+use super::{Cause, LookupError};
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
     server::outbound::Fence,
@@ -51,7 +51,8 @@ impl<DB: Database> Pools<DB> {
             return Ok(pool.clone());
         }
         let addresses = fence.resolve(&endpoint.host, endpoint.port).await?;
-        let address = *addresses.first().ok_or_else(|| LookupError::transient("the host has no address"))?;
+        let address =
+            *addresses.first().ok_or_else(|| LookupError::new(Cause::Name, "the host has no address"))?;
         let pool = open(address);
         self.lock().insert(key, (connection.version, pool.clone()));
         Ok(pool)

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    Limits, LookupError, Rows, checked, number,
+    Cause, Limits, LookupError, Rows, checked, number,
     pools::{Lease, Pools, Statements},
     sql_check::{self, SqlDialect},
 };
@@ -97,11 +97,10 @@ impl PostgresLookups {
         let columns: Vec<String> =
             statement.columns().iter().map(|column| column.name().to_owned()).collect();
         if columns.is_empty() || columns.len() > Rows::MAX_COLUMNS {
-            return Err(LookupError::permanent(format!(
-                "the query must have 1 to {} columns, and has {}",
-                Rows::MAX_COLUMNS,
-                columns.len()
-            )));
+            return Err(LookupError::new(
+                Cause::Refused,
+                format!("the query must have 1 to {} columns, and has {}", Rows::MAX_COLUMNS, columns.len()),
+            ));
         }
         // By place, since two columns may have one name. JSON has no exact number: numeric travels as text.
         let places: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
@@ -180,8 +179,9 @@ async fn run(
                 rows.truncated = true;
                 break;
             }
-            let object: serde_json::Map<String, Value> = serde_json::from_str(&text)
-                .map_err(|error| LookupError::permanent(format!("a row cannot be read: {error}")))?;
+            let object: serde_json::Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
+                LookupError::new(Cause::Refused, format!("a row cannot be read: {error}"))
+            })?;
             let values = object.into_iter().zip(&prepared.numeric).map(|((_, value), numeric)| match value {
                 Value::String(text) if *numeric => number(&text),
                 value => value,
@@ -206,24 +206,26 @@ fn describe(error: &sqlx::Error) -> LookupError {
             let message = database.message();
             match code.as_ref() {
                 // Only a value can be at fault here, and values are the message's (class 22, data exception).
-                "22P02" | "22003" | "22007" | "22008" | "22021" => LookupError::unfit(message.to_owned()),
-                "57014" => LookupError::transient("the query took longer than is allowed"),
-                "55P03" => LookupError::transient("the query waited too long for a lock"),
+                "22P02" | "22003" | "22007" | "22008" | "22021" => {
+                    LookupError::new(Cause::Unfit, message.to_owned())
+                }
+                "57014" => LookupError::new(Cause::Time, "the query took longer than is allowed"),
+                "55P03" => LookupError::new(Cause::Time, "the query waited too long for a lock"),
                 "28P01" | "28000" => {
-                    LookupError::permanent(format!("the credentials were refused: {message}"))
+                    LookupError::new(Cause::Credentials, format!("the credentials were refused: {message}"))
                 }
-                "42501" => LookupError::permanent(format!("permission was refused: {message}")),
-                "25006" => LookupError::permanent(format!("the query tried to write: {message}")),
-                "3D000" => LookupError::permanent(message.to_owned()),
+                "42501" => LookupError::new(Cause::Permission, format!("permission was refused: {message}")),
+                "25006" => LookupError::new(Cause::Refused, format!("the query tried to write: {message}")),
+                "3D000" => LookupError::new(Cause::Database, message.to_owned()),
                 code if ["08", "53", "57", "58", "XX", "40"].iter().any(|class| code.starts_with(class)) => {
-                    LookupError::transient(message.to_owned())
+                    LookupError::new(Cause::Answer, message.to_owned())
                 }
-                _ => LookupError::permanent(format!("the database refused the query: {message}")),
+                _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
             }
         }
-        sqlx::Error::PoolTimedOut => LookupError::transient("no connection could be had in time"),
-        sqlx::Error::Io(error) => LookupError::transient(format!("the connection failed: {error}")),
-        sqlx::Error::Tls(error) => LookupError::permanent(format!("TLS failed: {error}")),
-        other => LookupError::transient(chain(other)),
+        sqlx::Error::PoolTimedOut => LookupError::new(Cause::Time, "no connection could be had in time"),
+        sqlx::Error::Io(error) => LookupError::new(Cause::Broken, format!("the connection failed: {error}")),
+        sqlx::Error::Tls(error) => LookupError::new(Cause::Tls, format!("TLS failed: {error}")),
+        other => LookupError::new(Cause::Answer, chain(other)),
     }
 }

@@ -36,7 +36,7 @@ const MAX_LENGTH: usize = 20_000;
 /// Functions that reach beyond the data: files, other servers, other sessions, settings, sequences, text that is
 /// run as SQL, or time that is only spent. A low-privilege role forbids most; this is the second fence. A
 /// trailing `*` stands for any ending.
-const FORBIDDEN_FUNCTIONS: [&str; 50] = [
+const FORBIDDEN_FUNCTIONS: [&str; 54] = [
     // PostgreSQL
     "pg_read_*",
     "pg_ls_*",
@@ -81,6 +81,10 @@ const FORBIDDEN_FUNCTIONS: [&str; 50] = [
     "release_lock",
     "release_all_locks",
     "master_pos_wait",
+    "master_gtid_wait",
+    "wait_for_executed_gtid_set",
+    "wait_until_sql_thread_after_gtids",
+    "wsrep_sync_wait_upto_gtid",
     "source_pos_wait",
     "sys_exec",
     "sys_eval",

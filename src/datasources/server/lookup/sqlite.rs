@@ -3,10 +3,7 @@
 //!
 //! By rusqlite, on the same SQLite that sqlx would bring: sqlx has neither authorizer nor limits.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
@@ -16,20 +13,27 @@ use rusqlite::{
 };
 use serde_json::Value;
 
-use super::{Bounded, Limits, LookupError, Rows, checked, sql_check::SqlDialect};
+use super::{Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked, sql_check::SqlDialect};
 
-pub async fn ask(path: PathBuf, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+pub async fn ask(
+    file: TenantFile,
+    query: &str,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
     let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
-    tokio::task::spawn_blocking(move || run(&open(path, limits.timeout / 2)?, &query, &params, &limits))
+    tokio::task::spawn_blocking(move || run(&open(&file, limits.timeout / 2)?, &query, &params, &limits))
         .await
-        .map_err(|_| LookupError::transient("the look-up broke off"))?
+        .map_err(|_| LookupError::new(Cause::Answer, "the look-up broke off"))?
 }
 
-fn open(path: PathBuf, patience: Duration) -> Result<Connection, LookupError> {
-    // The path was opened beneath the tenant's folder a moment ago; a link that came since is not followed.
-    let path = match (path.parent().map(std::fs::canonicalize), path.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => return Err(LookupError::permanent("the file cannot be opened")),
+fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError> {
+    // The path was opened beneath the tenant's folder a moment ago; a link that came since, to a file or a folder,
+    // leads nowhere.
+    let parent = file.path.parent().map(std::fs::canonicalize);
+    let path = match (std::fs::canonicalize(&file.folder), parent, file.path.file_name()) {
+        (Ok(root), Some(Ok(folder)), Some(name)) if folder.starts_with(&root) => folder.join(name),
+        _ => return Err(LookupError::new(Cause::File, "the file cannot be opened")),
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -116,22 +120,54 @@ fn value(stored: ValueRef<'_>) -> Value {
 /// What went wrong, in words (sqlite.org/rescode.html).
 fn describe(error: &rusqlite::Error) -> LookupError {
     let rusqlite::Error::SqliteFailure(failure, message) = error else {
-        return LookupError::permanent(format!("the database refused the query: {error}"));
+        return LookupError::new(Cause::Refused, format!("the database refused the query: {error}"));
     };
     let message = message.clone().unwrap_or_else(|| error.to_string());
     match failure.code {
-        ErrorCode::OperationInterrupted => LookupError::transient("the query took longer than is allowed"),
+        ErrorCode::OperationInterrupted => {
+            LookupError::new(Cause::Time, "the query took longer than is allowed")
+        }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            LookupError::transient("the database is locked by a writer")
+            LookupError::new(Cause::Answer, "the database is locked by a writer")
         }
         ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied => {
-            LookupError::permanent(format!("the query tried to do more than read: {message}"))
+            LookupError::new(Cause::Refused, format!("the query tried to do more than read: {message}"))
         }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-            LookupError::permanent("the file is damaged, or is no SQLite database")
+            LookupError::new(Cause::File, "the file is damaged, or is no SQLite database")
         }
-        ErrorCode::CannotOpen => LookupError::permanent("the file cannot be opened"),
-        ErrorCode::TooBig => LookupError::permanent("a value is larger than is allowed"),
-        _ => LookupError::permanent(format!("the database refused the query: {message}")),
+        ErrorCode::CannotOpen => LookupError::new(Cause::File, "the file cannot be opened"),
+        ErrorCode::TooBig => LookupError::new(Cause::TooLarge, "a value is larger than is allowed"),
+        _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between the check and the opening, somebody puts a link in the place of a folder or of the file.
+    #[test]
+    fn a_link_that_came_since_leads_nowhere() {
+        let root = tempfile::tempdir().expect("folder");
+        let (acme, globex) = (root.path().join("acme"), root.path().join("globex"));
+        for folder in [&acme, &globex] {
+            std::fs::create_dir(folder).expect("folder");
+            Connection::open(folder.join("a.db"))
+                .and_then(|db| db.execute_batch("CREATE TABLE t (a)"))
+                .expect("db");
+        }
+        std::os::unix::fs::symlink(&globex, acme.join("in")).expect("link");
+        std::os::unix::fs::symlink(globex.join("a.db"), acme.join("b.db")).expect("link");
+        let opened = |path: &str| {
+            let handle = std::fs::File::open(acme.join("a.db")).expect("file");
+            let file = TenantFile { folder: acme.clone(), path: acme.join(path), handle };
+            open(&file, Duration::ZERO)
+                .and_then(|conn| conn.execute_batch("SELECT * FROM t").map_err(|e| describe(&e)))
+        };
+        assert_eq!(opened("a.db"), Ok(()));
+        for path in ["in/a.db", "b.db", "../globex/a.db"] {
+            assert_eq!(opened(path).expect_err(path).cause, Cause::File, "{path}");
+        }
     }
 }

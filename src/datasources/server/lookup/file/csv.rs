@@ -1,17 +1,21 @@
 //! Delimited text, as people and spreadsheets write it.
 
 use super::{Cell, Kind, Sheet, cut_at};
-use crate::datasources::server::lookup::{LookupError, Rows};
+use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 pub fn parse(bytes: &[u8]) -> Result<Sheet, LookupError> {
     let text = decode(bytes);
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter(&text)).flexible(true).from_reader(text.as_bytes());
-    let unreadable = |error: csv::Error| LookupError::permanent(format!("the file is no CSV: {error}"));
+    let unreadable =
+        |error: csv::Error| LookupError::new(Cause::File, format!("the file is no CSV: {error}"));
     let columns: Vec<String> =
         reader.headers().map_err(unreadable)?.iter().map(|name| name.trim().to_owned()).collect();
     if columns.len() > Rows::MAX_COLUMNS {
-        return Err(LookupError::permanent(format!("the file has more than {} columns", Rows::MAX_COLUMNS)));
+        return Err(LookupError::new(
+            Cause::TooLarge,
+            format!("the file has more than {} columns", Rows::MAX_COLUMNS),
+        ));
     }
     let records = reader.records().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     let mut kinds: Vec<Option<Kind>> = vec![None; columns.len()];

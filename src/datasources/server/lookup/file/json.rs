@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::{Cell, Kind, Sheet};
 use crate::datasources::server::lookup::{
-    LookupError,
+    Cause, LookupError,
     json_path::{self, JsonPath},
 };
 
 pub fn parse(bytes: &[u8], path: Option<&JsonPath>) -> Result<Sheet, LookupError> {
     let document: Value = serde_json::from_slice(without_mark(bytes))
-        .map_err(|error| LookupError::permanent(format!("the file is no JSON: {error}")))?;
+        .map_err(|error| LookupError::new(Cause::File, format!("the file is no JSON: {error}")))?;
     sheet(json_path::items(document, path))
 }
 
@@ -21,7 +21,7 @@ pub fn parse_lines(bytes: &[u8]) -> Result<Sheet, LookupError> {
             continue;
         }
         items.push(serde_json::from_slice(line).map_err(|error| {
-            LookupError::permanent(format!("line {} of the file is no JSON: {error}", i + 1))
+            LookupError::new(Cause::File, format!("line {} of the file is no JSON: {error}", i + 1))
         })?);
     }
     sheet(items)

@@ -17,7 +17,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
-use super::{Limits, LookupError, Request, Rows, TenantFile, sqlite};
+use super::{Cause, Limits, LookupError, Request, Rows, TenantFile, sqlite};
 use crate::datasources::server::connection::{FileEndpoint, FileFormat};
 
 /// A file is loaded whole, so it must fit: bytes.
@@ -178,7 +178,10 @@ impl Tables {
             inode: std::os::unix::fs::MetadataExt::ino(&metadata),
         };
         if stamp.length > MAX_FILE {
-            return Err(LookupError::permanent(format!("the file is larger than {} MiB", MAX_FILE >> 20)));
+            return Err(LookupError::new(
+                Cause::TooLarge,
+                format!("the file is larger than {} MiB", MAX_FILE >> 20),
+            ));
         }
         let slot = self.slot(&file, endpoint, stamp.length);
         let (loading, endpoint, request, limits) =
@@ -194,14 +197,14 @@ impl Tables {
                 }
                 match table.as_mut() {
                     Some(table) => table.ask(&request, &limits),
-                    None => Err(LookupError::transient("the file is being loaded")),
+                    None => Err(LookupError::new(Cause::Busy, "the file is being loaded")),
                 }
             })
             .await
         });
         match asked.await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(LookupError::transient("the file's loading broke off")),
+            Ok(Err(_)) | Err(_) => Err(LookupError::new(Cause::Answer, "the file's loading broke off")),
         }
     }
 
@@ -232,7 +235,7 @@ impl Table {
         match request {
             Request::Match { columns } => self.find(columns, limits),
             Request::Sql { query, params } => sqlite::run(&self.conn, query, params, limits),
-            Request::Api { .. } => Err(LookupError::permanent("a file is not asked by HTTP")),
+            Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
         }
     }
 
@@ -241,10 +244,10 @@ impl Table {
         let mut params = Vec::new();
         for (name, value) in wanted {
             let column = self.columns.iter().find(|column| *column == name).ok_or_else(|| {
-                LookupError::permanent(format!(
-                    "the file has no column {name}; it has {}",
-                    self.columns.join(", ")
-                ))
+                LookupError::new(
+                    Cause::Refused,
+                    format!("the file has no column {name}; it has {}", self.columns.join(", ")),
+                )
             })?;
             if self.indexed.insert(column.clone()) {
                 let index = format!(
@@ -268,11 +271,11 @@ fn quoted(name: &str) -> String {
 }
 
 fn internal(error: &rusqlite::Error) -> LookupError {
-    LookupError::permanent(format!("the file cannot be loaded: {error}"))
+    LookupError::new(Cause::File, format!("the file cannot be loaded: {error}"))
 }
 
 fn unreadable(error: std::io::Error) -> LookupError {
-    LookupError::permanent(format!("the file cannot be read: {error}"))
+    LookupError::new(Cause::File, format!("the file cannot be read: {error}"))
 }
 
 /// The largest offset within `max` bytes at which a character begins.
@@ -312,11 +315,11 @@ fn load(mut file: TenantFile, endpoint: &FileEndpoint, stamp: Stamp) -> Result<T
 
 fn check_columns(columns: &[String]) -> Result<(), LookupError> {
     if columns.is_empty() || columns.iter().any(String::is_empty) {
-        return Err(LookupError::permanent("the file's first line must name every column"));
+        return Err(LookupError::new(Cause::File, "the file's first line must name every column"));
     }
     let mut seen = HashSet::new();
     match columns.iter().find(|column| !seen.insert(column.to_lowercase())) {
-        Some(twice) => Err(LookupError::permanent(format!("the file names the column {twice} twice"))),
+        Some(twice) => Err(LookupError::new(Cause::File, format!("the file names the column {twice} twice"))),
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use calamine::{DataRef, Reader, Xlsx};
 
 use super::{Cell, Kind, Sheet};
-use crate::datasources::server::lookup::{LookupError, Rows};
+use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A workbook is a ZIP archive, whose parts must not unfold to more than this: bytes.
 const MAX_UNFOLDED: u64 = 1 << 30;
@@ -13,15 +13,22 @@ const MAX_UNFOLDED: u64 = 1 << 30;
 const MAX_ROWS: usize = 1_048_576;
 
 pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> {
-    let unreadable =
-        |error: calamine::XlsxError| LookupError::permanent(format!("the file is no workbook: {error}"));
-    check_size(&bytes)?;
+    let unreadable = |error: calamine::XlsxError| {
+        LookupError::new(Cause::File, format!("the file is no workbook: {error}"))
+    };
+    check_size(&bytes, MAX_UNFOLDED)?;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
     let names = book.sheet_names();
     let name = match sheet {
-        None => names.first().cloned().ok_or_else(|| LookupError::permanent("the workbook has no sheet"))?,
+        None => names
+            .first()
+            .cloned()
+            .ok_or_else(|| LookupError::new(Cause::Sheet, "the workbook has no sheet"))?,
         Some(wanted) => names.iter().find(|name| name.as_str() == wanted).cloned().ok_or_else(|| {
-            LookupError::permanent(format!("the workbook has no sheet {wanted}; it has {}", names.join(", ")))
+            LookupError::new(
+                Cause::Sheet,
+                format!("the workbook has no sheet {wanted}; it has {}", names.join(", ")),
+            )
         })?,
     };
     // Cell by cell: a range in memory would be as large as its two farthest cells make it.
@@ -45,10 +52,10 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
         let Some(i) = column.checked_sub(first_column).map(|i| i as usize) else { continue };
         if row == header_row {
             if i >= Rows::MAX_COLUMNS {
-                return Err(LookupError::permanent(format!(
-                    "the sheet has more than {} columns",
-                    Rows::MAX_COLUMNS
-                )));
+                return Err(LookupError::new(
+                    Cause::TooLarge,
+                    format!("the sheet has more than {} columns", Rows::MAX_COLUMNS),
+                ));
             }
             columns.resize(i + 1, String::new());
             columns[i] = cell.into_text().trim().to_owned();
@@ -59,7 +66,10 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
         let Some(kind) = kinds.get_mut(i) else { continue };
         if row_number != Some(row) {
             if rows.len() == MAX_ROWS {
-                return Err(LookupError::permanent(format!("the sheet has more than {MAX_ROWS} rows")));
+                return Err(LookupError::new(
+                    Cause::TooLarge,
+                    format!("the sheet has more than {MAX_ROWS} rows"),
+                ));
             }
             row_number = Some(row);
             rows.push(vec![Cell::Null; columns.len()]);
@@ -75,16 +85,17 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
 }
 
 /// Unfolds every part once, counting: what an archive says of its sizes need not be true.
-fn check_size(bytes: &[u8]) -> Result<(), LookupError> {
-    let no_archive = |error| LookupError::permanent(format!("the file is no workbook: {error}"));
+fn check_size(bytes: &[u8], most: u64) -> Result<(), LookupError> {
+    let no_archive = |error| LookupError::new(Cause::File, format!("the file is no workbook: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(no_archive)?;
-    let mut left = MAX_UNFOLDED;
+    let mut left = most;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(no_archive)?;
-        let copied = std::io::copy(&mut part.take(left + 1), &mut std::io::sink())
-            .map_err(|error| LookupError::permanent(format!("the file is a damaged workbook: {error}")))?;
+        let copied = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(|error| {
+            LookupError::new(Cause::File, format!("the file is a damaged workbook: {error}"))
+        })?;
         left = left.checked_sub(copied).ok_or_else(|| {
-            LookupError::permanent(format!("the workbook unfolds to more than {} MiB", MAX_UNFOLDED >> 20))
+            LookupError::new(Cause::TooLarge, format!("the workbook unfolds to more than {} MiB", most >> 20))
         })?;
     }
     Ok(())
@@ -151,5 +162,18 @@ mod tests {
         let refused = parse(workbook(), Some("Orders")).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
         assert!(parse(b"PK no archive".to_vec(), None).is_err());
+    }
+
+    #[test]
+    fn an_archive_that_unfolds_too_far_is_no_workbook() {
+        let mut bomb = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["a", "b"] {
+            bomb.start_file(name, zip::write::SimpleFileOptions::default()).expect("begun");
+            std::io::Write::write_all(&mut bomb, &vec![b' '; 1 << 20]).expect("written");
+        }
+        let bomb = bomb.finish().expect("written").into_inner();
+        assert!(bomb.len() < 10_000, "it is small: {} bytes", bomb.len());
+        assert_eq!(check_size(&bomb, 2 << 20), Ok(()));
+        assert_eq!(check_size(&bomb, (2 << 20) - 1).expect_err("too much").cause, Cause::TooLarge);
     }
 }
