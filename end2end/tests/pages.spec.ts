@@ -21,6 +21,7 @@ const PAGES: Record<string, (request: APIRequestContext) => string | Promise<str
   datasources: () => '/t/acme_corp/datasources',
   configs: () => '/t/acme_corp/configs',
   files: () => '/t/acme_corp/files',
+  try: async (request) => `/t/acme_corp/try?intent=${await only(request, 'intents', 'q=Order+enquiry', 'intent_id')}`,
   'not-found': () => '/t/acme_corp/messages/nonsense',
   'no-such-page': () => '/no/such/page',
 };

@@ -65,8 +65,7 @@ pub async fn try_message(
     email: String,
     intent: String,
     draft: String,
-    // A box that is not ticked is not sent.
-    #[server(default)] requested: bool,
+    requested: bool,
 ) -> Result<DryRun, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let run = async {

@@ -121,7 +121,7 @@ fn FileRow(tenant_id: TenantId, file: TenantFile, delete: ServerAction<DeleteFil
         view! { <code>{file.used_by.join(", ")}</code> }.into_any()
     };
     // What a config leads to stays: the server refuses it too.
-    let removal = file.used_by.is_empty().then(|| {
+    let removal = if file.used_by.is_empty() {
         let path = file.path.clone();
         view! {
             <details class="details">
@@ -140,7 +140,10 @@ fn FileRow(tenant_id: TenantId, file: TenantFile, delete: ServerAction<DeleteFil
                 </ActionForm>
             </details>
         }
-    });
+        .into_any()
+    } else {
+        view! { <span class="hint">"in use"</span> }.into_any()
+    };
     view! {
         <tr role="row" data-testid="file">
             <Cell label="File">

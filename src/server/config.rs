@@ -25,7 +25,7 @@ pub struct Config {
     /// `DATABASE_POOL_MIN` (5) and `DATABASE_POOL_MAX` (15): connections kept, and at most.
     pub pool_min: u32,
     pub pool_max: u32,
-    /// `DATABASE_POOL_CHECK` (true): whether a connection is checked before use.
+    /// `DATABASE_POOL_CHECK` (true): whether a connection that rested is checked before use.
     pub pool_check: bool,
     /// `DATA_DIR` (`./data`): the private database, uploaded files, a generated key.
     pub data_dir: PathBuf,

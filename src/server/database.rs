@@ -20,6 +20,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// The role that the server works as. It owns no table and cannot pass by row-level security.
 pub const APP_ROLE: &str = "flowengine_app";
 
+/// A connection that has rested for longer is checked before it is used.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Queues that are listened to, at most.
 const LISTENERS: u32 = 4;
 
@@ -101,10 +104,20 @@ impl Database {
     /// # Errors
     /// `DatabaseError`, in words for an administrator.
     pub async fn connect(url: &SecretString, config: &Config) -> Result<Self, DatabaseError> {
+        let check = config.pool_check;
         let pool = PgPoolOptions::new()
             .min_connections(config.pool_min)
             .max_connections(config.pool_max)
-            .test_before_acquire(config.pool_check)
+            .test_before_acquire(false)
+            // The check costs a round trip; what was in use a moment ago was checked when it was given back.
+            .before_acquire(move |conn, connection| {
+                Box::pin(async move {
+                    if check && connection.idle_for > FRESH {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .acquire_timeout(Duration::from_secs(5))
             .after_connect(|conn, _| {
                 Box::pin(async move {

@@ -72,7 +72,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         let (path, method) = function;
         let request =
             server.request(method, path, None).header("content-type", "application/x-www-form-urlencoded");
-        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
+        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text);
     }
     assert!(leptos::server_fn::axum::server_fn_paths().count() >= 10);

@@ -253,6 +253,13 @@ async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
         let delivery = &email["deliveries"][0];
         assert_eq!((delivery["attempts"].as_i64(), delivery["last_status"].as_i64()), (Some(1), Some(code)));
         assert_eq!(delivery["note"], note);
+        // Run again, it is sent anew; then the old one is not to be sent beside it.
+        let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+        server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+        settled(&server, &id, &["failed", "failed"]).await;
+        retry(delivery)
+            .await
+            .problem(StatusCode::CONFLICT, "There is a newer delivery of this route for the message");
         // Out of date, it is not sent again by hand either.
         let decide = format!("/api/emails/{id}/decision?tenant_id=acme");
         server.post(&decide, &json!({"decision": "rejected"})).await.is(StatusCode::OK);

@@ -76,6 +76,7 @@ pub struct Outcome<'a> {
 /// What stands of a route's last delivery for a message.
 #[derive(sqlx::FromRow)]
 pub struct Last {
+    pub delivery_id: DeliveryId,
     pub route_id: RouteId,
     pub decision: Decision,
     pub intent_name: Option<String>,
@@ -123,7 +124,7 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT DISTINCT ON (route_id) route_id, decision, intent_name, status, note, destination FROM deliveries \
+        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_name, status, note, destination FROM deliveries \
          WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL ORDER BY route_id, delivery_id DESC",
     )
     .bind(tenant.as_str())

@@ -5,7 +5,7 @@ use crate::{
     auth::server::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
     emails::server::repository as emails,
-    server::{Result, TenantContext, error::OnConstraint, queue},
+    server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
     shared::{DeliveryId, Problem},
 };
 
@@ -35,37 +35,49 @@ pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> 
 /// Sends a delivery that was given up once more, with all its tries.
 ///
 /// # Errors
-/// 403, 404; 400 where it was not given up, its route is gone, or the message was decided otherwise
-/// since; 409 where the route has another one under way for
-/// the message.
+/// 403, 404; 400 where it was not given up, its route is gone, or the message was decided otherwise since; 409 where
+/// the route has a newer one for the message.
 pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    // Whoever decides holds the message too: until this is done, its outcome and deliveries stay what they are.
+    emails::lock(&mut tx, row.email_id).await?;
+    check_retry(&mut tx, &row).await?;
+    queue::enqueue(&mut tx, &[id]).await?;
+    let revived = repository::revive(&mut tx, id).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
+    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if !revived {
+        let why = format!("Only a failed delivery can be sent again; this one is {}", row.status);
+        return Err(Problem::business_rule(why).into());
+    }
+    let delivery = row.into_delivery(&tx);
+    tx.commit().await?;
+    ctx.app.delivery_bell.notify_one();
+    Ok(delivery)
+}
+
+/// Whether it is still to be sent at all.
+async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     let refuse = |why: String| Err(Problem::business_rule(why).into());
     if row.route_id.is_none() {
         return refuse(format!("The route '{}' was deleted, so this cannot be sent again", row.route_name));
     }
-    let standing = emails::standing(&mut tx, row.email_id).await?;
+    let standing = emails::standing(tx, row.email_id).await?;
     let is_outdated = standing.is_none_or(|standing| {
         standing.decision != Some(row.decision) || standing.intent_name != row.intent_name
     });
     if is_outdated {
         return refuse("The message was decided otherwise since, so this is out of date".into());
     }
-    queue::enqueue(&mut tx, &[id]).await?;
-    let revived =
-        repository::revive(&mut tx, id).await.on_constraint("uq_eivs_deliveries_pending", || {
-            Problem::new(409, "A newer delivery of this route is under way for the message")
-        })?;
-    if !revived {
-        return refuse(format!("Only a failed delivery can be sent again; this one is {}", row.status));
-    }
-    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    let delivery = row.into_delivery(&tx);
-    tx.commit().await?;
-    ctx.app.delivery_bell.notify_one();
-    Ok(delivery)
+    let last = repository::last_of_each(tx, row.email_id).await?;
+    let is_last =
+        |last: &repository::Last| Some(last.route_id) != row.route_id || last.delivery_id == row.delivery_id;
+    if last.iter().all(is_last) { Ok(()) } else { Err(newer().into()) }
+}
+
+fn newer() -> Problem {
+    Problem::new(409, "There is a newer delivery of this route for the message")
 }
 
 fn not_found(id: DeliveryId) -> Problem {

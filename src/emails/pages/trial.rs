@@ -122,9 +122,12 @@ fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> im
                         {draft}
                     </textarea>
                 </label>
-                <label class="check">
-                    <input type="checkbox" name="requested" value="true"/>
-                    <span>"Give it this intent, whatever its conditions say"</span>
+                <label class="field">
+                    <span class="field__label">"The message gets this intent"</span>
+                    <select name="requested">
+                        <option value="false">"if its conditions hold"</option>
+                        <option value="true">"whatever its conditions say"</option>
+                    </select>
                 </label>
             </details>
             <button

@@ -431,6 +431,17 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     Ok(standing)
 }
 
+/// Keeps others from deciding the message until the transaction ends.
+pub async fn lock(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("SELECT FROM emails WHERE tenant_id = $1 AND email_id = $2 FOR NO KEY UPDATE")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Standing>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(

@@ -1,0 +1,40 @@
+// What a decision led to: a delivery that failed says why, and is sent again by a person.
+import { expect, hydrated, test } from './fixtures';
+
+const RAW = 'From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: A question\r\n\r\nHello\r\n';
+
+test('a delivery that failed is shown and sent again', async ({ page, request, baseURL }, { project }) => {
+  const tenant = `deliveries_${project.name}`;
+  const made = await request.post('/api/tenants', { data: { tenant_id: tenant, name: `Deliveries ${project.name}` } });
+  expect(made.status()).toBe(201);
+  try {
+    // This address takes no webhook: it refuses for good.
+    const route = { name: 'Tell the ERP', kind: 'webhook', decisions: ['review'], settings: { url: `${baseURL}/healthz` } };
+    expect((await request.post(`/api/routes?tenant_id=${tenant}`, { data: route })).status()).toBe(201);
+    const label = { name: 'Mark it', kind: 'label', decisions: ['review'], settings: { label: 'look at me' } };
+    expect((await request.post(`/api/routes?tenant_id=${tenant}`, { data: label })).status()).toBe(201);
+    const answer = await request.post(`/api/emails?tenant_id=${tenant}`, {
+      data: RAW,
+      headers: { 'Content-Type': 'message/rfc822' },
+    });
+    expect(answer.status()).toBe(202);
+    const { email_id } = await answer.json();
+
+    await page.goto(`/t/${tenant}/messages/${email_id}`);
+    await hydrated(page);
+    const failed = page.locator('[data-testid=delivery][data-status=failed]');
+    await expect(failed, 'the page shows it without a reload').toContainText('The receiver refused it: 405');
+    await expect(failed).toContainText('tried once');
+    await expect(page.locator('[data-testid=delivery][data-status=delivered]')).toContainText('look at me');
+    await page.screenshot({ path: `test-results/screens/${project.name}-message-deliveries.png`, fullPage: true });
+    await failed.getByTestId('retry-delivery').click();
+    await expect(failed).toContainText('tried 2 times');
+
+    await page.getByTestId('labels').getByRole('link', { name: 'look at me' }).click();
+    await expect(page).toHaveURL(/label=look%20at%20me/);
+    await expect(page.getByTestId('label-filter')).toContainText('look at me');
+    await expect(page.getByTestId('message-row')).toHaveCount(1);
+  } finally {
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
