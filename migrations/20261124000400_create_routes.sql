@@ -49,6 +49,8 @@ CREATE TABLE deliveries (
     run          integer NOT NULL,
     -- The outcome that it is for.
     decision     text NOT NULL CHECK (decision IN ('accepted', 'rejected', 'review')),
+    -- Without a foreign key: it outlives its intent.
+    intent_id    bigint,
     intent_name  text,
     route_id     bigint,
     route_name   text NOT NULL,
@@ -77,7 +79,9 @@ CREATE UNIQUE INDEX uq_eivs_deliveries_pending ON deliveries (tenant_id, email_i
 CREATE INDEX ix_eivs_deliveries_email ON deliveries (tenant_id, email_id, delivery_id);
 CREATE INDEX ix_eivs_deliveries_status ON deliveries (tenant_id, status, delivery_id DESC);
 CREATE INDEX ix_eivs_deliveries_route ON deliveries (tenant_id, route_id, delivery_id DESC);
-CREATE INDEX ix_eivs_deliveries_replies ON deliveries (tenant_id, destination, created_at) WHERE kind = 'reply';
+-- Whom replies went to, what stands after a + aside: it is the same mailbox.
+CREATE INDEX ix_eivs_deliveries_replies ON deliveries
+    (tenant_id, regexp_replace(lower(destination), '\+[^@]*@', '@'), created_at) WHERE kind = 'reply';
 
 ALTER TABLE jobs ADD CONSTRAINT fk_eivs_jobs_delivery FOREIGN KEY (tenant_id, delivery_id)
     REFERENCES deliveries (tenant_id, delivery_id) ON DELETE CASCADE;

@@ -21,7 +21,7 @@ wire_enum!(
 /// What is done when a message is decided.
 ///
 /// `settings` by kind: webhook `{"url", "headers"}` · forward `{"to": [address], "subject", "note"}` · reply
-/// `{"subject", "body", "from_name"}` · label `{"label"}`. Subjects, notes, bodies and labels are templates.
+/// `{"subject", "body", "from_name", "reply_to"}` · label `{"label"}`. Subjects, notes, bodies and labels are templates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
     pub route_id: RouteId,

@@ -101,6 +101,9 @@ pub struct ValidationRule {
     pub updated_at: DateTime<Utc>,
 }
 
+/// An intent has at most this many rules: each costs a look-up, and every version keeps them all.
+pub const MAX_RULES: usize = 200;
+
 /// The body of `POST` and `PUT` for rules. Within `with-rules` it has no `intent_id`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -74,6 +74,10 @@ impl<K: Eq + Hash + Clone> Pass<'_, K> {
             return;
         }
         let breaker = breakers.entry(self.key.clone()).or_default();
+        // Those that were under way when it opened say nothing new.
+        if breaker.open_until.is_some() && !self.is_probe {
+            return;
+        }
         breaker.failures = breaker.failures.saturating_add(1);
         if breaker.failures >= FAILURES {
             let doublings = (breaker.failures - FAILURES).min(10);
@@ -113,6 +117,15 @@ mod tests {
         assert_eq!(open.failures, FAILURES);
         assert!(open.left <= PAUSE && open.left > PAUSE / 2, "{open:?}");
         assert!(breakers.enter(2).is_ok());
+    }
+
+    #[test]
+    fn what_was_under_way_when_it_opened_does_not_lengthen_the_pause() {
+        let breakers = Breakers::default();
+        let under_way: Vec<_> = (0..20).map(|_| breakers.enter(1).expect("closed")).collect();
+        under_way.into_iter().for_each(|pass| pass.leave(true));
+        let open = breakers.enter(1).err().expect("open");
+        assert!(open.failures == FAILURES && open.left <= PAUSE, "{open:?}");
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct Config {
     /// asked, and the wait after the first, doubled each time.
     pub job_max_attempts: i32,
     pub job_retry_base: Duration,
+    /// `JOB_PATIENCE_MS` (600,000): how long a message may wait for a datasource that is not asked, because it keeps
+    /// failing or is busy, before that counts as a try.
+    pub job_patience: Duration,
     pub lookups: LookupConfig,
     pub files: FileConfig,
     pub deliveries: DeliveryConfig,
@@ -161,6 +164,7 @@ impl Config {
             workers: r.number("WORKERS", 16),
             job_max_attempts: r.number("JOB_MAX_ATTEMPTS", 5),
             job_retry_base: Duration::from_millis(r.number("JOB_RETRY_BASE_MS", 2_000)),
+            job_patience: Duration::from_millis(r.number("JOB_PATIENCE_MS", 600_000)),
             lookups: LookupConfig {
                 allow_networks: r.networks("LOOKUP_ALLOW_NETWORKS", default_networks),
                 connect_timeout: Duration::from_millis(r.number("LOOKUP_CONNECT_TIMEOUT_MS", 2_000)),

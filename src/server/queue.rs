@@ -72,6 +72,8 @@ pub struct Job<S> {
     pub subject: S,
     /// How often it was claimed, this time included.
     pub attempts: i32,
+    /// Since it was written, or began afresh.
+    pub age: Duration,
     /// The lease: whoever has another one in the row has the job.
     pub token: Uuid,
 }
@@ -83,7 +85,7 @@ pub async fn enqueue<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Res
     sqlx::query(
         "INSERT INTO jobs (tenant_id, kind, subject) SELECT $1, $2, unnest($3::uuid[]) \
          ON CONFLICT ON CONSTRAINT uq_eivs_jobs_tenant_subject DO UPDATE SET run_at = now(), attempts = 0, \
-         lock_token = NULL, locked_until = NULL, last_error = NULL",
+         created_at = now(), lock_token = NULL, locked_until = NULL, last_error = NULL",
     )
     .bind(tenant.as_str())
     .bind(S::KIND)
@@ -103,7 +105,7 @@ pub async fn claim_next<S: Subject>(
     full: &[String],
 ) -> sqlx::Result<Option<Job<S>>> {
     let token = Uuid::new_v4();
-    let row: Option<(String, i64, Uuid, i32)> = sqlx::query_as(
+    let row: Option<(String, i64, Uuid, i32, f64)> = sqlx::query_as(
         "UPDATE jobs SET lock_token = $2, locked_until = now() + make_interval(secs => $3), \
          attempts = attempts + 1 \
          WHERE (tenant_id, job_id) = ( \
@@ -112,7 +114,7 @@ pub async fn claim_next<S: Subject>(
              AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
              ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED) due \
            WHERE t.tenant_id > $1 AND t.tenant_id <> ALL ($4) ORDER BY t.tenant_id LIMIT 1) \
-         RETURNING tenant_id, job_id, subject, attempts",
+         RETURNING tenant_id, job_id, subject, attempts, extract(epoch FROM now() - created_at)::float8",
     )
     .bind(after)
     .bind(token)
@@ -121,9 +123,9 @@ pub async fn claim_next<S: Subject>(
     .bind(S::KIND)
     .fetch_optional(tx.conn())
     .await?;
-    row.map(|(tenant, job_id, subject, attempts)| {
+    row.map(|(tenant, job_id, subject, attempts, age)| {
         let tenant = tenant.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(Job { tenant, job_id, subject: S::from_uuid(subject), attempts, token })
+        Ok(Job { tenant, job_id, subject: S::from_uuid(subject), attempts, age: seconds(age), token })
     })
     .transpose()
 }
@@ -132,12 +134,12 @@ pub async fn claim_next<S: Subject>(
 pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result<Option<Job<S>>> {
     let tenant = tx.tenant().clone();
     let token = Uuid::new_v4();
-    let row: Option<(i64, i32)> = sqlx::query_as(
+    let row: Option<(i64, i32, f64)> = sqlx::query_as(
         "UPDATE jobs SET lock_token = $4, locked_until = now() + make_interval(secs => $5), \
          attempts = attempts + 1 WHERE (tenant_id, job_id) = ( \
            SELECT tenant_id, job_id FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = $3 \
            AND (locked_until IS NULL OR locked_until < now()) FOR UPDATE SKIP LOCKED) \
-         RETURNING job_id, attempts",
+         RETURNING job_id, attempts, extract(epoch FROM now() - created_at)::float8",
     )
     .bind(tenant.as_str())
     .bind(S::KIND)
@@ -146,7 +148,11 @@ pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result
     .bind(LEASE.as_secs_f64())
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|(job_id, attempts)| Job { tenant, job_id, subject, attempts, token }))
+    Ok(row.map(|(job_id, attempts, age)| Job { tenant, job_id, subject, attempts, age: seconds(age), token }))
+}
+
+fn seconds(age: f64) -> Duration {
+    Duration::try_from_secs_f64(age).unwrap_or_default()
 }
 
 /// A sign of life. `false` where the job is no longer this worker's.

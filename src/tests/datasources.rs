@@ -134,8 +134,7 @@ async fn files_are_kept_replaced_looked_up_and_kept_while_they_are_used() {
     // As a browser's form sends it: a program gets the file, a person the page that says what came of it.
     let form = async |key: &str, name: &str, accept: &str, content: &str| {
         let body = format!(
-            "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n\
-             --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--b--\r\n"
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--b--\r\n"
         );
         let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(key));
         let request =

@@ -470,6 +470,78 @@ async fn labels_follow_the_decision_and_narrow_the_list() {
     assert_eq!(email["labels"], json!([]));
 }
 
+/// Done once for an outcome, whatever else is changed meanwhile.
+#[tokio::test]
+async fn a_new_name_sends_nothing_again_and_a_correction_holds_for_a_decision() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let orders = intent(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    for (name, of) in [("orders", orders), ("other", other)] {
+        let url = format!("{}/{name}", receiver.base);
+        route(&server, json!({"name": name, "intent_id": of, "kind": "webhook", "decisions": ["accepted"], "settings": {"url": url}})).await;
+    }
+    let id = server.receive("acme", message("a@x.example", "order 7", "x")).await;
+    let email = settled(&server, &id, &["delivered"]).await;
+    let mut renamed = server.get(&format!("/api/intents/{orders}?tenant_id=acme")).await.body;
+    renamed["name"] = "Purchases".into();
+    server.put(&format!("/api/intents/{orders}?tenant_id=acme"), &renamed).await.is(StatusCode::OK);
+    let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+    let again = eventually("it is run again", async || {
+        let found = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+        (found["status"] == "done" && found["run"] == 2).then_some(found)
+    })
+    .await;
+    assert_eq!((&again["intent"]["name"], &again["deliveries"]), (&json!("Purchases"), &email["deliveries"]));
+    // Corrected and decided before it was run again: the routes are those of the right intent.
+    let idle = TestServer::start_idle(&[]).await;
+    idle.tenant("acme").await;
+    let orders = intent(&idle).await;
+    let other = idle.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    for (name, of) in [("orders", orders), ("other", other)] {
+        route(&idle, json!({"name": name, "intent_id": of, "kind": "label", "decisions": ["accepted"], "settings": {"label": name}})).await;
+    }
+    let id = idle.receive("acme", message("a@x.example", "order 7", "x")).await;
+    let post = async |what: &str, body: Value| {
+        idle.post(&format!("/api/emails/{id}/{what}?tenant_id=acme"), &body).await
+    };
+    post("intent", json!({"intent_id": other})).await.is(StatusCode::ACCEPTED);
+    let email = post("decision", json!({"decision": "accepted"})).await.is(StatusCode::OK).body;
+    assert_eq!(email["intent"], json!({"intent_id": other, "name": "Other"}));
+    assert_eq!(email["labels"], json!(["other"]));
+}
+
+/// What a stranger writes cannot keep a message from its decision.
+#[tokio::test]
+async fn an_endless_address_is_not_answered_and_holds_nothing_up() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "answer", "kind": "reply", "decisions": ["review"], "settings": {"body": "Hello"}}),
+    )
+    .await;
+    let random: String = (0..4_000).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+    let raw = message("a@x.example", "x", "x").replacen(
+        "Subject:",
+        &format!("Reply-To: {random}@x.example\r\nSubject:"),
+        1,
+    );
+    let id = server.receive("acme", raw).await;
+    let email = settled(&server, &id, &["cancelled"]).await;
+    assert_eq!(email["deliveries"][0]["note"], "Not sent: it has no address to answer to");
+    // One mailbox is one address, whatever stands after a plus, and is answered so often and no more.
+    for i in 0..21 {
+        let id = server.receive("acme", message(&format!("a+{i}@y.example"), &format!("{i}"), "x")).await;
+        let expected = if i < 20 { "delivered" } else { "cancelled" };
+        settled(&server, &id, &[expected]).await;
+    }
+    assert_eq!(relay.mails().len(), 20);
+}
+
 #[tokio::test]
 async fn bad_routes_are_refused_and_told_why() {
     let server = TestServer::start_idle(&[]).await;

@@ -559,3 +559,36 @@ async fn lists_bounds_and_expressions_judge_fields_and_rows() {
     let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &nul).await;
     assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expected"]);
 }
+
+/// A datasource that is left alone for a while was not asked: that spends no try, and decides nothing.
+#[tokio::test]
+async fn a_message_waits_for_a_datasource_that_is_left_alone() {
+    let bench = Bench::new(&[("JOB_PATIENCE_MS", "600000"), ("JOB_MAX_ATTEMPTS", "2")]).await;
+    // Nobody listens there, until the breaker is open.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr: SocketAddr = listener.local_addr().unwrap();
+    drop(listener);
+    let source =
+        bench.datasource("api", json!({"protocol": "http", "base_url": format!("http://{addr}")})).await;
+    bench
+        .rules(&[json!({"datasource_id": source, "rule_type": "exists", "conditions": {"path": "/x"}, "on_error": "ignore"})])
+        .await;
+    // Two tries each: the third message opens it.
+    for i in 0..2 {
+        let email = bench.ask("a@x.example", &format!("order {i}")).await;
+        assert_eq!(email["verdicts"][0]["verdict"], "error");
+    }
+    let id = bench.server.receive("acme", message("a@x.example", "order 3", "x")).await;
+    let path = format!("/api/emails/{id}?tenant_id=acme");
+    super::support::eventually("it waits", async || {
+        let email = bench.server.get(&path).await.body;
+        assert_eq!(email["decision"], Value::Null, "{email:#}");
+        email["explanation"].as_str()?.starts_with("Waiting: ").then_some(())
+    })
+    .await;
+    let api = Router::new().route("/x", get(async || axum::Json(json!([{"a": 1}]))));
+    let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
+    tokio::spawn(axum::serve(listener, api).into_future());
+    let email = bench.server.decided("acme", &id).await;
+    assert_eq!(email["verdicts"][0]["verdict"], "pass", "{email:#}");
+}

@@ -248,6 +248,7 @@ pub fn config(folder: &std::path::Path, vars: &[(&str, &str)]) -> Config {
             "DATA_DIR" => Some(folder.clone()),
             "DATABASE_POOL_MIN" => Some("1".into()),
             "DATABASE_POOL_MAX" => Some("6".into()),
+            "JOB_PATIENCE_MS" => Some("0".into()),
             "JOB_RETRY_BASE_MS" | "DELIVERY_RETRY_BASE_MS" => Some("10".into()),
             _ => None,
         })

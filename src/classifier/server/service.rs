@@ -13,6 +13,7 @@ use crate::{
         dto::{Classifier, CurvePoint, Example, MAX_TEXT, State, TestAnswer, TextInput, percent},
         model::{Model, Report},
     },
+    deliveries::server::repository as deliveries,
     emails::{
         dto::{EmailStatus, Received},
         server::repository as emails,
@@ -93,6 +94,8 @@ pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentI
     queue::enqueue(&mut tx, &[email]).await.on_constraint("fk_eivs_jobs_email", not_found)?;
     let name = intent.as_ref().map(|intent| intent.name.as_str());
     let fields = emails::correct(&mut tx, email, name, &ctx.actor.label()).await?.ok_or_else(not_found)?;
+    // What is under way was for the intent that it is not.
+    deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
     let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
     let text = text_of(part("subject"), part("body"));
     repository::correct(&mut tx, email, intent.map(|intent| intent.intent_id), &text).await?;

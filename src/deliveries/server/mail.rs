@@ -63,9 +63,6 @@ impl Mailer {
             recipients.push(address.clone());
             message = message.to(Mailbox::new(None, address));
         }
-        if let Some(sender) = text(payload, "reply_to").and_then(|sender| sender.parse().ok()) {
-            message = message.reply_to(Mailbox::new(None, sender));
-        }
         // A bounce comes back to us, as mail that a person sees.
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
         let note = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
@@ -106,25 +103,43 @@ impl Mailer {
         let header = |name: &'static str, value: &str| {
             HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
         };
-        Message::builder()
+        // Those who sent it on before us must know it again, too.
+        let before = payload.get("loop").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let marks: Vec<&str> = before.iter().filter_map(Value::as_str).chain([loop_token]).collect();
+        let message = Message::builder()
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .subject(text(payload, "subject").unwrap_or_default())
             .raw_header(header("Auto-Submitted", auto_submitted))
-            .raw_header(header("X-FlowEngine-Loop", loop_token))
+            .raw_header(header("X-FlowEngine-Loop", &marks.join(" ")));
+        match text(payload, "reply_to").and_then(|address| address.parse().ok()) {
+            Some(address) => message.reply_to(Mailbox::new(None, address)),
+            None => message,
+        }
     }
 
     async fn send(&self, message: Message) -> Result<Arrived, Fault> {
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
-            Err(_) => Err(Fault::transient("The mail relay did not answer in time")),
+            Err(_) => Err(Fault::down("The mail relay did not answer in time")),
             Ok(Ok(answer)) => Ok(Arrived { code: Some(answer.code().into()) }),
             Ok(Err(error)) => {
                 let code = error.status().map(u16::from);
                 let note = format!("The mail relay said: {}", chain(&error));
-                let fault =
-                    if error.is_permanent() { Fault::permanent(note) } else { Fault::transient(note) };
-                Err(Fault { code, ..fault })
+                Err(Fault { code, ..judge(note, code, error.is_client()) })
             }
         }
+    }
+}
+
+/// What trying again may mend, and whether it is the relay itself that fails. A refusal of our sign-in (RFC 4954,
+/// section 6) is the administrator's to mend, and no word on this mail; one that comes later is about the mail.
+fn judge(note: String, code: Option<u16>, is_ours: bool) -> Fault {
+    match code {
+        Some(421 | 432 | 454 | 530 | 534 | 535 | 538) => Fault::down(note),
+        Some(500..) => Fault::permanent(note),
+        Some(_) => Fault::transient(note),
+        // What this mail asks and the relay does not offer, such as an address that is not ASCII.
+        None if is_ours => Fault::permanent(note),
+        None => Fault::down(note),
     }
 }
 
@@ -180,6 +195,21 @@ fn malformed(error: impl std::fmt::Display) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_sign_in_is_not_the_mails_fault_and_a_refused_address_not_the_relays() {
+        for (code, is_ours, permanent, down) in [
+            (Some(535), false, false, true),
+            (Some(421), false, false, true),
+            (None, false, false, true),
+            (Some(450), false, false, false),
+            (Some(550), false, true, false),
+            (None, true, true, false),
+        ] {
+            let fault = judge("x".into(), code, is_ours);
+            assert_eq!((fault.permanent, fault.down), (permanent, down), "{code:?}");
+        }
+    }
 
     #[test]
     fn only_what_no_relay_would_change_travels_as_it_is() {

@@ -34,12 +34,13 @@ const REPLIES_A_DAY: i64 = 20;
 pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId, standing: Standing) -> Result<bool> {
     let Some(decision) = standing.decision else { return Ok(false) };
     let intent = standing.intent_name.as_deref();
-    let outcome = Outcome { decision, intent, run: standing.run };
-    let rows = routes::of_outcome(tx, standing.intent_id, decision).await?;
+    let outcome = Outcome { decision, intent_id: standing.intent_id, intent, run: standing.run };
+    // Routes before deliveries, as whoever deletes a route: so neither waits for the other.
+    let rows = routes::of_outcome(tx, standing.intent_id, decision, Some(email)).await?;
     if rows.is_empty() && !standing.has_deliveries {
         return Ok(false);
     }
-    repository::cancel_outdated(tx, email, outcome, "The message was decided otherwise since").await?;
+    repository::cancel_outdated(tx, email, Some(outcome), "The message was decided otherwise since").await?;
     let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
     let last = repository::last_of_each(tx, email).await?;
     let token = loop_token(app, tx.tenant());
@@ -91,7 +92,7 @@ pub fn loop_token(app: &AppState, tenant: &TenantId) -> String {
 
 /// Whether a route's last delivery does for this outcome.
 fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned) -> bool {
-    let is_same = last.decision == outcome.decision && last.intent_name.as_deref() == outcome.intent;
+    let is_same = outcome.is(last.decision, last.intent_id, last.intent_name.as_deref());
     is_same
         && match last.status {
             DeliveryStatus::Pending => true,

@@ -12,7 +12,7 @@ use crate::{
     emails::dto::Decision,
     routes::dto::{Planned, RouteKind},
     server::{TenantTx, queue},
-    shared::{DeliveryId, EmailId, RouteId},
+    shared::{DeliveryId, EmailId, IntentId, RouteId},
 };
 
 #[derive(sqlx::FromRow)]
@@ -24,6 +24,7 @@ pub struct Row {
     pub kind: RouteKind,
     pub destination: String,
     pub decision: Decision,
+    pub intent_id: Option<IntentId>,
     pub intent_name: Option<String>,
     pub status: DeliveryStatus,
     pub attempts: i32,
@@ -69,8 +70,21 @@ impl Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome<'a> {
     pub decision: Decision,
+    pub intent_id: Option<IntentId>,
     pub intent: Option<&'a str>,
     pub run: i32,
+}
+
+impl Outcome<'_> {
+    /// Whether that was the same: decision and intent. An intent that was renamed is the same; one that was deleted
+    /// is told by its name.
+    pub fn is(&self, decision: Decision, intent_id: Option<IntentId>, intent: Option<&str>) -> bool {
+        let same_intent = match (self.intent_id, intent_id) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.intent == intent,
+        };
+        self.decision == decision && same_intent
+    }
 }
 
 /// What stands of a route's last delivery for a message.
@@ -79,6 +93,7 @@ pub struct Last {
     pub delivery_id: DeliveryId,
     pub route_id: RouteId,
     pub decision: Decision,
+    pub intent_id: Option<IntentId>,
     pub intent_name: Option<String>,
     pub status: DeliveryStatus,
     pub note: Option<String>,
@@ -94,8 +109,8 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Delivery>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_name, status, \
-         attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = $1 \
+        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_id, \
+         intent_name, status, attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = $1 \
          AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::text IS NULL OR status = $3) \
          AND ($4::uuid IS NULL OR email_id = $4) AND ($5::bigint IS NULL OR route_id = $5) \
          ORDER BY delivery_id DESC LIMIT $6",
@@ -120,12 +135,13 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
         .await
 }
 
-/// The last delivery of each route for a message.
+/// The last delivery of each route for a message: the one under way, or the newest.
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_name, status, note, destination FROM deliveries \
-         WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL ORDER BY route_id, delivery_id DESC",
+        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, status, note, \
+         destination FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
+         ORDER BY route_id, (status = 'pending') DESC, created_at DESC, delivery_id DESC",
     )
     .bind(tenant.as_str())
     .bind(email)
@@ -133,11 +149,12 @@ pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec
     .await
 }
 
-/// How often an address was answered since then.
+/// How often an address was answered since then, whatever stands after a `+` in it.
 pub async fn replies_since(tx: &mut TenantTx, address: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(
-        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND kind = 'reply' AND destination = $2 \
+        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND kind = 'reply' \
+         AND regexp_replace(lower(destination), '\\+[^@]*@', '@') = regexp_replace(lower($2), '\\+[^@]*@', '@') \
          AND created_at > $3 AND status IN ('pending', 'delivered')",
     )
     .bind(tenant.as_str())
@@ -160,8 +177,8 @@ pub async fn insert(
     let id = DeliveryId(Uuid::now_v7());
     sqlx::query(
         "INSERT INTO deliveries (tenant_id, delivery_id, email_id, run, decision, intent_name, route_id, \
-         route_name, kind, destination, payload, status, note, next_attempt, delivered_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+         route_name, kind, destination, payload, status, note, intent_id, next_attempt, delivered_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
          CASE WHEN $12 = 'pending' THEN now() END, CASE WHEN $12 = 'delivered' THEN now() END)",
     )
     .bind(tenant.as_str())
@@ -177,29 +194,41 @@ pub async fn insert(
     .bind(Json(&planned.payload))
     .bind(status.as_str())
     .bind(note)
+    .bind(outcome.intent_id)
     .execute(tx.conn())
     .await?;
     Ok(id)
 }
 
-/// Calls off what is pending for another outcome of the message than this.
+/// A delivery under way, and what it is for.
+#[derive(sqlx::FromRow)]
+struct Pending {
+    delivery_id: DeliveryId,
+    decision: Decision,
+    intent_id: Option<IntentId>,
+    intent_name: Option<String>,
+}
+
+/// Calls off what is pending for another outcome of the message than this; without one, all that is pending.
 pub async fn cancel_outdated(
     tx: &mut TenantTx,
     email: EmailId,
-    outcome: Outcome<'_>,
+    outcome: Option<Outcome<'_>>,
     note: &str,
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    let ids: Vec<DeliveryId> = sqlx::query_scalar(
-        "SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND status = 'pending' \
-         AND (decision <> $3 OR intent_name IS DISTINCT FROM $4)",
+    let pending: Vec<Pending> = sqlx::query_as(
+        "SELECT delivery_id, decision, intent_id, intent_name FROM deliveries \
+         WHERE tenant_id = $1 AND email_id = $2 AND status = 'pending'",
     )
     .bind(tenant.as_str())
     .bind(email)
-    .bind(outcome.decision.as_str())
-    .bind(outcome.intent)
     .fetch_all(tx.conn())
     .await?;
+    let is_outdated = |pending: &Pending| {
+        outcome.is_none_or(|now| !now.is(pending.decision, pending.intent_id, pending.intent_name.as_deref()))
+    };
+    let ids: Vec<DeliveryId> = pending.iter().filter(|p| is_outdated(p)).map(|p| p.delivery_id).collect();
     cancel(tx, &ids, note).await
 }
 

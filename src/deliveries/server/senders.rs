@@ -72,16 +72,25 @@ pub struct Fault {
     pub code: Option<u16>,
     /// Whether trying again cannot mend it.
     pub permanent: bool,
+    /// Whether the other side itself fails, so that its breaker counts it.
+    pub down: bool,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<std::time::Duration>,
 }
 
 impl Fault {
+    /// It was refused, for good.
     pub fn permanent(note: impl Into<String>) -> Self {
-        Self { note: note.into(), code: None, permanent: true, retry_after: None }
+        Self { note: note.into(), code: None, permanent: true, down: false, retry_after: None }
     }
 
+    /// It was refused for now.
     pub fn transient(note: impl Into<String>) -> Self {
-        Self { note: note.into(), code: None, permanent: false, retry_after: None }
+        Self { permanent: false, ..Self::permanent(note) }
+    }
+
+    /// Nothing can be delivered there for now.
+    pub fn down(note: impl Into<String>) -> Self {
+        Self { down: true, ..Self::transient(note) }
     }
 }

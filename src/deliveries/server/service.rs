@@ -65,7 +65,11 @@ async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     }
     let standing = emails::standing(tx, row.email_id).await?;
     let is_outdated = standing.is_none_or(|standing| {
-        standing.decision != Some(row.decision) || standing.intent_name != row.intent_name
+        standing.decision.is_none_or(|decision| {
+            let (intent_id, intent) = (standing.intent_id, standing.intent_name.as_deref());
+            let now = repository::Outcome { decision, intent_id, intent, run: standing.run };
+            !now.is(row.decision, row.intent_id, row.intent_name.as_deref())
+        })
     });
     if is_outdated {
         return refuse("The message was decided otherwise since, so this is out of date".into());

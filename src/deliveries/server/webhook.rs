@@ -23,7 +23,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Posts the payload. What is answered is not kept but its status: it may repeat what was sent, header values too.
 ///
 /// # Errors
-/// `Fault`, permanent for what the receiver refuses (4xx but 408, 425 and 429), a redirect and a forbidden address.
+/// `Fault`, permanent for what the receiver refuses and time does not mend (such as 400 and 410), a redirect and a
+/// forbidden address.
 pub async fn send(
     senders: &Senders,
     url: &str,
@@ -68,7 +69,9 @@ pub async fn send(
 fn refused(status: StatusCode) -> Fault {
     match status.as_u16() {
         300..=399 => Fault::permanent(format!("The receiver redirects ({status}), which is not followed")),
-        408 | 425 | 429 | 500..=599 => Fault::transient(format!("The receiver answered {status}")),
+        408 | 425 | 429 | 500..=599 => Fault::down(format!("The receiver answered {status}")),
+        // What a deployment or a key that is being changed can bring about, and time can mend.
+        401 | 403 | 404 | 409 | 423 | 424 => Fault::transient(format!("The receiver answered {status}")),
         _ => Fault::permanent(format!("The receiver refused it: {status}")),
     }
 }
@@ -79,11 +82,11 @@ fn describe(error: reqwest::Error) -> Fault {
     if let Some(fenced) = Fenced::within(&error) {
         return match fenced {
             Fenced::Forbidden(_) => Fault::permanent(fenced.to_string()),
-            Fenced::Unresolved(_) => Fault::transient(fenced.to_string()),
+            Fenced::Unresolved(_) => Fault::down(fenced.to_string()),
         };
     }
     if error.is_timeout() {
-        return Fault::transient("The receiver did not answer in time");
+        return Fault::down("The receiver did not answer in time");
     }
-    Fault::transient(format!("The connection failed: {}", chain(&error)))
+    Fault::down(format!("The connection failed: {}", chain(&error)))
 }

@@ -77,7 +77,7 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
         Err(open) => return postpone(app, job, open.failures, open.left).await,
     };
     let result = send(app, &ready).await;
-    pass.leave(matches!(&result, Err(fault) if !fault.permanent));
+    pass.leave(matches!(&result, Err(fault) if fault.down));
     let mut tx = app.database.tenant(&job.tenant).await?;
     let tried =
         |status, note, code, wait| Tried { status, note, code, destination: &ready.destination, wait };

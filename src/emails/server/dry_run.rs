@@ -215,6 +215,9 @@ async fn checked_rules(
     intent: &Intent,
     inputs: &[RuleInput],
 ) -> Result<Vec<ValidationRule>> {
+    let mut checks = Checks::default();
+    intent_service::check_number(&mut checks, inputs);
+    checks.finish()?;
     let now = Utc::now();
     let mut drafted = Vec::with_capacity(inputs.len());
     for (input, place) in inputs.iter().zip(1_i64..) {
@@ -396,7 +399,7 @@ async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Res
 /// What the saved routes would do.
 async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result<Vec<Planned>> {
     let intent = run.intent.as_ref().and_then(|intent| intent.intent_id);
-    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision).await?;
+    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision, None).await?;
     let token = outbox::loop_token(&ctx.app, &ctx.tenant);
     let detail = as_decided(&ctx.tenant, message, run);
     Ok(plan::plan(&rows, &detail, outbox::sender(&ctx.app, &token)))

@@ -1,5 +1,7 @@
 //! One message through the engine, from its job to its decision on disk.
 
+use std::time::Duration;
+
 use super::{
     examine::{self, Conclusion, Examined},
     repository::{self, Outcome, Standing},
@@ -18,6 +20,7 @@ use crate::{
     },
     server::{
         AppState, Result, TenantTx,
+        error::chain,
         queue::{self, Job},
     },
     shared::EmailId,
@@ -25,6 +28,10 @@ use crate::{
 
 /// A worker that died with a message this often has probably died of it: then a person looks at it.
 const CRASHES: i32 = 10;
+
+/// How long a message waits for a datasource that was not asked, before it is run again.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What came of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +63,15 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     let Some(prepared) = prepare(app, job).await? else { return Ok(Ran::Lost) };
     let tried_out = job.attempts >= app.config.job_max_attempts;
     let judged = engine::run(&app.lookups, &prepared.rules, &prepared.examined.fields).await;
-    if let Some(fault) = judged.iter().find(|judged| judged.transient)
-        && !tried_out
-    {
-        return retry(app, job, &fault.entry.reason).await;
+    let faults: Vec<_> = judged.iter().filter(|judged| judged.transient).collect();
+    if let Some(fault) = faults.first() {
+        // A datasource that was not asked has told nothing: such a run is no try.
+        if faults.iter().all(|fault| fault.unasked) && job.age < app.config.job_patience {
+            return wait(app, job, &fault.entry.reason).await;
+        }
+        if !tried_out {
+            return retry(app, job, &fault.entry.reason).await;
+        }
     }
 
     let examined = &prepared.examined;
@@ -83,8 +95,19 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     Ok(Ran::Decided(decision))
 }
 
-/// A message that breaks every worker is for a person, with what is known of it.
+/// A message that breaks every worker is for a person, with what is known of it. If what its routes come to is what
+/// breaks, it goes without: it must end.
 async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
+    match put_up(app, job, true).await {
+        Err(error) => {
+            tracing::error!(tenant = %job.tenant, email_id = %job.subject, error = %chain(&error), "no deliveries");
+            put_up(app, job, false).await
+        }
+        done => done,
+    }
+}
+
+async fn put_up(app: &AppState, job: &Job<EmailId>, with_deliveries: bool) -> Result<Ran> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::finish(&mut tx, job).await? {
         return Ok(Ran::Lost);
@@ -92,8 +115,11 @@ async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
     repository::decide(&mut tx, job.subject, Decision::Review, repository::DECIDED_BY, explanation).await?;
-    if let Some(standing) = repository::standing(&mut tx, job.subject).await? {
-        commit_with_deliveries(app, tx, job.subject, standing).await?;
+    match repository::standing(&mut tx, job.subject).await? {
+        Some(standing) if with_deliveries => {
+            commit_with_deliveries(app, tx, job.subject, standing).await?;
+        }
+        _ => tx.commit().await?,
     }
     Ok(Ran::Decided(Decision::Review))
 }
@@ -134,6 +160,18 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
         }
     };
     Ok(Some(Prepared { examined, rules, revision }))
+}
+
+/// Gives the message back without a try spent, the longer the older it is.
+async fn wait(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
+    let delay = (job.age / 2).clamp(SHORTEST_WAIT, LONGEST_WAIT).mul_f64(rand::random_range(1.0..1.5));
+    let mut tx = app.database.tenant(&job.tenant).await?;
+    if !queue::postpone(&mut tx, job, delay).await? {
+        return Ok(Ran::Lost);
+    }
+    repository::requeue(&mut tx, job.subject, &format!("Waiting: {reason}.")).await?;
+    tx.commit().await?;
+    Ok(Ran::RetryLater)
 }
 
 async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {

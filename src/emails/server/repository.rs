@@ -465,8 +465,13 @@ pub async fn decide(
 ) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE emails SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), \
-         explanation = $5 WHERE tenant_id = $1 AND email_id = $2",
+        // A correction that was not run yet holds all the same.
+        "UPDATE emails SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), explanation = $5, \
+         intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN requested_intent \
+           ELSE intent_name END, \
+         intent_id = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN (SELECT i.intent_id \
+           FROM intents i WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END \
+         WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)

@@ -77,8 +77,10 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Email>> {
     ctx.require(Permission::Read)?;
-    if filter.q.as_ref().is_some_and(|q| q.contains('\0')) {
-        return Err(Problem::invalid_field("q", "must not hold NUL").into());
+    for (name, text) in [("q", &filter.q), ("label", &filter.label)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(Problem::invalid_field(name, "must not hold NUL").into());
+        }
     }
     Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
 }

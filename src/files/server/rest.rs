@@ -14,6 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use super::service;
 use crate::{
+    auth::server::authority::Permission,
     datasources::server::connection::check_tenant_path,
     files::dto::{Refusal, TenantFile},
     server::{AppState, Error, Result, TenantContext, extract::PathId},
@@ -98,10 +99,13 @@ async fn take_form(
 }
 
 async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantFile, bool)> {
+    // Before anything is read: the form may be of any length.
+    ctx.require(Permission::Configure)?;
     let broke_off = |_| Problem::new(400, "The form could not be read to its end");
     while let Some(field) = form.next_field().await.map_err(broke_off)? {
+        // The one field that a form of ours has: what else stands before it would be read without end.
         if field.name() != Some("file") {
-            continue;
+            break;
         }
         let name = field.file_name().unwrap_or_default().to_owned();
         let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;

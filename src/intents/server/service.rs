@@ -7,7 +7,10 @@ use crate::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
     },
     routes::server::service as routes,
-    rules::server::service as rules,
+    rules::{
+        dto::{MAX_RULES, RuleInput},
+        server::service as rules,
+    },
     server::{Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
     shared::{IntentId, Problem, validate::Checks},
 };
@@ -82,6 +85,7 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
     ctx.require(Permission::Configure)?;
     let mut checks = Checks::default();
     let intent = checks.part("intent", checked(ctx, input.intent));
+    check_number(&mut checks, &input.validation_rules);
     for (i, rule) in input.validation_rules.iter().enumerate() {
         let at = format!("validation_rules[{i}]");
         checks.part(&at, rule.validate(&ctx.tenant));
@@ -164,6 +168,13 @@ async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
     repository::insert(tx, input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))
+}
+
+/// So many rules that checking each would keep others waiting.
+pub fn check_number(checks: &mut Checks, rules: &[RuleInput]) {
+    if rules.len() > MAX_RULES {
+        checks.fault("validation_rules", format!("must be at most {MAX_RULES}"));
+    }
 }
 
 /// What is checked of an intent before it is stored, or tried as a draft.

@@ -16,6 +16,10 @@ use crate::{
 
 /// A message that passed by so many servers goes in circles (Postfix: `hopcount_limit`).
 const MAX_HOPS: usize = 50;
+/// An address has at most this many bytes (RFC 5321, section 4.5.3.1.3, without its brackets).
+const MAX_ADDRESS: usize = 254;
+/// A mail that so many have sent on goes in circles.
+const MAX_LOOPS: usize = 20;
 /// A subject has at most this many characters.
 const MAX_SUBJECT: usize = 500;
 
@@ -109,8 +113,10 @@ fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outc
         "subject": subject_line(&subject),
         "text": note,
         "reply_to": message.email.sender_email,
+        "loop": tokens(message),
     });
-    Ok((forward.to.join(", "), payload, in_circles(message, sender)))
+    let withheld = in_circles(message, sender).or_else(|| bounce(message));
+    Ok((forward.to.join(", "), payload, withheld))
 }
 
 fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
@@ -126,6 +132,8 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
             if is_reply { subject.to_owned() } else { format!("Re: {subject}") }
         }
     };
+    // Whoever wrote it chose it, and it need not be an address at all.
+    let to = if to.len() <= MAX_ADDRESS && to.parse::<Address>().is_ok() { to } else { String::new() };
     let payload = json!({
         "to": to,
         "subject": subject_line(&subject),
@@ -133,6 +141,8 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
         "from_name": reply.from_name,
         "in_reply_to": field(message, "message_id").and_then(message_id),
         "references": references(message),
+        "reply_to": reply.reply_to,
+        "loop": tokens(message),
     });
     let withheld = unanswerable(message, &to, sender).or_else(|| in_circles(message, sender));
     Ok((to, payload, withheld))
@@ -171,29 +181,43 @@ fn unanswerable(message: &EmailDetail, to: &str, sender: Sender<'_>) -> Option<S
     if message.fields.keys().any(|name| name.starts_with("header.list-")) {
         return Some("it came by a mailing list (List-*)".into());
     }
-    if header("return-path").is_some_and(|value| value.lines().any(|line| line.trim() == "<>")) {
-        return Some("its return path is empty, so it wants no answer".into());
-    }
     if header("x-auto-response-suppress").is_some_and(|value| {
         let value = value.to_lowercase();
         ["all", "oof", "autoreply"].iter().any(|word| value.split([',', ' ', '\n']).any(|part| part == *word))
     }) {
         return Some("its sender asked for no automatic answer (X-Auto-Response-Suppress)".into());
     }
-    if header("content-type").is_some_and(|value| value.trim().to_lowercase().starts_with("multipart/report"))
-    {
-        return Some("it is a report of a mail server".into());
+    bounce(message)
+}
+
+/// Why it is the word of a mail server on another mail, which is neither answered nor sent on.
+fn bounce(message: &EmailDetail) -> Option<String> {
+    let header = |name: &str| field(message, &format!("header.{name}"));
+    if header("return-path").is_some_and(|value| value.lines().any(|line| line.trim() == "<>")) {
+        return Some("its return path is empty, so it wants no answer".into());
     }
-    None
+    header("content-type")
+        .is_some_and(|value| value.trim().to_lowercase().starts_with("multipart/report"))
+        .then(|| "it is a report of a mail server".into())
+}
+
+/// The tenants and installations that sent the mail on, as they mark it.
+fn tokens(message: &EmailDetail) -> Vec<&str> {
+    let value = field(message, &format!("header.{LOOP_HEADER}")).unwrap_or_default();
+    let is_token = |word: &&str| word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    value.split_whitespace().filter(is_token).take(MAX_LOOPS + 1).collect()
 }
 
 fn in_circles(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
-    let of = |name: &str| field(message, &format!("header.{name}"));
-    if of(LOOP_HEADER).is_some_and(|value| value.lines().any(|line| line.trim() == sender.loop_token)) {
+    let tokens = tokens(message);
+    if tokens.contains(&sender.loop_token) {
         return Some("FlowEngine sent it itself: it goes in circles".into());
     }
-    let hops = of("received").map_or(0, |value| value.lines().count());
-    (hops > MAX_HOPS).then(|| format!("it passed by {hops} servers: it goes in circles"))
+    let hops = field(message, "header.received").map_or(0, |value| value.lines().count());
+    if hops > MAX_HOPS || tokens.len() > MAX_LOOPS {
+        return Some(format!("it passed by {} servers: it goes in circles", hops.max(tokens.len())));
+    }
+    None
 }
 
 fn render(template: &Template, message: &EmailDetail) -> Result<String, String> {
@@ -334,6 +358,7 @@ mod tests {
     #[test]
     fn a_machine_a_list_and_our_own_mail_are_not_answered() {
         let hops = vec!["from a by b"; 51].join("\n");
+        let long = format!("{}@x.example", "x".repeat(3_000));
         for fields in [
             ("header.auto-submitted", "auto-replied"),
             ("header.auto-submitted", "Auto-Generated; x=y"),
@@ -352,10 +377,30 @@ mod tests {
             ("reply_to", "a@b\r\nBcc: c@d.example"),
             ("header.x-flowengine-loop", "t0ken"),
             ("header.received", &hops),
+            ("header.x-flowengine-loop", "other t0ken"),
+            ("reply_to", &long),
         ] {
             assert!(reply_to(&[fields]).withheld.is_some(), "{fields:?}");
         }
-        assert_eq!(reply_to(&[("header.x-flowengine-loop", "another tenant's")]).withheld, None);
+        // Another tenant's mark is carried on, so that it knows its own again.
+        let other = reply_to(&[("header.x-flowengine-loop", "0ther\nthird")]);
+        assert_eq!((other.withheld, &other.payload["loop"]), (None, &json!(["0ther", "third"])));
+        assert_eq!(
+            reply_to(&[("reply_to", &long)]).destination,
+            "",
+            "no index takes what a stranger may write"
+        );
+        let rows = [row(RouteKind::Forward, json!({"to": ["a@b.example"]}))];
+        for fields in [
+            ("header.return-path", "<>"),
+            ("header.content-type", "multipart/report"),
+            ("header.x-flowengine-loop", "0ther t0ken"),
+        ] {
+            assert!(
+                plan(&rows, &message(&[fields]), SENDER)[0].withheld.is_some(),
+                "{fields:?} is not sent on"
+            );
+        }
     }
 
     #[test]

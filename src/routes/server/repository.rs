@@ -8,7 +8,7 @@ use crate::{
     emails::dto::Decision,
     routes::dto::{Route, RouteInput, RouteKind},
     server::TenantTx,
-    shared::{IntentId, RouteId},
+    shared::{EmailId, IntentId, RouteId},
 };
 
 #[derive(sqlx::FromRow)]
@@ -69,13 +69,29 @@ pub async fn list(
     .await
 }
 
-/// The active routes for an outcome, in the order in which they were made.
+/// The active routes for an outcome, in the order in which they were made. Where deliveries of a message are to be
+/// written, they and the routes of those under way are kept from being deleted until the transaction ends.
 pub async fn of_outcome(
     tx: &mut TenantTx,
     intent: Option<IntentId>,
     decision: Decision,
+    for_email: Option<EmailId>,
 ) -> sqlx::Result<Vec<Row>> {
     let tenant = tx.tenant().clone();
+    if let Some(email) = for_email {
+        sqlx::query(
+            "SELECT FROM routes WHERE tenant_id = $1 AND (route_id IN (SELECT d.route_id FROM deliveries d \
+               WHERE d.tenant_id = $1 AND d.email_id = $4 AND d.status = 'pending') \
+             OR (is_active AND $3 = ANY (decisions) AND (intent_id IS NULL OR intent_id = $2))) \
+             ORDER BY route_id FOR KEY SHARE",
+        )
+        .bind(tenant.as_str())
+        .bind(intent)
+        .bind(decision.as_str())
+        .bind(email)
+        .execute(tx.conn())
+        .await?;
+    }
     sqlx::query_as(
         "SELECT * FROM routes WHERE tenant_id = $1 AND is_active AND $3 = ANY (decisions) \
          AND (intent_id IS NULL OR intent_id = $2) ORDER BY route_id",

@@ -75,6 +75,9 @@ pub struct Reply {
     /// The name beside the installation's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_name: Option<String>,
+    /// Where the answer to the answer goes; the installation's address, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,6 +142,9 @@ impl Settings {
             Self::Reply(reply) => {
                 if let Some(name) = &reply.from_name {
                     checks.name("settings.from_name", name);
+                }
+                if reply.reply_to.as_ref().is_some_and(|address| address.parse::<Address>().is_err()) {
+                    checks.fault("settings.reply_to", "is no mail address");
                 }
             }
             Self::Label(_) => {}
@@ -241,6 +247,7 @@ mod tests {
             (RouteKind::Reply, json!({"body": "{{a b}}"}), "settings.body"),
             (RouteKind::Reply, json!({"body": " "}), "settings.body"),
             (RouteKind::Reply, json!({"body": "x", "from_name": "a\nb"}), "settings.from_name"),
+            (RouteKind::Reply, json!({"body": "x", "reply_to": "a b"}), "settings.reply_to"),
             (RouteKind::Label, json!({"label": "x".repeat(101)}), "settings.label"),
         ] {
             assert_eq!(fields(kind, settings.clone()), [field], "{settings}");

@@ -52,6 +52,8 @@ pub struct Judged {
     pub on_error: OnError,
     /// An `error` that trying again may mend.
     pub transient: bool,
+    /// An `error` because the datasource was not asked: its breaker is open, or its turn did not come.
+    pub unasked: bool,
 }
 
 /// The answers so far: the same look-up asked twice for one message is asked once.
@@ -118,16 +120,24 @@ struct Outcome {
     reason: String,
     evidence: Evidence,
     transient: bool,
+    unasked: bool,
 }
 
 impl Outcome {
     fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reason: reason.into(), evidence: Evidence::default(), transient: false }
+        Self {
+            verdict,
+            reason: reason.into(),
+            evidence: Evidence::default(),
+            transient: false,
+            unasked: false,
+        }
     }
 
     fn error(error: LookupError, name: &str) -> Self {
         let mut outcome = Self::new(Verdict::Error, format!("{name} could not be asked: {}", error.message));
         outcome.transient = error.transient();
+        outcome.unasked = matches!(error.cause, Cause::Busy | Cause::Paused);
         outcome.evidence.error = Some(error.message);
         outcome
     }
@@ -160,6 +170,7 @@ fn judged(ready: &ReadyRule, outcome: Outcome, duration_ms: f64) -> Judged {
         },
         on_error: rule.on_error,
         transient: outcome.transient,
+        unasked: outcome.unasked,
     }
 }
 
@@ -324,6 +335,7 @@ mod tests {
             },
             on_error,
             transient: false,
+            unasked: false,
         }
     }
 

@@ -49,6 +49,15 @@ impl Row {
     }
 }
 
+pub async fn count_of(tx: &mut TenantTx, intent: IntentId) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT count(*) FROM validation_rules WHERE tenant_id = $1 AND intent_id = $2")
+        .bind(tenant.as_str())
+        .bind(intent)
+        .fetch_one(tx.conn())
+        .await
+}
+
 /// By intent and priority, of one intent where given.
 pub async fn list(
     tx: &mut TenantTx,

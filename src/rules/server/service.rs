@@ -19,7 +19,7 @@ use crate::{
         dto::{Intent, is_message_field},
         server::{service as intents, versions},
     },
-    rules::dto::{RuleInput, RuleType, ValidationRule},
+    rules::dto::{MAX_RULES, RuleInput, RuleType, ValidationRule},
     server::{Error, Result, TenantContext, TenantTx, error::OnConstraint, paging},
     shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
 };
@@ -97,6 +97,9 @@ pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationR
 /// 400 for a datasource that is not there, 422.
 pub async fn insert(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<ValidationRule> {
     check(tx, intent, input).await?;
+    if repository::count_of(tx, intent.intent_id).await? >= MAX_RULES as i64 {
+        return Err(Problem::business_rule(format!("An intent may have at most {MAX_RULES} rules")).into());
+    }
     repository::insert(tx, intent.intent_id, input)
         .await
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)
