@@ -102,16 +102,12 @@ async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantF
     // Before anything is read: the form may be of any length.
     ctx.require(Permission::Configure)?;
     let broke_off = |_| Problem::new(400, "The form could not be read to its end");
-    while let Some(field) = form.next_field().await.map_err(broke_off)? {
-        // The one field that a form of ours has: what else stands before it would be read without end.
-        if field.name() != Some("file") {
-            break;
-        }
-        let name = field.file_name().unwrap_or_default().to_owned();
-        let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
-        return service::put(ctx, &path.0, field).await;
-    }
-    Err(Problem::invalid_field("file", "is missing from the form").into())
+    // The one field that a form of ours has: what else stands before it would be read without end.
+    let field = form.next_field().await.map_err(broke_off)?.filter(|field| field.name() == Some("file"));
+    let field = field.ok_or_else(|| Problem::invalid_field("file", "must be the form's one field"))?;
+    let name = field.file_name().unwrap_or_default();
+    let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
+    service::put(ctx, &path.0, field).await
 }
 
 fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
