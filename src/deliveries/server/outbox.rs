@@ -19,7 +19,7 @@ use crate::{
         },
     },
     server::{AppState, Result, TenantTx, queue},
-    shared::{EmailId, TenantId},
+    shared::{EmailId, RouteId, TenantId},
 };
 
 /// One address is answered at most so often in a day: two machines that take each other for people stop then
@@ -35,11 +35,14 @@ pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId, standing: 
     let Some(decision) = standing.decision else { return Ok(false) };
     let intent = standing.intent_name.as_deref();
     let outcome = Outcome { decision, intent_id: standing.intent_id, intent, run: standing.run };
-    // Routes before deliveries, as whoever deletes a route: so neither waits for the other.
-    let rows = routes::of_outcome(tx, standing.intent_id, decision, Some(email)).await?;
+    let mut rows = routes::of_outcome(tx, standing.intent_id, decision).await?;
     if rows.is_empty() && !standing.has_deliveries {
         return Ok(false);
     }
+    // Routes before deliveries, as whoever deletes a route has it: so neither waits for the other.
+    let ids: Vec<RouteId> = rows.iter().map(|row| row.route_id).collect();
+    let kept = routes::keep(tx, &ids, email).await?;
+    rows.retain(|row| kept.contains(&row.route_id));
     repository::cancel_outdated(tx, email, Some(outcome), "The message was decided otherwise since").await?;
     let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
     let last = repository::last_of_each(tx, email).await?;

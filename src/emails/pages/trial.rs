@@ -192,7 +192,7 @@ fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
                 view! {
                     <tr role="row" data-testid="extraction">
                         <Cell label="Field">
-                            <code>{found.name}</code>
+                            <code class="name">{found.name}</code>
                         </Cell>
                         <Cell label="Found">{outcome}</Cell>
                         <Cell label="Taken from">{field_words(&found.field)}</Cell>

@@ -312,11 +312,15 @@ impl Prepared {
     ) -> Result<Vec<ReadyRule>> {
         let Some(intent) = intent else { return Ok(Vec::new()) };
         let mut tx = app.database.tenant(tenant).await?;
-        let rules = match &self.draft {
-            Some((drafted, rules)) if drafted.intent_id == intent.intent_id => rules.clone(),
-            _ => versions::active_rules(&mut tx, intent).await?,
-        };
-        ready::ready(app, &mut tx, rules).await
+        match &self.draft {
+            Some((drafted, rules)) if drafted.intent_id == intent.intent_id => {
+                ready::ready(app, &mut tx, rules).await
+            }
+            _ => {
+                let rules = versions::active_rules(&mut tx, intent).await?;
+                ready::ready(app, &mut tx, &rules).await
+            }
+        }
     }
 }
 
@@ -399,7 +403,7 @@ async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Res
 /// What the saved routes would do.
 async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result<Vec<Planned>> {
     let intent = run.intent.as_ref().and_then(|intent| intent.intent_id);
-    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision, None).await?;
+    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision).await?;
     let token = outbox::loop_token(&ctx.app, &ctx.tenant);
     let detail = as_decided(&ctx.tenant, message, run);
     Ok(plan::plan(&rows, &detail, outbox::sender(&ctx.app, &token)))

@@ -156,7 +156,7 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
         Some(intent) => {
             let mut tx = app.database.tenant(&job.tenant).await?;
             let rules = versions::active_rules(&mut tx, intent).await?;
-            rules::ready(app, &mut tx, rules).await?
+            rules::ready(app, &mut tx, &rules).await?
         }
     };
     Ok(Some(Prepared { examined, rules, revision }))

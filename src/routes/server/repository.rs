@@ -69,29 +69,13 @@ pub async fn list(
     .await
 }
 
-/// The active routes for an outcome, in the order in which they were made. Where deliveries of a message are to be
-/// written, they and the routes of those under way are kept from being deleted until the transaction ends.
+/// The active routes for an outcome, in the order in which they were made.
 pub async fn of_outcome(
     tx: &mut TenantTx,
     intent: Option<IntentId>,
     decision: Decision,
-    for_email: Option<EmailId>,
 ) -> sqlx::Result<Vec<Row>> {
     let tenant = tx.tenant().clone();
-    if let Some(email) = for_email {
-        sqlx::query(
-            "SELECT FROM routes WHERE tenant_id = $1 AND (route_id IN (SELECT d.route_id FROM deliveries d \
-               WHERE d.tenant_id = $1 AND d.email_id = $4 AND d.status = 'pending') \
-             OR (is_active AND $3 = ANY (decisions) AND (intent_id IS NULL OR intent_id = $2))) \
-             ORDER BY route_id FOR KEY SHARE",
-        )
-        .bind(tenant.as_str())
-        .bind(intent)
-        .bind(decision.as_str())
-        .bind(email)
-        .execute(tx.conn())
-        .await?;
-    }
     sqlx::query_as(
         "SELECT * FROM routes WHERE tenant_id = $1 AND is_active AND $3 = ANY (decisions) \
          AND (intent_id IS NULL OR intent_id = $2) ORDER BY route_id",
@@ -99,6 +83,22 @@ pub async fn of_outcome(
     .bind(tenant.as_str())
     .bind(intent)
     .bind(decision.as_str())
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// Keeps these routes, and those of the message's deliveries under way, from being deleted until the transaction ends.
+/// One that went before is not among the ids that it gives.
+pub async fn keep(tx: &mut TenantTx, ids: &[RouteId], email: EmailId) -> sqlx::Result<Vec<RouteId>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT route_id FROM routes WHERE tenant_id = $1 AND (route_id = ANY ($2) OR route_id IN ( \
+           SELECT d.route_id FROM deliveries d WHERE d.tenant_id = $1 AND d.email_id = $3 AND d.status = 'pending')) \
+         ORDER BY route_id FOR KEY SHARE",
+    )
+    .bind(tenant.as_str())
+    .bind(ids)
+    .bind(email)
     .fetch_all(tx.conn())
     .await
 }

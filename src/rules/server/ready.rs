@@ -14,7 +14,7 @@ use crate::{
 ///
 /// # Errors
 /// The database's.
-pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: Vec<ValidationRule>) -> Result<Vec<ReadyRule>> {
+pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: &[ValidationRule]) -> Result<Vec<ReadyRule>> {
     let mut known = HashMap::new();
     let mut ready = Vec::new();
     for rule in rules {
@@ -44,10 +44,10 @@ pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: Vec<ValidationRule>
         };
         let conditions = match (&datasource, rule.datasource_id) {
             (None, Some(_)) => Err(Problem::business_rule("its datasource is gone")),
-            _ => service::parsed(&rule, datasource.as_ref().map(|(datasource, _)| datasource)),
+            _ => service::parsed(rule, datasource.as_ref().map(|(datasource, _)| datasource)),
         };
         ready.push(ReadyRule {
-            rule,
+            rule: rule.clone(),
             conditions,
             datasource_name: datasource.as_ref().map(|(datasource, _)| datasource.name.clone()),
             connection: datasource.map(|(_, connection)| connection),
