@@ -6,10 +6,15 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
 
 /// Which networks look-ups may reach.
 #[derive(Clone, Debug)]
@@ -57,6 +62,23 @@ impl Fence {
             Some(ip) => self.check(ip),
             None => Ok(()),
         }
+    }
+
+    /// The one way out by HTTP: names are resolved here, nothing is redirected, no proxy is taken from the environment.
+    /// Literal addresses never reach a resolver: `check_literal` is for those.
+    ///
+    /// # Errors
+    /// Why there is no client: the machine's TLS roots, for one.
+    pub fn client(&self, connect_timeout: Duration, timeout: Duration) -> Result<Client, String> {
+        Client::builder()
+            .dns_resolver(Arc::new(self.clone()))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(connect_timeout)
+            .timeout(timeout)
+            .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string())
     }
 
     /// The first address of a host that may be reached; a host with any address out of bounds is refused

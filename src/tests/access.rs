@@ -222,3 +222,93 @@ async fn a_member_sees_the_tenants_of_the_membership_and_no_more() {
     let page = send(Method::GET, "/t/globex").await.is(StatusCode::NOT_FOUND);
     assert!(!page.text.contains("The globex company"));
 }
+
+/// What an attacker would try first, on every call of routes, deliveries, versions, dry-runs and backtests.
+#[tokio::test]
+async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
+    let server = TestServer::start_with(&[("MAX_MESSAGE_BYTES", "5000")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let config = json!({"name": "c", "protocol": "sqlite", "connection_json": {"path": "a.sqlite"}});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let source = json!({"name": "S", "datasource_type": "database", "connection_key": "c"});
+    let source = server.post("/api/datasources?tenant_id=acme", &source).await.id("datasource_id");
+    let intent = server.post("/api/intents?tenant_id=acme", &json!({"name": "A"})).await.id("intent_id");
+    let route = |name: &str| json!({"name": name, "kind": "label", "decisions": ["review"], "settings": {"label": "x"}});
+    let route_id =
+        server.post("/api/routes?tenant_id=acme", &route("r")).await.is(StatusCode::CREATED).id("route_id");
+    let email = server.decide("acme", super::support::message("a@x.example", "x", "x")).await;
+    let delivery = email["deliveries"][0]["delivery_id"].as_str().unwrap();
+    let rule = |sql: &str| json!([{"field_name": "subject", "rule_type": "exists", "datasource_id": source, "conditions": {"query": sql}}]);
+    let message = json!({"email_id": email["email_id"]});
+    let dry = |name: &str, sql: &str| json!({"message": message, "intent": {"name": name}, "validation_rules": rule(sql)});
+    let rules = |sql: &str| json!({"message": message, "validation_rules": rule(sql)});
+    let test =
+        |name: &str, sql: &str| json!({"intent": {"name": name}, "validation_rules": rule(sql), "last": 1});
+    let ok = "SELECT 1";
+    let backtest =
+        server.post("/api/backtests?tenant_id=acme", &test("B", ok)).await.is(StatusCode::ACCEPTED).body;
+    let backtest = backtest["backtest_id"].as_str().unwrap();
+    let none = json!({});
+    // Method, path, body, whether a viewer may.
+    let calls = [
+        (Method::GET, "/api/routes".to_owned(), none.clone(), true),
+        (Method::GET, format!("/api/routes/{route_id}"), none.clone(), true),
+        (Method::GET, "/api/deliveries".to_owned(), none.clone(), true),
+        (Method::GET, format!("/api/deliveries/{delivery}"), none.clone(), true),
+        (Method::GET, format!("/api/intents/{intent}/versions"), none.clone(), true),
+        (Method::GET, format!("/api/intents/{intent}/versions/1"), none.clone(), true),
+        (Method::GET, "/api/backtests".to_owned(), none.clone(), true),
+        (Method::GET, format!("/api/backtests/{backtest}"), none.clone(), true),
+        (Method::GET, format!("/api/backtests/{backtest}/changes"), none.clone(), true),
+        (Method::POST, "/api/routes".to_owned(), route("n"), false),
+        (Method::PUT, format!("/api/routes/{route_id}"), route("n"), false),
+        (Method::POST, format!("/api/routes/{route_id}/rotate-secret"), none.clone(), false),
+        (Method::DELETE, format!("/api/routes/{route_id}"), none.clone(), false),
+        (Method::POST, format!("/api/deliveries/{delivery}/retry"), none.clone(), false),
+        (Method::POST, "/api/emails/dry-run".to_owned(), dry("D", ok), false),
+        (Method::POST, "/api/validation-rules/dry-run".to_owned(), rules(ok), false),
+        (Method::POST, "/api/backtests".to_owned(), test("D", ok), false),
+        (Method::DELETE, format!("/api/backtests/{backtest}"), none.clone(), false),
+    ];
+    let (viewer, stranger) =
+        (server.key_of("acme", Role::Viewer).await, server.key_of("globex", Role::Admin).await);
+    for (method, path, body, may_view) in &calls {
+        let allowed = if *may_view { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        for (key, status) in [
+            (None, StatusCode::UNAUTHORIZED),
+            (Some(&stranger), StatusCode::NOT_FOUND),
+            (Some(&viewer), allowed),
+        ] {
+            let path = format!("{path}?tenant_id=acme");
+            let request = server.request(method.clone(), &path, key.map(String::as_str)).json(body);
+            let answer = Answer::of(request.send().await.unwrap()).await;
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        }
+    }
+    let huge = "x".repeat(10 << 20);
+    let template = "SELECT * FROM t WHERE a = '{{subject}}'";
+    for (path, bodies) in [
+        (
+            "/api/routes",
+            [
+                route(&huge),
+                route("a\0b"),
+                json!({"name": "x", "kind": "label", "decisions": ["review"], "settings": {"label": "{{'; DROP}}"}}),
+            ],
+        ),
+        ("/api/emails/dry-run", [dry(&huge, ok), dry("a\0b", ok), dry("D", template)]),
+        ("/api/validation-rules/dry-run", [rules(&huge), rules("SELECT '\0'"), rules(template)]),
+        ("/api/backtests", [test(&huge, ok), test("a\0b", ok), test("D", template)]),
+    ] {
+        let [huge, nul, template] = bodies;
+        for (body, status) in [
+            (huge, StatusCode::PAYLOAD_TOO_LARGE),
+            (nul, StatusCode::UNPROCESSABLE_ENTITY),
+            (template, StatusCode::UNPROCESSABLE_ENTITY),
+        ] {
+            let answer = server.post(&format!("{path}?tenant_id=acme"), &body).await;
+            assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        }
+    }
+}

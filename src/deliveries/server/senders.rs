@@ -1,8 +1,6 @@
 //! The ways out, and the breakers before them.
 
-use std::sync::Arc;
-
-use reqwest::{Client, redirect::Policy};
+use reqwest::Client;
 
 use super::mail::Mailer;
 use crate::{
@@ -29,15 +27,7 @@ pub struct Senders {
 impl Senders {
     pub fn new(config: &Config) -> Self {
         let fence = Fence::new(&config.lookups.allow_networks);
-        let client = Client::builder()
-            .dns_resolver(Arc::new(fence.clone()))
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(config.lookups.connect_timeout)
-            .timeout(config.deliveries.timeout)
-            .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string());
+        let client = fence.client(config.lookups.connect_timeout, config.deliveries.timeout);
         let mailer = config.deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, config.deliveries.timeout));
         Self { fence, client, mailer, breakers: Breakers::default() }
     }

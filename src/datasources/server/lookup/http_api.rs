@@ -1,11 +1,8 @@
 //! Look-ups by HTTP: one request to a checked address, no redirects, no proxy, a bounded JSON answer.
 
-use std::sync::Arc;
-
 use reqwest::{
     Client, Method, StatusCode, Url,
     header::{HeaderName, HeaderValue},
-    redirect::Policy,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -26,17 +23,8 @@ pub struct HttpApi {
 }
 
 impl HttpApi {
-    pub fn new(fence: Fence, limits: &Limits) -> Self {
-        let client = Client::builder()
-            .dns_resolver(Arc::new(fence))
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(limits.connect_timeout)
-            .timeout(limits.timeout)
-            .user_agent(concat!("FlowEngine/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string());
-        Self { client, tokens: Tokens::default() }
+    pub fn new(fence: &Fence, limits: &Limits) -> Self {
+        Self { client: fence.client(limits.connect_timeout, limits.timeout), tokens: Tokens::default() }
     }
 
     pub async fn ask(

@@ -338,7 +338,7 @@ impl Lookups {
         };
         let fence = Fence::new(&lookups.allow_networks);
         Self {
-            http: http_api::HttpApi::new(fence.clone(), &limits),
+            http: http_api::HttpApi::new(&fence, &limits),
             postgres: postgres::PostgresLookups::default(),
             mysql: pools::Pools::default(),
             files: file::Tables::default(),
