@@ -21,6 +21,7 @@ use crate::{
     server::{
         AppState, CallerContext, Result, TenantContext,
         config::Config,
+        etag::IfMatch,
         extract::parse_json,
         run::{self, Fatal},
     },
@@ -114,7 +115,7 @@ async fn on_scratch(
         measure(&caller.in_tenant(&tenant).await?, &at, options).await
     }
     .await;
-    if let Err(error) = tenants::delete(&caller, &tenant).await {
+    if let Err(error) = tenants::delete(&caller, &tenant, &IfMatch::any()).await {
         tracing::debug!(%error, "there was no tenant to take away");
     }
     let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");

@@ -4,6 +4,7 @@
 //! service, repository; compiled for the server only).
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod backtests;
 pub mod classifier;

@@ -21,7 +21,10 @@ use crate::{
         server::service as intents,
     },
     routes::server::service as routes,
-    server::{AppState, CallerContext, Error, Result, TenantContext, extract::parse_json, paging::Page},
+    server::{
+        AppState, CallerContext, Error, Result, TenantContext, etag::IfMatch, extract::parse_json,
+        paging::Page,
+    },
     shared::{Problem, TenantId},
     tenants::{dto::TenantInput, server::service as tenants},
 };
@@ -76,7 +79,7 @@ pub async fn load(app: &AppState) -> Result<()> {
         }
         let ctx = caller.in_tenant(&id).await?;
         if let Err(error) = fill(&ctx, demo, script).await {
-            tenants::delete(&caller, &id).await?;
+            tenants::delete(&caller, &id, &IfMatch::any()).await?;
             return Err(error);
         }
         tracing::info!(tenant = %id, "demo loaded");
@@ -172,7 +175,7 @@ async fn refresh_address(ctx: &TenantContext, demo: &Demo) -> Result<()> {
             created_at: Default::default(),
             updated_at: Default::default(),
         };
-        config_service::replace(ctx, config.config_id, input).await?;
+        config_service::replace(ctx, config.config_id, input, &IfMatch::any()).await?;
     }
     Ok(())
 }

@@ -40,6 +40,9 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `PUBLIC_URL`: where people reach the installation. With https, cookies are `Secure`.
     pub public_url: Option<url::Url>,
+    /// `TRUSTED_PROXIES`: networks of the proxies before this server, whose `X-Forwarded-For` is believed. None by
+    /// default.
+    pub trusted_proxies: Vec<IpNet>,
     /// `MAX_MESSAGE_BYTES` (10,240,000, as Postfix has it).
     pub max_message_bytes: usize,
     /// `WORKERS` (16): messages processed at once.
@@ -160,6 +163,7 @@ impl Config {
             app_version: r.text("APP_VERSION").unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
             debug: r.number("DEBUG", false),
             public_url: r.parsed("PUBLIC_URL"),
+            trusted_proxies: r.networks("TRUSTED_PROXIES", ""),
             max_message_bytes: r.number("MAX_MESSAGE_BYTES", 10_240_000),
             workers: r.number("WORKERS", 16),
             job_max_attempts: r.number("JOB_MAX_ATTEMPTS", 5),

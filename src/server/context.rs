@@ -7,8 +7,12 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
-use super::{AppState, Error, Result, TenantTx};
+use super::{AppState, Error, Result, TenantTx, database::InstanceTx, origin::Origin};
 use crate::{
+    audit::{
+        dto::ActorKind,
+        server::service::{self as audit, Event},
+    },
     auth::{
         dto::Role,
         server::{authority::Permission, service as auth},
@@ -40,6 +44,15 @@ impl Actor {
         }
     }
 
+    /// One word for what it is, as the audit log has it.
+    pub fn kind(&self) -> ActorKind {
+        match self {
+            Self::User { .. } => ActorKind::User,
+            Self::TenantKey { .. } | Self::InstanceKey { .. } => ActorKind::Key,
+            Self::System => ActorKind::System,
+        }
+    }
+
     /// As it stands beside what it did.
     pub fn label(&self) -> String {
         match self {
@@ -55,6 +68,7 @@ impl Actor {
 pub struct CallerContext {
     pub app: AppState,
     pub actor: Actor,
+    pub origin: Origin,
 }
 
 /// A caller within a tenant, its role established. The only way to a `TenantTx` for a request.
@@ -62,13 +76,14 @@ pub struct CallerContext {
 pub struct TenantContext {
     pub app: AppState,
     pub actor: Actor,
+    pub origin: Origin,
     pub tenant: TenantId,
     role: Role,
 }
 
 impl CallerContext {
     pub fn system(app: AppState) -> Self {
-        Self { app, actor: Actor::System }
+        Self { app, actor: Actor::System, origin: Origin::default() }
     }
 
     /// # Errors
@@ -82,7 +97,7 @@ impl CallerContext {
             },
         };
         let actor = actor.ok_or_else(Problem::unauthorized)?;
-        Ok(Self { app: app.clone(), actor })
+        Ok(Self { app: app.clone(), actor, origin: Origin::of(app, parts) })
     }
 
     /// # Errors
@@ -93,6 +108,14 @@ impl CallerContext {
         } else {
             Err(Problem::forbidden("Only an administrator of the installation may do this").into())
         }
+    }
+
+    /// Keeps who did this to the installation, in the transaction of the change.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit(&self, tx: &mut InstanceTx, event: Event) -> Result<()> {
+        audit::record_instance(tx, &self.actor, &self.origin, event).await
     }
 
     /// Steps into a tenant.
@@ -116,6 +139,7 @@ impl CallerContext {
             Some(_) => Ok(TenantContext {
                 app: self.app.clone(),
                 actor: self.actor.clone(),
+                origin: self.origin.clone(),
                 tenant: tenant.clone(),
                 role,
             }),
@@ -143,6 +167,14 @@ impl TenantContext {
     /// The database's.
     pub async fn begin(&self) -> Result<TenantTx> {
         Ok(self.app.database.tenant(&self.tenant).await?)
+    }
+
+    /// Keeps who did this in the tenant, in the transaction of the change.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit(&self, tx: &mut TenantTx, event: Event) -> Result<()> {
+        audit::record(tx, &self.actor, &self.origin, event).await
     }
 }
 

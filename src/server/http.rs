@@ -1,8 +1,10 @@
 //! The router, and what lies around every request.
 
+use std::net::SocketAddr;
+
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{Request, State, connect_info::IntoMakeServiceWithConnectInfo},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
@@ -19,8 +21,8 @@ use tower_http::{
 use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
-    auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents, routes,
-    rules,
+    audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
+    routes, rules,
     shared::Problem,
     tenants,
 };
@@ -39,6 +41,7 @@ pub fn router(app: AppState) -> Router {
         .merge(routes::server::rest::routes())
         .merge(deliveries::server::rest::routes())
         .merge(backtests::server::rest::routes())
+        .merge(audit::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call));
 
     let options = app.leptos.clone();
@@ -80,6 +83,11 @@ pub fn router(app: AppState) -> Router {
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
         .with_state(app)
+}
+
+/// The router as a service that knows each connection's address.
+pub fn service(app: AppState) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+    router(app).into_make_service_with_connect_info()
 }
 
 async fn no_such_call() -> Response {

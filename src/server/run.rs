@@ -130,7 +130,7 @@ async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: 
     let server = tokio::spawn({
         let (app, stop) = (app.clone(), stop.clone());
         async move {
-            axum::serve(listener, http::router(app)).with_graceful_shutdown(stop.cancelled_owned()).await
+            axum::serve(listener, http::service(app)).with_graceful_shutdown(stop.cancelled_owned()).await
         }
     });
     if with_demo {

@@ -17,7 +17,12 @@ pub fn generate(prefix: &str) -> SecretString {
 
 /// What is stored of it.
 pub fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
+    hash_bytes(secret.as_bytes())
+}
+
+/// SHA-256.
+pub fn hash_bytes(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// `hash` of a `SecretString`.

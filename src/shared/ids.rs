@@ -53,6 +53,14 @@ integer_id!(
     ExampleId
 );
 integer_id!(
+    /// An entry of the audit log.
+    AuditId
+);
+integer_id!(
+    /// An API key of a tenant.
+    KeyId
+);
+integer_id!(
     /// A person who can sign in, across tenants.
     UserId
 );

@@ -41,6 +41,7 @@ impl Problem {
             404 => "Not Found",
             405 => "Method Not Allowed",
             409 => "Conflict",
+            412 => "Precondition Failed",
             413 => "Content Too Large",
             415 => "Unsupported Media Type",
             422 => "Unprocessable Content",

@@ -46,6 +46,8 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/emails",
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057",
         "/api/stats",
+        "/api/audit-log",
+        "/api/instance-audit-log",
         "/demo-api/acme_corp/v1/orders/1042",
     ] {
         for query in ["", "?tenant_id=acme"] {

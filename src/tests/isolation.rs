@@ -311,8 +311,15 @@ async fn tenant_tables(conn: &mut PgConnection) -> Vec<String> {
 }
 
 /// The tables that belong to the installation. A new table that is not named here must be a tenant's.
-const INSTANCE_WIDE: [&str; 6] =
-    ["tenants", "users", "sessions", "sign_in_links", "instance_api_keys", "_sqlx_migrations"];
+const INSTANCE_WIDE: [&str; 7] = [
+    "tenants",
+    "users",
+    "sessions",
+    "sign_in_links",
+    "instance_api_keys",
+    "instance_audit_log",
+    "_sqlx_migrations",
+];
 
 #[tokio::test]
 async fn the_catalogue_shows_every_table_locked() {

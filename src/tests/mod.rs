@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod access;
+mod audit;
 mod backtests;
 mod classifier;
 mod datasources;

@@ -141,7 +141,7 @@ impl TestServer {
             .build();
         let app = AppState::new(config, pool, Vault::new([7; 32]), leptos, addr);
         let stop = CancellationToken::new();
-        let router = http::router(app.clone());
+        let router = http::service(app.clone());
         tokio::spawn(
             axum::serve(listener, router)
                 .with_graceful_shutdown(stop.clone().cancelled_owned())

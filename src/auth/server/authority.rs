@@ -13,6 +13,10 @@ pub enum Permission {
     Configure,
     /// Change datasource configs, which hold credentials.
     Credentials,
+    /// See and change members and API keys.
+    Members,
+    /// Read who did what.
+    Audit,
 }
 
 impl Permission {
@@ -22,7 +26,7 @@ impl Permission {
             Self::Read => Role::Viewer,
             Self::WorkMessages => Role::Operator,
             Self::Configure => Role::Editor,
-            Self::Credentials => Role::Admin,
+            Self::Credentials | Self::Members | Self::Audit => Role::Admin,
         }
     }
 }

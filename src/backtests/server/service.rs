@@ -1,9 +1,11 @@
 //! Business rules of backtests.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::repository;
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     backtests::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, MAX_MESSAGES},
     emails::server::dry_run::{self, Draft},
@@ -39,6 +41,8 @@ pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest
     repository::insert(&mut tx, id, intent_id, (intent, rules), prepared.revision, &by, last).await?;
     queue::enqueue(&mut tx, &[id]).await?;
     let backtest = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    let detail = json!({"intent_id": intent_id, "intent": intent.name, "last": last});
+    ctx.audit(&mut tx, Event::done("backtest.start", id, detail)).await?;
     tx.commit().await?;
     ctx.app.backtest_bell.notify_one();
     Ok(backtest)
@@ -88,6 +92,7 @@ pub async fn delete(ctx: &TenantContext, id: BacktestId) -> Result<()> {
     if !repository::delete(&mut tx, id).await? {
         return Err(not_found(id).into());
     }
+    ctx.audit(&mut tx, Event::done("backtest.delete", id, json!(null))).await?;
     Ok(tx.commit().await?)
 }
 

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{
     gate,
     learned::{Learned, text_of},
     repository,
 };
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     classifier::{
         dto::{Classifier, CurvePoint, Example, MAX_TEXT, State, TestAnswer, TextInput, percent},
@@ -55,6 +58,8 @@ pub async fn add(ctx: &TenantContext, intent: IntentId, input: &TextInput) -> Re
         .on_constraint("uq_eivs_intent_examples_text", || {
             Problem::new(409, "This text is an example of the intent already")
         })?;
+    ctx.audit(&mut tx, Event::done("example.create", example.example_id, json!({"intent_id": intent})))
+        .await?;
     tx.commit().await?;
     ctx.app.training_bell.notify_one();
     Ok(example)
@@ -68,6 +73,7 @@ pub async fn delete(ctx: &TenantContext, intent: IntentId, example: ExampleId) -
     if !repository::delete(&mut tx, intent, example).await? {
         return Err(Problem::not_found("Example", example).into());
     }
+    ctx.audit(&mut tx, Event::done("example.delete", example, json!({"intent_id": intent}))).await?;
     tx.commit().await?;
     ctx.app.training_bell.notify_one();
     Ok(())
@@ -98,7 +104,8 @@ pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentI
     deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
     let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
     let text = text_of(part("subject"), part("body"));
-    repository::correct(&mut tx, email, intent.map(|intent| intent.intent_id), &text).await?;
+    ctx.audit(&mut tx, Event::done("email.correct_intent", email, json!({"intent": name}))).await?;
+    repository::correct(&mut tx, email, intent.as_ref().map(|intent| intent.intent_id), &text).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     ctx.app.training_bell.notify_one();
@@ -153,6 +160,7 @@ pub async fn set_gate(ctx: &TenantContext, gate: f64) -> Result<Classifier> {
     }
     let mut tx = ctx.begin().await?;
     repository::set_gate(&mut tx, gate).await?;
+    ctx.audit(&mut tx, Event::done("classifier.set_gate", "gate", json!({"gate": gate}))).await?;
     tx.commit().await?;
     get(ctx).await
 }

@@ -10,7 +10,7 @@ use crate::{
     shared::ConfigId,
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct Row {
     pub config_id: ConfigId,
     pub name: String,

@@ -7,13 +7,20 @@ use super::{
     connection::{self, Connection},
 };
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     datasources::dto::{AuthType, DatasourceConfig, DatasourceConfigInput, MASK},
     server::{
-        AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, vault::Place,
+        AppState, Error, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+        vault::Place,
     },
     shared::{ConfigId, Problem, validate::Checks},
 };
+
+impl Versioned for DatasourceConfig {}
 
 fn place(id: ConfigId) -> Place<'static> {
     Place { table: "datasource_configs", row: id.0, column: "auth_config" }
@@ -74,21 +81,27 @@ pub async fn create(ctx: &TenantContext, input: DatasourceConfigInput) -> Result
     let id = repository::insert(&mut tx, &input)
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
-    finish(&ctx.app, tx, id, &input).await
+    let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
+    ctx.audit(&mut tx, Event::created("datasource_config.create", id, &config)).await?;
+    tx.commit().await?;
+    Ok(config)
 }
 
 /// A member of `auth_config` that is sent back masked keeps its value.
 ///
 /// # Errors
-/// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 422.
+/// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 412, 422.
 pub async fn replace(
     ctx: &TenantContext,
     id: ConfigId,
     input: DatasourceConfigInput,
+    if_match: &IfMatch,
 ) -> Result<DatasourceConfig> {
     ctx.require(Permission::Credentials)?;
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let before = row.clone().into_config(&tx);
+    if_match.check(&before)?;
     let stored = open(&ctx.app, &mut tx, &row).await?;
     let kept = masked(&input);
     let input = checked(ctx, input, &stored)?;
@@ -99,19 +112,23 @@ pub async fn replace(
     repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
-    finish(&ctx.app, tx, id, &input).await
+    let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
+    ctx.audit(&mut tx, Event::updated("datasource_config.update", id, &before, &config)).await?;
+    tx.commit().await?;
+    Ok(config)
 }
 
 /// # Errors
-/// 404; 400 with the list of its users while there are any.
-pub async fn delete(ctx: &TenantContext, id: ConfigId) -> Result<()> {
+/// 404; 400 with the list of its users while there are any; 412.
+pub async fn delete(ctx: &TenantContext, id: ConfigId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Credentials)?;
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     refuse_while_used(&mut tx, &row.name, "deleted").await?;
-    if !repository::delete(&mut tx, id).await? {
-        return Err(not_found(id).into());
-    }
+    let before = row.into_config(&tx);
+    if_match.check(&before)?;
+    repository::delete(&mut tx, id).await?;
+    ctx.audit(&mut tx, Event::deleted("datasource_config.delete", id, &before)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -138,9 +155,9 @@ pub async fn connection(app: &AppState, tx: &mut TenantTx, name: &str) -> Result
     }))
 }
 
-async fn finish(
+async fn store_auth(
     app: &AppState,
-    mut tx: TenantTx,
+    tx: &mut TenantTx,
     id: ConfigId,
     input: &DatasourceConfigInput,
 ) -> Result<DatasourceConfig> {
@@ -149,13 +166,11 @@ async fn finish(
         None
     } else {
         let plain = serde_json::to_vec(&input.auth_config).map_err(Error::internal)?;
-        Some(app.vault.seal(&mut tx, place(id), &plain).await?)
+        Some(app.vault.seal(tx, place(id), &plain).await?)
     };
-    repository::set_auth(&mut tx, id, sealed.as_deref(), &members).await?;
-    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
-    let config = row.into_config(&tx);
-    tx.commit().await?;
-    Ok(config)
+    repository::set_auth(tx, id, sealed.as_deref(), &members).await?;
+    let row = repository::find(tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    Ok(row.into_config(tx))
 }
 
 async fn open(app: &AppState, tx: &mut TenantTx, row: &repository::Row) -> Result<Map<String, Value>> {

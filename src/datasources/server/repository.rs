@@ -68,6 +68,18 @@ pub async fn find(tx: &mut TenantTx, id: DatasourceId) -> sqlx::Result<Option<Da
     Ok(row.map(|row| row.into_datasource(tx)))
 }
 
+/// Kept from being changed or deleted until the transaction ends.
+pub async fn lock(tx: &mut TenantTx, id: DatasourceId) -> sqlx::Result<Option<Datasource>> {
+    let tenant = tx.tenant().clone();
+    let row: Option<Row> =
+        sqlx::query_as("SELECT * FROM datasources WHERE tenant_id = $1 AND datasource_id = $2 FOR UPDATE")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(row.map(|row| row.into_datasource(tx)))
+}
+
 pub async fn insert(tx: &mut TenantTx, input: &DatasourceInput) -> sqlx::Result<Datasource> {
     let tenant = tx.tenant().clone();
     let row: Row = sqlx::query_as(

@@ -16,6 +16,7 @@ use crate::{
     },
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
         paging::list_response,
     },
@@ -43,11 +44,11 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
 }
 
 async fn create(ctx: TenantContext, Json(input): Json<DatasourceInput>) -> Result<impl IntoResponse> {
-    Ok((StatusCode::CREATED, axum::Json(service::create(&ctx, input).await?)))
+    Ok((StatusCode::CREATED, Tagged(service::create(&ctx, input).await?)))
 }
 
-async fn find(ctx: TenantContext, PathId(id): PathId<DatasourceId>) -> Result<axum::Json<Datasource>> {
-    Ok(axum::Json(service::get(&ctx, id).await?))
+async fn find(ctx: TenantContext, PathId(id): PathId<DatasourceId>) -> Result<Tagged<Datasource>> {
+    Ok(Tagged(service::get(&ctx, id).await?))
 }
 
 async fn with_config(
@@ -60,13 +61,18 @@ async fn with_config(
 async fn replace(
     ctx: TenantContext,
     PathId(id): PathId<DatasourceId>,
+    if_match: IfMatch,
     Json(input): Json<DatasourceInput>,
-) -> Result<axum::Json<Datasource>> {
-    Ok(axum::Json(service::replace(&ctx, id, input).await?))
+) -> Result<Tagged<Datasource>> {
+    Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
-async fn delete(ctx: TenantContext, PathId(id): PathId<DatasourceId>) -> Result<StatusCode> {
-    service::delete(&ctx, id).await?;
+async fn delete(
+    ctx: TenantContext,
+    PathId(id): PathId<DatasourceId>,
+    if_match: IfMatch,
+) -> Result<StatusCode> {
+    service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -92,25 +98,27 @@ async fn create_config(
     ctx: TenantContext,
     Json(input): Json<DatasourceConfigInput>,
 ) -> Result<impl IntoResponse> {
-    Ok((StatusCode::CREATED, axum::Json(config_service::create(&ctx, input).await?)))
+    Ok((StatusCode::CREATED, Tagged(config_service::create(&ctx, input).await?)))
 }
 
-async fn find_config(
-    ctx: TenantContext,
-    PathId(id): PathId<ConfigId>,
-) -> Result<axum::Json<DatasourceConfig>> {
-    Ok(axum::Json(config_service::get(&ctx, id).await?))
+async fn find_config(ctx: TenantContext, PathId(id): PathId<ConfigId>) -> Result<Tagged<DatasourceConfig>> {
+    Ok(Tagged(config_service::get(&ctx, id).await?))
 }
 
 async fn replace_config(
     ctx: TenantContext,
     PathId(id): PathId<ConfigId>,
+    if_match: IfMatch,
     Json(input): Json<DatasourceConfigInput>,
-) -> Result<axum::Json<DatasourceConfig>> {
-    Ok(axum::Json(config_service::replace(&ctx, id, input).await?))
+) -> Result<Tagged<DatasourceConfig>> {
+    Ok(Tagged(config_service::replace(&ctx, id, input, &if_match).await?))
 }
 
-async fn delete_config(ctx: TenantContext, PathId(id): PathId<ConfigId>) -> Result<StatusCode> {
-    config_service::delete(&ctx, id).await?;
+async fn delete_config(
+    ctx: TenantContext,
+    PathId(id): PathId<ConfigId>,
+    if_match: IfMatch,
+) -> Result<StatusCode> {
+    config_service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,12 +2,20 @@
 
 use super::{config_repository, config_service, connection::Connection, repository};
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
     intents::server::versions,
-    server::{AppState, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    server::{
+        AppState, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+    },
     shared::{DatasourceId, Problem},
 };
+
+impl Versioned for Datasource {}
 
 /// By id.
 ///
@@ -56,21 +64,30 @@ pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datas
     let datasource = repository::insert(&mut tx, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?;
+    ctx.audit(&mut tx, Event::created("datasource.create", datasource.datasource_id, &datasource)).await?;
     tx.commit().await?;
     Ok(datasource)
 }
 
 /// # Errors
-/// 404, 409 for a name that exists, 400 where its config is of another kind, 422.
-pub async fn replace(ctx: &TenantContext, id: DatasourceId, input: DatasourceInput) -> Result<Datasource> {
+/// 404, 409 for a name that exists, 400 where its config is of another kind, 412, 422.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: DatasourceId,
+    input: DatasourceInput,
+    if_match: &IfMatch,
+) -> Result<Datasource> {
     ctx.require(Permission::Configure)?;
     let input = input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
+    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if_match.check(&before)?;
     check_config(&ctx.app, &mut tx, &input).await?;
     let datasource = repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?
         .ok_or_else(|| not_found(id))?;
+    ctx.audit(&mut tx, Event::updated("datasource.update", id, &before, &datasource)).await?;
     tx.commit().await?;
     Ok(datasource)
 }
@@ -78,18 +95,19 @@ pub async fn replace(ctx: &TenantContext, id: DatasourceId, input: DatasourceInp
 /// Deletes the datasource with its rules.
 ///
 /// # Errors
-/// 404.
-pub async fn delete(ctx: &TenantContext, id: DatasourceId) -> Result<()> {
+/// 404, 412.
+pub async fn delete(ctx: &TenantContext, id: DatasourceId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
+    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if_match.check(&before)?;
     let asking = versions::intents_asking(&mut tx, id).await?;
-    if !repository::delete(&mut tx, id).await? {
-        return Err(not_found(id).into());
-    }
+    repository::delete(&mut tx, id).await?;
     for intent in asking {
         versions::record(&mut tx, revision, intent, &ctx.actor.label()).await?;
     }
+    ctx.audit(&mut tx, Event::deleted("datasource.delete", id, &before)).await?;
     Ok(tx.commit().await?)
 }
 

@@ -1,7 +1,10 @@
 //! Business rules of deliveries.
 
+use serde_json::json;
+
 use super::repository;
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
     emails::server::repository as emails,
@@ -52,6 +55,8 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
         return Err(Problem::business_rule(why).into());
     }
     let delivery = row.into_delivery(&tx);
+    let detail = json!({"route": delivery.route_name, "email_id": delivery.email_id});
+    ctx.audit(&mut tx, Event::done("delivery.retry", id, detail)).await?;
     tx.commit().await?;
     ctx.app.delivery_bell.notify_one();
     Ok(delivery)

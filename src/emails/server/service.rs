@@ -1,11 +1,13 @@
 //! Business rules of messages.
 
 use chrono::Utc;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{fields, repository};
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     deliveries::{
         dto::DeliveryFilter,
@@ -61,6 +63,8 @@ pub async fn receive(
         return Ok(Received { email_id, status, duplicate: true });
     };
     queue::enqueue(&mut tx, &[email_id]).await?;
+    // Nothing of the message: the log outlives it.
+    ctx.audit(&mut tx, Event::done("email.receive", email_id, json!({"source": source}))).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
@@ -132,6 +136,7 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Resu
     if !repository::run_again(&mut tx, id, revision).await? {
         return Err(not_found(id).into());
     }
+    ctx.audit(&mut tx, Event::done("email.reprocess", id, json!({"versions": with}))).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     Ok(Received { email_id: id, status: EmailStatus::Queued, duplicate: false })
@@ -161,6 +166,7 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
         return Err(not_found(id).into());
     }
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    ctx.audit(&mut tx, Event::done("email.decide", id, json!({"decision": decision, "note": note}))).await?;
     let is_due = outbox::write(&ctx.app, &mut tx, id, standing).await?;
     tx.commit().await?;
     if is_due {

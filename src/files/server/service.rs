@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use futures::{Stream, StreamExt};
+use serde_json::json;
 
 use super::store::{Entry, Store};
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
@@ -101,12 +103,17 @@ pub async fn put<E>(
         let written = aside::run(move || incoming.write(&chunk).map(|()| incoming)).await;
         incoming = written.map_err(Error::internal)?;
     }
+    // Told of in a transaction that ends when the file is in its place: neither is there without the other, but for
+    // a fault of the database in that moment.
+    let mut tx = ctx.begin().await?;
+    ctx.audit(&mut tx, Event::done("file.put", path, json!({"size": size}))).await?;
     let target = path.to_owned();
     let placed = aside::run(move || incoming.finish(&target)).await;
     let existed = placed.map_err(|error| {
         tracing::warn!(tenant = %ctx.tenant, %error, "a file could not be put in its place");
         Problem::invalid_field("path", "cannot be written: a file may stand where a folder would have to be")
     })?;
+    tx.commit().await?;
     let file = list(ctx).await?.into_iter().find(|file| file.path == path).ok_or_else(|| not_found(path))?;
     Ok((file, !existed))
 }
@@ -122,10 +129,13 @@ pub async fn delete(ctx: &TenantContext, path: &str) -> Result<()> {
         ))
         .into());
     }
+    let mut tx = ctx.begin().await?;
+    ctx.audit(&mut tx, Event::done("file.delete", path, json!(null))).await?;
     let (store, wanted) = (store(ctx), path.to_owned());
     let removed =
         tokio::task::spawn_blocking(move || store.remove(&wanted)).await.map_err(Error::internal)?;
-    removed.map_err(|_| not_found(path).into())
+    removed.map_err(|_| not_found(path))?;
+    Ok(tx.commit().await?)
 }
 
 /// Which configs lead to which file.

@@ -14,6 +14,7 @@ use crate::{
     rules::{dto::ValidationRule, server::service as rules},
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, PathIds, Query},
         paging::list_response,
     },
@@ -41,7 +42,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
 }
 
 async fn create(ctx: TenantContext, Json(input): Json<IntentInput>) -> Result<impl IntoResponse> {
-    Ok((StatusCode::CREATED, axum::Json(service::create(&ctx, input).await?)))
+    Ok((StatusCode::CREATED, Tagged(service::create(&ctx, input).await?)))
 }
 
 async fn create_with_rules(
@@ -51,20 +52,21 @@ async fn create_with_rules(
     Ok((StatusCode::CREATED, axum::Json(service::create_with_rules(&ctx, input).await?)))
 }
 
-async fn find(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<axum::Json<Intent>> {
-    Ok(axum::Json(service::get(&ctx, id).await?))
+async fn find(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<Tagged<Intent>> {
+    Ok(Tagged(service::get(&ctx, id).await?))
 }
 
 async fn replace(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
+    if_match: IfMatch,
     Json(input): Json<IntentInput>,
-) -> Result<axum::Json<Intent>> {
-    Ok(axum::Json(service::replace(&ctx, id, input).await?))
+) -> Result<Tagged<Intent>> {
+    Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
-async fn delete(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<StatusCode> {
-    service::delete(&ctx, id).await?;
+async fn delete(ctx: TenantContext, PathId(id): PathId<IntentId>, if_match: IfMatch) -> Result<StatusCode> {
+    service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{matching, repository, versions};
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
@@ -11,9 +12,25 @@ use crate::{
         dto::{MAX_RULES, RuleInput},
         server::service as rules,
     },
-    server::{Result, TenantContext, TenantTx, error::OnConstraint, paging::Page},
+    server::{
+        Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+    },
     shared::{IntentId, Problem, validate::Checks},
 };
+
+/// Examples come in while people work on messages: they make no edit of the intent out of date.
+impl Versioned for Intent {
+    fn etag(&self) -> String {
+        WithoutExamples(Self { examples_count: 0, ..self.clone() }).etag()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct WithoutExamples(Intent);
+impl Versioned for WithoutExamples {}
 
 /// What a list of intents is narrowed to.
 #[derive(Debug)]
@@ -73,6 +90,7 @@ pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
     let revision = versions::begin(&mut tx).await?;
     let mut intent = insert(&mut tx, &input).await?;
     intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
+    ctx.audit(&mut tx, Event::created("intent.create", intent.intent_id, &intent)).await?;
     tx.commit().await?;
     Ok(intent)
 }
@@ -104,18 +122,27 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
         validation_rules.push(rules::at_place(stored, &format!("validation_rules[{i}]"))?);
     }
     intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
-    tx.commit().await?;
     validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));
-    Ok(IntentWithRules { intent, validation_rules })
+    let made = IntentWithRules { intent, validation_rules };
+    ctx.audit(&mut tx, Event::created("intent.create", made.intent.intent_id, &made)).await?;
+    tx.commit().await?;
+    Ok(made)
 }
 
 /// # Errors
-/// 404, 409 for a name that exists, 422; 422 too where a rule or a route names an extractor that would go.
-pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> Result<Intent> {
+/// 404, 409 for a name that exists, 412, 422; 422 too where a rule or a route names an extractor that would go.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: IntentId,
+    input: IntentInput,
+    if_match: &IfMatch,
+) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
+    let before = find(&mut tx, id).await?;
+    if_match.check(&before)?;
     let mut intent = repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
@@ -123,6 +150,7 @@ pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> R
     rules::check_all_of(&mut tx, &intent).await?;
     routes::check_all_of(&mut tx, &intent).await?;
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
+    ctx.audit(&mut tx, Event::updated("intent.update", id, &before, &intent)).await?;
     tx.commit().await?;
     Ok(intent)
 }
@@ -130,15 +158,18 @@ pub async fn replace(ctx: &TenantContext, id: IntentId, input: IntentInput) -> R
 /// Deletes the intent with its rules. Messages that had it keep its name.
 ///
 /// # Errors
-/// 404.
-pub async fn delete(ctx: &TenantContext, id: IntentId) -> Result<()> {
+/// 404, 412.
+pub async fn delete(ctx: &TenantContext, id: IntentId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
+    let intent = find(&mut tx, id).await?;
+    if_match.check(&intent)?;
+    let validation_rules = rules::of_intent(&mut tx, id, false).await?;
     versions::record_end(&mut tx, revision, id, &ctx.actor.label()).await?;
-    if !repository::delete(&mut tx, id).await? {
-        return Err(Problem::not_found("Intent", id).into());
-    }
+    repository::delete(&mut tx, id).await?;
+    let gone = IntentWithRules { intent, validation_rules };
+    ctx.audit(&mut tx, Event::deleted("intent.delete", id, &gone)).await?;
     Ok(tx.commit().await?)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     shared::{EmailId, IntentId, RouteId},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct Row {
     pub route_id: RouteId,
     pub name: String,

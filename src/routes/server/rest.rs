@@ -13,6 +13,7 @@ use crate::{
     routes::dto::{Route, RouteInput, RouteWithSecret},
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
         paging::list_response,
     },
@@ -36,20 +37,21 @@ async fn create(ctx: TenantContext, Json(input): Json<RouteInput>) -> Result<imp
     Ok((StatusCode::CREATED, axum::Json(service::create(&ctx, input).await?)))
 }
 
-async fn find(ctx: TenantContext, PathId(id): PathId<RouteId>) -> Result<axum::Json<Route>> {
-    Ok(axum::Json(service::get(&ctx, id).await?))
+async fn find(ctx: TenantContext, PathId(id): PathId<RouteId>) -> Result<Tagged<Route>> {
+    Ok(Tagged(service::get(&ctx, id).await?))
 }
 
 async fn replace(
     ctx: TenantContext,
     PathId(id): PathId<RouteId>,
+    if_match: IfMatch,
     Json(input): Json<RouteInput>,
-) -> Result<axum::Json<Route>> {
-    Ok(axum::Json(service::replace(&ctx, id, input).await?))
+) -> Result<Tagged<Route>> {
+    Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
-async fn delete(ctx: TenantContext, PathId(id): PathId<RouteId>) -> Result<StatusCode> {
-    service::delete(&ctx, id).await?;
+async fn delete(ctx: TenantContext, PathId(id): PathId<RouteId>, if_match: IfMatch) -> Result<StatusCode> {
+    service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     repository::{self, Row},
@@ -11,6 +11,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     datasources::dto::MASK,
     deliveries::server::repository as deliveries,
@@ -20,10 +21,16 @@ use crate::{
     },
     routes::dto::{Route, RouteInput, RouteKind, RouteWithSecret},
     server::{
-        AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, vault::Place,
+        AppState, Error, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+        vault::Place,
     },
     shared::{IntentId, Problem, RouteId, validate::Checks},
 };
+
+impl Versioned for Route {}
 
 /// How long a secret that was replaced signs beside the new one.
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
@@ -103,6 +110,7 @@ pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithS
     };
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
+    ctx.audit(&mut tx, Event::created("route.create", id, &route)).await?;
     tx.commit().await?;
     Ok(RouteWithSecret { route, secret, old_secret_ends: None })
 }
@@ -111,11 +119,18 @@ pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithS
 /// route leads then.
 ///
 /// # Errors
-/// As `create`, and 404; 422 too for another kind.
-pub async fn replace(ctx: &TenantContext, id: RouteId, input: RouteInput) -> Result<Route> {
+/// As `create`, and 404, 412; 422 too for another kind.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: RouteId,
+    input: RouteInput,
+    if_match: &IfMatch,
+) -> Result<Route> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let before = row.clone().into_route(&tx);
+    if_match.check(&before)?;
     let (input, headers) = checked(ctx, &mut tx, input, Some(&row)).await?;
     repository::update(&mut tx, id, &input)
         .await
@@ -126,6 +141,7 @@ pub async fn replace(ctx: &TenantContext, id: RouteId, input: RouteInput) -> Res
     }
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
+    ctx.audit(&mut tx, Event::updated("route.update", id, &before, &route)).await?;
     tx.commit().await?;
     Ok(route)
 }
@@ -133,13 +149,16 @@ pub async fn replace(ctx: &TenantContext, id: RouteId, input: RouteInput) -> Res
 /// What is under way for it is called off.
 ///
 /// # Errors
-/// 403, 404.
-pub async fn delete(ctx: &TenantContext, id: RouteId) -> Result<()> {
+/// 403, 404, 412.
+pub async fn delete(ctx: &TenantContext, id: RouteId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
-    repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let before = row.into_route(&tx);
+    if_match.check(&before)?;
     deliveries::cancel_of_route(&mut tx, id, "The route was deleted").await?;
     repository::delete(&mut tx, id).await?;
+    ctx.audit(&mut tx, Event::deleted("route.delete", id, &before)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -171,6 +190,8 @@ pub async fn rotate_secret(ctx: &TenantContext, id: RouteId) -> Result<RouteWith
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let old_secret_ends = row.old_secret_ends;
     let route = row.into_route(&tx);
+    let detail = json!({"name": route.name, "old_secret_ends": old_secret_ends});
+    ctx.audit(&mut tx, Event::done("route.rotate_secret", id, detail)).await?;
     tx.commit().await?;
     Ok(RouteWithSecret { route, secret: Some(secret.reveal()), old_secret_ends })
 }

@@ -7,6 +7,7 @@ use crate::{
     rules::dto::{RuleInput, ValidationRule},
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
     },
     shared::RuleId,
@@ -28,22 +29,23 @@ async fn list(ctx: TenantContext, query: Query) -> Result<axum::Json<Vec<Validat
 }
 
 async fn create(ctx: TenantContext, Json(input): Json<RuleInput>) -> Result<impl IntoResponse> {
-    Ok((StatusCode::CREATED, axum::Json(service::create(&ctx, input).await?)))
+    Ok((StatusCode::CREATED, Tagged(service::create(&ctx, input).await?)))
 }
 
-async fn find(ctx: TenantContext, PathId(id): PathId<RuleId>) -> Result<axum::Json<ValidationRule>> {
-    Ok(axum::Json(service::get(&ctx, id).await?))
+async fn find(ctx: TenantContext, PathId(id): PathId<RuleId>) -> Result<Tagged<ValidationRule>> {
+    Ok(Tagged(service::get(&ctx, id).await?))
 }
 
 async fn replace(
     ctx: TenantContext,
     PathId(id): PathId<RuleId>,
+    if_match: IfMatch,
     Json(input): Json<RuleInput>,
-) -> Result<axum::Json<ValidationRule>> {
-    Ok(axum::Json(service::replace(&ctx, id, input).await?))
+) -> Result<Tagged<ValidationRule>> {
+    Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
-async fn delete(ctx: TenantContext, PathId(id): PathId<RuleId>) -> Result<StatusCode> {
-    service::delete(&ctx, id).await?;
+async fn delete(ctx: TenantContext, PathId(id): PathId<RuleId>, if_match: IfMatch) -> Result<StatusCode> {
+    service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }

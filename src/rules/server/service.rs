@@ -10,6 +10,7 @@ use super::{
     repository,
 };
 use crate::{
+    audit::server::event::Event,
     auth::server::authority::Permission,
     datasources::{
         dto::{Datasource, DatasourceType},
@@ -20,9 +21,16 @@ use crate::{
         server::{service as intents, versions},
     },
     rules::dto::{MAX_RULES, RuleInput, RuleType, ValidationRule},
-    server::{Error, Result, TenantContext, TenantTx, error::OnConstraint, paging},
+    server::{
+        Error, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging,
+    },
     shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
 };
+
+impl Versioned for ValidationRule {}
 
 /// What a list of rules is narrowed to.
 #[derive(Debug, Default)]
@@ -87,6 +95,7 @@ pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationR
     let intent = intent_of(&mut tx, &input).await?;
     let rule = insert(&mut tx, &intent, &input).await?;
     versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
+    ctx.audit(&mut tx, Event::created("validation_rule.create", rule.rule_id, &rule)).await?;
     tx.commit().await?;
     Ok(rule)
 }
@@ -106,13 +115,19 @@ pub async fn insert(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Re
 }
 
 /// # Errors
-/// 404, 400 for an intent or a datasource that is not there, 422.
-pub async fn replace(ctx: &TenantContext, id: RuleId, input: RuleInput) -> Result<ValidationRule> {
+/// 404, 400 for an intent or a datasource that is not there, 412, 422.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: RuleId,
+    input: RuleInput,
+    if_match: &IfMatch,
+) -> Result<ValidationRule> {
     ctx.require(Permission::Configure)?;
     input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if_match.check(&before)?;
     let intent = intent_of(&mut tx, &input).await?;
     check(&mut tx, &intent, &input).await?;
     let rule = repository::update(&mut tx, id, intent.intent_id, &input)
@@ -124,19 +139,22 @@ pub async fn replace(ctx: &TenantContext, id: RuleId, input: RuleInput) -> Resul
     if before.intent_id != intent.intent_id {
         versions::record(&mut tx, revision, before.intent_id, &by).await?;
     }
+    ctx.audit(&mut tx, Event::updated("validation_rule.update", id, &before, &rule)).await?;
     tx.commit().await?;
     Ok(rule)
 }
 
 /// # Errors
-/// 404.
-pub async fn delete(ctx: &TenantContext, id: RuleId) -> Result<()> {
+/// 404, 412.
+pub async fn delete(ctx: &TenantContext, id: RuleId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let rule = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if_match.check(&rule)?;
     repository::delete(&mut tx, id).await?;
     versions::record(&mut tx, revision, rule.intent_id, &ctx.actor.label()).await?;
+    ctx.audit(&mut tx, Event::deleted("validation_rule.delete", id, &rule)).await?;
     Ok(tx.commit().await?)
 }
 

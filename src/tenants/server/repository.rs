@@ -62,6 +62,17 @@ pub async fn find(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Ten
     row.map(TryInto::try_into).transpose()
 }
 
+/// Kept from being changed or deleted until the transaction ends.
+pub async fn lock(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Tenant>> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants WHERE tenant_id = $1 FOR UPDATE",
+    )
+    .bind(id.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
 pub async fn insert(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<Tenant> {
     let row: Row = sqlx::query_as(
         "INSERT INTO tenants (tenant_id, name, is_active) VALUES ($1, $2, $3) \

@@ -12,6 +12,7 @@ use super::service;
 use crate::{
     server::{
         AppState, CallerContext, Result,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
         paging::list_response,
     },
@@ -34,22 +35,23 @@ async fn list(ctx: CallerContext, OriginalUri(uri): OriginalUri, query: Query) -
 
 async fn create(ctx: CallerContext, Json(input): Json<TenantInput>) -> Result<impl IntoResponse> {
     let tenant = service::create(&ctx, input).await?;
-    Ok((StatusCode::CREATED, axum::Json(tenant)))
+    Ok((StatusCode::CREATED, Tagged(tenant)))
 }
 
-async fn find(ctx: CallerContext, PathId(id): PathId<TenantId>) -> Result<axum::Json<Tenant>> {
-    Ok(axum::Json(service::get(&ctx, &id).await?))
+async fn find(ctx: CallerContext, PathId(id): PathId<TenantId>) -> Result<Tagged<Tenant>> {
+    Ok(Tagged(service::get(&ctx, &id).await?))
 }
 
 async fn replace(
     ctx: CallerContext,
     PathId(id): PathId<TenantId>,
+    if_match: IfMatch,
     Json(input): Json<TenantInput>,
-) -> Result<axum::Json<Tenant>> {
-    Ok(axum::Json(service::replace(&ctx, &id, input).await?))
+) -> Result<Tagged<Tenant>> {
+    Ok(Tagged(service::replace(&ctx, &id, input, &if_match).await?))
 }
 
-async fn delete(ctx: CallerContext, PathId(id): PathId<TenantId>) -> Result<StatusCode> {
-    service::delete(&ctx, &id).await?;
+async fn delete(ctx: CallerContext, PathId(id): PathId<TenantId>, if_match: IfMatch) -> Result<StatusCode> {
+    service::delete(&ctx, &id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }

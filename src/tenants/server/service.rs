@@ -2,15 +2,19 @@
 
 use super::repository;
 use crate::{
+    audit::server::event::Event,
     auth::server::repository as access,
     server::{
         Actor, AppState, CallerContext, Result,
         error::{Error, OnConstraint},
+        etag::{IfMatch, Versioned},
         paging::Page,
     },
     shared::{Problem, TenantId},
     tenants::dto::{Tenant, TenantInput},
 };
+
+impl Versioned for Tenant {}
 
 /// The tenants that the caller may see, by id. The page's cursor is a tenant id.
 ///
@@ -65,20 +69,29 @@ pub async fn create(ctx: &CallerContext, input: TenantInput) -> Result<Tenant> {
         ))
         .into());
     }
+    ctx.audit(&mut tx, Event::created("tenant.create", &tenant.tenant_id, &tenant)).await?;
     tx.commit().await?;
     Ok(tenant)
 }
 
 /// # Errors
-/// 403, 404, 409 for a name that exists, 422.
-pub async fn replace(ctx: &CallerContext, id: &TenantId, input: TenantInput) -> Result<Tenant> {
+/// 403, 404, 409 for a name that exists, 412, 422.
+pub async fn replace(
+    ctx: &CallerContext,
+    id: &TenantId,
+    input: TenantInput,
+    if_match: &IfMatch,
+) -> Result<Tenant> {
     managed(ctx, id).await?;
     let valid = input.validate(Some(id))?;
     let mut tx = ctx.app.database.instance().await?;
+    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| Problem::not_found("Tenant", id))?;
+    if_match.check(&before)?;
     let tenant = repository::update(&mut tx, &valid)
         .await
         .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?
         .ok_or_else(|| Error::from(Problem::not_found("Tenant", id)))?;
+    ctx.audit(&mut tx, Event::updated("tenant.update", id, &before, &tenant)).await?;
     tx.commit().await?;
     Ok(tenant)
 }
@@ -86,13 +99,14 @@ pub async fn replace(ctx: &CallerContext, id: &TenantId, input: TenantInput) -> 
 /// Deletes the tenant with everything that is its, messages included.
 ///
 /// # Errors
-/// 403, 404.
-pub async fn delete(ctx: &CallerContext, id: &TenantId) -> Result<()> {
+/// 403, 404, 412.
+pub async fn delete(ctx: &CallerContext, id: &TenantId, if_match: &IfMatch) -> Result<()> {
     managed(ctx, id).await?;
     let mut tx = ctx.app.database.instance().await?;
-    if !repository::delete(&mut tx, id).await? {
-        return Err(Problem::not_found("Tenant", id).into());
-    }
+    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| Problem::not_found("Tenant", id))?;
+    if_match.check(&before)?;
+    repository::delete(&mut tx, id).await?;
+    ctx.audit(&mut tx, Event::deleted("tenant.delete", id, &before)).await?;
     tx.commit().await?;
     // Its files too, or the next tenant of this name would find them. What stays, `create` refuses to inherit.
     let folder = ctx.app.config.files_dir(id);

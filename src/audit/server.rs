@@ -1,0 +1,5 @@
+pub mod event;
+pub mod export;
+pub mod repository;
+pub mod rest;
+pub mod service;

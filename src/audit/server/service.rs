@@ -1,0 +1,57 @@
+//! Writing and reading the audit log.
+
+pub use super::event::Event;
+use super::repository;
+use crate::{
+    audit::dto::{AuditEntry, AuditFilter},
+    auth::server::authority::Permission,
+    server::{
+        Actor, CallerContext, Result, TenantContext, TenantTx, database::InstanceTx, origin::Origin,
+        paging::Page,
+    },
+    shared::AuditId,
+};
+
+/// Keeps what was done in a tenant, in the transaction that does it.
+///
+/// # Errors
+/// The database's.
+pub async fn record(tx: &mut TenantTx, actor: &Actor, origin: &Origin, event: Event) -> Result<()> {
+    Ok(repository::insert(tx, actor.kind(), &actor.label(), origin, &event).await?)
+}
+
+/// Keeps what was done to the installation, in the transaction that does it.
+///
+/// # Errors
+/// The database's.
+pub async fn record_instance(
+    tx: &mut InstanceTx,
+    actor: &Actor,
+    origin: &Origin,
+    event: Event,
+) -> Result<()> {
+    Ok(repository::insert_instance(tx, actor.kind(), &actor.label(), origin, &event).await?)
+}
+
+/// Newest first.
+///
+/// # Errors
+/// 403: what was done, and from where, is for administrators.
+pub async fn list(ctx: &TenantContext, filter: &AuditFilter, page: Page<AuditId>) -> Result<Vec<AuditEntry>> {
+    ctx.require(Permission::Audit)?;
+    Ok(repository::list(&mut ctx.begin().await?, filter, page.cursor, page.limit).await?)
+}
+
+/// Newest first.
+///
+/// # Errors
+/// 403.
+pub async fn list_instance(
+    ctx: &CallerContext,
+    filter: &AuditFilter,
+    page: Page<AuditId>,
+) -> Result<Vec<AuditEntry>> {
+    ctx.require_instance_admin()?;
+    let mut tx = ctx.app.database.instance().await?;
+    Ok(repository::list_instance(&mut tx, filter, page.cursor, page.limit).await?)
+}
