@@ -15,7 +15,7 @@ pub use layout::{PlainLayout, TenantLayout};
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
 use crate::{
-    auth::pages::SignInPage,
+    auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
     dashboard::pages::DashboardPage,
     datasources::pages::{ConfigsPage, DatasourcesPage},
     emails::pages::{MessagePage, MessagesPage, TrialPage},
@@ -62,6 +62,10 @@ pub fn App() -> impl IntoView {
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
+                <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async/>
+                <Route path=path!("/reset/:token") view=ResetPage ssr=SsrMode::Async/>
+                <Route path=path!("/invitation/:token") view=InvitationPage ssr=SsrMode::Async/>
+                <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async/>
                 <Route path=path!("/tenants") view=TenantsPage ssr=SsrMode::Async/>
                 <Route path=path!("/") view=|| choose("") ssr=SsrMode::Async/>
                 <Route path=path!("/messages") view=|| choose("/messages") ssr=SsrMode::Async/>

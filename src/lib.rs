@@ -14,6 +14,8 @@ pub mod deliveries;
 pub mod emails;
 pub mod files;
 pub mod intents;
+pub mod keys;
+pub mod members;
 pub mod routes;
 pub mod rules;
 pub mod shared;

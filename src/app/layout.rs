@@ -216,10 +216,10 @@ fn Person(me: MyAccess) -> impl IntoView {
                     .ok()
                     .map(|me| {
                         view! {
-                            <p class="person">
+                            <a class="person" href="/account">
                                 <span class="person__name">{me.display_name}</span>
                                 <span class="person__email">{me.email}</span>
-                            </p>
+                            </a>
                         }
                     })
             })}

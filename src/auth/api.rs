@@ -7,7 +7,10 @@ use crate::shared::Problem;
 #[cfg(feature = "ssr")]
 use crate::{
     auth::server::service,
-    server::context::{caller_context, wire},
+    server::{
+        Actor,
+        context::{caller_context, caller_context_if_any, wire},
+    },
 };
 
 /// Who is signed in, and the tenants to choose from.
@@ -15,4 +18,16 @@ use crate::{
 pub async fn me() -> Result<Me, Problem> {
     let ctx = caller_context().await?;
     wire(service::me(&ctx).await)
+}
+
+/// The address of the signed-in person, if anybody is. Needs no session.
+#[server(name = SignedInAs, prefix = "/ui", endpoint = "signed_in_as")]
+pub async fn signed_in_as() -> Result<Option<String>, Problem> {
+    match caller_context_if_any().await? {
+        Some(ctx) => match ctx.actor {
+            Actor::User { email, .. } => Ok(Some(email)),
+            _ => Ok(None),
+        },
+        None => Ok(None),
+    }
 }

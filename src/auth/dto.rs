@@ -15,6 +15,8 @@ pub struct Me {
     pub display_name: String,
     pub email: String,
     pub is_instance_admin: bool,
+    /// Whether they can sign in without a link.
+    pub has_password: bool,
     pub tenants: Vec<MyTenant>,
 }
 
@@ -25,4 +27,47 @@ pub struct MyTenant {
     pub name: String,
     pub is_active: bool,
     pub role: Role,
+}
+
+wire_enum!(
+    /// Why a form of access was refused: the word that its page's address gets.
+    FormOutcome {
+        /// The password, or the email.
+        Wrong = "wrong",
+        /// The link was used, taken back, or has expired.
+        Used = "used",
+        /// Too many tries.
+        Busy = "busy",
+        /// The new password is too short or too long.
+        Short = "short",
+        /// The new password is easily guessed.
+        Weak = "weak",
+        /// The two new passwords differ.
+        Differs = "differs",
+        /// The invitation is for another person than is signed in.
+        SomebodyElse = "somebody_else",
+        /// The installation sends no mail.
+        NoMail = "no_mail",
+        /// Something else about a field.
+        Invalid = "invalid",
+    }
+);
+
+impl FormOutcome {
+    /// A sentence for the person who filled the form in.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Wrong => "The email or the password is wrong.",
+            Self::Used => "This link has been used, or has expired.",
+            Self::Busy => "Too many tries. Wait a minute, then try again.",
+            Self::Short => "A password must have 12 to 256 characters.",
+            Self::Weak => "This password is easily guessed. Choose some words that do not belong together.",
+            Self::Differs => "The two new passwords are not the same.",
+            Self::SomebodyElse => "This is for somebody else. Sign out, then open the link again.",
+            Self::NoMail => {
+                "This installation sends no mail. Its administrator can give you a link for a new password."
+            }
+            Self::Invalid => "Something in the form cannot be right. Check it, then send it again.",
+        }
+    }
 }

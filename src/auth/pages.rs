@@ -1,53 +1,81 @@
-//! Signing in and out.
+//! Signing in and out, passwords, invitations: plain forms, which work without WebAssembly.
+
+mod account;
+mod invitation;
+mod sign_in;
+
+pub use account::{AccountPage, ForgotPage, ResetPage};
+pub use invitation::InvitationPage;
+pub use sign_in::{SignInPage, SignOut};
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use crate::{
-    app::PlainLayout,
-    ui::{
-        icons::{Glyph, Icon},
-        page::PageHead,
-    },
+use super::dto::FormOutcome;
+use crate::ui::{
+    badge::Tone,
+    icons::{Glyph, Icon},
 };
 
-/// How to get in. `?error=used` says that a link was followed that does not work (any more).
+/// What came of the form that led here: `?error=` says why not, `?done=` that it was done.
 #[component]
-pub fn SignInPage() -> impl IntoView {
+fn Outcome(
+    /// The word after `?done=`, and the sentence for it.
+    done: &'static [(&'static str, &'static str)],
+) -> impl IntoView {
     let query = use_query_map();
-    let refused = move || query.read().get("error").is_some();
-    view! {
-        <PlainLayout>
-            <PageHead title="Sign in"/>
-            {move || {
-                refused()
-                    .then(|| {
-                        view! {
-                            <p class="notice tone-bad" role="alert" data-testid="sign-in-error">
-                                <Icon glyph=Glyph::Alert/>
-                                <span>"This link has been used, or has expired."</span>
-                            </p>
-                        }
-                    })
-            }}
-            <div class="panel prose" data-testid="sign-in">
-                <p>"Open the one-time link that the server printed on its console."</p>
-                <p>"A new one is made, on the machine of the server, by"</p>
-                <pre class="code"><code>"flowengine admin sign-in-link"</code></pre>
-            </div>
-        </PlainLayout>
+    move || {
+        let query = query.read();
+        let refused = query.get("error").map(|word| {
+            word.parse::<FormOutcome>().map_or("That did not work. Try again.", FormOutcome::words)
+        });
+        let sentence = query
+            .get("done")
+            .and_then(|word| done.iter().find(|(known, _)| *known == word))
+            .map(|(_, sentence)| *sentence);
+        let (tone, glyph, role, words) = match (refused, sentence) {
+            (Some(words), _) => (Tone::Bad, Glyph::Alert, "alert", words),
+            (None, Some(words)) => (Tone::Good, Glyph::Accept, "status", words),
+            (None, None) => return None,
+        };
+        Some(view! {
+            <p class=format!("notice {}", tone.class()) role=role data-testid="form-outcome">
+                <Icon glyph/>
+                <span>{words}</span>
+            </p>
+        })
     }
 }
 
-/// Ends the session. A plain form: the server answers with the sign-in page.
+/// A field of a form, with its label.
 #[component]
-pub fn SignOut() -> impl IntoView {
+fn Field(
+    label: &'static str,
+    name: &'static str,
+    #[prop(default = "text")] kind: &'static str,
+    /// What a password manager should fill in (HTML, section 4.10.18.7).
+    autocomplete: &'static str,
+    #[prop(optional)] hint: &'static str,
+    #[prop(default = true)] required: bool,
+) -> impl IntoView {
+    let hint_id = format!("{name}-hint");
+    let has_hint = !hint.is_empty();
     view! {
-        <form class="sign-out" method="post" action="/sign-out">
-            <button type="submit" class="button button--quiet" data-testid="sign-out">
-                <Icon glyph=Glyph::SignOut/>
-                "Sign out"
-            </button>
-        </form>
+        <div class="field">
+            <label class="field__label" for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                type=kind
+                autocomplete=autocomplete
+                required=required
+                aria-describedby=has_hint.then(|| hint_id.clone())
+            />
+            {has_hint.then(|| view! { <p class="hint" id=hint_id.clone()>{hint}</p> })}
+        </div>
     }
 }
+
+/// What a new password should be like.
+const PASSWORD_HINT: &str =
+    "At least 12 characters, and not easily guessed: a few words that do not belong together.";

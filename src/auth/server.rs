@@ -1,6 +1,15 @@
-//! Access: keys, sessions, the one-time link, and what each role may do.
+//! Access: keys, sessions, passwords, links, and what each role may do.
 
+pub mod accounts;
 pub mod authority;
+pub mod forms;
+pub mod password;
 pub mod repository;
 pub mod rest;
 pub mod service;
+pub mod throttle;
+
+/// Whether a page is there for people who are not signed in.
+pub fn is_open(path: &str) -> bool {
+    matches!(path, "/sign-in" | "/forgot") || path.starts_with("/reset/") || path.starts_with("/invitation/")
+}

@@ -13,12 +13,16 @@ use super::{
     telemetry,
 };
 use crate::{
-    auth::{dto::Role, server::service as auth},
+    auth::{
+        dto::Role,
+        server::{accounts, service as auth},
+    },
     bench,
     emails::{
         dto::{EmailDetail, EmailStatus, Versions},
         server::{service as emails, worker},
     },
+    keys::server::service as keys,
     shared::TenantId,
 };
 
@@ -97,6 +101,22 @@ enum AdminCommand {
         #[arg(long, requires = "tenant")]
         role: Option<Role>,
     },
+    /// Make an account, and print the link with which its password is set.
+    CreateUser {
+        #[arg(long)]
+        email: String,
+        /// How the person is called.
+        #[arg(long)]
+        name: String,
+        /// To manage all tenants. Without it, a tenant's administrator has to invite the person.
+        #[arg(long)]
+        instance: bool,
+    },
+    /// Print a link with which a person sets a new password.
+    ResetPassword {
+        #[arg(long)]
+        email: String,
+    },
     /// Print a new one-time link that signs the first administrator in.
     SignInLink,
 }
@@ -136,17 +156,25 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
 }
 
 async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
+    let base = config.base_url(run::leptos_options()?.site_addr);
     let opened = run::open_database(&config).await?;
     let result: Result<String, Fatal> = async {
         match command {
             AdminCommand::CreateKey { name, tenant, role, .. } => {
                 let scope = tenant.as_ref().zip(role);
-                let key = auth::create_key(&opened.database, &name, scope).await?;
+                let key = keys::create_by_hand(&opened.database, &name, scope).await?;
                 Ok(key.expose_secret().to_owned())
+            }
+            AdminCommand::CreateUser { email, name, instance } => {
+                let link = accounts::create_by_hand(&opened.database, &email, &name, instance).await?;
+                Ok(format!("{base}/reset/{}", link.expose_secret()))
+            }
+            AdminCommand::ResetPassword { email } => {
+                let link = accounts::reset_by_hand(&opened.database, &email).await?;
+                Ok(format!("{base}/reset/{}", link.expose_secret()))
             }
             AdminCommand::SignInLink => {
                 let link = auth::new_admin_link(&opened.database).await?;
-                let base = config.base_url(run::leptos_options()?.site_addr);
                 Ok(format!("{base}/sign-in/{}", link.expose_secret()))
             }
         }

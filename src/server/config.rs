@@ -43,6 +43,10 @@ pub struct Config {
     /// `TRUSTED_PROXIES`: networks of the proxies before this server, whose `X-Forwarded-For` is believed. None by
     /// default.
     pub trusted_proxies: Vec<IpNet>,
+    /// `SESSION_IDLE_MINUTES` (30) and `SESSION_HOURS` (8): a session ends so long after it was last seen, and so
+    /// long after sign-in whatever happens (OWASP, session management).
+    pub session_idle_minutes: i32,
+    pub session_hours: i64,
     /// `MAX_MESSAGE_BYTES` (10,240,000, as Postfix has it).
     pub max_message_bytes: usize,
     /// `WORKERS` (16): messages processed at once.
@@ -164,6 +168,8 @@ impl Config {
             debug: r.number("DEBUG", false),
             public_url: r.parsed("PUBLIC_URL"),
             trusted_proxies: r.networks("TRUSTED_PROXIES", ""),
+            session_idle_minutes: r.number("SESSION_IDLE_MINUTES", 30),
+            session_hours: r.number("SESSION_HOURS", 8),
             max_message_bytes: r.number("MAX_MESSAGE_BYTES", 10_240_000),
             workers: r.number("WORKERS", 16),
             job_max_attempts: r.number("JOB_MAX_ATTEMPTS", 5),
@@ -202,6 +208,12 @@ impl Config {
         }
         if config.pool_max == 0 || config.pool_min > config.pool_max {
             r.fault("DATABASE_POOL_MAX", "must be at least 1 and DATABASE_POOL_MIN".into());
+        }
+        if !(1..=10_080).contains(&config.session_idle_minutes) {
+            r.fault("SESSION_IDLE_MINUTES", "must be 1 to 10080".into());
+        }
+        if !(1..=720).contains(&config.session_hours) {
+            r.fault("SESSION_HOURS", "must be 1 to 720".into());
         }
         if config.workers == 0 || config.workers > 256 {
             r.fault("WORKERS", "must be 1 to 256".into());

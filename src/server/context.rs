@@ -231,13 +231,26 @@ impl FromRequestParts<AppState> for TenantContext {
 /// # Errors
 /// As `CallerContext::authenticate`, with the answer's status set.
 pub async fn caller_context() -> Result<CallerContext, Problem> {
-    let result = async {
-        let missing = |what| Error::internal(format!("no {what} in the server function's context"));
-        let app = leptos::prelude::use_context::<AppState>().ok_or_else(|| missing("state"))?;
-        let parts = leptos::prelude::use_context::<Parts>().ok_or_else(|| missing("request"))?;
-        CallerContext::authenticate(&app, &parts).await
-    };
-    wire(result.await)
+    wire(context_of_request().await)
+}
+
+async fn context_of_request() -> Result<CallerContext> {
+    let missing = |what| Error::internal(format!("no {what} in the server function's context"));
+    let app = leptos::prelude::use_context::<AppState>().ok_or_else(|| missing("state"))?;
+    let parts = leptos::prelude::use_context::<Parts>().ok_or_else(|| missing("request"))?;
+    CallerContext::authenticate(&app, &parts).await
+}
+
+/// The caller of a server function that is for everybody: `None` where nobody is signed in.
+///
+/// # Errors
+/// An internal error, with the answer's status set.
+pub async fn caller_context_if_any() -> Result<Option<CallerContext>, Problem> {
+    match context_of_request().await {
+        Ok(ctx) => Ok(Some(ctx)),
+        Err(Error::Problem(problem)) if problem.status == 401 => Ok(None),
+        Err(error) => wire(Err(error)),
+    }
 }
 
 /// The caller of a server function, within the tenant that is its argument.

@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State, connect_info::IntoMakeServiceWithConnectInfo},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{any, get},
 };
 use leptos::prelude::provide_context;
@@ -22,7 +22,7 @@ use super::{AppState, CallerContext, error::problem_response};
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
-    routes, rules,
+    keys, members, routes, rules,
     shared::Problem,
     tenants,
 };
@@ -42,6 +42,8 @@ pub fn router(app: AppState) -> Router {
         .merge(deliveries::server::rest::routes())
         .merge(backtests::server::rest::routes())
         .merge(audit::server::rest::routes())
+        .merge(members::server::rest::routes())
+        .merge(keys::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call));
 
     let options = app.leptos.clone();
@@ -68,6 +70,7 @@ pub fn router(app: AppState) -> Router {
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .merge(auth::server::rest::routes())
+        .merge(auth::server::forms::routes())
         .merge(demo::api::routes())
         .merge(api)
         .merge(pages)
@@ -107,7 +110,7 @@ async fn ready(State(app): State<AppState>) -> Response {
 /// A page without a session leads to the sign-in. Server functions answer for themselves.
 async fn require_session(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path == "/sign-in" || path.starts_with("/ui/") {
+    if auth::server::is_open(path) || path.starts_with("/ui/") {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
@@ -121,7 +124,7 @@ async fn require_session(State(app): State<AppState>, request: Request, next: Ne
         Err(error) => {
             let problem = error.into_problem();
             if problem.status == 401 {
-                Redirect::to("/sign-in").into_response()
+                auth::server::forms::to_sign_in(&parts.uri)
             } else {
                 problem_response(problem)
             }

@@ -8,7 +8,9 @@ use tokio::sync::Notify;
 
 use super::{Database, config::Config, vault::Vault};
 use crate::{
-    classifier::server::learned::Models, datasources::server::lookup::Lookups,
+    auth::server::{password::Passwords, throttle::Throttle},
+    classifier::server::learned::Models,
+    datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
 };
 
@@ -35,6 +37,10 @@ pub struct Inner {
     pub delivery_bell: Notify,
     /// Rung when a backtest was asked for by this process.
     pub backtest_bell: Notify,
+    /// Works out hashes of passwords.
+    pub passwords: Passwords,
+    /// How often passwords may be tried.
+    pub throttle: Throttle,
     /// The trained classifiers in use.
     pub models: Models,
     /// Rung when examples were changed by this process.
@@ -62,6 +68,8 @@ impl AppState {
             job_bell: Notify::new(),
             delivery_bell: Notify::new(),
             backtest_bell: Notify::new(),
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
             models: Models::default(),
             training_bell: Notify::new(),
         };

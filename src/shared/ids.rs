@@ -57,8 +57,12 @@ integer_id!(
     AuditId
 );
 integer_id!(
-    /// An API key of a tenant.
+    /// An API key of a tenant, or of the installation.
     KeyId
+);
+integer_id!(
+    /// An invitation to a tenant.
+    InvitationId
 );
 integer_id!(
     /// A person who can sign in, across tenants.

@@ -16,6 +16,9 @@ pub struct Problem {
     pub detail: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Seconds after which to come again: the header `Retry-After`, not a member of the body.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 /// What is wrong with one field. `field` is a path as in `validation_rules[0].priority`.
@@ -55,11 +58,18 @@ impl Problem {
             status,
             detail: detail.into(),
             errors: Vec::new(),
+            retry_after: None,
         }
     }
 
     pub fn business_rule(detail: impl Into<String>) -> Self {
         Self::new(400, detail)
+    }
+    /// Too many of these; what is left of the wait is rounded up to seconds.
+    pub fn too_many(wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("Too many tries. Try again in {seconds} seconds");
+        Self { retry_after: Some(seconds), ..Self::new(429, detail) }
     }
     pub fn unauthorized() -> Self {
         Self::new(401, "Sign in, or send an API key as a bearer token")

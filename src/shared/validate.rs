@@ -26,6 +26,25 @@ impl Checks {
         value.to_owned()
     }
 
+    /// A person's address, in lower case. Whether mail reaches it is for a mail to show.
+    pub fn email(&mut self, field: &str, value: &str) -> String {
+        let value = value.trim().to_lowercase();
+        let is_plain =
+            |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        // RFC 5321, section 4.5.3.1: 64 for the part before the @, 254 in all.
+        let holds = value.len() <= 254
+            && value.rsplit_once('@').is_some_and(|(local, domain)| {
+                is_plain(local)
+                    && local.len() <= 64
+                    && is_plain(domain)
+                    && !local.contains(['@', '<', '>', ','])
+            });
+        if !holds {
+            self.fault(field, "must be an address such as ada@acme.example");
+        }
+        value
+    }
+
     /// Free text of at most `max` characters. PostgreSQL cannot store NUL.
     pub fn text(&mut self, field: &str, value: &str, max: usize) -> String {
         if value.contains('\0') {

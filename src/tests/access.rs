@@ -5,7 +5,10 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::support::{Answer, TestServer};
-use crate::auth::{dto::Role, server::service as auth};
+use crate::{
+    auth::{dto::Role, server::service as auth},
+    server::origin::Origin,
+};
 
 #[tokio::test]
 async fn nothing_but_health_and_static_files_works_without_a_key() {
@@ -48,6 +51,12 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/stats",
         "/api/audit-log",
         "/api/instance-audit-log",
+        "/api/members",
+        "/api/members/1",
+        "/api/invitations",
+        "/api/api-keys",
+        "/api/api-keys/1",
+        "/api/instance-api-keys",
         "/demo-api/acme_corp/v1/orders/1042",
     ] {
         for query in ["", "?tenant_id=acme"] {
@@ -65,13 +74,17 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/t/acme/files",
     ] {
         let answer = send(Method::GET, path).await.is(StatusCode::SEE_OTHER);
-        assert_eq!(answer.headers[header::LOCATION], "/sign-in", "{path}");
+        assert!(answer.headers[header::LOCATION].to_str().unwrap().starts_with("/sign-in"), "{path}");
         assert!(!answer.text.contains("acme"));
     }
     let sign_in = send(Method::GET, "/sign-in").await.is(StatusCode::OK);
     assert!(!sign_in.text.contains("acme"));
     for function in leptos::server_fn::axum::server_fn_paths() {
         let (path, method) = function;
+        // For people who are not signed in: they show what a link in the request's body opens, and no more.
+        if matches!(path, "/ui/invitation" | "/ui/signed_in_as") {
+            continue;
+        }
         let request =
             server.request(method, path, None).header("content-type", "application/x-www-form-urlencoded");
         let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
@@ -189,7 +202,12 @@ async fn a_session_ends_when_it_is_old_or_idle_and_a_link_does_too() {
     }
     let link = auth::first_link(&server.app).await.unwrap().unwrap();
     sqlx::query("UPDATE sign_in_links SET expires_at = now()").execute(&mut conn).await.unwrap();
-    assert!(auth::sign_in_by_link(&server.app, link.expose_secret()).await.unwrap().is_none());
+    assert!(
+        auth::sign_in_by_link(&server.app, &Origin::default(), link.expose_secret(), None)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod dry_runs;
 mod engine;
 mod faults;
 mod fences;
+mod identity;
 mod isolation;
 mod messages;
 mod receivers;

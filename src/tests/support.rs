@@ -10,11 +10,12 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{dto::Role, server::service as auth},
+    auth::dto::Role,
     backtests::server::worker as backtesting,
     classifier::server::worker as training,
     deliveries::server::worker as sending,
     emails::server::worker,
+    keys::server::service as keys,
     server::{AppState, Database, config::Config, database, http, vault::Vault},
     shared::TenantId,
 };
@@ -131,7 +132,7 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), vars);
         let pool = Database::connect(&database.url, &config).await.unwrap();
-        let key = auth::create_key(&pool, "test", None).await.unwrap();
+        let key = keys::create_by_hand(&pool, "test", None).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr: SocketAddr = listener.local_addr().unwrap();
         let leptos = LeptosOptions::builder()
@@ -172,7 +173,7 @@ impl TestServer {
     /// A key of a tenant.
     pub async fn key_of(&self, tenant: &str, role: Role) -> String {
         let tenant: TenantId = tenant.parse().unwrap();
-        let key = auth::create_key(&self.app.database, "test", Some((&tenant, role))).await.unwrap();
+        let key = keys::create_by_hand(&self.app.database, "test", Some((&tenant, role))).await.unwrap();
         key.expose_secret().to_owned()
     }
 

@@ -1,11 +1,15 @@
 //! SQL of access.
 
 use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     auth::dto::{MyTenant, Role},
-    server::database::{CredentialTx, InstanceTx, TenantTx},
-    shared::{TenantId, UserId},
+    server::{
+        Actor,
+        database::{CredentialTx, InstanceTx, TenantTx},
+    },
+    shared::{KeyId, TenantId, UserId},
 };
 
 #[derive(sqlx::FromRow)]
@@ -16,17 +20,103 @@ pub struct UserRow {
     pub is_instance_admin: bool,
 }
 
+/// A person, with what proves that it is they.
+#[derive(sqlx::FromRow)]
+pub struct Account {
+    pub user_id: UserId,
+    pub email: String,
+    pub display_name: String,
+    pub is_instance_admin: bool,
+    pub password_hash: Option<String>,
+}
+
+impl Account {
+    pub fn into_actor(self) -> Actor {
+        Actor::User {
+            user_id: self.user_id,
+            email: self.email,
+            display_name: self.display_name,
+            is_instance_admin: self.is_instance_admin,
+        }
+    }
+}
+
+const ACCOUNT: &str = "SELECT user_id, email, display_name, is_instance_admin, password_hash FROM users";
+
+/// The account of an address, which is in lower case.
+pub async fn account(tx: &mut InstanceTx, email: &str) -> sqlx::Result<Option<Account>> {
+    let sql = format!("{ACCOUNT} WHERE email = $1");
+    sqlx::query_as(AssertSqlSafe(sql)).bind(email).fetch_optional(tx.conn()).await
+}
+
+/// The account that a link is for, while it holds.
+pub async fn account_of_link(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    purpose: &str,
+) -> sqlx::Result<Option<Account>> {
+    let sql = format!(
+        "{ACCOUNT} WHERE user_id = (SELECT user_id FROM sign_in_links WHERE token_hash = $1 AND purpose = $2 \
+         AND used_at IS NULL AND expires_at > now())"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).bind(hash.as_slice()).bind(purpose).fetch_optional(tx.conn()).await
+}
+
+/// A new person. `None` where the address has an account already.
+pub async fn insert_user(
+    conn: &mut PgConnection,
+    email: &str,
+    display_name: &str,
+    password_hash: Option<&str>,
+    is_instance_admin: bool,
+) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar(
+        "INSERT INTO users (email, display_name, password_hash, is_instance_admin) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT ON CONSTRAINT uq_eivs_users_email DO NOTHING RETURNING user_id",
+    )
+    .bind(email)
+    .bind(display_name)
+    .bind(password_hash)
+    .bind(is_instance_admin)
+    .fetch_optional(conn)
+    .await
+}
+
+pub async fn set_password(tx: &mut InstanceTx, user: UserId, hash: &str) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET password_hash = $2 WHERE user_id = $1")
+        .bind(user)
+        .bind(hash)
+        .execute(tx.conn())
+        .await?;
+    // Whoever asked for a link before does not get in by it after.
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await.map(drop)
+}
+
+/// All sessions of a person but one.
+pub async fn delete_sessions(tx: &mut InstanceTx, user: UserId, but: Option<[u8; 32]>) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2::bytea IS NULL OR token_hash <> $2)")
+        .bind(user)
+        .bind(but.as_ref().map(<[u8; 32]>::as_slice))
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 #[derive(sqlx::FromRow)]
 pub struct TenantKeyRow {
     pub tenant_id: String,
+    pub key_id: KeyId,
     pub name: String,
     pub role: Role,
+    /// Whether its use was last written down more than a minute ago.
+    pub is_stale: bool,
 }
 
-/// The key with this hash, if it holds. `last_used_at` is written by the caller, who then knows the tenant.
+/// The key with this hash, if it holds. Its use is written down by `tenant_key_used`, when the tenant is known.
 pub async fn tenant_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<TenantKeyRow>> {
     sqlx::query_as(
-        "SELECT tenant_id, name, role FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
+        "SELECT tenant_id, key_id, name, role, \
+         last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_stale FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
          AND (expires_at IS NULL OR expires_at > now())",
     )
     .bind(hash.as_slice())
@@ -34,48 +124,40 @@ pub async fn tenant_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<
     .await
 }
 
-pub async fn instance_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar(
-        "SELECT name FROM instance_api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
-         AND (expires_at IS NULL OR expires_at > now())",
-    )
-    .bind(hash.as_slice())
-    .fetch_optional(tx.conn())
-    .await
-}
-
-pub async fn insert_instance_key(
-    tx: &mut InstanceTx,
-    name: &str,
-    prefix: &str,
-    hash: &[u8; 32],
-) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO instance_api_keys (name, prefix, key_hash) VALUES ($1, $2, $3)")
-        .bind(name)
-        .bind(prefix)
-        .bind(hash.as_slice())
-        .execute(tx.conn())
-        .await
-        .map(drop)
-}
-
-pub async fn insert_tenant_key(
-    tx: &mut TenantTx,
-    name: &str,
-    role: Role,
-    prefix: &str,
-    hash: &[u8; 32],
-) -> sqlx::Result<()> {
+pub async fn tenant_key_used(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    sqlx::query("INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash) VALUES ($1, $2, $3, $4, $5)")
+    sqlx::query("UPDATE api_keys SET last_used_at = now() WHERE tenant_id = $1 AND key_id = $2")
         .bind(tenant.as_str())
-        .bind(name)
-        .bind(role.as_str())
-        .bind(prefix)
-        .bind(hash.as_slice())
+        .bind(id)
         .execute(tx.conn())
         .await
         .map(drop)
+}
+
+pub async fn instance_key_used(tx: &mut CredentialTx, id: KeyId) -> sqlx::Result<()> {
+    sqlx::query("UPDATE instance_api_keys SET last_used_at = now() WHERE key_id = $1")
+        .bind(id)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+#[derive(sqlx::FromRow)]
+pub struct InstanceKeyRow {
+    pub key_id: KeyId,
+    pub name: String,
+    pub is_stale: bool,
+}
+
+pub async fn instance_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<InstanceKeyRow>> {
+    sqlx::query_as(
+        "SELECT key_id, name, last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_stale \
+         FROM instance_api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > now())",
+    )
+    .bind(hash.as_slice())
+    .fetch_optional(tx.conn())
+    .await
 }
 
 /// The person whose session this is, if it lives. Being seen keeps it alive; written at most once a minute.
@@ -130,31 +212,40 @@ pub async fn delete_session(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Resul
 }
 
 /// Uses the link up. The row lock lets one of two who open it at once through.
-pub async fn take_link(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<Option<UserId>> {
+pub async fn take_link(tx: &mut InstanceTx, hash: &[u8; 32], purpose: &str) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar(
         "UPDATE sign_in_links SET used_at = now() \
-         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > now() RETURNING user_id",
+         WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > now() RETURNING user_id",
     )
     .bind(hash.as_slice())
+    .bind(purpose)
     .fetch_optional(tx.conn())
     .await
 }
 
-/// A new link; the person's earlier ones end.
+/// A new link; the person's earlier ones for the same purpose end.
 pub async fn insert_link(
     tx: &mut InstanceTx,
     hash: &[u8; 32],
     user: UserId,
+    purpose: &str,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await?;
-    sqlx::query("INSERT INTO sign_in_links (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(hash.as_slice())
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1 AND purpose = $2")
         .bind(user)
-        .bind(expires_at)
+        .bind(purpose)
         .execute(tx.conn())
-        .await
-        .map(drop)
+        .await?;
+    sqlx::query(
+        "INSERT INTO sign_in_links (token_hash, user_id, purpose, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(hash.as_slice())
+    .bind(user)
+    .bind(purpose)
+    .bind(expires_at)
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }
 
 /// Whether anyone could sign in without a link from the console.

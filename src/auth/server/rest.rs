@@ -16,13 +16,14 @@ use super::service;
 use crate::server::{
     AppState, Result,
     context::{session_cookie, session_cookie_name},
+    origin::Origin,
 };
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/sign-in/{token}", get(sign_in)).route("/sign-out", post(sign_out))
 }
 
-fn cookie(app: &AppState, value: String) -> Cookie<'static> {
+pub fn cookie(app: &AppState, value: String) -> Cookie<'static> {
     let secure = app.config.secure_cookies();
     Cookie::build((session_cookie_name(secure), value))
         .path("/")
@@ -36,8 +37,12 @@ async fn sign_in(
     State(app): State<AppState>,
     Path(token): Path<String>,
     jar: CookieJar,
+    request: Request,
 ) -> Result<(CookieJar, Redirect)> {
-    match service::sign_in_by_link(&app, &token).await? {
+    let (parts, _) = request.into_parts();
+    let origin = Origin::of(&app, &parts);
+    let before = session_cookie(&app, &parts);
+    match service::sign_in_by_link(&app, &origin, &token, before.as_deref()).await? {
         Some(session) => {
             let cookie = cookie(&app, session.expose_secret().to_owned());
             Ok((jar.add(cookie), Redirect::to("/")))

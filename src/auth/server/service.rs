@@ -2,22 +2,22 @@
 
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::repository;
 use crate::{
+    audit::server::service::{self as audit, Event},
     auth::dto::{Me, MyTenant, Role},
-    server::{Actor, AppState, CallerContext, Error, Result, paging::Page, token},
-    shared::{Problem, TenantId, UserId, validate::Checks},
+    keys::server::service::KEY_PREFIX,
+    server::{
+        Actor, AppState, CallerContext, Error, Result, database::InstanceTx, origin::Origin, paging::Page,
+        token,
+    },
+    shared::{TenantId, UserId},
 };
 
-/// A session ends this long after it was last seen.
-const IDLE_MINUTES: i32 = 120;
-/// A session ends this long after sign-in, whatever happens.
-const SESSION_HOURS: i64 = 8;
 /// A sign-in link that is not used ends after this.
 const LINK_HOURS: i64 = 24;
-/// How keys begin, so that people and secret scanners know them.
-const KEY_PREFIX: &str = "fe_";
 
 /// The actor of an API key, if the key holds.
 ///
@@ -31,10 +31,20 @@ pub async fn actor_of_key(app: &AppState, key: &str) -> Result<Option<Actor>> {
     let mut tx = app.database.by_key_hash(&hash).await?;
     if let Some(row) = repository::tenant_key(&mut tx, &hash).await? {
         let tenant = row.tenant_id.parse::<TenantId>().map_err(Error::internal)?;
+        drop(tx);
+        if row.is_stale {
+            let mut tx = app.database.tenant(&tenant).await?;
+            repository::tenant_key_used(&mut tx, row.key_id).await?;
+            tx.commit().await?;
+        }
         return Ok(Some(Actor::TenantKey { tenant, name: row.name, role: row.role }));
     }
-    let name = repository::instance_key(&mut tx, &hash).await?;
-    Ok(name.map(|name| Actor::InstanceKey { name }))
+    let Some(row) = repository::instance_key(&mut tx, &hash).await? else { return Ok(None) };
+    if row.is_stale {
+        repository::instance_key_used(&mut tx, row.key_id).await?;
+        tx.commit().await?;
+    }
+    Ok(Some(Actor::InstanceKey { name: row.name }))
 }
 
 /// The actor of a session, if it lives.
@@ -43,7 +53,8 @@ pub async fn actor_of_key(app: &AppState, key: &str) -> Result<Option<Actor>> {
 /// The database's.
 pub async fn actor_of_session(app: &AppState, session: &str) -> Result<Option<Actor>> {
     let mut tx = app.database.instance().await?;
-    let user = repository::session_user(&mut tx, &token::hash(session), IDLE_MINUTES).await?;
+    let user =
+        repository::session_user(&mut tx, &token::hash(session), app.config.session_idle_minutes).await?;
     tx.commit().await?;
     Ok(user.map(|row| Actor::User {
         user_id: row.user_id,
@@ -86,21 +97,59 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
                 .collect()
         }
     };
-    Ok(Me { display_name, email, is_instance_admin, tenants })
+    let has_password = match &ctx.actor {
+        Actor::User { email, .. } => {
+            let mut tx = ctx.app.database.instance().await?;
+            let account = repository::account(&mut tx, email).await?;
+            account.is_some_and(|account| account.password_hash.is_some())
+        }
+        _ => false,
+    };
+    Ok(Me { display_name, email, is_instance_admin, has_password, tenants })
 }
 
 /// Uses a link up and opens a session. `None` where the link is unknown, used or too old.
 ///
 /// # Errors
 /// The database's.
-pub async fn sign_in_by_link(app: &AppState, link: &str) -> Result<Option<SecretString>> {
+pub async fn sign_in_by_link(
+    app: &AppState,
+    origin: &Origin,
+    link: &str,
+    before: Option<&str>,
+) -> Result<Option<SecretString>> {
+    let hash = token::hash(link);
     let mut tx = app.database.instance().await?;
-    let Some(user) = repository::take_link(&mut tx, &token::hash(link)).await? else { return Ok(None) };
-    let session = token::generate("");
-    let expires_at = Utc::now() + TimeDelta::hours(SESSION_HOURS);
-    repository::insert_session(&mut tx, &token::hash_of(&session), user, expires_at).await?;
+    let Some(account) = repository::account_of_link(&mut tx, &hash, "sign_in").await? else {
+        return Ok(None);
+    };
+    let Some(user) = repository::take_link(&mut tx, &hash, "sign_in").await? else { return Ok(None) };
+    let session = open_session(app, &mut tx, user, before).await?;
+    let actor = account.into_actor();
+    let event = Event::done("session.create", actor.label(), json!({"by": "link"}));
+    audit::record_instance(&mut tx, &actor, origin, event).await?;
     tx.commit().await?;
     Ok(Some(session))
+}
+
+/// A new session of a person. The one that the browser had `before` ends: a session never outlives a sign-in, so
+/// that nobody can prepare one for another (OWASP, session fixation).
+///
+/// # Errors
+/// The database's.
+pub async fn open_session(
+    app: &AppState,
+    tx: &mut InstanceTx,
+    user: UserId,
+    before: Option<&str>,
+) -> Result<SecretString> {
+    if let Some(before) = before {
+        repository::delete_session(tx, &token::hash(before)).await?;
+    }
+    let session = token::generate("");
+    let expires_at = Utc::now() + TimeDelta::hours(app.config.session_hours);
+    repository::insert_session(tx, &token::hash_of(&session), user, expires_at).await?;
+    Ok(session)
 }
 
 /// # Errors
@@ -133,40 +182,7 @@ pub async fn new_admin_link(database: &crate::server::Database) -> Result<Secret
     let user = repository::ensure_first_admin(&mut tx).await?;
     let link = token::generate("");
     let expires_at = Utc::now() + TimeDelta::hours(LINK_HOURS);
-    repository::insert_link(&mut tx, &token::hash_of(&link), user, expires_at).await?;
+    repository::insert_link(&mut tx, &token::hash_of(&link), user, "sign_in", expires_at).await?;
     tx.commit().await?;
     Ok(link)
-}
-
-/// Makes an API key for the installation, or for a tenant with a role. It is returned this once.
-///
-/// # Errors
-/// 422 for a bad name, 404 for an unknown tenant.
-pub async fn create_key(
-    database: &crate::server::Database,
-    name: &str,
-    scope: Option<(&TenantId, Role)>,
-) -> Result<SecretString> {
-    let mut checks = Checks::default();
-    let name = checks.name("name", name);
-    checks.finish()?;
-    let key = token::generate(KEY_PREFIX);
-    let hash = token::hash_of(&key);
-    let prefix: String = secrecy::ExposeSecret::expose_secret(&key).chars().take(7).collect();
-    match scope {
-        None => {
-            let mut tx = database.instance().await?;
-            repository::insert_instance_key(&mut tx, &name, &prefix, &hash).await?;
-            tx.commit().await?;
-        }
-        Some((tenant, role)) => {
-            use crate::server::error::OnConstraint;
-            let mut tx = database.tenant(tenant).await?;
-            repository::insert_tenant_key(&mut tx, &name, role, &prefix, &hash)
-                .await
-                .on_constraint("api_keys_tenant_id_fkey", || Problem::not_found("Tenant", tenant))?;
-            tx.commit().await?;
-        }
-    }
-    Ok(key)
 }

@@ -92,6 +92,21 @@ impl Mailer {
         self.send(message.envelope(envelope).singlepart(body).map_err(malformed)?).await
     }
 
+    /// A mail of the installation's own, to one person.
+    ///
+    /// # Errors
+    /// `Fault`.
+    pub async fn notice(&self, to: &str, subject: &str, text: String) -> Result<Arrived, Fault> {
+        let to: Address = parse(to)?;
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(subject)
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
+        self.send(message.singlepart(SinglePart::plain(text)).map_err(malformed)?).await
+    }
+
     /// What all our mails have: an id that stays the same when it is sent again, and the marks of RFC 3834.
     fn draft(
         &self,

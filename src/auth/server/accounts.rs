@@ -1,0 +1,221 @@
+//! Signing in by password, and what people do with their passwords.
+
+use chrono::{TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{password, repository, service};
+use crate::{
+    audit::server::service::{self as audit, Event},
+    server::{Actor, AppState, CallerContext, Database, Result, database::InstanceTx, origin::Origin, token},
+    shared::{Problem, UserId, validate::Checks},
+};
+
+/// A reset link that is not used ends after this.
+const RESET_HOURS: i64 = 1;
+
+/// Opens a session for whoever knows the password. The session that the browser had before ends.
+///
+/// # Errors
+/// 401, in the same words and the same time whether there is such an account or not; 429.
+pub async fn sign_in(
+    app: &AppState,
+    origin: &Origin,
+    email: &str,
+    password: &SecretString,
+    before: Option<&str>,
+) -> Result<SecretString> {
+    let email = email.trim().to_lowercase();
+    app.throttle.check(&email, origin.address)?;
+    let mut tx = app.database.instance().await?;
+    let account = repository::account(&mut tx, &email).await?;
+    drop(tx);
+    let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+    let holds = app.passwords.verify(password, stored).await?;
+    let mut tx = app.database.instance().await?;
+    let Some(account) = account.filter(|_| holds) else {
+        // Cut off: whoever tries may write anything there.
+        let name: String = email.chars().take(100).collect();
+        audit::record_instance(
+            &mut tx,
+            &Actor::System,
+            origin,
+            Event::done("session.refuse", name, json!(null)),
+        )
+        .await?;
+        tx.commit().await?;
+        return Err(Problem::new(401, "The email or the password is wrong").into());
+    };
+    let session = service::open_session(app, &mut tx, account.user_id, before).await?;
+    let actor = account.into_actor();
+    let event = Event::done("session.create", actor.label(), json!({"by": "password"}));
+    audit::record_instance(&mut tx, &actor, origin, event).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// Sets the caller's password. All other sessions of the person end.
+///
+/// # Errors
+/// 403 for a caller that is no person; 422 naming `current_password` or `new_password`; 429.
+pub async fn change_password(
+    ctx: &CallerContext,
+    session: Option<&str>,
+    current: &SecretString,
+    new: &SecretString,
+) -> Result<()> {
+    let Actor::User { user_id, email, display_name, .. } = &ctx.actor else {
+        return Err(Problem::forbidden("Only a person has a password").into());
+    };
+    ctx.app.throttle.check(email, ctx.origin.address)?;
+    let mut tx = ctx.app.database.instance().await?;
+    let account = repository::account(&mut tx, email).await?.ok_or_else(Problem::unauthorized)?;
+    drop(tx);
+    // Who came by a link may have none yet.
+    if account.password_hash.is_some() && !ctx.app.passwords.verify(current, account.password_hash).await? {
+        return Err(Problem::invalid_field("current_password", "is wrong").into());
+    }
+    password::check("new_password", new, &[email, display_name])?;
+    let hash = ctx.app.passwords.hash(new).await?;
+    let mut tx = ctx.app.database.instance().await?;
+    repository::set_password(&mut tx, *user_id, &hash).await?;
+    repository::delete_sessions(&mut tx, *user_id, session.map(token::hash)).await?;
+    ctx.audit(&mut tx, Event::done("password.change", email, json!(null))).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Mails a link for a new password, if there is such an account. Answers the same, and as soon, if there is none.
+///
+/// # Errors
+/// 400 where the installation sends no mail; 422; 429.
+pub async fn forgot(app: &AppState, origin: &Origin, email: &str) -> Result<()> {
+    let mut checks = Checks::default();
+    let email = checks.email("email", email);
+    checks.finish()?;
+    if app.senders.mailer().is_none() {
+        return Err(Problem::business_rule(
+            "This installation sends no mail: its administrator can give you a link for a new password",
+        )
+        .into());
+    }
+    app.throttle.check(&email, origin.address)?;
+    let (app, origin) = (app.clone(), origin.clone());
+    // Aside, so that the answer does not tell by its time what is found.
+    tokio::spawn(async move {
+        if let Err(error) = mail_reset(&app, &origin, &email).await {
+            tracing::warn!(error = %error.into_problem().detail, "a reset could not be mailed");
+        }
+    });
+    Ok(())
+}
+
+async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> {
+    let mut tx = app.database.instance().await?;
+    let Some(account) = repository::account(&mut tx, email).await? else { return Ok(()) };
+    let link = new_reset(&mut tx, account.user_id).await?;
+    let event = Event::done("password.forgot", email, json!(null));
+    audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
+    tx.commit().await?;
+    let text = format!(
+        "Somebody, probably you, asked for a new password on {name}.\n\n\
+         Choose one here, within the hour:\n{base}/reset/{link}\n\n\
+         If it was not you, there is nothing to do: your password stays as it is.\n",
+        name = app.config.app_name,
+        base = app.config.base_url(app.addr),
+        link = link.expose_secret(),
+    );
+    mail(app, email, "A new password", text).await
+}
+
+/// A link with which this person sets a new password. Earlier ones end.
+///
+/// # Errors
+/// The database's.
+async fn new_reset(tx: &mut InstanceTx, user: UserId) -> Result<SecretString> {
+    let link = token::generate("");
+    let expires_at = Utc::now() + TimeDelta::hours(RESET_HOURS);
+    repository::insert_link(tx, &token::hash_of(&link), user, "reset", expires_at).await?;
+    Ok(link)
+}
+
+/// A new person, and the link with which they set their password.
+///
+/// # Errors
+/// 409 for an address that has an account, 422.
+pub async fn create_by_hand(
+    database: &Database,
+    email: &str,
+    display_name: &str,
+    is_instance_admin: bool,
+) -> Result<SecretString> {
+    let mut checks = Checks::default();
+    let email = checks.email("email", email);
+    let name = checks.name("display_name", display_name);
+    checks.finish()?;
+    let mut tx = database.instance().await?;
+    let user = repository::insert_user(tx.conn(), &email, &name, None, is_instance_admin).await?;
+    let user = user.ok_or_else(|| Problem::already_exists("Account", &email))?;
+    let link = new_reset(&mut tx, user).await?;
+    let detail = json!({"display_name": name, "is_instance_admin": is_instance_admin});
+    let event = Event::done("user.create", email, detail);
+    audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
+    tx.commit().await?;
+    Ok(link)
+}
+
+/// A link with which a person sets a new password, made on the server's own machine.
+///
+/// # Errors
+/// 404.
+pub async fn reset_by_hand(database: &Database, email: &str) -> Result<SecretString> {
+    let email = email.trim().to_lowercase();
+    let mut tx = database.instance().await?;
+    let account = repository::account(&mut tx, &email).await?;
+    let account = account.ok_or_else(|| Problem::not_found("Account", &email))?;
+    let link = new_reset(&mut tx, account.user_id).await?;
+    let event = Event::done("password.reset_link", email, json!(null));
+    audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
+    tx.commit().await?;
+    Ok(link)
+}
+
+/// Sets a password by a link, uses it up, and ends all sessions of the person.
+///
+/// # Errors
+/// 404 for a link that does not hold (any more); 422 naming `new_password`, and the link holds on.
+pub async fn reset(app: &AppState, origin: &Origin, link: &str, new: &SecretString) -> Result<()> {
+    let gone = || Problem::new(404, "This link has been used, or has expired");
+    let hash = token::hash(link);
+    let mut tx = app.database.instance().await?;
+    let account = repository::account_of_link(&mut tx, &hash, "reset").await?.ok_or_else(gone)?;
+    drop(tx);
+    password::check("new_password", new, &[&account.email, &account.display_name])?;
+    let stored = app.passwords.hash(new).await?;
+    let mut tx = app.database.instance().await?;
+    let user = repository::take_link(&mut tx, &hash, "reset").await?.ok_or_else(gone)?;
+    repository::set_password(&mut tx, user, &stored).await?;
+    repository::delete_sessions(&mut tx, user, None).await?;
+    let actor = account.into_actor();
+    audit::record_instance(
+        &mut tx,
+        &actor,
+        origin,
+        Event::done("password.reset", actor.label(), json!(null)),
+    )
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Sends a mail of the installation's own.
+///
+/// # Errors
+/// 503 with why not; nothing of the relay's answer.
+pub async fn mail(app: &AppState, to: &str, subject: &str, text: String) -> Result<()> {
+    let Some(mailer) = app.senders.mailer() else {
+        return Err(Problem::business_rule("This installation sends no mail").into());
+    };
+    mailer.notice(to, subject, text).await.map(drop).map_err(|fault| {
+        tracing::warn!(fault = %fault.note, "a mail could not be sent");
+        Problem::new(503, "The mail could not be sent").into()
+    })
+}

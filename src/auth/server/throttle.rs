@@ -1,0 +1,101 @@
+//! How often passwords may be tried. The same for accounts that exist and those that do not.
+//!
+//! Kept by each server for itself: with n servers a stranger has n times the tries.
+
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+
+use crate::{server::token, shared::Problem};
+
+/// Keys that are kept before those at rest are dropped.
+const KEPT: usize = 10_000;
+
+/// An account, by the hash of its address: an attacker chooses how long it is.
+type Account = [u8; 32];
+
+/// Tries of passwords, by who is tried and from where.
+pub struct Throttle {
+    /// One account from one address: a person who mistypes.
+    pairs: DefaultKeyedRateLimiter<(Account, Option<IpAddr>)>,
+    /// One account from anywhere: many machines that try one person.
+    accounts: DefaultKeyedRateLimiter<Account>,
+    /// One address for any account: one machine that tries many persons.
+    addresses: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+fn quota(burst: u32, each: Duration) -> Quota {
+    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(each).unwrap_or_else(|| Quota::per_second(burst)).allow_burst(burst)
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            pairs: RateLimiter::keyed(quota(10, Duration::from_secs(20))),
+            accounts: RateLimiter::keyed(quota(50, Duration::from_secs(20))),
+            addresses: RateLimiter::keyed(quota(50, Duration::from_secs(5))),
+        }
+    }
+}
+
+impl Throttle {
+    /// Counts a try.
+    ///
+    /// # Errors
+    /// 429.
+    pub fn check(&self, account: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+        if self.pairs.len() > KEPT || self.accounts.len() > KEPT || self.addresses.len() > KEPT {
+            self.pairs.retain_recent();
+            self.accounts.retain_recent();
+            self.addresses.retain_recent();
+        }
+        let account = token::hash(account);
+        let network = address.map(network);
+        let now = governor::clock::DefaultClock::default().now();
+        let wait = [
+            self.pairs.check_key(&(account, network)).err().map(|no| no.wait_time_from(now)),
+            self.accounts.check_key(&account).err().map(|no| no.wait_time_from(now)),
+            network
+                .and_then(|network| self.addresses.check_key(&network).err())
+                .map(|no| no.wait_time_from(now)),
+        ];
+        match wait.into_iter().flatten().max() {
+            None => Ok(()),
+            Some(wait) => Err(Problem::too_many(wait)),
+        }
+    }
+}
+
+/// A person has a whole /64 of IPv6 addresses.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_of_guessing_has_an_end() {
+        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let tries = |mut one: Box<dyn FnMut(usize) -> bool>| (0..200).take_while(|i| one(*i)).count();
+        let throttle = Throttle::default();
+        assert_eq!(tries(Box::new(move |_| throttle.check("a@x", address("192.0.2.1")).is_ok())), 10);
+        let throttle = Throttle::default();
+        let many = |i: usize| Some(IpAddr::from([192, 0, 2, i as u8]));
+        assert_eq!(tries(Box::new(move |i| throttle.check("a@x", many(i)).is_ok())), 50);
+        let throttle = Throttle::default();
+        let guess = move |i: usize| throttle.check(&format!("{i}@x"), address("192.0.2.1")).is_ok();
+        assert_eq!(tries(Box::new(guess)), 50);
+        let throttle = Throttle::default();
+        let hop = move |i: usize| throttle.check("a@x", address(&format!("2001:db8::{i:x}"))).is_ok();
+        assert_eq!(tries(Box::new(hop)), 10, "all of one /64");
+    }
+}

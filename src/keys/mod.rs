@@ -1,0 +1,5 @@
+//! API keys: of a tenant, and of the installation.
+
+pub mod dto;
+#[cfg(feature = "ssr")]
+pub mod server;

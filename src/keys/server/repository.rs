@@ -1,0 +1,160 @@
+//! SQL of API keys.
+
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    auth::dto::Role,
+    keys::dto::ApiKey,
+    server::{TenantTx, database::InstanceTx},
+    shared::KeyId,
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    key_id: KeyId,
+    name: String,
+    #[sqlx(default)]
+    role: Option<Role>,
+    prefix: String,
+    created_by: String,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for ApiKey {
+    fn from(row: Row) -> Self {
+        Self {
+            key_id: row.key_id,
+            name: row.name,
+            role: row.role,
+            prefix: row.prefix,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+/// What is stored of a new key.
+pub struct NewKey<'a> {
+    pub name: &'a str,
+    pub prefix: &'a str,
+    pub hash: &'a [u8; 32],
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_by: &'a str,
+}
+
+const COLUMNS: &str = "key_id, name, prefix, created_by, created_at, expires_at, last_used_at, revoked_at";
+const HOLDS: &str = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
+
+/// By id, after `after`.
+pub async fn list(
+    tx: &mut TenantTx,
+    active_only: bool,
+    after: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<ApiKey>> {
+    let tenant = tx.tenant().clone();
+    let sql = format!(
+        "SELECT role, {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND (NOT $2 OR {HOLDS}) \
+         AND key_id > coalesce($3, 0) ORDER BY key_id LIMIT $4"
+    );
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_str())
+        .bind(active_only)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+pub async fn find(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<Option<ApiKey>> {
+    let tenant = tx.tenant().clone();
+    let sql = format!("SELECT role, {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND key_id = $2");
+    let row: Option<Row> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(Into::into))
+}
+
+pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Result<ApiKey> {
+    let tenant = tx.tenant().clone();
+    let sql = format!(
+        "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, expires_at, created_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING role, {COLUMNS}"
+    );
+    let row: Row = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_str())
+        .bind(key.name)
+        .bind(role.as_str())
+        .bind(key.prefix)
+        .bind(key.hash.as_slice())
+        .bind(key.expires_at)
+        .bind(key.created_by)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(row.into())
+}
+
+/// Ends it for good. A key that was revoked before stays as it was.
+pub async fn revoke(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE api_keys SET revoked_at = now() WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// By id, after `after`.
+pub async fn list_instance(
+    tx: &mut InstanceTx,
+    active_only: bool,
+    after: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM instance_api_keys WHERE (NOT $1 OR {HOLDS}) AND key_id > coalesce($2, 0) \
+         ORDER BY key_id LIMIT $3"
+    );
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(active_only)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Result<ApiKey> {
+    let sql = format!(
+        "INSERT INTO instance_api_keys (name, prefix, key_hash, expires_at, created_by) \
+         VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
+    );
+    let row: Row = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(key.name)
+        .bind(key.prefix)
+        .bind(key.hash.as_slice())
+        .bind(key.expires_at)
+        .bind(key.created_by)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(row.into())
+}
+
+/// Ends it for good, and gives it.
+pub async fn revoke_instance(tx: &mut InstanceTx, id: KeyId) -> sqlx::Result<Option<ApiKey>> {
+    let sql = format!(
+        "UPDATE instance_api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING {COLUMNS}"
+    );
+    let row: Option<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(Into::into))
+}

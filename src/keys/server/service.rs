@@ -1,0 +1,179 @@
+//! Business rules of API keys. A key is shown once; its hash is what is stored.
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::repository::{self, NewKey};
+use crate::{
+    audit::server::service::{self as audit, Event},
+    auth::{dto::Role, server::authority::Permission},
+    keys::dto::{ApiKey, ApiKeyInput, ApiKeyMade, InstanceKeyInput},
+    server::{
+        Actor, CallerContext, Database, Result, TenantContext, TenantTx, database::InstanceTx,
+        error::OnConstraint, origin::Origin, paging::Page, token,
+    },
+    shared::{KeyId, Problem, TenantId, validate::Checks},
+};
+
+/// How keys begin, so that people and secret scanners know them.
+pub const KEY_PREFIX: &str = "fe_";
+
+/// By id.
+///
+/// # Errors
+/// 403.
+pub async fn list(ctx: &TenantContext, active_only: bool, page: Page<i64>) -> Result<Vec<ApiKey>> {
+    ctx.require(Permission::Members)?;
+    Ok(repository::list(&mut ctx.begin().await?, active_only, page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 403, 404.
+pub async fn get(ctx: &TenantContext, id: KeyId) -> Result<ApiKey> {
+    ctx.require(Permission::Members)?;
+    repository::find(&mut ctx.begin().await?, id).await?.ok_or_else(|| not_found(id).into())
+}
+
+/// # Errors
+/// 403, 422.
+pub async fn create(ctx: &TenantContext, input: &ApiKeyInput) -> Result<ApiKeyMade> {
+    ctx.require(Permission::Members)?;
+    let mut tx = ctx.begin().await?;
+    let made = insert(&mut tx, input, &ctx.actor).await?;
+    ctx.audit(&mut tx, Event::created("api_key.create", made.api_key.key_id, &made.api_key)).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Ends a key for good, from the next request on. It stays in the list.
+///
+/// # Errors
+/// 403, 404.
+pub async fn revoke(ctx: &TenantContext, id: KeyId) -> Result<()> {
+    ctx.require(Permission::Members)?;
+    let mut tx = ctx.begin().await?;
+    let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    repository::revoke(&mut tx, id).await?;
+    ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// By id.
+///
+/// # Errors
+/// 403.
+pub async fn list_instance(ctx: &CallerContext, active_only: bool, page: Page<i64>) -> Result<Vec<ApiKey>> {
+    ctx.require_instance_admin()?;
+    let mut tx = ctx.app.database.instance().await?;
+    Ok(repository::list_instance(&mut tx, active_only, page.cursor, page.limit).await?)
+}
+
+/// # Errors
+/// 403, 422.
+pub async fn create_instance(ctx: &CallerContext, input: &InstanceKeyInput) -> Result<ApiKeyMade> {
+    ctx.require_instance_admin()?;
+    let mut tx = ctx.app.database.instance().await?;
+    let made = insert_instance(&mut tx, input, &ctx.actor).await?;
+    ctx.audit(&mut tx, Event::created("instance_api_key.create", made.api_key.key_id, &made.api_key)).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Ends a key for good, from the next request on.
+///
+/// # Errors
+/// 403, 404.
+pub async fn revoke_instance(ctx: &CallerContext, id: KeyId) -> Result<()> {
+    ctx.require_instance_admin()?;
+    let mut tx = ctx.app.database.instance().await?;
+    let gone = repository::revoke_instance(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &gone)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// A key that is made on the server's own machine: for the installation, or for a tenant with a role.
+///
+/// # Errors
+/// 422 for a bad name, 404 for an unknown tenant.
+pub async fn create_by_hand(
+    database: &Database,
+    name: &str,
+    scope: Option<(&TenantId, Role)>,
+) -> Result<SecretString> {
+    let origin = Origin::default();
+    let name = name.to_owned();
+    let made = match scope {
+        None => {
+            let mut tx = database.instance().await?;
+            let input = InstanceKeyInput { name, expires_at: None };
+            let made = insert_instance(&mut tx, &input, &Actor::System).await?;
+            let event = Event::created("instance_api_key.create", made.api_key.key_id, &made.api_key);
+            audit::record_instance(&mut tx, &Actor::System, &origin, event).await?;
+            tx.commit().await?;
+            made
+        }
+        Some((tenant, role)) => {
+            let mut tx = database.tenant(tenant).await?;
+            let input = ApiKeyInput { name, role, expires_at: None };
+            let made = insert(&mut tx, &input, &Actor::System)
+                .await
+                .on_constraint("api_keys_tenant_id_fkey", || Problem::not_found("Tenant", tenant))?;
+            let event = Event::created("api_key.create", made.api_key.key_id, &made.api_key);
+            audit::record(&mut tx, &Actor::System, &origin, event).await?;
+            tx.commit().await?;
+            made
+        }
+    };
+    Ok(made.key.into())
+}
+
+async fn insert(tx: &mut TenantTx, input: &ApiKeyInput, by: &Actor) -> Result<ApiKeyMade> {
+    let name = checked(&input.name, input.expires_at)?;
+    let (key, prefix, created_by) = new_key(by);
+    let hash = token::hash_of(&key);
+    let new = NewKey {
+        name: &name,
+        prefix: &prefix,
+        hash: &hash,
+        expires_at: input.expires_at,
+        created_by: &created_by,
+    };
+    let api_key = repository::insert(tx, &new, input.role).await?;
+    Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
+}
+
+async fn insert_instance(tx: &mut InstanceTx, input: &InstanceKeyInput, by: &Actor) -> Result<ApiKeyMade> {
+    let name = checked(&input.name, input.expires_at)?;
+    let (key, prefix, created_by) = new_key(by);
+    let hash = token::hash_of(&key);
+    let new = NewKey {
+        name: &name,
+        prefix: &prefix,
+        hash: &hash,
+        expires_at: input.expires_at,
+        created_by: &created_by,
+    };
+    let api_key = repository::insert_instance(tx, &new).await?;
+    Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
+}
+
+/// The key, how it begins, and who made it.
+fn new_key(by: &Actor) -> (SecretString, String, String) {
+    let key = token::generate(KEY_PREFIX);
+    let prefix = key.expose_secret().chars().take(KEY_PREFIX.len() + 4).collect();
+    (key, prefix, by.label())
+}
+
+fn checked(name: &str, expires_at: Option<DateTime<Utc>>) -> Result<String, Problem> {
+    let mut checks = Checks::default();
+    let name = checks.name("name", name);
+    if expires_at.is_some_and(|ends| ends <= Utc::now()) {
+        checks.fault("expires_at", "must lie in the future");
+    }
+    checks.finish()?;
+    Ok(name)
+}
+
+fn not_found(id: KeyId) -> Problem {
+    Problem::not_found("API key", id)
+}

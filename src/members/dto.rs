@@ -1,0 +1,66 @@
+//! Wire types of members.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auth::dto::Role,
+    shared::{InvitationId, UserId},
+};
+
+/// A person with a part in the tenant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    pub user_id: UserId,
+    pub email: String,
+    pub display_name: String,
+    pub role: Role,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The body of `PUT /api/members/{user_id}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberInput {
+    pub role: Role,
+}
+
+/// A person who may become a member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    pub invitation_id: InvitationId,
+    pub email: String,
+    pub role: Role,
+    pub invited_by: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The body of `POST /api/members` and `POST /api/invitations`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationInput {
+    pub email: String,
+    pub role: Role,
+}
+
+/// An invitation that was just made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InvitationMade {
+    #[serde(flatten)]
+    pub invitation: Invitation,
+    /// Whether the link went to the person by mail.
+    pub mailed: bool,
+    /// The link, this once, where the installation sends no mail: then somebody has to hand it over.
+    pub link: Option<String>,
+}
+
+/// What an invitation says to whoever holds its link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InvitationShown {
+    pub tenant: String,
+    pub email: String,
+    pub role: Role,
+    pub invited_by: String,
+}

@@ -1,0 +1,6 @@
+//! The people of a tenant: members, and those who are invited.
+
+pub mod api;
+pub mod dto;
+#[cfg(feature = "ssr")]
+pub mod server;

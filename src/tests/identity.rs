@@ -1,0 +1,404 @@
+//! Passwords, sessions, resets, invitations, members and API keys, as a stranger and a rightful owner try them.
+
+use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{
+    receivers::Relay,
+    support::{Answer, TestServer, eventually},
+};
+use crate::auth::{dto::Role, server::accounts};
+
+const PASSWORD: &str = "correct horse battery";
+const OTHER: &str = "staple on the window sill";
+
+/// A form's body, as a browser sends it.
+fn with_fields(request: reqwest::RequestBuilder, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+}
+
+/// A form as a browser sends it, from our own page.
+async fn form(server: &TestServer, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    let request = server.request(Method::POST, path, None).header("sec-fetch-site", "same-origin");
+    let request = if cookie.is_empty() { request } else { request.header(header::COOKIE, cookie) };
+    Answer::of(with_fields(request, fields).send().await.unwrap()).await
+}
+
+fn cookie_of(answer: &Answer) -> String {
+    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn sign_in(server: &TestServer, email: &str, password: &str) -> Answer {
+    form(server, "/sign-in", "", &[("email", email), ("password", password)]).await
+}
+
+/// Whether a session lives.
+async fn lives(server: &TestServer, cookie: &str) -> bool {
+    let request = server.request(Method::GET, "/api/tenants", None).header(header::COOKIE, cookie);
+    request.send().await.unwrap().status() == StatusCode::OK
+}
+
+/// A person with a password, and with a role in the tenant.
+async fn person(server: &TestServer, email: &str, tenant: &str, role: Role) {
+    let input = json!({"email": email, "role": role});
+    let made = server.post(&format!("/api/members?tenant_id={tenant}"), &input).await.is(StatusCode::CREATED);
+    let link = made.body["link"].as_str().unwrap();
+    let path = link.strip_prefix(&server.base).unwrap();
+    let fields = [("display_name", "Ada"), ("password", PASSWORD)];
+    form(server, path, "", &fields).await.is(StatusCode::NO_CONTENT);
+}
+
+/// A person with a password, and no part in any tenant.
+async fn account(server: &TestServer, email: &str) {
+    let link = accounts::create_by_hand(&server.app.database, email, "Ada", false).await.unwrap();
+    let path = format!("/reset/{}", link.expose_secret());
+    form(server, &path, "", &[("new_password", PASSWORD)]).await.is(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_password_signs_in_to_a_new_session() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    person(&server, "ada@acme.example", "acme", Role::Viewer).await;
+    let first = cookie_of(&sign_in(&server, " Ada@ACME.example", PASSWORD).await.is(StatusCode::NO_CONTENT));
+    assert!(lives(&server, &first).await);
+    // Signing in again gives another session, and ends the one that the browser had.
+    let fields = [("email", "ada@acme.example"), ("password", PASSWORD)];
+    let second = cookie_of(&form(&server, "/sign-in", &first, &fields).await.is(StatusCode::NO_CONTENT));
+    assert_ne!(first, second);
+    assert!(!lives(&server, &first).await && lives(&server, &second).await);
+    // A browser is led on, to a page of ours and no other.
+    for (next, target) in [("/t/acme/messages", "/t/acme/messages"), ("//evil.example", "/"), ("", "/")] {
+        let request = server.request(Method::POST, "/sign-in", None).header(header::ACCEPT, "text/html");
+        let fields = [("email", "ada@acme.example"), ("password", PASSWORD), ("next", next)];
+        let answer =
+            Answer::of(with_fields(request, &fields).send().await.unwrap()).await.is(StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers[header::LOCATION], target);
+    }
+    let page = Answer::of(server.request(Method::GET, "/t/acme/rules?q=1", None).send().await.unwrap()).await;
+    assert_eq!(
+        page.is(StatusCode::SEE_OTHER).headers[header::LOCATION],
+        "/sign-in?next=%2Ft%2Facme%2Frules%3Fq%3D1"
+    );
+    // Another site cannot sign anybody in.
+    let forged = server.request(Method::POST, "/sign-in", None).header("sec-fetch-site", "cross-site");
+    assert_eq!(with_fields(forged, &fields).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let mut conn = server.database().superuser().await;
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT row_to_json(u)::text FROM users u").fetch_all(&mut conn).await.unwrap();
+    assert!(rows.iter().any(|row| row.contains("$argon2id$")) && !rows.concat().contains(PASSWORD));
+    let log = server.get("/api/instance-audit-log?action=session.create").await.is(StatusCode::OK);
+    assert_eq!(log.body[0]["actor"], "Ada <ada@acme.example>");
+    assert_eq!(log.body[0]["address"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_tell_which_accounts_there_are() {
+    let server = TestServer::start_idle(&[]).await;
+    account(&server, "ada@acme.example").await;
+    accounts::create_by_hand(&server.app.database, "bob@acme.example", "Bob", false).await.unwrap();
+    let mut answers = Vec::new();
+    for email in ["ada@acme.example", "bob@acme.example", "nobody@acme.example"] {
+        let refused = sign_in(&server, email, "wrong").await.is(StatusCode::UNAUTHORIZED);
+        assert!(refused.headers.get(header::SET_COOKIE).is_none());
+        answers.push(refused.text);
+        let tries = async || sign_in(&server, email, "wrong").await;
+        let mut left = 0;
+        let busy = loop {
+            let answer = tries().await;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+            left += 1;
+        };
+        assert_eq!(left, 9, "{email}: ten tries, whoever it is");
+        assert!(busy.headers[header::RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() <= 21);
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    // The right password does not help while one has to wait: it would tell a guesser.
+    sign_in(&server, "ada@acme.example", PASSWORD).await.is(StatusCode::TOO_MANY_REQUESTS);
+    for path in ["/forgot"] {
+        for email in ["carl@acme.example", "dora@acme.example"] {
+            form(&server, path, "", &[("email", email)]).await.is(StatusCode::BAD_REQUEST);
+        }
+    }
+    for fields in [vec![("email", "ada@acme.example")], vec![("password", "x")], vec![]] {
+        form(&server, "/sign-in", "", &fields).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    }
+}
+
+#[tokio::test]
+async fn changing_the_password_ends_the_other_sessions() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    person(&server, "ada@acme.example", "acme", Role::Viewer).await;
+    let here = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let there = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let change = async |cookie: &str, current: &str, new: &str, again: &str| {
+        let fields = [("current_password", current), ("new_password", new), ("repeated_password", again)];
+        form(&server, "/account/password", cookie, &fields).await
+    };
+    change("", PASSWORD, OTHER, OTHER).await.is(StatusCode::UNAUTHORIZED);
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    assert_eq!(change(&here, "wrong", OTHER, OTHER).await.is(unprocessable).fields(), ["current_password"]);
+    assert_eq!(
+        change(&here, PASSWORD, "password1234", "password1234").await.is(unprocessable).fields(),
+        ["new_password"]
+    );
+    assert_eq!(
+        change(&here, PASSWORD, OTHER, "else").await.is(unprocessable).fields(),
+        ["repeated_password"]
+    );
+    assert!(lives(&server, &there).await);
+    change(&here, PASSWORD, OTHER, OTHER).await.is(StatusCode::NO_CONTENT);
+    assert!(lives(&server, &here).await && !lives(&server, &there).await);
+    sign_in(&server, "ada@acme.example", OTHER).await.is(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
+    let relay = Relay::start();
+    let url = format!("smtp://{}", relay.addr);
+    let vars = [("SMTP_URL", url.as_str()), ("SMTP_FROM", "flow@host.example")];
+    let server = TestServer::start_idle(&vars).await;
+    server.tenant("acme").await;
+    accounts::create_by_hand(&server.app.database, "ada@acme.example", "Ada", false).await.unwrap();
+    form(&server, "/forgot", "", &[("email", "nobody@acme.example")]).await.is(StatusCode::NO_CONTENT);
+    form(&server, "/forgot", "", &[("email", "Ada@acme.example")]).await.is(StatusCode::NO_CONTENT);
+    let mail = eventually("the link is mailed", async || relay.mails().first().cloned()).await;
+    assert_eq!(mail.to, ["ada@acme.example"]);
+    let text = mail.text();
+    let token: String =
+        text.split("/reset/").nth(1).unwrap().chars().take_while(char::is_ascii_alphanumeric).collect();
+    let path = format!("/reset/{token}");
+    let fields = |new: &'static str| [("new_password", new), ("repeated_password", new)];
+    // A session of a thief ends with it.
+    let session = {
+        let mut tx = server.app.database.instance().await.unwrap();
+        let account =
+            crate::auth::server::repository::account(&mut tx, "ada@acme.example").await.unwrap().unwrap();
+        let open = crate::auth::server::service::open_session(&server.app, &mut tx, account.user_id, None);
+        let session = open.await.unwrap();
+        tx.commit().await.unwrap();
+        format!("flowengine_session={}", session.expose_secret())
+    };
+    assert!(lives(&server, &session).await);
+    form(&server, &path, "", &fields("short")).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    form(&server, &path, "", &fields(PASSWORD)).await.is(StatusCode::NO_CONTENT);
+    assert!(!lives(&server, &session).await);
+    form(&server, &path, "", &fields(OTHER)).await.is(StatusCode::NOT_FOUND);
+    form(&server, "/reset/nonsense", "", &fields(OTHER)).await.is(StatusCode::NOT_FOUND);
+    // It is no link to sign in with, and one to sign in with sets no password.
+    let link = accounts::reset_by_hand(&server.app.database, "ada@acme.example").await.unwrap();
+    let get = format!("/sign-in/{}", link.expose_secret());
+    let answer = Answer::of(server.request(Method::GET, &get, None).send().await.unwrap()).await;
+    assert_eq!(answer.is(StatusCode::SEE_OTHER).headers[header::LOCATION], "/sign-in?error=used");
+    sign_in(&server, "ada@acme.example", PASSWORD).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(relay.mails().len(), 1, "nobody else got a mail");
+    let mut conn = server.database().superuser().await;
+    let stored: Vec<String> = sqlx::query_scalar("SELECT row_to_json(l)::text FROM sign_in_links l")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    assert!(!stored.concat().contains(&token), "links are stored hashed");
+}
+
+#[tokio::test]
+async fn an_invitation_makes_its_person_a_member_and_nobody_else() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let invite = async |tenant: &str, email: &str, role: &str| {
+        let input = json!({"email": email, "role": role});
+        let made = server.post(&format!("/api/invitations?tenant_id={tenant}"), &input).await;
+        let made = made.is(StatusCode::CREATED).body;
+        assert_eq!(made["mailed"], false);
+        made["link"].as_str().unwrap().strip_prefix(&server.base).unwrap().to_owned()
+    };
+    let link = invite("acme", "Ada@acme.example", "editor").await;
+    let listed = server.get("/api/invitations?tenant_id=acme").await.is(StatusCode::OK);
+    assert_eq!(listed.body[0]["email"], "ada@acme.example");
+    assert!(!listed.text.contains(link.rsplit('/').next().unwrap()));
+    let page =
+        Answer::of(server.request(Method::GET, &link, None).send().await.unwrap()).await.is(StatusCode::OK);
+    assert!(page.text.contains("The acme company") && page.text.contains("ada@acme.example"));
+    let fields = [("display_name", "Ada"), ("password", PASSWORD)];
+    for weak in
+        [[("display_name", "Ada"), ("password", "weak")], [("display_name", ""), ("password", PASSWORD)]]
+    {
+        form(&server, &link, "", &weak).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let ada = cookie_of(&form(&server, &link, "", &fields).await.is(StatusCode::NO_CONTENT));
+    form(&server, &link, "", &fields).await.is(StatusCode::NOT_FOUND);
+    let with = async |cookie: &str, path: &str| {
+        let request = server.request(Method::GET, path, None).header(header::COOKIE, cookie);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    with(&ada, "/api/intents?tenant_id=acme").await.is(StatusCode::OK);
+    with(&ada, "/api/intents?tenant_id=globex").await.is(StatusCode::NOT_FOUND);
+    with(&ada, "/api/members?tenant_id=acme").await.is(StatusCode::FORBIDDEN);
+    // Whoever has an account must be that person: the password of it, or a session.
+    let link = invite("globex", "ada@acme.example", "viewer").await;
+    form(&server, &link, "", &[("display_name", "Eve"), ("password", OTHER)])
+        .await
+        .is(StatusCode::UNAUTHORIZED);
+    let admin = accounts::create_by_hand(&server.app.database, "eve@x.example", "Eve", false).await.unwrap();
+    let path = format!("/reset/{}", admin.expose_secret());
+    form(&server, &path, "", &[("new_password", OTHER)]).await.is(StatusCode::NO_CONTENT);
+    let eve = cookie_of(&sign_in(&server, "eve@x.example", OTHER).await);
+    form(&server, &link, &eve, &[]).await.is(StatusCode::FORBIDDEN);
+    with(&eve, "/api/intents?tenant_id=globex").await.is(StatusCode::NOT_FOUND);
+    form(&server, &link, &ada, &[]).await.is(StatusCode::NO_CONTENT);
+    with(&ada, "/api/intents?tenant_id=globex").await.is(StatusCode::OK);
+    // Taken back, replaced, expired.
+    let old = invite("acme", "carl@acme.example", "viewer").await;
+    let new = invite("acme", "carl@acme.example", "admin").await;
+    let fields = [("display_name", "Carl"), ("password", PASSWORD)];
+    form(&server, &old, "", &fields).await.is(StatusCode::NOT_FOUND);
+    let id = server.get("/api/invitations?tenant_id=acme").await.body[0]["invitation_id"].as_i64().unwrap();
+    server.delete(&format!("/api/invitations/{id}?tenant_id=globex")).await.is(StatusCode::NOT_FOUND);
+    server.delete(&format!("/api/invitations/{id}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    form(&server, &new, "", &fields).await.is(StatusCode::NOT_FOUND);
+    let late = invite("acme", "carl@acme.example", "admin").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE invitations SET expires_at = now()").execute(&mut conn).await.unwrap();
+    form(&server, &late, "", &fields).await.is(StatusCode::NOT_FOUND);
+    let bad = server
+        .post("/api/invitations?tenant_id=acme", &json!({"email": "no address", "role": "admin"}))
+        .await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["email"]);
+}
+
+#[tokio::test]
+async fn an_invitation_goes_by_mail_where_mail_is_sent() {
+    let relay = Relay::start();
+    let url = format!("smtp://{}", relay.addr);
+    let vars = [("SMTP_URL", url.as_str()), ("SMTP_FROM", "flow@host.example")];
+    let server = TestServer::start_idle(&vars).await;
+    server.tenant("acme").await;
+    let input = json!({"email": "ada@acme.example", "role": "viewer"});
+    let made = server.post("/api/members?tenant_id=acme", &input).await.is(StatusCode::CREATED).body;
+    assert_eq!(
+        (&made["mailed"], &made["link"]),
+        (&json!(true), &Value::Null),
+        "who invites does not see the link"
+    );
+    let mail = relay.mails().remove(0);
+    assert_eq!(mail.to, ["ada@acme.example"]);
+    assert!(mail.text().contains("/invitation/"));
+}
+
+#[tokio::test]
+async fn a_tenant_keeps_an_administrator() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    person(&server, "ada@acme.example", "acme", Role::Admin).await;
+    person(&server, "bob@acme.example", "acme", Role::Viewer).await;
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let id = |i: usize| members[i]["user_id"].as_i64().unwrap();
+    let at = |i: usize, tenant: &str| format!("/api/members/{}?tenant_id={tenant}", id(i));
+    server.put(&at(0, "acme"), &json!({"role": "viewer"})).await.is(StatusCode::BAD_REQUEST);
+    server.delete(&at(0, "acme")).await.is(StatusCode::BAD_REQUEST);
+    let bob = cookie_of(&sign_in(&server, "bob@acme.example", PASSWORD).await);
+    let may_write = async || {
+        let request =
+            server.request(Method::POST, "/api/intents?tenant_id=acme", None).header(header::COOKIE, &bob);
+        request.json(&json!({"name": uuid::Uuid::now_v7()})).send().await.unwrap().status()
+    };
+    assert_eq!(may_write().await, StatusCode::FORBIDDEN);
+    server.put(&at(1, "globex"), &json!({"role": "admin"})).await.is(StatusCode::NOT_FOUND);
+    server.put(&at(1, "acme"), &json!({"role": "admin"})).await.is(StatusCode::OK);
+    assert_eq!(may_write().await, StatusCode::CREATED, "from the next request on");
+    server.delete(&at(0, "acme")).await.is(StatusCode::NO_CONTENT);
+    server.delete(&at(0, "acme")).await.is(StatusCode::NOT_FOUND);
+    server.delete(&at(1, "acme")).await.is(StatusCode::BAD_REQUEST);
+    let log = server.get("/api/audit-log?tenant_id=acme&action=member").await.is(StatusCode::OK).body;
+    assert_eq!(log[1]["before"], json!({"role": "viewer"}));
+}
+
+#[tokio::test]
+async fn keys_are_made_used_and_revoked_over_the_api() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let input = json!({"name": "import", "role": "viewer"});
+    let made = server.post("/api/api-keys?tenant_id=acme", &input).await.is(StatusCode::CREATED);
+    let (id, key) = (made.id("key_id"), made.body["key"].as_str().unwrap().to_owned());
+    assert_eq!(made.body["created_by"], "API key test");
+    let get = async |key: &str| {
+        server.request(Method::GET, "/api/intents?tenant_id=acme", Some(key)).send().await.unwrap().status()
+    };
+    assert_eq!(get(&key).await, StatusCode::OK);
+    let path = format!("/api/api-keys/{id}?tenant_id=acme");
+    let seen = server.get(&path).await.is(StatusCode::OK);
+    assert!(!seen.text.contains(&key) && key.starts_with(seen.body["prefix"].as_str().unwrap()));
+    assert!(seen.body["last_used_at"].is_string(), "{}", seen.text);
+    let listed = server.get("/api/api-keys?tenant_id=acme&active_only=true").await.is(StatusCode::OK);
+    assert_eq!(listed.body.as_array().unwrap().len(), 1);
+    for (tenant, method) in [("globex", Method::GET), ("globex", Method::DELETE)] {
+        let path = format!("/api/api-keys/{id}?tenant_id={tenant}");
+        let answer = server.request(method, &path, Some(&server.key)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
+    for role in [Role::Viewer, Role::Operator, Role::Editor] {
+        let low = server.key_of("acme", role).await;
+        for (method, path) in [(Method::GET, "/api/api-keys?tenant_id=acme"), (Method::DELETE, path.as_str())]
+        {
+            let answer = server.request(method, path, Some(&low)).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        }
+        let post = server.request(Method::POST, "/api/api-keys?tenant_id=acme", Some(&low)).json(&input);
+        assert_eq!(post.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    }
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(get(&key).await, StatusCode::UNAUTHORIZED);
+    let past = json!({"name": "x", "role": "viewer", "expires_at": "2020-01-01T00:00:00Z"});
+    let bad = server.post("/api/api-keys?tenant_id=acme", &past).await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["expires_at"]);
+    let log = server.get("/api/audit-log?tenant_id=acme&action=api_key").await.is(StatusCode::OK);
+    assert!(!log.text.contains(&key));
+    assert_eq!(log.body[0]["action"], "api_key.revoke");
+}
+
+#[tokio::test]
+async fn keys_of_the_installation_are_for_its_administrators() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let admin = server.key_of("acme", Role::Admin).await;
+    let input = json!({"name": "backup"});
+    let post = server.request(Method::POST, "/api/instance-api-keys", Some(&admin)).json(&input);
+    assert_eq!(post.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let made = server.post("/api/instance-api-keys", &input).await.is(StatusCode::CREATED);
+    let key = made.body["key"].as_str().unwrap();
+    let get = async || server.request(Method::GET, "/api/tenants", Some(key)).send().await.unwrap().status();
+    assert_eq!(get().await, StatusCode::OK);
+    let path = format!("/api/instance-api-keys/{}", made.id("key_id"));
+    let refused = server.request(Method::DELETE, &path, Some(&admin)).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(get().await, StatusCode::UNAUTHORIZED);
+    server.delete("/api/instance-api-keys/999").await.is(StatusCode::NOT_FOUND);
+    assert!(!server.get("/api/instance-api-keys").await.is(StatusCode::OK).text.contains(key));
+}
+
+#[tokio::test]
+async fn a_person_of_the_installation_manages_it_by_a_link_from_its_command_line() {
+    let server = TestServer::start_idle(&[]).await;
+    let link =
+        accounts::create_by_hand(&server.app.database, "root@host.example", "Root", true).await.unwrap();
+    let path = format!("/reset/{}", link.expose_secret());
+    form(&server, &path, "", &[("new_password", PASSWORD)]).await.is(StatusCode::NO_CONTENT);
+    let root = cookie_of(&sign_in(&server, "root@host.example", PASSWORD).await.is(StatusCode::NO_CONTENT));
+    let request = server.request(Method::POST, "/api/tenants", None).header(header::COOKIE, &root);
+    let made = request.json(&json!({"tenant_id": "acme", "name": "Acme"})).send().await.unwrap();
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert!(accounts::create_by_hand(&server.app.database, "root@host.example", "R", true).await.is_err());
+    // Somebody can sign in now, so a start prints no link any more.
+    assert!(crate::auth::server::service::first_link(&server.app).await.unwrap().is_none());
+}
