@@ -10,7 +10,7 @@ use super::{
     config::Config,
     embedded,
     run::{self, Fatal},
-    telemetry,
+    telemetry, vault,
 };
 use crate::{
     auth::{
@@ -112,6 +112,12 @@ enum AdminCommand {
         #[arg(long)]
         instance: bool,
     },
+    /// Exchange the keys that secrets are encrypted with, while servers work.
+    ///
+    /// Every server must know both keys first: start them with the old ENCRYPTION_KEY and the new one in
+    /// ENCRYPTION_KEYS_ACCEPTED, then with the two exchanged. Run this with the same setting as the servers have
+    /// then. After it, the old key opens nothing any more and can be thrown away.
+    RotateKeys,
     /// Print a link with which a person sets a new password.
     ResetPassword {
         #[arg(long)]
@@ -168,6 +174,10 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
             AdminCommand::CreateUser { email, name, instance } => {
                 let link = accounts::create_by_hand(&opened.database, &email, &name, instance).await?;
                 Ok(format!("{base}/reset/{}", link.expose_secret()))
+            }
+            AdminCommand::RotateKeys => {
+                let vault = run::open_vault(&config)?;
+                Ok(vault::rotate(&opened.database, &vault).await?.to_string())
             }
             AdminCommand::ResetPassword { email } => {
                 let link = accounts::reset_by_hand(&opened.database, &email).await?;

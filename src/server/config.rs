@@ -31,6 +31,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `ENCRYPTION_KEY`: 32 bytes in base64 or hex. Outside production one is generated into `DATA_DIR`.
     pub encryption_key: Option<SecretString>,
+    /// `ENCRYPTION_KEYS_ACCEPTED`: keys of before, separated by commas, under which stored secrets are still opened.
+    pub accepted_keys: Vec<SecretString>,
     /// `APP_NAME` and `APP_VERSION`, for display.
     pub app_name: String,
     pub app_version: String,
@@ -163,6 +165,7 @@ impl Config {
             pool_check: r.number("DATABASE_POOL_CHECK", true),
             data_dir: r.text("DATA_DIR").unwrap_or_else(|| "data".into()).into(),
             encryption_key: r.text("ENCRYPTION_KEY").map(Into::into),
+            accepted_keys: r.list("ENCRYPTION_KEYS_ACCEPTED").into_iter().map(Into::into).collect(),
             app_name: r.text("APP_NAME").unwrap_or_else(|| "FlowEngine".into()),
             app_version: r.text("APP_VERSION").unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
             debug: r.number("DEBUG", false),
@@ -237,6 +240,9 @@ impl Config {
             && super::vault::parse_key(key).is_none()
         {
             r.fault("ENCRYPTION_KEY", "must be 32 bytes in base64 or hex".into());
+        }
+        if config.accepted_keys.iter().any(|key| super::vault::parse_key(key).is_none()) {
+            r.fault("ENCRYPTION_KEYS_ACCEPTED", "must each be 32 bytes in base64 or hex".into());
         }
         if production {
             if config.database_url.is_none() {

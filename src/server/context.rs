@@ -17,7 +17,7 @@ use crate::{
         dto::Role,
         server::{authority::Permission, service as auth},
     },
-    shared::{Problem, TenantId, UserId},
+    shared::{KeyId, Problem, TenantId, UserId},
     tenants::server::service as tenants,
 };
 
@@ -27,9 +27,9 @@ pub enum Actor {
     /// A signed-in person.
     User { user_id: UserId, email: String, display_name: String, is_instance_admin: bool },
     /// A program with a key of one tenant.
-    TenantKey { tenant: TenantId, name: String, role: Role },
+    TenantKey { tenant: TenantId, key_id: KeyId, name: String, role: Role },
     /// A program with a key of the installation.
-    InstanceKey { name: String },
+    InstanceKey { key_id: KeyId, name: String },
     /// The server itself: command line, demo, workers.
     System,
 }
@@ -53,11 +53,21 @@ impl Actor {
         }
     }
 
+    /// The same for the same caller, and for no other.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::User { user_id, .. } => format!("user {user_id}"),
+            Self::TenantKey { key_id, .. } => format!("key {key_id}"),
+            Self::InstanceKey { key_id, .. } => format!("instance key {key_id}"),
+            Self::System => "system".into(),
+        }
+    }
+
     /// As it stands beside what it did.
     pub fn label(&self) -> String {
         match self {
             Self::User { display_name, email, .. } => format!("{display_name} <{email}>"),
-            Self::TenantKey { name, .. } | Self::InstanceKey { name } => format!("API key {name}"),
+            Self::TenantKey { name, .. } | Self::InstanceKey { name, .. } => format!("API key {name}"),
             Self::System => "FlowEngine".into(),
         }
     }

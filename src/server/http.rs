@@ -18,7 +18,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{AppState, CallerContext, error::problem_response};
+use super::{AppState, CallerContext, error::problem_response, idempotency};
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
@@ -44,7 +44,8 @@ pub fn router(app: AppState) -> Router {
         .merge(audit::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
-        .route("/api/{*rest}", any(no_such_call));
+        .route("/api/{*rest}", any(no_such_call))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
 
     let options = app.leptos.clone();
     let pages = Router::new()

@@ -11,6 +11,7 @@ pub mod error;
 pub mod etag;
 pub mod extract;
 pub mod http;
+pub mod idempotency;
 pub mod origin;
 pub mod outbound;
 pub mod paging;

@@ -71,8 +71,9 @@ pub fn open_vault(config: &Config) -> Result<Vault, Fatal> {
         Some(key) => key.clone(),
         None => generated_key(&config.data_dir)?,
     };
-    let key = vault::parse_key(&text).ok_or("the encryption key must be 32 bytes in base64 or hex")?;
-    Ok(Vault::new(key))
+    let parsed = |text| vault::parse_key(text).ok_or("an encryption key must be 32 bytes in base64 or hex");
+    let accepted = config.accepted_keys.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    Ok(Vault::new(parsed(&text)?).accepting(accepted))
 }
 
 fn generated_key(data_dir: &Path) -> Result<SecretString, Fatal> {

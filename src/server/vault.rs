@@ -4,6 +4,9 @@
 //! encrypts a value. Both are bound (as associated data) to where they stand, so that a ciphertext moved to
 //! another row, column or tenant does not open. Decryption takes microseconds: plain text is never cached.
 //!
+//! Both kinds of key are exchanged while servers work (`rotation`): a vault opens what the KEKs of before wrapped, as
+//! long as it is told them, and wraps with its own alone.
+//!
 //! Stored form: `version (1) | data key id (16) | nonce (24) | ciphertext and tag`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -19,11 +22,38 @@ use super::{Error, Result, TenantTx, token};
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 
-/// Holds the key-encryption key.
+mod rotation;
+
+pub use rotation::{Rotated, rotate};
+
+/// Holds the key-encryption key, and those of before.
 pub struct Vault {
-    kek: SecretBox<[u8; 32]>,
-    kek_id: String,
+    kek: Kek,
+    /// Accepted, and never used for anything new.
+    accepted: Vec<Kek>,
 }
+
+/// A key-encryption key and the id under which the database knows it.
+struct Kek {
+    key: SecretBox<[u8; 32]>,
+    id: String,
+}
+
+impl Kek {
+    fn new(key: [u8; 32]) -> Self {
+        let id = token::hex(&token::hash(&token::hex(&key))[..8]);
+        Self { key: SecretBox::new(Box::new(key)), id }
+    }
+}
+
+/// Every column that holds sealed values: table, id, column. As each `Place` names them.
+pub const SEALED: [(&str, &str, &str); 5] = [
+    ("datasource_configs", "config_id", "auth_config"),
+    ("routes", "route_id", "secret"),
+    ("routes", "route_id", "old_secret"),
+    ("routes", "route_id", "header_values"),
+    ("idempotency_keys", "record_id", "answer"),
+];
 
 /// Where an encrypted value stands.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +83,17 @@ pub fn parse_key(text: &SecretString) -> Option<[u8; 32]> {
 
 impl Vault {
     pub fn new(kek: [u8; 32]) -> Self {
-        let kek_id = token::hex(&token::hash(&token::hex(&kek))[..8]);
-        Self { kek: SecretBox::new(Box::new(kek)), kek_id }
+        Self { kek: Kek::new(kek), accepted: Vec::new() }
+    }
+
+    /// Opens what these wrapped, too.
+    pub fn accepting(self, accepted: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        Self { accepted: accepted.into_iter().map(Kek::new).collect(), ..self }
     }
 
     /// A secret that belongs to this installation and to `purpose`, derived from the KEK.
     pub fn derive(&self, purpose: &str) -> String {
-        let material = format!("{purpose}|{}", token::hex(self.kek.expose_secret()));
+        let material = format!("{purpose}|{}", token::hex(self.kek.key.expose_secret()));
         token::hex(&token::hash(&material)[..16])
     }
 
@@ -99,10 +133,11 @@ impl Vault {
         decrypt(&key, &value_aad(tx.tenant().as_str(), place, key_id), sealed)
     }
 
+    /// Kept from being removed until the transaction ends: what it is about to seal needs it.
     async fn newest_key(&self, tx: &mut TenantTx) -> Result<Option<(Uuid, [u8; 32])>> {
         let row: Option<(Uuid, String, Vec<u8>)> = sqlx::query_as(
             "SELECT key_id, kek_id, wrapped FROM data_keys WHERE tenant_id = $1 \
-             ORDER BY created_at DESC, key_id DESC LIMIT 1",
+             ORDER BY created_at DESC, key_id DESC LIMIT 1 FOR KEY SHARE",
         )
         .bind(tx.tenant().to_string())
         .fetch_optional(tx.conn())
@@ -116,23 +151,27 @@ impl Vault {
     async fn make_key(&self, tx: &mut TenantTx) -> Result<(Uuid, [u8; 32])> {
         let key: [u8; 32] = rand::random();
         let key_id = Uuid::now_v7();
-        let aad = key_aad(tx.tenant().as_str(), key_id, &self.kek_id);
-        let wrapped = encrypt(self.kek.expose_secret(), &aad, &key)?;
+        let wrapped = self.wrap(tx.tenant().as_str(), key_id, &key)?;
         sqlx::query("INSERT INTO data_keys (tenant_id, key_id, kek_id, wrapped) VALUES ($1, $2, $3, $4)")
             .bind(tx.tenant().to_string())
             .bind(key_id)
-            .bind(&self.kek_id)
+            .bind(&self.kek.id)
             .bind(wrapped)
             .execute(tx.conn())
             .await?;
         Ok((key_id, key))
     }
 
+    fn wrap(&self, tenant: &str, key_id: Uuid, key: &[u8; 32]) -> Result<Vec<u8>> {
+        encrypt(self.kek.key.expose_secret(), &key_aad(tenant, key_id, &self.kek.id), key)
+    }
+
     fn unwrap_key(&self, tenant: &str, key_id: Uuid, kek_id: &str, wrapped: &[u8]) -> Result<[u8; 32]> {
-        if kek_id != self.kek_id {
-            return Err(Error::internal(Sealed("its data key is wrapped by another ENCRYPTION_KEY")));
-        }
-        let plain = decrypt(self.kek.expose_secret(), &key_aad(tenant, key_id, kek_id), wrapped)?;
+        let mut keks = std::iter::once(&self.kek).chain(&self.accepted);
+        let kek = keks
+            .find(|kek| kek.id == kek_id)
+            .ok_or_else(|| Error::internal(Sealed("its data key is wrapped by another ENCRYPTION_KEY")))?;
+        let plain = decrypt(kek.key.expose_secret(), &key_aad(tenant, key_id, kek_id), wrapped)?;
         plain.try_into().map_err(|_| Error::internal(Sealed("its data key has a wrong length")))
     }
 }

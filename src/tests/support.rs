@@ -140,7 +140,7 @@ impl TestServer {
             .site_root(folder.path().join("site").to_string_lossy().into_owned())
             .site_addr(addr)
             .build();
-        let app = AppState::new(config, pool, Vault::new([7; 32]), leptos, addr);
+        let app = AppState::new(config, pool, Vault::new([7; 32]).accepting([[8; 32]]), leptos, addr);
         let stop = CancellationToken::new();
         let router = http::service(app.clone());
         tokio::spawn(
@@ -157,6 +157,12 @@ impl TestServer {
             stop,
             _folder: folder,
         }
+    }
+
+    /// The same database, seen by a server that holds other keys.
+    pub fn app_with(&self, vault: Vault) -> AppState {
+        let app = &self.app;
+        AppState::new(app.config.clone(), app.database.clone(), vault, app.leptos.clone(), app.addr)
     }
 
     pub fn database(&self) -> &TestDatabase {

@@ -37,14 +37,14 @@ pub async fn actor_of_key(app: &AppState, key: &str) -> Result<Option<Actor>> {
             repository::tenant_key_used(&mut tx, row.key_id).await?;
             tx.commit().await?;
         }
-        return Ok(Some(Actor::TenantKey { tenant, name: row.name, role: row.role }));
+        return Ok(Some(Actor::TenantKey { tenant, key_id: row.key_id, name: row.name, role: row.role }));
     }
     let Some(row) = repository::instance_key(&mut tx, &hash).await? else { return Ok(None) };
     if row.is_stale {
         repository::instance_key_used(&mut tx, row.key_id).await?;
         tx.commit().await?;
     }
-    Ok(Some(Actor::InstanceKey { name: row.name }))
+    Ok(Some(Actor::InstanceKey { key_id: row.key_id, name: row.name }))
 }
 
 /// The actor of a session, if it lives.

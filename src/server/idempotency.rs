@@ -1,0 +1,159 @@
+//! `Idempotency-Key` on `POST` (draft-ietf-httpapi-idempotency-key-header): the same request again gives the first
+//! answer again, and does nothing.
+//!
+//! The key is written down, committed, before anything is done. A server that dies in between leaves it without an
+//! answer: then nobody knows whether it was done, and the next request is told so and does nothing either.
+
+mod repository;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use sha2::{Digest, Sha256};
+
+use super::{AppState, Error, Result, TenantContext, error::problem_response, vault::Place};
+use crate::shared::Problem;
+
+const HEADER: &str = "idempotency-key";
+/// Says of an answer that it is the first one, given again.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// What is kept of an answer's headers.
+const KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::RETRY_AFTER];
+/// Larger answers are not kept: they are of calls that change nothing.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// The layer around the API.
+pub async fn layer(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    match answer(app, request, next).await {
+        Ok(response) => response,
+        Err(error) => problem_response(error.into_problem()),
+    }
+}
+
+async fn answer(app: AppState, request: Request, next: Next) -> Result<Response> {
+    let (mut parts, body) = request.into_parts();
+    let key = key_of(&parts)?;
+    if !has_tenant(&parts) {
+        let why = "is taken by calls within a tenant only: this one has no tenant_id in its query";
+        return Err(Problem::invalid_field("Idempotency-Key", why).into());
+    }
+    let ctx = TenantContext::from_request_parts(&mut parts, &app).await?;
+    // As much as the largest call takes; each call holds its own, smaller limit against it then.
+    let most = app.config.max_message_bytes.saturating_mul(2).saturating_add(1 << 20);
+    let body = axum::body::to_bytes(body, most)
+        .await
+        .map_err(|_| Problem::new(413, "The body is larger than is taken with an Idempotency-Key"))?;
+    let caller = ctx.actor.identity();
+    let fingerprint = fingerprint(&parts, &body);
+    let mut tx = ctx.begin().await?;
+    let begun = repository::begin(&mut tx, &caller, &key, &fingerprint).await?;
+    tx.commit().await?;
+    let Some(record) = begun else { return replay(&ctx, &caller, &key, &fingerprint).await };
+    // In a task of its own: a caller who hangs up stops neither the work nor the keeping of its answer.
+    let done = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&ctx, record, response).await
+    });
+    done.await.map_err(Error::internal)?
+}
+
+fn has_tenant(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "tenant_id")
+}
+
+fn key_of(parts: &Parts) -> Result<String, Problem> {
+    let mut values = parts.headers.get_all(HEADER).iter();
+    let text = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.next().is_some() || !is_visible || !(1..=255).contains(&text.len()) {
+        return Err(Problem::invalid_field(
+            "Idempotency-Key",
+            "must be 1 to 255 visible ASCII characters, once",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let address = parts.uri.path_and_query().map(|address| address.as_str()).unwrap_or_default();
+    for part in [parts.method.as_str().as_bytes(), address.as_bytes(), kind, body] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Gives the first answer again.
+async fn replay(ctx: &TenantContext, caller: &str, key: &str, fingerprint: &[u8; 32]) -> Result<Response> {
+    let mut tx = ctx.begin().await?;
+    let conflict = |detail: &str| Error::from(Problem { retry_after: Some(1), ..Problem::new(409, detail) });
+    let under_way = || conflict("The first request with this Idempotency-Key is still under way");
+    // It was taken away in this moment, since the first request changed nothing.
+    let found = repository::find(&mut tx, caller, key).await?.ok_or_else(under_way)?;
+    if found.fingerprint != fingerprint {
+        let why = "was used for another request: choose a new one";
+        return Err(Problem::invalid_field("Idempotency-Key", why).into());
+    }
+    let Some(status) = found.status else {
+        if found.is_old {
+            return Err(Problem::new(
+                409,
+                "The server stopped while it worked on this request, so it is not known whether it was done: look, \
+                 and if it was not, send it with a new Idempotency-Key",
+            )
+            .into());
+        }
+        return Err(under_way());
+    };
+    let body = match &found.answer {
+        Some(sealed) => ctx.app.vault.open(&mut tx, place(found.record_id), sealed).await?,
+        None => Vec::new(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        status.try_into().ok().and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or_default();
+    for (name, value) in &found.headers.0 {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// Keeps the answer to something that was done, or may have been. What was refused may be tried again.
+async fn keep(ctx: &TenantContext, record: i64, response: Response) -> Result<Response> {
+    let status = response.status();
+    let (parts, body) = response.into_parts();
+    let is_final = status.is_success() || status == StatusCode::INTERNAL_SERVER_ERROR;
+    let body = axum::body::to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
+    let mut tx = ctx.begin().await?;
+    if is_final && body.len() <= MAX_ANSWER {
+        let sealed = ctx.app.vault.seal(&mut tx, place(record), &body).await?;
+        repository::finish(&mut tx, record, status.as_u16(), &kept(&parts.headers), &sealed).await?;
+    } else {
+        repository::forget(&mut tx, record).await?;
+    }
+    tx.commit().await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
+    KEPT.iter()
+        .filter_map(|name| Some((name.as_str().to_owned(), headers.get(name)?.to_str().ok()?.to_owned())))
+        .collect()
+}
+
+fn place(record: i64) -> Place<'static> {
+    Place { table: "idempotency_keys", row: record, column: "answer" }
+}

@@ -1,0 +1,194 @@
+//! Exchanging keys while servers work.
+//!
+//! For each tenant: its data keys are wrapped anew, a new data key is made, everything sealed is sealed anew with it,
+//! and data keys that nothing needs any more are removed. Each step is a small transaction; broken off, it is simply
+//! run again.
+
+use std::{fmt, time::Duration};
+
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::{Place, SEALED, Vault};
+use crate::{
+    audit::server::service::{self as audit, Event},
+    server::{Actor, Database, Result, TenantTx, origin::Origin},
+    shared::TenantId,
+    tenants::server::repository as tenants,
+};
+
+/// Values sealed anew in one transaction.
+const BATCH: i64 = 100;
+/// Whoever read a value just before it was sealed anew opens it within this time, with the old data key.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often a data key is tried that somebody is about to use.
+const PATIENCE: u32 = 50;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rotated {
+    pub tenants: usize,
+    /// Data keys that were wrapped by another KEK.
+    pub rewrapped: usize,
+    /// Values that were sealed anew.
+    pub resealed: usize,
+    /// Data keys that are gone.
+    pub removed: usize,
+}
+
+impl fmt::Display for Rotated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tenants: {} data keys wrapped anew, {} values encrypted anew, {} old data keys removed",
+            self.tenants, self.rewrapped, self.resealed, self.removed
+        )
+    }
+}
+
+/// Exchanges all keys; `vault` wraps with the new KEK and accepts the old one.
+///
+/// # Errors
+/// Where something cannot be opened: it stays as it is, as does what comes after it. The database's.
+pub async fn rotate(database: &Database, vault: &Vault) -> Result<Rotated> {
+    let mut done = Rotated::default();
+    let mut after: Option<TenantId> = None;
+    loop {
+        let mut tx = database.instance().await?;
+        let page = tenants::list(&mut tx, None, false, after.as_ref().map(TenantId::as_str), BATCH).await?;
+        drop(tx);
+        let Some(last) = page.last() else { break };
+        after = Some(last.tenant_id.clone());
+        for tenant in page {
+            rotate_tenant(database, vault, &tenant.tenant_id, &mut done).await?;
+        }
+    }
+    let mut tx = database.instance().await?;
+    let event = Event::done("encryption_key.rotate", &vault.kek.id, json!(done));
+    audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+async fn rotate_tenant(database: &Database, vault: &Vault, id: &TenantId, done: &mut Rotated) -> Result<()> {
+    let mut tx = database.tenant(id).await?;
+    let keys: Vec<(Uuid, String, Vec<u8>)> = sqlx::query_as(
+        "SELECT key_id, kek_id, wrapped FROM data_keys WHERE tenant_id = $1 ORDER BY key_id FOR NO KEY UPDATE",
+    )
+    .bind(id.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    done.tenants += 1;
+    for (key_id, kek_id, wrapped) in &keys {
+        if *kek_id == vault.kek.id {
+            continue;
+        }
+        let key = vault.unwrap_key(id.as_str(), *key_id, kek_id, wrapped)?;
+        sqlx::query("UPDATE data_keys SET kek_id = $3, wrapped = $4 WHERE tenant_id = $1 AND key_id = $2")
+            .bind(id.as_str())
+            .bind(key_id)
+            .bind(&vault.kek.id)
+            .bind(vault.wrap(id.as_str(), *key_id, &key)?)
+            .execute(tx.conn())
+            .await?;
+        done.rewrapped += 1;
+    }
+    vault.make_key(&mut tx).await?;
+    tx.commit().await?;
+    for (old, ..) in &keys {
+        done.resealed += reseal(database, vault, id, *old).await?;
+    }
+    tokio::time::sleep(GRACE).await;
+    for (old, ..) in &keys {
+        for _ in 0..PATIENCE {
+            if remove(database, id, *old).await? {
+                done.removed += 1;
+                break;
+            }
+            // Somebody sealed with it in the meantime, or is about to.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            done.resealed += reseal(database, vault, id, *old).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Seals anew what was sealed with this data key.
+async fn reseal(database: &Database, vault: &Vault, id: &TenantId, old: Uuid) -> Result<usize> {
+    let mut resealed = 0;
+    for (table, row, column) in SEALED {
+        loop {
+            let mut tx = database.tenant(id).await?;
+            let sql = format!("{} LIMIT {BATCH} FOR NO KEY UPDATE", sealed_with(table, row, column));
+            let values: Vec<(i64, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
+                .bind(id.as_str())
+                .bind(old.as_bytes().as_slice())
+                .fetch_all(tx.conn())
+                .await?;
+            if values.is_empty() {
+                break;
+            }
+            for (value_id, sealed) in &values {
+                let place = Place { table, row: *value_id, column };
+                let plain = vault.open(&mut tx, place, sealed).await?;
+                let sealed = vault.seal(&mut tx, place, &plain).await?;
+                let sql = format!("UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {row} = $2");
+                sqlx::query(AssertSqlSafe(sql))
+                    .bind(id.as_str())
+                    .bind(value_id)
+                    .bind(sealed)
+                    .execute(tx.conn())
+                    .await?;
+            }
+            resealed += values.len();
+            tx.commit().await?;
+        }
+    }
+    Ok(resealed)
+}
+
+/// The values that were sealed with the data key `$2`, by the form that `vault` describes.
+fn sealed_with(table: &str, row: &str, column: &str) -> String {
+    format!(
+        "SELECT {row}, {column} FROM {table} WHERE tenant_id = $1 AND substring({column} FROM 2 FOR 16) = $2 \
+         ORDER BY {row}"
+    )
+}
+
+/// Removes a data key, unless something is sealed with it, or somebody is about to seal something. Nobody is waited
+/// for with the key locked: they may hold what would be waited for.
+async fn remove(database: &Database, id: &TenantId, old: Uuid) -> Result<bool> {
+    let mut tx: TenantTx = database.tenant(id).await?;
+    let free: Option<Uuid> = sqlx::query_scalar(
+        "SELECT key_id FROM data_keys WHERE tenant_id = $1 AND key_id = $2 FOR UPDATE SKIP LOCKED",
+    )
+    .bind(id.as_str())
+    .bind(old)
+    .fetch_optional(tx.conn())
+    .await?;
+    if free.is_none() {
+        return Ok(false);
+    }
+    for (table, row, column) in SEALED {
+        let sql = format!("{} LIMIT 1", sealed_with(table, row, column));
+        let user: Option<(i64, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(id.as_str())
+            .bind(old.as_bytes().as_slice())
+            .fetch_optional(tx.conn())
+            .await?;
+        if user.is_some() {
+            return Ok(false);
+        }
+    }
+    sqlx::query("DELETE FROM data_keys WHERE tenant_id = $1 AND key_id = $2")
+        .bind(id.as_str())
+        .bind(old)
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,141 @@
+//! `Idempotency-Key`: the first answer again, and nothing done twice.
+
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::support::{Answer, TestServer, message};
+use crate::auth::dto::Role;
+
+async fn post(server: &TestServer, path: &str, idempotency_key: &str, body: &Value) -> Answer {
+    let request =
+        server.request(Method::POST, path, Some(&server.key)).header("idempotency-key", idempotency_key);
+    Answer::of(request.json(body).send().await.unwrap()).await
+}
+
+const INTENTS: &str = "/api/intents?tenant_id=acme";
+
+#[tokio::test]
+async fn the_same_request_again_gives_the_first_answer() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let first = post(&server, INTENTS, "k-1", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    assert!(first.headers.get("idempotency-replayed").is_none());
+    let again = post(&server, INTENTS, "k-1", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    assert_eq!((&again.text, &again.headers[header::ETAG]), (&first.text, &first.headers[header::ETAG]));
+    assert_eq!(again.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let other = post(&server, INTENTS, "k-1", &json!({"name": "B"})).await;
+    assert_eq!(other.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["Idempotency-Key"]);
+    // What was refused may be tried again.
+    post(&server, INTENTS, "k-2", &json!({"name": "A"})).await.is(StatusCode::CONFLICT);
+    server
+        .delete(&format!("/api/intents/{}?tenant_id=acme", first.id("intent_id")))
+        .await
+        .is(StatusCode::NO_CONTENT);
+    post(&server, INTENTS, "k-2", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    let entries = server.get("/api/audit-log?tenant_id=acme&action=intent.create").await.is(StatusCode::OK);
+    assert_eq!(entries.body.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn many_at_once_do_it_once() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let path = "/api/emails?tenant_id=acme";
+    let raw = message("a@x.example", "x", "x");
+    let sent = (0..12).map(|_| {
+        let request =
+            server.request(Method::POST, path, Some(&server.key)).header("idempotency-key", "mail-1");
+        request.header("content-type", "message/rfc822").body(raw.clone()).send()
+    });
+    let mut ids = Vec::new();
+    for answer in futures::future::join_all(sent).await {
+        let answer = Answer::of(answer.unwrap()).await;
+        match answer.status {
+            StatusCode::ACCEPTED => ids.push(answer.body["email_id"].clone()),
+            StatusCode::CONFLICT => assert!(answer.headers.contains_key(header::RETRY_AFTER)),
+            other => panic!("{other}: {}", answer.text),
+        }
+    }
+    assert!(!ids.is_empty());
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    let entries = server.get("/api/audit-log?tenant_id=acme&action=email.receive").await.is(StatusCode::OK);
+    assert_eq!(entries.body.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_is_its_callers_and_its_tenants() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let made =
+        post(&server, "/api/api-keys?tenant_id=acme", "same", &json!({"name": "a", "role": "admin"})).await;
+    let secret = made.is(StatusCode::CREATED).body["key"].as_str().unwrap().to_owned();
+    // Another caller, and another tenant, get an answer of their own.
+    let again = server.request(Method::POST, "/api/api-keys?tenant_id=acme", Some(&secret));
+    let again = again.header("idempotency-key", "same").json(&json!({"name": "a", "role": "admin"}));
+    let again = Answer::of(again.send().await.unwrap()).await.is(StatusCode::CREATED);
+    assert_ne!(again.body["key"], secret.as_str());
+    let other =
+        post(&server, "/api/api-keys?tenant_id=globex", "same", &json!({"name": "a", "role": "admin"})).await;
+    assert_ne!(other.is(StatusCode::CREATED).body["key"], secret.as_str());
+    let replayed =
+        post(&server, "/api/api-keys?tenant_id=acme", "same", &json!({"name": "a", "role": "admin"})).await;
+    assert_eq!(replayed.body["key"], secret.as_str());
+    let mut conn = server.database().superuser().await;
+    let rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT answer FROM idempotency_keys").fetch_all(&mut conn).await.unwrap();
+    assert!(
+        rows.len() == 3 && rows.iter().all(|row| !row.windows(8).any(|part| part == &secret.as_bytes()[..8]))
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_known_is_said() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    // As a server leaves it that was killed at work.
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE idempotency_keys SET status = NULL, answer = NULL").execute(&mut conn).await.unwrap();
+    let answer = post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CONFLICT);
+    assert!(answer.body["detail"].as_str().unwrap().contains("still under way"));
+    sqlx::query("UPDATE idempotency_keys SET created_at = now() - interval '1 hour'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let answer = post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CONFLICT);
+    assert!(answer.body["detail"].as_str().unwrap().contains("not known"));
+    sqlx::query("UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    post(&server, INTENTS, "k", &json!({"name": "B"})).await.is(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_key_opens_nothing_and_is_checked() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    let with = async |key: Option<&str>, path: &str, idempotency_key: &str| {
+        let request = server.request(Method::POST, path, key).header("idempotency-key", idempotency_key);
+        Answer::of(request.json(&json!({"name": "A"})).send().await.unwrap()).await
+    };
+    let (viewer, stranger) =
+        (server.key_of("acme", Role::Viewer).await, server.key_of("globex", Role::Admin).await);
+    with(None, INTENTS, "k").await.is(StatusCode::UNAUTHORIZED);
+    with(Some(&stranger), INTENTS, "k").await.is(StatusCode::NOT_FOUND);
+    with(Some(&viewer), INTENTS, "k").await.is(StatusCode::FORBIDDEN);
+    for bad in ["", " ", "a b", "é", &"x".repeat(256)] {
+        let answer = with(Some(&server.key), INTENTS, bad).await;
+        assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["Idempotency-Key"], "{bad}");
+    }
+    let answer = with(Some(&server.key), "/api/tenants", "k").await;
+    assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["Idempotency-Key"]);
+    // Where nothing can be done twice it is not looked at.
+    let get = server.request(Method::GET, INTENTS, Some(&server.key)).header("idempotency-key", "");
+    assert_eq!(get.send().await.unwrap().status(), StatusCode::OK);
+}
