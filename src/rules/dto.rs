@@ -179,3 +179,32 @@ impl RuleInput {
         checks.finish()
     }
 }
+
+/// A place in the list of rules: that of the rule after which it goes on. Written as `intent_priority_rule`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleCursor {
+    pub intent_id: IntentId,
+    pub priority: i32,
+    pub rule_id: RuleId,
+}
+
+impl RuleCursor {
+    pub fn of(rule: &ValidationRule) -> Self {
+        Self { intent_id: rule.intent_id, priority: rule.priority, rule_id: rule.rule_id }
+    }
+}
+
+impl std::fmt::Display for RuleCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}_{}", self.intent_id, self.priority, self.rule_id)
+    }
+}
+
+impl std::str::FromStr for RuleCursor {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '_');
+        let mut next = || parts.next().unwrap_or_default();
+        Ok(Self { intent_id: next().parse()?, priority: next().parse()?, rule_id: next().parse()? })
+    }
+}

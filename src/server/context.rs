@@ -26,8 +26,8 @@ use crate::{
 pub enum Actor {
     /// A signed-in person.
     User { user_id: UserId, email: String, display_name: String, is_instance_admin: bool },
-    /// A program with a key of one tenant.
-    TenantKey { tenant: TenantId, key_id: KeyId, name: String, role: Role },
+    /// A program with a key of one tenant; `is_open` says whether that was active when the key was looked up.
+    TenantKey { tenant: TenantId, is_open: bool, key_id: KeyId, name: String, role: Role },
     /// A program with a key of the installation.
     InstanceKey { key_id: KeyId, name: String },
     /// The server itself: command line, demo, workers.
@@ -141,7 +141,12 @@ impl CallerContext {
         };
         let not_found = || Problem::not_found("Tenant", tenant);
         let role = role.ok_or_else(not_found)?;
-        match tenants::is_active(&self.app, tenant).await? {
+        let is_active = match &self.actor {
+            // Found out with the key, in the same statement.
+            Actor::TenantKey { is_open, .. } => Some(*is_open),
+            _ => tenants::is_active(&self.app, tenant).await?,
+        };
+        match is_active {
             None => Err(not_found().into()),
             Some(false) if !self.actor.is_instance_admin() => {
                 Err(Problem::forbidden(format!("Tenant {tenant} is inactive")).into())

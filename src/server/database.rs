@@ -1,6 +1,7 @@
-//! The way to the tables. There are four, each a transaction of its own type: `TenantTx` for everything that
+//! The way to the tables. There are five, each of its own type, four of them transactions: `TenantTx` for everything that
 //! belongs to a tenant, `InstanceTx` for what belongs to the installation, `CredentialTx` to find out who is
-//! calling, `WorkerTx` to find due jobs. No repository ever sees the pool.
+//! calling, `WorkerTx` to find due jobs; and `Statement`, for
+//! one statement on what belongs to the installation. No repository ever sees the pool.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -158,6 +160,14 @@ impl Database {
         Ok(InstanceTx { tx: self.begin("BEGIN".to_owned()).await? })
     }
 
+    /// One statement, which is a transaction of its own: a third of the round trips.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn statement(&self) -> sqlx::Result<Statement> {
+        Ok(Statement { conn: self.pool.acquire().await? })
+    }
+
     /// A transaction that sees, of all keys, the one with this hash.
     ///
     /// # Errors
@@ -242,6 +252,19 @@ impl TenantTx {
 #[derive(Debug)]
 pub struct InstanceTx {
     tx: Transaction<'static, Postgres>,
+}
+
+/// One statement on the instance-wide tables, or that proves for itself what it may see. Of a tenant's rows it sees
+/// none.
+#[derive(Debug)]
+pub struct Statement {
+    conn: PoolConnection<Postgres>,
+}
+
+impl Statement {
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.conn
+    }
 }
 
 /// A transaction that sees what one credential proves.

@@ -39,7 +39,7 @@ async fn a_change_is_told_with_who_where_before_and_after() {
     assert_eq!(log(&server, "&action=intent.update").await.len(), 1);
     assert_eq!(log(&server, "&action=intent").await.len(), 3);
     assert_eq!(log(&server, "&action=route").await.len(), 0);
-    assert_eq!(log(&server, &format!("&object_id={id}")).await.len(), 3);
+    assert_eq!(log(&server, &format!("&object_id={id}&action=intent")).await.len(), 3);
     assert_eq!(log(&server, "&actor=API%20KEY&action=intent").await.len(), 3);
     assert_eq!(log(&server, "&to=2020-01-01T00:00:00Z").await.len(), 0);
     assert_eq!(log(&server, "&from=2020-01-01T00:00:00Z&action=intent").await.len(), 3);

@@ -7,7 +7,7 @@ use crate::{
     auth::dto::{MyTenant, Role},
     server::{
         Actor,
-        database::{CredentialTx, InstanceTx, TenantTx},
+        database::{CredentialTx, InstanceTx, Statement, TenantTx},
     },
     shared::{KeyId, TenantId, UserId},
 };
@@ -18,6 +18,8 @@ pub struct UserRow {
     pub email: String,
     pub display_name: String,
     pub is_instance_admin: bool,
+    /// Whether it was last written down more than a minute ago that the session was seen.
+    pub is_stale: bool,
 }
 
 /// A person, with what proves that it is they.
@@ -102,26 +104,24 @@ pub async fn delete_sessions(tx: &mut InstanceTx, user: UserId, but: Option<[u8;
         .map(drop)
 }
 
+/// Who holds a key: a tenant's, or, where it names no tenant, the installation's.
 #[derive(sqlx::FromRow)]
-pub struct TenantKeyRow {
-    pub tenant_id: String,
+pub struct KeyRow {
+    pub tenant_id: Option<String>,
+    pub tenant_is_active: Option<bool>,
     pub key_id: KeyId,
     pub name: String,
-    pub role: Role,
+    pub role: Option<Role>,
     /// Whether its use was last written down more than a minute ago.
     pub is_stale: bool,
 }
 
-/// The key with this hash, if it holds. Its use is written down by `tenant_key_used`, when the tenant is known.
-pub async fn tenant_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<TenantKeyRow>> {
-    sqlx::query_as(
-        "SELECT tenant_id, key_id, name, role, \
-         last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_stale FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
-         AND (expires_at IS NULL OR expires_at > now())",
-    )
-    .bind(hash.as_slice())
-    .fetch_optional(tx.conn())
-    .await
+/// The key with this hash, if it holds. Its use is written down by `tenant_key_used` or `instance_key_used`.
+pub async fn key(statement: &mut Statement, hash: &[u8; 32]) -> sqlx::Result<Option<KeyRow>> {
+    sqlx::query_as("SELECT tenant_id, tenant_is_active, key_id, name, role, is_stale FROM caller_by_key($1)")
+        .bind(hash.as_slice())
+        .fetch_optional(statement.conn())
+        .await
 }
 
 pub async fn tenant_key_used(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<()> {
@@ -134,57 +134,38 @@ pub async fn tenant_key_used(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<()> {
         .map(drop)
 }
 
-pub async fn instance_key_used(tx: &mut CredentialTx, id: KeyId) -> sqlx::Result<()> {
+pub async fn instance_key_used(statement: &mut Statement, id: KeyId) -> sqlx::Result<()> {
     sqlx::query("UPDATE instance_api_keys SET last_used_at = now() WHERE key_id = $1")
         .bind(id)
-        .execute(tx.conn())
+        .execute(statement.conn())
         .await
         .map(drop)
 }
 
-#[derive(sqlx::FromRow)]
-pub struct InstanceKeyRow {
-    pub key_id: KeyId,
-    pub name: String,
-    pub is_stale: bool,
-}
-
-pub async fn instance_key(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<InstanceKeyRow>> {
-    sqlx::query_as(
-        "SELECT key_id, name, last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_stale \
-         FROM instance_api_keys WHERE key_hash = $1 AND revoked_at IS NULL \
-         AND (expires_at IS NULL OR expires_at > now())",
-    )
-    .bind(hash.as_slice())
-    .fetch_optional(tx.conn())
-    .await
-}
-
-/// The person whose session this is, if it lives. Being seen keeps it alive; written at most once a minute.
+/// The person whose session this is, if it lives.
 pub async fn session_user(
-    tx: &mut InstanceTx,
+    statement: &mut Statement,
     hash: &[u8; 32],
     idle_minutes: i32,
 ) -> sqlx::Result<Option<UserRow>> {
-    let row: Option<(UserId, bool)> = sqlx::query_as(
-        "SELECT user_id, last_seen_at < now() - interval '1 minute' FROM sessions \
-         WHERE token_hash = $1 AND expires_at > now() AND last_seen_at > now() - make_interval(mins => $2)",
+    sqlx::query_as(
+        "SELECT u.user_id, u.email, u.display_name, u.is_instance_admin, \
+         s.last_seen_at < now() - interval '1 minute' AS is_stale FROM sessions s JOIN users u USING (user_id) \
+         WHERE s.token_hash = $1 AND s.expires_at > now() AND s.last_seen_at > now() - make_interval(mins => $2)",
     )
     .bind(hash.as_slice())
     .bind(idle_minutes)
-    .fetch_optional(tx.conn())
-    .await?;
-    let Some((user_id, stale)) = row else { return Ok(None) };
-    if stale {
-        sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_hash = $1")
-            .bind(hash.as_slice())
-            .execute(tx.conn())
-            .await?;
-    }
-    sqlx::query_as("SELECT user_id, email, display_name, is_instance_admin FROM users WHERE user_id = $1")
-        .bind(user_id)
-        .fetch_optional(tx.conn())
+    .fetch_optional(statement.conn())
+    .await
+}
+
+/// Keeps a session alive.
+pub async fn session_seen(statement: &mut Statement, hash: &[u8; 32]) -> sqlx::Result<()> {
+    sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_hash = $1")
+        .bind(hash.as_slice())
+        .execute(statement.conn())
         .await
+        .map(drop)
 }
 
 pub async fn insert_session(

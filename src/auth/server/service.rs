@@ -28,35 +28,39 @@ pub async fn actor_of_key(app: &AppState, key: &str) -> Result<Option<Actor>> {
         return Ok(None);
     }
     let hash = token::hash(key);
-    let mut tx = app.database.by_key_hash(&hash).await?;
-    if let Some(row) = repository::tenant_key(&mut tx, &hash).await? {
-        let tenant = row.tenant_id.parse::<TenantId>().map_err(Error::internal)?;
-        drop(tx);
+    let mut statement = app.database.statement().await?;
+    let Some(row) = repository::key(&mut statement, &hash).await? else { return Ok(None) };
+    let (key_id, name) = (row.key_id, row.name);
+    let (Some(tenant), Some(role)) = (row.tenant_id, row.role) else {
         if row.is_stale {
-            let mut tx = app.database.tenant(&tenant).await?;
-            repository::tenant_key_used(&mut tx, row.key_id).await?;
-            tx.commit().await?;
+            repository::instance_key_used(&mut statement, key_id).await?;
         }
-        return Ok(Some(Actor::TenantKey { tenant, key_id: row.key_id, name: row.name, role: row.role }));
-    }
-    let Some(row) = repository::instance_key(&mut tx, &hash).await? else { return Ok(None) };
+        return Ok(Some(Actor::InstanceKey { key_id, name }));
+    };
+    drop(statement);
+    let tenant = tenant.parse::<TenantId>().map_err(Error::internal)?;
     if row.is_stale {
-        repository::instance_key_used(&mut tx, row.key_id).await?;
+        let mut tx = app.database.tenant(&tenant).await?;
+        repository::tenant_key_used(&mut tx, key_id).await?;
         tx.commit().await?;
     }
-    Ok(Some(Actor::InstanceKey { key_id: row.key_id, name: row.name }))
+    let is_open = row.tenant_is_active.unwrap_or_default();
+    Ok(Some(Actor::TenantKey { tenant, is_open, key_id, name, role }))
 }
 
-/// The actor of a session, if it lives.
+/// The actor of a session, if it lives. Being seen keeps it alive; written at most once a minute.
 ///
 /// # Errors
 /// The database's.
 pub async fn actor_of_session(app: &AppState, session: &str) -> Result<Option<Actor>> {
-    let mut tx = app.database.instance().await?;
-    let user =
-        repository::session_user(&mut tx, &token::hash(session), app.config.session_idle_minutes).await?;
-    tx.commit().await?;
-    Ok(user.map(|row| Actor::User {
+    let hash = token::hash(session);
+    let mut statement = app.database.statement().await?;
+    let idle = app.config.session_idle_minutes;
+    let Some(row) = repository::session_user(&mut statement, &hash, idle).await? else { return Ok(None) };
+    if row.is_stale {
+        repository::session_seen(&mut statement, &hash).await?;
+    }
+    Ok(Some(Actor::User {
         user_id: row.user_id,
         email: row.email,
         display_name: row.display_name,

@@ -50,7 +50,7 @@ pub async fn list(
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT example_id, intent_id, text, origin, email_id, created_at FROM intent_examples \
-         WHERE tenant_id = $1 AND intent_id = $2 AND ($3::bigint IS NULL OR example_id < $3) \
+         WHERE tenant_id = $1 AND intent_id = $2 AND example_id < coalesce($3, 9223372036854775807) \
          ORDER BY example_id DESC LIMIT $4",
     )
     .bind(tenant.as_str())

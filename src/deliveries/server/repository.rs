@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::types::Json;
+use sqlx::{QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -108,21 +108,25 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Delivery>> {
     let tenant = tx.tenant().clone();
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_id, \
-         intent_name, status, attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = $1 \
-         AND ($2::uuid IS NULL OR delivery_id < $2) AND ($3::text IS NULL OR status = $3) \
-         AND ($4::uuid IS NULL OR email_id = $4) AND ($5::bigint IS NULL OR route_id = $5) \
-         ORDER BY delivery_id DESC LIMIT $6",
-    )
-    .bind(tenant.as_str())
-    .bind(before)
-    .bind(filter.status.map(DeliveryStatus::as_str))
-    .bind(filter.email_id)
-    .bind(filter.route_id)
-    .bind(limit)
-    .fetch_all(tx.conn())
-    .await?;
+    let mut query = QueryBuilder::new(
+        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_id, intent_name, \
+         status, attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = ",
+    );
+    query.push_bind(tenant.as_str().to_owned());
+    if let Some(before) = before {
+        query.push(" AND delivery_id < ").push_bind(before);
+    }
+    if let Some(status) = filter.status {
+        query.push(" AND status = ").push_bind(status.as_str());
+    }
+    if let Some(email) = filter.email_id {
+        query.push(" AND email_id = ").push_bind(email);
+    }
+    if let Some(route) = filter.route_id {
+        query.push(" AND route_id = ").push_bind(route);
+    }
+    query.push(" ORDER BY delivery_id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(|row| row.into_delivery(tx)).collect())
 }
 

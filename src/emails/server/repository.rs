@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::types::Json;
+use sqlx::{QueryBuilder, types::Json};
 
 use crate::{
     emails::dto::{
@@ -201,28 +201,49 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Email>> {
     let tenant = tx.tenant().clone();
-    let rows: Vec<Row> = sqlx::query_as(
+    // Built, not one text for all filters: each of them has an index, which a condition such as `$1 IS NULL OR …`
+    // would keep from being used.
+    let mut query = QueryBuilder::new(
         "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
          intent_id, intent_name, decision, explanation, parse_error, ARRAY(SELECT label FROM email_labels l \
            WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels \
-         FROM emails e WHERE tenant_id = $1 AND ($2::uuid IS NULL OR email_id < $2) AND ($3::text IS NULL OR decision = $3) \
-         AND ($4::text IS NULL OR status = $4) AND ($5::bigint IS NULL OR intent_id = $5) \
-         AND ($6::text IS NULL OR strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email \
-              || ' ' || subject), lower($6)) > 0) \
-         AND ($7::text IS NULL OR EXISTS (SELECT FROM email_labels l \
-              WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id AND l.label = $7)) \
-         ORDER BY email_id DESC LIMIT $8",
-    )
-    .bind(tenant.as_str())
-    .bind(before)
-    .bind(filter.decision.map(Decision::as_str))
-    .bind(filter.status.map(EmailStatus::as_str))
-    .bind(filter.intent_id)
-    .bind(filter.q.as_deref())
-    .bind(filter.label.as_deref())
-    .bind(limit)
-    .fetch_all(tx.conn())
-    .await?;
+         FROM emails e WHERE tenant_id = ",
+    );
+    query.push_bind(tenant.as_str().to_owned());
+    if let Some(before) = before {
+        query.push(" AND email_id < ").push_bind(before);
+    }
+    if let Some(decision) = filter.decision {
+        query.push(" AND decision = ").push_bind(decision.as_str());
+    }
+    match filter.status {
+        // As the index of what is not done yet has it.
+        Some(status @ (EmailStatus::Queued | EmailStatus::Processing)) => {
+            query.push(" AND status <> 'done' AND status = ").push_bind(status.as_str());
+        }
+        Some(status) => {
+            query.push(" AND status = ").push_bind(status.as_str());
+        }
+        None => {}
+    }
+    if let Some(intent) = filter.intent_id {
+        query.push(" AND intent_id = ").push_bind(intent);
+    }
+    if let Some(q) = &filter.q {
+        query.push(
+            " AND strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email || ' ' || subject), lower(",
+        );
+        query.push_bind(q.clone()).push(")) > 0");
+    }
+    if let Some(label) = &filter.label {
+        query.push(
+            " AND EXISTS (SELECT FROM email_labels l WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id \
+             AND l.label = ",
+        );
+        query.push_bind(label.clone()).push(")");
+    }
+    query.push(" ORDER BY email_id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
 }
 

@@ -59,7 +59,7 @@ pub async fn list(
          WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
          FROM intents WHERE tenant_id = $1 AND (NOT $2 OR is_active) \
          AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(lower(description), lower($3)) > 0) \
-         AND ($4::bigint IS NULL OR intent_id < $4) ORDER BY intent_id DESC LIMIT $5",
+         AND intent_id < coalesce($4, 9223372036854775807) ORDER BY intent_id DESC LIMIT $5",
     )
     .bind(tenant.as_str())
     .bind(active_only)

@@ -178,7 +178,7 @@ pub async fn list(
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT intent_id, version, revision, is_deleted, created_at, created_by FROM intent_versions \
-         WHERE tenant_id = $1 AND intent_id = $2 AND ($3::int IS NULL OR version < $3) \
+         WHERE tenant_id = $1 AND intent_id = $2 AND version < coalesce($3, 2147483647) \
          ORDER BY version DESC LIMIT $4",
     )
     .bind(tenant.as_str())

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
-    rules::dto::{OnError, OnFail, RuleInput, RuleType, ValidationRule, WhenMissing},
+    rules::dto::{OnError, OnFail, RuleCursor, RuleInput, RuleType, ValidationRule, WhenMissing},
     server::TenantTx,
     shared::{DatasourceId, IntentId, RuleId},
 };
@@ -63,16 +63,22 @@ pub async fn list(
     tx: &mut TenantTx,
     intent: Option<IntentId>,
     active_only: bool,
+    after: Option<RuleCursor>,
     limit: i64,
 ) -> sqlx::Result<Vec<ValidationRule>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT * FROM validation_rules WHERE tenant_id = $1 AND ($2::bigint IS NULL OR intent_id = $2) \
-         AND (NOT $3 OR is_active) ORDER BY intent_id, priority, rule_id LIMIT $4",
+         AND (NOT $3 OR is_active) \
+         AND (intent_id, priority, rule_id) > (coalesce($4, 0), coalesce($5, '-2147483648'::int), coalesce($6, 0)) \
+         ORDER BY intent_id, priority, rule_id LIMIT $7",
     )
     .bind(tenant.as_str())
     .bind(intent)
     .bind(active_only)
+    .bind(after.map(|after| after.intent_id))
+    .bind(after.map(|after| after.priority))
+    .bind(after.map(|after| after.rule_id))
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;

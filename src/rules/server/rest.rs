@@ -1,14 +1,21 @@
 //! `/api/validation-rules`.
 
-use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::OriginalUri,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 
 use super::service;
 use crate::{
-    rules::dto::{RuleInput, ValidationRule},
+    rules::dto::{RuleCursor, RuleInput, ValidationRule},
     server::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
+        paging::list_response,
     },
     shared::RuleId,
 };
@@ -19,13 +26,15 @@ pub fn routes() -> Router<AppState> {
         .route("/api/validation-rules/{rule_id}", get(find).put(replace).delete(delete))
 }
 
-async fn list(ctx: TenantContext, query: Query) -> Result<axum::Json<Vec<ValidationRule>>> {
+async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
+    let page = query.page()?;
     let filter = service::Filter {
         intent: query.parsed("intent_id")?,
         active_only: query.flag("active_only")?,
-        limit: Some(query.page::<i64>()?.limit),
+        page: Some(page),
     };
-    Ok(axum::Json(service::list(&ctx, &filter).await?))
+    let rules = service::list(&ctx, &filter).await?;
+    Ok(list_response(rules, page.limit, &uri, RuleCursor::of))
 }
 
 async fn create(ctx: TenantContext, Json(input): Json<RuleInput>) -> Result<impl IntoResponse> {

@@ -20,12 +20,12 @@ use crate::{
         dto::{Intent, is_message_field},
         server::{service as intents, versions},
     },
-    rules::dto::{MAX_RULES, RuleInput, RuleType, ValidationRule},
+    rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, ValidationRule},
     server::{
         Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
-        paging,
+        paging::Page,
     },
     shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
 };
@@ -37,7 +37,7 @@ impl Versioned for ValidationRule {}
 pub struct Filter {
     pub intent: Option<IntentId>,
     pub active_only: bool,
-    pub limit: Option<i64>,
+    pub page: Option<Page<RuleCursor>>,
 }
 
 /// By intent and priority.
@@ -46,8 +46,9 @@ pub struct Filter {
 /// The database's.
 pub async fn list(ctx: &TenantContext, filter: &Filter) -> Result<Vec<ValidationRule>> {
     ctx.require(Permission::Read)?;
-    let limit = filter.limit.unwrap_or(paging::MAX_LIMIT);
-    Ok(repository::list(&mut ctx.begin().await?, filter.intent, filter.active_only, limit).await?)
+    let page = filter.page.unwrap_or_else(Page::first);
+    let mut tx = ctx.begin().await?;
+    Ok(repository::list(&mut tx, filter.intent, filter.active_only, page.cursor, page.limit).await?)
 }
 
 /// By priority.
@@ -74,7 +75,7 @@ pub async fn of_intent(
     intent: IntentId,
     active_only: bool,
 ) -> Result<Vec<ValidationRule>> {
-    Ok(repository::list(tx, Some(intent), active_only, i64::MAX).await?)
+    Ok(repository::list(tx, Some(intent), active_only, None, i64::MAX).await?)
 }
 
 /// # Errors

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    server::database::InstanceTx,
+    server::database::{InstanceTx, Statement},
     shared::TenantId,
     tenants::dto::{Tenant, ValidTenant},
 };
@@ -60,6 +60,14 @@ pub async fn find(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Ten
     .fetch_optional(tx.conn())
     .await?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// `None` where there is no such tenant.
+pub async fn is_active(statement: &mut Statement, id: &TenantId) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar("SELECT is_active FROM tenants WHERE tenant_id = $1")
+        .bind(id.as_str())
+        .fetch_optional(statement.conn())
+        .await
 }
 
 /// Kept from being changed or deleted until the transaction ends.

@@ -48,8 +48,7 @@ pub async fn get(ctx: &CallerContext, id: &TenantId) -> Result<Tenant> {
 /// # Errors
 /// The database's.
 pub async fn is_active(app: &AppState, id: &TenantId) -> Result<Option<bool>> {
-    let mut tx = app.database.instance().await?;
-    Ok(repository::find(&mut tx, id).await?.map(|tenant| tenant.is_active))
+    Ok(repository::is_active(&mut app.database.statement().await?, id).await?)
 }
 
 /// # Errors
