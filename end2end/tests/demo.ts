@@ -68,3 +68,10 @@ export async function standing(
 ): Promise<{ status: string; decision: string; run: number }> {
   return (await request.get(`/api/emails/${id}?tenant_id=acme_corp`)).json();
 }
+
+/** Invites somebody, and gives the link that would be handed to them. */
+export async function invite(request: APIRequestContext, email: string, role = 'operator'): Promise<URL> {
+  const answer = await request.post('/api/members?tenant_id=acme_corp', { data: { email, role } });
+  expect(answer.status()).toBe(201);
+  return new URL((await answer.json()).link);
+}

@@ -2,11 +2,15 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { APIRequestContext, Page } from '@playwright/test';
 
-import { STAR, messageId, only } from './demo';
+import { STAR, invite, messageId, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 const PAGES: Record<string, (request: APIRequestContext) => string | Promise<string>> = {
   'sign-in': () => '/sign-in?error=used',
+  forgot: () => '/forgot?done=mailed',
+  reset: () => '/reset/abc?error=weak',
+  account: () => '/account',
+  invitation: async (request) => (await invite(request, 'pages@acme.example')).pathname,
   'tenant-selector': () => '/',
   tenants: () => '/tenants',
   dashboard: () => '/t/acme_corp',

@@ -332,3 +332,103 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
         }
     }
 }
+
+/// Every server function, and the lowest role that may call it. One that is not here fails the test.
+const SERVER_FUNCTIONS: [(&str, Lowest); 21] = [
+    ("/ui/signed_in_as", Lowest::Nobody),
+    ("/ui/invitation", Lowest::Nobody),
+    ("/ui/me", Lowest::Anyone),
+    ("/ui/tenants/list", Lowest::Anyone),
+    ("/ui/tenants/load-demo", Lowest::Instance),
+    ("/ui/dashboard", Lowest::In(Role::Viewer)),
+    ("/ui/emails/list", Lowest::In(Role::Viewer)),
+    ("/ui/emails/get", Lowest::In(Role::Viewer)),
+    ("/ui/emails/reprocess", Lowest::In(Role::Operator)),
+    ("/ui/emails/decide", Lowest::In(Role::Operator)),
+    ("/ui/emails/try", Lowest::In(Role::Editor)),
+    ("/ui/emails/draft-of", Lowest::In(Role::Viewer)),
+    ("/ui/deliveries/retry", Lowest::In(Role::Operator)),
+    ("/ui/intents/list", Lowest::In(Role::Viewer)),
+    ("/ui/intents/get", Lowest::In(Role::Viewer)),
+    ("/ui/rules/list", Lowest::In(Role::Viewer)),
+    ("/ui/routes/of-intent", Lowest::In(Role::Viewer)),
+    ("/ui/datasources/list", Lowest::In(Role::Viewer)),
+    ("/ui/datasource-configs/list", Lowest::In(Role::Viewer)),
+    ("/ui/files/list", Lowest::In(Role::Viewer)),
+    ("/ui/files/delete", Lowest::In(Role::Editor)),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Lowest {
+    /// For people who are not signed in, too.
+    Nobody,
+    Anyone,
+    In(Role),
+    Instance,
+}
+
+#[tokio::test]
+async fn every_server_function_asks_who_calls_and_for_which_tenant() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let stranger = server.key_of("globex", Role::Admin).await;
+    let mut keys = Vec::new();
+    for role in Role::ALL {
+        keys.push((*role, server.key_of("acme", *role).await));
+    }
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let fields = format!(
+        "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]="
+    );
+    for (path, method) in leptos::server_fn::axum::server_fn_paths() {
+        let known = SERVER_FUNCTIONS.iter().find(|(known, _)| *known == path);
+        let (_, lowest) = known.unwrap_or_else(|| panic!("{path} is not in the list of server functions"));
+        let call = async |key: Option<&str>| {
+            let request = server.request(method.clone(), path, key);
+            let request =
+                request.header("content-type", "application/x-www-form-urlencoded").body(fields.clone());
+            Answer::of(request.send().await.unwrap()).await.status
+        };
+        let anonymous = call(None).await;
+        assert_eq!(anonymous == StatusCode::UNAUTHORIZED, *lowest != Lowest::Nobody, "{path}: {anonymous}");
+        match lowest {
+            Lowest::In(needed) => {
+                assert_eq!(call(Some(&stranger)).await, StatusCode::NOT_FOUND, "{path}");
+                for (role, key) in &keys {
+                    let refused = call(Some(key)).await == StatusCode::FORBIDDEN;
+                    assert_eq!(refused, role.rank() < needed.rank(), "{path} as {role}");
+                }
+            }
+            Lowest::Instance => assert_eq!(call(Some(&stranger)).await, StatusCode::FORBIDDEN, "{path}"),
+            Lowest::Nobody | Lowest::Anyone => {}
+        }
+    }
+    assert_eq!(leptos::server_fn::axum::server_fn_paths().count(), SERVER_FUNCTIONS.len());
+}
+
+/// The router's own list of pages: a new one that forgets to ask fails here.
+#[tokio::test]
+async fn every_page_but_those_of_signing_in_asks_who_calls() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let stranger = server.key_of("globex", Role::Admin);
+    server.tenant("globex").await;
+    let stranger = stranger.await;
+    let pages = leptos_axum::generate_route_list(crate::app::App);
+    assert!(pages.len() > 15);
+    for page in pages {
+        let path = page.path().replace("{tenant_id}", "acme").replace(":tenant_id", "acme");
+        let path = path.replace(['{', '}', ':'], "");
+        let open = crate::auth::server::is_open(&path);
+        let answer = Answer::of(server.request(Method::GET, &path, None).send().await.unwrap()).await;
+        assert_eq!(answer.status == StatusCode::SEE_OTHER, !open, "{path}: {}", answer.status);
+        assert!(!answer.text.contains("The acme company"), "{path}");
+        if path.starts_with("/t/acme") {
+            let answer =
+                Answer::of(server.request(Method::GET, &path, Some(&stranger)).send().await.unwrap()).await;
+            assert!(!answer.text.contains("The acme company"), "{path}");
+        }
+    }
+}
