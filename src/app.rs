@@ -1,5 +1,6 @@
 //! The document, and which page answers to which address.
 
+mod hydration;
 mod layout;
 mod tenant;
 
@@ -11,6 +12,7 @@ use leptos_router::{
     path,
 };
 
+use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
@@ -40,7 +42,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <AutoReload options=options.clone()/>
-                <HydrationScripts options/>
+                <Hydration options/>
                 <MetaTags/>
             </head>
             <body>

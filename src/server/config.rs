@@ -1,10 +1,14 @@
 //! Configuration from the environment (and `.env`), typed and checked at start, every fault named at once.
 
+mod edge;
+
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
+
+pub use edge::EdgeConfig;
 
 /// How strictly the installation is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub struct Config {
     pub app_version: String,
     /// `DEBUG` (false): more in the log.
     pub debug: bool,
-    /// `CORS_ORIGINS`: origins that may call the API from a browser; empty by default.
+    /// `CORS_ORIGINS`: origins whose pages may call the API from a browser, by key; none by default.
     pub cors_origins: Vec<String>,
     /// `PUBLIC_URL`: where people reach the installation. With https, cookies are `Secure`.
     pub public_url: Option<url::Url>,
@@ -63,6 +67,7 @@ pub struct Config {
     pub lookups: LookupConfig,
     pub files: FileConfig,
     pub deliveries: DeliveryConfig,
+    pub edge: EdgeConfig,
 }
 
 /// The fence around look-ups.
@@ -154,7 +159,7 @@ impl Config {
             }
         };
         let production = environment == Environment::Production;
-        let cors_origins: Vec<String> = r.list("CORS_ORIGINS");
+        let cors_origins = edge::cors_origins(&mut r);
         let default_networks = if production { "" } else { "127.0.0.0/8,::1/128" };
         let config = Self {
             environment,
@@ -198,6 +203,7 @@ impl Config {
                 concurrency: r.number("DELIVERY_CONCURRENCY", 8),
                 smtp: r.smtp(),
             },
+            edge: EdgeConfig::read(&mut r),
             cors_origins,
         };
         // The PostgreSQL library takes these for every connection, those to tenants' databases included.
@@ -244,17 +250,7 @@ impl Config {
         if config.accepted_keys.iter().any(|key| super::vault::parse_key(key).is_none()) {
             r.fault("ENCRYPTION_KEYS_ACCEPTED", "must each be 32 bytes in base64 or hex".into());
         }
-        if production {
-            if config.database_url.is_none() {
-                r.fault("DATABASE_URL", "must be set in production".into());
-            }
-            if config.encryption_key.is_none() {
-                r.fault("ENCRYPTION_KEY", "must be set in production".into());
-            }
-            if config.cors_origins.iter().any(|origin| origin == "*") {
-                r.fault("CORS_ORIGINS", "must not be * in production".into());
-            }
-        }
+        edge::refuse_trial(&mut r, &config);
         if r.faults.is_empty() { Ok(config) } else { Err(ConfigFaults(r.faults)) }
     }
 
@@ -409,10 +405,63 @@ mod tests {
 
     #[test]
     fn production_refuses_what_is_only_for_trying_out() {
-        let text =
-            read(&[("ENVIRONMENT", "production"), ("CORS_ORIGINS", "*")]).expect_err("faults").to_string();
-        for name in ["DATABASE_URL", "ENCRYPTION_KEY", "CORS_ORIGINS"] {
+        let text = read(&[
+            ("ENVIRONMENT", "production"),
+            ("CORS_ORIGINS", "*"),
+            ("DEBUG", "true"),
+            ("LOOKUP_ALLOW_NETWORKS", "10.0.0.0/8,0.0.0.0/0,fe80::/64"),
+        ])
+        .expect_err("faults")
+        .to_string();
+        for name in [
+            "DATABASE_URL",
+            "ENCRYPTION_KEY",
+            "CORS_ORIGINS",
+            "DEBUG",
+            "PUBLIC_URL",
+            "LOOKUP_ALLOW_NETWORKS '0.0.0.0/0'",
+            "LOOKUP_ALLOW_NETWORKS 'fe80::/64'",
+        ] {
             assert!(text.contains(name), "{name} in {text}");
+        }
+        assert_eq!(text.lines().count(), 8, "{text}");
+    }
+
+    #[test]
+    fn production_takes_what_is_meant() {
+        let key = "0".repeat(64);
+        let with = |public_url: &'static str, networks: &'static str| {
+            read(&[
+                ("ENVIRONMENT", "production"),
+                ("DATABASE_URL", "postgresql://u:p@h/d"),
+                ("ENCRYPTION_KEY", &key),
+                ("PUBLIC_URL", public_url),
+                ("CORS_ORIGINS", "https://app.example,http://localhost:8080"),
+                ("LOOKUP_ALLOW_NETWORKS", networks),
+            ])
+        };
+        let config = with("https://flow.example", "10.0.0.0/8").expect("it holds");
+        assert!(config.warnings().is_empty() && config.secure_cookies());
+        let config = with("http://127.0.0.1:3000", "127.0.0.0/8,::1/128").expect("it holds");
+        assert_eq!(config.warnings().len(), 2, "loopback is allowed, and warned of");
+        let text = with("http://flow.example", "").expect_err("faults").to_string();
+        assert!(text.contains("PUBLIC_URL must begin with https://"), "{text}");
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_send_it() {
+        for (origin, holds) in [
+            ("https://app.example", true),
+            ("https://app.example:8443", true),
+            ("*", true),
+            ("https://app.example/", false),
+            ("https://app.example:443", false),
+            ("app.example", false),
+            ("https://*.example", false),
+            ("null", false),
+            ("data:text/plain,x", false),
+        ] {
+            assert_eq!(read(&[("CORS_ORIGINS", origin)]).is_ok(), holds, "{origin}");
         }
     }
 }

@@ -81,6 +81,10 @@ pub struct CallerContext {
     pub origin: Origin,
 }
 
+/// Who calls, or that nobody is known to: found out once a request, and kept with it.
+#[derive(Clone)]
+pub struct Authenticated(pub Option<CallerContext>);
+
 /// A caller within a tenant, its role established. The only way to a `TenantTx` for a request.
 #[derive(Clone)]
 pub struct TenantContext {
@@ -99,6 +103,9 @@ impl CallerContext {
     /// # Errors
     /// 401 where neither key nor session holds.
     pub async fn authenticate(app: &AppState, parts: &Parts) -> Result<Self> {
+        if let Some(Authenticated(known)) = parts.extensions.get() {
+            return known.clone().ok_or_else(|| Problem::unauthorized().into());
+        }
         let actor = match bearer(parts) {
             Some(key) => auth::actor_of_key(app, key).await?,
             None => match session_cookie(app, parts) {
@@ -193,7 +200,8 @@ impl TenantContext {
     }
 }
 
-fn bearer(parts: &Parts) -> Option<&str> {
+/// The key or token that the request carries.
+pub fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -202,12 +202,9 @@ impl Database {
         Ok(listener)
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn ping(&self) -> sqlx::Result<()> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    /// How many connections the pool has, and how many of them are idle.
+    pub fn connections(&self) -> (i64, i64) {
+        (self.pool.size().into(), i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX))
     }
 
     pub async fn close(&self) {

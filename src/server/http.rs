@@ -1,24 +1,23 @@
 //! The router, and what lies around every request.
 
-use std::net::SocketAddr;
-
 use axum::{
     Router,
-    extract::{Request, State, connect_info::IntoMakeServiceWithConnectInfo},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
 use leptos::prelude::provide_context;
-use leptos_axum::{LeptosRoutes, generate_route_list};
-use tower_http::{
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    set_header::SetResponseHeaderLayer,
-    trace::TraceLayer,
-};
+use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{AppState, CallerContext, error::problem_response, idempotency};
+use super::{
+    AppState, CallerContext,
+    edge::{cors, headers, limits, load, metrics, observe, ready},
+    error::problem_response,
+    idempotency,
+};
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
@@ -54,7 +53,10 @@ pub fn router(app: AppState) -> Router {
             generate_route_list(App),
             {
                 let app = app.clone();
-                move || provide_context(app.clone())
+                move || {
+                    provide_context(app.clone());
+                    headers::set_page_policy(&app);
+                }
             },
             {
                 let options = options.clone();
@@ -63,49 +65,46 @@ pub fn router(app: AppState) -> Router {
         )
         .layer(middleware::from_fn_with_state(app.clone(), require_session));
 
-    let request_id = HeaderName::from_static("x-request-id");
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
-    Router::new()
+    let not_found = file_and_error_handler_with_context::<AppState, _>(
+        {
+            let app = app.clone();
+            move || headers::set_page_policy(&app)
+        },
+        shell,
+    );
+    let all = Router::new()
         .route("/healthz", get(async || "ok"))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(ready::show))
+        .route("/metrics", get(metrics::show))
         .merge(auth::server::rest::routes())
         .merge(auth::server::forms::routes())
         .merge(demo::api::routes())
         .merge(api)
         .merge(pages)
-        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell))
+        .fallback(not_found)
         .method_not_allowed_fallback(async || {
             problem_response(Problem::new(405, "This address does not take this method"))
-        })
-        .layer(middleware::from_fn(refuse_cross_site))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(header(header::REFERRER_POLICY, "same-origin"))
-        .layer(TraceLayer::new_for_http())
-        .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
-        .with_state(app)
+        });
+    around(all, &app).with_state(app)
 }
 
-/// The router as a service that knows each connection's address.
-pub fn service(app: AppState) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
-    router(app).into_make_service_with_connect_info()
+/// What lies around every request, from the innermost to the outermost.
+pub fn around(routes: Router<AppState>, app: &AppState) -> Router<AppState> {
+    routes
+        .layer(middleware::from_fn_with_state(app.clone(), limits::limit))
+        .layer(middleware::from_fn(refuse_cross_site))
+        .layer(middleware::from_fn_with_state(app.clone(), load::hurry))
+        .layer(CatchPanicLayer::custom(load::panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), load::shed))
+        // Around all that refuses, so that another site's page can read the refusal.
+        .layer(middleware::from_fn_with_state(cors::Cors::new(&app.config), cors::allow))
+        .layer(middleware::from_fn_with_state(headers::SecurityHeaders::new(&app.config), headers::add))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
+        .layer(middleware::from_fn(observe::identify))
 }
 
 async fn no_such_call() -> Response {
     problem_response(Problem::new(404, "There is no such call. GET /api/openapi.json lists all there are"))
-}
-
-async fn ready(State(app): State<AppState>) -> Response {
-    match app.database.ping().await {
-        Ok(()) => "ready".into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            problem_response(Problem::new(503, "The database does not answer"))
-        }
-    }
 }
 
 /// A page without a session leads to the sign-in. Server functions answer for themselves.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod context;
 pub mod database;
+pub mod edge;
 pub mod embedded;
 pub mod error;
 pub mod etag;

@@ -155,6 +155,45 @@ fn seconds(age: f64) -> Duration {
     Duration::try_from_secs_f64(age).unwrap_or_default()
 }
 
+/// Jobs that are due and that nobody has taken up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waiting {
+    pub count: i64,
+    /// How long the one that waits longest has been due.
+    pub oldest: Duration,
+}
+
+/// Of each kind, what waits for a worker, in all tenants together.
+pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiting)>> {
+    let rows: Vec<(String, i64, f64)> = sqlx::query_as(
+        "SELECT kind, count(*), greatest(extract(epoch FROM now() - min(run_at)), 0)::float8 FROM jobs \
+         WHERE run_at <= now() AND (locked_until IS NULL OR locked_until < now()) GROUP BY kind",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let of = |kind: &'static str| {
+        let row = rows.iter().find(|(other, _, _)| other == kind);
+        (kind, row.map_or_else(Waiting::default, |(_, count, age)| Waiting { count: *count, oldest: seconds(*age) }))
+    };
+    Ok(vec![of(EmailId::KIND), of(DeliveryId::KIND), of(BacktestId::KIND)])
+}
+
+/// How long the job that waits longest has been due. One look into the index a tenant and kind, however long the
+/// queue is.
+pub async fn oldest(tx: &mut WorkerTx) -> sqlx::Result<Duration> {
+    let age: Option<f64> = sqlx::query_scalar(
+        "SELECT extract(epoch FROM now() - min(due.run_at))::float8 FROM tenants t \
+         CROSS JOIN unnest($1::text[]) AS k(kind) CROSS JOIN LATERAL ( \
+           SELECT j.run_at FROM jobs j WHERE j.tenant_id = t.tenant_id AND j.kind = k.kind \
+           AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
+           ORDER BY j.run_at LIMIT 1) due",
+    )
+    .bind([EmailId::KIND, DeliveryId::KIND, BacktestId::KIND].map(str::to_owned).to_vec())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(age.map_or(Duration::ZERO, seconds))
+}
+
 /// A sign of life. `false` where the job is no longer this worker's.
 pub async fn extend<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result<bool> {
     let done = sqlx::query(

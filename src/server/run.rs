@@ -5,12 +5,17 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duratio
 use base64::{Engine, prelude::BASE64_STANDARD};
 use leptos::config::{LeptosOptions, get_configuration};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     AppState, Database,
-    config::Config,
+    config::{Config, Environment},
     database,
+    edge::serve,
     embedded::EmbeddedDatabase,
     http,
     vault::{self, Vault},
@@ -24,8 +29,15 @@ use crate::{
 /// What ends a start: a sentence for whoever started it.
 pub type Fatal = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long requests and messages under way are waited for.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long requests and messages under way are waited for. With `CLOSE`, a stop takes 10 seconds at most.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// How long connections to the database are waited for: what holds one then is beyond waiting for.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// How long new connections are still taken in production, for a load balancer to see `/readyz` say that this
+/// server stops.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A database that is migrated and ready, and the process that runs it, if it is the private one.
 pub struct Opened {
@@ -37,7 +49,9 @@ pub struct Opened {
 
 impl Opened {
     pub async fn close(self) {
-        self.database.close().await;
+        if timeout(CLOSE, self.database.close()).await.is_err() {
+            tracing::warn!("connections to the database were still in use");
+        }
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }
@@ -108,45 +122,63 @@ pub fn leptos_options() -> Result<LeptosOptions, Fatal> {
 /// # Errors
 /// What keeps it from starting, in words for an administrator.
 pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
+    if with_demo && config.environment == Environment::Production {
+        return Err("--demo is only for trying out: it must not be given in production".into());
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let leptos = leptos_options()?;
-    let listener = tokio::net::TcpListener::bind(leptos.site_addr)
+    let listener = TcpListener::bind(leptos.site_addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", leptos.site_addr))?;
     let addr = listener.local_addr()?;
     let vault = open_vault(&config)?;
     let opened = open_database(&config).await?;
     let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
-    let result = serve_on(&app, listener, with_demo).await;
+    let result = serve_until(&app, listener, with_demo, shutdown_signal()).await;
     opened.close().await;
     result
 }
 
-async fn serve_on(app: &AppState, listener: tokio::net::TcpListener, with_demo: bool) -> Result<(), Fatal> {
-    let stop = CancellationToken::new();
+/// Serves and works until `signal`. Then no more work is taken up, `/readyz` says so, and what is under way is
+/// finished, within 10 seconds.
+///
+/// # Errors
+/// What keeps it from starting, in words for an administrator.
+pub async fn serve_until(
+    app: &AppState,
+    listener: TcpListener,
+    with_demo: bool,
+    signal: impl Future<Output = ()>,
+) -> Result<(), Fatal> {
+    let stop = app.stop.clone();
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
-    let server = tokio::spawn({
-        let (app, stop) = (app.clone(), stop.clone());
-        async move {
-            axum::serve(listener, http::service(app)).with_graceful_shutdown(stop.cancelled_owned()).await
-        }
-    });
+    let close = CancellationToken::new();
+    let router = http::router(app.clone());
+    let server =
+        tokio::spawn(serve::serve(listener, router, app.config.edge.header_timeout, close.clone()));
     if with_demo {
         demo::load(app).await?;
     }
     announce(app).await?;
-    shutdown_signal().await;
+    signal.await;
     tracing::info!("stopping");
+    let deadline = Instant::now() + DRAIN;
     stop.cancel();
-    let drained =
-        tokio::time::timeout(DRAIN, async { tokio::join!(server, workers, sending, backtesting, training) })
-            .await;
+    if app.config.environment == Environment::Production {
+        sleep(LINGER).await;
+    }
+    close.cancel();
+    let ended = async { tokio::join!(server, workers, sending, backtesting, training) };
+    let drained = timeout_at(deadline, ended).await;
     match drained {
         Ok((server, workers, sending, backtesting, training)) => {
-            server??;
+            server?;
             workers?;
             sending?;
             backtesting?;

@@ -5,8 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::{Database, config::Config, vault::Vault};
+use super::{
+    Database,
+    config::Config,
+    edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe},
+    vault::Vault,
+};
 use crate::{
     auth::server::{password::Passwords, throttle::Throttle},
     classifier::server::learned::Models,
@@ -45,6 +51,15 @@ pub struct Inner {
     pub models: Models,
     /// Rung when examples were changed by this process.
     pub training_bell: Notify,
+    /// Cancelled when this server is to stop.
+    pub stop: CancellationToken,
+    pub metrics: Metrics,
+    /// How often callers asked.
+    pub limits: Limits,
+    /// The places of requests under way.
+    pub in_flight: InFlight,
+    /// The last answer of `/readyz`.
+    pub probe: Probe,
 }
 
 impl AppState {
@@ -57,6 +72,9 @@ impl AppState {
     ) -> Self {
         let lookups = Lookups::new(&config);
         let senders = Senders::new(&config);
+        let metrics = Metrics::new(lookups.figures());
+        let limits = Limits::new(&config.edge);
+        let in_flight = InFlight::new(config.edge.max_in_flight);
         let inner = Inner {
             config,
             database,
@@ -72,6 +90,11 @@ impl AppState {
             throttle: Throttle::default(),
             models: Models::default(),
             training_bell: Notify::new(),
+            stop: CancellationToken::new(),
+            metrics,
+            limits,
+            in_flight,
+            probe: Probe::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -43,6 +43,7 @@ impl Problem {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            408 => "Request Timeout",
             409 => "Conflict",
             412 => "Precondition Failed",
             413 => "Content Too Large",
@@ -50,6 +51,7 @@ impl Problem {
             422 => "Unprocessable Content",
             429 => "Too Many Requests",
             503 => "Service Unavailable",
+            504 => "Gateway Timeout",
             _ => "Internal Server Error",
         };
         Self {

@@ -16,7 +16,7 @@ use crate::{
     deliveries::server::worker as sending,
     emails::server::worker,
     keys::server::service as keys,
-    server::{AppState, Database, config::Config, database, http, vault::Vault},
+    server::{AppState, Database, config::Config, database, edge::serve, http, vault::Vault},
     shared::TenantId,
 };
 
@@ -141,13 +141,9 @@ impl TestServer {
             .site_addr(addr)
             .build();
         let app = AppState::new(config, pool, Vault::new([7; 32]).accepting([[8; 32]]), leptos, addr);
-        let stop = CancellationToken::new();
-        let router = http::service(app.clone());
-        tokio::spawn(
-            axum::serve(listener, router)
-                .with_graceful_shutdown(stop.clone().cancelled_owned())
-                .into_future(),
-        );
+        let stop = app.stop.clone();
+        let router = http::router(app.clone());
+        tokio::spawn(serve::serve(listener, router, app.config.edge.header_timeout, stop.clone()));
         Self {
             app,
             base: format!("http://{addr}"),

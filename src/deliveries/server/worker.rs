@@ -81,12 +81,13 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     let tried =
         |status, note, code, wait| Tried { status, note, code, destination: &ready.destination, wait };
-    match &result {
+    let outcome = match &result {
         // It arrived, whoever has the job by now: it is not to be sent again.
         Ok(arrived) => {
             queue::cancel(&mut tx, &[job.subject]).await?;
             let done = tried(DeliveryStatus::Delivered, None, arrived.code, None);
             repository::store_try(&mut tx, job.subject, done).await?;
+            DeliveryStatus::Delivered
         }
         Err(fault) if fault.permanent || job.attempts >= app.config.deliveries.max_attempts => {
             if !queue::finish(&mut tx, job).await? {
@@ -95,6 +96,7 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
             let failed = tried(DeliveryStatus::Failed, Some(&fault.note), fault.code, None);
             repository::store_try(&mut tx, job.subject, failed).await?;
             tracing::warn!(tenant = %job.tenant, delivery_id = %job.subject, "a delivery was given up");
+            DeliveryStatus::Failed
         }
         Err(fault) => {
             let wait = queue::backoff(app.config.deliveries.retry_base, job.attempts);
@@ -105,9 +107,12 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
             let again =
                 tried(DeliveryStatus::Pending, Some(&fault.note), fault.code, Some(wait.as_secs_f64()));
             repository::store_try(&mut tx, job.subject, again).await?;
+            DeliveryStatus::Pending
         }
-    }
-    Ok(tx.commit().await?)
+    };
+    tx.commit().await?;
+    app.metrics.sent(ready.row.kind, outcome);
+    Ok(())
 }
 
 /// `None` where there is nothing to send any more; that is stored then.

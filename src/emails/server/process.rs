@@ -92,6 +92,7 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     };
     let standing = repository::store_outcome(&mut tx, job.subject, &outcome).await?;
     commit_with_deliveries(app, tx, job.subject, standing).await?;
+    app.metrics.decided(decision);
     Ok(Ran::Decided(decision))
 }
 
@@ -121,6 +122,7 @@ async fn put_up(app: &AppState, job: &Job<EmailId>, with_deliveries: bool) -> Re
         }
         _ => tx.commit().await?,
     }
+    app.metrics.decided(Decision::Review);
     Ok(Ran::Decided(Decision::Review))
 }
 

@@ -12,7 +12,10 @@ pub mod sql_check;
 mod sqlite;
 mod turns;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -24,6 +27,7 @@ use crate::{
     files::server::store::Store,
     server::{
         config::Config,
+        edge::metrics::LookupFigures,
         outbound::{Fence, Fenced},
     },
     shared::TenantId,
@@ -260,6 +264,31 @@ pub enum Cause {
     Unfit,
 }
 
+impl Cause {
+    /// Of a look-up that failed, why, for the figures.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Name => "name",
+            Self::Fenced => "fenced",
+            Self::Broken => "broken",
+            Self::Tls => "tls",
+            Self::Credentials => "credentials",
+            Self::Permission => "permission",
+            Self::Database => "database",
+            Self::File => "file",
+            Self::Sheet => "sheet",
+            Self::Refused => "refused",
+            Self::Answer => "answer",
+            Self::TooLarge => "too_large",
+            Self::Time => "time",
+            Self::Busy => "busy",
+            Self::Paused => "paused",
+            Self::Unfit => "unfit",
+        }
+    }
+}
+
 impl LookupError {
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
         Self { message: message.into(), cause }
@@ -325,6 +354,7 @@ pub struct Lookups {
     mysql: pools::Pools<sqlx::MySql>,
     files: file::Tables,
     breakers: breaker::Breakers,
+    figures: LookupFigures,
 }
 
 impl Lookups {
@@ -343,6 +373,7 @@ impl Lookups {
             mysql: pools::Pools::default(),
             files: file::Tables::default(),
             breakers: breaker::Breakers::default(),
+            figures: LookupFigures::default(),
             files_root: config.files_root(),
             turns: turns::Turns::new(lookups.concurrency, lookups.concurrency_per_config),
             fence,
@@ -355,7 +386,10 @@ impl Lookups {
     /// # Errors
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
+        let started = Instant::now();
         let answer = self.bounded(connection, self.ask_now(connection, request)).await;
+        let outcome = answer.as_ref().map_or_else(|error| error.cause.word(), |_| "answered");
+        self.figures.asked(outcome, started.elapsed());
         answer.map(Rows::storable).map_err(|mut error| {
             error.message = error.message.replace('\0', "\u{fffd}");
             error
@@ -377,6 +411,10 @@ impl Lookups {
         });
         pass.leave(answer.as_ref().is_err_and(LookupError::transient));
         answer
+    }
+
+    pub fn figures(&self) -> &LookupFigures {
+        &self.figures
     }
 
     pub fn fence(&self) -> &Fence {

@@ -1,0 +1,119 @@
+//! Every request gets an id, a span that all its log lines stand in, and its place in the figures.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+
+use crate::server::AppState;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Longer ones are not believed.
+const MAX_ID: usize = 64;
+
+/// A route's parameters that are secrets: what they stand for is not written down.
+const SECRETS: [&str; 4] = ["{token}", "{code}", "{secret}", "{key}"];
+
+/// Marks the request and its answer with an id: the one it came with, if that looks like one, so that it can be
+/// followed through proxies; otherwise a new one.
+pub async fn identify(mut request: Request, next: Next) -> Response {
+    let given = request.headers().get(REQUEST_ID).filter(|value| is_id(value.as_bytes())).cloned();
+    let id = given
+        .or_else(|| HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).ok())
+        .unwrap_or_else(|| HeaderValue::from_static("-"));
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Whether it is an id as proxies and tracing libraries make them, and so can stand in a log and in a header.
+fn is_id(id: &[u8]) -> bool {
+    (1..=MAX_ID).contains(&id.len())
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Opens the span, and counts the request.
+///
+/// The query stands in neither: it holds what people searched for. The path stands in the log as it was asked for,
+/// since it names what the line is about; as its route, where a part of it is a secret; and not at all where it
+/// leads nowhere, since nobody knows what it holds.
+pub async fn observe(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let method = method_name(request.method());
+    let id = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or("-");
+    let path = logged_path(route, request.uri().path());
+    let span = tracing::info_span!(
+        "request",
+        request_id = id,
+        method,
+        path,
+        status = tracing::field::Empty,
+        latency_ms = tracing::field::Empty
+    );
+    let started = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status(), started.elapsed());
+    app.metrics.answered(method, route.unwrap_or("none"), status.as_u16(), took);
+    span.record("status", status.as_u16());
+    span.record("latency_ms", took.as_secs_f64() * 1_000.0);
+    span.in_scope(|| {
+        if status.is_server_error() {
+            tracing::warn!("answered");
+        } else {
+            tracing::debug!("answered");
+        }
+    });
+    response
+}
+
+fn logged_path<'a>(route: Option<&'a str>, path: &'a str) -> &'a str {
+    match route {
+        Some(route) if SECRETS.iter().any(|secret| route.contains(secret)) => route,
+        Some(_) => path,
+        None => "-",
+    }
+}
+
+/// Of the methods that a stranger may make up, one word.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        for good in ["a", "0190-abc", "Root.1_2", &"x".repeat(64)] {
+            assert!(is_id(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "a b", "a\nb", "a\"b", "ä", "{}", "a;b", &"x".repeat(65)] {
+            assert!(!is_id(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_secret_and_nothing_unknown_is_logged() {
+        assert_eq!(logged_path(Some("/api/emails/{email_id}"), "/api/emails/7"), "/api/emails/7");
+        assert_eq!(logged_path(Some("/sign-in/{token}"), "/sign-in/s3cret"), "/sign-in/{token}");
+        assert_eq!(logged_path(None, "/sign-in/s3cret/"), "-");
+    }
+}
