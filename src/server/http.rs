@@ -63,6 +63,7 @@ pub fn router(app: AppState) -> Router {
                 move || shell(options.clone())
             },
         )
+        .layer(middleware::from_fn(load::refuse_large))
         .layer(middleware::from_fn_with_state(app.clone(), require_session));
 
     let not_found = file_and_error_handler_with_context::<AppState, _>(

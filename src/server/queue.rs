@@ -173,7 +173,13 @@ pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiti
     .await?;
     let of = |kind: &'static str| {
         let row = rows.iter().find(|(other, _, _)| other == kind);
-        (kind, row.map_or_else(Waiting::default, |(_, count, age)| Waiting { count: *count, oldest: seconds(*age) }))
+        (
+            kind,
+            row.map_or_else(Waiting::default, |(_, count, age)| Waiting {
+                count: *count,
+                oldest: seconds(*age),
+            }),
+        )
     };
     Ok(vec![of(EmailId::KIND), of(DeliveryId::KIND), of(BacktestId::KIND)])
 }

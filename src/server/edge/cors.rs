@@ -62,7 +62,9 @@ impl Cors {
 /// Answers preflights to the API, and marks its answers. Pages are nobody else's.
 pub async fn allow(State(cors): State<Cors>, request: Request, next: Next) -> Response {
     match &cors.0 {
-        Some(layer) if is_api(request.uri().path()) => layer.layer(next).oneshot(request).await.into_response(),
+        Some(layer) if is_api(request.uri().path()) => {
+            layer.layer(next).oneshot(request).await.into_response()
+        }
         _ => next.run(request).await,
     }
 }

@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn a_page_runs_what_bears_its_nonce_and_nothing_inline() {
         let policy = page_policy("abc", None);
-        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'") && !policy.contains('*'));
+        assert!(
+            !policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'") && !policy.contains('*')
+        );
         assert_eq!(policy.matches("'nonce-abc'").count(), 2);
         assert!(page_policy("abc", Some(3001)).contains("connect-src 'self' ws://*:3001 wss://*:3001;"));
     }

@@ -60,10 +60,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(config: &EdgeConfig) -> Self {
-        Self {
-            known: Limiter::new(config.rate_limit),
-            anonymous: Limiter::new(config.rate_limit_anonymous),
-        }
+        Self { known: Limiter::new(config.rate_limit), anonymous: Limiter::new(config.rate_limit_anonymous) }
     }
 
     fn check_known(&self, who: &Known) -> Result<(), Duration> {

@@ -12,6 +12,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{Request, State},
+    http::header,
     middleware::Next,
     response::Response,
 };
@@ -89,6 +90,19 @@ pub async fn hurry(State(app): State<AppState>, request: Request, next: Next) ->
     } else {
         Problem::new(408, "The body came in too slowly")
     })
+}
+
+/// What a body may have that is read whole, in bytes; axum's own default.
+const LARGEST_BODY: u64 = 2 << 20;
+
+/// Refuses a server function's arguments that are announced to be too large. One that comes in pieces is read up to
+/// the same limit, and then refused in other words.
+pub async fn refuse_large(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > LARGEST_BODY) {
+        return problem_response(Problem::new(413, "The body is larger than this server takes"));
+    }
+    next.run(request).await
 }
 
 /// How far a body has been read.

@@ -191,8 +191,9 @@ fn authorise(app: &AppState, parts: &Parts) -> Result<(), Problem> {
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_local = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
-    let is_forwarded =
-        ["x-forwarded-for", "forwarded", "x-real-ip", "via"].iter().any(|name| parts.headers.contains_key(*name));
+    let is_forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"]
+        .iter()
+        .any(|name| parts.headers.contains_key(*name));
     if app.config.environment == Environment::Development && is_local && !is_forwarded {
         Ok(())
     } else {

@@ -106,7 +106,9 @@ async fn look(app: &AppState) -> Report {
 async fn read(app: &AppState) -> Result<(&'static str, Duration)> {
     let mut tx = app.database.worker().await?;
     let applied: Vec<(i64, bool, Vec<u8>)> =
-        sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations").fetch_all(tx.conn()).await?;
+        sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations")
+            .fetch_all(tx.conn())
+            .await?;
     let age = queue::oldest(&mut tx).await?;
     tx.commit().await?;
     Ok((migrations(&applied), age))

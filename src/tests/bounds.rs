@@ -1,0 +1,265 @@
+//! What strangers and programs that run wild may take: requests, places, time, room.
+
+use axum::{Router, body::Body, routing::get};
+use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tower::ServiceExt;
+
+use super::{
+    edges::session,
+    support::{Answer, TestServer, eventually},
+};
+use crate::{
+    auth::{dto::Role, server::service as auth},
+    server::http,
+};
+
+/// As many as `n` requests, until one is refused: how many were not.
+async fn until_refused(n: usize, mut send: impl AsyncFnMut() -> Answer) -> usize {
+    for passed in 0..n {
+        let answer = send().await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            let wait: u64 = answer.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+            let detail = format!("These are too many requests. Try again in {wait} s");
+            answer.problem(StatusCode::TOO_MANY_REQUESTS, &detail);
+            return passed;
+        }
+    }
+    n
+}
+
+#[tokio::test]
+async fn a_key_has_its_limit_and_no_stranger_uses_it_up() {
+    // Ten at once, then one in three seconds.
+    let vars = [("RATE_LIMIT_PER_MINUTE", "20"), ("RATE_LIMIT_ANONYMOUS_PER_MINUTE", "10")];
+    let server = TestServer::start_idle(&vars).await;
+    server.tenant("acme").await;
+    let (one, other) = (server.key_of("acme", Role::Viewer).await, server.key_of("acme", Role::Viewer).await);
+    let with = async |key: Option<&str>| {
+        let request = server.request(Method::GET, "/api/intents?tenant_id=acme", key);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    // What looks like the key counts for the address that it came from, which is soon used up.
+    for made_up in [&format!("{one}x"), &one.to_lowercase(), "fe_made_up"] {
+        with(Some(made_up)).await.is(StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(until_refused(5, async || with(Some(&uuid::Uuid::new_v4().to_string())).await).await, 2);
+    assert_eq!(until_refused(3, async || with(None).await).await, 0);
+    assert_eq!(until_refused(3, async || with(Some("fe_made_up")).await).await, 0);
+    // The holder of a valid key behind that address is served, for as much as is theirs.
+    let passed = until_refused(20, async || with(Some(&one)).await).await;
+    assert!((10..=11).contains(&passed), "{passed}");
+    with(Some(&other)).await.is(StatusCode::OK);
+    // Neither probes nor files are counted.
+    for _ in 0..30 {
+        let answer = server.request(Method::GET, "/healthz", None).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let answer = server.request(Method::GET, "/favicon.svg", None).send().await.unwrap();
+        assert_ne!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+    // Pages and the sign-in are.
+    for path in ["/sign-in", "/", "/sign-in/nonsense", "/nothing"] {
+        let answer = server.request(Method::GET, path, None).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_has_one_limit_however_many_sessions() {
+    let server = TestServer::start_idle(&[("RATE_LIMIT_PER_MINUTE", "20")]).await;
+    let (one, other) = (session(&server).await, session(&server).await);
+    assert_ne!(one, other);
+    let with = async |cookie: &str| {
+        let request = server.request(Method::GET, "/api/tenants", None).header(header::COOKIE, cookie);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    with(&other).await.is(StatusCode::OK);
+    let passed = until_refused(20, async || with(&one).await).await;
+    assert!((9..=10).contains(&passed), "{passed}");
+    with(&other).await.is(StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_forwarded_address_is_believed_of_a_trusted_proxy_alone() {
+    let from = async |server: &TestServer, address: &str| {
+        let request = server.request(Method::GET, "/api/tenants", None).header("x-forwarded-for", address);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let server = TestServer::start_idle(&[("RATE_LIMIT_ANONYMOUS_PER_MINUTE", "10")]).await;
+    let mut n = 0;
+    let spoofed = until_refused(10, async || {
+        n += 1;
+        from(&server, &format!("203.0.113.{n}")).await
+    });
+    assert!((5..=6).contains(&spoofed.await), "each request claims another address");
+    let vars = [("RATE_LIMIT_ANONYMOUS_PER_MINUTE", "10"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = TestServer::start_idle(&vars).await;
+    let passed = until_refused(10, async || from(&server, "203.0.113.1").await).await;
+    assert!((5..=6).contains(&passed), "{passed}");
+    from(&server, "203.0.113.2").await.is(StatusCode::UNAUTHORIZED);
+    // What a client writes before the address that the proxy saw changes nothing.
+    from(&server, "203.0.113.77, 203.0.113.1").await.is(StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn without_limits_nobody_is_refused() {
+    let vars = [("RATE_LIMIT_PER_MINUTE", "0"), ("RATE_LIMIT_ANONYMOUS_PER_MINUTE", "0")];
+    let server = TestServer::start_idle(&vars).await;
+    for _ in 0..50 {
+        server.get("/api/tenants").await.is(StatusCode::OK);
+        let answer = server.request(Method::GET, "/api/tenants", None).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// A message that is handed in, but for its last bytes.
+pub struct HalfSent(TcpStream);
+
+impl HalfSent {
+    pub async fn begin(server: &str, key: &str, tenant: &str) -> Self {
+        let host = server.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let head = format!(
+            "POST /api/emails?tenant_id={tenant} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: message/rfc822\r\nContent-Length: 41\r\nConnection: close\r\n\r\nFrom: a@x.example\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(stream)
+    }
+
+    /// The rest, and the whole answer.
+    pub async fn end(mut self) -> String {
+        self.0.write_all(b"Subject: late\r\n\r\nhello").await.unwrap();
+        self.answer().await
+    }
+
+    /// What is answered without the rest.
+    pub async fn answer(mut self) -> String {
+        let mut answer = String::new();
+        self.0.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+#[tokio::test]
+async fn more_than_fit_are_refused_before_anything_is_taken() {
+    let server = TestServer::start_idle(&[("MAX_REQUESTS_IN_FLIGHT", "1")]).await;
+    server.tenant("acme").await;
+    let half = HalfSent::begin(&server.base, &server.key, "acme").await;
+    let refused = eventually("the place is taken", async || {
+        let answer = server.get("/api/tenants").await;
+        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    });
+    let refused =
+        refused.await.problem(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Try again in a moment");
+    assert_eq!(refused.headers[header::RETRY_AFTER], "1");
+    for probe in ["/healthz", "/readyz", "/metrics"] {
+        server.get(probe).await.is(StatusCode::OK);
+    }
+    let answer = half.end().await;
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    server.get("/api/tenants").await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_or_a_head_that_does_not_come_is_not_waited_for() {
+    let server = TestServer::start_idle(&[("REQUEST_TIMEOUT_S", "1"), ("HEADER_TIMEOUT_S", "1")]).await;
+    server.tenant("acme").await;
+    let half = HalfSent::begin(&server.base, &server.key, "acme").await;
+    let answer = half.answer().await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains("The body came in too slowly"),
+        "{answer}"
+    );
+    let emails = server.get("/api/emails?tenant_id=acme").await.body;
+    assert_eq!(emails, json!([]), "nothing was stored of it");
+
+    let mut stream = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    let mut answer = Vec::new();
+    // It ends: were the connection kept, this would not.
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!String::from_utf8_lossy(&answer).contains("200"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_takes_too_long_or_panics_ends_as_a_problem() {
+    let server = TestServer::start_idle(&[("REQUEST_TIMEOUT_S", "1")]).await;
+    let routes = Router::new()
+        .route("/slow", get(async || std::future::pending::<()>().await))
+        .route("/panic", get(async || panic!("a secret of ours") as ()));
+    let router = http::around(routes, &server.app).with_state(server.app.clone());
+    let get = async |path: &str| {
+        let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer {
+            status,
+            headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        }
+    };
+    let detail = "This took longer than 1 seconds and was called off. See whether it was done before you send it again";
+    get("/slow").await.problem(StatusCode::GATEWAY_TIMEOUT, detail);
+    let answer = get("/panic").await.is(StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(
+        answer.body["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("Something went wrong here. The log has it under ")
+    );
+    assert!(!answer.text.contains("secret"));
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert!(answer.headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn an_id_from_outside_is_kept_if_it_is_one() {
+    let server = TestServer::start_idle(&[]).await;
+    let id_of = async |given: Option<&str>| {
+        let mut request = server.request(Method::GET, "/healthz", None);
+        if let Some(given) = given {
+            request = request.header("x-request-id", given);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers().get_all("x-request-id").iter().count(), 1);
+        answer.headers()["x-request-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(id_of(Some("4bf92f3577b34da6a3ce929d0e0e4736")).await, "4bf92f3577b34da6a3ce929d0e0e4736");
+    for made_up in [None, Some("a b"), Some("{\"a\":1}"), Some("x".repeat(65).as_str())] {
+        let id = id_of(made_up).await;
+        assert!(uuid::Uuid::parse_str(&id).is_ok(), "{made_up:?}: {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_its_limit_everywhere() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let large = "x".repeat(3 << 20);
+    for path in ["/api/tenants", "/api/intents?tenant_id=acme", "/api/datasource-configs?tenant_id=acme"] {
+        server.post(path, &json!({"name": large})).await.is(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let cookie = session(&server).await;
+    for (path, _) in leptos::server_fn::axum::server_fn_paths() {
+        let request = server
+            .request(Method::POST, path, None)
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = Answer::of(request.body(format!("tenant_id={large}")).send().await.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {}", answer.text);
+    }
+    // An anonymous body is not read.
+    let link = auth::new_admin_link(&server.app.database).await.unwrap();
+    let path = format!("/sign-in/{}", link.expose_secret());
+    let answer = server.request(Method::GET, &path, None).body(large).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+}

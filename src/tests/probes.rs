@@ -1,0 +1,179 @@
+//! What load balancers and monitoring see, and how a server stops.
+
+use std::time::{Duration, Instant};
+
+use leptos::config::LeptosOptions;
+use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::{
+    bounds::HalfSent,
+    support::{Answer, TestDatabase, TestServer, config, eventually, message},
+};
+use crate::{
+    auth::server::service as auth,
+    demo,
+    server::{AppState, Database, run, vault::Vault},
+    tenants,
+};
+
+#[tokio::test]
+async fn ready_is_who_has_database_and_migrations() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let answer = server.request(Method::GET, "/readyz", None).send().await.unwrap();
+    let answer = Answer::of(answer).await.is(StatusCode::OK);
+    let checks = json!({"database": "ok", "migrations": "ok", "queue": "ok", "queue_age_s": 0});
+    assert_eq!(answer.body, json!({"status": "ready", "checks": checks}));
+    let mut conn = server.database().superuser().await;
+    // An answer holds for a second.
+    let becomes = async |status: StatusCode, check: &str, value: &str| {
+        eventually(&format!("{check} is {value}"), async || {
+            let answer = server.get("/readyz").await;
+            (answer.status == status && answer.body["checks"][check] == value).then_some(answer.body)
+        })
+        .await
+    };
+
+    // A backlog is told, and does not take the server away.
+    server.receive("acme", message("a@x.example", "A", "b")).await;
+    let mut sql = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    };
+    sql("UPDATE jobs SET run_at = now() - interval '1 hour'").await;
+    let report = becomes(StatusCode::OK, "queue", "behind").await;
+    assert!((3_600..3_700).contains(&report["checks"]["queue_age_s"].as_u64().unwrap()), "{report}");
+    assert!(!report.to_string().contains("acme"));
+
+    sql("INSERT INTO _sqlx_migrations VALUES (29991231000000, 'newer', now(), true, '\\x00', 0)").await;
+    sql("UPDATE jobs SET run_at = now()").await;
+    becomes(StatusCode::OK, "queue", "ok").await;
+    sql("UPDATE _sqlx_migrations SET success = false WHERE version = 29991231000000").await;
+    let report = becomes(StatusCode::SERVICE_UNAVAILABLE, "migrations", "unfinished").await;
+    assert_eq!(report["status"], "not ready");
+    sql("DELETE FROM _sqlx_migrations WHERE version = (SELECT min(version) FROM _sqlx_migrations) \
+         OR version = 29991231000000")
+    .await;
+    becomes(StatusCode::SERVICE_UNAVAILABLE, "migrations", "behind").await;
+    server.get("/healthz").await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn figures_name_routes_and_outcomes_and_no_tenant() {
+    let server = TestServer::start().await;
+    demo::load(&server.app).await.unwrap();
+    for tenant in ["acme_corp", "globex_inc"] {
+        let emails = server.get(&format!("/api/emails?tenant_id={tenant}")).await.body;
+        for email in emails.as_array().unwrap() {
+            server.decided(tenant, email["email_id"].as_str().unwrap()).await;
+        }
+    }
+    server.get("/api/intents/0?tenant_id=acme_corp").await.is(StatusCode::NOT_FOUND);
+    let odd = Method::from_bytes(b"MADEUP").unwrap();
+    server.request(odd, "/made-up-path", None).send().await.unwrap();
+    let answer = server.get("/metrics").await.is(StatusCode::OK);
+    assert!(
+        answer.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text")
+    );
+    for line in [
+        "flowengine_http_requests_total{method=\"GET\",route=\"/api/intents/{intent_id}\",status=\"404\"} 1",
+        "flowengine_http_request_duration_seconds_count{method=\"GET\",route=\"/api/intents/{intent_id}\"} 1",
+        "flowengine_http_requests_total{method=\"other\",route=\"none\"",
+        "flowengine_messages_decided_total{decision=\"accepted\"} ",
+        "flowengine_messages_decided_total{decision=\"rejected\"} ",
+        "flowengine_lookups_total{outcome=\"answered\"} ",
+        "flowengine_lookup_duration_seconds_bucket{le=\"0.001\",outcome=\"answered\"} ",
+        "flowengine_jobs_waiting{kind=\"email\"} 0",
+        "flowengine_jobs_oldest_age_seconds{kind=\"email\"} 0.0",
+        "flowengine_database_connections{state=\"idle\"} ",
+        "flowengine_http_requests_in_flight 0",
+        "process_start_time_seconds 1",
+        "flowengine_build_info{version=\"",
+    ] {
+        assert!(answer.text.contains(line), "{line} in {}", answer.text);
+    }
+    for private in ["acme", "globex", "made-up", "MADEUP"] {
+        assert!(!answer.text.contains(private), "{private} in {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn figures_are_not_for_strangers() {
+    let server = TestServer::start_idle(&[]).await;
+    let get = async |server: &TestServer, name: &str, value: &str| {
+        let request = server.request(Method::GET, "/metrics", None).header(name, value);
+        Answer::of(request.send().await.unwrap()).await.status
+    };
+    assert_eq!(get(&server, "accept", "*/*").await, StatusCode::OK, "this machine");
+    // A proxy on this machine makes everybody seem to come from it.
+    for name in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+        assert_eq!(get(&server, name, "127.0.0.1").await, StatusCode::FORBIDDEN, "{name}");
+    }
+    let token = "0123456789abcdef";
+    let server = TestServer::start_idle(&[("METRICS_TOKEN", token)]).await;
+    assert_eq!(get(&server, "accept", "*/*").await, StatusCode::UNAUTHORIZED);
+    for wrong in ["Bearer 0123456789abcdeg", "Bearer ", "0123456789abcdef"] {
+        assert_eq!(get(&server, "authorization", wrong).await, StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+    assert_eq!(
+        get(&server, "authorization", &format!("Bearer {}", server.key)).await,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(get(&server, "authorization", &format!("Bearer {token}")).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_stop_says_so_finishes_what_is_under_way_and_ends_in_time() {
+    let database = TestDatabase::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [
+        ("ENVIRONMENT", "production"),
+        ("DATABASE_URL", database.url.expose_secret()),
+        ("ENCRYPTION_KEY", &"07".repeat(32)),
+        ("PUBLIC_URL", "http://127.0.0.1"),
+    ];
+    let config = config(folder.path(), &vars);
+    let pool = Database::connect(&database.url, &config).await.unwrap();
+    let key = auth::create_key(&pool, "test", None).await.unwrap().expose_secret().to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let leptos = LeptosOptions::builder().output_name("flowengine").site_addr(addr).build();
+    let app = AppState::new(config, pool, Vault::new([7; 32]), leptos, addr);
+    let (signal, signalled) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn({
+        let app = app.clone();
+        async move {
+            let signal = async move {
+                let _ = signalled.await;
+            };
+            run::serve_until(&app, listener, false, signal).await
+        }
+    });
+    let base = format!("http://{addr}");
+    let tenant = json!({"tenant_id": "acme", "name": "Acme"});
+    let client = reqwest::Client::new();
+    let made =
+        client.post(format!("{base}/api/tenants")).bearer_auth(&key).json(&tenant).send().await.unwrap();
+    assert_eq!(made.status(), StatusCode::CREATED);
+    let metrics = client.get(format!("{base}/metrics")).send().await.unwrap();
+    assert_eq!(metrics.status(), StatusCode::FORBIDDEN, "in production this machine is nobody");
+
+    let half = HalfSent::begin(&base, &key, "acme").await;
+    eventually("the request is under way", async || (app.in_flight.count() > 0).then_some(())).await;
+    signal.send(()).unwrap();
+    let stopped_at = Instant::now();
+    let stopping = eventually("it says that it stops", async || {
+        let answer = Answer::of(reqwest::get(format!("{base}/readyz")).await.unwrap()).await;
+        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer.body)
+    })
+    .await;
+    assert_eq!(stopping["status"], "stopping");
+    eventually("no connection is taken", async || reqwest::get(format!("{base}/healthz")).await.err()).await;
+    let answer = half.end().await;
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    server.await.unwrap().unwrap();
+    assert!(stopped_at.elapsed() < Duration::from_secs(10));
+    let tenant = "acme".parse().unwrap();
+    assert_eq!(tenants::server::service::is_active(&app, &tenant).await.unwrap(), Some(true));
+}
