@@ -1,4 +1,5 @@
-// `test` fails on any console error, page error or hydration warning, in every page of its context.
+// `test` fails on any console error, page error or hydration warning, in every page of its context. What breaks the
+// Content Security Policy is a console error too.
 import { expect, test as base, type Page } from '@playwright/test';
 
 type Fixtures = {
