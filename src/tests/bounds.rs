@@ -1,13 +1,19 @@
 //! What strangers and programs that run wild may take: requests, places, time, room.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
 use axum::{Router, body::Body, routing::get};
 use reqwest::{Method, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
@@ -16,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::{dto::Role, server::service as auth},
-    server::http,
+    server::{edge::serve, http},
 };
 
 /// As many as `n` requests, until one is refused: how many were not.
@@ -186,6 +192,84 @@ async fn a_body_or_a_head_that_does_not_come_is_not_waited_for() {
     // It ends: were the connection kept, this would not.
     let _ = stream.read_to_end(&mut answer).await;
     assert!(!String::from_utf8_lossy(&answer).contains("200"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let router = Router::new().route("/", get(async || "here"));
+    let bounds = serve::Bounds { header_timeout: Duration::from_secs(1), connections: 1 };
+    tokio::spawn(serve::serve(listener, router, bounds, CancellationToken::new()));
+    let mut idle = TcpStream::connect(addr).await.unwrap();
+    let begun = Instant::now();
+    let answer = reqwest::get(format!("http://{addr}/")).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "here");
+    assert!(begun.elapsed() > Duration::from_millis(500), "it waited for its place");
+    assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0, "the idle one was closed");
+}
+
+#[tokio::test]
+async fn a_head_has_its_limit() {
+    let server = TestServer::start_idle(&[]).await;
+    let request = server.request(Method::GET, "/healthz", None).header("x-large", "x".repeat(33_000));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_a_request_bears_its_id_and_none_a_secret() {
+    let server = TestServer::start_idle(&[]).await;
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer({
+        let log = log.clone();
+        move || log.clone()
+    });
+    let _guard = tracing::subscriber::set_default(lines.finish());
+    let handler = async || {
+        tracing::info!("from the handler");
+        StatusCode::INTERNAL_SERVER_ERROR
+    };
+    let routes =
+        Router::new().route("/reset/{token}", get(handler)).route("/api/emails/{email_id}", get(handler));
+    let router = http::around(routes, &server.app).with_state(server.app.clone());
+    for path in ["/reset/s3cret?q=private", "/api/emails/7?q=private", "/reset/s3cret/"] {
+        let request = axum::http::Request::get(path)
+            .header("x-request-id", "followed-by-7")
+            .header(header::AUTHORIZATION, "Bearer fe_s3cret")
+            .body(Body::empty())
+            .unwrap();
+        router.clone().oneshot(request).await.unwrap();
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("s3cret") && !text.contains("private"), "{text}");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |message: &str| -> Vec<_> {
+        lines.iter().filter(|line| line["fields"]["message"] == message).map(|line| &line["span"]).collect()
+    };
+    let spans = of("from the handler");
+    assert_eq!(spans.len(), 2, "{text}");
+    for (span, path) in spans.iter().zip(["/reset/{token}", "/api/emails/7"]) {
+        assert_eq!((&span["request_id"], &span["path"]), (&json!("followed-by-7"), &json!(path)), "{text}");
+        assert_eq!(span["method"], "GET");
+    }
+    let spans = of("answered");
+    assert_eq!(spans.iter().map(|span| &span["status"]).collect::<Vec<_>>(), [500, 500, 404], "{text}");
+    assert!(spans.iter().all(|span| span["latency_ms"].is_f64()), "{text}");
 }
 
 #[tokio::test]

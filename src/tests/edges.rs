@@ -55,10 +55,21 @@ async fn every_page_runs_what_bears_its_nonce_and_holds_nothing_inline() {
     server.decided("acme_corp", &email).await;
     let intents = server.get("/api/intents?tenant_id=acme_corp").await.body;
     let intent = &intents[0]["intent_id"];
-    let mut pages: Vec<String> =
-        ["/sign-in", "/sign-in?error=used", "/tenants", "/", "/messages", "/no-such-page", "/t/nobody"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut pages: Vec<String> = [
+        "/sign-in",
+        "/sign-in?error=used",
+        "/forgot",
+        "/reset/nonsense",
+        "/invitation/nonsense",
+        "/account",
+        "/tenants",
+        "/",
+        "/messages",
+        "/no-such-page",
+        "/t/nobody",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for page in ["", "/messages", "/try", "/intents", "/rules", "/datasources", "/configs", "/files"] {
         pages.push(format!("/t/acme_corp{page}"));
     }

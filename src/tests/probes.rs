@@ -12,8 +12,8 @@ use super::{
     support::{Answer, TestDatabase, TestServer, config, eventually, message},
 };
 use crate::{
-    auth::server::service as auth,
     demo,
+    keys::server::service as keys,
     server::{AppState, Database, run, vault::Vault},
     tenants,
 };
@@ -135,7 +135,7 @@ async fn a_stop_says_so_finishes_what_is_under_way_and_ends_in_time() {
     ];
     let config = config(folder.path(), &vars);
     let pool = Database::connect(&database.url, &config).await.unwrap();
-    let key = auth::create_key(&pool, "test", None).await.unwrap().expose_secret().to_owned();
+    let key = keys::create_by_hand(&pool, "test", None).await.unwrap().expose_secret().to_owned();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let leptos = LeptosOptions::builder().output_name("flowengine").site_addr(addr).build();

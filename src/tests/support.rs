@@ -143,7 +143,8 @@ impl TestServer {
         let app = AppState::new(config, pool, Vault::new([7; 32]).accepting([[8; 32]]), leptos, addr);
         let stop = app.stop.clone();
         let router = http::router(app.clone());
-        tokio::spawn(serve::serve(listener, router, app.config.edge.header_timeout, stop.clone()));
+        let bounds = serve::Bounds::new(&app.config.edge);
+        tokio::spawn(serve::serve(listener, router, bounds, stop.clone()));
         Self {
             app,
             base: format!("http://{addr}"),

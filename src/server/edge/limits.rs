@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, header, request::Parts},
+    http::request::Parts,
     middleware::Next,
     response::Response,
 };
@@ -169,11 +169,9 @@ fn known(actor: &Actor, parts: &Parts) -> Option<Known> {
 
 fn too_many(wait: Duration) -> Response {
     // Rounded up: who comes back at that second is let in.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let detail = format!("These are too many requests. Try again in {} s", seconds.max(1));
-    let mut response = problem_response(Problem::new(429, detail));
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-    response
+    let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+    let detail = format!("These are too many requests. Try again in {seconds} s");
+    problem_response(Problem { retry_after: Some(seconds), ..Problem::new(429, detail) })
 }
 
 #[cfg(test)]

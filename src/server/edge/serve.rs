@@ -1,9 +1,10 @@
 //! The loop that accepts connections.
 //!
-//! Not `axum::serve`, which gives a connection all the time it wants to send a request's head: a few thousand that
-//! send nothing would take every descriptor (slowloris).
+//! Not `axum::serve`, which gives a connection all the time it wants to send a request's head, and takes as many as
+//! come: a thousand that send nothing would take every descriptor, and look-ups and deliveries need some
+//! (slowloris).
 
-use std::{io, pin::pin, time::Duration};
+use std::{fs, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -11,25 +12,69 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceExt};
+
+use crate::server::config::EdgeConfig;
 
 /// After what the system refused, such as one descriptor more.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// The room for a request's head, in bytes, as nginx has it.
+const LARGEST_HEAD: usize = 32 << 10;
+
+/// How many descriptors a process may open where the system does not say: the usual limit.
+const USUAL_DESCRIPTORS: usize = 1_024;
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How long one may take to send a request's head, and so how long it is kept without one.
+    pub header_timeout: Duration,
+    /// How many there are at once; more wait to be accepted.
+    pub connections: usize,
+}
+
+impl Bounds {
+    /// Half of the descriptors that this process may open; the rest is for the database, look-ups and files.
+    pub fn new(config: &EdgeConfig) -> Self {
+        Self { header_timeout: config.header_timeout, connections: (descriptors() / 2).max(1) }
+    }
+}
+
+/// The soft limit of open files, where the system tells it (`proc(5)`).
+fn descriptors() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(USUAL_DESCRIPTORS)
+}
+
 /// Serves until `stop`, then finishes the requests under way. Handlers find the other side's address in
 /// `ConnectInfo<SocketAddr>`.
-pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken) {
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_timeout)
+        .max_header_size(LARGEST_HEAD);
     let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
     loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, peer) = listener.accept().await?;
+            Ok::<_, io::Error>((place, stream, peer))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
             () = stop.cancelled() => break,
         };
-        let (stream, peer) = match accepted {
+        let (place, stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) if is_the_peers(&error) => continue,
             Err(error) => {
@@ -39,7 +84,11 @@ pub async fn serve(listener: TcpListener, router: Router, header_timeout: Durati
             }
         };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
-        connections.spawn(converse(protocol.clone(), stream, router, stop.clone()));
+        let conversation = converse(protocol.clone(), stream, router, stop.clone());
+        connections.spawn(async move {
+            conversation.await;
+            drop(place);
+        });
     }
     drop(listener);
     connections.close();
