@@ -14,6 +14,7 @@ use axum::{
     response::Response,
 };
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use super::{AppState, Error, Result, TenantContext, error::problem_response, vault::Place};
 use crate::shared::Problem;
@@ -57,10 +58,11 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
     tx.commit().await?;
     let Some(record) = begun else { return replay(&ctx, &caller, &key, &fingerprint).await };
     // In a task of its own: a caller who hangs up stops neither the work nor the keeping of its answer.
-    let done = tokio::spawn(async move {
+    let done = async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         keep(&ctx, record, response).await
-    });
+    };
+    let done = tokio::spawn(done.in_current_span());
     done.await.map_err(Error::internal)?
 }
 

@@ -52,6 +52,7 @@ impl Cors {
                 header::LINK,
                 header::LOCATION,
                 header::RETRY_AFTER,
+                own("idempotency-replayed"),
                 own("x-request-id"),
             ])
             .max_age(PREFLIGHT_AGE);
