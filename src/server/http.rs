@@ -17,8 +17,9 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
     trace::TraceLayer,
 };
+use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, CallerContext, error::problem_response, idempotency};
+use super::{AppState, CallerContext, error::problem_response, idempotency, openapi};
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
@@ -27,23 +28,30 @@ use crate::{
     tenants,
 };
 
-/// Everything that this server answers.
-pub fn router(app: AppState) -> Router {
-    let api = Router::new()
+/// Every call of the REST API, with its entry in the API's document: neither is there without the other.
+pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
         .merge(tenants::server::rest::routes())
         .merge(intents::server::rest::routes())
         .merge(rules::server::rest::routes())
         .merge(classifier::server::rest::routes())
         .merge(datasources::server::rest::routes())
-        .merge(emails::server::rest::routes(app.config.max_message_bytes))
+        .merge(emails::server::rest::routes(max_message_bytes))
         .merge(dashboard::server::rest::routes())
         .merge(files::server::rest::routes())
         .merge(routes::server::rest::routes())
         .merge(deliveries::server::rest::routes())
         .merge(backtests::server::rest::routes())
-        .merge(audit::server::rest::routes())
-        .merge(members::server::rest::routes())
-        .merge(keys::server::rest::routes())
+        .merge(audit::server::rest::routes().into())
+        .merge(members::server::rest::routes().into())
+        .merge(keys::server::rest::routes().into())
+}
+
+/// Everything that this server answers.
+pub fn router(app: AppState) -> Router {
+    let (api, document) = api(app.config.max_message_bytes).split_for_parts();
+    let api = api
+        .merge(openapi::routes(document))
         .route("/api/{*rest}", any(no_such_call))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
 
