@@ -35,6 +35,7 @@ wire_enum!(
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"intent_id": 1, "last": 100}))))]
 pub struct BacktestInput {
     /// The draft's intent; left out, the one of `intent_id` as it is saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,6 +35,7 @@ pub struct Example {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"text": "Where is my order? It should have come last week."}))))]
 pub struct TextInput {
     #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 20000))]
     pub text: String,
@@ -44,6 +45,7 @@ pub struct TextInput {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"intent_id": 1}))))]
 pub struct CorrectionInput {
     // With a function of its own a missing member is an error, and not the same as `null`.
     #[serde(deserialize_with = "present")]
@@ -59,6 +61,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IntentId
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"gate": 0.9}))))]
 pub struct GateInput {
     /// The share of answers that must be right before the classifier may give an intent. 0.5 to 1.
     #[cfg_attr(feature = "ssr", schema(minimum = 0.5, maximum = 1))]

@@ -44,6 +44,7 @@ pub struct Datasource {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "Customers", "datasource_type": "file", "connection_key": "customers"}))))]
 pub struct DatasourceInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
@@ -105,6 +106,7 @@ pub struct DatasourceConfig {
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "customers", "protocol": "file", "connection_json": {"path": "customers.csv"}}))))]
 pub struct DatasourceConfigInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
@@ -188,6 +190,7 @@ wire_enum!(
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"conditions": {"match": {"email": "{{sender_email}}"}}, "fields": {"sender_email": "ann@acme.example"}}))))]
 pub struct PreviewInput {
     /// As a rule of the type `exists` would have them.
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]

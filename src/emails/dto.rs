@@ -211,6 +211,7 @@ pub struct EmailFilter {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"versions": "today"}))))]
 pub struct ReprocessInput {
     #[serde(default)]
     pub versions: Versions,
@@ -233,6 +234,7 @@ pub enum Versions {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"decision": "accepted", "note": "Confirmed by telephone."}))))]
 pub struct DecisionInput {
     pub decision: Decision,
     #[serde(default)]
@@ -259,6 +261,7 @@ pub struct DryMessage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"message": {"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"}}))))]
 pub struct DryRunInput {
     pub message: DryMessage,
     /// The draft's intent; left out, the one of `intent_id` as it is saved.
@@ -281,6 +284,15 @@ pub struct DryRunInput {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "message": {"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"},
+        "validation_rules": [
+            {"field_name": "sender_email", "rule_type": "regex", "conditions": {"pattern": "@acme\\.example$"}}
+        ]
+    })))
+)]
 pub struct RuleDryRunInput {
     pub message: DryMessage,
     #[serde(default, skip_serializing_if = "Option::is_none")]

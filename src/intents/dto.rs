@@ -78,7 +78,7 @@ pub struct MatchConditions {
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    #[cfg_attr(feature = "ssr", schema(example = "subject"))]
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::message_field))]
     pub field: String,
     pub op: MatchOp,
     #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 2000))]
@@ -123,7 +123,9 @@ pub struct Extractor {
     #[cfg_attr(feature = "ssr", schema(pattern = "^[a-z][a-z0-9_]{0,62}$"))]
     pub name: String,
     /// A field of the message, or `subject_and_body`: the subject, a line break, the body.
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::extracted_field))]
     pub field: String,
+    /// A regular expression with one capture group.
     pub pattern: String,
     /// What it is; a text that is none of that kind gives no field.
     #[serde(default = "FieldType::text", rename = "type")]
@@ -167,6 +169,15 @@ impl FieldType {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "name": "Order status",
+        "description": "Asks where an order is.",
+        "match": {"any": [{"field": "subject", "op": "contains", "value": "order"}]},
+        "extractors": [{"name": "order_number", "field": "subject_and_body", "pattern": "order (\\d+)", "type": "number"}]
+    })))
+)]
 pub struct IntentInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
@@ -281,6 +292,15 @@ impl IntentInput {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "intent": {"name": "Change of address", "match": {"all": [{"field": "subject", "op": "contains", "value": "address"}]}},
+        "validation_rules": [
+            {"field_name": "sender_email", "rule_type": "regex", "conditions": {"pattern": "@acme\\.example$"}}
+        ]
+    })))
+)]
 pub struct IntentWithRulesInput {
     pub intent: IntentInput,
     #[serde(default)]

@@ -61,6 +61,7 @@ pub struct RouteWithSecret {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "Mark as late", "kind": "label", "decisions": ["review"], "settings": {"label": "late"}}))))]
 pub struct RouteInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,

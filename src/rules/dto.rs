@@ -110,6 +110,16 @@ pub const MAX_RULES: usize = 200;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "intent_id": 1,
+        "datasource_id": 1,
+        "field_name": "sender_email",
+        "rule_type": "exists",
+        "conditions": {"query": "SELECT * FROM data WHERE email = ?", "params": ["{{sender_email}}"]}
+    })))
+)]
 pub struct RuleInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_id: Option<IntentId>,

@@ -17,9 +17,10 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
     trace::TraceLayer,
 };
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, CallerContext, error::problem_response, idempotency, openapi};
+use super::{AppState, CallerContext, error::problem_response, idempotency, openapi, openapi::Base};
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
@@ -30,7 +31,7 @@ use crate::{
 
 /// Every call of the REST API, with its entry in the API's document: neither is there without the other.
 pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
-    OpenApiRouter::default()
+    OpenApiRouter::with_openapi(Base::openapi())
         .merge(tenants::server::rest::routes())
         .merge(intents::server::rest::routes())
         .merge(rules::server::rest::routes())

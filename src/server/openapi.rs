@@ -18,7 +18,10 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{AppState, http};
-use crate::shared::TenantId;
+use crate::{
+    intents::dto::MESSAGE_FIELDS,
+    shared::{Problem, TenantId},
+};
 
 mod free_form;
 
@@ -66,9 +69,32 @@ pub fn name() -> Object {
         .schema_type(Type::String)
         .min_length(Some(1))
         .max_length(Some(200))
-        .pattern(Some(r"^[^\p{Cc}]*[^\s\p{Cc}][^\p{Cc}]*$"))
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
         .build()
 }
+
+/// The schema of a field that every message has.
+pub fn message_field() -> Object {
+    field_pattern(&[])
+}
+
+/// The schema of what an extractor looks at.
+pub fn extracted_field() -> Object {
+    field_pattern(&["subject_and_body"])
+}
+
+fn field_pattern(more: &[&str]) -> Object {
+    let words = [&MESSAGE_FIELDS, more].concat().join("|");
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!(r"^({words}|header\.[A-Za-z0-9_-]+)$")))
+        .build()
+}
+
+/// What is in the document without any call.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(Problem)))]
+pub struct Base;
 
 /// The whole document.
 pub fn document() -> Value {
@@ -278,7 +304,7 @@ fn collect_references(value: &Value, schemas: &Value, found: &mut Vec<String>) {
 
 /// In an answer, what may be null is there all the same; what may be left out is never null.
 fn require_nullable(schema: &mut Value) {
-    if let Some(parts) = schema["allOf"].as_array_mut() {
+    if let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) {
         parts.iter_mut().for_each(require_nullable);
     }
     let Some(properties) = schema["properties"].as_object() else { return };

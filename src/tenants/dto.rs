@@ -20,7 +20,9 @@ pub struct Tenant {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"tenant_id": "acme_corp", "name": "Acme Corporation"}))))]
 pub struct TenantInput {
+    /// Needed where the path does not name the tenant; else the same.
     #[serde(default)]
     #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,

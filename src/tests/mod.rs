@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod backtests;
+mod calls;
 mod classifier;
 mod datasources;
 mod deliveries;
@@ -17,6 +18,7 @@ mod idempotency;
 mod identity;
 mod isolation;
 mod messages;
+mod openapi;
 mod receivers;
 mod rest;
 mod secrets;
