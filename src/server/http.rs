@@ -43,9 +43,9 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .merge(routes::server::rest::routes())
         .merge(deliveries::server::rest::routes())
         .merge(backtests::server::rest::routes())
-        .merge(audit::server::rest::routes().into())
-        .merge(members::server::rest::routes().into())
-        .merge(keys::server::rest::routes().into())
+        .merge(audit::server::rest::routes())
+        .merge(members::server::rest::routes())
+        .merge(keys::server::rest::routes())
 }
 
 /// Everything that this server answers.

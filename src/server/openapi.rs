@@ -53,6 +53,16 @@ pub struct Paging {
     cursor: Option<String>,
 }
 
+/// What a change is to be made to.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "`IfMatch` reads it; it is here for the API's document")]
+pub struct Unchanged {
+    /// The `ETag` of what was read: where it was changed since, nothing is done (RFC 9110, section 13.1.1).
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
 /// Whether a list leaves out what is not active.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -176,6 +186,7 @@ fn refusals() -> Value {
             None,
         ),
         "404": problem("It does not exist, is another tenant's, or the caller has no part in the tenant", None),
+        "412": problem("It was changed since it was read", None),
         "413": problem("The body is larger than this server takes", None),
         "415": problem("The body is of another content type", None),
         "422": problem("A parameter or the body is malformed: `errors` names each field at fault", None),
@@ -193,27 +204,38 @@ fn finish_paths(document: &mut Value) {
     for (path, mut item) in all {
         // The router's `{*path}` takes slashes too; OpenAPI has no word for it.
         let path = path.replace("{*", "{");
+        let is_versioned = has_parameter(&item["put"], "If-Match");
         for method in METHODS {
             if let Some(call) = item.get_mut(method) {
                 finish_call(&path, call);
+                if is_versioned && let Some(answer) = call["responses"].get_mut("200") {
+                    answer["headers"] = json!({"ETag": {
+                        "description": "Another one whenever the answer differs",
+                        "schema": {"type": "string"},
+                    }});
+                }
             }
         }
         paths.insert(path, item);
     }
 }
 
+fn has_parameter(call: &Value, name: &str) -> bool {
+    let parameters = call["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    parameters.iter().any(|parameter| parameter["name"] == name)
+}
+
 fn finish_call(path: &str, call: &mut Value) {
-    let has_parameter = |name: &str| {
-        let parameters = call["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
-        parameters.iter().any(|parameter| parameter["name"] == name)
-    };
     let (names_something, is_paged) =
-        (has_parameter("tenant_id") || path.contains('{'), has_parameter("cursor"));
+        (has_parameter(call, "tenant_id") || path.contains('{'), has_parameter(call, "cursor"));
     let takes_body = call.get("requestBody").is_some();
     let takes_any_type = call["requestBody"]["content"].get("application/octet-stream").is_some();
     let mut common = vec!["401", "403", "422", "429", "500", "503"];
     if names_something {
         common.push("404");
+    }
+    if has_parameter(call, "If-Match") {
+        common.push("412");
     }
     if takes_body {
         common.extend(["400", "413"]);

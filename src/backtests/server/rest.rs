@@ -5,7 +5,6 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;

@@ -5,7 +5,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{config_service, service, trial};
@@ -18,7 +17,7 @@ use crate::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
-        openapi::{Active, InTenant, Paging},
+        openapi::{Active, InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::{ConfigId, DatasourceId},
@@ -60,7 +59,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     params(InTenant),
     request_body = DatasourceInput,
     responses(
-        (status = 201, description = "Made", body = Datasource),
+        (status = 201, description = "Made", body = Datasource, headers(("ETag" = String))),
         (status = 409, description = "The name exists"),
         (status = 400, description = "The config of that name cannot serve a datasource of this type"),
     ),
@@ -107,7 +106,7 @@ async fn with_config(
     path = "/api/datasources/{datasource_id}",
     operation_id = "replace_datasource",
     tag = "datasources",
-    params(("datasource_id" = DatasourceId, Path), InTenant),
+    params(("datasource_id" = DatasourceId, Path), InTenant, Unchanged),
     request_body = DatasourceInput,
     responses(
         (status = 200, description = "Done", body = Datasource),
@@ -131,7 +130,7 @@ async fn replace(
     path = "/api/datasources/{datasource_id}",
     operation_id = "delete_datasource",
     tag = "datasources",
-    params(("datasource_id" = DatasourceId, Path), InTenant),
+    params(("datasource_id" = DatasourceId, Path), InTenant, Unchanged),
     responses((status = 204, description = "Deleted")),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -205,7 +204,7 @@ async fn list_configs(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: 
     params(InTenant),
     request_body = DatasourceConfigInput,
     responses(
-        (status = 201, description = "Made", body = DatasourceConfig),
+        (status = 201, description = "Made", body = DatasourceConfig, headers(("ETag" = String))),
         (status = 409, description = "The name exists"),
     ),
     extensions(("x-required-role" = json!("admin"))),
@@ -239,7 +238,7 @@ async fn find_config(ctx: TenantContext, PathId(id): PathId<ConfigId>) -> Result
     path = "/api/datasource-configs/{config_id}",
     operation_id = "replace_config",
     tag = "datasource configs",
-    params(("config_id" = ConfigId, Path), InTenant),
+    params(("config_id" = ConfigId, Path), InTenant, Unchanged),
     request_body = DatasourceConfigInput,
     responses(
         (status = 200, description = "Done", body = DatasourceConfig),
@@ -263,7 +262,7 @@ async fn replace_config(
     path = "/api/datasource-configs/{config_id}",
     operation_id = "delete_config",
     tag = "datasource configs",
-    params(("config_id" = ConfigId, Path), InTenant),
+    params(("config_id" = ConfigId, Path), InTenant, Unchanged),
     responses(
         (status = 204, description = "Deleted"),
         (status = 400, description = "Datasources use the config, so it can be neither renamed nor deleted: the sentence lists them"),

@@ -5,7 +5,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
@@ -18,7 +17,7 @@ use crate::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, PathIds, Query},
-        openapi::{Active, InTenant, Paging},
+        openapi::{Active, InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::IntentId,
@@ -68,7 +67,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     params(InTenant),
     request_body = IntentInput,
     responses(
-        (status = 201, description = "Made", body = Intent),
+        (status = 201, description = "Made", body = Intent, headers(("ETag" = String))),
         (status = 409, description = "The name exists"),
     ),
     extensions(("x-required-role" = json!("editor"))),
@@ -119,7 +118,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<Tagged
     path = "/api/intents/{intent_id}",
     operation_id = "replace_intent",
     tag = "intents",
-    params(("intent_id" = IntentId, Path), InTenant),
+    params(("intent_id" = IntentId, Path), InTenant, Unchanged),
     request_body = IntentInput,
     responses(
         (status = 200, description = "Done", body = Intent),
@@ -142,7 +141,7 @@ async fn replace(
     path = "/api/intents/{intent_id}",
     operation_id = "delete_intent",
     tag = "intents",
-    params(("intent_id" = IntentId, Path), InTenant),
+    params(("intent_id" = IntentId, Path), InTenant, Unchanged),
     responses((status = 204, description = "Deleted")),
     extensions(("x-required-role" = json!("editor"))),
 )]

@@ -5,7 +5,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
@@ -15,7 +14,7 @@ use crate::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
-        openapi::{Active, InTenant, Paging},
+        openapi::{Active, InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::{IntentId, RouteId},
@@ -92,7 +91,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<RouteId>) -> Result<Tagged<
     path = "/api/routes/{route_id}",
     operation_id = "replace_route",
     tag = "routes",
-    params(("route_id" = RouteId, Path), InTenant),
+    params(("route_id" = RouteId, Path), InTenant, Unchanged),
     request_body = RouteInput,
     responses(
         (status = 200, description = "Done", body = Route),
@@ -116,7 +115,7 @@ async fn replace(
     path = "/api/routes/{route_id}",
     operation_id = "delete_route",
     tag = "routes",
-    params(("route_id" = RouteId, Path), InTenant),
+    params(("route_id" = RouteId, Path), InTenant, Unchanged),
     responses((status = 204, description = "Deleted")),
     extensions(("x-required-role" = json!("editor"))),
 )]

@@ -14,7 +14,7 @@ use crate::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
-        openapi::{Active, InTenant, Paging},
+        openapi::{Active, InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::{IntentId, RuleId},
@@ -59,7 +59,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     params(InTenant),
     request_body = RuleInput,
     responses(
-        (status = 201, description = "Made", body = ValidationRule),
+        (status = 201, description = "Made", body = ValidationRule, headers(("ETag" = String))),
         (status = 400, description = "The intent or the datasource is not the tenant's, or the intent has as many rules as it may"),
     ),
     extensions(("x-required-role" = json!("editor"))),
@@ -88,7 +88,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<RuleId>) -> Result<Tagged<V
     path = "/api/validation-rules/{rule_id}",
     operation_id = "replace_rule",
     tag = "validation rules",
-    params(("rule_id" = RuleId, Path), InTenant),
+    params(("rule_id" = RuleId, Path), InTenant, Unchanged),
     request_body = RuleInput,
     responses(
         (status = 200, description = "Done", body = ValidationRule),
@@ -111,7 +111,7 @@ async fn replace(
     path = "/api/validation-rules/{rule_id}",
     operation_id = "delete_rule",
     tag = "validation rules",
-    params(("rule_id" = RuleId, Path), InTenant),
+    params(("rule_id" = RuleId, Path), InTenant, Unchanged),
     responses((status = 204, description = "Deleted")),
     extensions(("x-required-role" = json!("editor"))),
 )]

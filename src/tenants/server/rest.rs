@@ -5,7 +5,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
@@ -14,7 +13,7 @@ use crate::{
         AppState, CallerContext, Result,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
-        openapi::{Active, Paging},
+        openapi::{Active, Paging, Unchanged},
         paging::list_response,
     },
     shared::TenantId,
@@ -50,7 +49,7 @@ async fn list(ctx: CallerContext, OriginalUri(uri): OriginalUri, query: Query) -
     tag = "tenants",
     request_body = TenantInput,
     responses(
-        (status = 201, description = "Made", body = Tenant),
+        (status = 201, description = "Made", body = Tenant, headers(("ETag" = String))),
         (status = 409, description = "The id or the name exists"),
         (status = 400, description = "Files of a former tenant of this id are still on the server"),
     ),
@@ -81,7 +80,7 @@ async fn find(ctx: CallerContext, PathId(id): PathId<TenantId>) -> Result<Tagged
     path = "/api/tenants/{tenant_id}",
     operation_id = "replace_tenant",
     tag = "tenants",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(("tenant_id" = TenantId, Path, description = "The tenant"), Unchanged),
     request_body = TenantInput,
     responses(
         (status = 200, description = "Done", body = Tenant),
@@ -104,7 +103,7 @@ async fn replace(
     path = "/api/tenants/{tenant_id}",
     operation_id = "delete_tenant",
     tag = "tenants",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(("tenant_id" = TenantId, Path, description = "The tenant"), Unchanged),
     responses((status = 204, description = "Deleted")),
     extensions(("x-required-role" = json!("instance"))),
 )]
