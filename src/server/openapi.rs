@@ -243,6 +243,11 @@ fn finish_call(path: &str, call: &mut Value) {
             common.push("415");
         }
     }
+    for parameter in call["parameters"].as_array_mut().into_iter().flatten() {
+        if parameter["in"] == "query" && parameter["required"] != true {
+            parameter["allowEmptyValue"] = true.into();
+        }
+    }
     let Some(responses) = call["responses"].as_object_mut() else { return };
     for (status, response) in &mut *responses {
         if status.starts_with('4') && response.get("content").is_none() {

@@ -20,7 +20,7 @@ pub struct Tenant {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "ssr", schema(examples(json!({"tenant_id": "acme_corp", "name": "Acme Corporation"}))))]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"tenant_id": "initech", "name": "Initech"}))))]
 pub struct TenantInput {
     /// Needed where the path does not name the tenant; else the same.
     #[serde(default)]

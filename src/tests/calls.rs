@@ -36,11 +36,6 @@ impl Call {
         }
         let request = server.request(self.method.clone(), &path, key);
         match &self.body {
-            // A body that names the tenant of the path names the same.
-            Some((kind, bytes)) if self.path.contains("{tenant_id}") => {
-                let text = String::from_utf8_lossy(bytes).replace("acme_corp", tenant);
-                request.header("content-type", kind).body(text)
-            }
             Some((kind, bytes)) => request.header("content-type", kind).body(bytes.clone()),
             None => request,
         }
@@ -97,7 +92,8 @@ fn example(schemas: &Value, body: &Value) -> (String, Vec<u8>) {
     match kind.as_str() {
         "application/json" => {
             let schema = resolve(schemas, &content["schema"]);
-            let example = schema["examples"].get(0).unwrap_or_else(|| panic!("no example: {content}"));
+            let example = content.get("example").or_else(|| schema["examples"].get(0));
+            let example = example.unwrap_or_else(|| panic!("no example: {content}"));
             (kind.clone(), example.to_string().into_bytes())
         }
         "message/rfc822" => {

@@ -81,7 +81,7 @@ async fn find(ctx: CallerContext, PathId(id): PathId<TenantId>) -> Result<Tagged
     operation_id = "replace_tenant",
     tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant"), Unchanged),
-    request_body = TenantInput,
+    request_body(content = TenantInput, example = json!({"name": "Acme Corporation"})),
     responses(
         (status = 200, description = "Done", body = Tenant),
         (status = 409, description = "The name exists"),
