@@ -149,6 +149,12 @@ fn finish(api: OpenApi) -> Value {
         require_nullable(&mut document["components"]["schemas"][name]);
     }
     document["components"]["responses"] = refusals();
+    document["components"]["parameters"] = json!({"IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Sent with the same request again, it gives the first answer again, and nothing is done.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    }});
     document["components"]["securitySchemes"] = json!({
         "key": {
             "type": "http",
@@ -186,6 +192,7 @@ fn refusals() -> Value {
             None,
         ),
         "404": problem("It does not exist, is another tenant's, or the caller has no part in the tenant", None),
+        "409": problem("The first request with this `Idempotency-Key` is under way, or broke off", None),
         "412": problem("It was changed since it was read", None),
         "413": problem("The body is larger than this server takes", None),
         "415": problem("The body is of another content type", None),
@@ -207,7 +214,7 @@ fn finish_paths(document: &mut Value) {
         let is_versioned = has_parameter(&item["put"], "If-Match");
         for method in METHODS {
             if let Some(call) = item.get_mut(method) {
-                finish_call(&path, call);
+                finish_call(&path, method, call);
                 if is_versioned && let Some(answer) = call["responses"].get_mut("200") {
                     answer["headers"] = json!({"ETag": {
                         "description": "Another one whenever the answer differs",
@@ -225,7 +232,7 @@ fn has_parameter(call: &Value, name: &str) -> bool {
     parameters.iter().any(|parameter| parameter["name"] == name)
 }
 
-fn finish_call(path: &str, call: &mut Value) {
+fn finish_call(path: &str, method: &str, call: &mut Value) {
     let (names_something, is_paged) =
         (has_parameter(call, "tenant_id") || path.contains('{'), has_parameter(call, "cursor"));
     let takes_body = call.get("requestBody").is_some();
@@ -236,6 +243,14 @@ fn finish_call(path: &str, call: &mut Value) {
     }
     if has_parameter(call, "If-Match") {
         common.push("412");
+    }
+    // As the layer around the calls has it: of a `POST` within a tenant.
+    if method == "post"
+        && has_parameter(call, "tenant_id")
+        && let Some(parameters) = call["parameters"].as_array_mut()
+    {
+        parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
+        common.extend(["409", "413"]);
     }
     if takes_body {
         common.extend(["400", "413"]);
