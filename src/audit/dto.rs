@@ -22,6 +22,7 @@ wire_enum!(
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct AuditEntry {
     pub audit_id: AuditId,
     pub occurred_at: DateTime<Utc>,

@@ -33,7 +33,9 @@ wire_enum!(
 
 /// The body of `POST /api/backtests`: a draft, as in a dry-run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"intent_id": 1, "last": 100}))))]
 pub struct BacktestInput {
     /// The draft's intent; left out, the one of `intent_id` as it is saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,13 +45,16 @@ pub struct BacktestInput {
     pub intent_id: Option<IntentId>,
     /// The draft's rules; left out, those of `intent_id` as they are saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Option<Vec<RuleInput>>,
     /// How many of the latest decided messages it runs over: 1 to 1,000.
+    #[cfg_attr(feature = "ssr", schema(minimum = 1, maximum = 1000))]
     pub last: i64,
 }
 
 /// A draft over stored messages, and what came of it so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Backtest {
     pub backtest_id: BacktestId,
     pub tenant_id: TenantId,
@@ -77,6 +82,7 @@ pub struct Backtest {
 
 /// One message of a backtest, before and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct BacktestChange {
     pub email_id: EmailId,
     pub subject: String,
@@ -92,6 +98,7 @@ pub struct BacktestChange {
 
 /// How the message stood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Before {
     pub intent: Option<EmailIntent>,
     pub decision: Option<Decision>,
@@ -99,6 +106,7 @@ pub struct Before {
 
 /// What it would come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct After {
     /// Without an id where the draft takes no saved intent's place.
     pub intent: Option<EmailIntent>,
@@ -109,6 +117,7 @@ pub struct After {
 /// A rule that says something else. Rules are told apart by type, field and datasource; of several that are alike,
 /// the first is held against the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct VerdictDifference {
     pub rule_type: RuleType,
     pub field_name: String,
@@ -121,6 +130,7 @@ pub struct VerdictDifference {
 
 /// What a rule said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Said {
     pub verdict: Verdict,
     /// A sentence.

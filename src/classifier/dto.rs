@@ -9,6 +9,7 @@ use crate::{
 };
 
 wire_enum!(
+    #[cfg_attr(feature = "ssr", schema(as = ExampleOrigin))]
     /// Where an example comes from: somebody wrote it, or corrected a message.
     Origin { Example = "example", Correction = "correction" }
 );
@@ -18,6 +19,7 @@ pub const MAX_TEXT: usize = 20_000;
 
 /// A text that shows what a message of the intent is like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Example {
     pub example_id: ExampleId,
     pub tenant_id: TenantId,
@@ -31,17 +33,23 @@ pub struct Example {
 
 /// The body of `POST /api/intents/{intent_id}/examples` and of `POST /api/classifier/test`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"text": "Where is my order? It should have come last week."}))))]
 pub struct TextInput {
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 20000))]
     pub text: String,
 }
 
 /// The body of `POST /api/emails/{email_id}/intent`: a person's word. `null` says that it belongs to no intent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"intent_id": 1}))))]
 pub struct CorrectionInput {
     // With a function of its own a missing member is an error, and not the same as `null`.
     #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
     pub intent_id: Option<IntentId>,
 }
 
@@ -51,13 +59,17 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IntentId
 
 /// The body of `PUT /api/classifier`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"gate": 0.9}))))]
 pub struct GateInput {
     /// The share of answers that must be right before the classifier may give an intent. 0.5 to 1.
+    #[cfg_attr(feature = "ssr", schema(minimum = 0.5, maximum = 1))]
     pub gate: f64,
 }
 
 wire_enum!(
+    #[cfg_attr(feature = "ssr", schema(as = ClassifierState))]
     /// How far the classifier has come.
     State {
         /// The examples do not suffice for a model.
@@ -70,6 +82,7 @@ wire_enum!(
 
 /// The answer to `GET /api/classifier`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Classifier {
     pub state: State,
     pub gate: f64,
@@ -91,6 +104,7 @@ pub struct Classifier {
 
 /// How many examples there are of an intent; without one, of messages that belong to none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct IntentExamples {
     pub intent_id: Option<IntentId>,
     pub name: Option<String>,
@@ -99,6 +113,7 @@ pub struct IntentExamples {
 
 /// All are 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct CurvePoint {
     pub threshold: f64,
     /// The share of examples that would be answered.
@@ -109,6 +124,7 @@ pub struct CurvePoint {
 
 /// The answer to `POST /api/classifier/test`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TestAnswer {
     /// Absent where the classifier says nothing.
     pub suggestion: Option<Suggestion>,
@@ -118,6 +134,7 @@ pub struct TestAnswer {
 
 /// What the classifier takes a message for, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Suggestion {
     pub intent_id: IntentId,
     pub intent: String,
@@ -134,6 +151,7 @@ pub struct Suggestion {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct WeightedWord {
     pub word: String,
     /// What it adds to the intent's score.
@@ -141,6 +159,7 @@ pub struct WeightedWord {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct RunnerUp {
     pub intent: String,
     /// 0 to 1.

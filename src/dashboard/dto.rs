@@ -6,6 +6,7 @@ use crate::emails::dto::Email;
 
 /// What a tenant's dashboard shows at a glance. The answer to `GET /api/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Stats {
     pub emails: i64,
     pub queued: i64,

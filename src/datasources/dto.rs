@@ -26,6 +26,7 @@ wire_enum!(
 
 /// A place to look things up in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Datasource {
     pub datasource_id: DatasourceId,
     pub tenant_id: TenantId,
@@ -41,16 +42,23 @@ pub struct Datasource {
 
 /// The body of `POST` and `PUT` for datasources.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "Customers", "datasource_type": "file", "connection_key": "customers"}))))]
 pub struct DatasourceInput {
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     pub datasource_type: DatasourceType,
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub connection_key: String,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub description: String,
     #[serde(default = "yes")]
+    #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
     #[serde(default, skip_serializing)]
     pub datasource_id: IgnoredAny,
@@ -76,6 +84,7 @@ impl DatasourceInput {
 
 /// How to get to a datasource, as it is read back: each stored secret is `MASK`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DatasourceConfig {
     pub config_id: ConfigId,
     pub tenant_id: TenantId,
@@ -85,7 +94,9 @@ pub struct DatasourceConfig {
     pub base_url: Option<String>,
     pub auth_type: AuthType,
     /// The stored members, every value masked.
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub auth_config: serde_json::Value,
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub connection_json: serde_json::Value,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -93,8 +104,11 @@ pub struct DatasourceConfig {
 
 /// The body of `POST` and `PUT` for configs.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "customers", "protocol": "file", "connection_json": {"path": "customers.csv"}}))))]
 pub struct DatasourceConfigInput {
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     pub protocol: String,
     #[serde(default)]
@@ -102,12 +116,16 @@ pub struct DatasourceConfigInput {
     #[serde(default)]
     pub base_url: Option<String>,
     #[serde(default = "AuthType::none")]
+    #[cfg_attr(feature = "ssr", schema(default = "none"))]
     pub auth_type: AuthType,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub auth_config: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub connection_json: serde_json::Map<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
     #[serde(default, skip_serializing)]
     pub config_id: IgnoredAny,
@@ -132,6 +150,7 @@ impl AuthType {
 
 /// The answer to `GET /api/datasources/{datasource_id}/with-config`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DatasourceWithConfig {
     pub datasource: Datasource,
     pub config: Option<DatasourceConfig>,
@@ -139,6 +158,7 @@ pub struct DatasourceWithConfig {
 
 /// The answer to `POST /api/datasources/{datasource_id}/test`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TestResult {
     pub ok: bool,
     /// Where it ended, if it did not work.
@@ -168,17 +188,22 @@ wire_enum!(
 
 /// The body of `POST /api/datasources/{datasource_id}/preview`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"conditions": {"match": {"email": "{{sender_email}}"}}, "fields": {"sender_email": "ann@acme.example"}}))))]
 pub struct PreviewInput {
     /// As a rule of the type `exists` would have them.
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub conditions: serde_json::Map<String, serde_json::Value>,
     /// Values of the fields that the templates name.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The answer to a preview.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct PreviewResult {
     pub ok: bool,
     /// What went wrong, if so.
@@ -187,6 +212,7 @@ pub struct PreviewResult {
     pub lookup: serde_json::Value,
     pub columns: Vec<PreviewColumn>,
     /// The first rows, at most 20.
+    #[cfg_attr(feature = "ssr", schema(value_type = Vec<Object>, max_items = 20))]
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
     /// How many rows there are, up to the row limit.
     pub row_count: usize,
@@ -195,6 +221,7 @@ pub struct PreviewResult {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct PreviewColumn {
     pub name: String,
     /// `integer`, `number`, `text`, `boolean`, `json`, `mixed` or `unknown`.

@@ -26,6 +26,7 @@ wire_enum!(
 
 /// One doing of a route for one outcome of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Delivery {
     pub delivery_id: DeliveryId,
     pub tenant_id: TenantId,
@@ -52,6 +53,7 @@ pub struct Delivery {
 
 /// A delivery with what it sends: the answer to `GET /api/deliveries/{delivery_id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DeliveryDetail {
     #[serde(flatten)]
     pub delivery: Delivery,

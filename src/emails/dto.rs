@@ -24,6 +24,7 @@ wire_enum!(
 
 /// A message as lists show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Email {
     pub email_id: EmailId,
     pub tenant_id: TenantId,
@@ -42,11 +43,13 @@ pub struct Email {
     pub parse_error: Option<String>,
     /// What its routes labelled it with, by name.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
     pub labels: Vec<String>,
 }
 
 /// The intent that a message got. The id is absent once the intent is deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct EmailIntent {
     pub intent_id: Option<IntentId>,
     pub name: String,
@@ -54,10 +57,12 @@ pub struct EmailIntent {
 
 /// A message with all that happened to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct EmailDetail {
     #[serde(flatten)]
     pub email: Email,
     /// Every field that a rule or template can name, with its value; `body` is cut for show at 64 KiB.
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub fields: serde_json::Map<String, serde_json::Value>,
     /// Why this intent: the condition, and what else was considered.
     pub classification: Option<Classification>,
@@ -76,6 +81,7 @@ pub struct EmailDetail {
 
 /// What one rule said, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct VerdictEntry {
     pub rule_id: RuleId,
     pub rule_type: RuleType,
@@ -91,31 +97,38 @@ pub struct VerdictEntry {
 
 /// The grounds of a verdict. Secrets never get here: a look-up is recorded before they are added to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// The rendered look-up, such as `{"query": "SELECT …", "params": ["…"]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub lookup: Option<serde_json::Value>,
     /// The columns in the order in which the datasource gave them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// The first rows, at most 10, long values cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<Vec<Object>>, nullable = false))]
     pub rows: Option<Vec<serde_json::Map<String, serde_json::Value>>>,
     /// How many rows the look-up gave, up to the row limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub row_count: Option<usize>,
     /// Whether there were more rows than the limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub compared: Option<Compared>,
     /// What the datasource said, where it could not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub error: Option<String>,
 }
 
 /// The two sides of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Compared {
     /// What was looked at: a column, or a field of the message.
     pub left: String,
@@ -126,22 +139,27 @@ pub struct Compared {
 
 /// How a message came to its intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Classification {
     pub method: ClassificationMethod,
     /// The intent's name, if there is one.
     pub intent: Option<String>,
     /// The conditions that held.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
     pub because: Vec<String>,
     /// Intents that were tried before or after, and what kept them out.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
     pub considered: Vec<Considered>,
     /// What the tenant's classifier took it for, where no conditions held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub suggestion: Option<Suggestion>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClassificationMethod {
     /// The sender of the request named it.
@@ -157,6 +175,7 @@ pub enum ClassificationMethod {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Considered {
     pub intent: String,
     pub why_not: String,
@@ -164,6 +183,7 @@ pub struct Considered {
 
 /// The answer to `POST /api/emails` (202): the message is on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Received {
     pub email_id: EmailId,
     pub status: EmailStatus,
@@ -189,7 +209,9 @@ pub struct EmailFilter {
 
 /// The body of `POST /api/emails/{email_id}/reprocess`. It may be left out.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"versions": "today"}))))]
 pub struct ReprocessInput {
     #[serde(default)]
     pub versions: Versions,
@@ -197,6 +219,7 @@ pub struct ReprocessInput {
 
 /// Which intents and rules a message is run again with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Versions {
     /// As they are now.
@@ -209,7 +232,9 @@ pub enum Versions {
 
 /// The body of `POST /api/emails/{email_id}/decision`: a person's word.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"decision": "accepted", "note": "Confirmed by telephone."}))))]
 pub struct DecisionInput {
     pub decision: Decision,
     #[serde(default)]
@@ -218,6 +243,7 @@ pub struct DecisionInput {
 
 /// A message to try things on: one of the three.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DryMessage {
     /// RFC 5322, as text.
@@ -233,7 +259,9 @@ pub struct DryMessage {
 
 /// The body of `POST /api/emails/dry-run`. Without a draft, the intents and rules of today are run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"message": {"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"}}))))]
 pub struct DryRunInput {
     pub message: DryMessage,
     /// The draft's intent; left out, the one of `intent_id` as it is saved.
@@ -244,6 +272,7 @@ pub struct DryRunInput {
     pub intent_id: Option<IntentId>,
     /// The draft's rules; left out, those of `intent_id` as they are saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Option<Vec<RuleInput>>,
     /// Whether the message is to get the draft's intent, whatever its match conditions say.
     #[serde(default)]
@@ -253,21 +282,34 @@ pub struct DryRunInput {
 /// The body of `POST /api/validation-rules/dry-run`: these rules alone, on the fields that the intent's extractors
 /// find.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "message": {"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"},
+        "validation_rules": [
+            {"field_name": "sender_email", "rule_type": "regex", "conditions": {"pattern": "@acme\\.example$"}}
+        ]
+    })))
+)]
 pub struct RuleDryRunInput {
     pub message: DryMessage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_id: Option<IntentId>,
+    #[cfg_attr(feature = "ssr", schema(min_items = 1, max_items = 200))]
     pub validation_rules: Vec<RuleInput>,
 }
 
 /// What a message would come to. Nothing of it is stored, and nothing sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DryRun {
     pub intent: Option<EmailIntent>,
     pub classification: Classification,
     /// What each extractor of the intent found, or why it found nothing.
     pub extractions: Vec<Extraction>,
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub fields: serde_json::Map<String, serde_json::Value>,
     pub parse_error: Option<String>,
     /// A draft's rules have the ids -1, -2 and so on, in the order in which they were sent.

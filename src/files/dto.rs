@@ -7,6 +7,7 @@ use crate::rules::dto::wire_enum;
 
 /// A file of the tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TenantFile {
     /// Within the tenant's folder, such as `customers.csv`.
     pub path: String,

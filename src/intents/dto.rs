@@ -34,6 +34,7 @@ pub fn is_message_field(name: &str) -> bool {
 
 /// A category of email.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Intent {
     pub intent_id: IntentId,
     pub tenant_id: TenantId,
@@ -49,6 +50,7 @@ pub struct Intent {
     pub version: i32,
     /// Of today, in an earlier version too.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
     pub examples_count: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -57,26 +59,34 @@ pub struct Intent {
 /// When a message gets the intent: one of `any` (where there are any), each of `all`, and none of `none`.
 /// Without a condition in `any` or `all` no message gets it by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MatchConditions {
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub any: Vec<Condition>,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub all: Vec<Condition>,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub none: Vec<Condition>,
 }
 
 /// One comparison of a field, without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::message_field))]
     pub field: String,
     pub op: MatchOp,
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 2000))]
     pub value: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MatchOp {
     Equals,
@@ -107,19 +117,25 @@ impl std::fmt::Display for Condition {
 
 /// A pattern with one capture group over a part of the message, which gives the field `name`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Extractor {
+    #[cfg_attr(feature = "ssr", schema(pattern = "^[a-z][a-z0-9_]{0,62}$"))]
     pub name: String,
     /// A field of the message, or `subject_and_body`: the subject, a line break, the body.
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::extracted_field))]
     pub field: String,
+    /// A regular expression with one capture group.
     pub pattern: String,
     /// What it is; a text that is none of that kind gives no field.
     #[serde(default = "FieldType::text", rename = "type")]
+    #[cfg_attr(feature = "ssr", schema(default = "text"))]
     pub kind: FieldType,
 }
 
 /// What an extractor found, or why it found nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Extraction {
     pub name: String,
     pub field: String,
@@ -151,21 +167,37 @@ impl FieldType {
 
 /// The body of `POST` and `PUT` for intents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "name": "Order status",
+        "description": "Asks where an order is.",
+        "match": {"any": [{"field": "subject", "op": "contains", "value": "order"}]},
+        "extractors": [{"name": "order_number", "field": "subject_and_body", "pattern": "order (\\d+)", "type": "number"}]
+    })))
+)]
 pub struct IntentInput {
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub description: String,
     #[serde(default = "yes")]
+    #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     #[serde(default = "default_priority")]
+    #[cfg_attr(feature = "ssr", schema(default = 100))]
     pub priority: i32,
     #[serde(default, rename = "match")]
     pub conditions: MatchConditions,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_items = 50))]
     pub extractors: Vec<Extractor>,
     /// May repeat the tenant of the request, never name another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
     #[serde(default, skip_serializing)]
     pub intent_id: IgnoredAny,
@@ -258,15 +290,27 @@ impl IntentInput {
 
 /// The body of `POST /api/intents/with-rules`: all of it is stored, or nothing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "intent": {"name": "Change of address", "match": {"all": [{"field": "subject", "op": "contains", "value": "address"}]}},
+        "validation_rules": [
+            {"field_name": "sender_email", "rule_type": "regex", "conditions": {"pattern": "@acme\\.example$"}}
+        ]
+    })))
+)]
 pub struct IntentWithRulesInput {
     pub intent: IntentInput,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Vec<RuleInput>,
 }
 
 /// The answer to `POST /api/intents/with-rules`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct IntentWithRules {
     pub intent: Intent,
     pub validation_rules: Vec<crate::rules::dto::ValidationRule>,
@@ -274,6 +318,7 @@ pub struct IntentWithRules {
 
 /// A state of an intent and its rules. It outlives the intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct IntentVersion {
     pub intent_id: IntentId,
     pub version: i32,
@@ -287,6 +332,7 @@ pub struct IntentVersion {
 
 /// A version with what it held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct IntentVersionDetail {
     #[serde(flatten)]
     pub version: IntentVersion,

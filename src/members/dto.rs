@@ -10,6 +10,7 @@ use crate::{
 
 /// A person with a part in the tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Member {
     pub user_id: UserId,
     pub email: String,
@@ -21,13 +22,16 @@ pub struct Member {
 
 /// The body of `PUT /api/members/{user_id}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"role": "operator"}))))]
 pub struct MemberInput {
     pub role: Role,
 }
 
 /// A person who may become a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Invitation {
     pub invitation_id: InvitationId,
     pub email: String,
@@ -39,14 +43,18 @@ pub struct Invitation {
 
 /// The body of `POST /api/members` and `POST /api/invitations`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"email": "ada@acme.example", "role": "viewer"}))))]
 pub struct InvitationInput {
+    #[cfg_attr(feature = "ssr", schema(format = Email, min_length = 3, max_length = 254))]
     pub email: String,
     pub role: Role,
 }
 
 /// An invitation that was just made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct InvitationMade {
     #[serde(flatten)]
     pub invitation: Invitation,

@@ -23,6 +23,7 @@ wire_enum!(
 /// `settings` by kind: webhook `{"url", "headers"}` · forward `{"to": [address], "subject", "note"}` · reply
 /// `{"subject", "body", "from_name", "reply_to"}` · label `{"label"}`. Subjects, notes, bodies and labels are templates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Route {
     pub route_id: RouteId,
     pub tenant_id: TenantId,
@@ -33,6 +34,7 @@ pub struct Route {
     /// The decisions on which it is done.
     pub decisions: Vec<Decision>,
     /// The values of a webhook's headers are masked.
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub settings: Map<String, Value>,
     pub is_active: bool,
     pub created_at: DateTime<Utc>,
@@ -41,30 +43,40 @@ pub struct Route {
 
 /// The answer to `POST /api/routes` and to `…/rotate-secret`: the only time that the signing secret is shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct RouteWithSecret {
     #[serde(flatten)]
     pub route: Route,
     /// `whsec_` and base64 (Standard Webhooks); for a webhook alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub secret: Option<String>,
     /// Until when the secret before it signs too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub old_secret_ends: Option<DateTime<Utc>>,
 }
 
 /// The body of `POST` and `PUT` for routes. What is only read may stand in it, and is ignored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"name": "Mark as late", "kind": "label", "decisions": ["review"], "settings": {"label": "late"}}))))]
 pub struct RouteInput {
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     #[serde(default)]
     pub intent_id: Option<IntentId>,
     pub kind: RouteKind,
+    #[cfg_attr(feature = "ssr", schema(min_items = 1))]
     pub decisions: Vec<Decision>,
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub settings: Map<String, Value>,
     #[serde(default = "yes")]
+    #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
     #[serde(default, skip_serializing)]
     pub route_id: IgnoredAny,
@@ -94,6 +106,7 @@ impl RouteInput {
 
 /// What a route would do, or does, for one outcome of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Planned {
     pub route_id: RouteId,
     pub route_name: String,
@@ -102,6 +115,7 @@ pub struct Planned {
     pub destination: String,
     /// Why it is not sent, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub withheld: Option<String>,
     /// What is sent: a webhook's body, or a mail's parts.
     pub payload: Value,

@@ -11,9 +11,9 @@ use crate::shared::{
 /// Declares a wire enum whose database form is its wire form.
 macro_rules! wire_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "ssr", derive(sqlx::Type))]
+        #[cfg_attr(feature = "ssr", derive(sqlx::Type, utoipa::ToSchema))]
+        $(#[$doc])*
         #[cfg_attr(feature = "ssr", sqlx(type_name = "text", rename_all = "snake_case"))]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
@@ -81,6 +81,7 @@ wire_enum!(
 
 /// A validation rule of an intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct ValidationRule {
     pub rule_id: RuleId,
     pub tenant_id: TenantId,
@@ -88,6 +89,7 @@ pub struct ValidationRule {
     pub datasource_id: Option<DatasourceId>,
     pub field_name: String,
     pub rule_type: RuleType,
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub conditions: serde_json::Value,
     /// Rules run lowest first.
     pub priority: i32,
@@ -106,29 +108,48 @@ pub const MAX_RULES: usize = 200;
 
 /// The body of `POST` and `PUT` for rules. Within `with-rules` it has no `intent_id`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "intent_id": 1,
+        "datasource_id": 1,
+        "field_name": "sender_email",
+        "rule_type": "exists",
+        "conditions": {"query": "SELECT * FROM data WHERE email = ?", "params": ["{{sender_email}}"]}
+    })))
+)]
 pub struct RuleInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_id: Option<IntentId>,
     #[serde(default)]
     pub datasource_id: Option<DatasourceId>,
+    #[cfg_attr(feature = "ssr", schema(pattern = "^(header\\.[A-Za-z0-9_-]+|[A-Za-z0-9_]+)$"))]
     pub field_name: String,
     pub rule_type: RuleType,
     #[serde(default = "empty_object")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub conditions: serde_json::Value,
     #[serde(default = "default_priority")]
+    #[cfg_attr(feature = "ssr", schema(default = 100))]
     pub priority: i32,
     #[serde(default = "yes")]
+    #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     #[serde(default = "OnFail::reject")]
+    #[cfg_attr(feature = "ssr", schema(default = "reject"))]
     pub on_fail: OnFail,
     #[serde(default = "OnError::review")]
+    #[cfg_attr(feature = "ssr", schema(default = "review"))]
     pub on_error: OnError,
     #[serde(default = "WhenMissing::fail")]
+    #[cfg_attr(feature = "ssr", schema(default = "fail"))]
     pub when_missing: WhenMissing,
     #[serde(default)]
     pub stop: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
     #[serde(default, skip_serializing)]
     pub rule_id: IgnoredAny,

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::{
     AppState, CallerContext,
     config::Config,
-    embedded,
+    embedded, openapi,
     run::{self, Fatal},
     telemetry, vault,
 };
@@ -44,6 +44,8 @@ enum Command {
     },
     /// Bring the database's schema up to date, and end.
     Migrate,
+    /// Print the API's document (OpenAPI 3.1).
+    Openapi,
     /// Manage access.
     Admin {
         #[command(subcommand)]
@@ -136,6 +138,10 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
     if let Command::Database { data_dir, unsafe_fast } = command {
         return Ok(embedded::keep(&data_dir, unsafe_fast).await?);
     }
+    if let Command::Openapi = command {
+        print!("{}", openapi::text());
+        return Ok(());
+    }
     let config = Config::from_env()?;
     telemetry::start(&config);
     match command {
@@ -157,7 +163,7 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
             print!("{text}");
             Ok(())
         }
-        Command::Database { .. } => Ok(()),
+        Command::Database { .. } | Command::Openapi => Ok(()),
     }
 }
 

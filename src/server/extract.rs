@@ -34,8 +34,8 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
-        // For an unknown or missing member, serde names it in its message alone.
-        let named = ["unknown field `", "missing field `"]
+        // For an unknown, missing or repeated member, serde names it in its message alone.
+        let named = ["unknown field `", "missing field `", "duplicate field `"]
             .iter()
             .find_map(|lead| message.strip_prefix(lead)?.split_once('`').map(|(name, _)| name.to_owned()));
         let field = match (path.as_str(), named) {

@@ -11,12 +11,15 @@ use axum::{
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     AppState, CallerContext,
     edge::{cors, headers, limits, load, metrics, observe, ready},
     error::problem_response,
     idempotency,
+    openapi::{self, Base},
 };
 use crate::{
     app::{App, shell},
@@ -26,15 +29,15 @@ use crate::{
     tenants,
 };
 
-/// Everything that this server answers.
-pub fn router(app: AppState) -> Router {
-    let api = Router::new()
+/// Every call of the REST API, with its entry in the API's document: neither is there without the other.
+pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Base::openapi())
         .merge(tenants::server::rest::routes())
         .merge(intents::server::rest::routes())
         .merge(rules::server::rest::routes())
         .merge(classifier::server::rest::routes())
         .merge(datasources::server::rest::routes())
-        .merge(emails::server::rest::routes(app.config.max_message_bytes))
+        .merge(emails::server::rest::routes(max_message_bytes))
         .merge(dashboard::server::rest::routes())
         .merge(files::server::rest::routes())
         .merge(routes::server::rest::routes())
@@ -43,6 +46,13 @@ pub fn router(app: AppState) -> Router {
         .merge(audit::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
+}
+
+/// Everything that this server answers.
+pub fn router(app: AppState) -> Router {
+    let (api, document) = api(app.config.max_message_bytes).split_for_parts();
+    let api = api
+        .merge(openapi::routes(document))
         .route("/api/{*rest}", any(no_such_call))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
 

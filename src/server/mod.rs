@@ -13,6 +13,7 @@ pub mod etag;
 pub mod extract;
 pub mod http;
 pub mod idempotency;
+pub mod openapi;
 pub mod origin;
 pub mod outbound;
 pub mod paging;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// `detail` is the sentence that a person reads. `errors` names the fields at fault, if any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[error("{detail}")]
 pub struct Problem {
     #[serde(rename = "type")]
@@ -23,6 +24,7 @@ pub struct Problem {
 
 /// What is wrong with one field. `field` is a path as in `validation_rules[0].priority`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct FieldError {
     pub field: String,
     pub message: String,

@@ -7,6 +7,7 @@ use crate::shared::{Problem, TenantId, validate::Checks};
 
 /// An organisation on this installation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Tenant {
     pub tenant_id: TenantId,
     pub name: String,
@@ -17,12 +18,18 @@ pub struct Tenant {
 
 /// The body of `POST /api/tenants` and `PUT /api/tenants/{tenant_id}` (whose path names the tenant).
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"tenant_id": "initech", "name": "Initech"}))))]
 pub struct TenantInput {
+    /// Needed where the path does not name the tenant; else the same.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
+    #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     #[serde(default = "crate::shared::validate::yes")]
+    #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     /// Read back by a `GET`; not taken from a body.
     #[serde(default, skip_serializing)]

@@ -1,16 +1,22 @@
 //! `/api/audit-log` and `/api/instance-audit-log`.
 
-use axum::{Router, extract::OriginalUri, response::Response, routing::get};
+use axum::{extract::OriginalUri, response::Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{export, service};
 use crate::{
-    audit::dto::AuditFilter,
-    server::{AppState, CallerContext, Result, TenantContext, extract::Query, paging::list_response},
+    audit::dto::{AuditEntry, AuditFilter},
+    server::{
+        AppState, CallerContext, Result, TenantContext,
+        extract::Query,
+        openapi::{InTenant, Paging},
+        paging::list_response,
+    },
     shared::Problem,
 };
 
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/api/audit-log", get(list)).route("/api/instance-audit-log", get(list_instance))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(list_instance))
 }
 
 fn filter(query: &Query) -> Result<AuditFilter, Problem> {
@@ -23,7 +29,29 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
     })
 }
 
-/// A page of entries; or, with `format=csv` or `format=jsonl`, all of them as a file.
+/// Lists who did what in the tenant, newest first.
+///
+/// With `format=csv` or `format=jsonl`, all of it as a file, and not a page.
+#[utoipa::path(
+    get,
+    path = "/api/audit-log",
+    operation_id = "list_audit_log",
+    tag = "audit log",
+    params(
+        InTenant,
+        ("action" = Option<String>, Query, description = "An action, or the kind of thing that it was done to: `intent.update` or `intent`"),
+        ("object_id" = Option<String>, Query, description = "What it was done to"),
+        ("actor" = Option<String>, Query, description = "To be found in the actor's name"),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Not before this"),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Before this"),
+        ("format" = Option<String>, Query, description = "`json` if left out, `csv` or `jsonl`", pattern = "^(json|csv|jsonl)$"),
+        Paging,
+    ),
+    responses(
+        (status = 200, description = "A page, or all of it", content(([AuditEntry] = "application/json"), (String = "text/csv"), (String = "application/jsonl"))),
+    ),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let filter = filter(&query)?;
     match query.get("format") {
@@ -36,6 +64,23 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     }
 }
 
+/// Lists who did what of the installation, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/instance-audit-log",
+    operation_id = "list_instance_audit_log",
+    tag = "audit log",
+    params(
+        ("action" = Option<String>, Query, description = "An action, or the kind of thing that it was done to: `intent.update` or `intent`"),
+        ("object_id" = Option<String>, Query, description = "What it was done to"),
+        ("actor" = Option<String>, Query, description = "To be found in the actor's name"),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Not before this"),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Before this"),
+        Paging,
+    ),
+    responses((status = 200, description = "A page", body = [AuditEntry])),
+    extensions(("x-required-role" = json!("instance"))),
+)]
 async fn list_instance(ctx: CallerContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let page = query.page()?;
     let entries = service::list_instance(&ctx, &filter(&query)?, page).await?;

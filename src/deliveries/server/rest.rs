@@ -1,31 +1,44 @@
 //! `/api/deliveries`.
 
 use axum::{
-    Router,
     extract::OriginalUri,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
-    deliveries::dto::{DeliveryDetail, DeliveryFilter},
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
     server::{
         AppState, Result, TenantContext,
         extract::{PathId, Query},
+        openapi::{InTenant, Paging},
         paging::list_response,
     },
-    shared::DeliveryId,
+    shared::{DeliveryId, EmailId, RouteId},
 };
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/deliveries", get(list))
-        .route("/api/deliveries/{delivery_id}", get(find))
-        .route("/api/deliveries/{delivery_id}/retry", post(retry))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(find)).routes(routes!(retry))
 }
 
+/// Lists the deliveries, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/deliveries",
+    operation_id = "list_deliveries",
+    tag = "deliveries",
+    params(
+        InTenant,
+        ("status" = Option<DeliveryStatus>, Query, description = "That have come so far"),
+        ("email_id" = Option<EmailId>, Query, description = "Of this message"),
+        ("route_id" = Option<RouteId>, Query, description = "Of this route"),
+        Paging,
+    ),
+    responses((status = 200, description = "A page", body = [Delivery])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let page = query.page::<DeliveryId>()?;
     let filter = DeliveryFilter {
@@ -37,10 +50,34 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     Ok(list_response(deliveries, page.limit, &uri, |delivery| delivery.delivery_id))
 }
 
+/// Gives a delivery with what it sends.
+#[utoipa::path(
+    get,
+    path = "/api/deliveries/{delivery_id}",
+    operation_id = "get_delivery",
+    tag = "deliveries",
+    params(("delivery_id" = DeliveryId, Path), InTenant),
+    responses((status = 200, description = "Done", body = DeliveryDetail)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn find(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<axum::Json<DeliveryDetail>> {
     Ok(axum::Json(service::get(&ctx, id).await?))
 }
 
+/// Tries a delivery again that was given up.
+#[utoipa::path(
+    post,
+    path = "/api/deliveries/{delivery_id}/retry",
+    operation_id = "retry_delivery",
+    tag = "deliveries",
+    params(("delivery_id" = DeliveryId, Path), InTenant),
+    responses(
+        (status = 202, description = "It is tried again", body = Delivery),
+        (status = 400, description = "It was not given up, or cannot be sent any more"),
+        (status = 409, description = "There is a newer delivery of the route for the message"),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
 async fn retry(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<impl IntoResponse> {
     Ok((StatusCode::ACCEPTED, axum::Json(service::retry(&ctx, id).await?)))
 }

@@ -1,40 +1,62 @@
 //! `/api/emails`.
 
 use axum::{
-    Router,
     extract::{DefaultBodyLimit, OriginalUri, Request},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
 };
 
 use super::{dry_run, service};
 use crate::{
     emails::dto::{
-        DecisionInput, DryRun, DryRunInput, EmailDetail, EmailFilter, ReprocessInput, RuleDryRunInput,
+        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailStatus, Received,
+        ReprocessInput, RuleDryRunInput,
     },
     server::{
         AppState, Result, TenantContext,
         extract::{self, Json, PathId, Query},
+        openapi::{InTenant, Paging},
         paging::list_response,
     },
-    shared::{EmailId, Problem},
+    shared::{EmailId, IntentId, Problem},
 };
 
-pub fn routes(max_message_bytes: usize) -> Router<AppState> {
+pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
     // In JSON a message takes more room: a third more as base64, twice as much where it is all line ends. The draft
     // beside it is small.
     let dry_run_limit = DefaultBodyLimit::max(max_message_bytes.saturating_mul(2).saturating_add(1 << 20));
-    Router::new()
-        .route("/api/emails/dry-run", post(run_dry).layer(dry_run_limit))
-        .route("/api/validation-rules/dry-run", post(run_rules_dry).layer(dry_run_limit))
-        .route("/api/emails", post(receive).layer(DefaultBodyLimit::max(max_message_bytes)).get(list))
-        .route("/api/emails/{email_id}", get(find))
-        .route("/api/emails/{email_id}/raw", get(raw))
-        .route("/api/emails/{email_id}/reprocess", post(reprocess))
-        .route("/api/emails/{email_id}/decision", post(decide))
+    OpenApiRouter::default()
+        .routes(routes!(run_dry).layer(dry_run_limit))
+        .routes(routes!(run_rules_dry).layer(dry_run_limit))
+        .routes(routes!(receive, list).layer(DefaultBodyLimit::max(max_message_bytes)))
+        .routes(routes!(find))
+        .routes(routes!(raw))
+        .routes(routes!(reprocess))
+        .routes(routes!(decide))
 }
 
+/// Takes a message in.
+///
+/// Answers once the message is stored: from then on it is never lost. The same message is taken once.
+#[utoipa::path(
+    post,
+    path = "/api/emails",
+    operation_id = "receive_email",
+    tag = "emails",
+    params(
+        InTenant,
+        ("intent" = Option<String>, Query, description = "The name of an active intent that the message is to get, whatever its match conditions say"),
+    ),
+    request_body(content = inline(String), content_type = "message/rfc822", description = "The message (RFC 5322), any bytes"),
+    responses(
+        (status = 202, description = "It is stored", body = Received, headers(("Location" = String, description = "The address of what was made"))),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
 async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: Request) -> Result<Response> {
     if !extract::is_type(&headers, "message/rfc822") {
         return Err(Problem::new(415, "The body must be message/rfc822").into());
@@ -45,6 +67,24 @@ async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: 
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(received)).into_response())
 }
 
+/// Lists the messages, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/emails",
+    operation_id = "list_emails",
+    tag = "emails",
+    params(
+        InTenant,
+        ("decision" = Option<Decision>, Query, description = "With this decision"),
+        ("status" = Option<EmailStatus>, Query, description = "That have come so far"),
+        ("intent_id" = Option<IntentId>, Query, description = "With this intent"),
+        ("label" = Option<String>, Query, description = "With this label"),
+        ("q" = Option<String>, Query, description = "Words to be found in sender, recipient or subject"),
+        Paging,
+    ),
+    responses((status = 200, description = "A page", body = [Email])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let page = query.page::<EmailId>()?;
     let filter = EmailFilter {
@@ -58,11 +98,34 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     Ok(list_response(emails, page.limit, &uri, |email| email.email_id))
 }
 
+/// Gives a message with its verdicts and deliveries.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}",
+    operation_id = "get_email",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    responses((status = 200, description = "Done", body = EmailDetail)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn find(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::Json<EmailDetail>> {
     Ok(axum::Json(service::get(&ctx, id).await?))
 }
 
-/// The bytes as they came. Never shown by a browser as a page of ours: they are a stranger's.
+/// Gives the bytes of a message as they came.
+///
+/// Never shown by a browser as a page of ours: they are a stranger's.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/raw",
+    operation_id = "get_raw_email",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    responses(
+        (status = 200, description = "The message (RFC 5322)", body = inline(String), content_type = "message/rfc822", headers(("Content-Disposition" = String, description = "A name for the file"))),
+    ),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn raw(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl IntoResponse> {
     let bytes = service::raw(&ctx, id).await?;
     let disposition = format!("attachment; filename=\"{id}.eml\"");
@@ -74,6 +137,22 @@ async fn raw(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl Int
     Ok((headers, bytes))
 }
 
+/// Runs a message again.
+///
+/// The body may be left out.
+#[utoipa::path(
+    post,
+    path = "/api/emails/{email_id}/reprocess",
+    operation_id = "reprocess_email",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    request_body = Option<ReprocessInput>,
+    responses(
+        (status = 202, description = "It is queued", body = Received),
+        (status = 400, description = "FlowEngine has not decided the message yet, so it has no versions of a decision"),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
 async fn reprocess(
     ctx: TenantContext,
     PathId(id): PathId<EmailId>,
@@ -84,6 +163,17 @@ async fn reprocess(
     Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id, input.versions).await?)))
 }
 
+/// Decides a message: a person's word.
+#[utoipa::path(
+    post,
+    path = "/api/emails/{email_id}/decision",
+    operation_id = "decide_email",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    request_body = DecisionInput,
+    responses((status = 200, description = "It is decided", body = EmailDetail)),
+    extensions(("x-required-role" = json!("operator"))),
+)]
 async fn decide(
     ctx: TenantContext,
     PathId(id): PathId<EmailId>,
@@ -92,10 +182,41 @@ async fn decide(
     Ok(axum::Json(service::decide(&ctx, id, input.decision, &input.note).await?))
 }
 
+/// Says what a message would come to.
+///
+/// Nothing of it is stored, and nothing sent. With a draft (`intent` or `validation_rules`) it needs the role editor.
+#[utoipa::path(
+    post,
+    path = "/api/emails/dry-run",
+    operation_id = "dry_run",
+    tag = "emails",
+    params(InTenant),
+    request_body = DryRunInput,
+    responses(
+        (status = 200, description = "Done", body = DryRun),
+        (status = 409, description = "Another intent has the draft's name"),
+        (status = 400, description = "A rule names an invalid datasource"),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
 async fn run_dry(ctx: TenantContext, Json(input): Json<DryRunInput>) -> Result<axum::Json<DryRun>> {
     Ok(axum::Json(dry_run::run(&ctx, input).await?))
 }
 
+/// Says what rules alone would say of a message.
+#[utoipa::path(
+    post,
+    path = "/api/validation-rules/dry-run",
+    operation_id = "dry_run_rules",
+    tag = "validation rules",
+    params(InTenant),
+    request_body = RuleDryRunInput,
+    responses(
+        (status = 200, description = "Done", body = DryRun),
+        (status = 400, description = "A rule names an invalid datasource"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn run_rules_dry(ctx: TenantContext, Json(input): Json<RuleDryRunInput>) -> Result<axum::Json<DryRun>> {
     Ok(axum::Json(dry_run::run_rules(&ctx, input).await?))
 }

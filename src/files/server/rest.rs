@@ -3,28 +3,39 @@
 use std::str::FromStr;
 
 use axum::{
-    Router,
     body::Body,
     extract::{DefaultBodyLimit, Multipart, Request, multipart::MultipartRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
 };
 use tokio_util::io::ReaderStream;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::service;
 use crate::{
     auth::server::authority::Permission,
     datasources::server::connection::check_tenant_path,
     files::dto::{Refusal, TenantFile},
-    server::{AppState, Error, Result, TenantContext, extract::PathId},
+    server::{AppState, Error, Result, TenantContext, extract::PathId, openapi::InTenant},
     shared::Problem,
 };
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/files", get(list).post(take_form).layer(DefaultBodyLimit::disable()))
-        .route("/api/files/{*path}", get(download).put(put).delete(delete).layer(DefaultBodyLimit::disable()))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(list, take_form).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(download, put, delete).layer(DefaultBodyLimit::disable()))
+}
+
+/// The form that a file is sent with.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it is read from the wire as it comes, and is here for the API's document")]
+struct FileForm {
+    /// The file. Its name in the form is the path that it is stored at.
+    #[schema(content_media_type = "application/octet-stream")]
+    file: String,
 }
 
 /// A path within the tenant's folder, as it stands in the address.
@@ -41,11 +52,37 @@ impl FromStr for FilePath {
     }
 }
 
+/// Lists the files of the tenant, by path.
+#[utoipa::path(
+    get,
+    path = "/api/files",
+    operation_id = "list_files",
+    tag = "files",
+    params(InTenant),
+    responses((status = 200, description = "All of them", body = [TenantFile])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn list(ctx: TenantContext) -> Result<axum::Json<Vec<TenantFile>>> {
     Ok(axum::Json(service::list(&ctx).await?))
 }
 
+/// Gives the bytes of a file.
+///
 /// Never shown by a browser as a page of ours.
+#[utoipa::path(
+    get,
+    path = "/api/files/{*path}",
+    operation_id = "download_file",
+    tag = "files",
+    params(
+        ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
+        InTenant,
+    ),
+    responses(
+        (status = 200, description = "The file", body = inline(String), content_type = "application/octet-stream", headers(("Content-Disposition" = String, description = "attachment"))),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<Response> {
     let file = service::open(&ctx, &path.0).await?;
     let headers = [
@@ -57,14 +94,50 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
     Ok((headers, body).into_response())
 }
 
+/// Stores a file, in the place of the one that is there.
+///
+/// Any content type. The name ends in csv, tsv, xlsx, json, jsonl or sqlite.
+#[utoipa::path(
+    put,
+    path = "/api/files/{*path}",
+    operation_id = "put_file",
+    tag = "files",
+    params(
+        ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
+        InTenant,
+    ),
+    request_body(content = inline(String), content_type = "application/octet-stream", description = "The bytes"),
+    responses(
+        (status = 200, description = "Replaced", body = TenantFile),
+        (status = 201, description = "Made", body = TenantFile),
+        (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn put(ctx: TenantContext, PathId(path): PathId<FilePath>, request: Request) -> Result<Response> {
     let (file, is_new) = service::put(&ctx, &path.0, request.into_body().into_data_stream()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(file)).into_response())
 }
 
-/// A form with one file, as browsers send it (RFC 7578). Whoever asks for a page gets one: the list of files, whose
-/// address says what came of it.
+/// Stores the one file of a form (RFC 7578).
+///
+/// Whoever accepts `text/html` is led back to the page of files.
+#[utoipa::path(
+    post,
+    path = "/api/files",
+    operation_id = "upload_file",
+    tag = "files",
+    params(InTenant),
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "Replaced", body = TenantFile),
+        (status = 201, description = "Made", body = TenantFile),
+        (status = 303, description = "To the page, for a browser", headers(("Location" = String))),
+        (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn take_form(
     ctx: TenantContext,
     headers: HeaderMap,
@@ -115,6 +188,22 @@ fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
     Redirect::to(&format!("/t/{}/files?{query}", ctx.tenant)).into_response()
 }
 
+/// Deletes a file that no config leads to.
+#[utoipa::path(
+    delete,
+    path = "/api/files/{*path}",
+    operation_id = "delete_file",
+    tag = "files",
+    params(
+        ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
+        InTenant,
+    ),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 400, description = "A config leads to it"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn delete(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<StatusCode> {
     service::delete(&ctx, &path.0).await?;
     Ok(StatusCode::NO_CONTENT)

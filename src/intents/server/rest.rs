@@ -1,36 +1,53 @@
 //! `/api/intents`.
 
 use axum::{
-    Router,
     extract::OriginalUri,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
-    intents::dto::{Intent, IntentInput, IntentVersionDetail, IntentWithRulesInput},
+    intents::dto::{
+        Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
+    },
     rules::{dto::ValidationRule, server::service as rules},
     server::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
         extract::{Json, PathId, PathIds, Query},
+        openapi::{Active, InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::IntentId,
 };
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/intents", get(list).post(create))
-        .route("/api/intents/with-rules", post(create_with_rules))
-        .route("/api/intents/{intent_id}", get(find).put(replace).delete(delete))
-        .route("/api/intents/{intent_id}/validation-rules", get(validation_rules))
-        .route("/api/intents/{intent_id}/versions", get(list_versions))
-        .route("/api/intents/{intent_id}/versions/{version}", get(find_version))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(create_with_rules))
+        .routes(routes!(find, replace, delete))
+        .routes(routes!(validation_rules))
+        .routes(routes!(list_versions))
+        .routes(routes!(find_version))
 }
 
+/// Lists the intents, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/intents",
+    operation_id = "list_intents",
+    tag = "intents",
+    params(
+        InTenant,
+        Active,
+        ("q" = Option<String>, Query, description = "A part of the name or of the description"),
+        Paging,
+    ),
+    responses((status = 200, description = "A page", body = [Intent])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let filter = service::Filter {
         active_only: query.flag("active_only")?,
@@ -41,10 +58,39 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     Ok(list_response(intents, filter.page.limit, &uri, |intent| intent.intent_id))
 }
 
+/// Makes an intent.
+#[utoipa::path(
+    post,
+    path = "/api/intents",
+    operation_id = "create_intent",
+    tag = "intents",
+    params(InTenant),
+    request_body = IntentInput,
+    responses(
+        (status = 201, description = "Made", body = Intent, headers(("ETag" = String))),
+        (status = 409, description = "The name exists"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn create(ctx: TenantContext, Json(input): Json<IntentInput>) -> Result<impl IntoResponse> {
     Ok((StatusCode::CREATED, Tagged(service::create(&ctx, input).await?)))
 }
 
+/// Makes an intent with its validation rules: all of it, or nothing.
+#[utoipa::path(
+    post,
+    path = "/api/intents/with-rules",
+    operation_id = "create_intent_with_rules",
+    tag = "intents",
+    params(InTenant),
+    request_body = IntentWithRulesInput,
+    responses(
+        (status = 201, description = "Made", body = IntentWithRules),
+        (status = 409, description = "The name exists"),
+        (status = 400, description = "A rule names an invalid datasource"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn create_with_rules(
     ctx: TenantContext,
     Json(input): Json<IntentWithRulesInput>,
@@ -52,10 +98,34 @@ async fn create_with_rules(
     Ok((StatusCode::CREATED, axum::Json(service::create_with_rules(&ctx, input).await?)))
 }
 
+/// Gives an intent.
+#[utoipa::path(
+    get,
+    path = "/api/intents/{intent_id}",
+    operation_id = "get_intent",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant),
+    responses((status = 200, description = "Done", body = Intent)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn find(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<Tagged<Intent>> {
     Ok(Tagged(service::get(&ctx, id).await?))
 }
 
+/// Replaces an intent; its rules and examples stay.
+#[utoipa::path(
+    put,
+    path = "/api/intents/{intent_id}",
+    operation_id = "replace_intent",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant, Unchanged),
+    request_body = IntentInput,
+    responses(
+        (status = 200, description = "Done", body = Intent),
+        (status = 409, description = "The name exists"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn replace(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
@@ -65,11 +135,31 @@ async fn replace(
     Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
+/// Deletes an intent with its rules and examples.
+#[utoipa::path(
+    delete,
+    path = "/api/intents/{intent_id}",
+    operation_id = "delete_intent",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant, Unchanged),
+    responses((status = 204, description = "Deleted")),
+    extensions(("x-required-role" = json!("editor"))),
+)]
 async fn delete(ctx: TenantContext, PathId(id): PathId<IntentId>, if_match: IfMatch) -> Result<StatusCode> {
     service::delete(&ctx, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lists the rules of an intent, by priority.
+#[utoipa::path(
+    get,
+    path = "/api/intents/{intent_id}/validation-rules",
+    operation_id = "list_rules_of_intent",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant, Active),
+    responses((status = 200, description = "All of them", body = [ValidationRule])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn validation_rules(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
@@ -78,6 +168,16 @@ async fn validation_rules(
     Ok(axum::Json(rules::list_of_intent(&ctx, id, query.flag("active_only")?).await?))
 }
 
+/// Lists the versions of an intent, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/intents/{intent_id}/versions",
+    operation_id = "list_intent_versions",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant, Paging),
+    responses((status = 200, description = "A page", body = [IntentVersion])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn list_versions(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
@@ -89,6 +189,16 @@ async fn list_versions(
     Ok(list_response(versions, page.limit, &uri, |version| version.version))
 }
 
+/// Gives a version of an intent with its rules of then.
+#[utoipa::path(
+    get,
+    path = "/api/intents/{intent_id}/versions/{version}",
+    operation_id = "get_intent_version",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), ("version" = i32, Path), InTenant),
+    responses((status = 200, description = "Done", body = IntentVersionDetail)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
 async fn find_version(
     ctx: TenantContext,
     PathIds(id, version): PathIds<IntentId, i32>,

@@ -1,42 +1,76 @@
 //! `/api/members` and `/api/invitations`.
 
 use axum::{
-    Router,
     extract::OriginalUri,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{delete, get},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
-    members::dto::{InvitationInput, Member, MemberInput},
+    members::dto::{Invitation, InvitationInput, InvitationMade, Member, MemberInput},
     server::{
         AppState, Result, TenantContext,
         extract::{Json, PathId, Query},
+        openapi::{InTenant, Paging},
         paging::list_response,
     },
     shared::{InvitationId, UserId},
 };
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/members", get(list).post(invite))
-        .route("/api/members/{user_id}", get(find).put(set_role).delete(remove))
-        .route("/api/invitations", get(list_invitations).post(invite))
-        .route("/api/invitations/{invitation_id}", delete(take_back))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(list, add))
+        .routes(routes!(find, set_role, remove))
+        .routes(routes!(list_invitations, invite))
+        .routes(routes!(take_back))
 }
 
+/// Lists the members of the tenant, by id.
+#[utoipa::path(
+    get,
+    path = "/api/members",
+    operation_id = "list_members",
+    tag = "members",
+    params(InTenant, Paging),
+    responses((status = 200, description = "A page", body = [Member])),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
     let page = query.page()?;
     let members = service::list(&ctx, page).await?;
     Ok(list_response(members, page.limit, &uri, |member| member.user_id))
 }
 
+/// Gives a member.
+#[utoipa::path(
+    get,
+    path = "/api/members/{user_id}",
+    operation_id = "get_member",
+    tag = "members",
+    params(("user_id" = UserId, Path), InTenant),
+    responses((status = 200, description = "Done", body = Member)),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<axum::Json<Member>> {
     Ok(axum::Json(service::get(&ctx, user).await?))
 }
 
+/// Gives a member another role.
+#[utoipa::path(
+    put,
+    path = "/api/members/{user_id}",
+    operation_id = "set_member_role",
+    tag = "members",
+    params(("user_id" = UserId, Path), InTenant),
+    request_body = MemberInput,
+    responses(
+        (status = 200, description = "Done", body = Member),
+        (status = 400, description = "The tenant would be left without an administrator"),
+    ),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn set_role(
     ctx: TenantContext,
     PathId(user): PathId<UserId>,
@@ -45,11 +79,34 @@ async fn set_role(
     Ok(axum::Json(service::set_role(&ctx, user, &input).await?))
 }
 
+/// Ends a person's part in the tenant.
+#[utoipa::path(
+    delete,
+    path = "/api/members/{user_id}",
+    operation_id = "remove_member",
+    tag = "members",
+    params(("user_id" = UserId, Path), InTenant),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = 400, description = "The tenant would be left without an administrator"),
+    ),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn remove(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<StatusCode> {
     service::remove(&ctx, user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lists the invitations that are open, by id.
+#[utoipa::path(
+    get,
+    path = "/api/invitations",
+    operation_id = "list_invitations",
+    tag = "members",
+    params(InTenant, Paging),
+    responses((status = 200, description = "A page", body = [Invitation])),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn list_invitations(
     ctx: TenantContext,
     OriginalUri(uri): OriginalUri,
@@ -60,10 +117,46 @@ async fn list_invitations(
     Ok(list_response(invitations, page.limit, &uri, |invitation| invitation.invitation_id))
 }
 
+/// Invites a person, as `POST /api/invitations` does.
+#[utoipa::path(
+    post,
+    path = "/api/members",
+    operation_id = "add_member",
+    tag = "members",
+    params(InTenant),
+    request_body = InvitationInput,
+    responses((status = 201, description = "Made", body = InvitationMade)),
+    extensions(("x-required-role" = json!("admin"))),
+)]
+async fn add(ctx: TenantContext, input: Json<InvitationInput>) -> Result<impl IntoResponse> {
+    invite(ctx, input).await
+}
+
+/// Invites a person to become a member.
+#[utoipa::path(
+    post,
+    path = "/api/invitations",
+    operation_id = "invite",
+    tag = "members",
+    params(InTenant),
+    request_body = InvitationInput,
+    responses((status = 201, description = "Made", body = InvitationMade)),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn invite(ctx: TenantContext, Json(input): Json<InvitationInput>) -> Result<impl IntoResponse> {
     Ok((StatusCode::CREATED, axum::Json(service::invite(&ctx, input).await?)))
 }
 
+/// Takes an invitation back.
+#[utoipa::path(
+    delete,
+    path = "/api/invitations/{invitation_id}",
+    operation_id = "take_back_invitation",
+    tag = "members",
+    params(("invitation_id" = InvitationId, Path), InTenant),
+    responses((status = 204, description = "Taken back")),
+    extensions(("x-required-role" = json!("admin"))),
+)]
 async fn take_back(ctx: TenantContext, PathId(id): PathId<InvitationId>) -> Result<StatusCode> {
     service::take_back(&ctx, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,0 +1,190 @@
+//! Members whose form depends on another member, so that no type of ours has it: `conditions` on the datasource,
+//! `settings` on the kind, `auth_config` on the type of sign-in, `connection_json` on the protocol.
+
+use serde_json::{Value, json};
+
+/// Which property of which schema has the form of which schema of `schemas`.
+pub const PLACES: [(&str, &str, &str); 9] = [
+    ("RuleInput", "conditions", "Conditions"),
+    ("ValidationRule", "conditions", "Conditions"),
+    ("PreviewInput", "conditions", "Conditions"),
+    ("RouteInput", "settings", "RouteSettings"),
+    ("Route", "settings", "RouteSettings"),
+    ("DatasourceConfigInput", "auth_config", "AuthConfig"),
+    ("DatasourceConfig", "auth_config", "AuthConfig"),
+    ("DatasourceConfigInput", "connection_json", "ConnectionSettings"),
+    ("DatasourceConfig", "connection_json", "ConnectionSettings"),
+];
+
+const CONDITIONS: &str = "What a rule looks up, and what it holds the answer against.
+
+A text may hold templates, `{{field}}`, wherever its value stays data: in `params`, `match`, the values of `query`, \
+`headers` and `body`, the segments of `path`, and `expected`.
+
+| the datasource's type | members that look up |
+|---|---|
+| `database` | `query` (one SELECT; `?` or `$1` for each parameter), `params` |
+| `file` | `query` over the table `data`, `params`; or `match` |
+| `api` | `method`, `path`, `query`, `headers`, `body`, `status`, `rows` |
+| none | none: the rule looks at its own field |
+
+| the rule's type | members that judge |
+|---|---|
+| `exists`, `not_exists` | none |
+| `equals`, `not_equals` | `column`, `expected`, `ignore_case` |
+| `one_of` | `column`, `expected` (a list), `ignore_case` |
+| `regex` | `column`, `pattern`, `ignore_case` |
+| `compare` | `column`, `op`, `expected` (two for `between`), `as` |
+| `expression` | `expression` |";
+
+const ROUTE_SETTINGS: &str = "By the route's kind. `subject`, `note`, `body` and `label` are templates.";
+
+const AUTH_CONFIG: &str = "The credentials, by `auth_type`; stored encrypted, and read back as `********`.
+
+| `auth_type` | members |
+|---|---|
+| `none` | none |
+| `basic` | `username`, `password` |
+| `bearer` | `token` |
+| `api_key` | `key`, and `header` or `query`: the name of what carries it |
+| `oauth` | `token_url`, `client_id`, `client_secret`, `scope` (client credentials, RFC 6749, section 4.4) |";
+
+const CONNECTION_SETTINGS: &str = "Where it is, by `protocol`. What stands here goes before `base_url`.
+
+| `protocol` | members |
+|---|---|
+| `postgresql`, `mysql`, `mariadb` | `host`, `port`, `database`, `sslmode` |
+| `sqlite` | `path` |
+| `file` | `path`, `sheet` (a workbook's), `rows` (JSONPath, in a JSON document) |
+| `http`, `https` | none: `base_url` says it |";
+
+/// Each is closed: what is not named here is refused.
+pub fn schemas() -> Value {
+    let text_or_null = |description: &str| json!({"type": ["string", "null"], "description": description});
+    let operand = json!({"type": ["string", "number", "boolean", "null"]});
+    let operands = json!({"type": "object", "additionalProperties": operand});
+    let template = json!({"type": "string", "minLength": 1, "maxLength": 20_000});
+    let template_or_null = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 20_000});
+    let address = json!({"type": "string", "description": "A mail address."});
+    json!({
+        "Conditions": {
+            "type": "object",
+            "description": CONDITIONS,
+            "additionalProperties": false,
+            "properties": {
+                "query": {"anyOf": [{"type": "string"}, operands]},
+                "params": {"type": "array", "items": operand},
+                "match": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": operand,
+                    "description": "The columns that must equal these values.",
+                },
+                "method": {"type": "string", "enum": ["GET", "POST"], "default": "GET"},
+                "path": {"type": "string", "pattern": "^/", "description": "Below the config's `base_url`."},
+                "headers": operands,
+                "body": {"description": "Sent as JSON."},
+                "status": {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 200, "maximum": 599},
+                    "description": "Which statuses are an answer; without any, those of success.",
+                },
+                "rows": text_or_null("Which part of the answer the rows are (JSONPath, RFC 9535)."),
+                "column": text_or_null("The column that is looked at; the first, if left out."),
+                "expected": {
+                    "anyOf": [operand, {"type": "array", "items": operand, "maxItems": 1000}],
+                    "description": "What it should be; the rule's own field, if left out.",
+                },
+                "op": {"enum": [">", ">=", "<", "<=", "between", null]},
+                "as": {
+                    "enum": ["number", "date", "money", null],
+                    "description": "What both sides are read as; numbers, if left out.",
+                },
+                "expression": text_or_null("CEL over `email`, `fields`, `row` and `rows`."),
+                "ignore_case": {"type": "boolean", "default": false},
+                "pattern": text_or_null("A regular expression."),
+            },
+        },
+        "RouteSettings": {
+            "description": ROUTE_SETTINGS,
+            "anyOf": [
+                {
+                    "title": "webhook",
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["url"],
+                    "properties": {
+                        "url": {"type": "string", "format": "uri", "maxLength": 2000},
+                        "headers": {
+                            "type": "object",
+                            "maxProperties": 20,
+                            "additionalProperties": {"type": "string", "maxLength": 4000},
+                            "description": "Sent with it; stored encrypted, and read back as `********`.",
+                        },
+                    },
+                },
+                {
+                    "title": "forward",
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["to"],
+                    "properties": {
+                        "to": {"type": "array", "items": address, "minItems": 1, "maxItems": 20},
+                        "subject": template_or_null,
+                        "note": template_or_null,
+                    },
+                },
+                {
+                    "title": "reply",
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["body"],
+                    "properties": {
+                        "subject": template_or_null,
+                        "body": template,
+                        "from_name": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
+                        "reply_to": text_or_null("A mail address."),
+                    },
+                },
+                {
+                    "title": "label",
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["label"],
+                    "properties": {"label": {"type": "string", "minLength": 1, "maxLength": 100}},
+                },
+            ],
+        },
+        "AuthConfig": {
+            "type": "object",
+            "description": AUTH_CONFIG,
+            "additionalProperties": false,
+            "properties": {
+                "username": {"type": "string"},
+                "password": {"type": "string"},
+                "token": {"type": "string"},
+                "header": {"type": "string"},
+                "query": {"type": "string"},
+                "key": {"type": "string"},
+                "token_url": {"type": "string", "format": "uri"},
+                "client_id": {"type": "string"},
+                "client_secret": {"type": "string"},
+                "scope": {"type": "string", "description": "Separated by spaces."},
+            },
+        },
+        "ConnectionSettings": {
+            "type": "object",
+            "description": CONNECTION_SETTINGS,
+            "additionalProperties": false,
+            "properties": {
+                "host": text_or_null("A name or an address."),
+                "port": {"type": ["integer", "null"], "minimum": 0, "maximum": 65535},
+                "database": text_or_null("Its name."),
+                "sslmode": {"enum": ["prefer", "require", null]},
+                "path": text_or_null("Within the tenant's folder, such as `customers.csv`."),
+                "sheet": text_or_null("The first, if left out."),
+                "rows": text_or_null("The document itself, if left out."),
+            },
+        },
+    })
+}

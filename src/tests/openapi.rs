@@ -1,0 +1,195 @@
+//! The API's document: complete, as committed, true about roles, and browsable without any other host.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::{
+    calls::api_calls,
+    support::{Answer, TestServer},
+};
+use crate::{auth::dto::Role, server::openapi};
+
+#[test]
+fn the_committed_document_is_the_one_that_the_code_makes() {
+    let committed = include_str!("../openapi.json");
+    assert!(
+        committed == openapi::text(),
+        "src/openapi.json is out of date: `cargo run --features ssr -- openapi > src/openapi.json` makes it anew"
+    );
+}
+
+#[test]
+fn no_call_is_routed_past_the_document() {
+    let features = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let mut read = 0;
+    for feature in features {
+        let rest = feature.unwrap().path().join("server/rest.rs");
+        let Ok(source) = fs::read_to_string(&rest) else { continue };
+        read += 1;
+        assert!(
+            !source.contains(".route(\"/api"),
+            "{}: a call of the API is added by `routes!`, with `#[utoipa::path]`",
+            rest.display()
+        );
+    }
+    assert!(read >= 10);
+}
+
+#[test]
+fn every_call_says_who_may_and_has_a_name_of_its_own() {
+    let document = openapi::document();
+    let mut names = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, call) in item.as_object().unwrap() {
+            let role = call["x-required-role"].as_str().unwrap_or_default();
+            assert!(
+                ["viewer", "operator", "editor", "admin", "instance"].contains(&role),
+                "{method} {path}: x-required-role is '{role}'"
+            );
+            assert!(call["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}");
+            assert!(call["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{method} {path}");
+            assert!(names.insert(call["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+            let answers = call["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+        }
+    }
+    assert!(names.len() >= 60);
+    let everything = document.to_string();
+    for reference in everything.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "#{pointer} leads nowhere");
+    }
+}
+
+/// With what the document gives as an example, which so is seen to be well formed.
+#[tokio::test]
+async fn every_call_takes_the_role_that_the_document_names_and_no_lower_one() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "spare"] {
+        server.tenant(tenant).await;
+    }
+    let roles = [Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
+    let mut keys = Vec::new();
+    for role in roles {
+        keys.push(server.key_of("acme", role).await);
+    }
+    for call in api_calls() {
+        let place = format!("{} {}", call.method, call.path);
+        let send = async |tenant: &str, key: &str| {
+            Answer::of(call.request(&server, tenant, Some(key)).send().await.unwrap()).await
+        };
+        let needed = roles.iter().position(|role| role.as_str() == call.role);
+        let one_lower = match needed {
+            Some(0) => None,
+            Some(rank) => Some(&keys[rank - 1]),
+            None => keys.last(),
+        };
+        if let Some(key) = one_lower {
+            let answer = send("acme", key).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{place} one role lower: {}", answer.text);
+        }
+        let answer = match needed {
+            Some(rank) => send("acme", &keys[rank]).await,
+            None => send("spare", &server.key).await,
+        };
+        let refused = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            StatusCode::METHOD_NOT_ALLOWED,
+        ];
+        assert!(
+            !refused.contains(&answer.status) && !answer.status.is_server_error(),
+            "{place} as {}: {} {}",
+            call.role,
+            answer.status,
+            answer.text
+        );
+        if call.names_tenant() && needed.is_some() {
+            let answer = send("spare", &keys[3]).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{place} of another tenant: {}", answer.text);
+        }
+        let anonymous = call.request(&server, "acme", None).send().await.unwrap();
+        assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED, "{place} without a key");
+    }
+}
+
+#[tokio::test]
+async fn the_document_and_its_pages_are_for_everyone_and_need_no_other_host() {
+    let server = TestServer::start_idle(&[]).await;
+    let get =
+        async |path: &str| Answer::of(server.request(Method::GET, path, None).send().await.unwrap()).await;
+    let document = get("/api/openapi.json").await.is(StatusCode::OK);
+    assert_eq!(document.headers["content-type"], "application/json");
+    assert_eq!(document.body, openapi::document());
+    assert_eq!(document.body["openapi"], "3.1.0");
+
+    get("/docs").await.is(StatusCode::SEE_OTHER);
+    for file in ["", "swagger-ui.css", "index.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"]
+    {
+        let answer = get(&format!("/docs/{file}")).await.is(StatusCode::OK);
+        let policy = answer.headers["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("default-src 'none'; script-src 'self';"), "{file}: {policy}");
+    }
+    let page = get("/docs/").await.text;
+    for script in page.split("<script").skip(1) {
+        let (attributes, rest) = script.split_once('>').unwrap();
+        assert!(attributes.contains("src=\"./"), "a script from elsewhere: {attributes}");
+        assert!(rest.split("</script").next().unwrap().trim().is_empty(), "a script within the page");
+    }
+    assert!(!page.contains("://"), "{page}");
+    let start = get("/docs/swagger-initializer.js").await.text;
+    assert!(start.contains("\"url\": \"/api/openapi.json\"") && start.contains("\"validatorUrl\": \"none\""));
+}
+
+/// What serde_json, PostgreSQL or the types behind cannot hold is the caller's fault, and its field is named.
+#[tokio::test]
+async fn bodies_that_no_text_or_number_of_ours_can_hold_are_refused_by_field() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |path: &str, body: String| {
+        let request = server.request(Method::POST, &format!("{path}?tenant_id=acme"), Some(&server.key));
+        Answer::of(request.header("content-type", "application/json").body(body).send().await.unwrap()).await
+    };
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    for (path, body, field) in [
+        ("/api/intents", r#"{"name": "\ud800"}"#.to_owned(), "name"),
+        ("/api/intents", r#"{"name": "a\u0000b"}"#.to_owned(), "name"),
+        ("/api/intents", r#"{"name": "a", "priority": 2147483648}"#.to_owned(), "priority"),
+        ("/api/intents", r#"{"name": "a", "priority": 1e400}"#.to_owned(), "priority"),
+        ("/api/intents", r#"{"name": "a", "nmae": 1}"#.to_owned(), "nmae"),
+        ("/api/intents", r#"{"name": "a", "name": "b"}"#.to_owned(), "name"),
+        ("/api/intents", format!(r#"{{"name": "a", "created_at": {}}}"#, nested(1_000)), "created_at"),
+        (
+            "/api/validation-rules",
+            r#"{"intent_id": 9223372036854775808, "field_name": "a", "rule_type": "regex"}"#.to_owned(),
+            "intent_id",
+        ),
+        (
+            "/api/validation-rules",
+            format!(
+                r#"{{"intent_id": 1, "field_name": "a", "rule_type": "regex", "conditions": {}}}"#,
+                nested(1_000)
+            ),
+            "conditions",
+        ),
+        ("/api/classifier/test", "{\"text\": \"\u{1}\"}".to_owned(), "text"),
+    ] {
+        let answer = send(path, body.clone()).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = answer.fields();
+        assert!(
+            fields.len() == 1 && fields[0].starts_with(field),
+            "{}: {fields:?}",
+            &body[..body.len().min(80)]
+        );
+    }
+    let not_utf8 = server.request(Method::POST, "/api/intents?tenant_id=acme", Some(&server.key));
+    let not_utf8 = not_utf8.header("content-type", "application/json").body(b"{\"name\": \"\xff\"}".to_vec());
+    let answer = Answer::of(not_utf8.send().await.unwrap()).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.fields(), ["name"]);
+    assert_eq!(answer.body["errors"].as_array().map(Vec::len), Some(1));
+    assert!(matches!(answer.body["type"], Value::String(_)));
+}
