@@ -316,6 +316,8 @@ const INSTANCE_WIDE: [&str; 7] = [
     "users",
     "sessions",
     "sign_in_links",
+    "user_identities",
+    "oidc_attempts",
     "instance_api_keys",
     "instance_audit_log",
     "_sqlx_migrations",
