@@ -311,7 +311,7 @@ async fn tenant_tables(conn: &mut PgConnection) -> Vec<String> {
 }
 
 /// The tables that belong to the installation. A new table that is not named here must be a tenant's.
-const INSTANCE_WIDE: [&str; 7] = [
+const INSTANCE_WIDE: [&str; 9] = [
     "tenants",
     "users",
     "sessions",

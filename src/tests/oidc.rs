@@ -247,7 +247,7 @@ async fn a_code_is_bound_to_its_attempt_by_pkce_and_good_once() {
     let mixed_up = with_parameter(&mixed_up, "iss", "https://evil.example");
     assert_eq!(location(&browser.get(&server, &mixed_up).await), "/sign-in?error=provider");
     // A server that does not have the client's secret gets nothing.
-    let wrong = server(&provider, &[("OIDC_CLIENT_SECRET", "guessed")]).await;
+    let wrong = self::server(&provider, &[("OIDC_CLIENT_SECRET", "guessed")]).await;
     assert_eq!(Browser::default().sign_in(&wrong).await, "/sign-in?error=provider");
 }
 
