@@ -57,7 +57,7 @@ impl Browser {
     }
 
     /// To the provider, and through its page: the address that leads back.
-    async fn to_the_way_back(&mut self, server: &TestServer) -> String {
+    async fn through_the_provider(&mut self, server: &TestServer) -> String {
         let begun = self.get(server, "/sign-in/oidc").await;
         let page = self.get(server, &location(&begun)).await;
         location(&page)
@@ -65,7 +65,7 @@ impl Browser {
 
     /// The whole way: where it ends.
     async fn sign_in(&mut self, server: &TestServer) -> String {
-        let back = self.to_the_way_back(server).await;
+        let back = self.through_the_provider(server).await;
         location(&self.get(server, &back).await)
     }
 
@@ -180,7 +180,7 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() {
     let provider = TestProvider::start().await;
     let server = server(&provider, &[]).await;
     let mut browser = Browser::default();
-    let back = browser.to_the_way_back(&server).await;
+    let back = browser.through_the_provider(&server).await;
 
     // Another browser, with no attempt or with one of its own, and a forged state: none of them ends the true attempt.
     let mut victim = Browser::default();
@@ -214,7 +214,7 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() {
 
     // Too late.
     let mut slow = Browser::default();
-    let back = slow.to_the_way_back(&server).await;
+    let back = slow.through_the_provider(&server).await;
     execute(&server, "UPDATE oidc_attempts SET expires_at = now()").await;
     assert_eq!(location(&slow.get(&server, &back).await), "/sign-in?error=expired");
     // What was never answered goes.
@@ -227,9 +227,9 @@ async fn a_code_is_bound_to_its_attempt_by_pkce_and_good_once() {
     let provider = TestProvider::start().await;
     let server = server(&provider, &[]).await;
     // A stolen code, injected into an attempt of the thief's own: the verifier is not the code's.
-    let stolen = Browser::default().to_the_way_back(&server).await;
+    let stolen = Browser::default().through_the_provider(&server).await;
     let mut thief = Browser::default();
-    let own = thief.to_the_way_back(&server).await;
+    let own = thief.through_the_provider(&server).await;
     let injected = with_parameter(&own, "code", &parameter(&stolen, "code"));
     let end = location(&thief.get(&server, &injected).await);
     assert_eq!(end, "/sign-in?error=provider");
@@ -237,13 +237,13 @@ async fn a_code_is_bound_to_its_attempt_by_pkce_and_good_once() {
     page_says(&server, &mut thief, &end, StatusCode::OK, "did not work").await;
     // A code that was used.
     let mut browser = Browser::default();
-    let first = browser.to_the_way_back(&server).await;
+    let first = browser.through_the_provider(&server).await;
     assert_eq!(location(&browser.get(&server, &first).await), "/");
-    let second = browser.to_the_way_back(&server).await;
+    let second = browser.through_the_provider(&server).await;
     let replayed = with_parameter(&second, "code", &parameter(&first, "code"));
     assert_eq!(location(&browser.get(&server, &replayed).await), "/sign-in?error=provider");
     // An answer in the name of another issuer (RFC 9207).
-    let mixed_up = browser.to_the_way_back(&server).await;
+    let mixed_up = browser.through_the_provider(&server).await;
     let mixed_up = with_parameter(&mixed_up, "iss", "https://evil.example");
     assert_eq!(location(&browser.get(&server, &mixed_up).await), "/sign-in?error=provider");
     // A server that does not have the client's secret gets nothing.
@@ -467,7 +467,7 @@ async fn a_provider_that_is_down_or_says_no_gives_a_clear_page() {
     assert_eq!(count(&server, "oidc_attempts").await, 0);
     // It is asked again; and it may go down while the person is away.
     provider.set(|behaviour| behaviour.broken = None);
-    let back = browser.to_the_way_back(&server).await;
+    let back = browser.through_the_provider(&server).await;
     provider.set(|behaviour| behaviour.broken = Some((StatusCode::BAD_GATEWAY, "own words")));
     assert_eq!(location(&browser.get(&server, &back).await), "/sign-in?error=provider");
     provider.set(|behaviour| behaviour.broken = None);
@@ -532,7 +532,7 @@ async fn the_way_ends_at_a_page_of_ours_whatever_is_asked_for() {
     }
     // A cookie that was written by someone else leads nowhere else.
     let mut browser = Browser::default();
-    let back = browser.to_the_way_back(&server).await;
+    let back = browser.through_the_provider(&server).await;
     let cookie = browser.cookies.get_mut("flowengine_oidc").unwrap();
     let token = cookie.split('.').next().unwrap();
     *cookie = format!("{token}.{}", BASE64_URL_SAFE_NO_PAD.encode("https://evil.example"));
@@ -578,7 +578,7 @@ async fn neither_code_nor_tokens_are_kept() {
     let provider = TestProvider::start().await;
     let server = server(&provider, &[]).await;
     let mut browser = Browser::default();
-    let back = browser.to_the_way_back(&server).await;
+    let back = browser.through_the_provider(&server).await;
     let (code, state) = (parameter(&back, "code"), parameter(&back, "state"));
     let attempt = browser.cookies["flowengine_oidc"].clone();
     let dump = async || {
