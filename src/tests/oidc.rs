@@ -436,6 +436,20 @@ async fn an_invited_person_gets_an_account_by_the_invitation_alone() {
 }
 
 #[tokio::test]
+async fn a_person_who_comes_for_the_first_time_in_several_tabs_is_one_person() {
+    let provider = TestProvider::start().await;
+    let server = server(&provider, &[]).await;
+    let mut tabs: [Browser; 4] = Default::default();
+    let mut backs = Vec::new();
+    for tab in &mut tabs {
+        backs.push(tab.through_the_provider(&server).await);
+    }
+    let ends = tabs.iter_mut().zip(&backs).map(async |(tab, back)| location(&tab.get(&server, back).await));
+    assert_eq!(futures::future::join_all(ends).await, ["/"; 4]);
+    assert_eq!((count(&server, "users").await, count(&server, "user_identities").await), (1, 1));
+}
+
+#[tokio::test]
 async fn a_new_session_ends_the_one_before() {
     let provider = TestProvider::start().await;
     let server = server(&provider, &[]).await;

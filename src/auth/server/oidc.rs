@@ -157,8 +157,8 @@ async fn identify(
             let name = person.name.as_deref().and_then(displayable).unwrap_or(&email);
             match access::insert_user(tx.conn(), &email, name, None, false).await? {
                 Some(user) => user,
-                // Someone else took the address at this moment.
-                None => return Ok(None),
+                // Taken at this moment: by the same person in another tab, or by someone else.
+                None => return Ok(repository::use_identity(tx, &settings.issuer, &person.subject).await?),
             }
         }
         None => return Ok(None),
