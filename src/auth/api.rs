@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
-use super::dto::Me;
+use super::dto::{Me, SignInWays};
 use crate::shared::Problem;
 #[cfg(feature = "ssr")]
 use crate::{
-    auth::server::service,
+    auth::server::{oidc, service},
     server::{
         Actor,
-        context::{caller_context, caller_context_if_any, wire},
+        context::{caller_context, caller_context_if_any, state, wire},
     },
 };
 
@@ -30,4 +30,11 @@ pub async fn signed_in_as() -> Result<Option<String>, Problem> {
         },
         None => Ok(None),
     }
+}
+
+/// The ways to sign in. Anyone may ask: the sign-in page stands before everything.
+#[server(name = GetSignInWays, prefix = "/ui", endpoint = "sign_in_ways")]
+pub async fn sign_in_ways() -> Result<SignInWays, Problem> {
+    let app = wire(state())?;
+    Ok(oidc::ways(&app))
 }

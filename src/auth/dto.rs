@@ -9,6 +9,13 @@ wire_enum!(
     Role { Viewer = "viewer", Operator = "operator", Editor = "editor", Admin = "admin" }
 );
 
+/// The ways to sign in that the installation offers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SignInWays {
+    /// What the OpenID provider is called, where there is one.
+    pub provider: Option<String>,
+}
+
 /// Who is signed in, for the screen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Me {
@@ -30,7 +37,7 @@ pub struct MyTenant {
 }
 
 wire_enum!(
-    /// Why a form of access was refused: the word that its page's address gets.
+    /// Why a form or a sign-in was refused: the word that its page's address gets.
     FormOutcome {
         /// The password, or the email.
         Wrong = "wrong",
@@ -50,6 +57,18 @@ wire_enum!(
         NoMail = "no_mail",
         /// Something else about a field.
         Invalid = "invalid",
+        /// The provider answered too late, or to another browser than the one that asked.
+        Expired = "expired",
+        /// The person, or the provider, said no.
+        Denied = "denied",
+        /// What the provider said does not hold.
+        Provider = "provider",
+        /// The provider cannot be asked.
+        Unavailable = "unavailable",
+        /// The provider does not vouch for the address.
+        Unverified = "unverified",
+        /// The provider knows them, the installation does not.
+        Unknown = "unknown",
     }
 );
 
@@ -68,6 +87,21 @@ impl FormOutcome {
                 "This installation sends no mail. Its administrator can give you a link for a new password."
             }
             Self::Invalid => "Something in the form cannot be right. Check it, then send it again.",
+            Self::Expired => "The sign-in took too long, or was begun in another browser. Start again.",
+            Self::Denied => "The sign-in was refused.",
+            Self::Provider => "The sign-in did not work. Start again.",
+            Self::Unavailable => {
+                "The sign-in service cannot be reached at the moment. Try again in a few minutes."
+            }
+            Self::Unverified => {
+                "Your address is not confirmed with the sign-in service. Confirm it there, then start again."
+            }
+            Self::Unknown => "You are not known here. An administrator can invite you.",
         }
+    }
+
+    /// The HTTP status of the page that says so.
+    pub fn status(self) -> u16 {
+        if self == Self::Unavailable { 503 } else { 200 }
     }
 }

@@ -9,11 +9,12 @@ pub use invitation::InvitationPage;
 pub use sign_in::{SignInPage, SignOut};
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::{hooks::use_query_map, location::Url};
 
-use super::dto::FormOutcome;
+use super::{api, dto::FormOutcome};
 use crate::ui::{
     badge::Tone,
+    host,
     icons::{Glyph, Icon},
 };
 
@@ -26,9 +27,12 @@ fn Outcome(
     let query = use_query_map();
     move || {
         let query = query.read();
-        let refused = query.get("error").map(|word| {
-            word.parse::<FormOutcome>().map_or("That did not work. Try again.", FormOutcome::words)
-        });
+        let outcome = query.get("error").map(|word| word.parse::<FormOutcome>());
+        if let Some(Ok(outcome)) = outcome {
+            host::set_page_status(outcome.status());
+        }
+        let refused =
+            outcome.map(|outcome| outcome.map_or("That did not work. Try again.", FormOutcome::words));
         let sentence = query
             .get("done")
             .and_then(|word| done.iter().find(|(known, _)| *known == word))
@@ -79,3 +83,32 @@ fn Field(
 /// What a new password should be like.
 const PASSWORD_HINT: &str =
     "At least 12 characters, and not easily guessed: a few words that do not belong together.";
+
+/// To the OpenID provider, where there is one, and from there to `next`, a page of ours. A link and no form: forms
+/// may lead to this site alone.
+#[component]
+fn ProviderLink(#[prop(into)] next: Signal<String>) -> impl IntoView {
+    let ways = Resource::new(|| (), |()| api::sign_in_ways());
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                let name = ways.await.ok().and_then(|ways| ways.provider)?;
+                let href = move || {
+                    let next = next.get();
+                    if next.is_empty() {
+                        "/sign-in/oidc".to_owned()
+                    } else {
+                        format!("/sign-in/oidc?next={}", Url::escape(&next))
+                    }
+                };
+                Some(view! {
+                    <p>
+                        <a class="button" href=href rel="external" data-testid="sign-in-oidc">
+                            {format!("Sign in with {name}")}
+                        </a>
+                    </p>
+                })
+            })}
+        </Suspense>
+    }
+}

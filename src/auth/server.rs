@@ -3,6 +3,12 @@
 pub mod accounts;
 pub mod authority;
 pub mod forms;
+pub mod issuers;
+pub mod jwt;
+pub mod oidc;
+mod oidc_provider;
+mod oidc_repository;
+mod oidc_rest;
 pub mod password;
 pub mod repository;
 pub mod rest;

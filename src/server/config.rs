@@ -1,6 +1,7 @@
 //! Configuration from the environment (and `.env`), typed and checked at start, every fault named at once.
 
 mod edge;
+mod identity;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -9,6 +10,7 @@ use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
 
 pub use edge::EdgeConfig;
+pub use identity::{IdentityConfig, JwtConfig, OidcConfig};
 
 /// How strictly the installation is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ pub struct Config {
     pub files: FileConfig,
     pub deliveries: DeliveryConfig,
     pub edge: EdgeConfig,
+    pub identity: IdentityConfig,
 }
 
 /// The fence around look-ups.
@@ -204,6 +207,7 @@ impl Config {
                 smtp: r.smtp(),
             },
             edge: EdgeConfig::read(&mut r),
+            identity: r.identity(production),
             cors_origins,
         };
         // The PostgreSQL library takes these for every connection, those to tenants' databases included.

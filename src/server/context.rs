@@ -15,7 +15,7 @@ use crate::{
     },
     auth::{
         dto::Role,
-        server::{authority::Permission, service as auth},
+        server::{authority::Permission, jwt, service as auth},
     },
     shared::{KeyId, Problem, TenantId, UserId},
     tenants::server::service as tenants,
@@ -30,6 +30,8 @@ pub enum Actor {
     TenantKey { tenant: TenantId, is_open: bool, key_id: KeyId, name: String, role: Role },
     /// A program with a key of the installation.
     InstanceKey { key_id: KeyId, name: String },
+    /// A program with a token of the installation's issuer.
+    Token { tenant: TenantId, subject: String, role: Role },
     /// The server itself: command line, demo, workers.
     System,
 }
@@ -39,7 +41,7 @@ impl Actor {
     pub fn is_instance_admin(&self) -> bool {
         match self {
             Self::User { is_instance_admin, .. } => *is_instance_admin,
-            Self::TenantKey { .. } => false,
+            Self::TenantKey { .. } | Self::Token { .. } => false,
             Self::InstanceKey { .. } | Self::System => true,
         }
     }
@@ -49,6 +51,7 @@ impl Actor {
         match self {
             Self::User { .. } => ActorKind::User,
             Self::TenantKey { .. } | Self::InstanceKey { .. } => ActorKind::Key,
+            Self::Token { .. } => ActorKind::Token,
             Self::System => ActorKind::System,
         }
     }
@@ -59,6 +62,8 @@ impl Actor {
             Self::User { user_id, .. } => format!("user {user_id}"),
             Self::TenantKey { key_id, .. } => format!("key {key_id}"),
             Self::InstanceKey { key_id, .. } => format!("instance key {key_id}"),
+            // The issuer may give one program several roles: what one of them was answered is not the other's.
+            Self::Token { tenant, subject, role } => format!("token {tenant} {role} {subject}"),
             Self::System => "system".into(),
         }
     }
@@ -68,6 +73,7 @@ impl Actor {
         match self {
             Self::User { display_name, email, .. } => format!("{display_name} <{email}>"),
             Self::TenantKey { name, .. } | Self::InstanceKey { name, .. } => format!("API key {name}"),
+            Self::Token { subject, .. } => format!("token of {subject}"),
             Self::System => "FlowEngine".into(),
         }
     }
@@ -101,13 +107,16 @@ impl CallerContext {
     }
 
     /// # Errors
-    /// 401 where neither key nor session holds.
+    /// 401 where neither key, token nor session holds; 503 where the issuer of a token cannot be asked for its keys.
     pub async fn authenticate(app: &AppState, parts: &Parts) -> Result<Self> {
         if let Some(Authenticated(known)) = parts.extensions.get() {
             return known.clone().ok_or_else(|| Problem::unauthorized().into());
         }
         let actor = match bearer(parts) {
-            Some(key) => auth::actor_of_key(app, key).await?,
+            Some(key) => match auth::actor_of_key(app, key).await? {
+                Some(actor) => Some(actor),
+                None => jwt::actor_of_token(app, key).await?,
+            },
             None => match session_cookie(app, parts) {
                 Some(token) => auth::actor_of_session(app, &token).await?,
                 None => None,
@@ -142,7 +151,9 @@ impl CallerContext {
     pub async fn in_tenant(&self, tenant: &TenantId) -> Result<TenantContext> {
         let role = match &self.actor {
             actor if actor.is_instance_admin() => Some(Role::Admin),
-            Actor::TenantKey { tenant: own, role, .. } => (own == tenant).then_some(*role),
+            Actor::TenantKey { tenant: own, role, .. } | Actor::Token { tenant: own, role, .. } => {
+                (own == tenant).then_some(*role)
+            }
             Actor::User { user_id, .. } => auth::role_of(&self.app, *user_id, tenant).await?,
             Actor::InstanceKey { .. } | Actor::System => None,
         };
@@ -249,6 +260,15 @@ impl FromRequestParts<AppState> for TenantContext {
     }
 }
 
+/// The state that a server function works with.
+///
+/// # Errors
+/// Where it is called outside of a request.
+pub fn state() -> Result<AppState> {
+    leptos::prelude::use_context::<AppState>()
+        .ok_or_else(|| Error::internal("no state in the server function's context"))
+}
+
 /// The caller of a server function.
 ///
 /// # Errors
@@ -258,9 +278,9 @@ pub async fn caller_context() -> Result<CallerContext, Problem> {
 }
 
 async fn context_of_request() -> Result<CallerContext> {
-    let missing = |what| Error::internal(format!("no {what} in the server function's context"));
-    let app = leptos::prelude::use_context::<AppState>().ok_or_else(|| missing("state"))?;
-    let parts = leptos::prelude::use_context::<Parts>().ok_or_else(|| missing("request"))?;
+    let app = state()?;
+    let parts = leptos::prelude::use_context::<Parts>()
+        .ok_or_else(|| Error::internal("no request in the server function's context"))?;
     CallerContext::authenticate(&app, &parts).await
 }
 

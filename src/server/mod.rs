@@ -1,6 +1,7 @@
 //! What every feature's server side stands on. Compiled for the server only.
 
 pub mod aside;
+pub mod bounded_http;
 pub mod breaker;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod extract;
 pub mod http;
 pub mod idempotency;
 pub mod openapi;
+pub mod kept;
 pub mod origin;
 pub mod outbound;
 pub mod paging;

@@ -14,7 +14,7 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    auth::server::{password::Passwords, throttle::Throttle},
+    auth::server::{issuers::Issuers, password::Passwords, throttle::Throttle},
     classifier::server::learned::Models,
     datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
@@ -34,6 +34,8 @@ pub struct Inner {
     pub lookups: Lookups,
     /// The ways out of deliveries.
     pub senders: Senders,
+    /// Who else is believed about who someone is.
+    pub issuers: Issuers,
     pub leptos: LeptosOptions,
     /// Where this server listens.
     pub addr: SocketAddr,
@@ -75,12 +77,14 @@ impl AppState {
         let metrics = Metrics::new(lookups.figures());
         let limits = Limits::new(&config.edge);
         let in_flight = InFlight::new(config.edge.max_in_flight);
+        let issuers = Issuers::new(&config.identity);
         let inner = Inner {
             config,
             database,
             vault,
             lookups,
             senders,
+            issuers,
             leptos,
             addr,
             job_bell: Notify::new(),

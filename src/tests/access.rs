@@ -81,8 +81,9 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
     assert!(!sign_in.text.contains("acme"));
     for function in leptos::server_fn::axum::server_fn_paths() {
         let (path, method) = function;
-        // For people who are not signed in: they show what a link in the request's body opens, and no more.
-        if matches!(path, "/ui/invitation" | "/ui/signed_in_as") {
+        // For people who are not signed in: they show what a link in the request's body opens
+        // or what the sign-in page offers, and no more.
+        if matches!(path, "/ui/invitation" | "/ui/signed_in_as" | "/ui/sign_in_ways") {
             continue;
         }
         let request =

@@ -311,11 +311,13 @@ async fn tenant_tables(conn: &mut PgConnection) -> Vec<String> {
 }
 
 /// The tables that belong to the installation. A new table that is not named here must be a tenant's.
-const INSTANCE_WIDE: [&str; 7] = [
+const INSTANCE_WIDE: [&str; 9] = [
     "tenants",
     "users",
     "sessions",
     "sign_in_links",
+    "user_identities",
+    "oidc_attempts",
     "instance_api_keys",
     "instance_audit_log",
     "_sqlx_migrations",

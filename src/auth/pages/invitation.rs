@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{Field, Outcome, PASSWORD_HINT};
+use super::{Field, Outcome, PASSWORD_HINT, ProviderLink};
 use crate::{
     app::PlainLayout,
     auth::api,
@@ -65,6 +65,8 @@ pub fn InvitationPage() -> impl IntoView {
                     }
                 }
             />
+            // Whom the provider knows by the invited address needs no password: they come back here, signed in.
+            <ProviderLink next=Signal::derive(move || format!("/invitation/{}", token()))/>
         </PlainLayout>
     }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::{Field, Outcome};
+use super::{Field, Outcome, ProviderLink};
 use crate::{
     app::PlainLayout,
     ui::{
@@ -32,6 +32,7 @@ pub fn SignInPage() -> impl IntoView {
                     <a href="/forgot">"Forgot your password?"</a>
                 </p>
             </form>
+            <ProviderLink next=Signal::derive(next)/>
             <details class="details">
                 <summary>"Nobody has a password yet?"</summary>
                 <div class="prose">

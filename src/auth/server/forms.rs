@@ -45,7 +45,7 @@ fn query(pairs: &[(&str, &str)]) -> String {
 }
 
 /// A page of ours, never another site's: what browsers take for a host is refused.
-fn own_page(next: Option<&str>) -> &str {
+pub fn own_page(next: Option<&str>) -> &str {
     next.filter(|next| {
         next.starts_with('/')
             && !next.starts_with("//")

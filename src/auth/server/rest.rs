@@ -12,7 +12,7 @@ use axum_extra::extract::{
 };
 use secrecy::ExposeSecret;
 
-use super::service;
+use super::{oidc_rest, service};
 use crate::server::{
     AppState, Result,
     context::{session_cookie, session_cookie_name},
@@ -20,9 +20,13 @@ use crate::server::{
 };
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/sign-in/{token}", get(sign_in)).route("/sign-out", post(sign_out))
+    Router::new()
+        .route("/sign-in/{token}", get(sign_in))
+        .route("/sign-out", post(sign_out))
+        .merge(oidc_rest::routes())
 }
 
+/// The session's cookie.
 pub fn cookie(app: &AppState, value: String) -> Cookie<'static> {
     let secure = app.config.secure_cookies();
     Cookie::build((session_cookie_name(secure), value))

@@ -93,7 +93,10 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
             repository::memberships(&mut tx, *user_id).await?
         }
         actor => {
-            let role = if let Actor::TenantKey { role, .. } = actor { *role } else { Role::Admin };
+            let role = match actor {
+                Actor::TenantKey { role, .. } | Actor::Token { role, .. } => *role,
+                _ => Role::Admin,
+            };
             crate::tenants::server::service::list(ctx, false, Page::first())
                 .await?
                 .into_iter()

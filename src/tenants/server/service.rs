@@ -23,7 +23,7 @@ impl Versioned for Tenant {}
 pub async fn list(ctx: &CallerContext, active_only: bool, page: Page<String>) -> Result<Vec<Tenant>> {
     let only: Option<Vec<String>> = match &ctx.actor {
         actor if actor.is_instance_admin() => None,
-        Actor::TenantKey { tenant, .. } => Some(vec![tenant.to_string()]),
+        Actor::TenantKey { tenant, .. } | Actor::Token { tenant, .. } => Some(vec![tenant.to_string()]),
         Actor::User { user_id, .. } => {
             let mut tx = ctx.app.database.by_user(*user_id).await?;
             let mine = access::memberships(&mut tx, *user_id).await?;

@@ -7,8 +7,7 @@ use std::{
 };
 
 use oauth2::{
-    AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, Scope,
-    TokenResponse, TokenUrl, basic::BasicClient,
+    AuthType, ClientId, ClientSecret, RequestTokenError, Scope, TokenResponse, TokenUrl, basic::BasicClient,
 };
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +17,7 @@ use super::{Cause, LookupError};
 use crate::{
     datasources::server::connection::{Connection, OAuthClient},
     server::{
+        bounded_http::BoundedClient,
         error::chain,
         outbound::{Fence, Fenced},
     },
@@ -42,16 +42,6 @@ pub struct Tokens(Mutex<HashMap<Key, Slot>>);
 struct Token {
     value: SecretString,
     expires: Instant,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("{0}")]
-    Http(#[from] reqwest::Error),
-    #[error("the answer is larger than {MAX_ANSWER} bytes")]
-    TooLarge,
-    #[error("{0}")]
-    Malformed(#[from] http::Error),
 }
 
 impl Tokens {
@@ -99,7 +89,7 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
         .set_auth_type(AuthType::BasicAuth)
         .set_token_uri(token_url);
     let scopes = oauth.scope.split_whitespace().map(|scope| Scope::new(scope.to_owned()));
-    let http = OurClient(client.clone());
+    let http = BoundedClient::new(client.clone(), MAX_ANSWER);
     let answer = basic.exchange_client_credentials().add_scopes(scopes).request_async(&http).await;
     match answer {
         Ok(answer) => {
@@ -125,32 +115,5 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
             Err(LookupError::new(Cause::Answer, "the token server's answer holds no token"))
         }
         Err(RequestTokenError::Other(words)) => Err(LookupError::new(Cause::Answer, words)),
-    }
-}
-
-/// Our own client, with its fence, limits and time.
-struct OurClient(Client);
-
-impl<'c> AsyncHttpClient<'c> for OurClient {
-    type Error = Fault;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<HttpResponse, Fault>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let request = reqwest::Request::try_from(request)?;
-            let mut answer = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
-            let mut response = http::Response::builder().status(answer.status());
-            for (name, value) in answer.headers() {
-                response = response.header(name, value);
-            }
-            let mut body = Vec::new();
-            while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-                if body.len() + chunk.len() > MAX_ANSWER {
-                    return Err(Fault::TooLarge);
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(response.body(body)?)
-        })
     }
 }
