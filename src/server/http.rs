@@ -23,7 +23,7 @@ use crate::{
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
     keys, members, routes, rules,
     shared::Problem,
-    tenants,
+    tenants, transfer,
 };
 
 /// Everything that this server answers.
@@ -43,6 +43,7 @@ pub fn router(app: AppState) -> Router {
         .merge(audit::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
+        .merge(transfer::server::rest::routes())
         .route("/api/{*rest}", any(no_such_call))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
 
@@ -64,6 +65,7 @@ pub fn router(app: AppState) -> Router {
             },
         )
         .layer(middleware::from_fn(load::refuse_large))
+        .merge(transfer::server::form::routes())
         .layer(middleware::from_fn_with_state(app.clone(), require_session));
 
     let not_found = file_and_error_handler_with_context::<AppState, _>(

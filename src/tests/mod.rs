@@ -24,4 +24,5 @@ mod receivers;
 mod rest;
 mod secrets;
 mod support;
+mod transfer;
 mod versions;
