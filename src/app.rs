@@ -25,6 +25,7 @@ use crate::{
     intents::pages::{IntentPage, IntentsPage},
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
+    transfer::pages::SettingsPage,
 };
 
 /// The document around the application.
@@ -76,6 +77,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
                 <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
                 <Route path=path!("/files") view=|| choose("/files") ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view=|| choose("/settings") ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
                     <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
                     <Route path=path!("/messages") view=MessagesPage ssr=SsrMode::Async/>
@@ -87,6 +89,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
                     <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>
                     <Route path=path!("/files") view=FilesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
         </Router>

@@ -20,6 +20,7 @@ pub mod routes;
 pub mod rules;
 pub mod shared;
 pub mod tenants;
+pub mod transfer;
 pub mod ui;
 
 #[cfg(feature = "ssr")]

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     // A thread that waits for standard input would keep an orderly shutdown waiting too.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("flowengine: {error}");
             ExitCode::FAILURE

@@ -8,7 +8,7 @@ use leptos_router::{
 
 use super::tenant::{CurrentTenant, MyAccess, use_tenant};
 use crate::{
-    auth::{api, pages::SignOut},
+    auth::{api, dto::Role, pages::SignOut},
     ui::{
         host,
         icons::{Glyph, Icon},
@@ -158,6 +158,7 @@ fn Sidebar(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl
                             }
                         })
                         .collect_view()}
+                    <SettingsLink tenant me/>
                 </ul>
             </nav>
             <div class="sidebar__foot">
@@ -165,6 +166,33 @@ fn Sidebar(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl
                 <SignOut/>
             </div>
         </aside>
+    }
+}
+
+/// The way to the settings, for those who may change them.
+#[component]
+fn SettingsLink(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
+    view! {
+        <Transition>
+            {move || {
+                let id = tenant.id().ok();
+                Suspend::new(async move {
+                    let me = me.0.await.ok()?;
+                    let mine = me.tenants.into_iter().find(|mine| Some(&mine.tenant_id) == id.as_ref())?;
+                    matches!(mine.role, Role::Editor | Role::Admin)
+                        .then(|| {
+                            view! {
+                                <li>
+                                    <A href=move || tenant.page("/settings") attr:class="nav__link">
+                                        <Icon glyph=Glyph::Settings/>
+                                        <span>"Settings"</span>
+                                    </A>
+                                </li>
+                            }
+                        })
+                })
+            }}
+        </Transition>
     }
 }
 

@@ -1,12 +1,16 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{
+    io::{IsTerminal, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    AppState, CallerContext,
+    AppState, CallerContext, TenantContext,
     config::Config,
     embedded, openapi,
     run::{self, Fatal},
@@ -24,6 +28,14 @@ use crate::{
     },
     keys::server::service as keys,
     shared::TenantId,
+    transfer::{
+        dto::{Format, Plan},
+        server::{
+            document,
+            service::{self as transfer, Options},
+            text,
+        },
+    },
 };
 
 /// Decides on the email that an organisation receives, and explains each decision.
@@ -61,6 +73,41 @@ enum Command {
         /// Its intent, instead of what the match conditions say.
         #[arg(long)]
         intent: Option<String>,
+    },
+    /// Print a tenant's configuration as a document for git: no secrets, names in the place of ids.
+    Export {
+        #[arg(long)]
+        tenant: TenantId,
+        /// yaml or json.
+        #[arg(long, default_value = "yaml")]
+        format: Format,
+        /// With the classifier's examples, which may hold what people wrote.
+        #[arg(long)]
+        examples: bool,
+        /// A file, in the place of the terminal.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Make a tenant's configuration what a document says, all of it or nothing.
+    ///
+    /// A thing is known by its name, so a new name is another thing: with --delete, the old one goes.
+    /// Ends with 0 where it was done or there is nothing to do, with 2 where --dry-run found changes (as
+    /// `terraform plan -detailed-exitcode` does) or they were not agreed to, and with 1 where it failed.
+    #[command(verbatim_doc_comment)]
+    Import {
+        /// YAML, or JSON if it ends in .json.
+        file: PathBuf,
+        #[arg(long)]
+        tenant: TenantId,
+        /// Print the plan, and do nothing.
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Delete what the document does not have, in the sections that it has.
+        #[arg(long)]
+        delete: bool,
+        /// Do not ask. Needed where there is nobody to ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Measure what a decision costs with 0, 4 and 16 rules, next to the same look-ups by hand.
     Bench {
@@ -129,21 +176,33 @@ enum AdminCommand {
     SignInLink,
 }
 
+/// Changes are pending.
+const PENDING: u8 = 2;
+
 /// Runs the command.
 ///
 /// # Errors
 /// What went wrong, in words for whoever typed it.
-pub async fn run(cli: Cli) -> Result<(), Fatal> {
+pub async fn run(cli: Cli) -> Result<ExitCode, Fatal> {
     let command = cli.command.unwrap_or(Command::Serve { demo: false });
     if let Command::Database { data_dir, unsafe_fast } = command {
-        return Ok(embedded::keep(&data_dir, unsafe_fast).await?);
+        embedded::keep(&data_dir, unsafe_fast).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     if let Command::Openapi = command {
         print!("{}", openapi::text());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::from_env()?;
     telemetry::start(&config);
+    if let Command::Import { file, tenant, dry_run, delete, yes } = command {
+        return import(config, &file, &tenant, Options { dry_run, delete, revision: None }, yes).await;
+    }
+    run_plain(config, command).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// The commands that end well or with an error.
+async fn run_plain(config: Config, command: Command) -> Result<(), Fatal> {
     match command {
         Command::Serve { demo } => run::serve(config, demo).await,
         Command::Migrate => {
@@ -163,8 +222,86 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
             print!("{text}");
             Ok(())
         }
-        Command::Database { .. } | Command::Openapi => Ok(()),
+        Command::Export { tenant, format, examples, output } => {
+            let text =
+                in_tenant(config, &tenant, async |ctx| Ok(transfer::export(&ctx, format, examples).await?))
+                    .await?;
+            match output {
+                None => print!("{text}"),
+                Some(file) => {
+                    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                }
+            }
+            Ok(())
+        }
+        Command::Database { .. } | Command::Import { .. } | Command::Openapi => Ok(()),
     }
+}
+
+/// Does something in a tenant as the server itself, without serving.
+async fn in_tenant<T>(
+    config: Config,
+    tenant: &TenantId,
+    work: impl AsyncFnOnce(TenantContext) -> Result<T, Fatal>,
+) -> Result<T, Fatal> {
+    let vault = run::open_vault(&config)?;
+    let leptos = run::leptos_options()?;
+    let opened = run::open_database(&config).await?;
+    let addr = leptos.site_addr;
+    let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
+    let result = async {
+        let ctx = CallerContext::system(app).in_tenant(tenant).await?;
+        work(ctx).await
+    }
+    .await;
+    opened.close().await;
+    result
+}
+
+async fn import(
+    config: Config,
+    file: &Path,
+    tenant: &TenantId,
+    options: Options,
+    yes: bool,
+) -> Result<ExitCode, Fatal> {
+    if !options.dry_run && !yes && !std::io::stdin().is_terminal() {
+        return Err("there is nobody to ask: give --yes to import, or --dry-run to see the plan".into());
+    }
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+    let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    let format = if is_json { Format::Json } else { Format::Yaml };
+    let parsed = document::parse(&bytes, format).map_err(|problem| named(&problem))?;
+    in_tenant(config, tenant, async |ctx| {
+        if yes {
+            let plan = transfer::import(&ctx, parsed, &options).await?;
+            print!("{}", text::plan(&plan));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let first = Options { dry_run: true, ..options.clone() };
+        let plan = transfer::import(&ctx, parsed.clone(), &first).await?;
+        print!("{}", text::plan(&plan));
+        if plan.summary.is_same() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if options.dry_run || !agreed(&plan)? {
+            return Ok(PENDING.into());
+        }
+        // What was agreed to is what is done: not if anything has moved since.
+        let second = Options { revision: Some(plan.revision), ..options };
+        transfer::import(&ctx, parsed, &second).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+fn agreed(plan: &Plan) -> Result<bool, Fatal> {
+    print!("{}. Do it? [y/N] ", plan.summary.words());
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
@@ -210,29 +347,22 @@ async fn process(
     intent: Option<String>,
 ) -> Result<(), Fatal> {
     let raw = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let vault = run::open_vault(&config)?;
-    let leptos = run::leptos_options()?;
-    let opened = run::open_database(&config).await?;
-    let addr = leptos.site_addr;
-    let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
-    let result: Result<EmailDetail, Fatal> = async {
-        let ctx = CallerContext::system(app.clone()).in_tenant(&tenant).await?;
+    let email = in_tenant(config, &tenant, async |ctx| {
         let received = emails::receive(&ctx, "command line", raw, intent.as_deref()).await?;
         if received.duplicate {
             emails::reprocess(&ctx, received.email_id, Versions::Today).await?;
         }
         loop {
-            worker::process_now(&app, &tenant, received.email_id).await?;
-            let email = emails::find(&app, &tenant, received.email_id).await?;
+            worker::process_now(&ctx.app, &tenant, received.email_id).await?;
+            let email = emails::find(&ctx.app, &tenant, received.email_id).await?;
             if email.email.status == EmailStatus::Done {
                 return Ok(email);
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-    }
-    .await;
-    opened.close().await;
-    print!("{}", explanation(&result?));
+    })
+    .await?;
+    print!("{}", explanation(&email));
     Ok(())
 }
 

@@ -55,11 +55,14 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        // Two changes that waited for each other: PostgreSQL ended this one (`deadlock_detected`).
+        let was_ended = error.as_database_error().and_then(|error| error.code()).as_deref() == Some("40P01");
         match error {
             // Nothing was taken, so the caller may come again: overload, not failure.
             sqlx::Error::PoolTimedOut => {
                 Problem::new(503, "The server is busy. Try again in a moment").into()
             }
+            _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
             other => Self::internal(other),
         }
     }

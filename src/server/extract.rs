@@ -31,28 +31,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     refuse_nul(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.inner().to_string();
-        // For an unknown, missing or repeated member, serde names it in its message alone.
-        let named = ["unknown field `", "missing field `", "duplicate field `"]
-            .iter()
-            .find_map(|lead| message.strip_prefix(lead)?.split_once('`').map(|(name, _)| name.to_owned()));
-        let field = match (path.as_str(), named) {
-            ("." | "?", Some(name)) => name,
-            ("." | "?", None) => "body".to_owned(),
-            (path, Some(name)) if !path.ends_with(&name) => format!("{path}.{name}"),
-            (path, _) => path.to_owned(),
-        };
-        Problem::invalid_field(field, message)
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))?;
     deserializer.end().map_err(|error| Problem::invalid_field("body", error.to_string()))?;
     Ok(value)
 }
 
+/// The problem of a document: `path` is where serde was, `message` what it said.
+pub fn fault(path: &str, message: &str) -> Problem {
+    // For an unknown, missing or repeated member, serde names it in its message alone.
+    let named = ["unknown field `", "missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|lead| message.split_once(lead)?.1.split_once('`').map(|(name, _)| name.to_owned()));
+    let field = match (path, named) {
+        ("." | "?", Some(name)) => name,
+        ("." | "?", None) => "body".to_owned(),
+        (path, Some(name)) if !path.ends_with(&name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    };
+    Problem::invalid_field(field, message)
+}
+
 /// PostgreSQL stores no NUL in a text. In JSON it can only be written as an escape, which is rare enough to be
 /// looked for first.
-fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
+///
+/// # Errors
+/// 422 naming the path of the text that holds one.
+pub fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
     fn find(value: &serde_json::Value, path: &str) -> Option<String> {
         use serde_json::Value;
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };

@@ -26,7 +26,7 @@ use crate::{
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
     keys, members, routes, rules,
     shared::Problem,
-    tenants,
+    tenants, transfer,
 };
 
 /// Every call of the REST API, with its entry in the API's document: neither is there without the other.
@@ -46,6 +46,7 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .merge(audit::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
+        .merge(transfer::server::rest::routes())
 }
 
 /// Everything that this server answers.
@@ -74,6 +75,7 @@ pub fn router(app: AppState) -> Router {
             },
         )
         .layer(middleware::from_fn(load::refuse_large))
+        .merge(transfer::server::form::routes())
         .layer(middleware::from_fn_with_state(app.clone(), require_session));
 
     let not_found = file_and_error_handler_with_context::<AppState, _>(

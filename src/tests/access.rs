@@ -57,6 +57,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/api-keys",
         "/api/api-keys/1",
         "/api/instance-api-keys",
+        "/api/export",
         "/demo-api/acme_corp/v1/orders/1042",
     ] {
         for query in ["", "?tenant_id=acme"] {
@@ -72,6 +73,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/t/acme/intents",
         "/t/acme/configs",
         "/t/acme/files",
+        "/t/acme/settings",
     ] {
         let answer = send(Method::GET, path).await.is(StatusCode::SEE_OTHER);
         assert!(answer.headers[header::LOCATION].to_str().unwrap().starts_with("/sign-in"), "{path}");

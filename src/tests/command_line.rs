@@ -126,6 +126,29 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
         folder.ok(&["admin", "create-key", "--name", "v", "--tenant", "acme_corp", "--role", "viewer"]);
     assert_eq!(server.get(viewer.trim(), "/api/tenants").await.as_array().unwrap().len(), 1);
 
+    // The configuration goes out as a document. In again, there is nothing to do, until it says something else.
+    let document = folder.path().join("acme.yaml");
+    let file = document.to_str().unwrap();
+    folder.ok(&["export", "--tenant", "acme_corp", "--output", file]);
+    let import = |args: &[&str]| {
+        let output = folder.run(&[&["import", file, "--tenant", "acme_corp"], args].concat());
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, text) = import(&["--dry-run", "--delete"]);
+    assert!(code == Some(0) && text.starts_with("= ") && text.ends_with(" the same\n"), "{code:?} {text}");
+    let exported = fs::read_to_string(&document).unwrap();
+    assert_eq!(folder.ok(&["export", "--tenant", "acme_corp"]), exported);
+    fs::write(&document, exported.replace("Customers, purchase orders", "Customers, orders")).unwrap();
+    let (code, text) = import(&["--dry-run"]);
+    assert!(code == Some(2) && text.contains("~ datasource Shop database: description"), "{code:?} {text}");
+    let (code, text) = import(&[]);
+    assert!(code == Some(1) && text.contains("--yes"), "nobody can be asked: {code:?} {text}");
+    assert_eq!(import(&["--yes"]).0, Some(0));
+    assert_eq!(import(&["--dry-run"]).0, Some(0));
+    fs::write(&document, "version: 1\nintent: []").unwrap();
+    let (code, text) = import(&["--yes"]);
+    assert!(code == Some(1) && text.contains("acme.yaml: intent: "), "{code:?} {text}");
+
     // It is as safe as any other PostgreSQL: on disk, and the server's role passes by nothing.
     let url = fs::read_to_string(folder.path().join("postgres/url")).unwrap();
     let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();

@@ -160,6 +160,7 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
         "/api/backtests",
         "/api/classifier",
         "/api/stats",
+        "/api/export",
     ] {
         for tenant in ["acme", "no_such_tenant"] {
             let path = format!("{path}?tenant_id={tenant}");
@@ -167,6 +168,13 @@ async fn another_tenants_resource_is_not_found_by_any_call() {
                 Answer::of(server.request(Method::GET, &path, Some(&key)).send().await.unwrap()).await;
             answer.problem(StatusCode::NOT_FOUND, &format!("Tenant {tenant} not found"));
         }
+    }
+    for tenant in ["acme", "no_such_tenant"] {
+        let path = format!("/api/import?tenant_id={tenant}&delete=true");
+        let document =
+            json!({"version": 1, "intents": [], "routes": [], "datasources": [], "datasource_configs": []});
+        let answer = server.request(Method::POST, &path, Some(&key)).json(&document).send().await.unwrap();
+        Answer::of(answer).await.problem(StatusCode::NOT_FOUND, &format!("Tenant {tenant} not found"));
     }
     assert_eq!(count(&mut conn, "acme").await, before, "nothing of it was changed");
 }
@@ -202,6 +210,16 @@ async fn the_filter_holds_where_row_level_security_is_off() {
     }
     assert_eq!(server.get("/api/stats?tenant_id=globex").await.body["emails"], 1);
     assert_eq!(mine.len(), theirs.len());
+    // An export has one of each, and an import that deletes all of it deletes no other tenant's.
+    let exported = server.get("/api/export?tenant_id=globex&format=json").await.is(StatusCode::OK).body;
+    for section in ["datasource_configs", "datasources", "intents", "routes"] {
+        assert_eq!(exported[section].as_array().unwrap().len(), 1, "{section}");
+    }
+    assert_eq!(exported["intents"][0]["validation_rules"].as_array().unwrap().len(), 1);
+    let empty = json!({"version": 1, "intents": [], "routes": [], "datasources": [], "datasource_configs": [], "classifier": {"gate": 0.5}});
+    let emptied =
+        server.post("/api/import?tenant_id=globex&delete=true", &empty).await.is(StatusCode::OK).body;
+    assert_eq!(emptied["summary"], json!({"create": 0, "change": 1, "delete": 5, "same": 0}));
     assert_eq!(count(&mut conn, "acme").await, before);
 }
 

@@ -44,6 +44,8 @@ pub enum Glyph {
     RunAgain,
     /// `search`
     Search,
+    /// `sliders-horizontal`
+    Settings,
     /// `log-out`
     SignOut,
     /// `circle-minus`
@@ -96,6 +98,7 @@ impl Glyph {
                 "M3 12a9 9 0 0 1 9-9 9.75 9.75 0 0 1 6.74 2.74L21 8M21 3v5h-5M21 12a9 9 0 0 1-9 9 9.75 9.75 0 0 1-6.74-2.74L3 16M8 16H3v5"
             }
             Self::Search => "M21 21l-4.34-4.34M3 11a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z",
+            Self::Settings => "M10 5H3M12 19H3M14 3v4M16 17v4M21 12h-9M21 19h-5M21 5h-7M8 10v4M8 12H3",
             Self::SignOut => "M16 17l5-5-5-5M21 12H9M9 21H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h4",
             Self::Skip => "M2 12a10 10 0 1 0 20 0a10 10 0 1 0 -20 0zM8 12h8",
             Self::Switch => "M8 3 4 7l4 4M4 7h16M16 21l4-4-4-4M20 17H4",

@@ -100,6 +100,86 @@ pub async fn insert(tx: &mut TenantTx, intent: IntentId, text: &str) -> sqlx::Re
     Ok(row.into_example(tx))
 }
 
+/// Bytes of the examples that somebody wrote.
+pub async fn size_of_written(tx: &mut TenantTx) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT coalesce(sum(octet_length(text)), 0)::bigint FROM intent_examples \
+         WHERE tenant_id = $1 AND origin = 'example'",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// The examples that somebody wrote, by intent and text.
+pub async fn written(tx: &mut TenantTx) -> sqlx::Result<Vec<(IntentId, String)>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT intent_id, text FROM intent_examples WHERE tenant_id = $1 AND origin = 'example' \
+         ORDER BY intent_id, text COLLATE \"C\"",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// How many written examples an intent has, and how many of them were deleted: with `only`, those that are not among
+/// `texts`.
+pub async fn keep_written(
+    tx: &mut TenantTx,
+    intent: IntentId,
+    texts: &[String],
+    only: bool,
+) -> sqlx::Result<(usize, usize)> {
+    let tenant = tx.tenant().clone();
+    let before: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND origin = 'example'",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .fetch_one(tx.conn())
+    .await?;
+    if !only {
+        return Ok((usize::try_from(before).unwrap_or_default(), 0));
+    }
+    let removed = sqlx::query(
+        "DELETE FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND origin = 'example' \
+         AND text_hash <> ALL ($3)",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(hashes(texts))
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok((usize::try_from(before).unwrap_or_default(), usize::try_from(removed).unwrap_or_default()))
+}
+
+/// Adds the texts that the intent does not have. How many there were.
+pub async fn add_written(tx: &mut TenantTx, intent: IntentId, texts: &[String]) -> sqlx::Result<usize> {
+    let tenant = tx.tenant().clone();
+    let added = sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin) \
+         SELECT $1, $2, t.text, t.hash, 'example' FROM unnest($3::text[], $4::bytea[]) AS t (text, hash) \
+         WHERE NOT EXISTS (SELECT FROM intent_examples e \
+           WHERE e.tenant_id = $1 AND e.intent_id = $2 AND e.text_hash = t.hash) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .bind(texts)
+    .bind(hashes(texts))
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok(usize::try_from(added).unwrap_or_default())
+}
+
+fn hashes(texts: &[String]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| Sha256::digest(text).to_vec()).collect()
+}
+
 /// A person's correction of a message, in the place of an earlier one. A text that is an example of the intent
 /// already stays that one.
 pub async fn correct(

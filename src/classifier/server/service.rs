@@ -155,14 +155,86 @@ fn curve(report: Report) -> Vec<CurvePoint> {
 /// 403, 422.
 pub async fn set_gate(ctx: &TenantContext, gate: f64) -> Result<Classifier> {
     ctx.require(Permission::Configure)?;
-    if !(0.5..=1.0).contains(&gate) {
-        return Err(Problem::invalid_field("gate", "must be a number from 0.5 to 1").into());
-    }
+    check_gate(gate)?;
     let mut tx = ctx.begin().await?;
     repository::set_gate(&mut tx, gate).await?;
     ctx.audit(&mut tx, Event::done("classifier.set_gate", "gate", json!({"gate": gate}))).await?;
     tx.commit().await?;
     get(ctx).await
+}
+
+/// The tenant's gate.
+///
+/// # Errors
+/// The database's.
+pub async fn gate(tx: &mut TenantTx) -> Result<f64> {
+    Ok(repository::status(tx).await?.map_or(DEFAULT_GATE, |status| status.gate))
+}
+
+/// Sets the gate, as a part of a larger change.
+///
+/// # Errors
+/// 422.
+pub async fn put_gate(tx: &mut TenantTx, gate: f64) -> Result<()> {
+    check_gate(gate)?;
+    Ok(repository::set_gate(tx, gate).await?)
+}
+
+fn check_gate(gate: f64) -> Result<(), Problem> {
+    if (0.5..=1.0).contains(&gate) {
+        return Ok(());
+    }
+    Err(Problem::invalid_field("gate", "must be a number from 0.5 to 1"))
+}
+
+/// The examples that somebody wrote, by intent and text. What people corrected belongs to its message and is not
+/// among them.
+///
+/// # Errors
+/// 400 where they have more than `most` bytes.
+pub async fn written_examples(tx: &mut TenantTx, most: usize) -> Result<Vec<(IntentId, String)>> {
+    let size = repository::size_of_written(tx).await?;
+    if usize::try_from(size).unwrap_or(usize::MAX) > most {
+        let sentence =
+            format!("The examples have {size} bytes, which is more than an import takes in ({most})");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    Ok(repository::written(tx).await?)
+}
+
+/// Makes these the texts that an intent's written examples are, as a part of a larger change; those that are there
+/// beside them stay, unless `only` is set. Gives how many written ones there were and are. A text that a correction has
+/// brought is not doubled.
+///
+/// # Errors
+/// 422 naming the text as in `examples[3]`; 400 where there are too many.
+pub async fn put_examples(
+    tx: &mut TenantTx,
+    intent: IntentId,
+    texts: &[String],
+    only: bool,
+) -> Result<(usize, usize, bool)> {
+    let mut checks = Checks::default();
+    let mut wanted = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        match checked(&TextInput { text: text.clone() }) {
+            Ok(text) => wanted.push(text),
+            Err(problem) => {
+                for error in problem.errors {
+                    checks.fault(format!("examples[{i}]"), error.message);
+                }
+            }
+        }
+    }
+    checks.finish()?;
+    let (before, removed) = repository::keep_written(tx, intent, &wanted, only).await?;
+    let added = repository::add_written(tx, intent, &wanted).await?;
+    if added > 0 && repository::count(tx).await? > MAX_EXAMPLES {
+        let sentence = format!("A tenant can have at most {MAX_EXAMPLES} examples. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    let after = (before + added).saturating_sub(removed);
+    Ok((before, after, added + removed > 0))
 }
 
 /// What the classifier would say of a text. Nothing is stored.

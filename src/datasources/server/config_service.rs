@@ -132,6 +132,71 @@ pub async fn delete(ctx: &TenantContext, id: ConfigId, if_match: &IfMatch) -> Re
     Ok(tx.commit().await?)
 }
 
+/// All of the tenant's, by id.
+///
+/// # Errors
+/// The database's.
+pub async fn all(tx: &mut TenantTx) -> Result<Vec<repository::Row>> {
+    Ok(repository::list(tx, None, i64::MAX).await?)
+}
+
+/// Stores a config, in the place of one where it is given, as a part of a larger change. A masked member keeps its
+/// value; where there is none it is left out, and look-ups say that it is missing until somebody sets it.
+///
+/// # Errors
+/// 403, 404, 409 for a name that exists, 422.
+pub async fn put(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    id: Option<ConfigId>,
+    mut input: DatasourceConfigInput,
+) -> Result<DatasourceConfig> {
+    ctx.require(Permission::Credentials)?;
+    let row = match id {
+        None => None,
+        Some(id) => Some(repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?),
+    };
+    let stored = match &row {
+        None => Map::new(),
+        Some(row) => open(&ctx.app, tx, row).await?,
+    };
+    input.auth_config.retain(|name, value| value != MASK || stored.contains_key(name));
+    let kept = masked(&input);
+    let input = checked_with(ctx, input, &stored, connection::auth_so_far)?;
+    let exists = || already_exists(&input);
+    let id = match &row {
+        None => repository::insert(tx, &input).await,
+        Some(row) => {
+            refuse_moved_secrets(row, &stored, &input, &kept)?;
+            repository::update(tx, row.config_id, &input).await.map(|_| row.config_id)
+        }
+    };
+    let id = id.on_constraint("uq_eivs_datasource_configs_tenant_name", exists)?;
+    store_auth(&ctx.app, tx, id, &input).await
+}
+
+/// Deletes a config, as a part of a larger change.
+///
+/// # Errors
+/// 403, 404; 400 with the list of its users while there are any.
+pub async fn remove(ctx: &TenantContext, tx: &mut TenantTx, id: ConfigId) -> Result<()> {
+    ctx.require(Permission::Credentials)?;
+    let row = repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    refuse_while_used(tx, &row.name, "deleted").await?;
+    repository::delete(tx, id).await?;
+    Ok(())
+}
+
+/// Where the config of this name leads. `None` where there is none.
+///
+/// # Errors
+/// 422 where what is stored cannot be used; the database's.
+pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<connection::Endpoint>> {
+    let Some(row) = repository::find_by_name(tx, name).await? else { return Ok(None) };
+    let url = row.base_url.as_deref();
+    Ok(Some(connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json)?))
+}
+
 /// The config of this name, ready to be used. `None` where there is none.
 ///
 /// # Errors
@@ -185,8 +250,18 @@ async fn open(app: &AppState, tx: &mut TenantTx, row: &repository::Row) -> Resul
 
 fn checked(
     ctx: &TenantContext,
+    input: DatasourceConfigInput,
+    stored: &Map<String, Value>,
+) -> Result<DatasourceConfigInput, Problem> {
+    checked_with(ctx, input, stored, |auth_type, members| connection::auth(auth_type, members).map(drop))
+}
+
+/// `check_auth` says whether the credentials hold up.
+fn checked_with(
+    ctx: &TenantContext,
     mut input: DatasourceConfigInput,
     stored: &Map<String, Value>,
+    check_auth: fn(AuthType, &Map<String, Value>) -> Result<(), Problem>,
 ) -> Result<DatasourceConfigInput, Problem> {
     connection::move_credentials(&mut input)?;
     for (name, value) in &mut input.auth_config {
@@ -224,7 +299,7 @@ fn checked(
         Ok(_) => checks
             .fault("auth_type", format!("{} does not go with protocol {}", input.auth_type, input.protocol)),
     }
-    if let Err(problem) = connection::auth(input.auth_type, &input.auth_config) {
+    if let Err(problem) = check_auth(input.auth_type, &input.auth_config) {
         take(&mut checks, problem);
     }
     checks.finish()?;

@@ -382,12 +382,34 @@ fn http(base_url: Option<&str>) -> Result<Endpoint, Problem> {
     Ok(Endpoint::Http(HttpEndpoint { base_url: url }))
 }
 
-/// Reads the credentials.
+/// The members that must be there and are not.
+pub fn missing(auth_type: AuthType, has: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let needed: &[&str] = match auth_type {
+        AuthType::None => &[],
+        AuthType::Basic => &["username", "password"],
+        AuthType::Bearer => &["token"],
+        AuthType::ApiKey if has("query") => &["key"],
+        AuthType::ApiKey => &["header", "key"],
+        AuthType::Oauth => &["token_url", "client_id", "client_secret"],
+    };
+    needed.iter().copied().filter(|name| !has(name)).collect()
+}
+
+/// Checks credentials of which some may come later: whole ones as `auth` does, others member by member.
 ///
 /// # Errors
 /// 422 naming each member at fault, never its value.
-pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, Problem> {
+pub fn auth_so_far(auth_type: AuthType, members: &Map<String, Value>) -> Result<(), Problem> {
+    if missing(auth_type, |name| members.contains_key(name)).is_empty() {
+        return auth(auth_type, members).map(drop);
+    }
     let mut checks = Checks::default();
+    check_members(auth_type, members, &mut checks);
+    checks.finish()
+}
+
+/// Whether each member goes with the type, and is a text.
+fn check_members(auth_type: AuthType, members: &Map<String, Value>, checks: &mut Checks) {
     let allowed: &[&str] = match auth_type {
         AuthType::None => &[],
         AuthType::Basic => &["username", "password"],
@@ -405,6 +427,15 @@ pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, P
             checks.fault(format!("auth_config.{name}"), "must be a text");
         }
     }
+}
+
+/// Reads the credentials.
+///
+/// # Errors
+/// 422 naming each member at fault, never its value.
+pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, Problem> {
+    let mut checks = Checks::default();
+    check_members(auth_type, members, &mut checks);
     let get = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut needed = |name: &str| {
         get(name).unwrap_or_else(|| {

@@ -12,7 +12,7 @@ use crate::{
         etag::{IfMatch, Versioned},
         paging::Page,
     },
-    shared::{DatasourceId, Problem},
+    shared::{DatasourceId, IntentId, Problem},
 };
 
 impl Versioned for Datasource {}
@@ -60,7 +60,7 @@ pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datas
     ctx.require(Permission::Configure)?;
     let input = input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
-    check_config(&ctx.app, &mut tx, &input).await?;
+    check_config(&mut tx, &input).await?;
     let datasource = repository::insert(&mut tx, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?;
@@ -82,7 +82,7 @@ pub async fn replace(
     let mut tx = ctx.begin().await?;
     let before = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     if_match.check(&before)?;
-    check_config(&ctx.app, &mut tx, &input).await?;
+    check_config(&mut tx, &input).await?;
     let datasource = repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?
@@ -111,6 +111,38 @@ pub async fn delete(ctx: &TenantContext, id: DatasourceId, if_match: &IfMatch) -
     Ok(tx.commit().await?)
 }
 
+/// All of the tenant's, by id.
+///
+/// # Errors
+/// The database's.
+pub async fn all(tx: &mut TenantTx) -> Result<Vec<Datasource>> {
+    Ok(repository::list(tx, false, None, i64::MAX).await?)
+}
+
+/// Stores a checked datasource, in the place of one where it is given, as a part of a larger change.
+///
+/// # Errors
+/// 404, 409 for a name that exists, 400 where its config is of another kind.
+pub async fn put(tx: &mut TenantTx, id: Option<DatasourceId>, input: &DatasourceInput) -> Result<Datasource> {
+    check_config(tx, input).await?;
+    let stored = match id {
+        None => repository::insert(tx, input).await.map(Some),
+        Some(id) => repository::update(tx, id, input).await,
+    };
+    let datasource = stored.on_constraint("uq_eivs_datasources_tenant_name", || already_exists(input))?;
+    datasource.ok_or_else(|| Problem::not_found("Datasource", &input.name).into())
+}
+
+/// Deletes a datasource with its rules, as a part of a larger change: that has begun a revision, and records the
+/// versions of the intents that are given.
+///
+/// # Errors
+/// 404.
+pub async fn remove(tx: &mut TenantTx, id: DatasourceId) -> Result<Vec<IntentId>> {
+    let asking = versions::intents_asking(tx, id).await?;
+    if repository::delete(tx, id).await? { Ok(asking) } else { Err(not_found(id).into()) }
+}
+
 /// What a look-up needs, or why it cannot be made: a sentence that becomes the verdict `error`.
 ///
 /// # Errors
@@ -136,9 +168,9 @@ pub async fn connection(
 }
 
 /// A config may come later; one that is there must be of the datasource's kind.
-async fn check_config(app: &AppState, tx: &mut TenantTx, input: &DatasourceInput) -> Result<()> {
-    match config_service::connection(app, tx, &input.connection_key).await? {
-        Some(found) if !found.endpoint.serves(input.datasource_type) => Err(Problem::business_rule(format!(
+async fn check_config(tx: &mut TenantTx, input: &DatasourceInput) -> Result<()> {
+    match config_service::endpoint(tx, &input.connection_key).await? {
+        Some(endpoint) if !endpoint.serves(input.datasource_type) => Err(Problem::business_rule(format!(
             "Config '{}' does not lead to a datasource of the type {}",
             input.connection_key, input.datasource_type
         ))

@@ -195,6 +195,36 @@ pub async fn get_version(ctx: &TenantContext, id: IntentId, version: i32) -> Res
     found.ok_or_else(|| Problem::not_found("Version", format!("{version} of intent {id}")).into())
 }
 
+/// All of the tenant's, newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn all(tx: &mut TenantTx) -> Result<Vec<Intent>> {
+    Ok(repository::list(tx, false, None, None, i64::MAX).await?)
+}
+
+/// Stores a checked intent, in the place of one where it is given, as a part of a larger change: that has begun a
+/// revision, checks the rules and routes of the intent, and records its version.
+///
+/// # Errors
+/// 404, 409 for a name that exists.
+pub async fn put(tx: &mut TenantTx, id: Option<IntentId>, input: &IntentInput) -> Result<Intent> {
+    let Some(id) = id else { return insert(tx, input).await };
+    let intent = repository::update(tx, id, input)
+        .await
+        .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?;
+    intent.ok_or_else(|| Problem::not_found("Intent", id).into())
+}
+
+/// Deletes an intent with its rules, as a part of a larger change.
+///
+/// # Errors
+/// 404.
+pub async fn remove(tx: &mut TenantTx, revision: versions::Revision, id: IntentId, by: &str) -> Result<()> {
+    versions::record_end(tx, revision, id, by).await?;
+    if repository::delete(tx, id).await? { Ok(()) } else { Err(Problem::not_found("Intent", id).into()) }
+}
+
 async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
     repository::insert(tx, input)
         .await

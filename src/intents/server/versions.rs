@@ -37,6 +37,16 @@ pub async fn begin(tx: &mut TenantTx) -> sqlx::Result<Revision> {
     .map(Revision)
 }
 
+/// Keeps the tenant's intents and rules as they are until the transaction ends, so that several reads fit together.
+pub async fn hold(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("SELECT FROM configuration_revisions WHERE tenant_id = $1 FOR SHARE")
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 /// Keeps the intent with its rules as they stand now in the transaction; gives the version's number.
 pub async fn record(tx: &mut TenantTx, revision: Revision, intent: IntentId, by: &str) -> sqlx::Result<i32> {
     let tenant = tx.tenant().clone();

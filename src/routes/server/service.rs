@@ -90,29 +90,12 @@ fn shown(ctx: &TenantContext, mut route: Route) -> Route {
 pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithSecret> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
-    let (input, headers) = checked(ctx, &mut tx, input, None).await?;
-    let all = repository::list(&mut tx, None, false, None, MAX_ROUTES as i64).await?;
-    if all.len() >= MAX_ROUTES {
-        return Err(Problem::business_rule(format!("A tenant may have at most {MAX_ROUTES} routes")).into());
-    }
-    let id = repository::insert(&mut tx, &input)
-        .await
-        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
-    store_headers(&ctx.app, &mut tx, id, &headers).await?;
-    let secret = match input.kind {
-        RouteKind::Webhook => {
-            let secret = SigningSecret::generate();
-            let sealed = ctx.app.vault.seal(&mut tx, place(id, "secret"), secret.bytes()).await?;
-            repository::set_secret(&mut tx, id, &sealed, None).await?;
-            Some(secret.reveal())
-        }
-        _ => None,
-    };
+    let (id, secret) = insert(ctx, &mut tx, input).await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
     ctx.audit(&mut tx, Event::created("route.create", id, &route)).await?;
     tx.commit().await?;
-    Ok(RouteWithSecret { route, secret, old_secret_ends: None })
+    Ok(RouteWithSecret { route, secret: secret.map(|secret| secret.reveal()), old_secret_ends: None })
 }
 
 /// A header's value that is sent back masked keeps what is stored. What is under way for the route goes where the
@@ -131,14 +114,7 @@ pub async fn replace(
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let before = row.clone().into_route(&tx);
     if_match.check(&before)?;
-    let (input, headers) = checked(ctx, &mut tx, input, Some(&row)).await?;
-    repository::update(&mut tx, id, &input)
-        .await
-        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
-    store_headers(&ctx.app, &mut tx, id, &headers).await?;
-    if !input.is_active {
-        deliveries::cancel_of_route(&mut tx, id, "The route was deactivated").await?;
-    }
+    update(ctx, &mut tx, &row, input).await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
     ctx.audit(&mut tx, Event::updated("route.update", id, &before, &route)).await?;
@@ -160,6 +136,77 @@ pub async fn delete(ctx: &TenantContext, id: RouteId, if_match: &IfMatch) -> Res
     repository::delete(&mut tx, id).await?;
     ctx.audit(&mut tx, Event::deleted("route.delete", id, &before)).await?;
     Ok(tx.commit().await?)
+}
+
+/// All of the tenant's, by id.
+///
+/// # Errors
+/// The database's.
+pub async fn all(tx: &mut TenantTx) -> Result<Vec<Row>> {
+    Ok(repository::list(tx, None, false, None, i64::MAX).await?)
+}
+
+/// Stores a route, in the place of one where it is given, as a part of a larger change. A new webhook's signing secret
+/// is shown to nobody: who needs it rotates it.
+///
+/// # Errors
+/// As `create` and `replace`.
+pub async fn put(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    id: Option<RouteId>,
+    input: RouteInput,
+) -> Result<RouteId> {
+    let Some(id) = id else { return insert(ctx, tx, input).await.map(|(id, _)| id) };
+    let row = repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    update(ctx, tx, &row, input).await?;
+    Ok(id)
+}
+
+/// Deletes a route, as a part of a larger change. What is under way for it is called off.
+///
+/// # Errors
+/// 404.
+pub async fn remove(tx: &mut TenantTx, id: RouteId) -> Result<()> {
+    repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    deliveries::cancel_of_route(tx, id, "The route was deleted").await?;
+    repository::delete(tx, id).await?;
+    Ok(())
+}
+
+async fn insert(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    input: RouteInput,
+) -> Result<(RouteId, Option<SigningSecret>)> {
+    let (input, headers) = checked(ctx, tx, input, None).await?;
+    let all = repository::list(tx, None, false, None, MAX_ROUTES as i64).await?;
+    if all.len() >= MAX_ROUTES {
+        return Err(Problem::business_rule(format!("A tenant may have at most {MAX_ROUTES} routes")).into());
+    }
+    let id = repository::insert(tx, &input)
+        .await
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+    store_headers(&ctx.app, tx, id, &headers).await?;
+    if input.kind != RouteKind::Webhook {
+        return Ok((id, None));
+    }
+    let secret = SigningSecret::generate();
+    let sealed = ctx.app.vault.seal(tx, place(id, "secret"), secret.bytes()).await?;
+    repository::set_secret(tx, id, &sealed, None).await?;
+    Ok((id, Some(secret)))
+}
+
+async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteInput) -> Result<()> {
+    let (input, headers) = checked(ctx, tx, input, Some(row)).await?;
+    repository::update(tx, row.route_id, &input)
+        .await
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+    store_headers(&ctx.app, tx, row.route_id, &headers).await?;
+    if !input.is_active {
+        deliveries::cancel_of_route(tx, row.route_id, "The route was deactivated").await?;
+    }
+    Ok(())
 }
 
 /// Gives a webhook a new signing secret, and answers it this once. The old one signs too for a day, so that the

@@ -159,6 +159,40 @@ pub async fn delete(ctx: &TenantContext, id: RuleId, if_match: &IfMatch) -> Resu
     Ok(tx.commit().await?)
 }
 
+/// All of the tenant's, by intent and priority.
+///
+/// # Errors
+/// The database's.
+pub async fn all(tx: &mut TenantTx) -> Result<Vec<ValidationRule>> {
+    Ok(repository::list(tx, None, false, None, i64::MAX).await?)
+}
+
+/// Checks and stores a rule of an intent in the place of one of its rules, as a part of a larger change: that has
+/// begun a revision, and records the intent's version.
+///
+/// # Errors
+/// 404, 400 for a datasource that is not there, 422.
+pub async fn put(
+    tx: &mut TenantTx,
+    id: RuleId,
+    intent: &Intent,
+    input: &RuleInput,
+) -> Result<ValidationRule> {
+    check(tx, intent, input).await?;
+    let rule = repository::update(tx, id, intent.intent_id, input)
+        .await
+        .on_constraint("fk_eivs_rules_datasource", invalid_datasource)?;
+    rule.ok_or_else(|| not_found(id).into())
+}
+
+/// Deletes a rule, as a part of a larger change.
+///
+/// # Errors
+/// 404.
+pub async fn remove(tx: &mut TenantTx, id: RuleId) -> Result<()> {
+    if repository::delete(tx, id).await? { Ok(()) } else { Err(not_found(id).into()) }
+}
+
 /// Checks that the rules of an intent still hold with its extractors of now.
 ///
 /// # Errors

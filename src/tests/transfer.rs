@@ -1,0 +1,704 @@
+//! A tenant's configuration goes out as a document and comes in again: whole, once, and without its secrets.
+
+use proptest::{prelude::*, test_runner::TestRunner};
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::support::{Answer, TestServer, message};
+use crate::{auth::dto::Role, demo};
+
+const SECRETS: [&str; 3] = ["S3CRET-token", "S3CRET-header", "S3CRET-password"];
+
+async fn export(server: &TestServer, tenant: &str, query: &str) -> String {
+    server.get(&format!("/api/export?tenant_id={tenant}{query}")).await.is(StatusCode::OK).text
+}
+
+async fn import(server: &TestServer, tenant: &str, query: &str, document: &str) -> Answer {
+    import_as(server, Some(&server.key), tenant, query, document).await
+}
+
+async fn import_as(
+    server: &TestServer,
+    key: Option<&str>,
+    tenant: &str,
+    query: &str,
+    document: &str,
+) -> Answer {
+    let path = format!("/api/import?tenant_id={tenant}{query}");
+    let kind = if document.starts_with('{') { "application/json" } else { "application/yaml" };
+    let request = server.request(Method::POST, &path, key).header(header::CONTENT_TYPE, kind);
+    Answer::of(request.body(document.to_owned()).send().await.unwrap()).await
+}
+
+/// `create config shop`, of all that is not the same.
+fn differences(plan: &Value) -> Vec<String> {
+    let text = |change: &Value, name: &str| change[name].as_str().unwrap().to_owned();
+    let changes = plan["changes"].as_array().unwrap().iter().filter(|change| change["action"] != "same");
+    changes.map(|c| format!("{} {} {}", text(c, "action"), text(c, "kind"), text(c, "name"))).collect()
+}
+
+/// The rows of every table that a configuration stands in, and of its history.
+async fn fingerprint(server: &TestServer, tenant: &str) -> Vec<Option<String>> {
+    let mut conn = server.database().superuser().await;
+    let mut prints = Vec::new();
+    for table in [
+        "intents",
+        "validation_rules",
+        "datasources",
+        "datasource_configs",
+        "routes",
+        "intent_examples",
+        "classifier_settings",
+        "configuration_revisions",
+        "intent_versions",
+        "data_keys",
+    ] {
+        let sql = format!(
+            "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t WHERE tenant_id = $1"
+        );
+        prints.push(
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(tenant).fetch_one(&mut conn).await.unwrap(),
+        );
+    }
+    prints
+}
+
+/// One of each kind, with secrets in every place that takes one.
+const FULL: &str = r#"version: 1
+datasource_configs:
+- name: shop
+  protocol: http
+  base_url: http://shop.example
+  auth_type: bearer
+  auth_config: {token: S3CRET-token}
+- name: db
+  protocol: postgresql
+  base_url: postgresql://reader:S3CRET-password@db.example/shop
+- name: table
+  protocol: file
+  driver_family: csv
+  connection_json: {path: customers.csv}
+datasources:
+- {name: Shop, datasource_type: api, connection_key: shop}
+- {name: Customers, datasource_type: file, connection_key: table, description: Who buys}
+intents:
+- name: Refund
+  priority: 10
+  match:
+    any: [{field: subject, op: contains, value: refund}]
+  extractors:
+  - {name: order_number, field: subject_and_body, pattern: '\b(\d{4})\b'}
+  validation_rules:
+  - {field_name: sender_email, rule_type: exists, datasource: Customers, conditions: {match: {email: '{{sender_email}}'}}}
+  - {field_name: order_number, rule_type: exists, datasource: Shop, conditions: {path: '/orders/{{order_number}}'}, priority: 20}
+  - {field_name: subject, rule_type: regex, conditions: {pattern: refund}, priority: 30, on_fail: warn}
+  examples: [I want my money back, Please refund order 1042]
+- name: Question
+  is_active: false
+routes:
+- name: to_shop
+  intent: Refund
+  kind: webhook
+  decisions: [rejected, accepted]
+  settings: {url: 'https://hooks.example/x', headers: {X-Key: S3CRET-header}}
+- {name: mark, kind: label, decisions: [review], settings: {label: look}}
+classifier: {gate: 0.9}
+"#;
+
+async fn full(server: &TestServer, tenant: &str) {
+    server.tenant(tenant).await;
+    let plan = import(server, tenant, "", FULL).await.is(StatusCode::OK).body;
+    assert_eq!(plan["applied"], true, "{plan:#}");
+    assert_eq!(plan["summary"], json!({"create": 12, "change": 2, "delete": 0, "same": 0}), "{plan:#}");
+}
+
+#[tokio::test]
+async fn what_was_exported_is_the_same_and_writes_nothing() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let before = fingerprint(&server, "acme").await;
+    for query in ["", "&format=json", "&examples=true", "&format=json&examples=true"] {
+        let document = export(&server, "acme", query).await;
+        for options in ["", "&delete=true", "&dry_run=true"] {
+            let plan = import(&server, "acme", options, &document).await.is(StatusCode::OK).body;
+            assert_eq!(differences(&plan), Vec::<String>::new(), "{query} {options}");
+            assert_eq!(plan["applied"], false);
+        }
+        assert_eq!(export(&server, "acme", query).await, document, "{query}");
+    }
+    assert_eq!(fingerprint(&server, "acme").await, before);
+    let yaml = export(&server, "acme", "").await;
+    assert!(!yaml.contains("money back"), "examples are left out");
+    assert!(export(&server, "acme", "&examples=true").await.contains("money back"));
+    assert!(!yaml.contains("acme"), "it names no tenant");
+    // By name, whatever the order in which they were made.
+    let json: Value = serde_json::from_str(&export(&server, "acme", "&format=json").await).unwrap();
+    let names = |section: &str| -> Vec<String> {
+        json[section]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names("datasource_configs"), ["db", "shop", "table"]);
+    assert_eq!(names("intents"), ["Question", "Refund"]);
+    assert_eq!(names("routes"), ["mark", "to_shop"]);
+    assert_eq!(json["routes"][1]["decisions"], json!(["accepted", "rejected"]));
+    assert_eq!(
+        json["datasource_configs"][0]["auth_config"],
+        json!({"password": "********", "username": "********"})
+    );
+    let answer = server.get("/api/export?tenant_id=acme").await;
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/yaml");
+    assert_eq!(answer.headers[header::CONTENT_DISPOSITION], "attachment; filename=\"acme.yaml\"");
+    server.get("/api/export?tenant_id=acme&format=xml").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_export_or_a_plan() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut seen = Vec::new();
+    for options in ["&dry_run=true", "", ""] {
+        seen.push(import(&server, "acme", options, FULL).await.is(StatusCode::OK).text);
+    }
+    for query in ["", "&format=json", "&examples=true"] {
+        seen.push(export(&server, "acme", query).await);
+    }
+    let changed = FULL.replace("S3CRET-", "S3CRET-new-").replace("shop.example", "other.example");
+    seen.push(import(&server, "acme", "&dry_run=true", &changed).await.is(StatusCode::OK).text);
+    seen.push(
+        import(
+            &server,
+            "acme",
+            "&delete=true",
+            "version: 1\nroutes: []\nintents: []\ndatasources: []\ndatasource_configs: []",
+        )
+        .await
+        .is(StatusCode::OK)
+        .text,
+    );
+    for secret in SECRETS.iter().chain(&["S3CRET"]) {
+        assert!(seen.iter().all(|text| !text.contains(secret)), "{secret}");
+    }
+    // Given again, a secret counts as entered anew: a plan never says whether it was the right one.
+    let plan: Value = serde_json::from_str(&seen[2]).unwrap();
+    assert_eq!(differences(&plan), ["change config shop", "change config db", "change route to_shop"]);
+    assert_eq!(plan["changes"][0]["before"], json!({"auth_config.token": "********"}));
+    assert_eq!(plan["changes"][0]["after"], json!({"auth_config.token": "********"}));
+}
+
+#[tokio::test]
+async fn every_kind_of_change_is_planned_and_made() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let document = FULL
+        .replace("http://shop.example", "http://shop.example/v2")
+        .replace("{token: S3CRET-token}", "{token: '********'}")
+        .replace("postgresql://reader:S3CRET-password@", "postgresql://")
+        .replace("  base_url: postgresql", "  auth_type: basic\n  base_url: postgresql")
+        .replace("Who buys", "Who has bought")
+        .replace("priority: 10\n", "priority: 11\n")
+        .replace("priority: 20}", "priority: 5}")
+        .replace(
+            "pattern: refund}, priority: 30, on_fail: warn",
+            "pattern: '^refund'}, priority: 30, on_fail: review",
+        )
+        .replace("S3CRET-header", "'********'")
+        .replace("label: look", "label: look here")
+        .replace("gate: 0.9", "gate: 0.99")
+        .replace("I want my money back, ", "A third example, ")
+        .replace("- name: Question\n", "- name: Complaint\n");
+    let planned =
+        import(&server, "acme", "&dry_run=true&delete=true", &document).await.is(StatusCode::OK).body;
+    let before = fingerprint(&server, "acme").await;
+    let plan = import(&server, "acme", "&delete=true", &document).await.is(StatusCode::OK).body;
+    assert_eq!(plan["changes"], planned["changes"], "the plan is what is done");
+    assert_ne!(fingerprint(&server, "acme").await, before);
+    assert_eq!(
+        differences(&plan),
+        [
+            "change config shop",
+            "change datasource Customers",
+            "change intent Refund",
+            "change rule Refund: order_number exists in Shop",
+            "change rule Refund: subject regex",
+            "change examples Refund",
+            "create intent Complaint",
+            "change route mark",
+            "change classifier classifier",
+            "delete intent Question",
+        ]
+    );
+    let rule =
+        plan["changes"].as_array().unwrap().iter().find(|c| c["name"] == "Refund: subject regex").unwrap();
+    assert_eq!(rule["fields"], json!(["conditions.pattern", "on_fail"]));
+    assert_eq!(rule["before"], json!({"conditions.pattern": "refund", "on_fail": "warn"}));
+    assert_eq!(rule["after"], json!({"conditions.pattern": "^refund", "on_fail": "review"}));
+    let exported = export(&server, "acme", "&examples=true").await;
+    for part in
+        ["shop.example/v2", "Who has bought", "^refund", "look here", "0.99", "Complaint", "A third example"]
+    {
+        assert!(exported.contains(part), "{part}: {exported}");
+    }
+    assert!(!exported.contains("money back") && !exported.contains("Question"));
+    // One revision for all of it, and one version for each intent.
+    let intents = server.get("/api/intents?tenant_id=acme").await.body;
+    let refund = intents.as_array().unwrap().iter().find(|intent| intent["name"] == "Refund").unwrap();
+    assert_eq!(refund["version"], 2);
+    let versions =
+        server.get(&format!("/api/intents/{}/versions?tenant_id=acme", refund["intent_id"])).await.body;
+    assert_eq!(versions.as_array().unwrap().len(), 2);
+    assert_eq!((&versions[0]["revision"], &versions[0]["created_by"]), (&json!(2), &json!("API key test")));
+    // A rule that only changed is the rule that it was.
+    let rules = server
+        .get(&format!("/api/intents/{}/validation-rules?tenant_id=acme", refund["intent_id"]))
+        .await
+        .body;
+    assert_eq!(rules[0]["field_name"], "order_number", "by priority");
+    // Without `delete`, what is not there stays; a section that is left out stays in any case.
+    let plan =
+        import(&server, "acme", "", "version: 1\nroutes: []\nclassifier: null").await.is(StatusCode::OK).body;
+    assert_eq!(plan["changes"], json!([]));
+    let plan =
+        import(&server, "acme", "&delete=true", "version: 1\nroutes: []").await.is(StatusCode::OK).body;
+    assert_eq!(differences(&plan), ["delete route mark", "delete route to_shop"]);
+    let rest = "version: 1\nintents:\n- {name: Refund, priority: 11, match: {any: [{field: subject, op: contains, value: refund}]}, extractors: [{name: order_number, field: subject_and_body, pattern: '\\b(\\d{4})\\b'}]}";
+    let plan = import(&server, "acme", "&delete=true", rest).await.is(StatusCode::OK).body;
+    assert_eq!(differences(&plan), ["delete intent Complaint"], "rules that are left out are not touched");
+}
+
+#[tokio::test]
+async fn what_would_go_unseen_is_refused() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let before = fingerprint(&server, "acme").await;
+    for (document, detail) in [
+        (
+            "version: 1\nintents: []",
+            "Intent 'Refund' cannot be deleted: the route 'to_shop' is bound to it, and the document has no routes",
+        ),
+        (
+            "version: 1\ndatasources: []",
+            "Datasource 'Customers' cannot be deleted: rules of the intent 'Refund' ask it, and the document leaves them as they are",
+        ),
+        ("version: 1\ndatasource_configs: []", "Config 'shop' cannot be deleted: it is used by 'Shop'"),
+    ] {
+        import(&server, "acme", "&delete=true", document).await.problem(StatusCode::BAD_REQUEST, detail);
+    }
+    assert_eq!(fingerprint(&server, "acme").await, before);
+}
+
+#[tokio::test]
+async fn a_fault_in_the_last_rule_leaves_nothing_behind() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let before = fingerprint(&server, "acme").await;
+    for (from, to, field) in [
+        (
+            "conditions: {pattern: refund}",
+            "conditions: {pattern: '('}",
+            "intents[0].validation_rules[2].conditions.pattern",
+        ),
+        ("field_name: subject,", "field_name: subjekt,", "intents[0].validation_rules[2].field_name"),
+        (
+            "conditions: {pattern: refund}",
+            "conditions: {patern: refund}",
+            "intents[0].validation_rules[2].conditions.pattern",
+        ),
+        ("datasource: Shop,", "datasource: Shopp,", "intents[0].validation_rules[1].datasource"),
+        ("datasource: Shop, ", "", "intents[0].validation_rules[1].datasource"),
+        ("priority: 30", "prio: 30", "intents[0].validation_rules[2].prio"),
+        ("priority: 30", "priority: high", "intents[0].validation_rules[2].priority"),
+        ("intent: Refund", "intent: Refunds", "routes[0].intent"),
+        ("label: look", "label: '{{order_number}}'", "routes[1].settings.label"),
+        ("{path: customers.csv}", "{path: ../customers.csv}", "datasource_configs[2].connection_json.path"),
+        ("{token: S3CRET-token}", "{tokn: S3CRET-token}", "datasource_configs[0].auth_config.tokn"),
+        ("- name: Question", "- name: Refund", "intents[1].name"),
+        ("gate: 0.9", "gate: 2", "classifier.gate"),
+        ("[I want my money back, ", "['', ", "intents[0].examples[0]"),
+        ("op: contains", "op: like", "intents[0].match.any[0].op"),
+        ("'\\b(\\d{4})\\b'", "'('", "intents[0].extractors[0].pattern"),
+        ("version: 1", "version: 2", "version"),
+    ] {
+        let document = FULL.replace(from, to);
+        assert_ne!(document, FULL, "{from}");
+        let answer = import(&server, "acme", "", &document).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.fields().contains(&field), "{to}: {}", answer.text);
+        assert!(!answer.text.contains("S3CRET"), "{}", answer.text);
+        assert_eq!(fingerprint(&server, "acme").await, before, "{to}");
+    }
+    // All faults of a document at once.
+    let document = FULL.replace("name: shop\n", "name: ''\n").replace("decisions: [review]", "decisions: []");
+    let answer = import(&server, "acme", "", &document).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.fields(), ["datasource_configs[0].name", "routes[1].decisions"]);
+    for (kind, status) in [
+        ("text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("application/json", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let request = server.request(Method::POST, "/api/import?tenant_id=acme", Some(&server.key));
+        let answer = request.header(header::CONTENT_TYPE, kind).body(FULL).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    let huge = format!("version: 1\n# {}", "x".repeat(5 << 20));
+    import(&server, "acme", "", &huge).await.is(StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_stored_secret_stays_but_does_not_move() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let config = |rest: &str| {
+        format!(
+            "version: 1\ndatasource_configs:\n- {{name: shop, protocol: http, auth_type: bearer, {rest}}}"
+        )
+    };
+    for rest in [
+        "base_url: 'http://evil.example'",
+        "base_url: 'http://evil.example', auth_config: {token: '********'}",
+    ] {
+        let answer = import(&server, "acme", "", &config(rest)).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.fields(), ["datasource_configs[0].auth_config.token"]);
+    }
+    let route = "version: 1\nroutes:\n- {name: to_shop, intent: Refund, kind: webhook, decisions: [review], settings: {url: 'https://evil.example', headers: {X-Key: '********'}}}";
+    let answer = import(&server, "acme", "", route).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.fields(), ["routes[0].settings.headers.X-Key"]);
+    // To another place of the same address, it goes along, named or not.
+    for rest in [
+        "base_url: 'http://shop.example/a'",
+        "base_url: 'http://shop.example/b', auth_config: {token: '********'}",
+    ] {
+        import(&server, "acme", "", &config(rest)).await.is(StatusCode::OK);
+    }
+    let tenant = "acme".parse().unwrap();
+    let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+    let found =
+        crate::datasources::server::config_service::connection(&server.app, &mut tx, "shop").await.unwrap();
+    let crate::datasources::server::connection::Auth::Bearer { token } = found.unwrap().auth else {
+        panic!()
+    };
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "S3CRET-token");
+    tx.commit().await.unwrap();
+    // With a new one, it may lead anywhere.
+    import(&server, "acme", "", &config("base_url: 'http://new.example', auth_config: {token: other}"))
+        .await
+        .is(StatusCode::OK);
+}
+
+/// The demo, taken to an empty tenant: it says what it needs, says what is missing until then, and then works.
+#[tokio::test]
+async fn the_demo_works_in_another_tenant_once_its_secrets_are_set() {
+    let server = TestServer::start_with(&[("JOB_MAX_ATTEMPTS", "1")]).await;
+    demo::load(&server.app).await.unwrap();
+    server.tenant("copy").await;
+    let document = export(&server, "acme_corp", "").await;
+    let plan = import(&server, "copy", "", &document).await.is(StatusCode::OK).body;
+    assert_eq!(
+        (&plan["applied"], &plan["summary"]["change"], &plan["summary"]["delete"]),
+        (&json!(true), &json!(0), &json!(0))
+    );
+    let notes: Vec<&Value> =
+        plan["changes"].as_array().unwrap().iter().filter(|c| !c["notes"].is_null()).collect();
+    assert_eq!(notes.len(), 1, "{notes:#?}");
+    assert_eq!(notes[0]["name"], "order_api");
+    assert_eq!(
+        notes[0]["notes"],
+        json!(["needs its secret set: auth_config.token. Look-ups fail until it is"])
+    );
+    // Again: nothing to do but that.
+    let again = import(&server, "copy", "", &document).await.is(StatusCode::OK).body;
+    assert_eq!(differences(&again), Vec::<String>::new());
+    assert!(again.to_string().contains("needs its secret set"));
+    let configs = server.get("/api/datasource-configs?tenant_id=copy").await.body;
+    let api =
+        configs.as_array().unwrap().iter().find(|config| config["name"] == "order_api").unwrap().clone();
+    assert_eq!(api["auth_config"], json!({}), "it does not say that there is one");
+    let shop = server.get("/api/datasources?tenant_id=copy").await.body;
+    let service = shop.as_array().unwrap().iter().find(|one| one["name"] == "Order service").unwrap();
+    let test = server
+        .post(&format!("/api/datasources/{}/test?tenant_id=copy", service["datasource_id"]), &json!({}))
+        .await
+        .is(StatusCode::OK)
+        .body;
+    assert!(test["ok"] == false && test["message"].as_str().unwrap().contains("auth_config.token"), "{test}");
+    // The files come by another way, and the token by hand.
+    let folder = |tenant: &str| server.app.config.files_dir(&tenant.parse().unwrap());
+    std::fs::create_dir_all(folder("copy")).unwrap();
+    for file in ["shop.sqlite", "suppliers.csv"] {
+        std::fs::copy(folder("acme_corp").join(file), folder("copy").join(file)).unwrap();
+    }
+    let mut body = api.clone();
+    body["auth_config"] = json!({"token": demo::api::token(&server.app)});
+    server
+        .put(&format!("/api/datasource-configs/{}?tenant_id=copy", api["config_id"]), &body)
+        .await
+        .is(StatusCode::OK);
+    let expected: serde_json::Map<String, Value> =
+        serde_json::from_str(include_str!("../demo/acme_corp/expected.json")).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/acme_corp/messages");
+    for (file, expected) in &expected {
+        let email = server.decide("copy", std::fs::read(folder.join(file)).unwrap()).await;
+        assert_eq!(
+            (email["intent"]["name"].as_str(), &email["decision"]),
+            (expected["intent"].as_str(), &expected["decision"]),
+            "{file}: {email:#}"
+        );
+    }
+    assert_eq!(export(&server, "copy", "").await, document, "both are the same now");
+}
+
+#[tokio::test]
+async fn a_plan_that_is_out_of_date_is_not_applied() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let document = FULL.replace("label: look", "label: seen").replace("priority: 10\n", "priority: 12\n");
+    let plan = import(&server, "acme", "&dry_run=true", &document).await.is(StatusCode::OK).body;
+    let revision = format!("&revision={}", plan["revision"].as_str().unwrap());
+    let before = fingerprint(&server, "acme").await;
+    let route = server.get("/api/routes?tenant_id=acme").await.body[1].clone();
+    let path = format!("/api/routes/{}?tenant_id=acme", route["route_id"]);
+    let mut changed = route.clone();
+    changed["decisions"] = json!(["accepted"]);
+    server.put(&path, &changed).await.is(StatusCode::OK);
+    let refused = import(&server, "acme", &revision, &document).await;
+    refused.problem(
+        StatusCode::PRECONDITION_FAILED,
+        "The configuration was changed since the plan was made. Make a plan again, and look at it",
+    );
+    assert_eq!(fingerprint(&server, "acme").await[7..9], before[7..9], "no revision was begun");
+    let plan = import(&server, "acme", "&dry_run=true", &document).await.is(StatusCode::OK).body;
+    let revision = format!("&revision={}", plan["revision"].as_str().unwrap());
+    assert_eq!(import(&server, "acme", &revision, &document).await.is(StatusCode::OK).body["applied"], true);
+    // Two at once come one after the other, and the second finds nothing to do.
+    let other = FULL.replace("name: Question", "name: Other");
+    let (a, b) = tokio::join!(import(&server, "acme", "", &other), import(&server, "acme", "", &other));
+    let created = [a, b].map(|answer| answer.is(StatusCode::OK).body["summary"]["create"].as_u64().unwrap());
+    assert_eq!(created.iter().sum::<u64>(), 1);
+}
+
+#[tokio::test]
+async fn an_import_is_by_role() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    server.tenant("globex").await;
+    let (viewer, editor) =
+        (server.key_of("acme", Role::Viewer).await, server.key_of("acme", Role::Editor).await);
+    let operator = server.key_of("acme", Role::Operator).await;
+    let stranger = server.key_of("globex", Role::Admin).await;
+    let same = export(&server, "acme", "").await;
+    let before = fingerprint(&server, "acme").await;
+    for (key, status) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some(&stranger), StatusCode::NOT_FOUND),
+        (Some(&viewer), StatusCode::FORBIDDEN),
+        (Some(&operator), StatusCode::FORBIDDEN),
+        (Some(&editor), StatusCode::OK),
+    ] {
+        let key = key.map(String::as_str);
+        for options in ["", "&dry_run=true"] {
+            let answer = import_as(&server, key, "acme", options, &same).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        let exported = server.request(Method::GET, "/api/export?tenant_id=acme", key).send().await.unwrap();
+        assert_eq!(exported.status(), status);
+    }
+    // An editor changes what an editor may, and no credentials: not their place, and not those of a webhook.
+    let intents = same.replace("priority: 10\n", "priority: 9\n");
+    import_as(&server, Some(&editor), "acme", "&dry_run=true", &intents).await.is(StatusCode::OK);
+    for document in [
+        same.replace("http://shop.example", "http://shop.example/v2"),
+        same.replace("driver_family: csv", "driver_family: json"),
+        "version: 1\ndatasource_configs:\n- {name: new, protocol: http, base_url: 'http://a.example'}".to_owned(),
+        "version: 1\nroutes:\n- {name: to_shop, intent: Refund, kind: webhook, decisions: [review], settings: {url: 'https://hooks.example/x', headers: {X-Key: new}}}".to_owned(),
+    ] {
+        for options in ["", "&dry_run=true"] {
+            let answer = import_as(&server, Some(&editor), "acme", options, &document).await;
+            answer.problem(StatusCode::FORBIDDEN, "This needs the role admin; yours is editor");
+        }
+    }
+    assert_eq!(fingerprint(&server, "acme").await, before);
+}
+
+/// The screen, as a browser without WebAssembly uses it.
+#[tokio::test]
+async fn the_form_shows_a_plan_and_applies_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let link = crate::auth::server::service::first_link(&server.app).await.unwrap().unwrap();
+    let path = format!("/sign-in/{}", secrecy::ExposeSecret::expose_secret(&link));
+    let signed_in = server.request(Method::GET, &path, None).send().await.unwrap();
+    let cookie =
+        signed_in.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let send = async |cookie: Option<&str>, parts: &[(&str, &str)]| {
+        let mut body = String::new();
+        for (name, value) in parts {
+            body.push_str(&format!(
+                "--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str("--b--\r\n");
+        let mut request = server.request(Method::POST, "/t/acme/settings", None);
+        if let Some(cookie) = cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
+        Answer::of(request.header("sec-fetch-site", "same-origin").body(body).send().await.unwrap()).await
+    };
+    let page = server.request(Method::GET, "/t/acme/settings", None).header(header::COOKIE, &cookie);
+    let page = Answer::of(page.send().await.unwrap()).await.is(StatusCode::OK);
+    assert!(
+        page.text.contains("/api/export?tenant_id=acme&amp;format=yaml") && !page.text.contains("plan-shown")
+    );
+    let document =
+        "version: 1\r\nroutes:\r\n- {name: <mark>, kind: label, decisions: [review], settings: {label: x}}";
+    let planned = send(Some(&cookie), &[("document", document), ("delete", "false"), ("step", "plan")])
+        .await
+        .is(StatusCode::OK);
+    assert!(
+        planned.text.contains("The plan: 1 to create.") && planned.text.contains("&lt;mark&gt;"),
+        "{}",
+        planned.text
+    );
+    assert_eq!(server.get("/api/routes?tenant_id=acme").await.body, json!([]));
+    let at = planned.text.find("name=\"revision\" value=\"").unwrap() + 23;
+    let revision = planned.text[at..].split('"').next().unwrap();
+    let applied = send(Some(&cookie), &[("document", document), ("revision", revision), ("step", "apply")])
+        .await
+        .is(StatusCode::OK);
+    assert!(applied.text.contains("Done: 1 to create."), "{}", applied.text);
+    assert_eq!(server.get("/api/routes?tenant_id=acme").await.body[0]["name"], "<mark>");
+    let stale = send(
+        Some(&cookie),
+        &[("document", &document.replace("x}", "y}")), ("revision", revision), ("step", "apply")],
+    )
+    .await;
+    assert!(stale.is(StatusCode::PRECONDITION_FAILED).text.contains("import-refused"));
+    let refused = send(Some(&cookie), &[("document", "version: 1\nroute: 1"), ("step", "plan")])
+        .await
+        .is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("import-refused") && refused.text.contains(">route<"), "{}", refused.text);
+    send(Some(&cookie), &[("step", "plan")]).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    let anonymous = send(None, &[("document", document), ("step", "apply")]).await.is(StatusCode::SEE_OTHER);
+    assert!(anonymous.headers[header::LOCATION].to_str().unwrap().starts_with("/sign-in"));
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE users SET is_instance_admin = false; INSERT INTO memberships (tenant_id, user_id, role) SELECT 'acme', user_id, 'viewer' FROM users").execute(&mut conn).await.unwrap();
+    let viewer =
+        send(Some(&cookie), &[("document", "version: 1"), ("step", "apply")]).await.is(StatusCode::FORBIDDEN);
+    assert!(!viewer.text.contains("&lt;mark&gt;"));
+}
+
+fn any_document() -> impl Strategy<Value = Value> {
+    let text = "[ -~é\\n]{0,30}";
+    let name = "[A-Za-z][ -~]{0,11}[a-z]";
+    let number = prop_oneof![
+        any::<i32>().prop_map(Value::from),
+        (-9999..9999_i32).prop_map(|n| json!(f64::from(n) / 100.0))
+    ];
+    let rule = (text, 0..3_i32, any::<bool>(), proptest::option::of(number)).prop_map(|(text, priority, stop, number)| {
+        let mut conditions = json!({"pattern": regex::escape(&text)});
+        if let Some(number) = number {
+            conditions = json!({"expected": number});
+        }
+        let kind = if conditions["pattern"].is_null() { "equals" } else { "regex" };
+        json!({"field_name": "subject", "rule_type": kind, "conditions": conditions, "priority": priority, "stop": stop})
+    });
+    let intent = (name, text, any::<i32>(), proptest::collection::vec(rule, 0..4), proptest::collection::btree_set("[a-zé: #-]{1,20}[a-z]", 0..3)).prop_map(
+        |(name, description, priority, rules, examples)| {
+            let examples: Vec<String> = examples.iter().map(|text| text.trim().to_owned()).collect();
+            json!({"name": name, "description": description, "priority": priority, "validation_rules": rules, "examples": examples,
+                "match": {"any": [{"field": "subject", "op": "contains", "value": format!("{description}.")}], "all": [], "none": []}})
+        },
+    );
+    let route = (name, "[ -~é]{0,30}[a-z]").prop_map(|(name, label)| {
+        json!({"name": name, "kind": "label", "decisions": ["review"], "settings": {"label": label.replace(['{', '}'], "_")}})
+    });
+    let unique = |items: Vec<Value>| -> Vec<Value> {
+        let named: std::collections::BTreeMap<String, Value> =
+            items.into_iter().map(|item| (item["name"].as_str().unwrap().trim().to_owned(), item)).collect();
+        named.into_values().collect()
+    };
+    (proptest::collection::vec(intent, 0..4), proptest::collection::vec(route, 0..4), 50..=100_i32).prop_map(move |(intents, routes, gate)| {
+        json!({"version": 1, "intents": unique(intents), "routes": unique(routes), "classifier": {"gate": f64::from(gate) / 100.0}})
+    })
+}
+
+/// Whatever came in goes out, and what went out makes the same again, here and elsewhere.
+#[test]
+fn export_import_export_is_a_fixed_point() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(TestServer::start_idle(&[]));
+    let count = std::cell::Cell::new(0);
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() });
+    let result = runner.run(&any_document(), |document| {
+        count.set(count.get() + 1);
+        let count = count.get();
+        runtime.block_on(async {
+            let (first, second) = (format!("a{count}"), format!("b{count}"));
+            server.tenant(&first).await;
+            server.tenant(&second).await;
+            let taken = import(&server, &first, "", &document.to_string()).await;
+            prop_assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
+            let (yaml, json) = (
+                export(&server, &first, "&examples=true").await,
+                export(&server, &first, "&examples=true&format=json").await,
+            );
+            for document in [&yaml, &json] {
+                let again = import(&server, &first, "&delete=true", document).await;
+                prop_assert_eq!(again.status, StatusCode::OK, "{}", again.text);
+                prop_assert_eq!(differences(&again.body), Vec::<String>::new());
+                let taken = import(&server, &second, "&delete=true", document).await;
+                prop_assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
+                prop_assert_eq!(&export(&server, &second, "&examples=true").await, &yaml);
+            }
+            prop_assert_eq!(export(&server, &second, "&examples=true&format=json").await, json);
+            Ok(())
+        })
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test]
+async fn an_import_is_told_once_and_a_dry_run_not_at_all() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    import(&server, "acme", "&dry_run=true", FULL).await.is(StatusCode::OK);
+    import(&server, "acme", "", &FULL.replace("gate: 0.9", "gate: 9"))
+        .await
+        .is(StatusCode::UNPROCESSABLE_ENTITY);
+    let plan = import(&server, "acme", "", FULL).await.is(StatusCode::OK).body;
+    import(&server, "acme", "", &export(&server, "acme", "").await).await.is(StatusCode::OK);
+    let entries = server.get("/api/audit-log?tenant_id=acme").await.is(StatusCode::OK);
+    assert!(!entries.text.contains("S3CRET"));
+    let entries = entries.body.as_array().unwrap().clone();
+    assert_eq!(entries.len(), 1, "{entries:#?}");
+    assert_eq!(
+        (&entries[0]["action"], &entries[0]["actor"]),
+        (&json!("configuration.import"), &json!("API key test"))
+    );
+    assert_eq!(entries[0]["after"]["summary"], plan["summary"]);
+    assert_eq!(entries[0]["after"]["done"][0], "create config shop");
+}
+
+/// A route for an intent of the same document, and messages that it then is for.
+#[tokio::test]
+async fn what_is_imported_decides() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    server.write_file("acme", "customers.csv", b"email\nann@x.example\n");
+    let document = "version: 1
+datasource_configs: [{name: table, protocol: file, connection_json: {path: customers.csv}}]
+datasources: [{name: Customers, datasource_type: file, connection_key: table}]
+intents:
+- name: Refund
+  match: {any: [{field: subject, op: contains, value: refund}]}
+  validation_rules: [{field_name: sender_email, rule_type: exists, datasource: Customers, conditions: {match: {email: '{{sender_email}}'}}}]
+routes: [{name: mark, intent: Refund, kind: label, decisions: [accepted], settings: {label: ok}}]
+";
+    import(&server, "acme", "", document).await.is(StatusCode::OK);
+    let email = server.decide("acme", message("ann@x.example", "refund", "x")).await;
+    assert_eq!((&email["decision"], &email["labels"]), (&json!("accepted"), &json!(["ok"])), "{email:#}");
+    let email = server.decide("acme", message("bob@x.example", "refund", "x")).await;
+    assert_eq!(email["decision"], "rejected");
+}

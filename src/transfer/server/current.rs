@@ -1,0 +1,158 @@
+//! A tenant's configuration as it is, with the ids that a document does not have.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::document::{
+    ClassifierEntry, ConfigEntry, DatasourceEntry, Document, IntentEntry, RouteEntry, RuleEntry, VERSION,
+};
+use crate::{
+    classifier::server::service as classifier,
+    datasources::{
+        dto::{Datasource, MASK},
+        server::{config_repository::Row as ConfigRow, config_service as configs, service as datasources},
+    },
+    intents::{dto::Intent, server::service as intents},
+    routes::server::{repository::Row as RouteRow, service as routes},
+    rules::{dto::ValidationRule, server::service as rules},
+    server::{Error, Result, TenantTx, token},
+    shared::{DatasourceId, IntentId},
+};
+
+/// Everything, by name.
+pub struct Current {
+    pub configs: BTreeMap<String, ConfigRow>,
+    pub datasources: BTreeMap<String, Datasource>,
+    pub intents: BTreeMap<String, Intent>,
+    /// By priority.
+    pub rules: HashMap<IntentId, Vec<ValidationRule>>,
+    pub routes: BTreeMap<String, RouteRow>,
+    pub gate: f64,
+}
+
+/// Reads it. The caller holds the tenant's intents and rules, so that what refers to them fits.
+///
+/// # Errors
+/// The database's.
+pub async fn read(tx: &mut TenantTx) -> Result<Current> {
+    let mut by_intent: HashMap<IntentId, Vec<ValidationRule>> = HashMap::new();
+    for rule in rules::all(tx).await? {
+        by_intent.entry(rule.intent_id).or_default().push(rule);
+    }
+    Ok(Current {
+        configs: configs::all(tx).await?.into_iter().map(|row| (row.name.clone(), row)).collect(),
+        datasources: datasources::all(tx).await?.into_iter().map(|one| (one.name.clone(), one)).collect(),
+        intents: intents::all(tx).await?.into_iter().map(|intent| (intent.name.clone(), intent)).collect(),
+        rules: by_intent,
+        routes: routes::all(tx).await?.into_iter().map(|row| (row.name.clone(), row)).collect(),
+        gate: classifier::gate(tx).await?,
+    })
+}
+
+impl Current {
+    /// Names are in the order of their bytes, so that the same configuration always is the same document.
+    pub fn document(&self) -> Document {
+        Document {
+            version: VERSION,
+            datasource_configs: Some(self.configs.values().map(config_entry).collect()),
+            datasources: Some(self.datasources.values().map(datasource_entry).collect()),
+            intents: Some(self.intents.values().map(|intent| self.intent_entry(intent)).collect()),
+            routes: Some(self.routes.values().map(|row| self.route_entry(row)).collect()),
+            classifier: Some(ClassifierEntry { gate: self.gate }),
+        }
+    }
+
+    /// Another one whenever anything of the document has changed, or a secret behind it. Examples aside: they come in
+    /// while people work on messages.
+    ///
+    /// # Errors
+    /// None that is the caller's.
+    pub fn revision(&self) -> Result<String> {
+        let mut text = serde_json::to_string(&self.document()).map_err(Error::internal)?;
+        for (name, at) in (self.configs.iter().map(|(name, row)| (name, row.updated_at)))
+            .chain(self.routes.iter().map(|(name, row)| (name, row.updated_at)))
+        {
+            text.push_str(&format!("|{name}|{}", at.timestamp_micros()));
+        }
+        Ok(token::hex(&token::hash(&text)[..12]))
+    }
+
+    pub fn intent_entry(&self, intent: &Intent) -> IntentEntry {
+        let rules = self.rules_of(intent.intent_id);
+        IntentEntry {
+            name: intent.name.clone(),
+            description: intent.description.clone(),
+            is_active: intent.is_active,
+            priority: intent.priority,
+            conditions: intent.conditions.clone(),
+            extractors: intent.extractors.clone(),
+            validation_rules: Some(rules.iter().map(|rule| self.rule_entry(rule)).collect()),
+            examples: None,
+        }
+    }
+
+    pub fn rules_of(&self, intent: IntentId) -> &[ValidationRule] {
+        self.rules.get(&intent).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn rule_entry(&self, rule: &ValidationRule) -> RuleEntry {
+        RuleEntry {
+            field_name: rule.field_name.clone(),
+            rule_type: rule.rule_type,
+            datasource: rule.datasource_id.map(|id| self.datasource_name(id)),
+            conditions: rule.conditions.as_object().cloned().unwrap_or_default(),
+            priority: rule.priority,
+            is_active: rule.is_active,
+            on_fail: rule.on_fail,
+            on_error: rule.on_error,
+            when_missing: rule.when_missing,
+            stop: rule.stop,
+        }
+    }
+
+    /// The database knows no rule without its datasource.
+    fn datasource_name(&self, id: DatasourceId) -> String {
+        let found = self.datasources.values().find(|datasource| datasource.datasource_id == id);
+        found.map(|datasource| datasource.name.clone()).unwrap_or_default()
+    }
+
+    pub fn route_entry(&self, row: &RouteRow) -> RouteEntry {
+        let intent = row.intent_id.and_then(|id| {
+            self.intents.values().find(|intent| intent.intent_id == id).map(|intent| intent.name.clone())
+        });
+        RouteEntry {
+            name: row.name.clone(),
+            intent,
+            kind: row.kind,
+            decisions: row.decisions.clone(),
+            // The values of headers were masked before they were stored.
+            settings: row.settings.0.clone(),
+            is_active: row.is_active,
+        }
+    }
+}
+
+pub fn config_entry(row: &ConfigRow) -> ConfigEntry {
+    let mut members = row.auth_members.clone();
+    members.sort_unstable();
+    ConfigEntry {
+        name: row.name.clone(),
+        protocol: row.protocol.clone(),
+        driver_family: row.driver_family.clone(),
+        base_url: row.base_url.clone(),
+        auth_type: row.auth_type,
+        auth_config: members.into_iter().map(|name| (name, Value::from(MASK))).collect(),
+        connection_json: row.connection_json.0.clone(),
+    }
+}
+
+pub fn datasource_entry(datasource: &Datasource) -> DatasourceEntry {
+    DatasourceEntry {
+        name: datasource.name.clone(),
+        datasource_type: datasource.datasource_type,
+        connection_key: datasource.connection_key.clone(),
+        description: datasource.description.clone(),
+        is_active: datasource.is_active,
+    }
+}

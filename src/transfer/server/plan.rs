@@ -1,0 +1,289 @@
+//! What differs between what is there and what is wanted. Pure: nothing is asked or stored here.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::document::{ConfigEntry, RouteEntry, RuleEntry};
+use crate::{
+    datasources::{dto::MASK, server::connection},
+    transfer::dto::{Action, Change, Kind},
+};
+
+/// Members whose own members are compared one by one.
+const NESTED: [&str; 5] = ["auth_config", "connection_json", "match", "conditions", "settings"];
+/// Members that stand in a plan as things of their own, or beside it.
+const APART: [&str; 3] = ["name", "validation_rules", "examples"];
+
+/// The members of an entry by their names, as in `conditions.query`.
+pub fn members<T: Serialize>(entry: &T) -> Map<String, Value> {
+    let Ok(Value::Object(all)) = serde_json::to_value(entry) else { return Map::new() };
+    let mut flat = Map::new();
+    for (name, value) in all {
+        match value {
+            _ if APART.contains(&name.as_str()) => {}
+            Value::Object(inner) if NESTED.contains(&name.as_str()) => {
+                flat.extend(inner.into_iter().map(|(member, value)| (format!("{name}.{member}"), value)));
+            }
+            value => drop(flat.insert(name, value)),
+        }
+    }
+    flat
+}
+
+/// Whether two values say the same. PostgreSQL keeps 1e16 as 10000000000000000, and the last digit of a long fraction
+/// is not read alike everywhere: neither is a change.
+pub fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= 4.0 * f64::EPSILON * a.abs()
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| is_same(value, other)))
+        }
+        _ => a == b,
+    }
+}
+
+/// A change as a plan shows it: of `before`, if it is there, to `after`. `entered` are members that were given anew and
+/// whose values are shown to nobody, so that they count as changed.
+pub fn change(
+    kind: Kind,
+    name: &str,
+    before: Option<Map<String, Value>>,
+    after: Map<String, Value>,
+    entered: &[String],
+) -> Change {
+    let mut change = Change {
+        action: Action::Create,
+        kind,
+        name: name.to_owned(),
+        fields: Vec::new(),
+        before: None,
+        after: None,
+        notes: Vec::new(),
+    };
+    let Some(before) = before else {
+        change.after = Some(after);
+        return change;
+    };
+    let absent = Value::Null;
+    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    change.fields = names
+        .filter(|name| {
+            let (old, new) = (before.get(*name), after.get(*name));
+            entered.contains(name) || !is_same(old.unwrap_or(&absent), new.unwrap_or(&absent))
+        })
+        .cloned()
+        .collect();
+    let part = |of: &Map<String, Value>| {
+        change.fields.iter().map(|name| (name.clone(), of.get(name).cloned().unwrap_or_default())).collect()
+    };
+    if change.fields.is_empty() {
+        change.action = Action::Same;
+    } else {
+        (change.before, change.after) = (Some(part(&before)), Some(part(&after)));
+        change.action = Action::Change;
+    }
+    change
+}
+
+/// The end of something.
+pub fn deletion<T: Serialize>(kind: Kind, name: &str, entry: &T) -> Change {
+    Change {
+        action: Action::Delete,
+        kind,
+        name: name.to_owned(),
+        fields: Vec::new(),
+        before: Some(members(entry)),
+        after: None,
+        notes: Vec::new(),
+    }
+}
+
+/// What an import does with a config, and the members of `auth_config` to store: masked ones keep what is there.
+pub fn config(wanted: &ConfigEntry, stored: Option<&ConfigEntry>) -> (Change, Map<String, Value>) {
+    let is_stored = |name: &String| stored.is_some_and(|stored| stored.auth_config.contains_key(name));
+    let auth = match stored {
+        Some(stored) if wanted.auth_config.is_empty() && stored.auth_type == wanted.auth_type => {
+            stored.auth_config.clone()
+        }
+        _ => wanted.auth_config.clone(),
+    };
+    let entered: Vec<String> = auth
+        .iter()
+        .filter(|(_, value)| *value != MASK)
+        .map(|(name, _)| format!("auth_config.{name}"))
+        .collect();
+    let (has, lacks): (Map<_, _>, Map<_, _>) =
+        auth.clone().into_iter().partition(|(name, value)| value != MASK || is_stored(name));
+    let has: Map<String, Value> = has.into_iter().map(|(name, _)| (name, MASK.into())).collect();
+    let mut missing = connection::missing(wanted.auth_type, |name| has.contains_key(name));
+    missing
+        .extend(lacks.keys().map(String::as_str).filter(|name| !missing.contains(name)).collect::<Vec<_>>());
+    let shown = ConfigEntry { auth_config: has, ..wanted.clone() };
+    let mut change = change(Kind::Config, &wanted.name, stored.map(members), members(&shown), &entered);
+    if !missing.is_empty() {
+        change.notes.push(format!(
+            "needs its secret set: auth_config.{}. Look-ups fail until it is",
+            missing.join(", auth_config.")
+        ));
+    }
+    (change, auth)
+}
+
+/// What an import does with a route, and the settings to store: a header's masked value keeps what is there.
+pub fn route(wanted: &RouteEntry, stored: Option<&RouteEntry>) -> (Change, Map<String, Value>) {
+    let mut settings = wanted.settings.clone();
+    let mut shown = wanted.clone();
+    let (mut entered, mut lacks) = (Vec::new(), Vec::new());
+    if let Some(Value::Object(headers)) = settings.get_mut("headers") {
+        let kept = stored.and_then(|stored| stored.settings.get("headers")).and_then(Value::as_object);
+        headers.retain(|name, value| {
+            let there = value != MASK || kept.is_some_and(|kept| kept.contains_key(name));
+            if !there {
+                lacks.push(name.clone());
+            }
+            there
+        });
+        if headers.values().any(|value| value != MASK) {
+            entered.push("settings.headers".to_owned());
+        }
+        let masked: Map<String, Value> = headers.keys().map(|name| (name.clone(), MASK.into())).collect();
+        if masked.is_empty() {
+            settings.remove("headers");
+            shown.settings.remove("headers");
+        } else {
+            shown.settings.insert("headers".into(), masked.into());
+        }
+    }
+    let mut change = change(Kind::Route, &wanted.name, stored.map(members), members(&shown), &entered);
+    if !lacks.is_empty() {
+        change.notes.push(format!("needs its secret set: the header {}", lacks.join(", ")));
+    }
+    if stored.is_none() && wanted.kind == crate::routes::dto::RouteKind::Webhook {
+        change.notes.push("has a new signing secret: rotate it to be shown one".into());
+    }
+    (change, settings)
+}
+
+/// A rule has no name of its own.
+pub fn rule_name(intent: &str, rule: &RuleEntry) -> String {
+    match &rule.datasource {
+        Some(datasource) => format!("{intent}: {} {} in {datasource}", rule.field_name, rule.rule_type),
+        None => format!("{intent}: {} {}", rule.field_name, rule.rule_type),
+    }
+}
+
+/// Which stored rule a wanted one is: the same, or else the nearest that is left. Gives, for each wanted rule, the place
+/// of the stored one.
+pub fn pair(stored: &[RuleEntry], wanted: &[RuleEntry]) -> Vec<Option<usize>> {
+    let (old, new): (Vec<_>, Vec<_>) =
+        (stored.iter().map(members).collect(), wanted.iter().map(members).collect());
+    let steps: [&dyn Fn(usize, usize) -> bool; 3] = [
+        &|s, w| is_same(&Value::Object(old[s].clone()), &Value::Object(new[w].clone())),
+        &|s, w| {
+            let (s, w) = (&stored[s], &wanted[w]);
+            (&s.field_name, s.rule_type, &s.datasource) == (&w.field_name, w.rule_type, &w.datasource)
+        },
+        &|s, w| stored[s].field_name == wanted[w].field_name,
+    ];
+    let mut pairs = vec![None; wanted.len()];
+    let mut is_free = vec![true; stored.len()];
+    for is_near in steps {
+        for (w, pair) in pairs.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
+            *pair = (0..stored.len()).find(|s| is_free[*s] && is_near(*s, w));
+            if let Some(s) = *pair {
+                is_free[s] = false;
+            }
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::datasources::dto::AuthType;
+
+    fn rule(field: &str, query: &str, priority: i32) -> RuleEntry {
+        let entry = json!({"field_name": field, "rule_type": "exists", "datasource": "S", "conditions": {"query": query}, "priority": priority});
+        serde_json::from_value(entry).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_rule_is_the_nearest_of_those_that_are_left() {
+        let stored = [rule("a", "1", 1), rule("a", "2", 2), rule("b", "3", 3)];
+        let moved = [rule("a", "2", 2), rule("a", "1", 9), rule("c", "3", 3)];
+        assert_eq!(pair(&stored, &moved), [Some(1), Some(0), None]);
+        assert_eq!(pair(&stored, &[]), []);
+        assert_eq!(pair(&[], &moved), [None, None, None]);
+        let twice = [rule("a", "1", 1), rule("a", "1", 1)];
+        assert_eq!(pair(&stored[..1], &twice), [Some(0), None]);
+    }
+
+    #[test]
+    fn a_change_names_what_differs_and_nothing_else() {
+        let found = change(
+            Kind::Rule,
+            "x",
+            Some(members(&rule("a", "SELECT 1", 10))),
+            members(&rule("a", "SELECT 2", 20)),
+            &[],
+        );
+        assert_eq!(found.action, Action::Change);
+        assert_eq!(found.fields, ["conditions.query", "priority"]);
+        assert_eq!(
+            Value::from(found.before.unwrap_or_default()),
+            json!({"conditions.query": "SELECT 1", "priority": 10})
+        );
+        for (a, b, same) in [
+            (json!(1e16), json!(10_000_000_000_000_000_u64), true),
+            (json!(1), json!(1.5), false),
+            (json!({"a": 1, "b": [1.0]}), json!({"b": [1], "a": 1}), true),
+            (json!("1"), json!(1), false),
+        ] {
+            assert_eq!(is_same(&a, &b), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_kept_or_missing_and_never_shown() {
+        let entry = |auth_type: AuthType, auth: Value| ConfigEntry {
+            name: "c".into(),
+            protocol: "http".into(),
+            driver_family: String::new(),
+            base_url: Some("http://a.example".into()),
+            auth_type,
+            auth_config: auth.as_object().cloned().unwrap_or_default(),
+            connection_json: Map::new(),
+        };
+        let stored = entry(AuthType::Bearer, json!({"token": MASK}));
+        for (wanted, action, fields, notes) in [
+            (json!({}), Action::Same, vec![], 0),
+            (json!({"token": MASK}), Action::Same, vec![], 0),
+            (json!({"token": "S3CRET"}), Action::Change, vec!["auth_config.token"], 0),
+        ] {
+            let (change, _) = config(&entry(AuthType::Bearer, wanted), Some(&stored));
+            assert_eq!(
+                (change.action, change.fields.len(), change.notes.len()),
+                (action, fields.len(), notes)
+            );
+            assert!(!format!("{change:?}").contains("S3CRET"));
+        }
+        let (change, auth) = config(&entry(AuthType::Bearer, json!({"token": MASK})), None);
+        assert_eq!((change.action, change.notes.len(), auth.len()), (Action::Create, 1, 1));
+        let (change, _) = config(&entry(AuthType::Basic, json!({})), Some(&stored));
+        assert_eq!(change.fields, ["auth_type", "auth_config.token"]);
+        assert_eq!(
+            change.notes,
+            ["needs its secret set: auth_config.username, auth_config.password. Look-ups fail until it is"]
+        );
+    }
+}

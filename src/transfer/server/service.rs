@@ -1,0 +1,119 @@
+//! Export and import.
+
+use serde_json::json;
+
+use super::{
+    apply::Import,
+    check, current,
+    document::{self, Document},
+};
+use crate::{
+    audit::server::event::Event,
+    auth::server::authority::Permission,
+    classifier::server::service as classifier,
+    intents::server::versions,
+    server::{Result, TenantContext},
+    shared::Problem,
+    transfer::dto::{Action, Change, Format, Kind, MAX_DOCUMENT, Overview, Plan, Summary},
+};
+
+/// So many things stand in the audit log's entry; the summary counts them all.
+const MAX_TOLD: usize = 500;
+
+/// What an import is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+    /// Delete what the document does not have.
+    pub delete: bool,
+    /// Only if the configuration is still at this revision of a plan.
+    pub revision: Option<String>,
+}
+
+/// The tenant's configuration as a document. An editor can read all that stands in it elsewhere too, secrets masked;
+/// a viewer can not: a webhook's address may have a key in its path.
+///
+/// # Errors
+/// 403; 400 where the examples are asked for and are more than an import takes in.
+pub async fn export(ctx: &TenantContext, format: Format, with_examples: bool) -> Result<String> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    versions::hold(&mut tx).await?;
+    let current = current::read(&mut tx).await?;
+    let mut document = current.document();
+    if with_examples {
+        let written = classifier::written_examples(&mut tx, MAX_DOCUMENT).await?;
+        for entry in document.intents.iter_mut().flatten() {
+            let id = current.intents.get(&entry.name).map(|intent| intent.intent_id);
+            let mine = written.iter().filter(|(intent, _)| Some(*intent) == id);
+            entry.examples = Some(mine.map(|(_, text)| text.clone()).collect());
+        }
+    }
+    tx.commit().await?;
+    document::print(&document, format)
+}
+
+/// Makes the configuration what the document says, all of it or nothing, or says what that would do.
+///
+/// # Errors
+/// 403; 412 where the configuration is no longer at the revision; what the services of the parts say, with the place in
+/// the document.
+pub async fn import(ctx: &TenantContext, document: Document, options: &Options) -> Result<Plan> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    let begun = versions::begin(&mut tx).await?;
+    let current = current::read(&mut tx).await?;
+    let revision = current.revision()?;
+    if options.revision.as_ref().is_some_and(|expected| *expected != revision) {
+        return Err(Problem::new(
+            412,
+            "The configuration was changed since the plan was made. Make a plan again, and look at it",
+        )
+        .into());
+    }
+    let document = check::checked(ctx, document, &current, options.delete)?;
+    let import = Import::new(ctx, tx, begun, current, options.delete);
+    let (mut tx, changes) = import.run(&document).await?;
+    let summary = Summary::of(&changes);
+    let applied = !options.dry_run && !summary.is_same();
+    // Otherwise the transaction ends here, and all that it did with it.
+    if applied {
+        ctx.audit(&mut tx, told(&changes, summary, options, &revision)).await?;
+        tx.commit().await?;
+        if changes.iter().any(|change| matches!(change.kind, Kind::Examples | Kind::Intent)) {
+            ctx.app.training_bell.notify_one();
+        }
+    }
+    Ok(Plan { changes, summary, applied, revision })
+}
+
+/// One entry for all of it: what was done to which things. What each was before stands in their versions.
+fn told(changes: &[Change], summary: Summary, options: &Options, revision: &str) -> Event {
+    let differ = changes.iter().filter(|change| change.action != Action::Same);
+    let done: Vec<String> = differ
+        .take(MAX_TOLD)
+        .map(|change| format!("{} {} {}", change.action, change.kind, change.name))
+        .collect();
+    Event::done(
+        "configuration.import",
+        revision,
+        json!({"summary": summary, "delete": options.delete, "done": done}),
+    )
+}
+
+/// What an export would hold.
+///
+/// # Errors
+/// 403.
+pub async fn overview(ctx: &TenantContext) -> Result<Overview> {
+    ctx.require(Permission::Configure)?;
+    let current = current::read(&mut ctx.begin().await?).await?;
+    Ok(Overview {
+        intents: current.intents.len(),
+        rules: current.rules.values().map(Vec::len).sum(),
+        datasources: current.datasources.len(),
+        configs: current.configs.len(),
+        routes: current.routes.len(),
+    })
+}
