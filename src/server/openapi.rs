@@ -258,7 +258,7 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
             common.push("415");
         }
     }
-    for parameter in call["parameters"].as_array_mut().into_iter().flatten() {
+    for parameter in call.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         if parameter["in"] == "query" && parameter["required"] != true {
             parameter["allowEmptyValue"] = true.into();
         }
