@@ -83,8 +83,8 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
     assert!(!sign_in.text.contains("acme"));
     for function in leptos::server_fn::axum::server_fn_paths() {
         let (path, method) = function;
-        // For people who are not signed in: they show what a link in the request's body opens
-        // or what the sign-in page offers, and no more.
+        // For people who are not signed in: they show what a link in the request's body opens, or
+        // what the sign-in page offers, and no more.
         if matches!(path, "/ui/invitation" | "/ui/signed_in_as" | "/ui/sign_in_ways") {
             continue;
         }
@@ -337,8 +337,9 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 21] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 22] = [
     ("/ui/signed_in_as", Lowest::Nobody),
+    ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
     ("/ui/me", Lowest::Anyone),
     ("/ui/tenants/list", Lowest::Anyone),

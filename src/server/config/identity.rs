@@ -89,12 +89,6 @@ impl Reader<'_> {
             if client_id.is_none() {
                 self.fault("OIDC_CLIENT_ID", "must be set where OIDC_ISSUER is".into());
             }
-            if production && self.text("PUBLIC_URL").is_none() {
-                self.fault(
-                    "PUBLIC_URL",
-                    "must be set where OIDC_ISSUER is: the provider leads back to it".into(),
-                );
-            }
         } else if client_id.is_some() {
             self.fault("OIDC_ISSUER", "must be set where OIDC_CLIENT_ID is".into());
         }
