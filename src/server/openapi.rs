@@ -192,6 +192,7 @@ fn refusals() -> Value {
             None,
         ),
         "404": problem("It does not exist, is another tenant's, or the caller has no part in the tenant", None),
+        "408": problem("The body came in too slowly", None),
         "409": problem("The first request with this `Idempotency-Key` is under way, or broke off", None),
         "412": problem("It was changed since it was read", None),
         "413": problem("The body is larger than this server takes", None),
@@ -200,6 +201,7 @@ fn refusals() -> Value {
         "429": problem("Too many requests", Some(("Retry-After", "Seconds"))),
         "500": problem("Something went wrong here: the sentence holds an id that is in the log", None),
         "503": problem("The server is busy, and took nothing in", Some(("Retry-After", "Seconds"))),
+        "504": problem("The call took longer than a call may", None),
     })
 }
 
@@ -237,7 +239,7 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
         (has_parameter(call, "tenant_id") || path.contains('{'), has_parameter(call, "cursor"));
     let takes_body = call.get("requestBody").is_some();
     let takes_any_type = call["requestBody"]["content"].get("application/octet-stream").is_some();
-    let mut common = vec!["401", "403", "422", "429", "500", "503"];
+    let mut common = vec!["401", "403", "422", "429", "500", "503", "504"];
     if names_something {
         common.push("404");
     }
@@ -253,7 +255,7 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
         common.extend(["409", "413"]);
     }
     if takes_body {
-        common.extend(["400", "413"]);
+        common.extend(["400", "408", "413"]);
         if !takes_any_type {
             common.push("415");
         }

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod audited;
 mod backtests;
 mod bounds;
 mod calls;
