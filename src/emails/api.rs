@@ -8,6 +8,7 @@ use super::dto::{DryMessage, DryRunInput, Versions};
 use crate::shared::{EmailId, IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
+    auth::server::authority::Permission,
     emails::server::{dry_run, service},
     intents::dto::IntentWithRulesInput,
     server::{
@@ -81,6 +82,8 @@ pub async fn try_message(
         let (intent, validation_rules) = if draft.trim().is_empty() {
             (None, None)
         } else {
+            // Who may not try drafts is not told what is wrong with one.
+            ctx.require(Permission::Configure)?;
             let draft: IntentWithRulesInput = parse_json(draft.as_bytes())?;
             (Some(draft.intent), Some(draft.validation_rules))
         };
