@@ -337,7 +337,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 22] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 23] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -345,6 +345,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 22] = [
     ("/ui/tenants/list", Lowest::Anyone),
     ("/ui/tenants/load-demo", Lowest::Instance),
     ("/ui/dashboard", Lowest::In(Role::Viewer)),
+    ("/ui/transfer/overview", Lowest::In(Role::Editor)),
     ("/ui/emails/list", Lowest::In(Role::Viewer)),
     ("/ui/emails/get", Lowest::In(Role::Viewer)),
     ("/ui/emails/reprocess", Lowest::In(Role::Operator)),
