@@ -15,6 +15,7 @@ use flowengine::{
     server::{
         AppState, CallerContext,
         config::Config,
+        edge::serve,
         etag::IfMatch,
         extract::parse_json,
         http,
@@ -31,6 +32,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_util::sync::CancellationToken;
 
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 3;
@@ -242,7 +244,8 @@ async fn main() {
     let addr = listener.local_addr().expect("an address");
     let leptos = LeptosOptions::builder().output_name("flowengine").site_addr(addr).build();
     let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
-    tokio::spawn(axum::serve(listener, http::service(app.clone())).into_future());
+    let bounds = serve::Bounds::new(&app.config.edge);
+    tokio::spawn(serve::serve(listener, http::router(app.clone()), bounds, CancellationToken::new()));
     furnish(&app, &opened).await;
     let tenant: TenantId = "bench".parse().expect("a tenant");
     let key =

@@ -50,8 +50,9 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_is_believed() {
-        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        let client = |peer: &str, hops: &[&str]| client(peer.parse().unwrap(), hops, &proxies).to_string();
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("it holds")];
+        let client =
+            |peer: &str, hops: &[&str]| client(peer.parse().expect("it holds"), hops, &proxies).to_string();
         assert_eq!(client("198.51.100.7", &["203.0.113.9"]), "198.51.100.7", "a stranger's header");
         assert_eq!(client("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(

@@ -66,7 +66,8 @@ async fn keys_are_exchanged_while_secrets_are_written_and_read() {
     let (rotated, ()) = tokio::join!(vault::rotate(&server.app.database, &next), load);
     let rotated = rotated.unwrap();
     assert_eq!((rotated.tenants, rotated.rewrapped, rotated.removed), (2, 2, 2), "{rotated}");
-    assert!(rotated.resealed >= 14, "{rotated}");
+    // What was written anew in the meantime is sealed with the new key already.
+    assert!(rotated.resealed >= 4, "{rotated}");
     let after: Vec<String> = sqlx::query_scalar(keys).fetch_all(&mut conn).await.unwrap();
     assert!(after.len() == 2 && after.iter().all(|key| !before.contains(key)));
     for tenant in ["acme", "globex"] {
@@ -108,6 +109,8 @@ async fn rotation_knows_every_encrypted_column() {
         ("invitations", "token_hash"),
         ("idempotency_keys", "fingerprint"),
         ("emails", "content_hash"),
+        ("oidc_attempts", "browser_hash"),
+        ("oidc_attempts", "state_hash"),
         ("emails", "raw"),
         ("data_keys", "wrapped"),
     ];

@@ -108,12 +108,17 @@ mod tests {
     async fn a_hash_is_of_its_password_alone() {
         let passwords = Passwords::default();
         let right: SecretString = "correct horse battery".to_owned().into();
-        let hash = passwords.hash(&right).await.unwrap();
+        let hash = passwords.hash(&right).await.expect("it holds");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, passwords.hash(&right).await.unwrap(), "salted");
-        assert!(passwords.verify(&right, Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify(&"Correct horse battery".to_owned().into(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify(&right, None).await.unwrap());
+        assert_ne!(hash, passwords.hash(&right).await.expect("it holds"), "salted");
+        assert!(passwords.verify(&right, Some(hash.clone())).await.expect("it holds"));
+        assert!(
+            !passwords
+                .verify(&"Correct horse battery".to_owned().into(), Some(hash))
+                .await
+                .expect("it holds")
+        );
+        assert!(!passwords.verify(&right, None).await.expect("it holds"));
         assert!(passwords.verify(&right, Some("plain".into())).await.is_err());
     }
 

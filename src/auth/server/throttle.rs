@@ -2,14 +2,19 @@
 //!
 //! Kept by each server for itself: with n servers a stranger has n times the tries.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
 use crate::{server::token, shared::Problem};
 
-/// Keys that are kept before those at rest are dropped.
-const KEPT: usize = 10_000;
+/// Tries after which keys at rest are dropped.
+const SWEEP: u64 = 10_000;
 
 /// An account, by the hash of its address: an attacker chooses how long it is.
 type Account = [u8; 32];
@@ -22,6 +27,7 @@ pub struct Throttle {
     accounts: DefaultKeyedRateLimiter<Account>,
     /// One address for any account: one machine that tries many persons.
     addresses: DefaultKeyedRateLimiter<IpAddr>,
+    tries: AtomicU64,
 }
 
 fn quota(burst: u32, each: Duration) -> Quota {
@@ -35,6 +41,7 @@ impl Default for Throttle {
             pairs: RateLimiter::keyed(quota(10, Duration::from_secs(20))),
             accounts: RateLimiter::keyed(quota(50, Duration::from_secs(20))),
             addresses: RateLimiter::keyed(quota(50, Duration::from_secs(5))),
+            tries: AtomicU64::new(0),
         }
     }
 }
@@ -45,11 +52,7 @@ impl Throttle {
     /// # Errors
     /// 429.
     pub fn check(&self, account: &str, address: Option<IpAddr>) -> Result<(), Problem> {
-        if self.pairs.len() > KEPT || self.accounts.len() > KEPT || self.addresses.len() > KEPT {
-            self.pairs.retain_recent();
-            self.accounts.retain_recent();
-            self.addresses.retain_recent();
-        }
+        self.sweep();
         let account = token::hash(account);
         let network = address.map(network);
         let now = governor::clock::DefaultClock::default().now();
@@ -63,6 +66,17 @@ impl Throttle {
         match wait.into_iter().flatten().max() {
             None => Ok(()),
             Some(wait) => Err(Problem::too_many(wait)),
+        }
+    }
+}
+
+impl Throttle {
+    /// Drops those at rest, once in so many tries: each costs a look at all of them.
+    fn sweep(&self) {
+        if self.tries.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            self.pairs.retain_recent();
+            self.accounts.retain_recent();
+            self.addresses.retain_recent();
         }
     }
 }
@@ -84,7 +98,7 @@ mod tests {
 
     #[test]
     fn each_way_of_guessing_has_an_end() {
-        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let address = |text: &str| Some(text.parse::<IpAddr>().expect("it holds"));
         let tries = |mut one: Box<dyn FnMut(usize) -> bool>| (0..200).take_while(|i| one(*i)).count();
         let throttle = Throttle::default();
         assert_eq!(tries(Box::new(move |_| throttle.check("a@x", address("192.0.2.1")).is_ok())), 10);
