@@ -151,8 +151,9 @@ async fn identify(
     let Some(email) = comparable(email) else { return Ok(None) };
     let user = match access::account(tx, &email).await? {
         Some(account) if settings.link_by_email => account.user_id,
-        // Someone who can make the provider vouch for this address would get into the account.
-        Some(_) => return Ok(None),
+        // Someone who can make the provider vouch for this address would get into the account. Unless the account was
+        // made at this moment, for the same person in another tab: then the subject is known by now.
+        Some(_) => return Ok(repository::use_identity(tx, &settings.issuer, &person.subject).await?),
         None if is_welcome => {
             let name = person.name.as_deref().and_then(displayable).unwrap_or(&email);
             match access::insert_user(tx.conn(), &email, name, None, false).await? {
