@@ -162,7 +162,7 @@ async fn bodies_that_no_text_or_number_of_ours_can_hold_are_refused_by_field() {
         ("/api/intents", r#"{"name": "a", "priority": 1e400}"#.to_owned(), "priority"),
         ("/api/intents", r#"{"name": "a", "nmae": 1}"#.to_owned(), "nmae"),
         ("/api/intents", r#"{"name": "a", "name": "b"}"#.to_owned(), "name"),
-        ("/api/intents", format!(r#"{{"name": "a", "created_at": {}}}"#, nested(1_000)), "created_at"),
+        ("/api/intents", format!(r#"{{"name": "a", "match": {}}}"#, nested(1_000)), "match"),
         (
             "/api/validation-rules",
             r#"{"intent_id": 9223372036854775808, "field_name": "a", "rule_type": "regex"}"#.to_owned(),

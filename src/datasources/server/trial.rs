@@ -49,8 +49,8 @@ pub async fn test(ctx: &TenantContext, id: DatasourceId) -> Result<TestResult> {
 /// # Errors
 /// 403, 404, 422 for conditions that a rule could not have, or a field that is not given.
 pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput) -> Result<PreviewResult> {
-    let datasource = service::get(ctx, id).await?;
     let connection = connect(ctx, id).await?;
+    let datasource = service::get(ctx, id).await?;
     let dialect =
         connection.as_ref().map_or(super::lookup::sql_check::SqlDialect::Any, |c| c.endpoint.dialect());
     let kind = Some((datasource.datasource_type, dialect));
