@@ -75,6 +75,7 @@ async fn export(ctx: TenantContext, query: Query) -> Result<Response> {
     )),
     responses(
         (status = 200, description = "What was done, or would be", body = Plan),
+        (status = 412, description = "The configuration was changed since the plan of that revision was made"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
