@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         ("examples" = Option<bool>, Query, description = "Whether to include the texts of examples, which may hold what people wrote"),
     ),
     responses(
-        (status = 200, description = "The file", content((Configuration = "application/json"), (String = "application/yaml"))),
+        (status = 200, description = "The file", content((Configuration = "application/json"), (Configuration = "application/yaml"))),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -71,10 +71,11 @@ async fn export(ctx: TenantContext, query: Query) -> Result<Response> {
     ),
     request_body(description = "The file, as `GET /api/export` gives it", content(
         (Configuration = "application/json", example = json!({"version": 1})),
-        (String = "application/yaml"),
+        (Configuration = "application/yaml"),
     )),
     responses(
         (status = 200, description = "What was done, or would be", body = Plan),
+        (status = 412, description = "The configuration was changed since the plan of that revision was made"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
