@@ -244,7 +244,7 @@ async fn main() {
     let addr = listener.local_addr().expect("an address");
     let leptos = LeptosOptions::builder().output_name("flowengine").site_addr(addr).build();
     let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
-    let bounds = serve::Bounds::new(&app.config.edge);
+    let bounds = serve::Bounds::new(&app.config.edge, &app.config.trusted_proxies);
     tokio::spawn(serve::serve(listener, http::router(app.clone()), bounds, CancellationToken::new()));
     furnish(&app, &opened).await;
     let tenant: TenantId = "bench".parse().expect("a tenant");

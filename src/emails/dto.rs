@@ -257,6 +257,20 @@ pub struct DryMessage {
     pub email_id: Option<EmailId>,
 }
 
+/// The body of `POST /api/emails`, where it is JSON: one of the two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"}))))]
+pub struct EmailInput {
+    /// The message (RFC 5322), as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// The message (RFC 5322), any bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_base64: Option<String>,
+}
+
 /// The body of `POST /api/emails/dry-run`. Without a draft, the intents and rules of today are run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

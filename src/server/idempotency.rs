@@ -24,7 +24,7 @@ const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// What is kept of an answer's headers.
 const KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::RETRY_AFTER];
-/// Larger answers are not kept: they are of calls that change nothing.
+/// Of a larger answer it is kept that there was one.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// The layer around the API.
@@ -140,7 +140,13 @@ async fn keep(ctx: &TenantContext, record: i64, response: Response) -> Result<Re
     let is_final = status.is_success() || status == StatusCode::INTERNAL_SERVER_ERROR;
     let body = axum::body::to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
     let mut tx = ctx.begin().await?;
-    if is_final && body.len() <= MAX_ANSWER {
+    if is_final && body.len() > MAX_ANSWER {
+        let problem = Problem::new(409, "This was done already. Its answer was too large to be kept");
+        let problem = serde_json::to_vec(&problem).map_err(Error::internal)?;
+        let sealed = ctx.app.vault.seal(&mut tx, place(record), &problem).await?;
+        let kind = vec![(header::CONTENT_TYPE.as_str().to_owned(), "application/problem+json".to_owned())];
+        repository::finish(&mut tx, record, 409, &kind, &sealed).await?;
+    } else if is_final {
         let sealed = ctx.app.vault.seal(&mut tx, place(record), &body).await?;
         repository::finish(&mut tx, record, status.as_u16(), &kept(&parts.headers), &sealed).await?;
     } else {

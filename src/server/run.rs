@@ -160,8 +160,12 @@ pub async fn serve_until(
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let close = CancellationToken::new();
     let router = http::router(app.clone());
-    let server =
-        tokio::spawn(serve::serve(listener, router, serve::Bounds::new(&app.config.edge), close.clone()));
+    let server = tokio::spawn(serve::serve(
+        listener,
+        router,
+        serve::Bounds::new(&app.config.edge, &app.config.trusted_proxies),
+        close.clone(),
+    ));
     if with_demo {
         demo::load(app).await?;
     }

@@ -199,7 +199,12 @@ async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "here"));
-    let bounds = serve::Bounds { header_timeout: Duration::from_secs(1), connections: 1 };
+    let bounds = serve::Bounds {
+        header_timeout: Duration::from_secs(1),
+        connections: 1,
+        per_address: 1,
+        trusted: Vec::new(),
+    };
     tokio::spawn(serve::serve(listener, router, bounds, CancellationToken::new()));
     let mut idle = TcpStream::connect(addr).await.unwrap();
     let begun = Instant::now();

@@ -60,13 +60,33 @@ async fn what_cannot_be_taken_in_is_refused_and_told_why() {
     let server = TestServer::start_idle(&[("MAX_MESSAGE_BYTES", "1000")]).await;
     server.tenant("acme").await;
     post(&server, "", "text/plain", "x").await.is(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    // In JSON the same, as text or as any bytes.
+    let taken = post(&server, "", "application/json", r#"{"raw": "Subject: in JSON\r\n\r\nx"}"#).await;
+    let again =
+        post(&server, "", "application/json", r#"{"raw_base64": "U3ViamVjdDogaW4gSlNPTg0KDQp4"}"#).await;
+    assert_eq!(
+        taken.is(StatusCode::ACCEPTED).body["email_id"],
+        again.is(StatusCode::ACCEPTED).body["email_id"]
+    );
+    for (bad, field) in [
+        (r#"{}"#, "raw"),
+        (r#"{"raw": "x", "raw_base64": "eA=="}"#, "raw"),
+        (r#"{"raw_base64": "?"}"#, "raw_base64"),
+        (r#"{"raw": "a\u0000b"}"#, "raw"),
+        (r#"{"rwa": "x"}"#, "rwa"),
+    ] {
+        let refused = post(&server, "", "application/json", bad).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), [field], "{bad}");
+    }
+    let large = format!(r#"{{"raw": "{}"}}"#, "x".repeat(1_001));
+    post(&server, "", "application/json", large).await.is(StatusCode::PAYLOAD_TOO_LARGE);
     let empty = post(&server, "", "message/rfc822", "").await.is(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(empty.fields(), ["body"]);
     post(&server, "", "message/rfc822", "x".repeat(1_001)).await.is(StatusCode::PAYLOAD_TOO_LARGE);
     post(&server, "", "message/rfc822", "x".repeat(1_000)).await.is(StatusCode::ACCEPTED);
     let unknown = post(&server, "&intent=Nothing", "message/rfc822", "Subject: x\r\n\r\n").await;
     assert_eq!(unknown.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["intent"]);
-    assert_eq!(server.get("/api/emails?tenant_id=acme").await.body.as_array().unwrap().len(), 1);
+    assert_eq!(server.get("/api/emails?tenant_id=acme").await.body.as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ impl TestServer {
         let app = AppState::new(config, pool, Vault::new([7; 32]).accepting([[8; 32]]), leptos, addr);
         let stop = app.stop.clone();
         let router = http::router(app.clone());
-        let bounds = serve::Bounds::new(&app.config.edge);
+        let bounds = serve::Bounds::new(&app.config.edge, &app.config.trusted_proxies);
         tokio::spawn(serve::serve(listener, router, bounds, stop.clone()));
         Self {
             app,

@@ -11,6 +11,8 @@ use crate::{
     shared::{Problem, UserId, validate::Checks},
 };
 
+/// Says the same whether there is such an account or not.
+const WRONG: &str = "The email or the password is wrong";
 /// A reset link that is not used ends after this.
 const RESET_HOURS: i64 = 1;
 
@@ -44,8 +46,11 @@ pub async fn sign_in(
         )
         .await?;
         tx.commit().await?;
-        return Err(Problem::new(401, "The email or the password is wrong").into());
+        return Err(Problem::new(401, WRONG).into());
     };
+    if !repository::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
+        return Err(Problem::new(401, WRONG).into());
+    }
     let session = service::open_session(app, &mut tx, account.user_id, before).await?;
     let actor = account.into_actor();
     let event = Event::done("session.create", actor.label(), json!({"by": "password"}));
@@ -112,6 +117,10 @@ pub async fn forgot(app: &AppState, origin: &Origin, email: &str) -> Result<()> 
 async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> {
     let mut tx = app.database.instance().await?;
     let Some(account) = repository::account(&mut tx, email).await? else { return Ok(()) };
+    // Anybody can ask. It neither floods the person's mailbox, nor ends a link that is about to be used.
+    if repository::has_new_link(&mut tx, account.user_id, "reset").await? {
+        return Ok(());
+    }
     let link = new_reset(&mut tx, account.user_id).await?;
     let event = Event::done("password.forgot", email, json!(null));
     audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
@@ -127,14 +136,14 @@ async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> 
     mail(app, email, "A new password", text).await
 }
 
-/// A link with which this person sets a new password. Earlier ones end.
+/// A link with which this person sets a new password. All end when one is used.
 ///
 /// # Errors
 /// The database's.
 async fn new_reset(tx: &mut InstanceTx, user: UserId) -> Result<SecretString> {
     let link = token::generate("");
     let expires_at = Utc::now() + TimeDelta::hours(RESET_HOURS);
-    repository::insert_link(tx, &token::hash_of(&link), user, "reset", expires_at).await?;
+    repository::add_link(tx, &token::hash_of(&link), user, "reset", expires_at).await?;
     Ok(link)
 }
 

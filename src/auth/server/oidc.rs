@@ -150,7 +150,11 @@ async fn identify(
     }
     let Some(email) = comparable(email) else { return Ok(None) };
     let user = match access::account(tx, &email).await? {
-        Some(account) if settings.link_by_email => account.user_id,
+        Some(account) if settings.link_by_email => {
+            // Whoever made the account may not have been this person: from here on the provider is the way in.
+            access::clear_password(tx, account.user_id).await?;
+            account.user_id
+        }
         // Someone who can make the provider vouch for this address would get into the account. Unless the account was
         // made at this moment, for the same person in another tab: then the subject is known by now.
         Some(_) => return Ok(repository::use_identity(tx, &settings.issuer, &person.subject).await?),

@@ -1,5 +1,7 @@
 //! Passwords: Argon2id with OWASP's parameters (Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane).
 
+use std::sync::Arc;
+
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -23,12 +25,12 @@ const NOBODY: &str =
 
 /// Works out hashes, a few at a time.
 pub struct Passwords {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Semaphore::new(AT_ONCE) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
@@ -72,7 +74,13 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> argon2::password_hash::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _turn = self.turns.acquire().await.map_err(Error::internal)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
+        // The turn goes with the work, which goes on when its caller hangs up.
+        let work = move || {
+            let done = work();
+            drop(turn);
+            done
+        };
         let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
         done.map_err(|error| Error::internal(error.to_string()))
     }

@@ -51,6 +51,19 @@ pub async fn account(tx: &mut InstanceTx, email: &str) -> sqlx::Result<Option<Ac
     sqlx::query_as(AssertSqlSafe(sql)).bind(email).fetch_optional(tx.conn()).await
 }
 
+/// Whether this is still the person's password, which then stays so until the transaction ends: a session must not
+/// be opened by one that was changed while it was checked.
+pub async fn still_has(tx: &mut InstanceTx, user: UserId, hash: Option<&str>) -> sqlx::Result<bool> {
+    let found: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM users WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE",
+    )
+    .bind(user)
+    .bind(hash)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.is_some())
+}
+
 /// The account that a link is for, while it holds.
 pub async fn account_of_link(
     tx: &mut InstanceTx,
@@ -92,6 +105,16 @@ pub async fn set_password(tx: &mut InstanceTx, user: UserId, hash: &str) -> sqlx
         .await?;
     // Whoever asked for a link before does not get in by it after.
     sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await.map(drop)
+}
+
+/// Ends every way in that the person had: password, links, sessions.
+pub async fn clear_password(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET password_hash = NULL WHERE user_id = $1")
+        .bind(user)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await?;
+    delete_sessions(tx, user, None).await
 }
 
 /// All sessions of a person but one.
@@ -204,6 +227,38 @@ pub async fn take_link(tx: &mut InstanceTx, hash: &[u8; 32], purpose: &str) -> s
     .await
 }
 
+/// Whether a link for this purpose was made in the last five minutes and still holds.
+pub async fn has_new_link(tx: &mut InstanceTx, user: UserId, purpose: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM sign_in_links WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL \
+         AND expires_at > now() AND created_at > now() - interval '5 minutes')",
+    )
+    .bind(user)
+    .bind(purpose)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// A new link beside those that the person has.
+pub async fn add_link(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    user: UserId,
+    purpose: &str,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO sign_in_links (token_hash, user_id, purpose, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(hash.as_slice())
+    .bind(user)
+    .bind(purpose)
+    .bind(expires_at)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
 /// A new link; the person's earlier ones for the same purpose end.
 pub async fn insert_link(
     tx: &mut InstanceTx,
@@ -217,16 +272,7 @@ pub async fn insert_link(
         .bind(purpose)
         .execute(tx.conn())
         .await?;
-    sqlx::query(
-        "INSERT INTO sign_in_links (token_hash, user_id, purpose, expires_at) VALUES ($1, $2, $3, $4)",
-    )
-    .bind(hash.as_slice())
-    .bind(user)
-    .bind(purpose)
-    .bind(expires_at)
-    .execute(tx.conn())
-    .await
-    .map(drop)
+    add_link(tx, hash, user, purpose, expires_at).await
 }
 
 /// Whether anyone could sign in without a link from the console.
@@ -258,17 +304,6 @@ pub async fn role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Role>>
         .bind(user)
         .fetch_optional(tx.conn())
         .await
-}
-
-pub async fn insert_membership(tx: &mut TenantTx, user: UserId, role: Role) -> sqlx::Result<()> {
-    let tenant = tx.tenant().clone();
-    sqlx::query("INSERT INTO memberships (tenant_id, user_id, role) VALUES ($1, $2, $3)")
-        .bind(tenant.as_str())
-        .bind(user)
-        .bind(role.as_str())
-        .execute(tx.conn())
-        .await
-        .map(drop)
 }
 
 /// The tenants that a person is a member of.

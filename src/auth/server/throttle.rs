@@ -39,7 +39,8 @@ impl Default for Throttle {
     fn default() -> Self {
         Self {
             pairs: RateLimiter::keyed(quota(10, Duration::from_secs(20))),
-            accounts: RateLimiter::keyed(quota(50, Duration::from_secs(20))),
+            // Faster than a pair's, so that no single machine uses it up.
+            accounts: RateLimiter::keyed(quota(50, Duration::from_secs(5))),
             addresses: RateLimiter::keyed(quota(50, Duration::from_secs(5))),
             tries: AtomicU64::new(0),
         }
@@ -56,16 +57,15 @@ impl Throttle {
         let account = token::hash(account);
         let network = address.map(network);
         let now = governor::clock::DefaultClock::default().now();
-        let wait = [
-            self.pairs.check_key(&(account, network)).err().map(|no| no.wait_time_from(now)),
-            self.accounts.check_key(&account).err().map(|no| no.wait_time_from(now)),
-            network
-                .and_then(|network| self.addresses.check_key(&network).err())
-                .map(|no| no.wait_time_from(now)),
-        ];
-        match wait.into_iter().flatten().max() {
+        // In this order, and no further than the first refusal: what is refused for its address must not count for
+        // the account, or one machine could keep a person out.
+        let refused = network
+            .and_then(|network| self.addresses.check_key(&network).err())
+            .or_else(|| self.pairs.check_key(&(account, network)).err())
+            .or_else(|| self.accounts.check_key(&account).err());
+        match refused {
             None => Ok(()),
-            Some(wait) => Err(Problem::too_many(wait)),
+            Some(no) => Err(Problem::too_many(no.wait_time_from(now))),
         }
     }
 }
@@ -111,5 +111,13 @@ mod tests {
         let throttle = Throttle::default();
         let hop = move |i: usize| throttle.check("a@x", address(&format!("2001:db8::{i:x}"))).is_ok();
         assert_eq!(tries(Box::new(hop)), 10, "all of one /64");
+        let throttle = Throttle::default();
+        for _ in 0..500 {
+            let _ = throttle.check("a@x", address("192.0.2.1"));
+        }
+        assert!(
+            throttle.check("a@x", address("192.0.2.2")).is_ok(),
+            "one machine does not lock a person out"
+        );
     }
 }

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
@@ -12,9 +13,10 @@ use utoipa_axum::{
 
 use super::{dry_run, service};
 use crate::{
+    auth::server::authority::Permission,
     emails::dto::{
-        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailStatus, Received,
-        ReprocessInput, RuleDryRunInput,
+        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
+        EmailStatus, Received, ReprocessInput, RuleDryRunInput,
     },
     server::{
         AppState, Result, TenantContext,
@@ -28,11 +30,11 @@ use crate::{
 pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
     // In JSON a message takes more room: a third more as base64, twice as much where it is all line ends. The draft
     // beside it is small.
-    let dry_run_limit = DefaultBodyLimit::max(max_message_bytes.saturating_mul(2).saturating_add(1 << 20));
+    let in_json = DefaultBodyLimit::max(max_message_bytes.saturating_mul(2).saturating_add(1 << 20));
     OpenApiRouter::default()
-        .routes(routes!(run_dry).layer(dry_run_limit))
-        .routes(routes!(run_rules_dry).layer(dry_run_limit))
-        .routes(routes!(receive, list).layer(DefaultBodyLimit::max(max_message_bytes)))
+        .routes(routes!(run_dry).layer(in_json))
+        .routes(routes!(run_rules_dry).layer(in_json))
+        .routes(routes!(receive, list).layer(in_json))
         .routes(routes!(find))
         .routes(routes!(raw))
         .routes(routes!(reprocess))
@@ -51,20 +53,40 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         InTenant,
         ("intent" = Option<String>, Query, description = "The name of an active intent that the message is to get, whatever its match conditions say"),
     ),
-    request_body(content = inline(String), content_type = "message/rfc822", description = "The message (RFC 5322), any bytes"),
+    request_body(description = "The message (RFC 5322), any bytes; or JSON that holds it", content(
+        (inline(String) = "message/rfc822"),
+        (EmailInput = "application/json"),
+    )),
     responses(
         (status = 202, description = "It is stored", body = Received, headers(("Location" = String, description = "The address of what was made"))),
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]
 async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: Request) -> Result<Response> {
-    if !extract::is_type(&headers, "message/rfc822") {
-        return Err(Problem::new(415, "The body must be message/rfc822").into());
+    let is_json = extract::is_type(&headers, "application/json");
+    if !is_json && !extract::is_type(&headers, "message/rfc822") {
+        return Err(Problem::new(415, "The body must be message/rfc822 or application/json").into());
     }
+    // Before a large body is read for somebody who may not.
+    ctx.require(Permission::WorkMessages)?;
     let body = extract::body(request, &ctx.app).await?;
-    let received = service::receive(&ctx, "http", body.to_vec(), query.get("intent")).await?;
+    let raw = if is_json { message_of(&extract::parse_json(&body)?)? } else { body.to_vec() };
+    if raw.len() > ctx.app.config.max_message_bytes {
+        return Err(Problem::new(413, "The message is larger than this server takes").into());
+    }
+    let received = service::receive(&ctx, "http", raw, query.get("intent")).await?;
     let location = format!("/api/emails/{}?tenant_id={}", received.email_id, ctx.tenant);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(received)).into_response())
+}
+
+fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
+    match (&input.raw, &input.raw_base64) {
+        (Some(raw), None) => Ok(raw.as_bytes().to_vec()),
+        (None, Some(text)) => BASE64_STANDARD
+            .decode(text)
+            .map_err(|error| Problem::invalid_field("raw_base64", error.to_string())),
+        _ => Err(Problem::invalid_field("raw", "is needed, or raw_base64, and not both")),
+    }
 }
 
 /// Lists the messages, newest first.

@@ -167,6 +167,17 @@ pub async fn take_back(tx: &mut TenantTx, id: InvitationId) -> sqlx::Result<Opti
     Ok(row.map(Into::into))
 }
 
+/// Ends what a person could become a member by again.
+pub async fn take_back_for(tx: &mut TenantTx, email: &str) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM invitations WHERE tenant_id = $1 AND email = $2")
+        .bind(tenant.as_str())
+        .bind(email)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 /// An invitation, to whoever holds its link.
 #[derive(sqlx::FromRow)]
 pub struct Held {

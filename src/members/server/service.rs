@@ -10,7 +10,13 @@ use crate::{
     audit::server::service::{self as audit, Event},
     auth::{
         dto::Role,
-        server::{accounts, authority::Permission, password, repository as access, service as auth},
+        server::{
+            accounts,
+            authority::Permission,
+            password,
+            repository::{self as access, Account},
+            service as auth,
+        },
     },
     members::dto::{Invitation, InvitationInput, InvitationMade, InvitationShown, Member, MemberInput},
     server::{Actor, AppState, Error, Result, TenantContext, origin::Origin, paging::Page, token},
@@ -49,6 +55,8 @@ pub async fn set_role(ctx: &TenantContext, user: UserId, input: &MemberInput) ->
         refuse_last(&admins, user)?;
     }
     repository::set_role(&mut tx, user, input.role).await?;
+    // Or an invitation that was kept would undo it.
+    repository::take_back_for(&mut tx, &before.email).await?;
     let after = Member { role: input.role, ..before.clone() };
     ctx.audit(&mut tx, Event::updated("member.update", &before.email, &before, &after)).await?;
     tx.commit().await?;
@@ -64,6 +72,7 @@ pub async fn remove(ctx: &TenantContext, user: UserId) -> Result<()> {
     let before = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
     refuse_last(&admins, user)?;
     repository::delete(&mut tx, user).await?;
+    repository::take_back_for(&mut tx, &before.email).await?;
     ctx.audit(&mut tx, Event::deleted("member.delete", &before.email, &before)).await?;
     Ok(tx.commit().await?)
 }
@@ -167,10 +176,16 @@ pub async fn accept(
         }
         Guest::Password { name, password, before } => {
             app.throttle.check(&held.email, origin.address)?;
-            let user = person(app, &held, name, password).await?;
-            join(app, origin, &tenant, link, &held, user).await?;
+            let account = person(app, origin, &held, name, password).await?;
+            join(app, origin, &tenant, link, &held, account.user_id).await?;
             let mut tx = app.database.instance().await?;
-            let session = auth::open_session(app, &mut tx, user, before).await?;
+            if !access::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
+                return Err(wrong().into());
+            }
+            let session = auth::open_session(app, &mut tx, account.user_id, before).await?;
+            let actor = account.into_actor();
+            let event = Event::done("session.create", actor.label(), json!({"by": "invitation"}));
+            audit::record_instance(&mut tx, &actor, origin, event).await?;
             tx.commit().await?;
             Ok(Some(session))
         }
@@ -178,14 +193,27 @@ pub async fn accept(
 }
 
 /// The invited person's account, if the password holds; a new one, if there is none.
-async fn person(app: &AppState, held: &Held, name: &str, word: &SecretString) -> Result<UserId> {
+async fn person(
+    app: &AppState,
+    origin: &Origin,
+    held: &Held,
+    name: &str,
+    word: &SecretString,
+) -> Result<Account> {
+    // First, and whether there is an account or not: what is refused here does not tell.
+    password::check("password", word, &[&held.email])?;
     let mut tx = app.database.instance().await?;
     let account = access::account(&mut tx, &held.email).await?;
     drop(tx);
-    let wrong = || Problem::new(401, "The password is not that of this account");
     if let Some(account) = account {
-        let holds = app.passwords.verify(word, account.password_hash).await?;
-        return if holds { Ok(account.user_id) } else { Err(wrong().into()) };
+        if app.passwords.verify(word, account.password_hash.clone()).await? {
+            return Ok(account);
+        }
+        let mut tx = app.database.instance().await?;
+        let event = Event::done("session.refuse", &held.email, json!({"by": "invitation"}));
+        audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
+        tx.commit().await?;
+        return Err(wrong().into());
     }
     let mut checks = Checks::default();
     let name = checks.name("display_name", name);
@@ -195,9 +223,23 @@ async fn person(app: &AppState, held: &Held, name: &str, word: &SecretString) ->
     let mut tx = app.database.instance().await?;
     let made = access::insert_user(tx.conn(), &held.email, &name, Some(&hash), false).await?;
     // Made by another request in this moment, with a password of its own.
-    let user = made.ok_or_else(wrong)?;
+    let user_id = made.ok_or_else(wrong)?;
+    let account = Account {
+        user_id,
+        email: held.email.clone(),
+        display_name: name,
+        is_instance_admin: false,
+        password_hash: Some(hash),
+    };
+    let detail = json!({"display_name": account.display_name, "by": "invitation"});
+    let event = Event::done("user.create", &held.email, detail);
+    audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
     tx.commit().await?;
-    Ok(user)
+    Ok(account)
+}
+
+fn wrong() -> Problem {
+    Problem::new(401, "The password is not that of this account")
 }
 
 async fn join(

@@ -141,8 +141,11 @@ pub async fn limit(State(app): State<AppState>, request: Request, next: Next) ->
             let address = Origin::of(&app, &parts).address;
             app.limits.check_address(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
         }
-        // The database does not answer, say: whoever needs it says so.
-        Err(_) => Ok(()),
+        // The database does not answer, say: whoever needs it says so. It counts all the same.
+        Err(_) => {
+            let address = Origin::of(&app, &parts).address;
+            app.limits.check_address(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
+        }
     };
     match checked {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,

@@ -4,7 +4,14 @@
 //! come: a thousand that send nothing would take every descriptor, and look-ups and deliveries need some
 //! (slowloris).
 
-use std::{fs, io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::IpAddr,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -12,6 +19,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -31,18 +39,67 @@ const LARGEST_HEAD: usize = 32 << 10;
 const USUAL_DESCRIPTORS: usize = 1_024;
 
 /// What connections may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// How long one may take to send a request's head, and so how long it is kept without one.
     pub header_timeout: Duration,
     /// How many there are at once; more wait to be accepted.
     pub connections: usize,
+    /// How many one address may have; more are closed at once. Not for proxies and this machine itself.
+    pub per_address: usize,
+    /// Whose number is not limited.
+    pub trusted: Vec<IpNet>,
 }
 
 impl Bounds {
     /// Half of the descriptors that this process may open; the rest is for the database, look-ups and files.
-    pub fn new(config: &EdgeConfig) -> Self {
-        Self { header_timeout: config.header_timeout, connections: (descriptors() / 2).max(1) }
+    pub fn new(config: &EdgeConfig, trusted: &[IpNet]) -> Self {
+        let connections = (descriptors() / 2).max(1);
+        Self {
+            header_timeout: config.header_timeout,
+            connections,
+            per_address: (connections / 4).max(1),
+            trusted: trusted.to_vec(),
+        }
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.trusted.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// How many connections each address has: one that reads nothing must not take them all.
+#[derive(Clone, Default)]
+struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of an address' connections, until it is dropped.
+struct Held {
+    peers: Peers,
+    address: IpAddr,
+}
+
+impl Peers {
+    /// `None` where it has as many as it may.
+    fn hold(&self, address: IpAddr, most: usize) -> Option<Held> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Held { peers: self.clone(), address })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut counts = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -64,6 +121,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         .max_header_size(LARGEST_HEAD);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
+    let peers = Peers::default();
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
@@ -83,11 +141,14 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
                 continue;
             }
         };
+        let address = peer.ip().to_canonical();
+        let most = if bounds.is_trusted(address) { usize::MAX } else { bounds.per_address };
+        let Some(held) = peers.hold(address, most) else { continue };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
         let conversation = converse(protocol.clone(), stream, router, stop.clone());
         connections.spawn(async move {
             conversation.await;
-            drop(place);
+            drop((place, held));
         });
     }
     drop(listener);
@@ -126,5 +187,22 @@ where
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_connections_and_others_their_own() {
+        let peers = Peers::default();
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let held = peers.hold(one, 2);
+        let again = peers.hold(one, 2);
+        assert!(held.is_some() && again.is_some() && peers.hold(one, 2).is_none());
+        assert!(peers.hold(other, 2).is_some());
+        drop(held);
+        assert!(peers.hold(one, 2).is_some(), "one that ended makes room");
     }
 }

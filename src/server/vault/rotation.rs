@@ -123,7 +123,9 @@ async fn reseal(database: &Database, vault: &Vault, id: &TenantId, old: Uuid) ->
     for (table, row, column) in SEALED {
         loop {
             let mut tx = database.tenant(id).await?;
-            let sql = format!("{} LIMIT {BATCH} FOR NO KEY UPDATE", sealed_with(table, row, column));
+            // What somebody holds is passed by, and found when the old key is to be removed.
+            let sql =
+                format!("{} LIMIT {BATCH} FOR NO KEY UPDATE SKIP LOCKED", sealed_with(table, row, column));
             let values: Vec<(i64, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(id.as_str())
                 .bind(old.as_bytes().as_slice())

@@ -363,7 +363,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
         #[test]
-        fn what_is_written_is_read_as_it_was(name in any_text(), value in any_value(), gate in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
+        fn what_is_written_is_read_as_it_was(name in any_text(), value in any_value(), gate in 0.5_f64..=1.0) {
             let mut settings = Map::new();
             settings.insert(name.clone(), value);
             let route = RouteEntry {

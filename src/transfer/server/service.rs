@@ -95,10 +95,18 @@ fn told(changes: &[Change], summary: Summary, options: &Options, revision: &str)
         .take(MAX_TOLD)
         .map(|change| format!("{} {} {}", change.action, change.kind, change.name))
         .collect();
+    // These have no versions to look up: what they were stands here, all of it.
+    let details: Vec<&Change> = changes
+        .iter()
+        .filter(|change| change.action != Action::Same)
+        .filter(|change| {
+            matches!(change.kind, Kind::Config | Kind::Datasource | Kind::Route | Kind::Classifier)
+        })
+        .collect();
     Event::done(
         "configuration.import",
         revision,
-        json!({"summary": summary, "delete": options.delete, "done": done}),
+        json!({"summary": summary, "delete": options.delete, "done": done, "details": details}),
     )
 }
 
