@@ -170,7 +170,10 @@ async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
     accounts::create_by_hand(&server.app.database, "ada@acme.example", "Ada", false).await.unwrap();
     // The link with which the account was made is no reason to send none, once it is a while ago.
     let mut conn = server.database().superuser().await;
-    sqlx::query("UPDATE sign_in_links SET created_at = now() - interval '6 minutes'").execute(&mut conn).await.unwrap();
+    sqlx::query("UPDATE sign_in_links SET created_at = now() - interval '6 minutes'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
     form(&server, "/forgot", "", &[("email", "nobody@acme.example")]).await.is(StatusCode::NO_CONTENT);
     form(&server, "/forgot", "", &[("email", "Ada@acme.example")]).await.is(StatusCode::NO_CONTENT);
     let mail = eventually("the link is mailed", async || relay.mails().first().cloned()).await;
