@@ -108,6 +108,14 @@ pub fn is_type(headers: &HeaderMap, expected: &str) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
 }
 
+/// Whether the caller asks for a page, as a browser does that sends a form.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// The query's parameters. Each may stand once; an empty one counts as absent.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(String, String)>);

@@ -190,8 +190,10 @@ async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
         let mut tx = server.app.database.instance().await.unwrap();
         let account =
             crate::auth::server::repository::account(&mut tx, "ada@acme.example").await.unwrap().unwrap();
-        let open = crate::auth::server::service::open_session(&server.app, &mut tx, account.user_id, None);
-        let session = open.await.unwrap();
+        let origin = crate::server::origin::Origin::default();
+        let open = crate::auth::server::service::open_session;
+        let session =
+            open(&server.app, &mut tx, &origin, account, json!({"by": "test"}), None).await.unwrap();
         tx.commit().await.unwrap();
         format!("flowengine_session={}", session.expose_secret())
     };

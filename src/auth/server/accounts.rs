@@ -51,10 +51,8 @@ pub async fn sign_in(
     if !repository::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
         return Err(Problem::new(401, WRONG).into());
     }
-    let session = service::open_session(app, &mut tx, account.user_id, before).await?;
-    let actor = account.into_actor();
-    let event = Event::done("session.create", actor.label(), json!({"by": "password"}));
-    audit::record_instance(&mut tx, &actor, origin, event).await?;
+    let how = json!({"by": "password"});
+    let session = service::open_session(app, &mut tx, origin, account, how, before).await?;
     tx.commit().await?;
     Ok(session)
 }

@@ -5,7 +5,7 @@
 use axum::{
     Router,
     extract::{FromRequest, FromRequestParts, Path, Request, State},
-    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    http::{StatusCode, Uri, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
@@ -17,7 +17,9 @@ use super::{accounts, rest::cookie};
 use crate::{
     auth::dto::FormOutcome,
     members::server::service::{self as members, Guest},
-    server::{AppState, CallerContext, Error, Result, context::session_cookie, origin::Origin},
+    server::{
+        AppState, CallerContext, Error, Result, context::session_cookie, extract::wants_page, origin::Origin,
+    },
     shared::Problem,
 };
 
@@ -72,13 +74,6 @@ impl FromRequestParts<AppState> for Sender {
             wants_page: wants_page(&parts.headers),
         })
     }
-}
-
-fn wants_page(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 impl Sender {

@@ -14,7 +14,6 @@ use super::{
     service::open_session,
 };
 use crate::{
-    audit::server::service::{Event, record_instance},
     auth::dto::{FormOutcome, SignInWays},
     members::server::service as members,
     server::{AppState, Error, Result, config::OidcConfig, database::InstanceTx, origin::Origin, token},
@@ -117,11 +116,8 @@ pub async fn finish(
     let Some(account) = identify(&mut tx, settings, &person, email, is_welcome).await? else {
         return Ok(Err(FormOutcome::Unknown));
     };
-    let session = open_session(app, &mut tx, account.user_id, browser.session).await?;
-    let actor = account.into_actor();
     let how = json!({"by": "oidc", "issuer": settings.issuer, "subject": person.subject});
-    let event = Event::done("session.create", actor.label(), how);
-    record_instance(&mut tx, &actor, origin, event).await?;
+    let session = open_session(app, &mut tx, origin, account, how, browser.session).await?;
     tx.commit().await?;
     Ok(Ok(session))
 }

@@ -1,4 +1,4 @@
-//! `GET /sign-in/{token}` and `POST /sign-out`: the two requests that set a cookie.
+//! `GET /sign-in/{token}` and `POST /sign-out`, and the session's cookie.
 
 use axum::{
     Router,

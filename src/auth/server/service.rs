@@ -2,9 +2,9 @@
 
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::repository;
+use super::repository::{self, Account};
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::dto::{Me, MyTenant, Role},
@@ -130,24 +130,25 @@ pub async fn sign_in_by_link(
     let Some(account) = repository::account_of_link(&mut tx, &hash, "sign_in").await? else {
         return Ok(None);
     };
-    let Some(user) = repository::take_link(&mut tx, &hash, "sign_in").await? else { return Ok(None) };
-    let session = open_session(app, &mut tx, user, before).await?;
-    let actor = account.into_actor();
-    let event = Event::done("session.create", actor.label(), json!({"by": "link"}));
-    audit::record_instance(&mut tx, &actor, origin, event).await?;
+    if repository::take_link(&mut tx, &hash, "sign_in").await?.is_none() {
+        return Ok(None);
+    }
+    let session = open_session(app, &mut tx, origin, account, json!({"by": "link"}), before).await?;
     tx.commit().await?;
     Ok(Some(session))
 }
 
 /// A new session of a person. The one that the browser had `before` ends: a session never outlives a sign-in, so
-/// that nobody can prepare one for another (OWASP, session fixation).
+/// that nobody can prepare one for another (OWASP, session fixation). `how` the person came in stands in the audit log.
 ///
 /// # Errors
 /// The database's.
 pub async fn open_session(
     app: &AppState,
     tx: &mut InstanceTx,
-    user: UserId,
+    origin: &Origin,
+    account: Account,
+    how: Value,
     before: Option<&str>,
 ) -> Result<SecretString> {
     if let Some(before) = before {
@@ -155,7 +156,9 @@ pub async fn open_session(
     }
     let session = token::generate("");
     let expires_at = Utc::now() + TimeDelta::hours(app.config.session_hours);
-    repository::insert_session(tx, &token::hash_of(&session), user, expires_at).await?;
+    repository::insert_session(tx, &token::hash_of(&session), account.user_id, expires_at).await?;
+    let actor = account.into_actor();
+    audit::record_instance(tx, &actor, origin, Event::done("session.create", actor.label(), how)).await?;
     Ok(session)
 }
 

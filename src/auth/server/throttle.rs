@@ -11,7 +11,10 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::{server::token, shared::Problem};
+use crate::{
+    server::{edge::limits::network, token},
+    shared::Problem,
+};
 
 /// Tries after which keys at rest are dropped.
 const SWEEP: u64 = 10_000;
@@ -55,7 +58,7 @@ impl Throttle {
     pub fn check(&self, account: &str, address: Option<IpAddr>) -> Result<(), Problem> {
         self.sweep();
         let account = token::hash(account);
-        let network = address.map(network);
+        let network = address.map(|address| network(address, false));
         let now = governor::clock::DefaultClock::default().now();
         // In this order, and no further than the first refusal: what is refused for its address must not count for
         // the account, or one machine could keep a person out.
@@ -77,17 +80,6 @@ impl Throttle {
             self.pairs.retain_recent();
             self.accounts.retain_recent();
             self.addresses.retain_recent();
-        }
-    }
-}
-
-/// A person has a whole /64 of IPv6 addresses.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
         }
     }
 }

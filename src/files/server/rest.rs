@@ -19,7 +19,11 @@ use crate::{
     auth::server::authority::Permission,
     datasources::server::connection::check_tenant_path,
     files::dto::{Refusal, TenantFile},
-    server::{AppState, Error, Result, TenantContext, extract::PathId, openapi::InTenant},
+    server::{
+        AppState, Error, Result, TenantContext,
+        extract::{PathId, wants_page},
+        openapi::InTenant,
+    },
     shared::Problem,
 };
 
@@ -147,10 +151,7 @@ async fn take_form(
         Ok(form) => store_form(&ctx, form).await,
         Err(rejection) => Err(Problem::new(rejection.status().as_u16(), rejection.body_text()).into()),
     };
-    let wants_page = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
+    let wants_page = wants_page(&headers);
     match stored {
         Ok((file, _)) if wants_page => Ok(to_page(&ctx, "stored", &file.path)),
         Ok((file, is_new)) => {

@@ -182,10 +182,8 @@ pub async fn accept(
             if !access::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
                 return Err(wrong().into());
             }
-            let session = auth::open_session(app, &mut tx, account.user_id, before).await?;
-            let actor = account.into_actor();
-            let event = Event::done("session.create", actor.label(), json!({"by": "invitation"}));
-            audit::record_instance(&mut tx, &actor, origin, event).await?;
+            let how = json!({"by": "invitation"});
+            let session = auth::open_session(app, &mut tx, origin, account, how, before).await?;
             tx.commit().await?;
             Ok(Some(session))
         }

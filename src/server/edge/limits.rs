@@ -75,7 +75,7 @@ impl Limits {
 }
 
 /// Whose an address is: an IPv6 network of 64 bits is one customer's. Under a flood, larger ones are one.
-fn network(address: IpAddr, crowded: bool) -> IpAddr {
+pub fn network(address: IpAddr, crowded: bool) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(ip) => {
             let bits = if crowded { 16 } else { 32 };
@@ -136,13 +136,11 @@ pub async fn limit(State(app): State<AppState>, request: Request, next: Next) ->
             parts.extensions.insert(Authenticated(Some(caller)));
             checked
         }
-        Err(Error::Problem(problem)) if problem.status == 401 => {
-            parts.extensions.insert(Authenticated(None));
-            let address = Origin::of(&app, &parts).address;
-            app.limits.check_address(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
-        }
-        // The database does not answer, say: whoever needs it says so. It counts all the same.
-        Err(_) => {
+        Err(error) => {
+            // Any other is of the database, say: whoever needs it says so. It counts all the same.
+            if matches!(&error, Error::Problem(problem) if problem.status == 401) {
+                parts.extensions.insert(Authenticated(None));
+            }
             let address = Origin::of(&app, &parts).address;
             app.limits.check_address(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
         }
