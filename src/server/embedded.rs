@@ -3,7 +3,9 @@
 //! It is looked after by a process of its own (`flowengine database`), which as root gives its privileges up
 //! first, since PostgreSQL refuses to run as root. It stops the database when its standard input closes, so
 //! that a killed server leaves none behind. While it runs, the file `url` in its folder says how to reach it:
-//! other commands on the same data folder share the database of a running server.
+//! other commands on the same data folder share the database of a running server. Whoever shares it holds a
+//! shared lock on `shared`, and the keeper stops the database only with that lock to itself: nobody is left
+//! with a database that stops, even where the server that started it is killed.
 //!
 //! Rejected: `pglite-oxide` (one connection, no fsync), and giving up privileges in the server itself (it then
 //! could not read a project below a home folder).
@@ -54,8 +56,11 @@ pub enum EmbeddedError {
 pub struct EmbeddedDatabase {
     /// Its owner's URL: neither superuser nor able to pass by row-level security.
     pub url: SecretString,
+    home: PathBuf,
     /// Kept so that its standard input stays open. `None` where another process looks after it.
     keeper: Option<tokio::process::Child>,
+    /// Held where another process looks after it, so that it goes on until this one is done.
+    _share: Option<fs::File>,
 }
 
 impl EmbeddedDatabase {
@@ -67,12 +72,15 @@ impl EmbeddedDatabase {
         let home = home(data_dir)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(lock) = try_lock(&home)? {
+            if let Some(lock) = try_lock(&home, "lock", fs::File::try_lock)? {
                 drop(lock);
                 return Self::keep(&home).await;
             }
-            if let Ok(url) = fs::read_to_string(home.join("url")) {
-                return Ok(Self { url: url.trim().to_owned().into(), keeper: None });
+            let share = try_lock(&home, "shared", fs::File::try_lock_shared)?;
+            if share.is_some()
+                && let Ok(url) = fs::read_to_string(home.join("url"))
+            {
+                return Ok(Self { url: url.trim().to_owned().into(), home, keeper: None, _share: share });
             }
             if Instant::now() > deadline {
                 return Err(EmbeddedError::InUse(home));
@@ -96,18 +104,19 @@ impl EmbeddedDatabase {
             line = lines.next_line().await.map_err(|error| EmbeddedError::Io(home.into(), error))?;
         }
         match line {
-            Some(url) => Ok(Self { url: url.into(), keeper: Some(keeper) }),
+            Some(url) => Ok(Self { url: url.into(), home: home.into(), keeper: Some(keeper), _share: None }),
             None => Err(EmbeddedError::Start("see the message above".into())),
         }
     }
 
-    /// Stops it, unless another process looks after it.
+    /// Stops it, unless another process looks after it or still shares it.
     pub async fn stop(mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
-            drop(keeper.stdin.take());
-            if tokio::time::timeout(PATIENCE, keeper.wait()).await.is_err() {
-                tracing::warn!("the private database takes long to stop");
-            }
+        let Some(mut keeper) = self.keeper.take() else { return };
+        drop(keeper.stdin.take());
+        if matches!(try_lock(&self.home, "shared", fs::File::try_lock), Ok(None)) {
+            tracing::info!("the private database goes on: another process shares it");
+        } else if tokio::time::timeout(PATIENCE, keeper.wait()).await.is_err() {
+            tracing::warn!("the private database takes long to stop");
         }
     }
 }
@@ -171,8 +180,13 @@ fn home(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     Ok(home)
 }
 
-fn try_lock(home: &Path) -> Result<Option<fs::File>, EmbeddedError> {
-    let path = home.join("lock");
+/// The file of this name, locked in this way; `None` where another holds it. The lock ends with the file.
+fn try_lock(
+    home: &Path,
+    name: &str,
+    lock: impl FnOnce(&fs::File) -> Result<(), fs::TryLockError>,
+) -> Result<Option<fs::File>, EmbeddedError> {
+    let path = home.join(name);
     let io = |error| EmbeddedError::Io(path.clone(), error);
     let existed = path.exists();
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
@@ -180,7 +194,7 @@ fn try_lock(home: &Path) -> Result<Option<fs::File>, EmbeddedError> {
         let user = unprivileged_user()?;
         chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io)?;
     }
-    match file.try_lock() {
+    match lock(&file) {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(io(error)),
@@ -214,7 +228,7 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
     fs::create_dir_all(&home).map_err(|error| EmbeddedError::Io(home.clone(), error))?;
     let deadline = Instant::now() + PATIENCE;
     let _lock = loop {
-        match try_lock(&home)? {
+        match try_lock(&home, "lock", fs::File::try_lock)? {
             Some(lock) => break lock,
             None if Instant::now() > deadline => return Err(EmbeddedError::InUse(home)),
             None => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -229,25 +243,37 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
         let _ = postgres.stop().await;
     }
     postgres.start().await?;
-    let result = serve(&postgres, &url_file).await;
+    let result = serve(&postgres, &home, &url_file).await;
     let _ = fs::remove_file(&url_file);
     postgres.stop().await?;
-    result
+    result.map(drop)
 }
 
-async fn serve(postgres: &PostgreSQL, url_file: &Path) -> Result<(), EmbeddedError> {
+/// Until nobody needs it any more; the lock that keeps others from sharing what is about to stop. A signal is
+/// an administrator's word, and waits for nobody.
+async fn serve(
+    postgres: &PostgreSQL,
+    home: &Path,
+    url_file: &Path,
+) -> Result<Option<fs::File>, EmbeddedError> {
     let super_url = postgres.settings().url("postgres");
     let owner_url = ensure_owner(postgres, &super_url).await?;
     write_private(url_file, &owner_url)?;
     println!("{super_url}\n{owner_url}");
     let _ = std::io::stdout().flush();
-    let mut stdin = tokio::io::stdin();
-    let mut rest = Vec::new();
+    let unneeded = async {
+        let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
+        loop {
+            if let Some(alone) = try_lock(home, "shared", fs::File::try_lock)? {
+                return Ok(Some(alone));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
     tokio::select! {
-        _ = stdin.read_to_end(&mut rest) => {}
-        () = super::run::shutdown_signal() => {}
+        alone = unneeded => alone,
+        () = super::run::shutdown_signal() => Ok(None),
     }
-    Ok(())
 }
 
 /// The role `flowengine` and its database of the same name.

@@ -46,6 +46,15 @@ impl Folder {
         self.command(args).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// The last process that uses the database may end a moment before the database does.
+    fn wait_for_the_database_to_stop(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.path().join("postgres/url").exists() {
+            assert!(Instant::now() < deadline, "the database goes on, though nobody uses it");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Runs a command that must succeed; its output.
     fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -202,7 +211,7 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
     }
     assert!(server.link.is_some(), "nobody has a password yet");
     server.signal(Signal::SIGTERM);
-    assert!(!folder.path().join("postgres/url").exists(), "the database stopped with it");
+    folder.wait_for_the_database_to_stop();
 
     // Without a server, a command starts the database by itself.
     let printed = folder.ok(&[
@@ -218,6 +227,31 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
     assert!(printed.contains("SELECT customer_number"), "{printed}");
     let link = folder.ok(&["admin", "sign-in-link"]);
     assert!(link.contains("/sign-in/"), "{link}");
+}
+
+#[tokio::test]
+async fn a_shared_database_goes_on_until_the_last_is_done() {
+    let folder = Folder::new();
+    let mut first = Server::start(&folder, &["serve", "--demo"]);
+    let key = folder.ok(&["admin", "create-key", "--name", "script", "--instance"]);
+    let key = key.trim();
+    let mut second = Server::start(&folder, &["serve"]);
+    let mut third = Server::start(&folder, &["serve"]);
+
+    // One is killed, as by the system; one is asked to stop. The last goes on, and so do commands.
+    first.signal(Signal::SIGKILL);
+    for _ in 0..3 {
+        folder.ok(&["export", "--tenant", "acme_corp"]);
+        second.get(key, "/api/tenants").await;
+    }
+    second.signal(Signal::SIGTERM);
+    for _ in 0..3 {
+        folder.ok(&["export", "--tenant", "acme_corp"]);
+        third.get(key, "/api/tenants").await;
+    }
+    third.signal(Signal::SIGTERM);
+    folder.wait_for_the_database_to_stop();
+    folder.ok(&["export", "--tenant", "acme_corp"]);
 }
 
 #[test]
