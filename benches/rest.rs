@@ -9,11 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use flowengine::{
     auth::dto::Role,
     keys::server::service as keys,
     server::{
-        AppState, CallerContext,
+        AppState, CallerContext, cli,
         config::Config,
         edge::serve,
         etag::IfMatch,
@@ -227,6 +228,11 @@ async fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    // The private database is looked after by this program itself, called anew as `database`.
+    if std::env::args().nth(1).as_deref() == Some("database") {
+        cli::run(cli::Cli::parse()).await.expect("a database");
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))
         .expect("permissions");
@@ -289,9 +295,14 @@ async fn furnish(app: &AppState, opened: &Opened) {
         tenants::create(&caller, parse_json(input.as_bytes()).expect("json")).await.expect("a tenant");
     }
     let mut conn = PgConnection::connect(opened.url.expose_secret()).await.expect("a connection");
+    // Not even the owner passes by row-level security.
+    let of = |tenant: &str| format!("SET app.tenant_id = '{tenant}'");
     let intents = |tenant: &str, rows: i64| {
         format!(
-            "INSERT INTO eivs.intents (tenant_id, name) SELECT '{tenant}', n::text FROM generate_series(1, {rows}) n;"
+            "INSERT INTO eivs.intents (tenant_id, name, version) \
+             SELECT '{tenant}', n::text, 1 FROM generate_series(1, {rows}) n; \
+             INSERT INTO eivs.intent_versions (tenant_id, intent_id, version, revision, intent, rules, created_by) \
+             SELECT tenant_id, intent_id, version, 1, '{{}}', '[]', 'bench' FROM eivs.intents WHERE tenant_id = '{tenant}'"
         )
     };
     let emails = |tenant: &str, rows: i64| {
@@ -303,16 +314,17 @@ async fn furnish(app: &AppState, opened: &Opened) {
         )
     };
     for sql in [
-        // Their versions are not written, and nothing here reads them.
-        "SET session_replication_role = replica".to_owned(),
+        of("bench"),
         intents("bench", ROWS),
         "INSERT INTO eivs.datasource_configs (tenant_id, name, protocol, driver_family, auth_type, connection_json) \
          VALUES ('bench', 'c', 'sqlite', '', 'none', '{\"path\": \"a.sqlite\"}'); \
          INSERT INTO eivs.datasources (tenant_id, name, datasource_type, connection_key) \
          VALUES ('bench', 'd', 'database', 'c')"
             .to_owned(),
+        of("few"),
         intents("few", 100),
         emails("few", 100),
+        of("many"),
         intents("many", MANY),
         emails("many", MANY),
         "VACUUM ANALYZE".to_owned(),

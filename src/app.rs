@@ -1,7 +1,10 @@
 //! The document, and which page answers to which address.
 
+mod allowed;
 mod hydration;
 mod layout;
+mod palette;
+mod shortcuts;
 mod tenant;
 
 use leptos::prelude::*;
@@ -12,6 +15,7 @@ use leptos_router::{
     path,
 };
 
+pub use allowed::Allowed;
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
@@ -26,13 +30,23 @@ use crate::{
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
+    ui::{
+        host,
+        toast::{ToastRegion, Toasts},
+    },
 };
+
+// The widgets are for those who build: elsewhere there is no such page.
+#[cfg(debug_assertions)]
+use crate::ui::gallery::Gallery as WidgetsPage;
+#[cfg(not(debug_assertions))]
+use NotFoundPage as WidgetsPage;
 
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-theme=host::theme().as_str()>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
@@ -57,6 +71,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    Toasts::provide();
     view! {
         <Stylesheet id="leptos" href="/pkg/flowengine.css"/>
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>
@@ -70,6 +85,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/invitation/:token") view=InvitationPage ssr=SsrMode::Async/>
                 <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async/>
                 <Route path=path!("/tenants") view=TenantsPage ssr=SsrMode::Async/>
+                <Route path=path!("/dev/ui") view=WidgetsPage ssr=SsrMode::Async/>
                 <Route path=path!("/") view=|| choose("") ssr=SsrMode::Async/>
                 <Route path=path!("/messages") view=|| choose("/messages") ssr=SsrMode::Async/>
                 <Route path=path!("/intents") view=|| choose("/intents") ssr=SsrMode::Async/>
@@ -92,6 +108,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
+            <ToastRegion/>
         </Router>
     }
 }

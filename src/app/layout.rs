@@ -6,12 +6,17 @@ use leptos_router::{
     hooks::use_location,
 };
 
-use super::tenant::{CurrentTenant, MyAccess, use_tenant};
+use super::{
+    palette::Palette,
+    shortcuts::{Help, use_shortcuts},
+    tenant::{CurrentTenant, MyAccess, use_tenant},
+};
 use crate::{
-    auth::{api, dto::Role, pages::SignOut},
+    auth::{api, authority::Permission, pages::SignOut},
     ui::{
         host,
         icons::{Glyph, Icon},
+        theme::ThemeChoice,
     },
 };
 
@@ -23,7 +28,8 @@ const CLOSE: &str = "sidebar-close";
 /// The id of the page's content, where the skip link leads.
 const MAIN: &str = "main";
 
-const NAVIGATION: [(&str, &str, Glyph); 7] = [
+/// What everybody in a tenant may read.
+const PAGES: [(&str, &str, Glyph); 7] = [
     ("", "Dashboard", Glyph::Dashboard),
     ("/messages", "Messages", Glyph::Messages),
     ("/intents", "Intents", Glyph::Intent),
@@ -32,6 +38,10 @@ const NAVIGATION: [(&str, &str, Glyph); 7] = [
     ("/configs", "Configs", Glyph::Config),
     ("/files", "Files", Glyph::File),
 ];
+
+/// What only some may see, with the permission that it takes.
+const RESTRICTED: [(&str, &str, Glyph, Permission); 1] =
+    [("/settings", "Settings", Glyph::Settings, Permission::Configure)];
 
 /// The frame of a tenant's pages. Entering it makes the tenant this tab's.
 #[component]
@@ -42,17 +52,21 @@ pub fn TenantLayout() -> impl IntoView {
     remember(tenant, me);
     follow_navigation();
     let is_open = RwSignal::new(false);
+    let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
+    use_shortcuts(tenant, is_palette_open, is_help_open);
 
     view! {
         <div class="frame">
-            <TopBar is_open/>
-            <Sidebar tenant me is_open/>
+            <TopBar is_open is_palette_open/>
+            <Sidebar tenant me is_open is_palette_open is_help_open/>
             // A backdrop of the popover lets a touch through to what lies beneath it.
             <div class="overlay" aria-hidden="true"></div>
             <main id=MAIN class="main" tabindex="-1">
                 <Outlet/>
             </main>
         </div>
+        <Palette tenant me is_open=is_palette_open/>
+        <Help is_open=is_help_open/>
     }
 }
 
@@ -82,7 +96,7 @@ fn follow_navigation() {
 
 /// The bar of a narrow screen.
 #[component]
-fn TopBar(is_open: RwSignal<bool>) -> impl IntoView {
+fn TopBar(is_open: RwSignal<bool>, is_palette_open: RwSignal<bool>) -> impl IntoView {
     view! {
         <header class="topbar">
             <button
@@ -97,12 +111,26 @@ fn TopBar(is_open: RwSignal<bool>) -> impl IntoView {
                 <span class="visually-hidden">"Menu"</span>
             </button>
             <Brand/>
+            <button
+                type="button"
+                class="icon-button topbar__search"
+                on:click=move |_| is_palette_open.set(true)
+            >
+                <Icon glyph=Glyph::Search/>
+                <span class="visually-hidden">"Go to"</span>
+            </button>
         </header>
     }
 }
 
 #[component]
-fn Sidebar(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
+fn Sidebar(
+    tenant: CurrentTenant,
+    me: MyAccess,
+    is_open: RwSignal<bool>,
+    is_palette_open: RwSignal<bool>,
+    is_help_open: RwSignal<bool>,
+) -> impl IntoView {
     // Not by the attribute `autofocus`, which would take the focus when the page is loaded, too.
     let on_toggle = move |_| {
         let now_open = host::is_popover_open(SIDEBAR);
@@ -140,38 +168,68 @@ fn Sidebar(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl
                 </button>
             </div>
             <TenantName tenant me/>
+            <button
+                type="button"
+                class="button go-to"
+                aria-keyshortcuts="Control+K Meta+K"
+                data-testid="go-to"
+                on:click=move |_| {
+                    host::hide_popover(SIDEBAR);
+                    is_palette_open.set(true);
+                }
+            >
+                <Icon glyph=Glyph::Search/>
+                <span>"Go to …"</span>
+                <kbd>"⌘K"</kbd>
+            </button>
             <nav class="nav" aria-label="Main">
                 <ul>
-                    {NAVIGATION
-                        .map(|(page, words, glyph)| {
-                            view! {
-                                <li>
-                                    <A
-                                        href=move || tenant.page(page)
-                                        exact=page.is_empty()
-                                        attr:class="nav__link"
-                                    >
-                                        <Icon glyph/>
-                                        <span>{words}</span>
-                                    </A>
-                                </li>
-                            }
-                        })
+                    {PAGES
+                        .map(|(page, words, glyph)| view! { <NavLink tenant page words glyph/> })
                         .collect_view()}
-                    <SettingsLink tenant me/>
+                    <RestrictedLinks tenant me/>
                 </ul>
             </nav>
             <div class="sidebar__foot">
                 <Person me/>
+                <div class="sidebar__tools">
+                    <ThemeChoice/>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        title="Keyboard (?)"
+                        aria-keyshortcuts="?"
+                        data-testid="help"
+                        on:click=move |_| {
+                            host::hide_popover(SIDEBAR);
+                            is_help_open.set(true);
+                        }
+                    >
+                        <Icon glyph=Glyph::Keyboard/>
+                        <span class="visually-hidden">"Keyboard help"</span>
+                    </button>
+                </div>
                 <SignOut/>
             </div>
         </aside>
     }
 }
 
-/// The way to the settings, for those who may change them.
 #[component]
-fn SettingsLink(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
+fn NavLink(tenant: CurrentTenant, page: &'static str, words: &'static str, glyph: Glyph) -> impl IntoView {
+    view! {
+        <li>
+            <A href=move || tenant.page(page) exact=page.is_empty() attr:class="nav__link">
+                <Icon glyph/>
+                <span>{words}</span>
+            </A>
+        </li>
+    }
+}
+
+/// The ways to what the person's role allows.
+#[component]
+fn RestrictedLinks(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
     view! {
         <Transition>
             {move || {
@@ -179,17 +237,12 @@ fn SettingsLink(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
                 Suspend::new(async move {
                     let me = me.0.await.ok()?;
                     let mine = me.tenants.into_iter().find(|mine| Some(&mine.tenant_id) == id.as_ref())?;
-                    matches!(mine.role, Role::Editor | Role::Admin)
-                        .then(|| {
-                            view! {
-                                <li>
-                                    <A href=move || tenant.page("/settings") attr:class="nav__link">
-                                        <Icon glyph=Glyph::Settings/>
-                                        <span>"Settings"</span>
-                                    </A>
-                                </li>
-                            }
-                        })
+                    let links = RESTRICTED
+                        .into_iter()
+                        .filter(|(.., permission)| mine.role.may(*permission))
+                        .map(|(page, words, glyph, _)| view! { <NavLink tenant page words glyph/> })
+                        .collect_view();
+                    Some(links)
                 })
             }}
         </Transition>

@@ -1,4 +1,5 @@
 pub mod api;
+pub mod authority;
 pub mod dto;
 pub mod pages;
 #[cfg(feature = "ssr")]

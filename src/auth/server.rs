@@ -1,7 +1,6 @@
 //! Access: keys, sessions, passwords, links, and what each role may do.
 
 pub mod accounts;
-pub mod authority;
 pub mod forms;
 pub mod issuers;
 pub mod jwt;

@@ -7,11 +7,11 @@ use web_sys::{Document, Element, HtmlElement, HtmlSelectElement, Node};
 
 use crate::ui::time::written;
 
-fn document() -> Option<Document> {
+pub(super) fn document() -> Option<Document> {
     web_sys::window().and_then(|window| window.document())
 }
 
-fn element(id: &str) -> Option<HtmlElement> {
+pub(super) fn element(id: &str) -> Option<HtmlElement> {
     document()?.get_element_by_id(id)?.dyn_into().ok()
 }
 
@@ -45,6 +45,23 @@ pub fn is_shortcut(event: &KeyboardEvent) -> bool {
         target.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some()
     });
     !(typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented())
+}
+
+/// Whether a key was pressed with the system's command key: `⌘` or `Ctrl`.
+pub fn is_command(event: &KeyboardEvent, key: &str) -> bool {
+    (event.meta_key() || event.ctrl_key())
+        && !event.alt_key()
+        && !event.shift_key()
+        && event.key().eq_ignore_ascii_case(key)
+}
+
+/// Scrolls the element of this id into sight, if it is not.
+pub fn reveal(id: &str) {
+    if let Some(element) = element(id) {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
 }
 
 /// Submits the form of the select that changed.

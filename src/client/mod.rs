@@ -1,7 +1,11 @@
 //! What only a browser can do. `ui::host` is this module there, and stubs of the same names on the server.
 
+mod dialog;
 mod dom;
 mod session;
+mod theme;
 
+pub use dialog::*;
 pub use dom::*;
 pub use session::*;
+pub use theme::*;

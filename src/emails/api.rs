@@ -8,7 +8,7 @@ use super::dto::{DryMessage, DryRunInput, Versions};
 use crate::shared::{EmailId, IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     emails::server::{dry_run, service},
     intents::dto::IntentWithRulesInput,
     server::{

@@ -14,11 +14,13 @@ use crate::{
         server::service::{self as audit, Event},
     },
     auth::{
+        authority::Permission,
         dto::Role,
-        server::{authority::Permission, jwt, service as auth},
+        server::{jwt, service as auth},
     },
     shared::{KeyId, Problem, TenantId, UserId},
     tenants::server::service as tenants,
+    ui::theme::{COOKIE, Theme},
 };
 
 /// Who acts.
@@ -185,7 +187,7 @@ impl TenantContext {
     /// 403 where the caller's role is too low.
     pub fn require(&self, permission: Permission) -> Result<()> {
         let needed = permission.role();
-        if self.role.rank() >= needed.rank() {
+        if self.role.may(permission) {
             Ok(())
         } else {
             Err(Problem::forbidden(format!("This needs the role {needed}; yours is {}", self.role)).into())
@@ -315,6 +317,13 @@ pub fn wire<T>(result: Result<T>) -> Result<T, Problem> {
         set_page_status(problem.status);
         problem
     })
+}
+
+/// The theme that the reader of the page that is being rendered chose, by their cookie.
+pub fn chosen_theme() -> Theme {
+    leptos::prelude::use_context::<Parts>()
+        .and_then(|parts| CookieJar::from_headers(&parts.headers).get(COOKIE).map(|c| Theme::read(c.value())))
+        .unwrap_or_default()
 }
 
 /// Sets the HTTP status of the page that is being rendered, or of the server function that answers.

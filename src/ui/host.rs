@@ -1,9 +1,13 @@
 //! On the server, where no effect runs, the browser's abilities (`crate::client`) are these stubs.
 
 use chrono::{DateTime, Utc};
-use leptos::ev::{Event, FocusEvent, KeyboardEvent};
+use leptos::{
+    ev::{Event, FocusEvent, KeyboardEvent, MouseEvent},
+    prelude::Signal,
+};
 
-pub use crate::server::context::set_page_status;
+use super::theme::Theme;
+pub use crate::server::context::{chosen_theme as theme, set_page_status};
 use crate::shared::TenantId;
 
 pub fn stored_tenant() -> Option<TenantId> {
@@ -27,3 +31,14 @@ pub fn focus_left(_: &FocusEvent, _: &str) -> bool {
 pub fn local_time(_: DateTime<Utc>) -> Option<String> {
     None
 }
+pub fn set_theme(_: Theme) {}
+pub fn open_dialog(_: &str) {}
+pub fn close_dialog(_: &str) {}
+pub fn is_on_backdrop(_: &MouseEvent, _: &str) -> bool {
+    false
+}
+pub fn guard_unsaved(_: Signal<bool>) {}
+pub fn is_command(_: &KeyboardEvent, _: &str) -> bool {
+    false
+}
+pub fn reveal(_: &str) {}

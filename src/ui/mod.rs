@@ -1,13 +1,20 @@
 //! Widgets without domain knowledge.
 
 pub mod badge;
+pub mod dialog;
+pub mod fields;
 pub mod form;
+#[cfg(debug_assertions)]
+pub mod gallery;
 pub mod icons;
 pub mod load;
 pub mod page;
 pub mod panel;
+pub mod save_bar;
 pub mod table;
+pub mod theme;
 pub mod time;
+pub mod toast;
 pub mod value;
 
 #[cfg(feature = "hydrate")]

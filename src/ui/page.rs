@@ -13,6 +13,9 @@ pub fn PageHead(
     /// What the document's title adds: the tenant, so that tabs can be told apart.
     #[prop(into, optional)]
     context: Signal<String>,
+    /// What can be done with the page's subject: buttons and links beside the title.
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let heading = title.clone();
     let document_title = move || {
@@ -23,6 +26,7 @@ pub fn PageHead(
         <Title text=document_title/>
         <div class="page-head">
             <h1>{heading}</h1>
+            {children.map(|children| view! { <div class="page-head__actions">{children()}</div> })}
             {(!lead.is_empty()).then(|| view! { <p class="lead">{lead}</p> })}
         </div>
     }

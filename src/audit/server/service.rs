@@ -4,7 +4,7 @@ pub use super::event::Event;
 use super::repository;
 use crate::{
     audit::dto::{AuditEntry, AuditFilter},
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     server::{
         Actor, CallerContext, Result, TenantContext, TenantTx, database::InstanceTx, origin::Origin,
         paging::Page,

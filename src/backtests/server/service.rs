@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::repository;
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     backtests::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, MAX_MESSAGES},
     emails::server::dry_run::{self, Draft},
     server::{Result, TenantContext, paging::Page, queue},

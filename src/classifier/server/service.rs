@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     classifier::{
         dto::{Classifier, CurvePoint, Example, MAX_TEXT, State, TestAnswer, TextInput, percent},
         model::{Model, Report},

@@ -2,7 +2,7 @@
 
 use super::repository;
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     dashboard::dto::{Dashboard, Stats},
     emails::server::service as emails,
     server::{Result, TenantContext},

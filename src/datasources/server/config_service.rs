@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::dto::{AuthType, DatasourceConfig, DatasourceConfigInput, MASK},
     server::{
         AppState, Error, Result, TenantContext, TenantTx,

@@ -3,7 +3,7 @@
 use super::{config_repository, config_service, connection::Connection, repository};
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
     intents::server::versions,
     server::{

@@ -11,7 +11,7 @@ use super::{
     service,
 };
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::dto::{PreviewColumn, PreviewInput, PreviewResult, TestResult, TestStep},
     emails::server::fields::Fields,
     rules::{

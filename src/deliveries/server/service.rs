@@ -5,7 +5,7 @@ use serde_json::json;
 use super::repository;
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
     emails::server::repository as emails,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},

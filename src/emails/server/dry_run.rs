@@ -9,7 +9,7 @@ use super::{
     repository,
 };
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     classifier::server::{learned::Learned, service as classifier},
     deliveries::server::outbox,
     emails::dto::{

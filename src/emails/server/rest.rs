@@ -13,7 +13,7 @@ use utoipa_axum::{
 
 use super::{dry_run, service};
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
         EmailStatus, Received, ReprocessInput, RuleDryRunInput,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{fields, repository};
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     deliveries::{
         dto::DeliveryFilter,
         server::{outbox, repository as deliveries},

@@ -16,7 +16,7 @@ use utoipa_axum::{
 
 use super::service;
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::server::connection::check_tenant_path,
     files::dto::{Refusal, TenantFile},
     server::{

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::store::{Entry, Store};
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
     server::{Error, Result, TenantContext, aside},

@@ -3,7 +3,7 @@
 use super::{matching, repository, versions};
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
     },

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::repository::{self, NewKey};
 use crate::{
     audit::server::service::{self as audit, Event},
-    auth::{dto::Role, server::authority::Permission},
+    auth::{authority::Permission, dto::Role},
     keys::dto::{ApiKey, ApiKeyInput, ApiKeyMade, InstanceKeyInput},
     server::{
         Actor, CallerContext, Database, Result, TenantContext, TenantTx, database::InstanceTx,

@@ -9,11 +9,10 @@ use super::repository::{self, Held};
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::{
+        authority::Permission,
         dto::Role,
         server::{
-            accounts,
-            authority::Permission,
-            password,
+            accounts, password,
             repository::{self as access, Account},
             service as auth,
         },

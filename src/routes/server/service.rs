@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::dto::MASK,
     deliveries::server::repository as deliveries,
     intents::{

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     datasources::{
         dto::{Datasource, DatasourceType},
         server::{config_repository, connection, lookup::sql_check::SqlDialect, service as datasources},

@@ -9,7 +9,7 @@ use super::{
     plan,
 };
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     classifier::server::service as classifier,
     datasources::server::{config_service as configs, service as datasources},
     intents::{

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::shell,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     server::{
         AppState, CallerContext, Error, Result, TenantContext, aside, context::set_page_status,
         edge::headers, extract::PathId,

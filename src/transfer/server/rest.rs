@@ -12,7 +12,7 @@ use super::{
     service::{self, Options},
 };
 use crate::{
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     server::{
         AppState, Result, TenantContext, aside,
         extract::{Query, body, is_type},

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::server::event::Event,
-    auth::server::authority::Permission,
+    auth::authority::Permission,
     classifier::server::service as classifier,
     intents::server::versions,
     server::{Result, TenantContext},

@@ -1,4 +1,4 @@
-//! The one table of what needs which role (DESIGN, section 3).
+//! The one table of what needs which role (DESIGN, section 3). The server refuses by it, the screen offers by it.
 
 use crate::auth::dto::Role;
 
@@ -32,6 +32,10 @@ impl Permission {
 }
 
 impl Role {
+    pub fn may(self, permission: Permission) -> bool {
+        self.rank() >= permission.role().rank()
+    }
+
     /// A higher rank may do all that a lower one may.
     pub fn rank(self) -> u8 {
         match self {

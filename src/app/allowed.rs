@@ -1,0 +1,26 @@
+//! What only some may do.
+
+use leptos::prelude::*;
+
+use super::tenant::{MyAccess, use_tenant};
+use crate::auth::authority::Permission;
+
+/// Shows `children` to those whose role in this tenant has the permission. The server asks for it all the same.
+#[component]
+pub fn Allowed(permission: Permission, children: ChildrenFn) -> impl IntoView {
+    let tenant = use_tenant();
+    let me = use_context::<MyAccess>();
+    view! {
+        <Transition>
+            {move || {
+                let id = tenant.id().ok();
+                let children = children.clone();
+                Suspend::new(async move {
+                    let me = me?.0.await.ok()?;
+                    let mine = me.tenants.into_iter().find(|mine| Some(&mine.tenant_id) == id.as_ref())?;
+                    mine.role.may(permission).then(|| children())
+                })
+            }}
+        </Transition>
+    }
+}

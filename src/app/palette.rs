@@ -1,0 +1,262 @@
+//! `⌘K`: go to anything, create, switch tenant.
+
+use leptos::{ev::KeyboardEvent, prelude::*};
+use leptos_router::{NavigateOptions, hooks::use_navigate, location::Url};
+
+use super::tenant::{CurrentTenant, MyAccess, tenant_page};
+use crate::{
+    auth::{authority::Permission, dto::Role},
+    datasources::api::{list_configs, list_datasources},
+    intents::api::list_intents,
+    shared::TenantId,
+    ui::{
+        dialog::Dialog,
+        host,
+        icons::{Glyph, Icon},
+    },
+};
+
+/// Where one may go, or what one may begin.
+#[derive(Clone, PartialEq)]
+struct Entry {
+    glyph: Glyph,
+    words: String,
+    kind: &'static str,
+    href: String,
+}
+
+const INPUT: &str = "palette-input";
+const LIST: &str = "palette-list";
+/// More would not be read.
+const SHOWN: usize = 12;
+
+/// The palette. What it can lead to is asked for when it is opened.
+#[component]
+pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
+    let named = Action::new_local(|tenant: &TenantId| named_things(tenant.clone()));
+    Effect::new(move |_| {
+        if is_open.get()
+            && let Ok(id) = tenant.id()
+        {
+            named.dispatch(id);
+            request_animation_frame(|| host::focus(INPUT));
+        }
+    });
+    let found = named.value();
+    let entries = Signal::derive(move || {
+        let Ok(id) = tenant.id() else { return Vec::new() };
+        let role = me.0.with(|me| {
+            let me = me.as_ref()?.as_ref().ok()?;
+            Some(me.tenants.iter().find(|mine| mine.tenant_id == id)?.role)
+        });
+        let mut entries = pages(&id, role.unwrap_or(Role::Viewer));
+        entries.extend(found.get().into_iter().flatten());
+        me.0.with(|me| {
+            let others = me.iter().flatten().flat_map(|me| &me.tenants).filter(|mine| mine.tenant_id != id);
+            entries.extend(others.map(|mine| Entry {
+                glyph: Glyph::Switch,
+                words: mine.name.clone(),
+                kind: "Switch tenant",
+                href: tenant_page(&mine.tenant_id, ""),
+            }));
+        });
+        entries
+    });
+    view! {
+        <Dialog id="palette" title="Go to" is_open class="dialog--palette">
+            <Search tenant entries is_open/>
+        </Dialog>
+    }
+}
+
+/// What exists only while the palette is open: it begins anew each time.
+#[component]
+fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<bool>) -> impl IntoView {
+    let text = RwSignal::new(String::new());
+    let at = RwSignal::new(0_usize);
+    let shown = Memo::new(move |_| {
+        let text = text.get();
+        let mut shown = best(&entries.get(), &text);
+        if !text.trim().is_empty() {
+            shown.push(Entry {
+                glyph: Glyph::Search,
+                words: format!("Messages with “{}”", text.trim()),
+                kind: "Search",
+                href: tenant.page(&format!("/messages?q={}", Url::escape(text.trim()))),
+            });
+        }
+        shown
+    });
+    let navigate = use_navigate();
+    let go = StoredValue::new_local(move |entry: Entry| {
+        is_open.set(false);
+        navigate(&entry.href, NavigateOptions::default());
+    });
+    let on_key = move |event: KeyboardEvent| {
+        let last = shown.read().len().saturating_sub(1);
+        match event.key().as_str() {
+            "ArrowDown" => at.update(|at| *at = (*at + 1).min(last)),
+            "ArrowUp" => at.update(|at| *at = at.saturating_sub(1)),
+            "Enter" => {
+                if let Some(entry) = shown.read_untracked().get(at.get_untracked()).cloned() {
+                    go.with_value(|go| go(entry));
+                }
+            }
+            _ => return,
+        }
+        event.prevent_default();
+        host::reveal(&option_id(at.get_untracked()));
+    };
+    view! {
+        <input
+            id=INPUT
+            type="text"
+            role="combobox"
+            aria-label="Go to, create, or search messages"
+            aria-expanded="true"
+            aria-controls=LIST
+            aria-autocomplete="list"
+            aria-activedescendant=move || (!shown.read().is_empty()).then(|| option_id(at.get()))
+            autocomplete="off"
+            spellcheck="false"
+            placeholder="Go to, create, or search messages"
+            data-testid="palette-input"
+            prop:value=text
+            on:input=move |event| {
+                text.set(event_target_value(&event));
+                at.set(0);
+            }
+            on:keydown=on_key
+        />
+        <ul id=LIST class="palette" role="listbox" aria-label="Results">
+            {move || {
+                shown
+                    .get()
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, entry)| {
+                        let chosen = entry.clone();
+                        view! {
+                            <li
+                                id=option_id(i)
+                                role="option"
+                                class="palette__entry"
+                                aria-selected=move || (at.get() == i).to_string()
+                                data-testid="palette-entry"
+                                on:mousemove=move |_| at.set(i)
+                                on:click=move |_| go.with_value(|go| go(chosen.clone()))
+                            >
+                                <Icon glyph=entry.glyph/>
+                                <span class="palette__words">{entry.words}</span>
+                                <span class="hint">{entry.kind}</span>
+                            </li>
+                        }
+                    })
+                    .collect_view()
+            }}
+        </ul>
+    }
+}
+
+fn option_id(i: usize) -> String {
+    format!("palette-{i}")
+}
+
+/// The pages of a tenant, and what one may create in it.
+fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
+    let page = |glyph, words: &str, kind, path: &str| Entry {
+        glyph,
+        words: words.to_owned(),
+        kind,
+        href: tenant_page(tenant, path),
+    };
+    let mut entries = vec![
+        page(Glyph::Dashboard, "Dashboard", "Page", ""),
+        page(Glyph::Messages, "Messages", "Page", "/messages"),
+        page(Glyph::Review, "Messages for review", "Page", "/messages?decision=review"),
+        page(Glyph::Intent, "Intents", "Page", "/intents"),
+        page(Glyph::Rules, "Rules", "Page", "/rules"),
+        page(Glyph::Datasource, "Datasources", "Page", "/datasources"),
+        page(Glyph::Config, "Configs", "Page", "/configs"),
+        page(Glyph::File, "Files", "Page", "/files"),
+        page(Glyph::Trial, "Try a message", "Page", "/try"),
+    ];
+    if role.may(Permission::Configure) {
+        entries.extend([
+            page(Glyph::Settings, "Settings: export and import", "Page", "/settings"),
+            page(Glyph::Add, "New intent", "Create", "/intents/new"),
+            page(Glyph::Add, "New datasource", "Create", "/datasources/new"),
+        ]);
+    }
+    if role.may(Permission::Members) {
+        entries.extend([
+            page(Glyph::Add, "New config", "Create", "/configs/new"),
+            page(Glyph::Members, "Members", "Page", "/members"),
+            page(Glyph::Key, "API keys", "Page", "/keys"),
+            page(Glyph::Audit, "Audit log", "Page", "/audit"),
+        ]);
+    }
+    entries
+}
+
+/// What has a name in a tenant. What cannot be had is left out: the palette is a way, not a proof.
+async fn named_things(tenant: TenantId) -> Vec<Entry> {
+    let entry = |glyph, words: String, kind, path: String| Entry {
+        glyph,
+        words,
+        kind,
+        href: tenant_page(&tenant, &path),
+    };
+    let intents = list_intents(tenant.clone()).await;
+    let datasources = list_datasources(tenant.clone()).await;
+    let configs = list_configs(tenant.clone()).await;
+    let mut entries = Vec::new();
+    for intent in intents.unwrap_or_default() {
+        entries.push(entry(Glyph::Intent, intent.name, "Intent", format!("/intents/{}", intent.intent_id)));
+    }
+    for found in datasources.unwrap_or_default() {
+        let path = format!("/datasources/{}", found.datasource_id);
+        entries.push(entry(Glyph::Datasource, found.name, "Datasource", path));
+    }
+    for found in configs.unwrap_or_default() {
+        entries.push(entry(Glyph::Config, found.name, "Config", format!("/configs/{}", found.config_id)));
+    }
+    entries
+}
+
+/// The entries that have each word of the text, those that begin with it first.
+fn best(entries: &[Entry], text: &str) -> Vec<Entry> {
+    let text = text.trim().to_lowercase();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut found: Vec<(bool, &Entry)> = entries
+        .iter()
+        .filter_map(|entry| {
+            let name = entry.words.to_lowercase();
+            let kind = entry.kind.to_lowercase();
+            let fits = words.iter().all(|word| name.contains(word) || kind.contains(word));
+            fits.then(|| (!name.starts_with(&text), entry))
+        })
+        .collect();
+    // Stable: within each kind the order stays.
+    found.sort_by_key(|(is_later, _)| *is_later);
+    found.into_iter().take(SHOWN).map(|(_, entry)| entry.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_with_the_text_comes_first() {
+        let tenant: TenantId = "acme".parse().expect("an id");
+        let entries = pages(&tenant, Role::Admin);
+        let names = |text: &str| -> Vec<String> {
+            best(&entries, text).into_iter().map(|entry| entry.words).collect()
+        };
+        assert_eq!(names("intent"), ["Intents", "New intent"]);
+        assert_eq!(names("create config"), ["New config"]);
+        assert_eq!(names("nothing of the kind"), Vec::<String>::new());
+        assert_eq!(names("").len(), SHOWN);
+        assert!(!best(&pages(&tenant, Role::Viewer), "new").iter().any(|entry| entry.kind == "Create"));
+    }
+}

@@ -1,0 +1,123 @@
+//! What the keyboard does on every page, and the window that tells it.
+
+use std::time::Duration;
+
+use leptos::{ev, prelude::*};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use super::tenant::CurrentTenant;
+use crate::ui::{dialog::Dialog, host};
+
+/// Keys and what they do, by where they do it.
+const HELP: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "Everywhere",
+        &[
+            ("⌘ K", "Go to anything, create, switch tenant"),
+            ("?", "This help"),
+            ("g d", "Dashboard"),
+            ("g m", "Messages"),
+            ("g i", "Intents"),
+            ("g r", "Rules"),
+            ("g s", "Datasources"),
+            ("Esc", "Close what is open"),
+        ],
+    ),
+    (
+        "Messages",
+        &[
+            ("/", "Search"),
+            ("j", "Next message"),
+            ("k", "Message before"),
+            ("Enter", "Open the message"),
+            ("x", "Select the message"),
+            ("e", "Accept"),
+            ("#", "Reject"),
+            ("r", "Run again"),
+            ("n", "Not this intent"),
+            ("u", "Back to the list"),
+        ],
+    ),
+    ("Editors", &[("⌘ S", "Save"), ("⌘ Enter", "Try it")]),
+];
+
+/// How long the key after `g` may take.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// The keys of every page. `is_palette_open` and `is_help_open` are what two of them open.
+pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_help_open: RwSignal<bool>) {
+    let navigate = use_navigate();
+    let is_going = StoredValue::new(false);
+    Effect::new(move |_| {
+        let navigate = navigate.clone();
+        let handle = window_event_listener(ev::keydown, move |event| {
+            if host::is_command(&event, "k") {
+                event.prevent_default();
+                is_palette_open.update(|is_open| *is_open = !*is_open);
+                return;
+            }
+            if !host::is_shortcut(&event) {
+                return;
+            }
+            let key = event.key();
+            if is_going.get_value() {
+                is_going.set_value(false);
+                let page = match key.as_str() {
+                    "d" => "",
+                    "m" => "/messages",
+                    "i" => "/intents",
+                    "r" => "/rules",
+                    "s" => "/datasources",
+                    _ => return,
+                };
+                event.prevent_default();
+                navigate(&tenant.page(page), NavigateOptions::default());
+                return;
+            }
+            match key.as_str() {
+                "?" => is_help_open.set(true),
+                "g" => {
+                    is_going.set_value(true);
+                    set_timeout(move || is_going.set_value(false), PATIENCE);
+                }
+                _ => {}
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+}
+
+/// The window of `?`.
+#[component]
+pub fn Help(is_open: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <Dialog id="help" title="Keyboard" is_open>
+            <div class="keys">
+                {HELP
+                    .iter()
+                    .map(|(group, keys)| {
+                        let lines = keys
+                            .iter()
+                            .map(|(key, words)| {
+                                let caps = key.split(' ').map(|cap| view! { <kbd>{cap}</kbd> }).collect_view();
+                                view! {
+                                    <div class="keys__line">
+                                        <dt>{*words}</dt>
+                                        <dd>{caps}</dd>
+                                    </div>
+                                }
+                            })
+                            .collect_view();
+                        view! {
+                            <section class="keys__group">
+                                <h3>{*group}</h3>
+                                <dl>{lines}</dl>
+                            </section>
+                        }
+                    })
+                    .collect_view()}
+            </div>
+            <p class="hint">"On Windows and Linux, ⌘ is Ctrl."</p>
+        </Dialog>
+    }
+}

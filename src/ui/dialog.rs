@@ -1,0 +1,92 @@
+//! Windows over the page.
+
+use leptos::{ev::MouseEvent, prelude::*};
+
+use super::{
+    host,
+    icons::{Glyph, Icon},
+};
+
+/// A modal window (`<dialog>`): Escape, the cross and a click beside it close it. Its content exists while it is open.
+#[component]
+pub fn Dialog(
+    /// Its element's id, one of a kind on the page.
+    #[prop(into)]
+    id: String,
+    #[prop(into)] title: Signal<String>,
+    is_open: RwSignal<bool>,
+    /// A variant that `style/` knows.
+    #[prop(optional)]
+    class: &'static str,
+    children: ChildrenFn,
+) -> impl IntoView {
+    let heading = format!("{id}-title");
+    let (labelled, element, clicked) = (heading.clone(), id.clone(), id.clone());
+    Effect::new(move |_| {
+        if is_open.get() {
+            host::open_dialog(&element);
+        } else {
+            host::close_dialog(&element);
+        }
+    });
+    // The dialog itself is clicked only where its content is not: on the backdrop.
+    let on_click = move |event: MouseEvent| {
+        if host::is_on_backdrop(&event, &clicked) {
+            is_open.set(false);
+        }
+    };
+    view! {
+        <dialog
+            id=id
+            class=format!("dialog {class}")
+            aria-labelledby=labelled
+            on:close=move |_| is_open.set(false)
+            on:click=on_click
+        >
+            <Show when=move || is_open.get()>
+                <div class="dialog__head">
+                    <h2 id=heading.clone()>{title}</h2>
+                    <button type="button" class="icon-button" on:click=move |_| is_open.set(false)>
+                        <Icon glyph=Glyph::Close/>
+                        <span class="visually-hidden">"Close"</span>
+                    </button>
+                </div>
+                <div class="dialog__body">{children()}</div>
+            </Show>
+        </dialog>
+    }
+}
+
+/// A button that asks before it does something that cannot be undone: a popover, which works without WebAssembly too.
+/// `children` say what goes with it, and hold the form or button that does it.
+#[component]
+pub fn Confirm(
+    /// The popover's id, one of a kind on the page.
+    #[prop(into)]
+    id: String,
+    /// The button's words.
+    #[prop(into)]
+    label: String,
+    #[prop(optional, into)] glyph: Option<Glyph>,
+    /// The question.
+    #[prop(into)]
+    title: String,
+    #[prop(optional)] testid: &'static str,
+    children: Children,
+) -> impl IntoView {
+    let heading = format!("{id}-title");
+    let (labelled, opens, closes) = (heading.clone(), id.clone(), id.clone());
+    view! {
+        <button type="button" class="button" popovertarget=opens data-testid=testid>
+            {glyph.map(|glyph| view! { <Icon glyph/> })}
+            {label}
+        </button>
+        <div id=id class="confirm" popover="auto" role="dialog" aria-labelledby=labelled>
+            <p id=heading class="panel__title">{title}</p>
+            {children()}
+            <button type="button" class="button confirm__cancel" popovertarget=closes popovertargetaction="hide">
+                "Cancel"
+            </button>
+        </div>
+    }
+}

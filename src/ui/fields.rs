@@ -1,0 +1,285 @@
+//! Fields of forms that the browser drives. Each is bound to a signal, and shows what the server says of it.
+
+use leptos::prelude::*;
+
+use super::{
+    host,
+    icons::{Glyph, Icon},
+};
+use crate::shared::Problem;
+
+/// What is wrong with a form: found by its own check or by the server, which name fields alike.
+#[derive(Clone, Copy)]
+pub struct Faults(RwSignal<Option<Problem>>);
+
+impl Faults {
+    /// Those of the form that begins here: the fields in it find them.
+    pub fn provide() -> Self {
+        let faults = Self(RwSignal::new(None));
+        provide_context(faults);
+        faults
+    }
+
+    /// Shows a problem, and leads the keyboard to it once it is on the page.
+    pub fn show(self, problem: Problem) {
+        self.0.set(Some(problem));
+        request_animation_frame(|| host::focus(SUMMARY));
+    }
+
+    pub fn clear(self) {
+        self.0.set(None);
+    }
+
+    /// What is wrong with the field of this path, as in `match.any[0].value`.
+    fn of(self, path: &str) -> Option<String> {
+        self.0.with(|problem| {
+            problem
+                .as_ref()?
+                .errors
+                .iter()
+                .find(|error| error.field == path)
+                .map(|error| error.message.clone())
+        })
+    }
+}
+
+const SUMMARY: &str = "faults";
+
+/// All that is wrong, at the head of the form.
+#[component]
+pub fn FaultSummary() -> impl IntoView {
+    let faults = use_context::<Faults>();
+    move || {
+        let problem = faults?.0.get()?;
+        let (lead, items) = if problem.errors.is_empty() {
+            (problem.detail, Vec::new())
+        } else {
+            ("It was not saved, because of:".to_owned(), problem.errors)
+        };
+        let items = items
+            .into_iter()
+            .map(|error| {
+                view! {
+                    <li>
+                        <code class="breakable">{error.field}</code>
+                        " "
+                        {error.message}
+                    </li>
+                }
+            })
+            .collect_view();
+        Some(view! {
+            <div id=SUMMARY class="notice tone-bad" role="alert" tabindex="-1" data-testid="faults">
+                <Icon glyph=Glyph::Alert/>
+                <div>
+                    <p>{lead}</p>
+                    <ul>{items}</ul>
+                </div>
+            </div>
+        })
+    }
+}
+
+/// What stands around a field: its label above, hint and fault below. `children` gets what the field must carry.
+#[component]
+fn Framed<F, V>(
+    label: Signal<String>,
+    path: Signal<String>,
+    hint: &'static str,
+    is_label_hidden: bool,
+    class: &'static str,
+    field: F,
+) -> impl IntoView
+where
+    F: FnOnce(Described) -> V,
+    V: IntoView + 'static,
+{
+    let faults = use_context::<Faults>();
+    let fault = Memo::new(move |_| faults.and_then(|faults| faults.of(&path.get())));
+    let id = move |part: &str| {
+        let path: String =
+            path.get().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        format!("{path}-{part}")
+    };
+    let described = Signal::derive(move || {
+        let mut ids = Vec::new();
+        if fault.read().is_some() {
+            ids.push(id("fault"));
+        }
+        if !hint.is_empty() {
+            ids.push(id("hint"));
+        }
+        (!ids.is_empty()).then(|| ids.join(" "))
+    });
+    let invalid = Signal::derive(move || fault.read().is_some().then_some("true"));
+    let label_class = if is_label_hidden { "visually-hidden" } else { "field__label" };
+    view! {
+        <div class=format!("field {class}")>
+            <label class="field__frame">
+                <span class=label_class>{label}</span>
+                {field(Described { by: described, invalid })}
+            </label>
+            {(!hint.is_empty()).then(|| view! { <p id=move || id("hint") class="field__hint">{hint}</p> })}
+            {move || {
+                fault
+                    .get()
+                    .map(|words| view! { <p id=move || id("fault") class="field__fault">{words}</p> })
+            }}
+        </div>
+    }
+}
+
+/// The attributes by which assistive technology finds hint and fault.
+#[derive(Clone, Copy)]
+struct Described {
+    by: Signal<Option<String>>,
+    invalid: Signal<Option<&'static str>>,
+}
+
+/// One line of text.
+#[component]
+pub fn TextField(
+    #[prop(into)] label: Signal<String>,
+    /// What the server calls it.
+    #[prop(into)]
+    path: Signal<String>,
+    value: RwSignal<String>,
+    #[prop(optional)] hint: &'static str,
+    /// The `type` of the input.
+    #[prop(default = "text")]
+    kind: &'static str,
+    #[prop(optional)] placeholder: &'static str,
+    /// The id of a `datalist`.
+    #[prop(optional)]
+    list: Option<&'static str>,
+    #[prop(optional)] is_label_hidden: bool,
+    #[prop(optional)] is_code: bool,
+    #[prop(optional)] testid: Option<&'static str>,
+) -> impl IntoView {
+    let class = if is_code { "field--code" } else { "" };
+    let field = move |described: Described| {
+        view! {
+            <input
+                type=kind
+                name=path
+                value=value.get_untracked()
+                prop:value=value
+                placeholder=placeholder
+                list=list
+                autocomplete="off"
+                spellcheck=if is_code { "false" } else { "true" }
+                aria-describedby=described.by
+                aria-invalid=described.invalid
+                data-testid=testid
+                on:input=move |event| value.set(event_target_value(&event))
+            />
+        }
+    };
+    view! { <Framed label path hint is_label_hidden class field/> }
+}
+
+/// Several lines of text.
+#[component]
+pub fn TextArea(
+    #[prop(into)] label: Signal<String>,
+    #[prop(into)] path: Signal<String>,
+    value: RwSignal<String>,
+    #[prop(optional)] hint: &'static str,
+    #[prop(default = 3)] rows: u32,
+    #[prop(optional)] placeholder: &'static str,
+    #[prop(optional)] is_label_hidden: bool,
+    #[prop(optional)] is_code: bool,
+    #[prop(optional)] testid: Option<&'static str>,
+) -> impl IntoView {
+    let class = if is_code { "field--code" } else { "" };
+    let field = move |described: Described| {
+        view! {
+            <textarea
+                name=path
+                rows=rows
+                placeholder=placeholder
+                spellcheck=if is_code { "false" } else { "true" }
+                prop:value=value
+                aria-describedby=described.by
+                aria-invalid=described.invalid
+                data-testid=testid
+                on:input=move |event| value.set(event_target_value(&event))
+            >
+                {value.get_untracked()}
+            </textarea>
+        }
+    };
+    view! { <Framed label path hint is_label_hidden class field/> }
+}
+
+/// One of several values.
+#[component]
+pub fn SelectField(
+    #[prop(into)] label: Signal<String>,
+    #[prop(into)] path: Signal<String>,
+    value: RwSignal<String>,
+    /// Value and words of each option.
+    #[prop(into)]
+    options: Signal<Vec<(String, String)>>,
+    #[prop(optional)] hint: &'static str,
+    #[prop(optional)] is_label_hidden: bool,
+    #[prop(optional)] testid: Option<&'static str>,
+) -> impl IntoView {
+    let field = move |described: Described| {
+        view! {
+            <select
+                name=path
+                aria-describedby=described.by
+                aria-invalid=described.invalid
+                data-testid=testid
+                on:change=move |event| value.set(event_target_value(&event))
+            >
+                {move || {
+                    options
+                        .get()
+                        .into_iter()
+                        .map(|(option, words)| {
+                            let is_chosen = {
+                                let option = option.clone();
+                                Signal::derive(move || value.read() == option)
+                            };
+                            view! {
+                                <option value=option selected=is_chosen prop:selected=is_chosen>
+                                    {words}
+                                </option>
+                            }
+                        })
+                        .collect_view()
+                }}
+            </select>
+        }
+    };
+    view! { <Framed label path hint is_label_hidden class="" field/> }
+}
+
+/// Yes or no.
+#[component]
+pub fn CheckField(
+    #[prop(into)] label: Signal<String>,
+    #[prop(into)] path: Signal<String>,
+    value: RwSignal<bool>,
+    #[prop(optional)] hint: &'static str,
+    #[prop(optional)] testid: Option<&'static str>,
+) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label class="check">
+                <input
+                    type="checkbox"
+                    name=path
+                    checked=value.get_untracked()
+                    prop:checked=value
+                    data-testid=testid
+                    on:change=move |event| value.set(event_target_checked(&event))
+                />
+                <span>{label}</span>
+            </label>
+            {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> })}
+        </div>
+    }
+}

@@ -1,0 +1,62 @@
+//! The end of an editor: save, or leave it be.
+
+use leptos::{ev, prelude::*};
+
+use super::{
+    host,
+    icons::{Glyph, Icon},
+};
+
+/// Saves and cancels, and stays in sight. While something is unsaved, leaving the page asks first.
+/// `⌘S` and `Ctrl+S` save.
+#[component]
+pub fn SaveBar(
+    #[prop(into)] is_dirty: Signal<bool>,
+    #[prop(into)] is_saving: Signal<bool>,
+    on_save: Callback<()>,
+    /// Where cancel leads.
+    #[prop(into)]
+    cancel: Signal<String>,
+    #[prop(default = "Save")] words: &'static str,
+) -> impl IntoView {
+    host::guard_unsaved(Signal::derive(move || is_dirty.get() && !is_saving.get()));
+    Effect::new(move |_| {
+        let handle = window_event_listener(ev::keydown, move |event| {
+            if host::is_command(&event, "s") {
+                event.prevent_default();
+                if !is_saving.get_untracked() {
+                    on_save.run(());
+                }
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+    view! {
+        <div class="save-bar" data-testid="save-bar">
+            <button
+                type="button"
+                class="button button--primary"
+                aria-busy=move || is_saving.get().to_string()
+                aria-keyshortcuts="Control+S Meta+S"
+                disabled=is_saving
+                data-testid="save"
+                on:click=move |_| on_save.run(())
+            >
+                <Icon glyph=Glyph::Accept/>
+                {words}
+            </button>
+            <a class="button" href=cancel>"Cancel"</a>
+            <p class="save-bar__state" role="status">
+                {move || {
+                    if is_saving.get() {
+                        "Saving …"
+                    } else if is_dirty.get() {
+                        "Not saved yet"
+                    } else {
+                        ""
+                    }
+                }}
+            </p>
+        </div>
+    }
+}
