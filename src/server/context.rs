@@ -7,7 +7,7 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
-use super::{AppState, Error, Result, TenantTx, database::InstanceTx, origin::Origin};
+use super::{AppState, Error, Result, TenantRead, TenantTx, database::InstanceTx, origin::Origin};
 use crate::{
     audit::{
         dto::ActorKind,
@@ -202,6 +202,14 @@ impl TenantContext {
     /// The database's.
     pub async fn begin(&self) -> Result<TenantTx> {
         Ok(self.app.database.tenant(&self.tenant).await?)
+    }
+
+    /// For one statement that reads.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn read(&self) -> Result<TenantRead> {
+        Ok(self.app.database.tenant_read(&self.tenant).await?)
     }
 
     /// Keeps who did this in the tenant, in the transaction of the change.

@@ -28,6 +28,6 @@ pub mod vault;
 pub mod work;
 
 pub use context::{Actor, CallerContext, TenantContext};
-pub use database::{Database, TenantTx};
+pub use database::{Database, TenantRead, TenantRows, TenantTx};
 pub use error::{Error, Result};
 pub use state::AppState;

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::support::{Answer, TestServer, eventually, message};
-use crate::{auth::dto::Role, server::TenantTx};
+use crate::{
+    auth::dto::Role,
+    server::{TenantRows, TenantTx, database::in_tenant},
+};
 
 /// A tenant with one of everything; the ids of it all.
 async fn furnish(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
@@ -281,6 +284,38 @@ async fn the_policies_hold_where_the_filter_is_forgotten() {
             assert_eq!(seen, 0, "{table}");
         }
     }
+}
+
+/// One statement for itself: it sees its tenant's rows alone, without the filter too; one that sets no tenant sees none.
+#[tokio::test]
+async fn a_statement_sees_the_tenant_that_it_sets_and_leaves_none_behind() {
+    let server = TestServer::start_with(&[("DATABASE_POOL_MAX", "1")]).await;
+    furnish(&server, "acme").await;
+    furnish(&server, "globex").await;
+    let mut conn = server.database().superuser().await;
+    let globex = "globex".parse().unwrap();
+    let mut seen_at_all = 0;
+    for table in &tenant_tables(&mut conn).await {
+        let mine = format!("SELECT count(*) FROM {table} WHERE tenant_id = 'globex'");
+        let own: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(mine)).fetch_one(&mut conn).await.unwrap();
+        let count = async |sql: String| -> i64 {
+            let mut read = server.app.database.tenant_read(&globex).await.unwrap();
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            let query = if sql.contains("$1") { query.bind("globex") } else { query };
+            i64::try_from(query.fetch_all(read.conn()).await.unwrap().len()).unwrap()
+        };
+        let visible = in_tenant!("SELECT tenant_id FROM intents").replace("intents", table);
+        assert!(count(visible).await <= own, "{table}: others' rows");
+        let filtered = in_tenant!("SELECT tenant_id FROM intents WHERE tenant_id = tenant.id");
+        let visible = count(filtered.replace("intents", table)).await;
+        let mut tx = server.app.database.tenant(&globex).await.unwrap();
+        assert_eq!(visible, self::visible(&mut tx, table).await, "{table}");
+        drop(tx);
+        seen_at_all += visible;
+        assert_eq!(count(format!("SELECT tenant_id FROM {table}")).await, 0, "{table}: no tenant is set");
+        assert_eq!(tenant_left_behind(&server).await, None, "{table}");
+    }
+    assert!(seen_at_all > 10);
 }
 
 /// The tenant that the pool's next connection still knows.

@@ -33,6 +33,7 @@ pub fn Gallery() -> impl IntoView {
     }
 }
 
+/// Erased, as is each section: together their types would be deeper than the compiler follows.
 #[component]
 fn Shown(title: &'static str, children: Children) -> impl IntoView {
     view! {
@@ -41,6 +42,7 @@ fn Shown(title: &'static str, children: Children) -> impl IntoView {
             <div class="panel">{children()}</div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -162,6 +164,7 @@ fn States() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]

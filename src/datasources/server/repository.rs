@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     datasources::dto::{Datasource, DatasourceInput, DatasourceType},
-    server::TenantTx,
+    server::{TenantRows, TenantTx, database::in_tenant},
     shared::DatasourceId,
 };
 
@@ -21,7 +21,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_datasource(self, tx: &TenantTx) -> Datasource {
+    fn into_datasource(self, tx: &impl TenantRows) -> Datasource {
         Datasource {
             datasource_id: self.datasource_id,
             tenant_id: tx.tenant().clone(),
@@ -57,14 +57,15 @@ pub async fn list(
     Ok(rows.into_iter().map(|row| row.into_datasource(tx)).collect())
 }
 
-pub async fn find(tx: &mut TenantTx, id: DatasourceId) -> sqlx::Result<Option<Datasource>> {
+pub async fn find(tx: &mut impl TenantRows, id: DatasourceId) -> sqlx::Result<Option<Datasource>> {
     let tenant = tx.tenant().clone();
-    let row: Option<Row> =
-        sqlx::query_as("SELECT * FROM datasources WHERE tenant_id = $1 AND datasource_id = $2")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_optional(tx.conn())
-            .await?;
+    let row: Option<Row> = sqlx::query_as(in_tenant!(
+        "SELECT * FROM datasources WHERE tenant_id = tenant.id AND datasource_id = $2"
+    ))
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
     Ok(row.map(|row| row.into_datasource(tx)))
 }
 

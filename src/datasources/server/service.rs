@@ -7,7 +7,7 @@ use crate::{
     datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
     intents::server::versions,
     server::{
-        AppState, Result, TenantContext, TenantTx,
+        AppState, Result, TenantContext, TenantRows, TenantTx,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -31,13 +31,12 @@ pub async fn list(ctx: &TenantContext, active_only: bool, page: Page<i64>) -> Re
 /// 404.
 pub async fn get(ctx: &TenantContext, id: DatasourceId) -> Result<Datasource> {
     ctx.require(Permission::Read)?;
-    let mut tx = ctx.begin().await?;
-    find(&mut tx, id).await?.ok_or_else(|| not_found(id).into())
+    find(&mut ctx.read().await?, id).await?.ok_or_else(|| not_found(id).into())
 }
 
 /// # Errors
 /// The database's.
-pub async fn find(tx: &mut TenantTx, id: DatasourceId) -> Result<Option<Datasource>> {
+pub async fn find(tx: &mut impl TenantRows, id: DatasourceId) -> Result<Option<Datasource>> {
     Ok(repository::find(tx, id).await?)
 }
 

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use crate::{
     intents::dto::{Extractor, Intent, IntentInput, MatchConditions},
-    server::TenantTx,
+    server::{TenantRows, TenantTx, database::in_tenant},
     shared::IntentId,
 };
 
@@ -27,7 +27,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_intent(self, tx: &TenantTx) -> Intent {
+    fn into_intent(self, tx: &impl TenantRows) -> Intent {
         Intent {
             intent_id: self.intent_id,
             tenant_id: tx.tenant().clone(),
@@ -83,13 +83,13 @@ pub async fn active_by_priority(tx: &mut TenantTx) -> sqlx::Result<Vec<Intent>> 
     Ok(rows.into_iter().map(|row| row.into_intent(tx)).collect())
 }
 
-pub async fn find(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<Option<Intent>> {
+pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> sqlx::Result<Option<Intent>> {
     let tenant = tx.tenant().clone();
-    let row: Option<Row> = sqlx::query_as(
+    let row: Option<Row> = sqlx::query_as(in_tenant!(
         "SELECT *, (SELECT count(*) FROM intent_examples e \
          WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
-         FROM intents WHERE tenant_id = $1 AND intent_id = $2",
-    )
+         FROM intents WHERE tenant_id = tenant.id AND intent_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())

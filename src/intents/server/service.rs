@@ -13,7 +13,7 @@ use crate::{
         server::service as rules,
     },
     server::{
-        Result, TenantContext, TenantTx,
+        Result, TenantContext, TenantRows, TenantTx,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -62,12 +62,12 @@ pub async fn list(ctx: &TenantContext, filter: &Filter) -> Result<Vec<Intent>> {
 /// 404.
 pub async fn get(ctx: &TenantContext, id: IntentId) -> Result<Intent> {
     ctx.require(Permission::Read)?;
-    find(&mut ctx.begin().await?, id).await
+    find(&mut ctx.read().await?, id).await
 }
 
 /// # Errors
 /// 404.
-pub async fn find(tx: &mut TenantTx, id: IntentId) -> Result<Intent> {
+pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> Result<Intent> {
     repository::find(tx, id).await?.ok_or_else(|| Problem::not_found("Intent", id).into())
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     rules::dto::{OnError, OnFail, RuleCursor, RuleInput, RuleType, ValidationRule, WhenMissing},
-    server::TenantTx,
+    server::{TenantRows, TenantTx, database::in_tenant},
     shared::{DatasourceId, IntentId, RuleId},
 };
 
@@ -28,7 +28,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_rule(self, tx: &TenantTx) -> ValidationRule {
+    fn into_rule(self, tx: &impl TenantRows) -> ValidationRule {
         ValidationRule {
             rule_id: self.rule_id,
             tenant_id: tx.tenant().clone(),
@@ -85,14 +85,15 @@ pub async fn list(
     Ok(rows.into_iter().map(|row| row.into_rule(tx)).collect())
 }
 
-pub async fn find(tx: &mut TenantTx, id: RuleId) -> sqlx::Result<Option<ValidationRule>> {
+pub async fn find(tx: &mut impl TenantRows, id: RuleId) -> sqlx::Result<Option<ValidationRule>> {
     let tenant = tx.tenant().clone();
-    let row: Option<Row> =
-        sqlx::query_as("SELECT * FROM validation_rules WHERE tenant_id = $1 AND rule_id = $2")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_optional(tx.conn())
-            .await?;
+    let row: Option<Row> = sqlx::query_as(in_tenant!(
+        "SELECT * FROM validation_rules WHERE tenant_id = tenant.id AND rule_id = $2"
+    ))
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
     Ok(row.map(|row| row.into_rule(tx)))
 }
 

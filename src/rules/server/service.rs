@@ -82,7 +82,7 @@ pub async fn of_intent(
 /// 404.
 pub async fn get(ctx: &TenantContext, id: RuleId) -> Result<ValidationRule> {
     ctx.require(Permission::Read)?;
-    let rule = repository::find(&mut ctx.begin().await?, id).await?;
+    let rule = repository::find(&mut ctx.read().await?, id).await?;
     rule.ok_or_else(|| not_found(id).into())
 }
 
