@@ -3,6 +3,7 @@
 mod allowed;
 mod hydration;
 mod layout;
+mod live;
 mod palette;
 mod shortcuts;
 mod tenant;
@@ -18,6 +19,7 @@ use leptos_router::{
 pub use allowed::Allowed;
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
+pub use live::on_change;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
 use crate::{

@@ -3,6 +3,9 @@
 //! One folder a capability: `dto` (wire types), `api` (server functions), `pages` (views), `server` (REST,
 //! service, repository; compiled for the server only).
 
+// A page is one type, as deep as its elements are nested.
+#![recursion_limit = "256"]
+
 pub mod app;
 pub mod audit;
 pub mod auth;
@@ -18,6 +21,7 @@ pub mod keys;
 pub mod members;
 pub mod routes;
 pub mod rules;
+pub mod saved_filters;
 pub mod shared;
 pub mod tenants;
 pub mod transfer;

@@ -7,6 +7,7 @@ use leptos_router::{
 };
 
 use super::{
+    live::Live,
     palette::Palette,
     shortcuts::{Help, use_shortcuts},
     tenant::{CurrentTenant, MyAccess, use_tenant},
@@ -51,6 +52,7 @@ pub fn TenantLayout() -> impl IntoView {
     provide_context(me);
     remember(tenant, me);
     follow_navigation();
+    Live::provide(tenant);
     let is_open = RwSignal::new(false);
     let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
     use_shortcuts(tenant, is_palette_open, is_help_open);

@@ -23,6 +23,11 @@ pub fn focus(id: &str) {
     }
 }
 
+/// The id of the element that has the focus.
+pub fn focused_id() -> Option<String> {
+    document()?.active_element().map(|element| element.id()).filter(|id| !id.is_empty())
+}
+
 /// Moves the focus by `step` among the elements that `selector` finds; from elsewhere, to the first of them.
 pub fn move_focus(selector: &str, step: i32) {
     let Some(document) = document() else { return };

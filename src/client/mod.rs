@@ -1,10 +1,12 @@
 //! What only a browser can do. `ui::host` is this module there, and stubs of the same names on the server.
 
+mod changes;
 mod dialog;
 mod dom;
 mod session;
 mod theme;
 
+pub use changes::*;
 pub use dialog::*;
 pub use dom::*;
 pub use session::*;

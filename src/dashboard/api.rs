@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::dto::Dashboard;
+use super::dto::{Dashboard, Period};
 use crate::shared::{Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[server(prefix = "/ui", endpoint = "dashboard")]
-pub async fn get_dashboard(tenant_id: TenantId) -> Result<Dashboard, Problem> {
+pub async fn get_dashboard(tenant_id: TenantId, period: Period) -> Result<Dashboard, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::dashboard(&ctx).await)
+    wire(service::dashboard(&ctx, period).await)
 }

@@ -1,13 +1,17 @@
 //! The dashboard.
 
+mod period;
+
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use period::{HealthPanel, Intents, OverTime, Rules};
 
 use super::{
     api::get_dashboard,
-    dto::{Dashboard, Stats},
+    dto::{Dashboard, Period, Stats},
 };
 use crate::{
-    app::{MyAccess, tenant_page, use_tenant},
+    app::{MyAccess, on_change, tenant_page, use_tenant},
     emails::pages::{MessageTable, NoMessages},
     shared::TenantId,
     ui::{
@@ -17,12 +21,20 @@ use crate::{
     },
 };
 
-/// A tenant at a glance.
+/// A tenant at a glance. It follows what changes as long as it is looked at.
 #[component]
 pub fn DashboardPage() -> impl IntoView {
     let tenant = use_tenant();
     let me = use_context::<MyAccess>();
-    let dashboard = Resource::new(move || tenant.id(), |tenant| async move { get_dashboard(tenant?).await });
+    let query = use_query_map();
+    let period = Memo::new(move |_| {
+        query.read().get("period").and_then(|text| text.parse().ok()).unwrap_or(Period::Day)
+    });
+    let dashboard = Resource::new(
+        move || (tenant.id(), period.get()),
+        |(tenant, period)| async move { get_dashboard(tenant?, period).await },
+    );
+    on_change(move || dashboard.refetch());
     // Its number of tenants is an aside: where it cannot be had, the dashboard goes without.
     let data = move || {
         let tenant = tenant.id();
@@ -40,26 +52,39 @@ pub fn DashboardPage() -> impl IntoView {
         <Load
             data
             retry=move || dashboard.refetch()
-            view=|(tenant, Dashboard { stats, latest }, tenants): (TenantId, Dashboard, Option<usize>)| {
-                let latest = if latest.is_empty() {
-                    view! { <NoMessages/> }.into_any()
-                } else {
-                    view! { <MessageTable emails=latest/> }.into_any()
-                };
-                view! {
-                    <Messages tenant=tenant.clone() stats=stats.clone()/>
-                    <section class="section" aria-labelledby="latest">
-                        <div class="section__head">
-                            <h2 id="latest">"Latest messages"</h2>
-                            <a href=tenant_page(&tenant, "/messages")>"All messages"</a>
-                        </div>
-                        {latest}
-                    </section>
-                    <Resources tenant stats tenants/>
-                }
+            view=|(tenant, dashboard, tenants): (TenantId, Dashboard, Option<usize>)| {
+                view! { <Glance tenant dashboard tenants/> }
             }
         />
     }
+}
+
+#[component]
+fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>) -> impl IntoView {
+    let Dashboard { stats, period, columns, intents, rules, times, health, latest } = dashboard;
+    let latest = if latest.is_empty() {
+        view! { <NoMessages/> }.into_any()
+    } else {
+        view! { <MessageTable emails=latest/> }.into_any()
+    };
+    view! {
+        <Messages tenant=tenant.clone() stats=stats.clone()/>
+        <OverTime tenant=tenant.clone() period columns/>
+        <div class="tiles">
+            <Intents tenant=tenant.clone() intents/>
+            <Rules rules/>
+            <HealthPanel times health/>
+        </div>
+        <section class="section" aria-labelledby="latest">
+            <div class="section__head">
+                <h2 id="latest">"Latest messages"</h2>
+                <a href=tenant_page(&tenant, "/messages")>"All messages"</a>
+            </div>
+            {latest}
+        </section>
+        <Resources tenant stats tenants/>
+    }
+    .into_any()
 }
 
 /// How the messages stand. Each number leads to the messages that it counts.

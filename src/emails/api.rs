@@ -1,15 +1,15 @@
 //! Server functions of messages.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::dto::{Decision, DryRun, Email, EmailDetail, EmailFilter};
+use super::dto::{Decision, DryRun, Email, EmailDetail, EmailFilter, HistoryEntry, Parts, WordsDone};
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, DryRunInput, Versions};
 use crate::shared::{EmailId, IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
     auth::authority::Permission,
-    emails::server::{dry_run, service},
+    emails::server::{dry_run, service, shown, words},
     intents::dto::IntentWithRulesInput,
     server::{
         context::{tenant_context, wire},
@@ -38,6 +38,41 @@ pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDe
     wire(service::get(&ctx, email_id).await)
 }
 
+/// What the message holds beside its text.
+#[server(prefix = "/ui", endpoint = "emails/parts")]
+pub async fn get_parts(tenant_id: TenantId, email_id: EmailId) -> Result<Parts, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(shown::parts(&ctx, email_id).await)
+}
+
+/// The beginning of the message as it came.
+#[server(prefix = "/ui", endpoint = "emails/source")]
+pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(shown::source(&ctx, email_id).await)
+}
+
+/// What was done with the message, newest first.
+#[server(prefix = "/ui", endpoint = "emails/history")]
+pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<HistoryEntry>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(shown::history(&ctx, email_id).await)
+}
+
+/// Says which intent a message has; none, where `intent` is empty. The classifier learns from it.
+#[server(prefix = "/ui", endpoint = "emails/correct")]
+pub async fn correct_email(tenant_id: TenantId, email_id: EmailId, intent: String) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    let run = async {
+        let intent = match intent.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| Problem::invalid_field("intent", "is no id"))?),
+        };
+        words::correct(&ctx, &[email_id], intent).await.map(drop)
+    };
+    wire(run.await)
+}
+
 /// Runs the message again with today's intents and rules.
 #[server(prefix = "/ui", endpoint = "emails/reprocess")]
 pub async fn reprocess_email(tenant_id: TenantId, email_id: EmailId) -> Result<(), Problem> {
@@ -54,7 +89,44 @@ pub async fn decide_email(
     note: String,
 ) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::decide(&ctx, email_id, decision, &note).await.map(drop))
+    wire(service::decide(&ctx, email_id, decision, &note, words::HOLD).await.map(drop))
+}
+
+/// Sets a person's decision on several messages.
+#[server(prefix = "/ui", endpoint = "emails/decide-many", input = Json)]
+pub async fn decide_many(
+    tenant_id: TenantId,
+    ids: Vec<EmailId>,
+    decision: Decision,
+    note: String,
+) -> Result<WordsDone, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(words::decide(&ctx, &ids, decision, &note).await)
+}
+
+/// Runs several messages again.
+#[server(prefix = "/ui", endpoint = "emails/reprocess-many", input = Json)]
+pub async fn reprocess_many(tenant_id: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(words::reprocess(&ctx, &ids).await)
+}
+
+/// Says which intent several messages have, or that they have none. The classifier learns from it.
+#[server(prefix = "/ui", endpoint = "emails/correct-many", input = Json)]
+pub async fn correct_many(
+    tenant_id: TenantId,
+    ids: Vec<EmailId>,
+    intent_id: Option<IntentId>,
+) -> Result<WordsDone, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(words::correct(&ctx, &ids, intent_id).await)
+}
+
+/// Takes the last word on each message back, where that is not long ago.
+#[server(prefix = "/ui", endpoint = "emails/take-back", input = Json)]
+pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(words::take_back(&ctx, &ids).await)
 }
 
 /// What a message would come to: `raw`, or the stored one of the id `email`. With `draft`, JSON as in `with-rules`, it

@@ -241,6 +241,50 @@ pub struct DecisionInput {
     pub note: String,
 }
 
+/// What a message holds beside its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Parts {
+    /// Whether it says what it says in HTML too.
+    pub has_html: bool,
+    /// How many pictures that would be fetched from elsewhere its HTML names.
+    pub remote_images: usize,
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Attachment {
+    /// Its place in the message, from 0.
+    pub index: usize,
+    pub name: String,
+    /// As the message says; nobody has checked it.
+    pub content_type: String,
+    /// In bytes.
+    pub size: usize,
+}
+
+/// One thing that happened to a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    pub occurred_at: DateTime<Utc>,
+    pub actor: String,
+    /// As in `email.decide`.
+    pub action: String,
+    /// What more there is to say of it.
+    pub detail: Option<serde_json::Value>,
+}
+
+/// What came of a word on many messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WordsDone {
+    /// To which it was done, in the order in which they were named.
+    pub done: Vec<EmailId>,
+    /// Which are gone, or to which it could not be done.
+    pub left: Vec<EmailId>,
+}
+
 /// A message to try things on: one of the three.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

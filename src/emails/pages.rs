@@ -1,13 +1,18 @@
 //! Messages: the list, and one with why it was decided so.
 
 mod actions;
+mod bulk;
+mod content;
 mod deliveries;
 mod detail;
 mod evidence;
 mod filters;
+mod history;
 mod list;
 mod marks;
 mod query;
+mod saved;
+mod selection;
 mod trial;
 mod verdict;
 

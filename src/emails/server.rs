@@ -7,4 +7,7 @@ pub mod process;
 pub mod repository;
 pub mod rest;
 pub mod service;
+pub mod shown;
+pub mod undo_repository;
+pub mod words;
 pub mod worker;

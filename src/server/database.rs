@@ -26,7 +26,7 @@ pub const APP_ROLE: &str = "flowengine_app";
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Queues that are listened to, at most.
-const LISTENERS: u32 = 4;
+const LISTENERS: u32 = 6;
 
 /// One bootstrap at a time per database; an arbitrary number of ours.
 const BOOTSTRAP_LOCK: i64 = 0x666c_6f77;

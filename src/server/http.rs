@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, CallerContext,
+    AppState, CallerContext, changes,
     edge::{cors, headers, limits, load, metrics, observe, ready},
     error::problem_response,
     idempotency,
@@ -92,6 +92,7 @@ pub fn router(app: AppState) -> Router {
         .merge(auth::server::rest::routes())
         .merge(auth::server::forms::routes())
         .merge(demo::api::routes())
+        .merge(changes::routes())
         .merge(api)
         .merge(pages)
         .fallback(not_found)

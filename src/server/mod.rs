@@ -3,6 +3,7 @@
 pub mod aside;
 pub mod bounded_http;
 pub mod breaker;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod context;

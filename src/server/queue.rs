@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{TenantTx, database::WorkerTx};
+use super::{TenantTx, changes, database::WorkerTx};
 use crate::shared::{BacktestId, DeliveryId, EmailId, TenantId};
 
 /// How long a claimed job is a worker's own without a sign of life.
@@ -81,19 +81,35 @@ pub struct Job<S> {
 /// Writes jobs, in the caller's transaction. A job that is there already starts afresh, and a worker that has it
 /// loses it.
 pub async fn enqueue<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Result<()> {
+    enqueue_after(tx, subjects, Duration::ZERO).await
+}
+
+/// As `enqueue`; the jobs wait for so long first.
+pub async fn enqueue_after<S: Subject>(
+    tx: &mut TenantTx,
+    subjects: &[S],
+    wait: Duration,
+) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "INSERT INTO jobs (tenant_id, kind, subject) SELECT $1, $2, unnest($3::uuid[]) \
-         ON CONFLICT ON CONSTRAINT uq_eivs_jobs_tenant_subject DO UPDATE SET run_at = now(), attempts = 0, \
+        "INSERT INTO jobs (tenant_id, kind, subject, run_at) \
+         SELECT $1, $2, unnest($3::uuid[]), now() + make_interval(secs => $4) \
+         ON CONFLICT ON CONSTRAINT uq_eivs_jobs_tenant_subject DO UPDATE SET run_at = excluded.run_at, attempts = 0, \
          created_at = now(), lock_token = NULL, locked_until = NULL, last_error = NULL",
     )
     .bind(tenant.as_str())
     .bind(S::KIND)
     .bind(subjects.iter().map(|subject| subject.uuid()).collect::<Vec<_>>())
+    .bind(wait.as_secs_f64())
     .execute(tx.conn())
     .await?;
     // Sent at commit, to whoever listens then.
-    sqlx::query("SELECT pg_notify($1, '')").bind(S::channel()).execute(tx.conn()).await?;
+    sqlx::query("SELECT pg_notify($1, ''), pg_notify($2, $3)")
+        .bind(S::channel())
+        .bind(changes::CHANNEL)
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -218,13 +234,18 @@ pub async fn extend<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result
 /// Ends the job, in the transaction that stores its outcome. `false` where it is no longer this worker's: then
 /// the transaction must not commit, and so a message is decided once.
 pub async fn finish<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result<bool> {
-    let done = sqlx::query("DELETE FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3")
-        .bind(job.tenant.as_str())
-        .bind(job.job_id)
-        .bind(job.token)
-        .execute(tx.conn())
-        .await?;
-    Ok(done.rows_affected() == 1)
+    // What listens to the tenant's changes is told at commit.
+    let done = sqlx::query(
+        "WITH done AS (DELETE FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3 RETURNING tenant_id) \
+         SELECT pg_notify($4, tenant_id) FROM done",
+    )
+    .bind(job.tenant.as_str())
+    .bind(job.job_id)
+    .bind(job.token)
+    .bind(changes::CHANNEL)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(done.is_some())
 }
 
 /// Ends whatever jobs the subjects have. A worker that has one loses it.

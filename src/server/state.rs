@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Database,
+    changes::Changes,
     config::Config,
     edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe},
     vault::Vault,
@@ -62,6 +63,8 @@ pub struct Inner {
     pub in_flight: InFlight,
     /// The last answer of `/readyz`.
     pub probe: Probe,
+    /// The pages that show what there is.
+    pub changes: Changes,
 }
 
 impl AppState {
@@ -99,6 +102,7 @@ impl AppState {
             limits,
             in_flight,
             probe: Probe::default(),
+            changes: Changes::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -61,6 +61,10 @@ integer_id!(
     KeyId
 );
 integer_id!(
+    /// A view of the messages that somebody gave a name.
+    FilterId
+);
+integer_id!(
     /// An invitation to a tenant.
     InvitationId
 );
@@ -105,6 +109,14 @@ uuid_id!(
     /// A draft that is run over stored messages: UUIDv7, so that ids sort by when it was asked for.
     BacktestId
 );
+
+impl EmailId {
+    /// No message that came at this time or later has a smaller id.
+    pub fn earliest(at: chrono::DateTime<chrono::Utc>) -> Self {
+        let millis = u128::from(at.timestamp_millis().max(0).unsigned_abs());
+        Self(Uuid::from_u128(millis << 80))
+    }
+}
 
 /// An organisation's slug: a lower-case letter, then up to 62 of `a-z`, `0-9`, `_`.
 ///

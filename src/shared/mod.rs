@@ -6,7 +6,7 @@ pub mod template;
 pub mod validate;
 
 pub use ids::{
-    AuditId, BacktestId, ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, IntentId, InvitationId,
-    KeyId, RouteId, RuleId, TenantId, UserId,
+    AuditId, BacktestId, ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, FilterId, IntentId,
+    InvitationId, KeyId, RouteId, RuleId, TenantId, UserId,
 };
 pub use problem::{FieldError, Problem};

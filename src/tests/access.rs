@@ -48,6 +48,9 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/files/a.csv",
         "/api/emails",
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057",
+        "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/parts",
+        "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/html",
+        "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/attachments/0",
         "/api/stats",
         "/api/audit-log",
         "/api/instance-audit-log",
@@ -337,7 +340,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 23] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 34] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -350,6 +353,17 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 23] = [
     ("/ui/emails/get", Lowest::In(Role::Viewer)),
     ("/ui/emails/reprocess", Lowest::In(Role::Operator)),
     ("/ui/emails/decide", Lowest::In(Role::Operator)),
+    ("/ui/emails/parts", Lowest::In(Role::Viewer)),
+    ("/ui/emails/source", Lowest::In(Role::Viewer)),
+    ("/ui/emails/history", Lowest::In(Role::Viewer)),
+    ("/ui/emails/correct", Lowest::In(Role::Operator)),
+    ("/ui/emails/decide-many", Lowest::In(Role::Operator)),
+    ("/ui/emails/reprocess-many", Lowest::In(Role::Operator)),
+    ("/ui/emails/correct-many", Lowest::In(Role::Operator)),
+    ("/ui/emails/take-back", Lowest::In(Role::Operator)),
+    ("/ui/saved-filters/list", Lowest::In(Role::Viewer)),
+    ("/ui/saved-filters/save", Lowest::In(Role::Viewer)),
+    ("/ui/saved-filters/delete", Lowest::In(Role::Viewer)),
     ("/ui/emails/try", Lowest::In(Role::Editor)),
     ("/ui/emails/draft-of", Lowest::In(Role::Viewer)),
     ("/ui/deliveries/retry", Lowest::In(Role::Operator)),
@@ -364,7 +378,12 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 23] = [
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 0] = [];
+const JSON_BODIES: [(&str, &str); 4] = [
+    ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
+    ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
+    ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
+    ("/ui/emails/take-back", r#"{"tenant_id": "acme", "ids": []}"#),
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Lowest {
@@ -388,7 +407,7 @@ async fn every_server_function_asks_who_calls_and_for_which_tenant() {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&filter[q]="
+         &intent_id=1&decision=accepted&note=&token=x&name=x&query=%3F&filter_id=1&period=day&filter[q]="
     );
     for (path, method) in leptos::server_fn::axum::server_fn_paths() {
         let known = SERVER_FUNCTIONS.iter().find(|(known, _)| *known == path);

@@ -180,7 +180,15 @@ async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
         .unwrap();
         let standing = crate::emails::server::repository::standing(&mut tx, email).await.unwrap().unwrap();
         assert!(
-            crate::deliveries::server::outbox::write(&server.app, &mut tx, email, standing).await.unwrap()
+            crate::deliveries::server::outbox::write(
+                &server.app,
+                &mut tx,
+                email,
+                standing,
+                std::time::Duration::ZERO
+            )
+            .await
+            .unwrap()
         );
         server.app.delivery_bell.notify_one();
         // The sender looks, and finds nothing.

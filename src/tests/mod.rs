@@ -32,3 +32,4 @@ mod secrets;
 mod support;
 mod transfer;
 mod versions;
+mod words;

@@ -1,6 +1,7 @@
 //! Widgets without domain knowledge.
 
 pub mod badge;
+pub mod chart;
 pub mod dialog;
 pub mod fields;
 pub mod form;
@@ -11,6 +12,7 @@ pub mod load;
 pub mod page;
 pub mod panel;
 pub mod save_bar;
+pub mod size;
 pub mod table;
 pub mod theme;
 pub mod time;

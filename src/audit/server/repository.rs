@@ -7,7 +7,7 @@ use sqlx::{Postgres, QueryBuilder};
 use super::event::Event;
 use crate::{
     audit::dto::{ActorKind, AuditEntry, AuditFilter},
-    server::{TenantTx, database::InstanceTx, origin::Origin},
+    server::{TenantTx, changes, database::InstanceTx, origin::Origin},
     shared::AuditId,
 };
 
@@ -53,9 +53,12 @@ pub async fn insert(
     event: &Event,
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
+    // What is told of is a change: the pages that show the tenant hear of it at commit.
     sqlx::query(
-        "INSERT INTO audit_log (tenant_id, actor_kind, actor, address, request_id, action, object_id, before, after) \
-         VALUES ($1, $2, $3, $4::inet, $5, $6, $7, $8, $9)",
+        "WITH kept AS (INSERT INTO audit_log \
+           (tenant_id, actor_kind, actor, address, request_id, action, object_id, before, after) \
+           VALUES ($1, $2, $3, $4::inet, $5, $6, $7, $8, $9)) \
+         SELECT pg_notify($10, $1)",
     )
     .bind(tenant.as_str())
     .bind(kind.as_str())
@@ -66,6 +69,7 @@ pub async fn insert(
     .bind(&event.object_id)
     .bind(&event.before)
     .bind(&event.after)
+    .bind(changes::CHANNEL)
     .execute(tx.conn())
     .await
     .map(drop)

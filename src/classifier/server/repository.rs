@@ -211,6 +211,22 @@ pub async fn correct(
     .map(drop)
 }
 
+/// Lets the example of a message's correction be one of another intent.
+pub async fn point_correction(
+    tx: &mut TenantTx,
+    email: EmailId,
+    intent: Option<IntentId>,
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("UPDATE intent_examples SET intent_id = $3 WHERE tenant_id = $1 AND email_id = $2")
+        .bind(tenant.as_str())
+        .bind(email)
+        .bind(intent)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 pub async fn delete(tx: &mut TenantTx, intent: IntentId, example: ExampleId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(

@@ -112,6 +112,17 @@ pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentI
     Ok(Received { email_id: email, status: EmailStatus::Queued, duplicate: false })
 }
 
+/// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to the
+/// intent of this name.
+///
+/// # Errors
+/// The database's.
+pub async fn restore_correction(tx: &mut TenantTx, email: EmailId, before: Option<&str>) -> Result<()> {
+    let Some(name) = before else { return Ok(repository::correct(tx, email, None, "").await?) };
+    let intent = active_intents::find_by_name(tx, name).await?.map(|intent| intent.intent_id);
+    Ok(repository::point_correction(tx, email, intent).await?)
+}
+
 /// # Errors
 /// 403.
 pub async fn get(ctx: &TenantContext) -> Result<Classifier> {

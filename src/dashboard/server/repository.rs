@@ -1,6 +1,16 @@
 //! SQL of the dashboard.
 
-use crate::{dashboard::dto::Stats, server::TenantTx};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    dashboard::dto::{Column, Health, IntentShare, RuleShare, Stats, Times},
+    emails::server::repository::DECIDED_BY,
+    server::TenantTx,
+    shared::EmailId,
+};
+
+/// More are not read at a glance.
+const SHOWN: i64 = 6;
 
 pub async fn stats(tx: &mut TenantTx) -> sqlx::Result<Stats> {
     let tenant = tx.tenant().clone();
@@ -32,4 +42,103 @@ pub async fn stats(tx: &mut TenantTx) -> sqlx::Result<Stats> {
         datasources,
         datasource_configs,
     })
+}
+
+/// What came since, by steps of `width` seconds from `start`; steps without a message are left out. Ids sort by
+/// arrival, so the period is a range of the primary key.
+pub async fn columns(
+    tx: &mut TenantTx,
+    since: EmailId,
+    start: DateTime<Utc>,
+    width: i64,
+) -> sqlx::Result<Vec<Column>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT floor((extract(epoch FROM received_at) - $3::float8) / $4)::bigint AS n, \
+         count(*) FILTER (WHERE status = 'done' AND decision = 'accepted'), \
+         count(*) FILTER (WHERE status = 'done' AND decision = 'rejected'), \
+         count(*) FILTER (WHERE status = 'done' AND decision = 'review'), \
+         count(*) FILTER (WHERE status <> 'done') \
+         FROM emails WHERE tenant_id = $1 AND email_id >= $2 GROUP BY n",
+    )
+    .bind(tenant.as_str())
+    .bind(since)
+    .bind(start.timestamp() as f64)
+    .bind(width)
+    .fetch_all(tx.conn())
+    .await?;
+    let column = |(n, accepted, rejected, review, waiting): (i64, i64, i64, i64, i64)| Column {
+        at: start + chrono::TimeDelta::seconds(n * width),
+        accepted,
+        rejected,
+        review,
+        waiting,
+    };
+    Ok(rows.into_iter().map(column).collect())
+}
+
+pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<IntentShare>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT intent_id, intent_name AS name, count(*) AS messages, \
+         count(*) FILTER (WHERE decision = 'rejected') AS rejected \
+         FROM emails WHERE tenant_id = $1 AND email_id >= $2 AND status = 'done' \
+         GROUP BY intent_id, intent_name ORDER BY messages DESC, name LIMIT $3",
+    )
+    .bind(tenant.as_str())
+    .bind(since)
+    .bind(SHOWN)
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// By what each message's last run came to.
+pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleShare>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT v.rule_id, v.rule_type, v.field_name, v.datasource_name AS datasource, \
+         count(*) FILTER (WHERE v.verdict <> 'skipped') AS asked, count(*) FILTER (WHERE v.verdict = 'fail') AS failed, \
+         count(*) FILTER (WHERE v.verdict = 'error') AS errors \
+         FROM emails e JOIN verdicts v ON v.tenant_id = e.tenant_id AND v.email_id = e.email_id AND v.run = e.run \
+         WHERE e.tenant_id = $1 AND e.email_id >= $2 GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name \
+         HAVING count(*) FILTER (WHERE v.verdict IN ('fail', 'error')) > 0 \
+         ORDER BY failed DESC, errors DESC, v.rule_id LIMIT $3",
+    )
+    .bind(tenant.as_str())
+    .bind(since)
+    .bind(SHOWN)
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// Of what FlowEngine decided at the first run: a later run was asked for by somebody.
+pub async fn times(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Times> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS median, \
+         percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95 FROM ( \
+           SELECT extract(epoch FROM decided_at - received_at)::float8 AS took FROM emails \
+           WHERE tenant_id = $1 AND email_id >= $2 AND status = 'done' AND run = 1 AND decided_by = $3) AS done",
+    )
+    .bind(tenant.as_str())
+    .bind(since)
+    .bind(DECIDED_BY)
+    .fetch_one(tx.conn())
+    .await
+}
+
+pub async fn health(tx: &mut TenantTx, start: DateTime<Utc>) -> sqlx::Result<Health> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT (SELECT count(*) FROM emails WHERE tenant_id = $1 AND status <> 'done') AS waiting, \
+         (SELECT extract(epoch FROM now() - min(received_at))::float8 FROM emails \
+           WHERE tenant_id = $1 AND status <> 'done') AS oldest, \
+         (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'pending') AS deliveries_pending, \
+         (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'failed' AND created_at >= $2) \
+           AS deliveries_failed",
+    )
+    .bind(tenant.as_str())
+    .bind(start)
+    .fetch_one(tx.conn())
+    .await
 }

@@ -5,6 +5,8 @@
 //! the one before is called off, and the new one is sent. The decision's row of `emails` is locked by then, so two
 //! deciders come one after the other.
 
+use std::time::Duration;
+
 use chrono::{TimeDelta, Utc};
 
 use super::repository::{self, Last, Outcome};
@@ -26,12 +28,19 @@ use crate::{
 /// (RFC 3834, section 2).
 const REPLIES_A_DAY: i64 = 20;
 
-/// Writes the deliveries for the message's decision, and sets its labels. `true` where something is to be sent:
-/// then the deliveries' bell is to be rung once the transaction is committed.
+/// Writes the deliveries for the message's decision, and sets its labels. They are held back for `hold`, in which the
+/// decision can be taken back. `true` where something is to be sent: then the deliveries' bell is to be rung once the
+/// transaction is committed.
 ///
 /// # Errors
 /// The database's.
-pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId, standing: Standing) -> Result<bool> {
+pub async fn write(
+    app: &AppState,
+    tx: &mut TenantTx,
+    email: EmailId,
+    standing: Standing,
+    hold: Duration,
+) -> Result<bool> {
     let Some(decision) = standing.decision else { return Ok(false) };
     let intent = standing.intent_name.as_deref();
     let outcome = Outcome { decision, intent_id: standing.intent_id, intent, run: standing.run };
@@ -76,7 +85,7 @@ pub async fn write(app: &AppState, tx: &mut TenantTx, email: EmailId, standing: 
         .collect();
     repository::set_labels(tx, email, &labels).await?;
     if !due.is_empty() {
-        queue::enqueue(tx, &due).await?;
+        queue::enqueue_after(tx, &due, hold).await?;
     }
     Ok(!due.is_empty())
 }

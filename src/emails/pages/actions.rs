@@ -2,27 +2,114 @@
 
 use leptos::prelude::*;
 
+use super::selection::Words;
 use crate::{
+    app::CurrentTenant,
     emails::{
-        api::{DecideEmail, ReprocessEmail},
+        api::{CorrectEmail, DecideEmail, ReprocessEmail},
         dto::{Decision, EmailStatus},
     },
-    shared::{EmailId, TenantId},
+    intents::dto::Intent,
+    shared::{EmailId, Problem, TenantId},
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
     },
 };
 
-/// Run the message again, or decide it by hand. Plain forms, which the browser takes over.
+/// What can be done with the message of a page, by plain forms which the browser takes over.
+#[derive(Clone, Copy)]
+pub struct MessageActions {
+    rerun: ServerAction<ReprocessEmail>,
+    decide: ServerAction<DecideEmail>,
+    correct: ServerAction<CorrectEmail>,
+}
+
+impl MessageActions {
+    pub fn new() -> Self {
+        Self { rerun: ServerAction::new(), decide: ServerAction::new(), correct: ServerAction::new() }
+    }
+
+    /// Rises with each answer; tracked.
+    pub fn version(self) -> usize {
+        self.rerun.version().get() + self.decide.version().get() + self.correct.version().get()
+    }
+
+    /// Offers to take back what a form did.
+    pub fn offer_back(self, tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words: Words) {
+        let offer = move |text: &str| {
+            if let (Ok(tenant), Ok(email)) = untrack(|| (tenant.id(), email.get())) {
+                words.offer_back(tenant, email, text);
+            }
+        };
+        let (decided, corrected) = (self.decide.value(), self.correct.value());
+        Effect::new(move |_| {
+            if matches!(decided.get(), Some(Ok(()))) {
+                offer("The decision is saved.");
+            }
+        });
+        Effect::new(move |_| {
+            if matches!(corrected.get(), Some(Ok(()))) {
+                offer("The intent is set, and the classifier learns from it.");
+            }
+        });
+    }
+}
+
+/// The id of the choice of the intent.
+pub const INTENT: &str = "message-intent";
+
+/// Says which intent the message has. The classifier learns from it.
+#[component]
+pub fn ChangeIntent(
+    tenant_id: TenantId,
+    email_id: EmailId,
+    intents: Vec<Intent>,
+    actions: MessageActions,
+) -> impl IntoView {
+    let correct = actions.correct;
+    let (is_pending, outcome) = (correct.pending(), correct.value());
+    let options = intents
+        .into_iter()
+        .filter(|intent| intent.is_active)
+        .map(|intent| view! { <option value=intent.intent_id.to_string()>{intent.name}</option> })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="not-this">
+            <h2 id="not-this">"Not this intent?"</h2>
+            <ActionForm action=correct attr:class="change-intent">
+                <Ids tenant_id email_id/>
+                <label class="field">
+                    <span class="field__label">"It is about"</span>
+                    <select id=INTENT name="intent" data-testid="correct-intent">
+                        <option value="">"none of the intents"</option>
+                        {options}
+                    </select>
+                </label>
+                <button
+                    type="submit"
+                    class="button"
+                    aria-busy=move || is_pending.get().to_string()
+                    data-testid="correct"
+                >
+                    <Icon glyph=Glyph::Learn/>
+                    "Set it"
+                </button>
+            </ActionForm>
+            <ActionProblem outcome/>
+        </section>
+    }
+}
+
+/// Run the message again, or decide it by hand.
 #[component]
 pub fn Actions(
     tenant_id: TenantId,
     email_id: EmailId,
     status: EmailStatus,
-    rerun: ServerAction<ReprocessEmail>,
-    decide: ServerAction<DecideEmail>,
+    actions: MessageActions,
 ) -> impl IntoView {
+    let MessageActions { rerun, decide, .. } = actions;
     let is_waiting = status != EmailStatus::Done;
     let (is_rerunning, is_deciding) = (rerun.pending(), decide.pending());
     let (rerun_outcome, decide_outcome) = (rerun.value(), decide.value());

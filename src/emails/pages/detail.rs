@@ -2,30 +2,41 @@
 
 use std::time::Duration;
 
-use leptos::prelude::*;
-use leptos_router::{hooks::use_params_map, location::Url};
-use serde_json::{Map, Value};
+use leptos::{ev, prelude::*};
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_params_map},
+    location::Url,
+};
 
 use super::{
-    actions::Actions, deliveries::Deliveries, list::subject_of, marks::DecisionMark, verdict::Verdicts,
+    actions::{Actions, ChangeIntent, INTENT, MessageActions},
+    content::Content,
+    deliveries::Deliveries,
+    history::History,
+    list::subject_of,
+    marks::DecisionMark,
+    selection::{Word, Words},
+    verdict::Verdicts,
 };
 use crate::{
-    app::{tenant_page, use_tenant},
+    app::{CurrentTenant, on_change, tenant_page, use_tenant},
     classifier::dto::{Suggestion, percent},
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
-        api::{DecideEmail, ReprocessEmail, get_email},
-        dto::{Classification, ClassificationMethod, Email, EmailDetail, EmailStatus},
+        api::{get_email, get_history},
+        dto::{
+            Classification, ClassificationMethod, Decision, Email, EmailDetail, EmailStatus, HistoryEntry,
+        },
     },
-    intents::dto::is_message_field,
-    rules::pages::field_words,
-    shared::{EmailId, Problem, TenantId},
+    intents::{api::list_intents, dto::Intent},
+    shared::{EmailId, Problem},
     ui::{
+        host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         time::Timestamp,
-        value::{Members, Plain},
     },
 };
 
@@ -38,15 +49,26 @@ pub fn MessagePage() -> impl IntoView {
         let text = params.read().get("email_id").unwrap_or_default();
         text.parse::<EmailId>().map_err(|_| Problem::not_found("Message", text))
     });
-    let rerun = ServerAction::<ReprocessEmail>::new();
-    let decide = ServerAction::<DecideEmail>::new();
+    let actions = MessageActions::new();
     let retry = ServerAction::<RetryDelivery>::new();
-    let (reruns, decisions, retries) = (rerun.version(), decide.version(), retry.version());
+    let words = Words::new();
+    let versions = move || (actions.version(), retry.version().get(), words.version.get());
     let detail = Resource::new(
-        move || (tenant.id(), email_id.get(), reruns.get(), decisions.get(), retries.get()),
-        |(tenant, email, ..)| async move { get_email(tenant?, email?).await },
+        move || (tenant.id(), email_id.get(), versions()),
+        |(tenant, email, _)| async move { get_email(tenant?, email?).await },
     );
+    let history = Resource::new(
+        move || (tenant.id(), email_id.get(), versions()),
+        |(tenant, email, _)| async move { get_history(tenant?, email?).await },
+    );
+    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     ask_while_waiting(detail);
+    on_change(move || {
+        detail.refetch();
+        history.refetch();
+    });
+    actions.offer_back(tenant, email_id, words);
+    use_keys(tenant, email_id, words);
     view! {
         <p class="back">
             <a href=move || tenant.page("/messages")>
@@ -56,13 +78,45 @@ pub fn MessagePage() -> impl IntoView {
         </p>
         <Load
             heading="Message"
-            data=move || async move { detail.await }
+            data=move || async move {
+                let detail = detail.await?;
+                Ok((detail, history.await.unwrap_or_default(), intents.await.unwrap_or_default()))
+            }
             retry=move || detail.refetch()
-            view=move |detail: EmailDetail| {
-                view! { <MessageView detail rerun decide retry context=tenant.label()/> }
+            view=move |(detail, history, intents): (EmailDetail, Vec<HistoryEntry>, Vec<Intent>)| {
+                view! { <MessageView detail history intents actions retry context=tenant.label()/> }
             }
         />
     }
+}
+
+/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent, `u` leads back to the list.
+fn use_keys(tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words: Words) {
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        let navigate = navigate.clone();
+        let handle = window_event_listener(ev::keydown, move |event| {
+            let Ok(id) = email.get_untracked() else { return };
+            if !host::is_shortcut(&event) {
+                return;
+            }
+            let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
+            match event.key().as_str() {
+                "e" => say(Word::Decide(Decision::Accepted)),
+                "#" => say(Word::Decide(Decision::Rejected)),
+                "r" => say(Word::RunAgain),
+                "n" => {
+                    say(Word::Correct(None));
+                    // Which it has instead is the next thing to say.
+                    host::focus(INTENT);
+                }
+                "u" => navigate(&untrack(|| tenant.page("/messages")), NavigateOptions::default()),
+                _ => return,
+            }
+            event.prevent_default();
+        });
+        on_cleanup(move || handle.remove());
+    });
 }
 
 fn is_undecided(detail: &EmailDetail) -> bool {
@@ -95,8 +149,9 @@ fn ask_while_waiting(detail: Resource<Result<EmailDetail, Problem>>) {
 #[component]
 fn MessageView(
     detail: EmailDetail,
-    rerun: ServerAction<ReprocessEmail>,
-    decide: ServerAction<DecideEmail>,
+    history: Vec<HistoryEntry>,
+    intents: Vec<Intent>,
+    actions: MessageActions,
     retry: ServerAction<RetryDelivery>,
     context: Signal<String>,
 ) -> impl IntoView {
@@ -146,23 +201,26 @@ fn MessageView(
                         }
                     })}
             </section>
-            <Actions tenant_id=tenant_id.clone() email_id status rerun decide/>
+            <Actions tenant_id=tenant_id.clone() email_id status actions/>
             <p class="actions__more">
                 <a href=trial data-testid="try-changes">"Try changes on this message"</a>
             </p>
             <div class="message__columns">
                 <div class="message__side">
                     <Envelope email/>
+                    <ChangeIntent tenant_id=tenant_id.clone() email_id intents actions/>
                     {classification.map(|classification| view! { <WhyThisIntent classification/> })}
                 </div>
                 <div class="message__main">
                     <Verdicts verdicts/>
                     <Deliveries deliveries retry/>
                     <Content fields tenant_id email_id/>
+                    <History entries=history/>
                 </div>
             </div>
         </article>
     }
+    .into_any()
 }
 
 /// Who wrote to whom, when, and what they were taken to want.
@@ -287,57 +345,4 @@ fn Facts(lines: Vec<(String, String)>) -> impl IntoView {
         })
         .collect_view();
     view! { <dl class="facts">{items}</dl> }
-}
-
-/// What the message says, and what was taken from it.
-#[component]
-fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: EmailId) -> impl IntoView {
-    let body = match fields.shift_remove("body") {
-        Some(Value::String(text)) if !text.trim().is_empty() => {
-            view! { <div class="body-text" data-testid="body">{text}</div> }.into_any()
-        }
-        _ => view! { <p class="hint">"It has no text."</p> }.into_any(),
-    };
-    let taken: Vec<(String, Value)> = fields
-        .iter()
-        .filter(|(name, _)| !is_message_field(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let taken = (!taken.is_empty()).then(|| {
-        let items = taken
-            .into_iter()
-            .map(|(name, value)| {
-                view! {
-                    <div class="facts__line">
-                        <dt>{field_words(&name)}</dt>
-                        <dd><Plain value/></dd>
-                    </div>
-                }
-            })
-            .collect_view();
-        view! {
-            <div class="panel" data-testid="extracted">
-                <h3 class="group__title">"Taken from the message"</h3>
-                <dl class="facts">{items}</dl>
-            </div>
-        }
-    });
-    let original = format!("/api/emails/{email_id}/raw?tenant_id={tenant_id}");
-    view! {
-        <section class="section" aria-labelledby="content">
-            <div class="section__head">
-                <h2 id="content">"Message"</h2>
-                <a class="button" href=original download rel="external" data-testid="download">
-                    <Icon glyph=Glyph::Download/>
-                    "Download the original"
-                </a>
-            </div>
-            {taken}
-            {body}
-            <details class="details">
-                <summary>"All fields that a rule can name"</summary>
-                <Members members=fields/>
-            </details>
-        </section>
-    }
 }

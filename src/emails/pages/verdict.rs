@@ -73,6 +73,7 @@ fn VerdictCard(entry: VerdictEntry) -> impl IntoView {
             </details>
         </li>
     }
+    .into_any()
 }
 
 /// `12 ms`, in whole milliseconds.

@@ -133,7 +133,7 @@ async fn commit_with_deliveries(
     email: EmailId,
     standing: Standing,
 ) -> Result<()> {
-    let is_due = outbox::write(app, &mut tx, email, standing).await?;
+    let is_due = outbox::write(app, &mut tx, email, standing, Duration::ZERO).await?;
     tx.commit().await?;
     if is_due {
         app.delivery_bell.notify_one();

@@ -354,7 +354,8 @@ pub async fn correct(
 ) -> sqlx::Result<Option<Map<String, Value>>> {
     let tenant = tx.tenant().clone();
     let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
-        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4, requested_revision = NULL \
+        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4, requested_revision = NULL, \
+         undo = jsonb_build_object('requested_intent', requested_intent, 'corrected_by', corrected_by, 'at', now()) \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
     )
     .bind(tenant.as_str())
@@ -371,7 +372,7 @@ pub async fn correct(
 pub async fn run_again(tx: &mut TenantTx, id: EmailId, revision: Option<i64>) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE emails SET status = 'queued', requested_revision = $3 WHERE tenant_id = $1 AND email_id = $2",
+        "UPDATE emails SET status = 'queued', requested_revision = $3, undo = NULL WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -405,7 +406,8 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
            FOR KEY SHARE), \
          intent_name = $4, classification = $5, fields = $6, parse_error = $7, decision = $8, explanation = $9, \
          decided_by = $12, decided_at = now(), intent_version = $10, configuration_revision = $11, \
-         requested_revision = NULL WHERE tenant_id = $1 AND email_id = $2 \
+         requested_revision = NULL, undo = CASE WHEN undo ? 'decision' THEN NULL ELSE undo END \
+         WHERE tenant_id = $1 AND email_id = $2 \
          RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries",
     )
@@ -491,7 +493,9 @@ pub async fn decide(
          intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN requested_intent \
            ELSE intent_name END, \
          intent_id = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN (SELECT i.intent_id \
-           FROM intents i WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END \
+           FROM intents i WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END, \
+         undo = jsonb_build_object('decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, \
+           'explanation', explanation, 'is_done', status = 'done', 'at', now()) \
          WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())

@@ -1,5 +1,7 @@
 //! `/api/emails`.
 
+use std::time::Duration;
+
 use axum::{
     extract::{DefaultBodyLimit, OriginalUri, Request},
     http::{HeaderMap, StatusCode, header},
@@ -11,16 +13,16 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{dry_run, service};
+use super::{dry_run, service, shown};
 use crate::{
     auth::authority::Permission,
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
-        EmailStatus, Received, ReprocessInput, RuleDryRunInput,
+        EmailStatus, Parts, Received, ReprocessInput, RuleDryRunInput,
     },
     server::{
         AppState, Result, TenantContext,
-        extract::{self, Json, PathId, Query},
+        extract::{self, Json, PathId, PathIds, Query},
         openapi::{InTenant, Paging},
         paging::list_response,
     },
@@ -37,6 +39,9 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(receive, list).layer(in_json))
         .routes(routes!(find))
         .routes(routes!(raw))
+        .routes(routes!(parts))
+        .routes(routes!(html))
+        .routes(routes!(attachment))
         .routes(routes!(reprocess))
         .routes(routes!(decide))
 }
@@ -159,6 +164,87 @@ async fn raw(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl Int
     Ok((headers, bytes))
 }
 
+/// Tells what a message holds beside its text.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/parts",
+    operation_id = "get_email_parts",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    responses((status = 200, description = "Done", body = Parts)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn parts(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::Json<Parts>> {
+    Ok(axum::Json(shown::parts(&ctx, id).await?))
+}
+
+/// Gives the HTML of a message, made harmless, as a page for a sandboxed frame.
+///
+/// Pictures from elsewhere are left out unless `images` is `remote`.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/html",
+    operation_id = "get_email_html",
+    tag = "emails",
+    params(
+        ("email_id" = EmailId, Path),
+        InTenant,
+        ("images" = Option<String>, Query, description = "`remote`: with pictures from elsewhere, which tell their sender that the message was read"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = inline(String), content_type = "text/html"),
+    ),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn html(ctx: TenantContext, PathId(id): PathId<EmailId>, query: Query) -> Result<impl IntoResponse> {
+    let shown::Page { html, policy } = shown::page(&ctx, id, query.get("images") == Some("remote")).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, html))
+}
+
+/// Gives an attachment of a message.
+///
+/// Never shown by a browser as a page of ours, whatever the message says that it is.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/attachments/{index}",
+    operation_id = "get_attachment",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), ("index" = u32, Path, description = "As in `parts`"), InTenant),
+    responses(
+        (status = 200, description = "Its bytes", body = inline(String), content_type = "application/octet-stream", headers(("Content-Disposition" = String, description = "Its name"))),
+    ),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn attachment(
+    ctx: TenantContext,
+    PathIds(id, index): PathIds<EmailId, u32>,
+) -> Result<impl IntoResponse> {
+    let shown::Content { name, bytes } = shown::attachment(&ctx, id, index as usize).await?;
+    // RFC 6266, the name in the form of RFC 8187: letters and digits as they are.
+    let escaped: String = name
+        .bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"-._".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect();
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{escaped}")),
+    ];
+    Ok((headers, bytes))
+}
+
 /// Runs a message again.
 ///
 /// The body may be left out.
@@ -201,7 +287,7 @@ async fn decide(
     PathId(id): PathId<EmailId>,
     Json(input): Json<DecisionInput>,
 ) -> Result<axum::Json<EmailDetail>> {
-    Ok(axum::Json(service::decide(&ctx, id, input.decision, &input.note).await?))
+    Ok(axum::Json(service::decide(&ctx, id, input.decision, &input.note, Duration::ZERO).await?))
 }
 
 /// Says what a message would come to.

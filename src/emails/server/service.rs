@@ -1,5 +1,7 @@
 //! Business rules of messages.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -142,11 +144,17 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Resu
     Ok(Received { email_id: id, status: EmailStatus::Queued, duplicate: false })
 }
 
-/// Sets a person's decision. A run that is under way is called off.
+/// Sets a person's decision. A run that is under way is called off. What is sent because of it is held back for `hold`.
 ///
 /// # Errors
 /// 403, 404, 422.
-pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: &str) -> Result<EmailDetail> {
+pub async fn decide(
+    ctx: &TenantContext,
+    id: EmailId,
+    decision: Decision,
+    note: &str,
+    hold: Duration,
+) -> Result<EmailDetail> {
     ctx.require(Permission::WorkMessages)?;
     let mut checks = Checks::default();
     let note = checks.text("note", note.trim(), 2_000);
@@ -167,7 +175,7 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
     }
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     ctx.audit(&mut tx, Event::done("email.decide", id, json!({"decision": decision, "note": note}))).await?;
-    let is_due = outbox::write(&ctx.app, &mut tx, id, standing).await?;
+    let is_due = outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
     tx.commit().await?;
     if is_due {
         ctx.app.delivery_bell.notify_one();
@@ -175,6 +183,6 @@ pub async fn decide(ctx: &TenantContext, id: EmailId, decision: Decision, note: 
     get(ctx, id).await
 }
 
-fn not_found(id: EmailId) -> Problem {
+pub fn not_found(id: EmailId) -> Problem {
     Problem::not_found("Email", id)
 }

@@ -72,7 +72,7 @@ fn page_policy(nonce: &str, reload_port: Option<u32>) -> String {
     let reload = reload_port.map(|port| format!(" ws://*:{port} wss://*:{port}")).unwrap_or_default();
     format!(
         "default-src 'self'; script-src 'strict-dynamic' 'nonce-{nonce}' 'wasm-unsafe-eval'; \
-         style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'{reload}; \
+         style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'{reload}; frame-src 'self'; \
          frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'"
     )
 }

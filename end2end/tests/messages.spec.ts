@@ -1,0 +1,181 @@
+// Working through messages: chosen, decided together and taken back, by mouse and by keyboard; views; what newly comes;
+// what a message holds. In the second tenant, whose counts no other test goes by.
+import type { APIRequestContext, Page } from '@playwright/test';
+
+import { expect, hydrated, test } from './fixtures';
+
+const TENANT = 'globex_inc';
+
+/** Hands messages in under a subject of their own, and waits until each is decided. */
+async function send(request: APIRequestContext, count: number, raw?: (subject: string) => string): Promise<string> {
+  const mark = `m${Math.random().toString(36).slice(2, 10)}`;
+  for (let i = 1; i <= count; i += 1) {
+    const subject = `${mark} ${i}`;
+    const data = raw?.(subject) ?? `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`;
+    const answer = await request.post(`/api/emails?tenant_id=${TENANT}`, { headers: { 'content-type': 'message/rfc822' }, data });
+    expect(answer.status()).toBe(202);
+  }
+  await expect
+    .poll(async () => {
+      const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done`)).json();
+      return found.length;
+    })
+    .toBe(count);
+  return mark;
+}
+
+async function open(page: Page, query: string): Promise<void> {
+  await page.goto(`/t/${TENANT}/messages?${query}`);
+  await hydrated(page);
+}
+
+const rows = (page: Page, words: string) => page.getByTestId('message-row').filter({ hasText: words });
+
+test('chosen messages are decided together, and that is taken back', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}`);
+  await page.getByTestId('choose').nth(0).check();
+  await page.getByTestId('choose').nth(1).check();
+  const bar = page.getByTestId('bulk');
+  await expect(bar).toContainText('2 chosen');
+  await bar.getByTestId('bulk-reject').click();
+  await expect(page.getByTestId('toast')).toContainText('2 messages rejected.');
+  await expect(rows(page, 'Rejected')).toHaveCount(2);
+  await expect(bar).toBeHidden();
+  await page.getByTestId('undo').click();
+  await expect(rows(page, 'Rejected')).toHaveCount(0);
+  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back.' })).toBeVisible();
+});
+
+test('a message leaves the view that it no longer belongs to', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  await expect(page.getByTestId('message-row')).toHaveCount(2);
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+  await expect(page.getByTestId('message-row').getByRole('link'), 'reading goes on at the next').toBeFocused();
+  await page.keyboard.press('x');
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+  await page.keyboard.press('#');
+  await expect(page.getByText('No message fits')).toBeVisible();
+});
+
+test('what newly comes waits above the list until it is asked for', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, '');
+  await expect(page.getByTestId('message-row').first()).toContainText(mark);
+  const later = await send(request, 2);
+  const fresh = page.getByTestId('fresh');
+  await expect(fresh).toContainText('2 new messages');
+  await expect(page.getByTestId('message-row').first(), 'the list has not jumped').toContainText(mark);
+  await fresh.getByRole('button').click();
+  await expect(page.getByTestId('message-row').first()).toContainText(later);
+  await expect(fresh).toHaveText('');
+});
+
+test('a view is saved by name and found again', async ({ page }) => {
+  await open(page, 'decision=review');
+  await page.getByText('Save this view').click();
+  await page.getByTestId('view-name').fill('My reviews');
+  await page.getByTestId('save-view').click();
+  const view = page.getByTestId('view').filter({ hasText: 'My reviews' });
+  await expect(view).toBeVisible();
+  await open(page, '');
+  await view.getByRole('link').click();
+  await expect(page).toHaveURL(/decision=review/);
+  await view.getByRole('button', { name: 'Delete the view My reviews' }).click();
+  await expect(view).toBeHidden();
+});
+
+const RICH = (subject: string) =>
+  `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n` +
+  'Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n' +
+  '<h1>Rich</h1><script>document.title = "run"</script><img src="https://tracker.example/p.gif" onerror="alert(1)">\r\n' +
+  '--m\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=list.csv\r\n\r\na,b\r\n--m--\r\n';
+
+test('HTML is shown in a frame that can do nothing, and loads nothing unasked', async ({ page, request }) => {
+  const mark = await send(request, 1, RICH);
+  const asked: string[] = [];
+  await page.route('https://tracker.example/**', (route) => {
+    asked.push(route.request().url());
+    return route.fulfill({ status: 200, contentType: 'image/gif', body: '' });
+  });
+  await open(page, `q=${mark}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await page.getByTestId('view-formatted').click();
+  const frame = page.frameLocator('[data-testid=html]');
+  await expect(frame.getByRole('heading', { name: 'Rich' })).toBeVisible();
+  await expect(page.getByTestId('images-blocked')).toContainText('1 picture');
+  expect(asked).toEqual([]);
+  expect(await page.title()).not.toBe('run');
+  await page.getByTestId('show-images').click();
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
+  await expect(page.getByTestId('attachment')).toContainText('list.csv');
+  const download = page.waitForEvent('download');
+  await page.getByTestId('attachment').click();
+  expect((await download).suggestedFilename()).toBe('list.csv');
+  await page.getByTestId('view-source').click();
+  await expect(page.getByTestId('source')).toContainText('boundary=m');
+});
+
+test('a message is worked by keys, and its history tells of it', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('message')).toBeVisible();
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  await page.getByTestId('undo').click();
+  await expect(page.getByTestId('outcome')).toContainText('Review');
+  await page.keyboard.press('n');
+  await expect(page.getByTestId('correct-intent'), 'which it has instead is the next thing to say').toBeFocused();
+  await expect(page.getByTestId('classification')).toContainText('a person said that none fits');
+  const history = page.getByTestId('history-entry');
+  await expect(history.filter({ hasText: 'Said that it has no intent' })).toBeVisible();
+  await expect(history.filter({ hasText: 'Took their word on the decision back' })).toBeVisible();
+  await page.locator('#main').focus();
+  await page.keyboard.press('u');
+  await expect(page).toHaveURL(/\/messages$/);
+});
+
+test('⌘K goes anywhere, ? tells the keys, and the theme is kept', async ({ page }) => {
+  await open(page, '');
+  await page.keyboard.press('Control+k');
+  const input = page.getByTestId('palette-input');
+  await expect(input).toBeFocused();
+  await input.fill('intents');
+  await expect(page.getByTestId('palette-entry').first()).toHaveAttribute('aria-selected', 'true');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'Intents' })).toBeVisible();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeHidden();
+  await page.keyboard.press('g');
+  await page.keyboard.press('m');
+  await expect(page.getByRole('heading', { level: 1, name: 'Messages' })).toBeVisible();
+});
+
+test('the theme is chosen, and the server writes the next page in it', async ({ page, isMobile }) => {
+  await open(page, '');
+  if (isMobile || (await page.getByTestId('menu').isVisible())) await page.getByTestId('menu').click();
+  await page.locator('[data-theme-choice=dark]').click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  const answer = await page.request.get(`/t/${TENANT}/messages`);
+  expect(await answer.text()).toContain('data-theme="dark"');
+});
+
+test('the dashboard shows what happened, and follows it', async ({ page, request }) => {
+  await page.goto(`/t/${TENANT}`);
+  await hydrated(page);
+  await expect(page.getByTestId('over-time').getByRole('img')).toHaveAccessibleName(/^Messages in the last 24 hours/);
+  const received = page.getByTestId('count-received');
+  const before = Number(/\d+/.exec(await received.innerText())?.[0]);
+  await send(request, 1);
+  await expect(received).toContainText(String(before + 1));
+  await page.getByTestId('period-week').click();
+  await expect(page.getByTestId('over-time').getByRole('img')).toHaveAccessibleName(/^Messages in the last 7 days/);
+  for (const part of ['busiest', 'failing', 'health']) await expect(page.getByTestId(part)).toBeVisible();
+});

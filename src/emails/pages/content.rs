@@ -1,0 +1,215 @@
+//! What a message says: as text, as its sender laid it out, or as it came; and what came with it.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use serde_json::{Map, Value};
+
+use crate::{
+    app::tenant_page,
+    emails::{
+        api::{get_parts, get_source},
+        dto::{Attachment, Parts},
+    },
+    intents::dto::is_message_field,
+    rules::pages::field_words,
+    shared::{EmailId, TenantId},
+    ui::{
+        icons::{Glyph, Icon},
+        load::Load,
+        size::size_words,
+        value::{Members, Plain},
+    },
+};
+
+/// How the message is shown: the query `view` of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Text,
+    Html,
+    Source,
+}
+
+impl View {
+    const ALL: [(Self, &'static str, &'static str); 3] =
+        [(Self::Text, "Text", ""), (Self::Html, "Formatted", "html"), (Self::Source, "Source", "source")];
+
+    fn read(text: &str) -> Self {
+        Self::ALL.into_iter().find(|(.., word)| *word == text).map_or(Self::Text, |(view, ..)| view)
+    }
+}
+
+/// What the message says, and what was taken from it.
+#[component]
+pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: EmailId) -> impl IntoView {
+    let query = use_query_map();
+    let view = Memo::new(move |_| View::read(&query.read().get("view").unwrap_or_default()));
+    let with_remote = Memo::new(move |_| query.read().get("images").as_deref() == Some("remote"));
+    let key = (tenant_id.clone(), email_id);
+    let parts =
+        Resource::new(move || key.clone(), |(tenant, email)| async move { get_parts(tenant, email).await });
+    let key = (tenant_id.clone(), email_id);
+    let source = Resource::new(
+        move || (view.get() == View::Source).then(|| key.clone()),
+        |key| async move {
+            match key {
+                Some((tenant, email)) => get_source(tenant, email).await,
+                None => Ok(String::new()),
+            }
+        },
+    );
+    let text = match fields.shift_remove("body") {
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
+        _ => None,
+    };
+    let here = tenant_page(&tenant_id, &format!("/messages/{email_id}"));
+    let original = format!("/api/emails/{email_id}/raw?tenant_id={tenant_id}");
+    let tabs = {
+        let here = here.clone();
+        View::ALL
+            .map(|(tab, words, query)| {
+                let href = if query.is_empty() { here.clone() } else { format!("{here}?view={query}") };
+                view! {
+                    <a
+                        class="tabs__tab"
+                        href=href
+                        aria-current=move || (view.get() == tab).then_some("true")
+                        data-testid=format!("view-{}", words.to_lowercase())
+                    >
+                        {words}
+                    </a>
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        <section class="section" aria-labelledby="content">
+            <div class="section__head">
+                <h2 id="content">"Message"</h2>
+                <nav class="tabs" aria-label="How the message is shown">{tabs}</nav>
+                <a class="button" href=original download rel="external" data-testid="download">
+                    <Icon glyph=Glyph::Download/>
+                    "Download the original"
+                </a>
+            </div>
+            <Taken fields=fields.clone()/>
+            <Load
+                data=move || async move { Ok((parts.await?, source.await?)) }
+                retry=move || {
+                    parts.refetch();
+                    source.refetch();
+                }
+                view=move |(parts, source): (Parts, String)| {
+                    let shown = match view.get_untracked() {
+                        View::Text => as_text(text.clone()),
+                        View::Source => {
+                            view! { <pre class="body-text body-text--source" tabindex="0" data-testid="source">{source}</pre> }
+                                .into_any()
+                        }
+                        View::Html => as_html(&parts, &tenant_id, email_id, &here, with_remote.get_untracked()),
+                    };
+                    let files = attachments(parts.attachments, &tenant_id, email_id);
+                    (shown, files)
+                }
+            />
+            <details class="details">
+                <summary>"All fields that a rule can name"</summary>
+                <Members members=fields/>
+            </details>
+        </section>
+    }
+    .into_any()
+}
+
+fn as_text(text: Option<String>) -> AnyView {
+    match text {
+        Some(text) => view! { <div class="body-text" data-testid="body">{text}</div> }.into_any(),
+        None => view! { <p class="hint">"It has no text."</p> }.into_any(),
+    }
+}
+
+/// The message as its sender laid it out, in a frame that runs nothing, has no cookies of ours and loads nothing.
+fn as_html(parts: &Parts, tenant: &TenantId, email: EmailId, here: &str, with_remote: bool) -> AnyView {
+    if !parts.has_html {
+        return view! { <p class="hint" data-testid="no-html">"It has no formatting: the text is all that it says."</p> }
+            .into_any();
+    }
+    let images = if with_remote { "&images=remote" } else { "" };
+    let src = format!("/api/emails/{email}/html?tenant_id={tenant}{images}");
+    let blocked = (parts.remote_images > 0 && !with_remote).then(|| {
+        let words = match parts.remote_images {
+            1 => "1 picture from elsewhere is not loaded: it would tell the sender that this was read."
+                .to_owned(),
+            n => format!(
+                "{n} pictures from elsewhere are not loaded: they would tell the sender that this was read."
+            ),
+        };
+        let show = format!("{here}?view=html&images=remote");
+        view! {
+            <p class="notice tone-quiet" data-testid="images-blocked">
+                <Icon glyph=Glyph::Image/>
+                <span>{words}</span>
+                <a class="button button--small" href=show data-testid="show-images">"Load them"</a>
+            </p>
+        }
+    });
+    view! {
+        {blocked}
+        <iframe
+            class="body-frame"
+            title="The message as its sender laid it out"
+            sandbox="allow-popups allow-popups-to-escape-sandbox"
+            referrerpolicy="no-referrer"
+            src=src
+            data-testid="html"
+        ></iframe>
+    }
+    .into_any()
+}
+
+fn attachments(files: Vec<Attachment>, tenant: &TenantId, email: EmailId) -> AnyView {
+    let items = files
+        .into_iter()
+        .map(|file| {
+            let href = format!("/api/emails/{email}/attachments/{}?tenant_id={tenant}", file.index);
+            view! {
+                <li>
+                    <a class="attachment" href=href download rel="external" data-testid="attachment">
+                        <Icon glyph=Glyph::Attachment/>
+                        <span class="breakable">{file.name}</span>
+                        <span class="hint">
+                            {format!("{} · {}", file.content_type, size_words(file.size as u64))}
+                        </span>
+                    </a>
+                </li>
+            }
+        })
+        .collect::<Vec<_>>();
+    (!items.is_empty())
+        .then(|| view! { <ul class="attachments" aria-label="Attachments">{items}</ul> })
+        .into_any()
+}
+
+/// What the extractors took from the message.
+#[component]
+fn Taken(fields: Map<String, Value>) -> impl IntoView {
+    let items = fields
+        .into_iter()
+        .filter(|(name, _)| !is_message_field(name))
+        .map(|(name, value)| {
+            view! {
+                <div class="facts__line">
+                    <dt>{field_words(&name)}</dt>
+                    <dd><Plain value/></dd>
+                </div>
+            }
+        })
+        .collect::<Vec<_>>();
+    (!items.is_empty()).then(|| {
+        view! {
+            <div class="panel" data-testid="extracted">
+                <h3 class="group__title">"Taken from the message"</h3>
+                <dl class="facts">{items}</dl>
+            </div>
+        }
+    })
+}

@@ -1,0 +1,4 @@
+pub mod api;
+pub mod dto;
+#[cfg(feature = "ssr")]
+pub mod server;

@@ -1,0 +1,300 @@
+//! A person's words on messages, many at once, and taken back; what a message holds; views with names; live changes.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{
+    receivers::Receiver,
+    support::{Answer, TestServer, eventually, message},
+};
+use crate::auth::dto::Role;
+
+async fn ui(server: &TestServer, key: &str, function: &str, body: &Value) -> Answer {
+    let request = server.request(Method::POST, &format!("/ui/{function}"), Some(key)).json(body);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+async fn form(server: &TestServer, key: &str, function: &str, body: &str) -> Answer {
+    let request = server.request(Method::POST, &format!("/ui/{function}"), Some(key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
+    Answer::of(request.send().await.unwrap()).await
+}
+
+async fn email(server: &TestServer, id: &str) -> Value {
+    server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body
+}
+
+async fn orders(server: &TestServer) -> i64 {
+    let body = json!({"intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}}});
+    let made = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    made.body["intent"]["intent_id"].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn a_decision_on_many_is_held_back_and_can_be_taken_back() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    orders(&server).await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["rejected"], "settings": {"url": format!("{}/hook", receiver.base)}});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let label =
+        json!({"name": "mark", "kind": "label", "decisions": ["rejected"], "settings": {"label": "no"}});
+    server.post("/api/routes?tenant_id=acme", &label).await.is(StatusCode::CREATED);
+    let key = server.key_of("acme", Role::Operator).await;
+    let mut ids = Vec::new();
+    for i in 0..3 {
+        let found = server.decide("acme", message("a@b.example", &format!("order {i}"), "x")).await;
+        assert_eq!(found["decision"], "accepted");
+        ids.push(found["email_id"].as_str().unwrap().to_owned());
+    }
+    let gone = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let named: Vec<&str> = ids.iter().map(String::as_str).chain([gone]).collect();
+    let body = json!({"tenant_id": "acme", "ids": named, "decision": "rejected", "note": ""});
+    let done = ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK).body;
+    assert_eq!(done, json!({"done": ids, "left": [gone]}));
+    for id in &ids {
+        let found = email(&server, id).await;
+        assert_eq!((&found["decision"], &found["labels"]), (&json!("rejected"), &json!(["no"])));
+        assert_eq!(found["deliveries"].as_array().unwrap().len(), 2);
+    }
+    // Nothing has left the house, and nothing will of the two that are taken back.
+    let body = json!({"tenant_id": "acme", "ids": ids[..2]});
+    let done = ui(&server, &key, "emails/take-back", &body).await.is(StatusCode::OK).body;
+    assert_eq!(done["done"].as_array().unwrap().len(), 2);
+    for id in &ids[..2] {
+        let found = email(&server, id).await;
+        assert_eq!((&found["decision"], &found["decided_by"]), (&json!("accepted"), &json!("FlowEngine")));
+        assert_eq!(found["labels"], json!([]));
+        assert!(found["explanation"].as_str().unwrap().starts_with("Accepted"), "{found}");
+        let webhook =
+            found["deliveries"].as_array().unwrap().iter().find(|d| d["kind"] == "webhook").unwrap();
+        assert_eq!(webhook["status"], "cancelled");
+    }
+    assert_eq!(receiver.hooks().len(), 0, "held back");
+    // A word is taken back once.
+    let again = ui(&server, &key, "emails/take-back", &body).await.is(StatusCode::OK).body;
+    assert_eq!(again["left"].as_array().unwrap().len(), 2);
+    let one = json!({"tenant_id": "acme", "ids": ids[..1]});
+    ui(&server, &key, "emails/take-back", &one)
+        .await
+        .problem(StatusCode::BAD_REQUEST, "There is nothing left to take back");
+    // What stands is sent once its time has come.
+    let mut conn = server.database().superuser().await;
+    let held: bool =
+        sqlx::query_scalar("SELECT run_at > now() + interval '5 seconds' FROM jobs WHERE kind = 'delivery'")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert!(held);
+    sqlx::query("UPDATE jobs SET run_at = now() WHERE kind = 'delivery'").execute(&mut conn).await.unwrap();
+    server.app.delivery_bell.notify_one();
+    eventually("the one that stands is sent", async || (receiver.hooks().len() == 1).then_some(())).await;
+    let log = server.get(&format!("/api/audit-log?tenant_id=acme&object_id={}", ids[0])).await.body;
+    let actions: Vec<&str> = log.as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["email.take_back", "email.decide", "email.receive"]);
+}
+
+#[tokio::test]
+async fn a_word_on_a_message_that_waits_is_taken_back_into_the_queue() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let id = server.receive("acme", message("a@b.example", "order", "x")).await;
+    let body = json!({"tenant_id": "acme", "ids": [id], "decision": "accepted", "note": ""});
+    ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK);
+    ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme", "ids": [id]}))
+        .await
+        .is(StatusCode::OK);
+    let found = email(&server, &id).await;
+    assert_eq!((&found["status"], &found["decision"]), (&json!("queued"), &Value::Null));
+    let mut conn = server.database().superuser().await;
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE kind = 'email'")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(jobs, 1, "it is not lost");
+}
+
+#[tokio::test]
+async fn a_corrected_intent_is_taken_back_with_what_was_learned_from_it() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let found = server.decide("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let id = found["email_id"].as_str().unwrap();
+    assert_eq!(found["intent"], Value::Null);
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM intent_examples WHERE origin = 'correction'")
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+        count
+    };
+    let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+    ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK);
+    assert_eq!(examples().await, 1);
+    let found = server.decided("acme", id).await;
+    assert_eq!(found["intent"]["name"], "Orders");
+    ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme", "ids": [id]}))
+        .await
+        .is(StatusCode::OK);
+    assert_eq!(examples().await, 0);
+    let found = server.decided("acme", id).await;
+    assert_eq!(found["intent"], Value::Null, "as it was before");
+    // By the form of a message's page, likewise.
+    form(&server, &key, "emails/correct", &format!("tenant_id=acme&email_id={id}&intent={intent}"))
+        .await
+        .is(StatusCode::OK);
+    assert_eq!(server.decided("acme", id).await["intent"]["name"], "Orders");
+    form(&server, &key, "emails/correct", &format!("tenant_id=acme&email_id={id}&intent=x"))
+        .await
+        .is(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn words_have_bounds() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let many = vec!["01890a5d-ac96-774b-bcce-b302099a8057"; 201];
+    for ids in [json!([]), json!(many)] {
+        let body = json!({"tenant_id": "acme", "ids": ids});
+        let refused = ui(&server, &key, "emails/reprocess-many", &body).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["ids"]);
+    }
+}
+
+/// Another tenant's message is gone for whoever names it in a word.
+#[tokio::test]
+async fn words_reach_no_other_tenants_message() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let id = server.receive("acme", message("a@b.example", "order", "x")).await;
+    let stranger = server.key_of("globex", Role::Admin).await;
+    let words = [
+        (
+            "emails/decide-many",
+            json!({"tenant_id": "globex", "ids": [id], "decision": "accepted", "note": ""}),
+        ),
+        ("emails/reprocess-many", json!({"tenant_id": "globex", "ids": [id]})),
+        ("emails/correct-many", json!({"tenant_id": "globex", "ids": [id], "intent_id": null})),
+    ];
+    for (function, body) in words {
+        let done = ui(&server, &stranger, function, &body).await.is(StatusCode::OK).body;
+        assert_eq!(done, json!({"done": [], "left": [id]}), "{function}");
+    }
+    for path in ["parts", "html", "attachments/0", "raw"] {
+        let request = server.request(
+            Method::GET,
+            &format!("/api/emails/{id}/{path}?tenant_id=globex"),
+            Some(&stranger),
+        );
+        Answer::of(request.send().await.unwrap()).await.is(StatusCode::NOT_FOUND);
+    }
+    assert_eq!(email(&server, &id).await["status"], "queued");
+}
+
+const MIXED: &str = "From: a@b.example\r\nSubject: both\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\
+    --m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n\
+    --a\r\nContent-Type: text/html\r\n\r\n<p onclick=\"x()\">rich<script>bad()</script><img src=\"https://t.example/p.gif\"></p>\r\n--a--\r\n\
+    --m\r\nContent-Type: text/html; name=\"r\u{e9}sum\u{e9} \\\"1\\\".html\"\r\nContent-Disposition: attachment; filename=\"r\u{e9}sum\u{e9} 1.html\"\r\n\r\n<script>evil()</script>\r\n--m--\r\n";
+
+#[tokio::test]
+async fn html_and_attachments_are_shown_so_that_they_can_do_nothing() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let id = server.receive("acme", MIXED).await;
+    let q = "?tenant_id=acme";
+    let parts = server.get(&format!("/api/emails/{id}/parts{q}")).await.is(StatusCode::OK).body;
+    assert_eq!((&parts["has_html"], &parts["remote_images"]), (&json!(true), &json!(1)));
+    assert_eq!(parts["attachments"][0]["content_type"], "text/html");
+    let page = server.get(&format!("/api/emails/{id}/html{q}")).await.is(StatusCode::OK);
+    assert!(page.text.contains("<p>rich") && !page.text.contains("bad()") && !page.text.contains("onclick"));
+    assert!(!page.text.contains("t.example"));
+    let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(
+        policy.contains("default-src 'none'")
+            && policy.contains("sandbox ")
+            && !policy.contains("allow-scripts")
+    );
+    assert_eq!(page.headers.get_all(header::CONTENT_SECURITY_POLICY).iter().count(), 1);
+    let page = server.get(&format!("/api/emails/{id}/html{q}&images=remote")).await.is(StatusCode::OK);
+    assert!(page.text.contains("https://t.example/p.gif"));
+    let file = server.get(&format!("/api/emails/{id}/attachments/0{q}")).await.is(StatusCode::OK);
+    assert_eq!(file.headers[header::CONTENT_TYPE], "application/octet-stream");
+    let disposition = file.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
+    assert!(
+        disposition.starts_with("attachment; filename*=UTF-8''") && !disposition.contains('"'),
+        "{disposition}"
+    );
+    assert_eq!(file.text, "<script>evil()</script>");
+    server.get(&format!("/api/emails/{id}/attachments/1{q}")).await.is(StatusCode::NOT_FOUND);
+    let plain = server.receive("acme", message("a@b.example", "plain", "x")).await;
+    server.get(&format!("/api/emails/{plain}/html{q}")).await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn views_belong_to_whoever_saved_them() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (ann, bob) = (server.key_of("acme", Role::Viewer).await, server.key_of("acme", Role::Admin).await);
+    let list = async |key: &str| {
+        form(&server, key, "saved-filters/list", "tenant_id=acme").await.is(StatusCode::OK).body
+    };
+    let save = async |key: &str, name: &str, query: &str| {
+        form(&server, key, "saved-filters/save", &format!("tenant_id=acme&name={name}&query={query}")).await
+    };
+    let made = save(&ann, "Mine", "%3Fdecision%3Dreview").await.is(StatusCode::OK);
+    save(&ann, "Mine", "%3Fdecision%3Drejected").await.is(StatusCode::OK);
+    assert_eq!(list(&ann).await[0]["query"], "?decision=rejected");
+    assert_eq!(list(&ann).await.as_array().unwrap().len(), 1);
+    assert_eq!(list(&bob).await, json!([]));
+    let delete = format!("tenant_id=acme&filter_id={}", made.id("filter_id"));
+    form(&server, &bob, "saved-filters/delete", &delete).await.is(StatusCode::NOT_FOUND);
+    form(&server, &ann, "saved-filters/delete", &delete).await.is(StatusCode::OK);
+    assert_eq!(list(&ann).await, json!([]));
+    save(&ann, "", "%3Fa").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    save(&ann, "x", "javascript:alert(1)").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// A page of a tenant hears of that tenant's changes, and of no other's.
+#[tokio::test]
+async fn changes_are_told_to_whoever_may_see_them() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let key = server.key_of("acme", Role::Viewer).await;
+    let stranger = server.key_of("globex", Role::Admin).await;
+    for (key, status) in [(None, StatusCode::UNAUTHORIZED), (Some(stranger.as_str()), StatusCode::NOT_FOUND)]
+    {
+        let answer = server.request(Method::GET, "/ui/changes?tenant_id=acme", key).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    let answer = server.request(Method::GET, "/ui/changes?tenant_id=acme", Some(&key)).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut events = answer.bytes_stream();
+    // The first listener begins to listen: what comes before it does is not heard, so it is said until it is.
+    eventually("a change of acme is heard", async || {
+        server.receive("acme", message("a@b.example", "order", "x")).await;
+        let heard = tokio::time::timeout(Duration::from_millis(700), events.next()).await;
+        let bytes = heard.ok()??.unwrap();
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), "event: changed\ndata: 1\n\n");
+        Some(())
+    })
+    .await;
+    // What acme's own changes have left to tell is told; then only globex changes.
+    while tokio::time::timeout(Duration::from_millis(900), events.next()).await.is_ok() {}
+    server.receive("globex", message("a@b.example", "order", "x")).await;
+    assert!(
+        tokio::time::timeout(Duration::from_millis(900), events.next()).await.is_err(),
+        "globex is not heard"
+    );
+}
