@@ -115,6 +115,8 @@ impl FromServerFnError for Problem {
         match value {
             E::Request(_) => Self::new(503, "The server cannot be reached. Try again in a moment"),
             E::Args(message) | E::MissingArg(message) => Self::new(422, message),
+            // On the server, a body that cannot be read; in the browser, an answer that cannot.
+            E::Deserialization(message) if cfg!(feature = "ssr") => Self::new(422, message),
             // The text of any other error may say more than a caller should know.
             _ => Self::new(500, "Something went wrong here"),
         }

@@ -79,9 +79,10 @@ async fn a_decision_on_many_is_held_back_and_can_be_taken_back() {
     let again = ui(&server, &key, "emails/take-back", &body).await.is(StatusCode::OK).body;
     assert_eq!(again["left"].as_array().unwrap().len(), 2);
     let one = json!({"tenant_id": "acme", "ids": ids[..1]});
-    ui(&server, &key, "emails/take-back", &one)
-        .await
-        .problem(StatusCode::BAD_REQUEST, "There is nothing left to take back");
+    let refused = ui(&server, &key, "emails/take-back", &one).await.is(StatusCode::BAD_REQUEST);
+    assert_eq!(refused.body["detail"], "There is nothing left to take back");
+    let unread = ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme"})).await;
+    assert!(unread.is(StatusCode::UNPROCESSABLE_ENTITY).text.contains("ids"), "a body that cannot be read");
     // What stands is sent once its time has come.
     let mut conn = server.database().superuser().await;
     let held: bool =
