@@ -72,6 +72,6 @@ pub fn allow_drop(event: &DragEvent) {
 pub fn begin_drag(event: &DragEvent) {
     if let Some(carried) = event.data_transfer() {
         carried.set_effect_allowed("move");
-        let _ = carried.set_data("text/plain", "");
+        let _ = carried.set_data("text/plain", "rule");
     }
 }

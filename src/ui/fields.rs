@@ -31,9 +31,11 @@ impl Faults {
         request_animation_frame(|| host::focus(SUMMARY));
     }
 
-    /// Shows a problem at its fields alone: somebody is still writing.
+    /// Shows a problem at its fields alone: somebody is still writing. What is told stays told.
     pub fn mark(self, problem: Problem) {
-        self.is_told.set(false);
+        if self.problem.with_untracked(Option::is_none) {
+            self.is_told.set(false);
+        }
         self.problem.set(Some(problem));
     }
 

@@ -206,7 +206,11 @@ fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
         view! {
             <section class="section section--first" aria-labelledby="extractions">
                 <h2 id="extractions">"Taken from the message"</h2>
-                <DataTable caption="Extractors" columns=&["Field", "Found", "Taken from", "Pattern"]>
+                <DataTable
+                    caption="Extractors"
+                    columns=&["Field", "Found", "Taken from", "Pattern"]
+                    class="table--extractions"
+                >
                     {rows}
                 </DataTable>
             </section>

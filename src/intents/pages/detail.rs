@@ -195,11 +195,11 @@ fn Tools(
     }
 }
 
-/// What goes with an intent: `Its 2 rules and its 1 route go with it.`
+/// What goes with an intent: `With it go its 2 rules, its 1 route.`
 fn going_words(rules: usize, routes: usize, examples: i64) -> String {
     let count = |count: i64, one: &str| match count {
         0 => None,
-        1 => Some(format!("its {one}")),
+        1 => Some(format!("its 1 {one}")),
         count => Some(format!("its {count} {one}s")),
     };
     let parts = [
@@ -347,5 +347,19 @@ fn RuleCard(rule: ValidationRule, datasource: Option<String>) -> impl IntoView {
             </p>
             <Lookup lookup=rule.conditions/>
         </li>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_with_an_intent_is_counted() {
+        assert_eq!(going_words(0, 0, 0), "Messages that had it keep its name.");
+        assert_eq!(
+            going_words(2, 1, 0),
+            "With it go its 2 rules, its 1 route. Messages that had it keep its name."
+        );
     }
 }

@@ -34,15 +34,20 @@ pub fn Section(
     }
 }
 
-/// Adds a line to a list.
+/// Adds a line to the list that it stands under, and leads the keyboard to the line's first field.
 #[component]
 pub fn AddButton(
     #[prop(into)] id: Signal<String>,
     words: &'static str,
     on_add: Callback<()>,
 ) -> impl IntoView {
+    let on_click = move |_| {
+        on_add.run(());
+        let line = format!(":has(> #{}) > .item:last-of-type :is(input, select)", id.get_untracked());
+        request_animation_frame(move || host::move_focus(&line, 0));
+    };
     view! {
-        <button type="button" id=id class="button button--small add" on:click=move |_| on_add.run(())>
+        <button type="button" id=id class="button button--small add" on:click=on_click>
             <Icon glyph=Glyph::Add/>
             {words}
         </button>
@@ -92,17 +97,19 @@ pub fn FieldChoice(
         options
     });
     view! {
-        <SelectField label path value=field.choice options is_label_hidden/>
-        <Show when=move || *field.choice.read() == HEADER>
-            <TextField
-                label="Name of the header"
-                path=Signal::derive(move || format!("{}.header", path.get()))
-                value=field.header
-                placeholder="list-id"
-                is_label_hidden
-                is_code=true
-            />
-        </Show>
+        <div class="field-choice">
+            <SelectField label path value=field.choice options is_label_hidden/>
+            <Show when=move || *field.choice.read() == HEADER>
+                <TextField
+                    label="Name of the header"
+                    path=Signal::derive(move || format!("{}.header", path.get()))
+                    value=field.header
+                    placeholder="list-id"
+                    is_label_hidden
+                    is_code=true
+                />
+            </Show>
+        </div>
     }
 }
 
