@@ -45,7 +45,8 @@ function smallTargets(page: Page): Promise<string[]> {
   return page.locator('button, .button, select, input:not([type=hidden]), summary').evaluateAll((elements) =>
     elements
       .filter((element) => element.checkVisibility())
-      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      // What ticks a box is its label as well.
+      .map((element) => ({ element, box: (element.closest('label.check') ?? element).getBoundingClientRect() }))
       .filter(({ box }) => box.width < 44 || box.height < 44)
       .map(({ element, box }) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${element.outerHTML.slice(0, 120)}`),
   );

@@ -175,6 +175,7 @@ test('a rule that asks a database is opened, tried on a stored message, and put 
   await expect(page.getByTestId('steps').getByTestId('verdict').first()).toBeVisible();
   await isAccessible(page, project.name, 'intent-edit-tried');
 
+  await rules.first().getByTestId('rule-toggle').click();
   const first = await rules.first().getByTestId('rule-toggle').innerText();
   await rules.first().getByTestId('grip').dragTo(rules.nth(1));
   await expect(rules.nth(1).getByTestId('rule-toggle')).toHaveText(first.replace('1.', '2.'));

@@ -172,8 +172,7 @@ fn MessageView(
     let (status, decision) = (email.status, email.decision);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
     let intent_id = email.intent.as_ref().and_then(|intent| intent.intent_id);
-    let edit =
-        intent_id.map(|id| tenant_page(&tenant_id, &format!("/intents/{id}/edit?email={email_id}")));
+    let edit = intent_id.map(|id| tenant_page(&tenant_id, &format!("/intents/{id}/edit?email={email_id}")));
     let trial = {
         let intent = intent_id.map(|id| format!("&intent={id}")).unwrap_or_default();
         tenant_page(&tenant_id, &format!("/try?email={email_id}{intent}"))
