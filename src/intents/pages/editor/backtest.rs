@@ -60,12 +60,15 @@ impl Run {
             if let Some(former) = former {
                 let _ = delete_backtest(tenant.clone(), former).await;
             }
-            let started = start_backtest(tenant, input).await;
+            let started = start_backtest(tenant.clone(), input).await;
             let _ = self.is_starting.try_set(false);
             match started {
                 Ok(backtest) => {
                     let _ = self.changes.try_set(Vec::new());
-                    let _ = self.backtest.try_set(Some(backtest));
+                    // The page may be gone by now.
+                    if let Some(Some(orphan)) = self.backtest.try_set(Some(backtest)) {
+                        let _ = delete_backtest(tenant, orphan.backtest_id).await;
+                    }
                 }
                 Err(problem) => self.refuse(problem),
             }
