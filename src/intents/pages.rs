@@ -3,6 +3,7 @@
 mod detail;
 mod editor;
 mod routes;
+mod tools;
 mod versions;
 
 use leptos::prelude::*;

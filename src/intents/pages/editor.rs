@@ -1,11 +1,14 @@
 //! The editor of an intent: all that it is, its rules in order, and beside it a message to try it on.
 
 mod backtest;
+mod changes;
 mod form;
 mod judge_form;
+mod judgement;
 mod lookup;
 mod lookup_form;
 mod matching;
+mod message;
 mod parts;
 mod rule_fields;
 mod rule_form;
