@@ -24,11 +24,12 @@ pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
 use crate::{
     auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
+    classifier::pages::ExamplesPage,
     dashboard::pages::DashboardPage,
     datasources::pages::{ConfigsPage, DatasourcesPage},
     emails::pages::{MessagePage, MessagesPage, TrialPage},
     files::pages::FilesPage,
-    intents::pages::{IntentPage, IntentsPage},
+    intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
@@ -102,7 +103,15 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/messages/:email_id") view=MessagePage ssr=SsrMode::Async/>
                     <Route path=path!("/try") view=TrialPage ssr=SsrMode::Async/>
                     <Route path=path!("/intents") view=IntentsPage ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/new") view=IntentEditor ssr=SsrMode::Async/>
                     <Route path=path!("/intents/:intent_id") view=IntentPage ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/edit") view=IntentEditor ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/examples") view=ExamplesPage ssr=SsrMode::Async/>
+                    <Route
+                        path=path!("/intents/:intent_id/versions/:version")
+                        view=VersionPage
+                        ssr=SsrMode::Async
+                    />
                     <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
                     <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
                     <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>

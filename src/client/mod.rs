@@ -3,11 +3,13 @@
 mod changes;
 mod dialog;
 mod dom;
+mod files;
 mod session;
 mod theme;
 
 pub use changes::*;
 pub use dialog::*;
 pub use dom::*;
+pub use files::*;
 pub use session::*;
 pub use theme::*;

@@ -2,9 +2,11 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::dto::{Decision, DryRun, Email, EmailDetail, EmailFilter, HistoryEntry, Parts, WordsDone};
+use super::dto::{
+    Decision, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, HistoryEntry, Parts, WordsDone,
+};
 #[cfg(feature = "ssr")]
-use super::dto::{DryMessage, DryRunInput, Versions};
+use super::dto::{DryMessage, Versions};
 use crate::shared::{EmailId, IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -165,6 +167,13 @@ pub async fn try_message(
         dry_run::run(&ctx, DryRunInput { message, intent, intent_id, validation_rules, requested }).await
     };
     wire(run.await)
+}
+
+/// What a message would come to by a draft that an editor holds.
+#[server(prefix = "/ui", endpoint = "emails/try-draft", input = Json)]
+pub async fn try_draft(tenant_id: TenantId, input: DryRunInput) -> Result<DryRun, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(dry_run::run(&ctx, input).await)
 }
 
 /// An intent with its rules as a draft to change: JSON as in `with-rules`, without what is only read.

@@ -18,5 +18,5 @@ mod verdict;
 
 pub use detail::MessagePage;
 pub use list::{MessageTable, MessagesPage, NoMessages};
-pub use marks::DecisionMark;
-pub use trial::TrialPage;
+pub use marks::{DecisionMark, VerdictMark};
+pub use trial::{EXAMPLE, Steps, TrialPage};

@@ -2,12 +2,19 @@
 
 use leptos::prelude::*;
 
-use super::dto::{Intent, IntentWithRules};
+use super::dto::{
+    Editable, Intent, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
+};
 use crate::shared::{IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
-    intents::server::service,
-    server::context::{tenant_context, wire},
+    app::tenant_page,
+    intents::server::{service, with_rules},
+    server::{
+        context::{tenant_context, wire},
+        etag::{IfMatch, Versioned},
+        paging::Page,
+    },
 };
 
 #[server(prefix = "/ui", endpoint = "intents/list")]
@@ -21,4 +28,55 @@ pub async fn list_intents(tenant_id: TenantId) -> Result<Vec<Intent>, Problem> {
 pub async fn get_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<IntentWithRules, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get_with_rules(&ctx, intent_id).await)
+}
+
+/// An intent with its rules, and its tag.
+#[server(prefix = "/ui", endpoint = "intents/edit")]
+pub async fn edit_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<Editable, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    let saved = wire(service::get_with_rules(&ctx, intent_id).await)?;
+    Ok(Editable { etag: saved.etag(), saved })
+}
+
+/// Stores an intent with all its rules: in the place of one that was read with this tag, or as a new one.
+#[server(prefix = "/ui", endpoint = "intents/save", input = leptos::server_fn::codec::Json)]
+pub async fn save_intent(
+    tenant_id: TenantId,
+    intent_id: Option<IntentId>,
+    etag: Option<String>,
+    draft: IntentWithRulesInput,
+) -> Result<IntentWithRules, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    let if_match = etag.map_or_else(IfMatch::any, IfMatch::tag);
+    wire(match intent_id {
+        Some(id) => with_rules::replace(&ctx, id, draft, &if_match).await,
+        None => service::create_with_rules(&ctx, draft).await,
+    })
+}
+
+/// Deletes an intent with its rules, and leads to those that are left.
+#[server(prefix = "/ui", endpoint = "intents/delete")]
+pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::delete(&ctx, intent_id, &IfMatch::any()).await)?;
+    leptos_axum::redirect(&tenant_page(&tenant_id, "/intents"));
+    Ok(())
+}
+
+/// The latest versions of an intent, newest first.
+#[server(prefix = "/ui", endpoint = "intents/versions")]
+pub async fn list_versions(tenant_id: TenantId, intent_id: IntentId) -> Result<Vec<IntentVersion>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::list_versions(&ctx, intent_id, Page::first()).await)
+}
+
+/// A version with what it held.
+#[server(prefix = "/ui", endpoint = "intents/version")]
+pub async fn get_version(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    version: i32,
+) -> Result<IntentVersionDetail, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::get_version(&ctx, intent_id, version).await)
 }

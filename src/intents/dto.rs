@@ -85,16 +85,15 @@ pub struct Condition {
     pub value: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum MatchOp {
-    Equals,
-    Contains,
-    StartsWith,
-    EndsWith,
-    Regex,
-}
+crate::rules::dto::wire_enum!(
+    MatchOp {
+        Equals = "equals",
+        Contains = "contains",
+        StartsWith = "starts_with",
+        EndsWith = "ends_with",
+        Regex = "regex",
+    }
+);
 
 impl MatchOp {
     /// As it reads in a sentence: `subject contains "invoice"`.
@@ -306,6 +305,51 @@ pub struct IntentWithRulesInput {
     #[serde(default)]
     #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Vec<RuleInput>,
+}
+
+impl IntentWithRulesInput {
+    /// One to begin with.
+    pub fn blank() -> Self {
+        Self { intent: IntentInput::named(""), validation_rules: Vec::new() }
+    }
+
+    /// All checks but those that need the server: patterns, look-ups, what is saved.
+    ///
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn validate(self, tenant: &TenantId) -> Result<Self, Problem> {
+        let mut checks = Checks::default();
+        let intent = checks.part("intent", self.intent.validate(tenant));
+        for (i, rule) in self.validation_rules.iter().enumerate() {
+            checks.part(&format!("validation_rules[{i}]"), rule.validate(tenant));
+        }
+        checks.finish()?;
+        let intent = intent.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
+        Ok(Self { intent, validation_rules: self.validation_rules })
+    }
+}
+
+impl From<IntentWithRules> for IntentWithRulesInput {
+    /// As a draft to change: what is only read is left out, the ids of the rules stay.
+    fn from(saved: IntentWithRules) -> Self {
+        let IntentWithRules { intent, validation_rules } = saved;
+        let intent = IntentInput {
+            description: intent.description,
+            is_active: intent.is_active,
+            priority: intent.priority,
+            conditions: intent.conditions,
+            extractors: intent.extractors,
+            ..IntentInput::named(&intent.name)
+        };
+        Self { intent, validation_rules: validation_rules.into_iter().map(RuleInput::from).collect() }
+    }
+}
+
+/// An intent to edit, and the tag by which a later change of it is noticed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Editable {
+    pub saved: IntentWithRules,
+    pub etag: String,
 }
 
 /// The answer to `POST /api/intents/with-rules`.

@@ -1,20 +1,27 @@
 //! Intents: the list, and one with all that it is.
 
 mod detail;
+mod editor;
 mod routes;
+mod tools;
+mod versions;
 
 use leptos::prelude::*;
 
-pub use detail::IntentPage;
+pub use detail::{IntentPage, use_intent};
+pub use editor::IntentEditor;
+pub use versions::VersionPage;
 
 use super::{
     api::list_intents,
     dto::{Intent, MatchConditions},
 };
 use crate::{
-    app::{tenant_page, use_tenant},
+    app::{Allowed, tenant_page, use_tenant},
+    auth::authority::Permission,
     ui::{
         badge::ActiveBadge,
+        icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::Empty,
@@ -33,7 +40,18 @@ pub fn IntentsPage() -> impl IntoView {
             title="Intents"
             lead="What a sender may want, and how a message is told to want it."
             context=tenant.label()
-        />
+        >
+            <Allowed permission=Permission::Configure>
+                <a
+                    class="button button--primary"
+                    href=move || tenant.page("/intents/new")
+                    data-testid="new-intent"
+                >
+                    <Icon glyph=Glyph::Add/>
+                    "New intent"
+                </a>
+            </Allowed>
+        </PageHead>
         <Load
             data=move || async move { intents.await }
             retry=move || intents.refetch()
@@ -47,8 +65,7 @@ fn intent_list(intents: Vec<Intent>) -> AnyView {
         return view! {
             <Empty title="There are no intents yet">
                 <p>
-                    "Until there is one, every message goes to a person. Add the first, with its rules, with "
-                    <code>"POST /api/intents/with-rules"</code> "."
+                    "Until there is one, every message goes to a person. An intent says how a message is known to be of its kind, and what the message must prove."
                 </p>
             </Empty>
         }

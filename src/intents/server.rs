@@ -5,3 +5,4 @@ pub mod repository;
 pub mod rest;
 pub mod service;
 pub mod versions;
+pub mod with_rules;

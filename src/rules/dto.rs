@@ -151,8 +151,10 @@ pub struct RuleInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
     pub tenant_id: Option<String>,
-    #[serde(default, skip_serializing)]
-    pub rule_id: IgnoredAny,
+    /// The rule whose place it takes, where an intent is replaced with its rules. Elsewhere it is read back, and not
+    /// heeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<RuleId>,
     #[serde(default, skip_serializing)]
     pub created_at: IgnoredAny,
     #[serde(default, skip_serializing)]
@@ -181,6 +183,27 @@ impl WhenMissing {
 }
 
 impl RuleInput {
+    /// One to begin with: the sender must be found.
+    pub fn blank() -> Self {
+        Self {
+            intent_id: None,
+            datasource_id: None,
+            field_name: "sender_email".to_owned(),
+            rule_type: RuleType::Exists,
+            conditions: empty_object(),
+            priority: default_priority(),
+            is_active: true,
+            on_fail: OnFail::Reject,
+            on_error: OnError::Review,
+            when_missing: WhenMissing::Fail,
+            stop: false,
+            tenant_id: None,
+            rule_id: None,
+            created_at: IgnoredAny,
+            updated_at: IgnoredAny,
+        }
+    }
+
     /// The checks that need neither datasource nor intent.
     ///
     /// # Errors
@@ -198,6 +221,26 @@ impl RuleInput {
             checks.fault("datasource_id", format!("is needed: {} looks something up", self.rule_type));
         }
         checks.finish()
+    }
+}
+
+impl From<ValidationRule> for RuleInput {
+    /// What of a rule can be changed, and its id.
+    fn from(rule: ValidationRule) -> Self {
+        Self {
+            datasource_id: rule.datasource_id,
+            field_name: rule.field_name,
+            rule_type: rule.rule_type,
+            conditions: rule.conditions,
+            priority: rule.priority,
+            is_active: rule.is_active,
+            on_fail: rule.on_fail,
+            on_error: rule.on_error,
+            when_missing: rule.when_missing,
+            stop: rule.stop,
+            rule_id: Some(rule.rule_id),
+            ..Self::blank()
+        }
     }
 }
 

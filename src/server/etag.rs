@@ -44,6 +44,11 @@ impl IfMatch {
         Self(None)
     }
 
+    /// Holds for what the caller read with this tag.
+    pub fn tag(etag: String) -> Self {
+        Self(Some(etag))
+    }
+
     /// Whether what is stored is what the caller read.
     ///
     /// # Errors

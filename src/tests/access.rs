@@ -91,9 +91,14 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         if matches!(path, "/ui/invitation" | "/ui/signed_in_as" | "/ui/sign_in_ways") {
             continue;
         }
-        let request =
-            server.request(method, path, None).header("content-type", "application/x-www-form-urlencoded");
-        let answer = Answer::of(request.body("tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=").send().await.unwrap()).await;
+        let json = JSON_BODIES.iter().find(|(known, _)| *known == path);
+        let form = "tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=&version=1&backtest_id=01890a5d-ac96-774b-bcce-b302099a8057&example_id=1&text=x";
+        let (kind, body) = match json {
+            Some((_, body)) => ("application/json", *body),
+            None => ("application/x-www-form-urlencoded", form),
+        };
+        let request = server.request(method, path, None).header("content-type", kind).body(body);
+        let answer = Answer::of(request.send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text);
     }
     assert!(leptos::server_fn::axum::server_fn_paths().count() >= 10);
@@ -340,7 +345,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 34] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 48] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -365,10 +370,24 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 34] = [
     ("/ui/saved-filters/save", Lowest::In(Role::Viewer)),
     ("/ui/saved-filters/delete", Lowest::In(Role::Viewer)),
     ("/ui/emails/try", Lowest::In(Role::Editor)),
+    ("/ui/emails/try-draft", Lowest::In(Role::Editor)),
     ("/ui/emails/draft-of", Lowest::In(Role::Viewer)),
     ("/ui/deliveries/retry", Lowest::In(Role::Operator)),
     ("/ui/intents/list", Lowest::In(Role::Viewer)),
     ("/ui/intents/get", Lowest::In(Role::Viewer)),
+    ("/ui/intents/edit", Lowest::In(Role::Viewer)),
+    ("/ui/intents/save", Lowest::In(Role::Editor)),
+    ("/ui/intents/delete", Lowest::In(Role::Editor)),
+    ("/ui/intents/versions", Lowest::In(Role::Viewer)),
+    ("/ui/intents/version", Lowest::In(Role::Viewer)),
+    ("/ui/examples/list", Lowest::In(Role::Viewer)),
+    ("/ui/examples/add", Lowest::In(Role::Editor)),
+    ("/ui/examples/delete", Lowest::In(Role::Editor)),
+    ("/ui/classifier/get", Lowest::In(Role::Viewer)),
+    ("/ui/backtests/start", Lowest::In(Role::Editor)),
+    ("/ui/backtests/get", Lowest::In(Role::Viewer)),
+    ("/ui/backtests/changes", Lowest::In(Role::Viewer)),
+    ("/ui/backtests/delete", Lowest::In(Role::Editor)),
     ("/ui/rules/list", Lowest::In(Role::Viewer)),
     ("/ui/routes/of-intent", Lowest::In(Role::Viewer)),
     ("/ui/datasources/list", Lowest::In(Role::Viewer)),
@@ -378,11 +397,17 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 34] = [
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 4] = [
+const JSON_BODIES: [(&str, &str); 7] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
     ("/ui/emails/take-back", r#"{"tenant_id": "acme", "ids": []}"#),
+    (
+        "/ui/emails/try-draft",
+        r#"{"tenant_id": "acme", "input": {"message": {"raw": "x"}, "intent": {"name": "A"}}}"#,
+    ),
+    ("/ui/intents/save", r#"{"tenant_id": "acme", "draft": {"intent": {"name": "A"}}}"#),
+    ("/ui/backtests/start", r#"{"tenant_id": "acme", "input": {"intent": {"name": "A"}, "last": 1}}"#),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -407,7 +432,8 @@ async fn every_server_function_asks_who_calls_and_for_which_tenant() {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&name=x&query=%3F&filter_id=1&period=day&filter[q]="
+         &intent_id=1&decision=accepted&note=&token=x&name=x&query=%3F&filter_id=1&period=day&filter[q]=&version=1&backtest_id={id}\
+         &example_id=1&text=x"
     );
     for (path, method) in leptos::server_fn::axum::server_fn_paths() {
         let known = SERVER_FUNCTIONS.iter().find(|(known, _)| *known == path);

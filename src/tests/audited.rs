@@ -104,6 +104,10 @@ async fn every_call_that_changes_anything_tells_of_it() {
     walk.call(put.clone(), "/api/intents/{intent_id}", &[&intent_id], intent).await;
     let with_rules = json!({"intent": {"name": "B"}, "validation_rules": []});
     walk.call(post.clone(), "/api/intents/with-rules", &[], with_rules).await;
+    let with_rules = json!({"intent": {"name": "A"}, "validation_rules": [
+        {"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}}
+    ]});
+    walk.call(put.clone(), "/api/intents/{intent_id}/with-rules", &[&intent_id], with_rules).await;
     let number: i64 = intent_id.parse().unwrap();
     let rule = json!({"intent_id": number, "field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}});
     let made = walk.call(post.clone(), "/api/validation-rules", &[], rule.clone()).await;

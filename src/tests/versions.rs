@@ -1,9 +1,9 @@
 //! Versions of intents and rules: every change makes one, and a decision can be had again by those that made it.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::support::{TestServer, message};
+use super::support::{Answer, TestServer, message};
 use crate::auth::dto::Role;
 
 /// An intent that takes messages with `order` in their subject, and one rule: the subject must match.
@@ -243,4 +243,66 @@ async fn an_intent_without_its_version_is_refused_by_the_database() {
     }
     server.delete(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
     server.delete("/api/tenants/acme").await.is(StatusCode::NO_CONTENT);
+}
+
+/// What the editor saves: rules that keep their id stay, new ones come, those that are not named go.
+#[tokio::test]
+async fn an_intent_is_replaced_with_its_rules_as_one() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (intent, first) = orders(&server, "order").await;
+    let path = format!("/api/intents/{intent}/with-rules?tenant_id=acme");
+    let etag = |answer: &Answer| answer.headers[header::ETAG].to_str().unwrap().to_owned();
+    let read = etag(&server.get(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::OK));
+    let put = async |tag: &str, body: &Value| {
+        let request = server.request(Method::PUT, &path, Some(&server.key)).header(header::IF_MATCH, tag);
+        Answer::of(request.json(body).send().await.unwrap()).await
+    };
+    let mut kept = rule("parcel");
+    kept["rule_id"] = first.into();
+    kept["priority"] = 20.into();
+    let mut new = rule("number (\\d+)");
+    new["priority"] = 10.into();
+    let body = json!({"intent": {"name": "Parcels"}, "validation_rules": [kept, new]});
+    let answer = put(&read, &body).await.is(StatusCode::OK);
+    let rules = answer.body["validation_rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 2);
+    assert_eq!(rules[0]["priority"], 10, "by priority");
+    assert_eq!((&rules[1]["rule_id"], &rules[1]["conditions"]["pattern"]), (&json!(first), &json!("parcel")));
+    assert_eq!(answer.body["intent"]["name"], "Parcels");
+    assert_eq!(newest(&server, intent).await, 2, "all of it is one version");
+
+    let log = server.get("/api/audit-log?tenant_id=acme&action=intent.update").await.is(StatusCode::OK).body;
+    assert_eq!(log.as_array().unwrap().len(), 1);
+    assert_eq!(log[0]["before"]["validation_rules"][0]["conditions"]["pattern"], "order");
+    assert_eq!(log[0]["after"]["validation_rules"].as_array().unwrap().len(), 2);
+
+    put(&read, &body).await.is(StatusCode::PRECONDITION_FAILED);
+    let second = etag(&answer);
+    let only = json!({"intent": {"name": "Parcels"}, "validation_rules": [rules[1]]});
+    let answer = put(&second, &only).await.is(StatusCode::OK);
+    assert_eq!(answer.body["validation_rules"], json!([rules[1]]), "what is the same stays untouched");
+
+    let (other, foreign) = {
+        let body = json!({"intent": {"name": "Other"}, "validation_rules": [rule("x")]});
+        let made = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+        (made.body["intent"]["intent_id"].clone(), made.body["validation_rules"][0]["rule_id"].clone())
+    };
+    let mut theirs = rule("x");
+    theirs["rule_id"] = foreign;
+    let mut misplaced = rule("x");
+    misplaced["intent_id"] = other;
+    for (rules, field) in [
+        (json!([theirs]), "validation_rules[0].rule_id"),
+        (json!([rules[1], rules[1]]), "validation_rules[1].rule_id"),
+        (json!([misplaced]), "validation_rules[0].intent_id"),
+        (json!([rules[1], rule("(")]), "validation_rules[1].conditions.pattern"),
+    ] {
+        let body = json!({"intent": {"name": "Parcels"}, "validation_rules": rules});
+        let refused = server.put(&path, &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body["errors"][0]["field"], field);
+    }
+    let other = json!({"intent": {"name": "Other"}, "validation_rules": []});
+    server.put(&path, &other).await.is(StatusCode::CONFLICT);
+    assert_eq!(newest(&server, intent).await, 3, "what was refused changed nothing");
 }

@@ -10,29 +10,56 @@ use crate::shared::Problem;
 
 /// What is wrong with a form: found by its own check or by the server, which name fields alike.
 #[derive(Clone, Copy)]
-pub struct Faults(RwSignal<Option<Problem>>);
+pub struct Faults {
+    problem: RwSignal<Option<Problem>>,
+    /// Whether it is told at the head of the form too.
+    is_told: RwSignal<bool>,
+}
 
 impl Faults {
     /// Those of the form that begins here: the fields in it find them.
     pub fn provide() -> Self {
-        let faults = Self(RwSignal::new(None));
+        let faults = Self { problem: RwSignal::new(None), is_told: RwSignal::new(false) };
         provide_context(faults);
         faults
     }
 
     /// Shows a problem, and leads the keyboard to it once it is on the page.
     pub fn show(self, problem: Problem) {
-        self.0.set(Some(problem));
+        self.is_told.set(true);
+        self.problem.set(Some(problem));
         request_animation_frame(|| host::focus(SUMMARY));
     }
 
+    /// Shows a problem at its fields alone: somebody is still writing. What is told stays told.
+    pub fn mark(self, problem: Problem) {
+        if self.problem.with_untracked(Option::is_none) {
+            self.is_told.set(false);
+        }
+        self.problem.set(Some(problem));
+    }
+
+    /// The fields are right now; what is wrong with the whole stays told.
+    pub fn unmark(self) {
+        if self.problem.with_untracked(|problem| problem.iter().any(|problem| !problem.errors.is_empty())) {
+            self.problem.set(None);
+        }
+    }
+
     pub fn clear(self) {
-        self.0.set(None);
+        self.problem.set(None);
+    }
+
+    /// Whether something is wrong with a field whose path begins so.
+    pub fn is_below(self, prefix: &str) -> bool {
+        self.problem.with(|problem| {
+            problem.iter().flat_map(|problem| &problem.errors).any(|error| error.field.starts_with(prefix))
+        })
     }
 
     /// What is wrong with the field of this path, as in `match.any[0].value`.
     fn of(self, path: &str) -> Option<String> {
-        self.0.with(|problem| {
+        self.problem.with(|problem| {
             problem
                 .as_ref()?
                 .errors
@@ -50,7 +77,7 @@ const SUMMARY: &str = "faults";
 pub fn FaultSummary() -> impl IntoView {
     let faults = use_context::<Faults>();
     move || {
-        let problem = faults?.0.get()?;
+        let problem = faults.filter(|faults| faults.is_told.get())?.problem.get()?;
         let (lead, items) = if problem.errors.is_empty() {
             (problem.detail, Vec::new())
         } else {
@@ -77,6 +104,16 @@ pub fn FaultSummary() -> impl IntoView {
                 </div>
             </div>
         })
+    }
+}
+
+/// What is wrong with several fields together, as a list has it.
+#[component]
+pub fn FaultLine(#[prop(into)] path: Signal<String>) -> impl IntoView {
+    let faults = use_context::<Faults>();
+    move || {
+        let words = faults?.of(&path.get())?;
+        Some(view! { <p class="field__fault">{words}</p> })
     }
 }
 

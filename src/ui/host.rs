@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use leptos::{
-    ev::{Event, FocusEvent, KeyboardEvent, MouseEvent},
-    prelude::Signal,
+    ev::{DragEvent, Event, FocusEvent, KeyboardEvent, MouseEvent},
+    prelude::{Callback, Signal},
 };
 
 use super::theme::Theme;
@@ -46,3 +46,9 @@ pub fn on_changes(_: Signal<String>, _: impl Fn() + Clone + 'static) {}
 pub fn focused_id() -> Option<String> {
     None
 }
+pub fn remember_field(_: &FocusEvent) {}
+pub fn insert_text(_: &str) {}
+pub fn read_chosen(_: &Event, _: Callback<(String, String)>) {}
+pub fn read_dropped(_: &DragEvent, _: Callback<(String, String)>) {}
+pub fn allow_drop(_: &DragEvent) {}
+pub fn begin_drag(_: &DragEvent) {}

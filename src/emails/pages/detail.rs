@@ -20,7 +20,8 @@ use super::{
     verdict::Verdicts,
 };
 use crate::{
-    app::{CurrentTenant, on_change, tenant_page, use_tenant},
+    app::{Allowed, CurrentTenant, on_change, tenant_page, use_tenant},
+    auth::authority::Permission,
     classifier::dto::{Suggestion, percent},
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
@@ -170,9 +171,10 @@ fn MessageView(
     let (tenant_id, email_id) = (email.tenant_id.clone(), email.email_id);
     let (status, decision) = (email.status, email.decision);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
+    let intent_id = email.intent.as_ref().and_then(|intent| intent.intent_id);
+    let edit = intent_id.map(|id| tenant_page(&tenant_id, &format!("/intents/{id}/edit?email={email_id}")));
     let trial = {
-        let intent = email.intent.as_ref().and_then(|intent| intent.intent_id);
-        let intent = intent.map(|id| format!("&intent={id}")).unwrap_or_default();
+        let intent = intent_id.map(|id| format!("&intent={id}")).unwrap_or_default();
         tenant_page(&tenant_id, &format!("/try?email={email_id}{intent}"))
     };
     let explanation = email.explanation.clone();
@@ -204,6 +206,16 @@ fn MessageView(
             <Actions tenant_id=tenant_id.clone() email_id status actions/>
             <p class="actions__more">
                 <a href=trial data-testid="try-changes">"Try changes on this message"</a>
+                <Allowed permission=Permission::Configure>
+                    {edit
+                        .clone()
+                        .map(|edit| {
+                            view! {
+                                " · "
+                                <a href=edit data-testid="edit-its-intent">"Edit its intent, with this message to try"</a>
+                            }
+                        })}
+                </Allowed>
             </p>
             <div class="message__columns">
                 <div class="message__side">

@@ -144,7 +144,7 @@ fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> im
 }
 
 /// A message to begin with.
-const EXAMPLE: &str = "From: Ann Example <ann@customer.example>
+pub const EXAMPLE: &str = "From: Ann Example <ann@customer.example>
 To: service@acme.example
 Subject: Where is my order 1042?
 
@@ -153,7 +153,7 @@ It was to be here last week.
 
 /// Each step: what went in, and what came out.
 #[component]
-fn Steps(found: DryRun) -> impl IntoView {
+pub fn Steps(found: DryRun) -> impl IntoView {
     let outcome = found.decision.as_str();
     view! {
         <article class="message" data-testid="steps">
@@ -206,7 +206,11 @@ fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
         view! {
             <section class="section section--first" aria-labelledby="extractions">
                 <h2 id="extractions">"Taken from the message"</h2>
-                <DataTable caption="Extractors" columns=&["Field", "Found", "Taken from", "Pattern"]>
+                <DataTable
+                    caption="Extractors"
+                    columns=&["Field", "Found", "Taken from", "Pattern"]
+                    class="table--extractions"
+                >
                     {rows}
                 </DataTable>
             </section>

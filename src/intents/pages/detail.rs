@@ -3,13 +3,18 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::routes::Routes;
+use super::{
+    routes::Routes,
+    tools::{Tools, going_words},
+    versions::Versions,
+};
 use crate::{
-    app::{tenant_page, use_tenant},
+    app::{Allowed, tenant_page, use_tenant},
+    auth::authority::Permission,
     datasources::{api::list_datasources, dto::Datasource},
     intents::{
-        api::get_intent,
-        dto::{Condition, Extractor, IntentWithRules, MatchConditions},
+        api::{DeleteIntent, get_intent, list_versions},
+        dto::{Condition, Extractor, IntentVersion, IntentWithRules, MatchConditions},
     },
     routes::{api::list_routes_of, dto::Route},
     rules::{
@@ -22,20 +27,26 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
-        panel::Empty,
+        panel::{ActionProblem, Empty},
         table::{Cell, DataTable},
+        toast::use_toasts,
     },
 };
+
+/// The intent that the page's address names.
+pub fn use_intent() -> Memo<Result<IntentId, Problem>> {
+    let params = use_params_map();
+    Memo::new(move |_| {
+        let text = params.read().get("intent_id").unwrap_or_default();
+        text.parse::<IntentId>().map_err(|_| Problem::not_found("Intent", text))
+    })
+}
 
 /// One intent.
 #[component]
 pub fn IntentPage() -> impl IntoView {
     let tenant = use_tenant();
-    let params = use_params_map();
-    let intent_id = Memo::new(move |_| {
-        let text = params.read().get("intent_id").unwrap_or_default();
-        text.parse::<IntentId>().map_err(|_| Problem::not_found("Intent", text))
-    });
+    let intent_id = use_intent();
     let intent = Resource::new(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
@@ -46,6 +57,18 @@ pub fn IntentPage() -> impl IntoView {
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_routes_of(tenant?, intent?).await },
     );
+    let versions = Resource::new(
+        move || (tenant.id(), intent_id.get()),
+        |(tenant, intent)| async move { list_versions(tenant?, intent?).await },
+    );
+    let delete = ServerAction::<DeleteIntent>::new();
+    let outcome = delete.value();
+    let toasts = use_toasts();
+    Effect::new(move |_| {
+        if let Some(Ok(())) = outcome.get() {
+            toasts.done("The intent is deleted.");
+        }
+    });
     view! {
         <p class="back">
             <a href=move || tenant.page("/intents")>
@@ -53,35 +76,60 @@ pub fn IntentPage() -> impl IntoView {
                 "Intents"
             </a>
         </p>
+        <ActionProblem outcome/>
         <Load
             heading="Intent"
             data=move || async move {
-                Ok((intent.await?, datasources.await.unwrap_or_default(), routes.await.unwrap_or_default()))
+                let around = Around {
+                    datasources: datasources.await.unwrap_or_default(),
+                    routes: routes.await.unwrap_or_default(),
+                    versions: versions.await.unwrap_or_default(),
+                };
+                Ok((intent.await?, around))
             }
             retry=move || {
                 intent.refetch();
                 datasources.refetch();
                 routes.refetch();
+                versions.refetch();
             }
-            view=move |(intent, datasources, routes): (IntentWithRules, Vec<Datasource>, Vec<Route>)| {
-                view! { <IntentView intent datasources routes context=tenant.label()/> }
+            view=move |(intent, around): (IntentWithRules, Around)| {
+                view! { <IntentView intent around delete context=tenant.label()/> }
             }
         />
     }
 }
 
+/// What stands around an intent.
+struct Around {
+    datasources: Vec<Datasource>,
+    routes: Vec<Route>,
+    versions: Vec<IntentVersion>,
+}
+
 #[component]
 fn IntentView(
     intent: IntentWithRules,
-    datasources: Vec<Datasource>,
-    routes: Vec<Route>,
+    around: Around,
+    delete: ServerAction<DeleteIntent>,
     context: Signal<String>,
 ) -> impl IntoView {
     let IntentWithRules { intent, validation_rules } = intent;
-    let trial = tenant_page(&intent.tenant_id, &format!("/try?intent={}", intent.intent_id));
-    let messages = tenant_page(&intent.tenant_id, &format!("/messages?intent={}", intent.intent_id));
+    let Around { datasources, routes, versions } = around;
+    let (tenant_id, id) = (intent.tenant_id.clone(), intent.intent_id);
+    let tenant = tenant_id.clone();
+    let messages = tenant_page(&tenant, &format!("/messages?intent={id}"));
+    let trial = tenant_page(&tenant, &format!("/try?intent={id}"));
+    let examples = tenant_page(&tenant, &format!("/intents/{id}/examples"));
+    let count = intent.examples_count;
+    let own_routes = routes.iter().filter(|route| route.intent_id == Some(id)).count();
+    let going = going_words(validation_rules.len(), own_routes, count);
     view! {
-        <PageHead title=intent.name context/>
+        <PageHead title=intent.name.clone() context>
+            <Allowed permission=Permission::Configure>
+                <Tools tenant=tenant.clone() id name=intent.name.clone() going=going.clone() delete/>
+            </Allowed>
+        </PageHead>
         <p class="lead">{intent.description}</p>
         <div class="marks">
             <ActiveBadge is_active=intent.is_active/>
@@ -89,17 +137,23 @@ fn IntentView(
                 {format!("Priority {}: intents are tried lowest first", intent.priority)}
             </span>
             <a href=messages>"Its messages"</a>
-            <a href=trial data-testid="try-changes">"Try changes"</a>
+            <Allowed permission=Permission::Configure>
+                <a href=trial.clone() data-testid="try-changes">"Try changes as JSON"</a>
+            </Allowed>
+            <a href=examples data-testid="examples">
+                {if count == 1 { "1 example".to_owned() } else { format!("{count} examples") }}
+            </a>
         </div>
         <Matching conditions=intent.conditions/>
         <Extractors extractors=intent.extractors/>
         <Rules rules=validation_rules datasources/>
         <Routes routes/>
+        <Versions tenant_id versions/>
     }
 }
 
 #[component]
-fn Matching(conditions: MatchConditions) -> impl IntoView {
+pub fn Matching(conditions: MatchConditions) -> impl IntoView {
     let is_bare = conditions.any.is_empty() && conditions.all.is_empty();
     view! {
         <section class="section" aria-labelledby="matching">
@@ -144,7 +198,7 @@ fn Group(words: &'static str, conditions: Vec<Condition>) -> impl IntoView {
 }
 
 #[component]
-fn Extractors(extractors: Vec<Extractor>) -> impl IntoView {
+pub fn Extractors(extractors: Vec<Extractor>) -> impl IntoView {
     let content = if extractors.is_empty() {
         view! { <p class="hint">"Nothing beside the fields that every message has."</p> }.into_any()
     } else {
@@ -180,13 +234,12 @@ fn Extractors(extractors: Vec<Extractor>) -> impl IntoView {
 }
 
 #[component]
-fn Rules(rules: Vec<ValidationRule>, datasources: Vec<Datasource>) -> impl IntoView {
+pub fn Rules(rules: Vec<ValidationRule>, datasources: Vec<Datasource>) -> impl IntoView {
     let content = if rules.is_empty() {
         view! {
             <Empty title="This intent has no rules">
                 <p>
-                    "Each of its messages is accepted. Add one with "
-                    <code>"POST /api/validation-rules"</code> "."
+                    "Each of its messages is accepted."
                 </p>
             </Empty>
         }

@@ -7,7 +7,7 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::service;
+use super::{service, with_rules};
 use crate::{
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
@@ -27,6 +27,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
         .routes(routes!(create_with_rules))
+        .routes(routes!(replace_with_rules))
         .routes(routes!(find, replace, delete))
         .routes(routes!(validation_rules))
         .routes(routes!(list_versions))
@@ -133,6 +134,32 @@ async fn replace(
     Json(input): Json<IntentInput>,
 ) -> Result<Tagged<Intent>> {
     Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
+}
+
+/// Replaces an intent and all its rules: all of it, or nothing.
+///
+/// A rule with the `rule_id` of one of the intent's takes its place; one without is new; those that are not named go.
+#[utoipa::path(
+    put,
+    path = "/api/intents/{intent_id}/with-rules",
+    operation_id = "replace_intent_with_rules",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant, Unchanged),
+    request_body = IntentWithRulesInput,
+    responses(
+        (status = 200, description = "Done", body = IntentWithRules),
+        (status = 409, description = "The name exists"),
+        (status = 400, description = "A rule names an invalid datasource"),
+    ),
+    extensions(("x-required-role" = json!("editor"))),
+)]
+async fn replace_with_rules(
+    ctx: TenantContext,
+    PathId(id): PathId<IntentId>,
+    if_match: IfMatch,
+    Json(input): Json<IntentWithRulesInput>,
+) -> Result<Tagged<IntentWithRules>> {
+    Ok(Tagged(with_rules::replace(&ctx, id, input, &if_match).await?))
 }
 
 /// Deletes an intent with its rules and examples.

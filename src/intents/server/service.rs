@@ -28,6 +28,13 @@ impl Versioned for Intent {
     }
 }
 
+/// The intent's own tag: its version is raised by each change of a rule.
+impl Versioned for IntentWithRules {
+    fn etag(&self) -> String {
+        self.intent.etag()
+    }
+}
+
 #[derive(serde::Serialize)]
 struct WithoutExamples(Intent);
 impl Versioned for WithoutExamples {}

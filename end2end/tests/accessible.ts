@@ -1,0 +1,62 @@
+// What must hold of what a page shows: it is accessible in light and dark, it fits, and it is kept as a picture.
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+
+import { expect } from './fixtures';
+
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+/** Those of the rules for which dark differs from light. */
+const BY_COLOUR = ['color-contrast', 'link-in-text-block'];
+
+/** Holds the page as it stands against the rules, its `details` opened. */
+export async function isAccessible(page: Page, project: string, name: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await shoot(page, `${project}-${name}-light`);
+  await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+  const axe = new AxeBuilder({ page });
+  expect.soft(await violations(axe.withTags(WCAG)), 'in light').toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  expect.soft(await violations(axe.withRules(BY_COLOUR)), 'in dark').toEqual([]);
+  await shoot(page, `${project}-${name}-dark`);
+
+  if (project === 'phone') {
+    expect.soft(await smallTargets(page), 'smaller than 44 px').toEqual([]);
+  }
+  const { width, height } = page.viewportSize()!;
+  // 320 px are what a desktop zoomed to 400 % has left (WCAG 1.4.10); 768 px is the narrowest with a sidebar.
+  for (const tried of [width, project === 'phone' ? 320 : 768]) {
+    await page.setViewportSize({ width: tried, height });
+    expect.soft(await tooWide(page), `wider than ${tried} px`).toEqual([]);
+  }
+  await page.setViewportSize({ width, height });
+}
+
+async function shoot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `test-results/screens/${name}.png`, fullPage: true });
+}
+
+async function violations(axe: AxeBuilder): Promise<string[]> {
+  const found = (await axe.analyze()).violations;
+  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+}
+
+/** What can be touched, and is smaller than a finger. */
+function smallTargets(page: Page): Promise<string[]> {
+  return page.locator('button, .button, select, input:not([type=hidden]), summary').evaluateAll((elements) =>
+    elements
+      .filter((element) => element.checkVisibility())
+      // What ticks a box is its label as well.
+      .map((element) => ({ element, box: (element.closest('label.check') ?? element).getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 44 || box.height < 44)
+      .map(({ element, box }) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${element.outerHTML.slice(0, 120)}`),
+  );
+}
+
+/** If the page scrolls sideways: what reaches beyond its edge. */
+function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate((width) => {
+    if (document.documentElement.scrollWidth <= width) return [];
+    const wide = [...document.body.querySelectorAll('*')].filter((element) => element.getBoundingClientRect().right > width);
+    return [`scrolls to ${document.documentElement.scrollWidth}`, ...wide.map((element) => element.outerHTML.slice(0, 120))];
+  }, page.viewportSize()!.width);
+}

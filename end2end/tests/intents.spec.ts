@@ -1,0 +1,226 @@
+// An intent is made, tried, changed and taken away on the screen.
+import type { APIRequestContext, Locator, Page } from '@playwright/test';
+
+import { isAccessible } from './accessible';
+import { only } from './demo';
+import { expect, hydrated, test } from './fixtures';
+
+// Faults of a draft are provoked here, by saving and by trying.
+test.use({ expectedFaults: /status of (422|409|412|404)/ });
+
+const TENANT = 'tenant_id=acme_corp';
+
+/** Presses Tab, or Shift+Tab, until the keyboard is where it should be. */
+async function tabTo(page: Page, to: Locator, key = 'Tab'): Promise<void> {
+  for (let i = 0; i < 120; i += 1) {
+    if (await to.evaluate((element) => element === document.activeElement).catch(() => false)) return;
+    await page.keyboard.press(key);
+  }
+  throw new Error('It cannot be reached by the keyboard.');
+}
+
+/** Makes an intent with two rules; its id. */
+async function make(request: APIRequestContext, name: string): Promise<number> {
+  const rule = (pattern: string) => ({ field_name: 'subject', rule_type: 'regex', conditions: { pattern } });
+  const answer = await request.post(`/api/intents/with-rules?${TENANT}`, {
+    data: {
+      intent: { name, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: name }] } },
+      validation_rules: [
+        { ...rule('first'), priority: 1 },
+        { ...rule('second'), priority: 2 },
+      ],
+    },
+  });
+  expect(answer.status()).toBe(201);
+  return (await answer.json()).intent.intent_id;
+}
+
+const remove = (request: APIRequestContext, id: number) => request.delete(`/api/intents/${id}?${TENANT}`);
+
+test('an intent is made and tried by the keyboard alone', { tag: '@desktop' }, async ({ page, request }) => {
+  await page.goto('/t/acme_corp/intents');
+  await hydrated(page);
+  await tabTo(page, page.getByTestId('new-intent'));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('New intent');
+
+  await tabTo(page, page.getByTestId('name'));
+  await page.keyboard.type('Gift vouchers');
+  const any = page.getByTestId('match-any');
+  await tabTo(page, any.getByRole('button', { name: 'Add a condition' }));
+  await page.keyboard.press('Enter');
+  await tabTo(page, any.getByLabel('Value of condition 1'));
+  await page.keyboard.type('voucher');
+
+  await tabTo(page, page.getByRole('button', { name: 'Add a rule' }));
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('rule-toggle')).toBeFocused();
+  await tabTo(page, page.getByTestId('rule-type'));
+  await page.keyboard.type('must match');
+  await expect(page.getByTestId('rule-toggle')).toContainText('The sender email must match a pattern');
+  await tabTo(page, page.getByTestId('pattern'));
+  await page.keyboard.type('@customer\\.example$');
+
+  await tabTo(page, page.getByTestId('try-raw'));
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('From: ann@customer.example\nTo: a@acme.example\nSubject: A voucher\n\nPlease.\n');
+  await page.keyboard.press('Control+Enter');
+  const steps = page.getByTestId('steps');
+  await expect(steps.getByTestId('outcome')).toContainText('Accepted');
+  await expect(steps.getByTestId('verdict')).toHaveAttribute('data-verdict', 'pass');
+
+  await tabTo(page, page.getByTestId('pattern'), 'Shift+Tab');
+  await page.keyboard.press('End');
+  await page.keyboard.type('x');
+  await expect(steps.getByTestId('outcome'), 'a change is tried by itself').toContainText('Rejected');
+  await page.keyboard.press('Backspace');
+  await expect(steps.getByTestId('outcome')).toContainText('Accepted');
+
+  await page.keyboard.press('Control+S');
+  await expect(page.getByTestId('toast')).toContainText('Gift vouchers is saved.');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Gift vouchers');
+  await expect(page.getByTestId('rule')).toHaveCount(1);
+  await remove(request, Number(await only(request, 'intents', 'q=Gift+vouchers', 'intent_id')));
+});
+
+test('rules are ordered, faults stand at their fields, and nothing unsaved is lost', async ({ page, request }, { project }) => {
+  const name = `Ordered ${project.name}`;
+  const id = await make(request, name);
+  await page.goto(`/t/acme_corp/intents/${id}`);
+  await hydrated(page);
+  await page.getByTestId('edit-intent').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Edit ${name}`);
+  const state = page.getByTestId('save-bar').getByRole('status');
+  await expect(state, 'nothing is changed yet').toHaveText('');
+  const rules = page.getByTestId('edit-rule');
+
+  await page.getByRole('button', { name: 'Move rule 2 up' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Move rule 1 up' }), 'the keyboard stays with it').toBeFocused();
+  await expect(state).toHaveText('Not saved yet');
+  await rules.first().getByTestId('rule-toggle').click();
+  const pattern = rules.first().getByTestId('pattern');
+  await expect(pattern).toHaveValue('second');
+
+  await pattern.fill('(');
+  await page.getByTestId('save').click();
+  await expect(page.getByTestId('faults')).toBeFocused();
+  await expect(page.getByTestId('faults')).toContainText('validation_rules[0].conditions.pattern');
+  await expect(pattern).toHaveAttribute('aria-invalid', 'true');
+  await rules.nth(1).getByTestId('rule-toggle').click();
+  await isAccessible(page, project.name, 'intent-edit-faults');
+
+  page.once('dialog', (dialog) => dialog.dismiss());
+  await page.getByRole('link', { name: 'Back, without saving' }).click();
+  await expect(page.getByTestId('editor'), 'who stays keeps all').toBeVisible();
+
+  await pattern.fill('second, again');
+  await page.getByTestId('save').click();
+  await expect(page.getByTestId('toast')).toContainText(`${name} is saved.`);
+  const stored = await (await request.get(`/api/intents/${id}/validation-rules?${TENANT}`)).json();
+  expect(stored.map((rule: { priority: number; conditions: object }) => [rule.priority, rule.conditions])).toEqual([
+    [10, { pattern: 'second, again' }],
+    [20, { pattern: 'first' }],
+  ]);
+
+  await test.step('an edit of what was changed since is refused', async () => {
+    await page.getByTestId('edit-intent').click();
+    await page.getByTestId('name').fill(`${name} by me`);
+    const changed = await request.put(`/api/intents/${id}?${TENANT}`, { data: { name } });
+    expect(changed.status()).toBe(200);
+    await page.getByTestId('save').click();
+    await expect(page.getByTestId('faults')).toContainText('It was changed since you read it');
+    page.once('dialog', (dialog) => dialog.accept());
+    await page.getByRole('link', { name: 'Back, without saving' }).click();
+  });
+
+  await test.step('an earlier version comes back', async () => {
+    await page.getByTestId('version').getByRole('link', { name: 'Version 1', exact: true }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${name}, version 1`);
+    await page.getByTestId('go-back').click();
+    await rules.first().getByTestId('rule-toggle').click();
+    await expect(rules.first().getByTestId('pattern')).toHaveValue('first');
+    await page.getByTestId('save').click();
+    await expect(page.getByTestId('toast').last()).toContainText(`${name} is saved.`);
+  });
+
+  await test.step('it is deleted, with what goes with it', async () => {
+    await page.getByTestId('delete-intent').click();
+    await expect(page.getByTestId('goes-with-it')).toContainText('its 2 rules');
+    await page.getByTestId('confirm-delete').click();
+    await expect(page).toHaveURL(/\/t\/acme_corp\/intents$/);
+    await expect(page.getByTestId('intent').filter({ hasText: name })).toHaveCount(0);
+    await expect(page.getByTestId('toast').last()).toContainText('The intent is deleted.');
+  });
+});
+
+test('a rule that asks a database is opened, tried on a stored message, and put in another place by the pointer', { tag: '@desktop' }, async ({ page, request }, { project }) => {
+  const id = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const rules = page.getByTestId('edit-rule');
+  await rules.first().getByTestId('rule-toggle').click();
+  await expect(rules.first().getByTestId('query')).not.toHaveValue('');
+  const value = rules.first().getByLabel('Value 1', { exact: true });
+  const before = await value.inputValue();
+  await value.focus();
+  await page.keyboard.press('End');
+  await rules.first().getByText('Insert a field of the message').click();
+  await rules.first().getByRole('button', { name: '{{subject}}' }).click();
+  await expect(value).toHaveValue(`${before}{{subject}}`);
+  await value.fill(before);
+  await expect(page.getByTestId('save-bar').getByRole('status')).toHaveText('');
+
+  await page.getByTestId('try-draft').click();
+  await expect(page.getByTestId('steps').getByTestId('verdict').first()).toBeVisible();
+  await isAccessible(page, project.name, 'intent-edit-tried');
+
+  await rules.first().getByTestId('rule-toggle').click();
+  const first = await rules.first().getByTestId('rule-toggle').innerText();
+  await rules.first().getByTestId('grip').dragTo(rules.nth(1));
+  await expect(rules.nth(1).getByTestId('rule-toggle')).toHaveText(first.replace('1.', '2.'));
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await expect(page.getByTestId('edit-intent')).toBeVisible();
+});
+
+test('a draft is tried on a file, and run over the messages of before', async ({ page, request }, { project }) => {
+  const id = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  await page.getByTestId('try-message').selectOption('');
+  await page.getByTestId('try-file').setInputFiles({
+    name: 'order.eml',
+    mimeType: 'message/rfc822',
+    buffer: Buffer.from('From: a@b.example\r\nSubject: Where is my order 1042?\r\n\r\nPlease tell me.\r\n'),
+  });
+  await expect(page.getByTestId('try-panel')).toContainText('order.eml');
+  await expect(page.getByTestId('steps').getByTestId('verdict').first(), 'it is tried by itself').toBeVisible();
+
+  const backtest = page.getByTestId('backtest');
+  await page.getByRole('textbox', { name: 'Value of condition 1' }).first().fill('no message says this');
+  await backtest.getByTestId('start-backtest').click();
+  await expect(page.getByTestId('backtest-standing')).toHaveAttribute('data-status', 'done', { timeout: 20_000 });
+  await expect(page.getByTestId('backtest-standing')).toContainText('would change');
+  await isAccessible(page, project.name, 'intent-edit-backtest');
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.getByRole('link', { name: 'Cancel' }).click();
+});
+
+test('examples are added and deleted', async ({ page, request }, { project }) => {
+  const name = `Exemplary ${project.name}`;
+  const id = await make(request, name);
+  await page.goto(`/t/acme_corp/intents/${id}`);
+  await hydrated(page);
+  await page.getByTestId('examples').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Examples of ${name}`);
+  await expect(page.getByTestId('classifier')).not.toBeEmpty();
+  await page.getByTestId('example-text').fill('I want to give my sister a voucher.');
+  await page.getByTestId('add-example').click();
+  await expect(page.getByTestId('example')).toContainText('voucher');
+  await isAccessible(page, project.name, 'examples-one');
+  await page.getByTestId('delete-example').click();
+  await page.getByTestId('confirm-delete').click();
+  await expect(page.getByTestId('example')).toHaveCount(0);
+  await remove(request, id);
+});

@@ -1,0 +1,43 @@
+//! Server functions of backtests.
+
+use leptos::prelude::*;
+
+use super::dto::{Backtest, BacktestChange, BacktestInput};
+use crate::shared::{BacktestId, Problem, TenantId};
+#[cfg(feature = "ssr")]
+use crate::{
+    backtests::{dto::BacktestOutcome, server::service},
+    server::{
+        context::{tenant_context, wire},
+        paging::Page,
+    },
+};
+
+#[server(prefix = "/ui", endpoint = "backtests/start", input = leptos::server_fn::codec::Json)]
+pub async fn start_backtest(tenant_id: TenantId, input: BacktestInput) -> Result<Backtest, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::start(&ctx, input).await)
+}
+
+#[server(prefix = "/ui", endpoint = "backtests/get")]
+pub async fn get_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Result<Backtest, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::get(&ctx, backtest_id).await)
+}
+
+/// The latest of the messages that would change.
+#[server(prefix = "/ui", endpoint = "backtests/changes")]
+pub async fn list_changes(
+    tenant_id: TenantId,
+    backtest_id: BacktestId,
+) -> Result<Vec<BacktestChange>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::changes(&ctx, backtest_id, BacktestOutcome::Changed, Page::first()).await)
+}
+
+/// Takes a backtest away, or calls it off.
+#[server(prefix = "/ui", endpoint = "backtests/delete")]
+pub async fn delete_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::delete(&ctx, backtest_id).await)
+}

@@ -1,0 +1,45 @@
+//! Server functions of examples and of what the classifier says of itself.
+
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+use super::dto::TextInput;
+use super::dto::{Classifier, Example};
+use crate::shared::{ExampleId, IntentId, Problem, TenantId};
+#[cfg(feature = "ssr")]
+use crate::{
+    classifier::server::service,
+    server::{
+        context::{tenant_context, wire},
+        paging::Page,
+    },
+};
+
+#[server(prefix = "/ui", endpoint = "classifier/get")]
+pub async fn get_classifier(tenant_id: TenantId) -> Result<Classifier, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::get(&ctx).await)
+}
+
+/// The examples of an intent, newest first.
+#[server(prefix = "/ui", endpoint = "examples/list")]
+pub async fn list_examples(tenant_id: TenantId, intent_id: IntentId) -> Result<Vec<Example>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::list(&ctx, intent_id, Page::first()).await)
+}
+
+#[server(prefix = "/ui", endpoint = "examples/add")]
+pub async fn add_example(tenant_id: TenantId, intent_id: IntentId, text: String) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::add(&ctx, intent_id, &TextInput { text }).await.map(drop))
+}
+
+#[server(prefix = "/ui", endpoint = "examples/delete")]
+pub async fn delete_example(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    example_id: ExampleId,
+) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::delete(&ctx, intent_id, example_id).await)
+}

@@ -1,0 +1,246 @@
+//! The examples of an intent, and what the classifier that learns from them says of itself.
+
+use leptos::prelude::*;
+
+use super::{
+    api::{AddExample, DeleteExample, get_classifier, list_examples},
+    dto::{Classifier, Example, Origin, State, percent},
+};
+use crate::{
+    app::{Allowed, use_tenant},
+    auth::authority::Permission,
+    intents::{api::get_intent, dto::Intent, pages::use_intent},
+    shared::{ExampleId, IntentId, TenantId},
+    ui::{
+        badge::{Badge, Tone},
+        dialog::Confirm,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::{ActionProblem, Empty},
+        time::Timestamp,
+        toast::use_toasts,
+    },
+};
+
+/// The examples of one intent.
+#[component]
+pub fn ExamplesPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let intent_id = use_intent();
+    let add = ServerAction::<AddExample>::new();
+    let delete = ServerAction::<DeleteExample>::new();
+    let (adds, deletes) = (add.version(), delete.version());
+    let intent = Resource::new(
+        move || (tenant.id(), intent_id.get()),
+        |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
+    );
+    let examples = Resource::new(
+        move || (tenant.id(), intent_id.get(), adds.get(), deletes.get()),
+        |(tenant, intent, ..)| async move { list_examples(tenant?, intent?).await },
+    );
+    let classifier = Resource::new(
+        move || (tenant.id(), adds.get(), deletes.get()),
+        |(tenant, ..)| async move { get_classifier(tenant?).await },
+    );
+    tell(add, delete);
+    let back = move || match intent_id.get() {
+        Ok(id) => tenant.page(&format!("/intents/{id}")),
+        Err(_) => tenant.page("/intents"),
+    };
+    view! {
+        <p class="back">
+            <a href=back>
+                <Icon glyph=Glyph::Back/>
+                "The intent"
+            </a>
+        </p>
+        <Load
+            heading="Examples"
+            data=move || async move {
+                Ok((tenant.id()?, intent.await?.intent, examples.await?, classifier.await?))
+            }
+            retry=move || {
+                intent.refetch();
+                examples.refetch();
+                classifier.refetch();
+            }
+            view=move |(tenant_id, intent, examples, classifier): (TenantId, Intent, Vec<Example>, Classifier)| {
+                let Intent { intent_id, name, .. } = intent;
+                let adding = (tenant_id.clone(), intent_id);
+                view! {
+                    <PageHead
+                        title=format!("Examples of {name}")
+                        lead="Where no condition holds, a message gets the intent whose examples it reads like."
+                        context=tenant.label()
+                    />
+                    <Standing classifier/>
+                    <ActionProblem outcome=add.value()/>
+                    <ActionProblem outcome=delete.value()/>
+                    <Allowed permission=Permission::Configure>
+                        <Add tenant_id=adding.0.clone() intent_id=adding.1 add/>
+                    </Allowed>
+                    <Examples tenant_id intent_id examples delete/>
+                }
+            }
+        />
+    }
+}
+
+/// Says what was done.
+fn tell(add: ServerAction<AddExample>, delete: ServerAction<DeleteExample>) {
+    let toasts = use_toasts();
+    let (added, deleted) = (add.value(), delete.value());
+    Effect::new(move |_| {
+        if let Some(Ok(())) = added.get() {
+            toasts.done("The example is added.");
+        }
+    });
+    Effect::new(move |_| {
+        if let Some(Ok(())) = deleted.get() {
+            toasts.done("The example is deleted.");
+        }
+    });
+}
+
+/// What the classifier says of itself.
+#[component]
+fn Standing(classifier: Classifier) -> impl IntoView {
+    let Classifier { state, suggests_only, why, trained_on, accuracy, gate, .. } = classifier;
+    let (tone, glyph, words) = match (state, suggests_only) {
+        (State::None, _) => (Tone::Quiet, Glyph::Learn, "It has not learned yet"),
+        (State::Training, _) => (Tone::Attention, Glyph::RunAgain, "It is learning"),
+        (State::Ready, true) => (Tone::Attention, Glyph::Learn, "It only suggests"),
+        (State::Ready, false) => (Tone::Good, Glyph::Accept, "It gives intents"),
+    };
+    let measured = accuracy.map(|accuracy| {
+        format!(
+            "It learned from {trained_on} examples of all intents. Of examples that it had not seen, {} got their intent; to give one by itself, it must be right in {} of the cases.",
+            percent(accuracy),
+            percent(gate),
+        )
+    });
+    view! {
+        <section class="panel" aria-labelledby="classifier" data-testid="classifier">
+            <h2 id="classifier">"What it makes of the examples"</h2>
+            <p>
+                <Badge tone glyph text=words/>
+            </p>
+            <p>{why}</p>
+            {measured.map(|words| view! { <p class="hint">{words}</p> })}
+        </section>
+    }
+}
+
+#[component]
+fn Add(tenant_id: TenantId, intent_id: IntentId, add: ServerAction<AddExample>) -> impl IntoView {
+    let is_pending = add.pending();
+    view! {
+        <section class="section" aria-labelledby="add-example">
+            <h2 id="add-example">"Add an example"</h2>
+            <ActionForm action=add attr:class="panel form">
+                <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                <input type="hidden" name="intent_id" value=intent_id.to_string()/>
+                <label class="field">
+                    <span class="field__label">"What such a message says"</span>
+                    <textarea name="text" rows="5" required maxlength="20000" data-testid="example-text"></textarea>
+                </label>
+                <button
+                    type="submit"
+                    class="button button--primary"
+                    aria-busy=move || is_pending.get().to_string()
+                    data-testid="add-example"
+                >
+                    <Icon glyph=Glyph::Add/>
+                    "Add it"
+                </button>
+            </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+fn Examples(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    examples: Vec<Example>,
+    delete: ServerAction<DeleteExample>,
+) -> impl IntoView {
+    let content = if examples.is_empty() {
+        view! {
+            <Empty title="There are no examples yet">
+                <p>"Add what such messages say, in their own words. Messages that a person gave this intent come by themselves."</p>
+            </Empty>
+        }
+        .into_any()
+    } else {
+        let items = examples
+            .into_iter()
+            .map(|example| view! { <ExampleCard tenant_id=tenant_id.clone() intent_id example delete/> })
+            .collect_view();
+        view! { <ul class="cards" data-testid="examples-list">{items}</ul> }.into_any()
+    };
+    view! {
+        <section class="section" aria-labelledby="examples">
+            <h2 id="examples">"Examples"</h2>
+            {content}
+        </section>
+    }
+}
+
+#[component]
+fn ExampleCard(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    example: Example,
+    delete: ServerAction<DeleteExample>,
+) -> impl IntoView {
+    let Example { example_id, text, origin, created_at, .. } = example;
+    let origin = match origin {
+        Origin::Example => "Written",
+        Origin::Correction => "A message that a person gave this intent",
+    };
+    view! {
+        <li class="card" data-testid="example">
+            <p class="example__text">{text}</p>
+            <div class="marks">
+                <span class="hint">
+                    {origin}
+                    " · "
+                    <Timestamp at=created_at/>
+                </span>
+                <Allowed permission=Permission::Configure>
+                    <Delete tenant_id=tenant_id.clone() intent_id example_id delete/>
+                </Allowed>
+            </div>
+        </li>
+    }
+}
+
+#[component]
+fn Delete(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    example_id: ExampleId,
+    delete: ServerAction<DeleteExample>,
+) -> impl IntoView {
+    view! {
+        <Confirm
+            id=format!("delete-example-{example_id}")
+            label="Delete …"
+            glyph=Glyph::Delete
+            title="Delete this example?"
+            testid="delete-example"
+        >
+            <p>"The classifier learns anew without it."</p>
+            <ActionForm action=delete>
+                <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                <input type="hidden" name="intent_id" value=intent_id.to_string()/>
+                <input type="hidden" name="example_id" value=example_id.to_string()/>
+                <button type="submit" class="button button--danger" data-testid="confirm-delete">
+                    "Delete for good"
+                </button>
+            </ActionForm>
+        </Confirm>
+    }
+}

@@ -1,0 +1,202 @@
+//! The editor of an intent: all that it is, its rules in order, and beside it a message to try it on.
+
+mod backtest;
+mod changes;
+mod form;
+mod judge_form;
+mod judgement;
+mod lookup;
+mod lookup_form;
+mod matching;
+mod message;
+mod parts;
+mod rule_fields;
+mod rule_form;
+mod rules;
+mod start;
+mod try_panel;
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_params_map, use_query_map},
+};
+
+use self::{
+    backtest::Backtests,
+    form::IntentForm,
+    matching::{Extractors, Matching},
+    parts::Section,
+    rules::Rules,
+    start::{Asked, Start, begin},
+    try_panel::TryPanel,
+};
+use crate::{
+    app::{tenant_page, use_tenant},
+    intents::{api::SaveIntent, dto::IntentWithRulesInput},
+    shared::{FieldError, IntentId, Problem, TenantId},
+    ui::{
+        fields::{CheckField, FaultSummary, Faults, TextArea, TextField},
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        save_bar::SaveBar,
+        toast::use_toasts,
+    },
+};
+
+/// A new intent, or one that is there.
+#[component]
+pub fn IntentEditor() -> impl IntoView {
+    let tenant = use_tenant();
+    let (params, query) = (use_params_map(), use_query_map());
+    let asked = Memo::new(move |_| Asked::of(&params.read(), &query.read()));
+    let start = Resource::new(
+        move || (tenant.id(), asked.get()),
+        |(tenant, asked)| async move { begin(tenant?, asked?).await },
+    );
+    let back = move || match asked.read().as_ref().ok().and_then(|asked| asked.intent_id) {
+        Some(id) => tenant.page(&format!("/intents/{id}")),
+        None => tenant.page("/intents"),
+    };
+    view! {
+        <p class="back">
+            <a href=back>
+                <Icon glyph=Glyph::Back/>
+                "Back, without saving"
+            </a>
+        </p>
+        <Load
+            heading="Intent"
+            data=move || async move { start.await }
+            retry=move || start.refetch()
+            view=move |start: Start| view! { <Editor start context=tenant.label()/> }
+        />
+    }
+}
+
+/// The draft as it stands, written down: to tell whether it changed.
+fn written(form: IntentForm) -> String {
+    serde_json::to_string(&form.read().0).unwrap_or_default()
+}
+
+#[component]
+fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
+    let Start { tenant_id, saved, draft, datasources, messages, email_id } = start;
+    let faults = Faults::provide();
+    let toasts = use_toasts();
+    let navigate = use_navigate();
+    let (intent_id, etag, title) = match &saved {
+        Some(saved) => (
+            Some(saved.saved.intent.intent_id),
+            Some(saved.etag.clone()),
+            format!("Edit {}", saved.saved.intent.name),
+        ),
+        None => (None, None, "New intent".to_owned()),
+    };
+    let blank = IntentWithRulesInput::blank();
+    let baseline = saved.map_or_else(|| blank, |saved| IntentWithRulesInput::from(saved.saved));
+    let unchanged = untrack(|| written(IntentForm::new(&baseline, datasources.clone())));
+    let form = IntentForm::new(&draft.unwrap_or(baseline), datasources);
+    let draft = Memo::new(move |_| written(form));
+    let save = ServerAction::<SaveIntent>::new();
+    let cancel = page_of(&tenant_id, intent_id);
+    Effect::new({
+        let tenant_id = tenant_id.clone();
+        move |_| match save.value().get() {
+            Some(Ok(saved)) => {
+                toasts.done(format!("{} is saved.", saved.intent.name));
+                let page = page_of(&tenant_id, Some(saved.intent.intent_id));
+                navigate(&page, NavigateOptions::default());
+            }
+            Some(Err(problem)) => faults.show(at_the_name(problem)),
+            None => {}
+        }
+    });
+    let tenant = tenant_id.clone();
+    let on_save = Callback::new(move |()| {
+        let (draft, wrong) = untrack(|| form.read());
+        let checked = if wrong.is_empty() { draft.validate(&tenant) } else { Err(Problem::invalid(wrong)) };
+        match checked {
+            Ok(draft) => {
+                faults.clear();
+                let (tenant_id, etag) = (tenant.clone(), etag.clone());
+                save.dispatch(SaveIntent { tenant_id, intent_id, etag, draft });
+            }
+            Err(problem) => faults.show(problem),
+        }
+    });
+    let is_dirty = Signal::derive(move || *draft.read() != unchanged);
+    view! {
+        <PageHead title context/>
+        <noscript>
+            <p class="notice tone-attention">
+                <Icon glyph=Glyph::Alert/>
+                <span>"The editor needs WebAssembly, which this browser does not run."</span>
+            </p>
+        </noscript>
+        <div class="workbench" data-testid="editor">
+            <div class="workbench__main">
+                <FaultSummary/>
+                <div class="editor">
+                    <Basics form/>
+                    <Matching form/>
+                    <Extractors form/>
+                    <Rules form/>
+                </div>
+                <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
+            </div>
+            <aside class="workbench__aside" aria-label="Test">
+                <TryPanel tenant_id=tenant_id.clone() intent_id form draft messages email_id/>
+                <Backtests tenant_id intent_id form/>
+            </aside>
+        </div>
+    }
+}
+
+/// Where one is after saving, or without.
+fn page_of(tenant: &TenantId, intent: Option<IntentId>) -> String {
+    match intent {
+        Some(id) => tenant_page(tenant, &format!("/intents/{id}")),
+        None => tenant_page(tenant, "/intents"),
+    }
+}
+
+/// A name that is taken is told at the name.
+fn at_the_name(mut problem: Problem) -> Problem {
+    if problem.status == 409 && problem.errors.is_empty() {
+        problem.errors.push(FieldError::new("intent.name", problem.detail.clone()));
+    }
+    problem
+}
+
+#[component]
+fn Basics(form: IntentForm) -> impl IntoView {
+    view! {
+        <Section id="edit-basics" title="The intent">
+            <TextField label="Name" path="intent.name" value=form.name placeholder="Order enquiry" testid="name"/>
+            <TextArea
+                label="Description"
+                path="intent.description"
+                value=form.description
+                placeholder="What the sender wants"
+                rows=2
+            />
+            <div class="fields">
+                <TextField
+                    label="Priority"
+                    path="intent.priority"
+                    value=form.priority
+                    kind="number"
+                    hint="Intents are tried lowest first."
+                />
+                <CheckField
+                    label="Active"
+                    path="intent.is_active"
+                    value=form.is_active
+                    hint="An inactive one takes no message."
+                />
+            </div>
+        </Section>
+    }
+}

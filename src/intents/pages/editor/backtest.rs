@@ -1,0 +1,243 @@
+//! The draft over stored messages: what it would change, before it is saved.
+
+use std::time::Duration;
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{changes::Changes, form::IntentForm, parts::options, try_panel::sent};
+use crate::{
+    backtests::{
+        api::{delete_backtest, get_backtest, list_changes, start_backtest},
+        dto::{Backtest, BacktestChange, BacktestInput, BacktestStatus},
+    },
+    shared::{BacktestId, IntentId, Problem, TenantId},
+    ui::{
+        fields::{Faults, SelectField},
+        icons::{Glyph, Icon},
+    },
+};
+
+/// How often it is asked how far it is.
+const BEAT: Duration = Duration::from_millis(700);
+
+/// A backtest, and what came of it.
+#[derive(Clone, Copy)]
+struct Run {
+    backtest: RwSignal<Option<Backtest>>,
+    changes: RwSignal<Vec<BacktestChange>>,
+    refused: RwSignal<Option<String>>,
+    is_starting: RwSignal<bool>,
+    tenant_id: StoredValue<TenantId>,
+}
+
+impl Run {
+    fn id(self) -> Option<BacktestId> {
+        self.backtest.try_with_untracked(|backtest| backtest.as_ref().map(|backtest| backtest.backtest_id))?
+    }
+
+    fn is_under_way(self) -> bool {
+        self.backtest.with(|backtest| {
+            let status = backtest.as_ref().map(|backtest| backtest.status);
+            matches!(status, Some(BacktestStatus::Queued | BacktestStatus::Running))
+        })
+    }
+
+    fn start(self, input: BacktestInput) {
+        self.refused.set(None);
+        self.is_starting.set(true);
+        let tenant = self.tenant_id.get_value();
+        let former = self.id();
+        spawn_local(async move {
+            // The room for backtests is bounded, and nobody else looks at this one.
+            if let Some(former) = former {
+                let _ = delete_backtest(tenant.clone(), former).await;
+            }
+            let started = start_backtest(tenant.clone(), input).await;
+            let _ = self.is_starting.try_set(false);
+            match started {
+                Ok(backtest) => {
+                    let _ = self.changes.try_set(Vec::new());
+                    // The page may be gone by now.
+                    if let Some(Some(orphan)) = self.backtest.try_set(Some(backtest)) {
+                        let _ = delete_backtest(tenant, orphan.backtest_id).await;
+                    }
+                }
+                Err(problem) => self.refuse(problem),
+            }
+        });
+    }
+
+    fn refuse(self, problem: Problem) {
+        let _ = self.refused.try_set(Some(problem.detail));
+    }
+
+    /// Asks how far it is, and for the changes once it is done.
+    fn ask(self) {
+        let Some(id) = self.id() else { return };
+        let tenant = self.tenant_id.get_value();
+        spawn_local(async move {
+            let found = match get_backtest(tenant.clone(), id).await {
+                Ok(found) => found,
+                Err(problem) => return self.refuse(problem),
+            };
+            if found.status == BacktestStatus::Done && found.changed > 0 {
+                match list_changes(tenant, id).await {
+                    Ok(changes) => drop(self.changes.try_set(changes)),
+                    Err(problem) => self.refuse(problem),
+                }
+            }
+            // It may have been called off, or another one begun.
+            if self.id() == Some(id) {
+                let _ = self.backtest.try_set(Some(found));
+            }
+        });
+    }
+
+    fn cancel(self) {
+        let Some(id) = self.id() else { return };
+        self.backtest.set(None);
+        self.clean_up(id);
+    }
+
+    fn clean_up(self, id: BacktestId) {
+        let tenant = self.tenant_id.get_value();
+        spawn_local(async move {
+            let _ = delete_backtest(tenant, id).await;
+        });
+    }
+}
+
+#[component]
+pub fn Backtests(tenant_id: TenantId, intent_id: Option<IntentId>, form: IntentForm) -> impl IntoView {
+    let run = Run {
+        backtest: RwSignal::new(None),
+        changes: RwSignal::new(Vec::new()),
+        refused: RwSignal::new(None),
+        is_starting: RwSignal::new(false),
+        tenant_id: StoredValue::new(tenant_id),
+    };
+    let faults = use_context::<Faults>();
+    let last = RwSignal::new("100".to_owned());
+    let is_under_way = Memo::new(move |_| run.is_under_way());
+    let start = move |_| match sent(form) {
+        Ok(draft) => run.start(BacktestInput {
+            intent: Some(draft.intent),
+            intent_id,
+            validation_rules: Some(draft.validation_rules),
+            last: last.get_untracked().parse().unwrap_or(100),
+        }),
+        Err(problem) => {
+            run.refused.set(Some(problem.detail.clone()));
+            if let Some(faults) = faults {
+                faults.mark(problem);
+            }
+        }
+    };
+    Effect::new(move |_| {
+        if is_under_way.get()
+            && let Ok(handle) = set_interval_with_handle(move || run.ask(), BEAT)
+        {
+            on_cleanup(move || handle.clear());
+        }
+    });
+    Effect::new(move |_| {
+        on_cleanup(move || {
+            if let Some(id) = run.id() {
+                run.clean_up(id);
+            }
+        });
+    });
+    view! {
+        <section class="panel try" aria-labelledby="backtest" data-testid="backtest">
+            <h2 id="backtest">"Over the messages of before"</h2>
+            <p class="hint">"What the draft would change, look-ups included. Nothing is sent, and no message changes."</p>
+            <SelectField
+                label="Run it over"
+                path="last"
+                value=last
+                options=options(&[
+                    ("50", "the last 50 messages"),
+                    ("100", "the last 100 messages"),
+                    ("500", "the last 500 messages"),
+                    ("1000", "the last 1000 messages"),
+                ])
+            />
+            <div class="marks">
+                <button
+                    type="button"
+                    class="button"
+                    aria-busy=move || (run.is_starting.get() || is_under_way.get()).to_string()
+                    disabled=move || run.is_starting.get() || is_under_way.get()
+                    data-testid="start-backtest"
+                    on:click=start
+                >
+                    <Icon glyph=Glyph::RunAgain/>
+                    "Show what would change"
+                </button>
+                <Show when=move || is_under_way.get()>
+                    <button type="button" class="button" on:click=move |_| run.cancel()>
+                        "Stop"
+                    </button>
+                </Show>
+            </div>
+            <div aria-live="polite">
+                {move || {
+                    run.refused
+                        .get()
+                        .map(|why| {
+                            view! {
+                                <p class="notice tone-attention">
+                                    <Icon glyph=Glyph::Alert/>
+                                    <span>{why}</span>
+                                </p>
+                            }
+                        })
+                }}
+                {move || run.backtest.get().map(|backtest| view! { <Standing backtest/> })}
+            </div>
+            {move || {
+                let changes = run.changes.get();
+                (!changes.is_empty() && !is_under_way.get())
+                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value()/> })
+            }}
+        </section>
+    }
+}
+
+/// How far it is, or what it came to.
+#[component]
+fn Standing(backtest: Backtest) -> impl IntoView {
+    let Backtest { status, total, done, changed, skipped, errors, note, .. } = backtest;
+    let words = match status {
+        BacktestStatus::Queued => "It waits for its turn.".to_owned(),
+        BacktestStatus::Running => format!("{done} of {total} messages."),
+        BacktestStatus::Failed => note.unwrap_or_else(|| "It failed.".to_owned()),
+        BacktestStatus::Done => {
+            let mut words = format!("{changed} of {total} would change.");
+            if skipped > 0 {
+                words.push_str(&format!(" {skipped} were decided by a person, and are not compared."));
+            }
+            if errors > 0 {
+                words.push_str(&format!(" {errors} could not be compared: a datasource could not be asked."));
+            }
+            words
+        }
+    };
+    let is_under_way = matches!(status, BacktestStatus::Queued | BacktestStatus::Running);
+    view! {
+        {is_under_way
+            .then(|| {
+                view! {
+                    <progress
+                        class="progress"
+                        max=total.max(1).to_string()
+                        value=done.to_string()
+                        aria-label="Messages that were run"
+                    ></progress>
+                }
+            })}
+        <p data-testid="backtest-standing" data-status=status.as_str()>
+            {words}
+        </p>
+    }
+}

@@ -1,0 +1,100 @@
+//! What a backtest found: the messages that would change.
+
+use leptos::prelude::*;
+
+use crate::{
+    app::tenant_page,
+    backtests::dto::{BacktestChange, Said, VerdictDifference},
+    emails::{
+        dto::{Decision, EmailIntent, EmailStatus},
+        pages::{DecisionMark, VerdictMark},
+    },
+    rules::pages::rule_words,
+    shared::TenantId,
+};
+
+/// More would not be read.
+const SHOWN: usize = 100;
+
+/// The messages that would change, each before and after, and why.
+#[component]
+pub fn Changes(changes: Vec<BacktestChange>, tenant_id: TenantId) -> impl IntoView {
+    let more = changes.len().saturating_sub(SHOWN);
+    let items = changes
+        .into_iter()
+        .take(SHOWN)
+        .map(|change| {
+            let href = tenant_page(&tenant_id, &format!("/messages/{}", change.email_id));
+            view! { <ChangeCard change href/> }
+        })
+        .collect_view();
+    view! {
+        <ol class="cards" data-testid="backtest-changes">
+            {items}
+        </ol>
+        {(more > 0).then(|| view! { <p class="hint">{format!("And {more} more.")}</p> })}
+    }
+}
+
+#[component]
+fn ChangeCard(change: BacktestChange, href: String) -> impl IntoView {
+    let BacktestChange { subject, sender_email, before, after, verdict_differences, .. } = change;
+    let subject = if subject.is_empty() { "(no subject)".to_owned() } else { subject };
+    let (intent, decision, why) = match after {
+        Some(after) => (after.intent, Some(after.decision), after.explanation),
+        None => (None, None, String::new()),
+    };
+    let differences =
+        verdict_differences.into_iter().map(|difference| view! { <Difference difference/> }).collect_view();
+    view! {
+        <li class="card" data-testid="change">
+            // In a tab of its own: the draft stays here.
+            <a href=href target="_blank" class="breakable">
+                {subject}
+                <span class="visually-hidden">" (opens in a new tab)"</span>
+            </a>
+            <p class="hint breakable">{sender_email}</p>
+            <dl class="change">
+                <Side words="Before" intent=before.intent decision=before.decision/>
+                <Side words="After" intent decision/>
+            </dl>
+            <p class="card__reason">{why}</p>
+            <ul class="reasons">{differences}</ul>
+        </li>
+    }
+}
+
+#[component]
+fn Side(words: &'static str, intent: Option<EmailIntent>, decision: Option<Decision>) -> impl IntoView {
+    let intent = intent.map_or_else(|| "no intent".to_owned(), |intent| intent.name);
+    view! {
+        <div>
+            <dt>{words}</dt>
+            <dd>
+                <DecisionMark status=EmailStatus::Done decision/>
+                <span class="hint breakable">{intent}</span>
+            </dd>
+        </div>
+    }
+}
+
+/// A rule that says something else.
+#[component]
+fn Difference(difference: VerdictDifference) -> impl IntoView {
+    let VerdictDifference { rule_type, field_name, datasource, before, after } = difference;
+    let side = |said: Option<Said>, none: &'static str| match said {
+        Some(said) => view! {
+            <VerdictMark verdict=said.verdict/>
+            " "
+            <span class="hint">{said.reason}</span>
+        }
+        .into_any(),
+        None => view! { <span class="hint">{none}</span> }.into_any(),
+    };
+    view! {
+        <li>
+            <p>{rule_words(rule_type, &field_name, datasource.as_deref())}</p>
+            <p>{side(before, "was not asked")} " → " {side(after, "is not asked")}</p>
+        </li>
+    }
+}

@@ -1,0 +1,224 @@
+//! What an intent's editor holds: a signal per field. Lines come and go, so each has a key of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use leptos::prelude::*;
+
+use super::rule_form::RuleForm;
+use crate::{
+    datasources::dto::Datasource,
+    intents::dto::{
+        Condition, Extractor, FieldType, IntentInput, IntentWithRulesInput, MESSAGE_FIELDS, MatchConditions,
+        MatchOp,
+    },
+    rules::dto::RuleInput,
+    shared::{FieldError, validate::default_priority},
+};
+
+/// Tells lines apart within a page. It is never shown.
+pub fn next_key() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// How far apart the rules' priorities are written, so that a program finds room between two.
+const STEP: i32 = 10;
+/// Stands for a header, whose name is a text of its own.
+pub const HEADER: &str = "header.";
+
+/// A field of the message: one of those that there are, or a header by its name.
+#[derive(Clone, Copy)]
+pub struct FieldForm {
+    pub choice: RwSignal<String>,
+    pub header: RwSignal<String>,
+}
+
+impl FieldForm {
+    pub fn new(name: &str) -> Self {
+        let (choice, header) = match name.strip_prefix(HEADER) {
+            Some(header) => (HEADER, header),
+            None => (name, ""),
+        };
+        Self { choice: RwSignal::new(choice.to_owned()), header: RwSignal::new(header.to_owned()) }
+    }
+
+    pub fn name(self) -> String {
+        let choice = self.choice.get();
+        if choice == HEADER { choice + self.header.get().trim() } else { choice }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct ConditionForm {
+    pub key: usize,
+    pub field: FieldForm,
+    pub op: RwSignal<String>,
+    pub value: RwSignal<String>,
+}
+
+impl ConditionForm {
+    fn new(condition: &Condition) -> Self {
+        Self {
+            key: next_key(),
+            field: FieldForm::new(&condition.field),
+            op: RwSignal::new(condition.op.as_str().to_owned()),
+            value: RwSignal::new(condition.value.clone()),
+        }
+    }
+
+    fn read(self) -> Condition {
+        let op = self.op.get();
+        let op = MatchOp::ALL.iter().copied().find(|known| known.as_str() == op);
+        Condition { field: self.field.name(), op: op.unwrap_or(MatchOp::Contains), value: self.value.get() }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct ExtractorForm {
+    pub key: usize,
+    pub name: RwSignal<String>,
+    pub field: FieldForm,
+    pub pattern: RwSignal<String>,
+    pub kind: RwSignal<String>,
+}
+
+impl ExtractorForm {
+    fn new(extractor: &Extractor) -> Self {
+        Self {
+            key: next_key(),
+            name: RwSignal::new(extractor.name.clone()),
+            field: FieldForm::new(&extractor.field),
+            pattern: RwSignal::new(extractor.pattern.clone()),
+            kind: RwSignal::new(extractor.kind.as_str().to_owned()),
+        }
+    }
+
+    fn read(self) -> Extractor {
+        Extractor {
+            name: self.name.get(),
+            field: self.field.name(),
+            pattern: self.pattern.get(),
+            kind: self.kind.get().parse().unwrap_or(FieldType::Text),
+        }
+    }
+}
+
+/// One of the three groups of conditions, with its name on the wire.
+pub type Group = (&'static str, RwSignal<Vec<ConditionForm>>);
+
+/// The whole editor.
+#[derive(Clone, Copy)]
+pub struct IntentForm {
+    pub name: RwSignal<String>,
+    pub description: RwSignal<String>,
+    pub is_active: RwSignal<bool>,
+    pub priority: RwSignal<String>,
+    pub groups: [Group; 3],
+    pub extractors: RwSignal<Vec<ExtractorForm>>,
+    pub rules: RwSignal<Vec<RuleForm>>,
+    pub datasources: StoredValue<Vec<Datasource>>,
+    /// What the signals of added lines belong to: they live as long as the form.
+    owner: StoredValue<Owner>,
+}
+
+impl IntentForm {
+    pub fn new(saved: &IntentWithRulesInput, datasources: Vec<Datasource>) -> Self {
+        let IntentWithRulesInput { intent, validation_rules } = saved;
+        let group = |conditions: &[Condition]| -> RwSignal<Vec<ConditionForm>> {
+            RwSignal::new(conditions.iter().map(ConditionForm::new).collect())
+        };
+        let mut rules: Vec<&RuleInput> = validation_rules.iter().collect();
+        rules.sort_by_key(|rule| rule.priority);
+        let rules = rules.into_iter().map(RuleForm::new).collect();
+        Self {
+            name: RwSignal::new(intent.name.clone()),
+            description: RwSignal::new(intent.description.clone()),
+            is_active: RwSignal::new(intent.is_active),
+            priority: RwSignal::new(intent.priority.to_string()),
+            groups: [
+                ("any", group(&intent.conditions.any)),
+                ("all", group(&intent.conditions.all)),
+                ("none", group(&intent.conditions.none)),
+            ],
+            extractors: RwSignal::new(intent.extractors.iter().map(ExtractorForm::new).collect()),
+            rules: RwSignal::new(rules),
+            datasources: StoredValue::new(datasources),
+            owner: StoredValue::new(Owner::current().unwrap_or_default()),
+        }
+    }
+
+    /// Makes signals that live as long as the form.
+    pub fn make<T>(self, make: impl FnOnce() -> T) -> T {
+        self.owner.with_value(|owner| owner.with(make))
+    }
+
+    pub fn add_condition(self, group: RwSignal<Vec<ConditionForm>>) {
+        let blank = Condition { field: "subject".into(), op: MatchOp::Contains, value: String::new() };
+        group.update(|lines| lines.push(self.make(|| ConditionForm::new(&blank))));
+    }
+
+    pub fn add_extractor(self) {
+        let blank = Extractor {
+            name: String::new(),
+            field: SUBJECT_AND_BODY.into(),
+            pattern: String::new(),
+            kind: FieldType::Text,
+        };
+        self.extractors.update(|lines| lines.push(self.make(|| ExtractorForm::new(&blank))));
+    }
+
+    pub fn add_rule(self) {
+        let rule = self.make(|| RuleForm::new(&RuleInput::blank()));
+        rule.is_open.set(true);
+        self.rules.update(|rules| rules.push(rule));
+    }
+
+    /// Every field that a rule or template can name, with its words.
+    pub fn fields(self) -> Vec<(String, String)> {
+        let mut fields = message_fields();
+        let extracted = self.extractors.get().into_iter().map(|extractor| extractor.name.get());
+        let extracted = extracted.filter(|name| !name.is_empty());
+        fields
+            .extend(extracted.map(|name| (name.clone(), format!("{} (extracted)", name.replace('_', " ")))));
+        fields
+    }
+
+    /// The draft as it stands, and what in it cannot even be written down.
+    pub fn read(self) -> (IntentWithRulesInput, Vec<FieldError>) {
+        let mut faults = Vec::new();
+        let priority = self.priority.get().trim().parse().unwrap_or_else(|_| {
+            faults.push(FieldError::new("intent.priority", "must be a whole number"));
+            default_priority()
+        });
+        let [any, all, none] =
+            self.groups.map(|(_, lines)| lines.get().into_iter().map(ConditionForm::read).collect());
+        let intent = IntentInput {
+            description: self.description.get(),
+            is_active: self.is_active.get(),
+            priority,
+            conditions: MatchConditions { any, all, none },
+            extractors: self.extractors.get().into_iter().map(ExtractorForm::read).collect(),
+            ..IntentInput::named(&self.name.get())
+        };
+        let mut validation_rules = Vec::new();
+        let mut priority = 0;
+        for (i, rule) in self.rules.get().into_iter().enumerate() {
+            priority += STEP;
+            let (rule, wrong) = self.datasources.with_value(|all| rule.read(all, priority));
+            let at = |error: FieldError| {
+                FieldError::new(format!("validation_rules[{i}].{}", error.field), error.message)
+            };
+            faults.extend(wrong.into_iter().map(at));
+            validation_rules.push(rule);
+        }
+        (IntentWithRulesInput { intent, validation_rules }, faults)
+    }
+}
+
+/// The subject, a line break, the body: what extractors mostly look at.
+pub const SUBJECT_AND_BODY: &str = "subject_and_body";
+
+/// The fields that every message has, with their words.
+pub fn message_fields() -> Vec<(String, String)> {
+    MESSAGE_FIELDS.iter().map(|name| ((*name).to_owned(), name.replace('_', " "))).collect()
+}

@@ -1,0 +1,177 @@
+//! When a message gets the intent, and what is taken from it.
+
+use leptos::prelude::*;
+
+use super::{
+    form::{ConditionForm, ExtractorForm, IntentForm, SUBJECT_AND_BODY, message_fields},
+    parts::{AddButton, FieldChoice, RemoveButton, Section, options, place_of},
+};
+use crate::{
+    intents::dto::{FieldType, MatchOp},
+    ui::fields::{FaultLine, SelectField, TextField},
+};
+
+/// The three groups of conditions.
+#[component]
+pub fn Matching(form: IntentForm) -> impl IntoView {
+    let [any, all, none] = form.groups;
+    view! {
+        <Section
+            id="edit-match"
+            title="A message gets it when"
+            hint="Upper and lower case are the same. Without a condition in the first two, it is given only to messages that name it."
+        >
+            <Conditions form group=any title="one of these holds"/>
+            <Conditions form group=all title="all of these hold"/>
+            <Conditions form group=none title="none of these holds"/>
+        </Section>
+    }
+}
+
+#[component]
+fn Conditions(
+    form: IntentForm,
+    group: (&'static str, RwSignal<Vec<ConditionForm>>),
+    title: &'static str,
+) -> impl IntoView {
+    let (name, lines) = group;
+    let add_id = format!("add-{name}");
+    let next = add_id.clone();
+    view! {
+        <div class="lines" role="group" aria-label=title data-testid=format!("match-{name}")>
+            <h3 class="group__title">{title}</h3>
+            <For each=move || lines.get() key=|line| line.key let:line>
+                <ConditionLine name lines line next=next.clone()/>
+            </For>
+            <FaultLine path=format!("intent.match.{name}")/>
+            <AddButton
+                id=add_id
+                words="Add a condition"
+                on_add=Callback::new(move |()| form.add_condition(lines))
+            />
+        </div>
+    }
+}
+
+#[component]
+fn ConditionLine(
+    name: &'static str,
+    lines: RwSignal<Vec<ConditionForm>>,
+    line: ConditionForm,
+    next: String,
+) -> impl IntoView {
+    let at = place_of(lines, move |other: ConditionForm| other.key == line.key);
+    let path = move |member: &'static str| {
+        Signal::derive(move || format!("intent.match.{name}[{}].{member}", at.get()))
+    };
+    let label =
+        move |what: &'static str| Signal::derive(move || format!("{what} of condition {}", at.get() + 1));
+    let ops =
+        MatchOp::ALL.iter().map(|op| (op.as_str().to_owned(), op.words().to_owned())).collect::<Vec<_>>();
+    let on_remove =
+        Callback::new(move |()| lines.update(|lines| lines.retain(|other| other.key != line.key)));
+    view! {
+        <div class="item" data-testid="condition">
+            <div class="fields fields--condition">
+                <FieldChoice
+                    label=label("Field")
+                    path=path("field")
+                    field=line.field
+                    fields=Signal::stored(message_fields())
+                    is_label_hidden=true
+                />
+                <SelectField
+                    label=label("Comparison")
+                    path=path("op")
+                    value=line.op
+                    options=Signal::stored(ops)
+                    is_label_hidden=true
+                />
+                <TextField
+                    label=label("Value")
+                    path=path("value")
+                    value=line.value
+                    placeholder="invoice"
+                    is_label_hidden=true
+                />
+            </div>
+            <div class="item__tools">
+                <RemoveButton
+                    what=Signal::derive(move || format!("condition {}", at.get() + 1))
+                    next=next
+                    on_remove
+                />
+            </div>
+        </div>
+    }
+}
+
+/// What is taken from the message beside the fields that every message has.
+#[component]
+pub fn Extractors(form: IntentForm) -> impl IntoView {
+    let lines = form.extractors;
+    view! {
+        <Section
+            id="edit-extractors"
+            title="Taken from the message"
+            hint="A pattern with one pair of brackets around what is wanted: order (\\d+)"
+        >
+            <For each=move || lines.get() key=|line| line.key let:line>
+                <ExtractorLine lines line/>
+            </For>
+            <FaultLine path="intent.extractors"/>
+            <AddButton
+                id="add-extractor"
+                words="Take a field"
+                on_add=Callback::new(move |()| form.add_extractor())
+            />
+        </Section>
+    }
+}
+
+#[component]
+fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> impl IntoView {
+    let at = place_of(lines, move |other: ExtractorForm| other.key == line.key);
+    let path = move |member: &'static str| {
+        Signal::derive(move || format!("intent.extractors[{}].{member}", at.get()))
+    };
+    let mut places = vec![(SUBJECT_AND_BODY.to_owned(), "subject and body".to_owned())];
+    places.extend(message_fields());
+    let kinds: Vec<(&str, &str)> = FieldType::ALL.iter().map(|kind| (kind.as_str(), kind.as_str())).collect();
+    let on_remove =
+        Callback::new(move |()| lines.update(|lines| lines.retain(|other| other.key != line.key)));
+    view! {
+        <div class="item item--framed" data-testid="extractor">
+            <div class="fields">
+                <TextField
+                    label="Name"
+                    path=path("name")
+                    value=line.name
+                    placeholder="order_number"
+                    is_code=true
+                />
+                <FieldChoice
+                    label="Taken from"
+                    path=path("field")
+                    field=line.field
+                    fields=Signal::stored(places)
+                />
+                <SelectField label="What it is" path=path("type") value=line.kind options=options(&kinds)/>
+                <TextField
+                    label="Pattern"
+                    path=path("pattern")
+                    value=line.pattern
+                    placeholder="order (\\d+)"
+                    is_code=true
+                />
+            </div>
+            <div class="item__tools">
+                <RemoveButton
+                    what=Signal::derive(move || format!("field {}", line.name.get()))
+                    next="add-extractor".to_owned()
+                    on_remove
+                />
+            </div>
+        </div>
+    }
+}

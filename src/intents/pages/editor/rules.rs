@@ -1,0 +1,202 @@
+//! The rules in their order. Each is a sentence until it is opened.
+
+use leptos::prelude::*;
+
+use super::{
+    form::IntentForm,
+    parts::{AddButton, Section, place_of},
+    rule_fields::RuleFields,
+    rule_form::RuleForm,
+};
+use crate::{
+    rules::{
+        dto::OnFail,
+        pages::{OnFailBadge, rule_words},
+    },
+    ui::{
+        badge::ActiveBadge,
+        fields::{FaultLine, Faults},
+        host,
+        icons::{Glyph, Icon},
+    },
+};
+
+/// What moves the rules about.
+#[derive(Clone, Copy)]
+struct Order {
+    rules: RwSignal<Vec<RuleForm>>,
+    /// The key of the rule that is being dragged.
+    dragged: RwSignal<Option<usize>>,
+    /// What was done last, for those who do not see it.
+    said: RwSignal<String>,
+}
+
+impl Order {
+    fn shift(self, from: usize, to: usize) {
+        let count = self.rules.with_untracked(Vec::len);
+        if from != to && to < count && from < count {
+            self.rules.update(|rules| {
+                let rule = rules.remove(from);
+                rules.insert(to, rule);
+            });
+            self.said.set(format!("It is now rule {} of {count}.", to + 1));
+        }
+    }
+
+    /// Moves by the keyboard, which stays on the button that moved the rule.
+    fn step(self, at: usize, is_up: bool) {
+        let to = if is_up { at.saturating_sub(1) } else { at + 1 };
+        self.shift(at, to);
+        let to = to.min(self.rules.with_untracked(Vec::len).saturating_sub(1));
+        let button = format!("rule-{}-{to}", if is_up { "up" } else { "down" });
+        request_animation_frame(move || host::focus(&button));
+    }
+}
+
+/// All rules of the intent.
+#[component]
+pub fn Rules(form: IntentForm) -> impl IntoView {
+    let rules = form.rules;
+    let order = Order { rules, dragged: RwSignal::new(None), said: RwSignal::new(String::new()) };
+    let on_add = Callback::new(move |()| {
+        form.add_rule();
+        let at = rules.with_untracked(Vec::len).saturating_sub(1);
+        request_animation_frame(move || host::focus(&format!("rule-toggle-{at}")));
+    });
+    view! {
+        <Section
+            id="edit-rules"
+            title="Asked of the message, in this order"
+            hint="Without a rule, each of its messages is accepted."
+        >
+            <ol class="cards" data-testid="edit-rules">
+                <For each=move || rules.get() key=|rule| rule.key let:rule>
+                    <RuleEditor form rule order/>
+                </For>
+            </ol>
+            <FaultLine path="validation_rules"/>
+            <p class="visually-hidden" role="status">{order.said}</p>
+            <AddButton id="add-rule" words="Add a rule" on_add/>
+        </Section>
+    }
+}
+
+#[component]
+fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
+    let Order { rules, dragged, .. } = order;
+    let at = place_of(rules, move |other: RuleForm| other.key == rule.key);
+    let is_open = rule.is_open;
+    let faults = use_context::<Faults>();
+    let is_faulty = Memo::new(move |_| {
+        faults.is_some_and(|faults| faults.is_below(&format!("validation_rules[{}].", at.get())))
+    });
+    // A fault is of no use where it is not seen.
+    Effect::new(move |_| {
+        if is_faulty.get() {
+            is_open.set(true);
+        }
+    });
+    let words = move || {
+        let name = form.datasources.with_value(|all| rule.source(all).map(|found| found.name.clone()));
+        rule_words(rule.kind_of_rule(), &rule.field.name(), name.as_deref())
+    };
+    let is_over = RwSignal::new(false);
+    let on_drop = move |event| {
+        host::allow_drop(&event);
+        is_over.set(false);
+        let from = dragged.get_untracked();
+        let from = rules.with_untracked(|rules| rules.iter().position(|other| Some(other.key) == from));
+        if let Some(from) = from {
+            order.shift(from, at.get_untracked());
+        }
+    };
+    let remove = move |_| {
+        rules.update(|rules| rules.retain(|other| other.key != rule.key));
+        host::focus("add-rule");
+    };
+    let number = move || format!("rule {}", at.get() + 1);
+    let fields_id = move || format!("rule-fields-{}", at.get());
+    view! {
+        <li
+            class="card rule"
+            class:rule--over=move || is_over.get() && dragged.get().is_some_and(|key| key != rule.key)
+            data-testid="edit-rule"
+            on:dragover=move |event| {
+                if dragged.get_untracked().is_some() {
+                    host::allow_drop(&event);
+                    is_over.set(true);
+                }
+            }
+            on:dragleave=move |_| is_over.set(false)
+            on:drop=on_drop
+        >
+            <div class="rule__head">
+                <span
+                    class="rule__grip"
+                    draggable="true"
+                    aria-hidden="true"
+                    data-testid="grip"
+                    on:dragstart=move |event| {
+                        host::begin_drag(&event);
+                        dragged.set(Some(rule.key));
+                    }
+                    on:dragend=move |_| dragged.set(None)
+                >
+                    <Icon glyph=Glyph::Drag/>
+                </span>
+                <h3 class="rule__title">
+                    <button
+                        type="button"
+                        class="rule__toggle"
+                        id=move || format!("rule-toggle-{}", at.get())
+                        aria-expanded=move || is_open.get().to_string()
+                        aria-controls=fields_id
+                        data-testid="rule-toggle"
+                        on:click=move |_| is_open.update(|is_open| *is_open = !*is_open)
+                    >
+                        <Icon glyph=Glyph::Forward/>
+                        <span>{move || format!("{}. {}", at.get() + 1, words())}</span>
+                    </button>
+                </h3>
+                <div class="item__tools">
+                    <button
+                        type="button"
+                        class="icon-button"
+                        id=move || format!("rule-up-{}", at.get())
+                        aria-disabled=move || (at.get() == 0).to_string()
+                        on:click=move |_| order.step(at.get_untracked(), true)
+                    >
+                        <Icon glyph=Glyph::Up/>
+                        <span class="visually-hidden">{move || format!("Move {} up", number())}</span>
+                    </button>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        id=move || format!("rule-down-{}", at.get())
+                        aria-disabled=move || (at.get() + 1 == rules.read().len()).to_string()
+                        on:click=move |_| order.step(at.get_untracked(), false)
+                    >
+                        <Icon glyph=Glyph::Down/>
+                        <span class="visually-hidden">{move || format!("Move {} down", number())}</span>
+                    </button>
+                    <button type="button" class="icon-button" data-testid="remove-rule" on:click=remove>
+                        <Icon glyph=Glyph::Delete/>
+                        <span class="visually-hidden">{move || format!("Remove {}", number())}</span>
+                    </button>
+                </div>
+            </div>
+            <div class="rule__marks">
+                {move || {
+                    let on_fail = rule.on_fail.get().parse().unwrap_or(OnFail::Reject);
+                    view! { <OnFailBadge on_fail/> }
+                }}
+                {move || (!rule.is_active.get()).then(|| view! { <ActiveBadge is_active=false/> })}
+            </div>
+            <div id=fields_id class="rule__fields">
+                <Show when=move || is_open.get()>
+                    <RuleFields form rule at/>
+                </Show>
+            </div>
+        </li>
+    }
+}

@@ -1,0 +1,117 @@
+//! What the editor begins with.
+
+use leptos_router::params::ParamsMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    datasources::{api::list_datasources, dto::Datasource},
+    emails::{
+        api::{get_email, list_emails},
+        dto::{Email, EmailFilter},
+    },
+    intents::{
+        api::{edit_intent, get_intent, get_version},
+        dto::{Editable, IntentWithRules, IntentWithRulesInput},
+    },
+    shared::{EmailId, IntentId, Problem, TenantId},
+};
+
+/// How many of the latest messages are offered to try.
+const OFFERED: usize = 20;
+
+/// What the address asks for.
+#[derive(Clone, PartialEq)]
+pub struct Asked {
+    pub intent_id: Option<IntentId>,
+    /// An earlier version to go back to.
+    version: Option<i32>,
+    /// Another intent, to begin a new one with.
+    copy: Option<IntentId>,
+    email_id: Option<EmailId>,
+}
+
+impl Asked {
+    pub fn of(params: &ParamsMap, query: &ParamsMap) -> Result<Self, Problem> {
+        let intent_id = match params.get("intent_id") {
+            Some(text) => Some(text.parse().map_err(|_| Problem::not_found("Intent", text))?),
+            None => None,
+        };
+        let parsed = |name: &str| query.get(name).and_then(|text| text.parse().ok());
+        Ok(Self {
+            intent_id,
+            version: query.get("version").and_then(|text| text.parse().ok()),
+            copy: parsed("copy").map(IntentId),
+            email_id: query.get("email").and_then(|text| text.parse().ok()),
+        })
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Start {
+    pub tenant_id: TenantId,
+    /// The intent as it is; none for a new one.
+    pub saved: Option<Editable>,
+    /// What the fields hold, where that is something else.
+    pub draft: Option<IntentWithRulesInput>,
+    pub datasources: Vec<Datasource>,
+    /// Messages to try, with their subjects.
+    pub messages: Vec<(EmailId, String)>,
+    /// The one that the reader came with.
+    pub email_id: Option<EmailId>,
+}
+
+/// Reads what the address asks for.
+pub async fn begin(tenant: TenantId, asked: Asked) -> Result<Start, Problem> {
+    let saved = match asked.intent_id {
+        Some(id) => Some(edit_intent(tenant.clone(), id).await?),
+        None => None,
+    };
+    let draft = match (&saved, asked.version, asked.copy) {
+        (Some(now), Some(version), _) => {
+            let intent_id = now.saved.intent.intent_id;
+            let then = get_version(tenant.clone(), intent_id, version).await?;
+            let then = IntentWithRules { intent: then.intent, validation_rules: then.validation_rules };
+            Some(back_to(then.into(), &now.saved))
+        }
+        (None, _, Some(id)) => Some(copy_of(get_intent(tenant.clone(), id).await?.into())),
+        _ => None,
+    };
+    let datasources = list_datasources(tenant.clone()).await?;
+    let messages = offered(&tenant, &asked).await?;
+    Ok(Start { tenant_id: tenant, saved, draft, datasources, messages, email_id: asked.email_id })
+}
+
+/// The latest messages of the intent, or of all; the one that the reader came with is among them.
+async fn offered(tenant: &TenantId, asked: &Asked) -> Result<Vec<(EmailId, String)>, Problem> {
+    let filter = EmailFilter { intent_id: asked.intent_id, ..EmailFilter::default() };
+    let latest = list_emails(tenant.clone(), filter, None).await?;
+    let mut messages: Vec<_> = latest.into_iter().take(OFFERED).map(titled).collect();
+    if let Some(id) = asked.email_id
+        && !messages.iter().any(|(known, _)| *known == id)
+    {
+        messages.insert(0, titled(get_email(tenant.clone(), id).await?.email));
+    }
+    Ok(messages)
+}
+
+fn titled(email: Email) -> (EmailId, String) {
+    let subject = if email.subject.is_empty() { "(no subject)".to_owned() } else { email.subject };
+    (email.email_id, format!("{subject} · {}", email.sender_email))
+}
+
+/// A version as the draft: rules that are still there keep their place, the others come anew.
+fn back_to(mut then: IntentWithRulesInput, now: &IntentWithRules) -> IntentWithRulesInput {
+    for rule in &mut then.validation_rules {
+        let is_there = now.validation_rules.iter().any(|stored| Some(stored.rule_id) == rule.rule_id);
+        rule.rule_id = rule.rule_id.filter(|_| is_there);
+    }
+    then
+}
+
+fn copy_of(mut original: IntentWithRulesInput) -> IntentWithRulesInput {
+    original.intent.name = format!("Copy of {}", original.intent.name);
+    for rule in &mut original.validation_rules {
+        rule.rule_id = None;
+    }
+    original
+}
