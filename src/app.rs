@@ -16,20 +16,23 @@ use leptos_router::{
     path,
 };
 
-pub use allowed::Allowed;
+pub use allowed::{Allowed, may};
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
 pub use live::on_change;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
 use crate::{
+    audit::pages::AuditPage,
     auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
     classifier::pages::ExamplesPage,
     dashboard::pages::DashboardPage,
-    datasources::pages::{ConfigsPage, DatasourcesPage},
+    datasources::pages::{ConfigEditor, ConfigPage, ConfigsPage, DatasourceEditor, DatasourcePage, DatasourcesPage},
     emails::pages::{MessagePage, MessagesPage, TrialPage},
-    files::pages::FilesPage,
+    files::pages::{FilePage, FilesPage},
     intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
+    keys::pages::KeysPage,
+    members::pages::MembersPage,
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
@@ -96,6 +99,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
                 <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
                 <Route path=path!("/files") view=|| choose("/files") ssr=SsrMode::Async/>
+                <Route path=path!("/members") view=|| choose("/members") ssr=SsrMode::Async/>
+                <Route path=path!("/keys") view=|| choose("/keys") ssr=SsrMode::Async/>
+                <Route path=path!("/audit") view=|| choose("/audit") ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| choose("/settings") ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
                     <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
@@ -114,8 +120,18 @@ pub fn App() -> impl IntoView {
                     />
                     <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
                     <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/new") view=DatasourceEditor ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id") view=DatasourcePage ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id/edit") view=DatasourceEditor ssr=SsrMode::Async/>
                     <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/new") view=ConfigEditor ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id") view=ConfigPage ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id/edit") view=ConfigEditor ssr=SsrMode::Async/>
                     <Route path=path!("/files") view=FilesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/files/look") view=FilePage ssr=SsrMode::Async/>
+                    <Route path=path!("/members") view=MembersPage ssr=SsrMode::Async/>
+                    <Route path=path!("/keys") view=KeysPage ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async/>
                     <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::tenant::{MyAccess, use_tenant};
-use crate::auth::authority::Permission;
+use crate::{auth::authority::Permission, shared::TenantId};
 
 /// Shows `children` to those whose role in this tenant has the permission. The server asks for it all the same.
 #[component]
@@ -23,4 +23,15 @@ pub fn Allowed(permission: Permission, children: ChildrenFn) -> impl IntoView {
             }}
         </Transition>
     }
+}
+
+/// Whether the signed-in person may do something in a tenant: for what a page shows in more than one way.
+pub async fn may(me: Option<MyAccess>, tenant: &TenantId, permission: Permission) -> bool {
+    let Some(Ok(me)) = (match me {
+        Some(me) => Some(me.0.await),
+        None => None,
+    }) else {
+        return false;
+    };
+    me.tenants.iter().any(|mine| mine.tenant_id == *tenant && mine.role.may(permission))
 }

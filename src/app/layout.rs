@@ -41,8 +41,12 @@ const PAGES: [(&str, &str, Glyph); 7] = [
 ];
 
 /// What only some may see, with the permission that it takes.
-const RESTRICTED: [(&str, &str, Glyph, Permission); 1] =
-    [("/settings", "Settings", Glyph::Settings, Permission::Configure)];
+const RESTRICTED: [(&str, &str, Glyph, Permission); 4] = [
+    ("/members", "Members", Glyph::Members, Permission::Members),
+    ("/keys", "API keys", Glyph::Key, Permission::Members),
+    ("/audit", "Audit log", Glyph::Audit, Permission::Audit),
+    ("/settings", "Settings", Glyph::Settings, Permission::Configure),
+];
 
 /// The frame of a tenant's pages. Entering it makes the tenant this tab's.
 #[component]

@@ -6,6 +6,7 @@ mod dom;
 mod files;
 mod session;
 mod theme;
+mod upload;
 
 pub use changes::*;
 pub use dialog::*;
@@ -13,3 +14,4 @@ pub use dom::*;
 pub use files::*;
 pub use session::*;
 pub use theme::*;
+pub use upload::*;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
-    rules::dto::wire_enum,
+    rules::dto::{RuleUse, wire_enum},
     shared::{
         ConfigId, DatasourceId, Problem, TenantId,
         validate::{Checks, yes},
@@ -154,6 +154,25 @@ impl AuthType {
 pub struct DatasourceWithConfig {
     pub datasource: Datasource,
     pub config: Option<DatasourceConfig>,
+}
+
+/// A datasource as its page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasourceView {
+    pub datasource: Datasource,
+    /// Of the datasource, for the change that is made to it.
+    pub etag: String,
+    pub config: Option<DatasourceConfig>,
+    pub used_by: Vec<RuleUse>,
+}
+
+/// A config as its page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigView {
+    pub config: DatasourceConfig,
+    /// Of the config, for the change that is made to it.
+    pub etag: String,
+    pub used_by: Vec<Datasource>,
 }
 
 /// The answer to `POST /api/datasources/{datasource_id}/test`.

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::dto::TenantFile;
+use super::dto::{FileLook, TenantFile};
 use crate::shared::{Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
-    files::server::service,
+    files::server::{look, service},
     server::context::{tenant_context, wire},
 };
 
@@ -21,4 +21,11 @@ pub async fn list_files(tenant_id: TenantId) -> Result<Vec<TenantFile>, Problem>
 pub async fn delete_file(tenant_id: TenantId, path: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::delete(&ctx, &path).await)
+}
+
+/// The first rows of a file.
+#[server(prefix = "/ui", endpoint = "files/look")]
+pub async fn look_into_file(tenant_id: TenantId, path: String) -> Result<FileLook, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(look::look(&ctx, &path).await)
 }

@@ -18,6 +18,27 @@ pub struct TenantFile {
     pub used_by: Vec<String>,
 }
 
+/// What is in a file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileLook {
+    pub path: String,
+    pub tables: Vec<FileTable>,
+    /// Names of tables that are not shown.
+    pub further: Vec<String>,
+    /// Why it cannot be read, if so.
+    pub message: Option<String>,
+}
+
+/// A table in a file: `data`, or one of a database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileTable {
+    pub name: String,
+    pub columns: Vec<String>,
+    /// The first rows.
+    pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    pub row_count: u64,
+}
+
 wire_enum!(
     /// Why a file that a form sent was not stored, as the page's address says it.
     Refusal {

@@ -1,5 +1,6 @@
 //! Files on disk: one folder a tenant, which nothing leads out of.
 
+pub mod look;
 pub mod rest;
 pub mod service;
 pub mod store;

@@ -2,12 +2,21 @@
 
 use leptos::prelude::*;
 
-use super::dto::InvitationShown;
-use crate::shared::Problem;
+#[cfg(feature = "ssr")]
+use super::dto::{InvitationInput, MemberInput};
+use super::dto::{InvitationMade, InvitationShown, People};
+use crate::{
+    auth::dto::Role,
+    shared::{InvitationId, Problem, TenantId, UserId},
+};
 #[cfg(feature = "ssr")]
 use crate::{
     members::server::service,
-    server::{AppState, context::wire},
+    server::{
+        AppState,
+        context::{tenant_context, wire},
+        paging::Page,
+    },
 };
 
 /// What an invitation says, to whoever holds its link. Needs no session.
@@ -15,4 +24,39 @@ use crate::{
 pub async fn get_invitation(token: String) -> Result<InvitationShown, Problem> {
     let app = use_context::<AppState>().ok_or_else(|| Problem::new(500, "Something went wrong here"))?;
     wire(service::shown(&app, &token).await)
+}
+
+/// Who has a part in the tenant, and who may get one.
+#[server(prefix = "/ui", endpoint = "members/list")]
+pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    let members = wire(service::list(&ctx, Page::first()).await)?;
+    let invitations = wire(service::invitations(&ctx, Page::first()).await)?;
+    Ok(People { members, invitations })
+}
+
+#[server(prefix = "/ui", endpoint = "members/set-role")]
+pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::set_role(&ctx, user_id, &MemberInput { role }).await.map(drop))
+}
+
+/// Ends a person's part in the tenant.
+#[server(prefix = "/ui", endpoint = "members/remove")]
+pub async fn remove_member(tenant_id: TenantId, user_id: UserId) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::remove(&ctx, user_id).await)
+}
+
+/// Invites a person. An earlier invitation of the same address ends.
+#[server(prefix = "/ui", endpoint = "members/invite")]
+pub async fn invite_member(tenant_id: TenantId, email: String, role: Role) -> Result<InvitationMade, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::invite(&ctx, InvitationInput { email, role }).await)
+}
+
+#[server(prefix = "/ui", endpoint = "members/take-back")]
+pub async fn take_back_invitation(tenant_id: TenantId, invitation_id: InvitationId) -> Result<(), Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::take_back(&ctx, invitation_id).await)
 }

@@ -64,6 +64,13 @@ pub struct InvitationMade {
     pub link: Option<String>,
 }
 
+/// Who has a part in the tenant, and who may get one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct People {
+    pub members: Vec<Member>,
+    pub invitations: Vec<Invitation>,
+}
+
 /// What an invitation says to whoever holds its link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InvitationShown {

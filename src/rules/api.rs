@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::ValidationRule;
-use crate::shared::{Problem, TenantId};
+use crate::shared::{IntentId, Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
     rules::server::service,
@@ -15,4 +15,15 @@ use crate::{
 pub async fn list_rules(tenant_id: TenantId) -> Result<Vec<ValidationRule>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx, &service::Filter::default()).await)
+}
+
+/// The rules of one intent, or of all.
+#[server(prefix = "/ui", endpoint = "rules/find")]
+pub async fn find_rules(
+    tenant_id: TenantId,
+    intent_id: Option<IntentId>,
+) -> Result<Vec<ValidationRule>, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    let filter = service::Filter { intent: intent_id, ..service::Filter::default() };
+    wire(service::list(&ctx, &filter).await)
 }

@@ -103,6 +103,18 @@ pub struct ValidationRule {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A rule that asks a datasource, for those who look at that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleUse {
+    pub rule_id: RuleId,
+    pub intent_id: IntentId,
+    /// The intent's name.
+    pub intent: String,
+    pub field_name: String,
+    pub rule_type: RuleType,
+    pub is_active: bool,
+}
+
 /// An intent has at most this many rules: each costs a look-up, and every version keeps them all.
 pub const MAX_RULES: usize = 200;
 

@@ -65,6 +65,13 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     }
 }
 
+impl<K: Eq + Hash> Breakers<K> {
+    /// As if nothing had been tried.
+    pub fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
 impl<K: Eq + Hash + Clone> Pass<'_, K> {
     /// Says what came of it. Only what trying again may mend is a failure: a refusal is an answer of what works.
     pub fn leave(self, failed: bool) {

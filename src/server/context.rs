@@ -7,7 +7,9 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
-use super::{AppState, Error, Result, TenantRead, TenantTx, database::InstanceTx, origin::Origin};
+use super::{
+    AppState, Error, Result, TenantRead, TenantTx, database::InstanceTx, extract::wants_page, origin::Origin,
+};
 use crate::{
     audit::{
         dto::ActorKind,
@@ -325,6 +327,14 @@ pub fn wire<T>(result: Result<T>) -> Result<T, Problem> {
         set_page_status(problem.status);
         problem
     })
+}
+
+/// Leads the browser on after a plain form: a screen that runs does so itself, and says what was done.
+pub fn lead_to(path: &str) {
+    let is_plain = leptos::prelude::use_context::<Parts>().is_some_and(|parts| wants_page(&parts.headers));
+    if is_plain {
+        leptos_axum::redirect(path);
+    }
 }
 
 /// The theme that the reader of the page that is being rendered chose, by their cookie.

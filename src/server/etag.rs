@@ -49,6 +49,11 @@ impl IfMatch {
         Self(Some(etag))
     }
 
+    /// Of what a form was filled from; the empty text holds for whatever is stored.
+    pub fn given(etag: &str) -> Self {
+        Self((!etag.is_empty()).then(|| etag.to_owned()))
+    }
+
     /// Whether what is stored is what the caller read.
     ///
     /// # Errors

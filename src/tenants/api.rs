@@ -3,11 +3,14 @@
 use leptos::prelude::*;
 
 use super::dto::Tenant;
-use crate::shared::Problem;
+use crate::shared::{Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
-    server::context::{caller_context, wire},
-    tenants::server::service,
+    server::{
+        context::{caller_context, wire},
+        etag::IfMatch,
+    },
+    tenants::{dto::TenantInput, server::service},
 };
 
 /// The tenants that the caller may see.
@@ -22,4 +25,46 @@ pub async fn list_tenants() -> Result<Vec<Tenant>, Problem> {
 pub async fn load_demo() -> Result<(), Problem> {
     let ctx = caller_context().await?;
     wire(crate::demo::load_for(&ctx).await)
+}
+
+/// Makes a tenant. Instance administrators only.
+#[server(prefix = "/ui", endpoint = "tenants/create")]
+pub async fn create_tenant(tenant_id: String, name: String) -> Result<(), Problem> {
+    let ctx = caller_context().await?;
+    wire(service::create(&ctx, input(Some(tenant_id), name, true)).await.map(drop))
+}
+
+/// Gives a tenant another name. Instance administrators only.
+#[server(prefix = "/ui", endpoint = "tenants/rename")]
+pub async fn rename_tenant(tenant_id: TenantId, name: String) -> Result<(), Problem> {
+    let ctx = caller_context().await?;
+    let run = async {
+        ctx.require_instance_admin()?;
+        let before = service::get(&ctx, &tenant_id).await?;
+        service::replace(&ctx, &tenant_id, input(None, name, before.is_active), &IfMatch::any()).await
+    };
+    wire(run.await.map(drop))
+}
+
+/// Closes a tenant to everybody but instance administrators, or opens it again.
+#[server(prefix = "/ui", endpoint = "tenants/set-active")]
+pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(), Problem> {
+    let ctx = caller_context().await?;
+    let run = async {
+        ctx.require_instance_admin()?;
+        let before = service::get(&ctx, &tenant_id).await?;
+        service::replace(&ctx, &tenant_id, input(None, before.name, is_active), &IfMatch::any()).await
+    };
+    wire(run.await.map(drop))
+}
+
+#[cfg(feature = "ssr")]
+fn input(tenant_id: Option<String>, name: String, is_active: bool) -> TenantInput {
+    TenantInput {
+        tenant_id,
+        name,
+        is_active,
+        created_at: Default::default(),
+        updated_at: Default::default(),
+    }
 }

@@ -1,10 +1,14 @@
-//! Choosing a tenant.
+//! Choosing a tenant, and managing them.
+
+mod manage;
 
 use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
     hooks::{use_location, use_navigate},
 };
+
+use manage::{Manage, NewTenant, TenantActions};
 
 use super::api::{LoadDemo, list_tenants};
 use crate::{
@@ -85,12 +89,15 @@ pub fn ChooseTenant(
 #[component]
 pub fn TenantsPage() -> impl IntoView {
     let demo = ServerAction::<LoadDemo>::new();
-    let me = Resource::new(move || demo.version().get(), |_| api::me());
-    let tenants = Resource::new(move || demo.version().get(), |_| list_tenants());
+    let actions = TenantActions::new();
+    let changes = move || (demo.version().get(), actions.versions());
+    let me = Resource::new(changes, |_| api::me());
+    let tenants = Resource::new(changes, |_| list_tenants());
 
     view! {
         <PlainLayout>
             <PageHead title="Tenants" lead="Choose the one that this tab works for."/>
+            <manage::Problems actions/>
             <Load
                 data=move || async move { Ok((me.await?, tenants.await?)) }
                 retry=move || {
@@ -98,6 +105,7 @@ pub fn TenantsPage() -> impl IntoView {
                     tenants.refetch();
                 }
                 view=move |(me, tenants): (Me, Vec<super::dto::Tenant>)| {
+                    let managed = me.is_instance_admin.then(|| tenants.clone());
                     let lines = tenants
                         .into_iter()
                         .map(|tenant| Line {
@@ -113,7 +121,16 @@ pub fn TenantsPage() -> impl IntoView {
                             created_at: Some(tenant.created_at),
                         })
                         .collect();
-                    view! { <TenantList lines me demo/> }
+                    view! {
+                        <TenantList lines me demo/>
+                        {managed
+                            .map(|tenants| {
+                                view! {
+                                    <NewTenant actions/>
+                                    <Manage tenants actions/>
+                                }
+                            })}
+                    }
                 }
             />
         </PlainLayout>
@@ -142,6 +159,7 @@ fn TenantList(lines: Vec<Line>, me: Me, demo: ServerAction<LoadDemo>) -> impl In
         {list}
         <div class="plain__foot">
             <p class="hint">{format!("Signed in as {} ({})", me.display_name, me.email)}</p>
+            {me.is_instance_admin.then(|| view! { <a href="/tenants">"Manage tenants"</a> })}
             <SignOut/>
         </div>
     }
@@ -200,7 +218,7 @@ fn NoTenants(is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl Into
                     {move || if is_pending.get() { "Loading the demo …" } else { "Load the demo" }}
                 </button>
             </ActionForm>
-            <p class="hint">"Or make your own with " <code>"POST /api/tenants"</code> "."</p>
+            <p class="hint">"Or make your own at " <a href="/tenants">"Tenants"</a> "."</p>
         </Empty>
     }
     .into_any()

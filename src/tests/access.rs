@@ -91,12 +91,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         if matches!(path, "/ui/invitation" | "/ui/signed_in_as" | "/ui/sign_in_ways") {
             continue;
         }
-        let json = JSON_BODIES.iter().find(|(known, _)| *known == path);
-        let form = "tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=&version=1&backtest_id=01890a5d-ac96-774b-bcce-b302099a8057&example_id=1&text=x";
-        let (kind, body) = match json {
-            Some((_, body)) => ("application/json", *body),
-            None => ("application/x-www-form-urlencoded", form),
-        };
+        let (kind, body) = body_of(path);
         let request = server.request(method, path, None).header("content-type", kind).body(body);
         let answer = Answer::of(request.send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text);
@@ -345,13 +340,25 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 48] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 71] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
     ("/ui/me", Lowest::Anyone),
     ("/ui/tenants/list", Lowest::Anyone),
     ("/ui/tenants/load-demo", Lowest::Instance),
+    ("/ui/tenants/create", Lowest::Instance),
+    ("/ui/tenants/rename", Lowest::Instance),
+    ("/ui/tenants/set-active", Lowest::Instance),
+    ("/ui/members/list", Lowest::In(Role::Admin)),
+    ("/ui/members/set-role", Lowest::In(Role::Admin)),
+    ("/ui/members/remove", Lowest::In(Role::Admin)),
+    ("/ui/members/invite", Lowest::In(Role::Admin)),
+    ("/ui/members/take-back", Lowest::In(Role::Admin)),
+    ("/ui/keys/list", Lowest::In(Role::Admin)),
+    ("/ui/keys/create", Lowest::In(Role::Admin)),
+    ("/ui/keys/revoke", Lowest::In(Role::Admin)),
+    ("/ui/audit/list", Lowest::In(Role::Admin)),
     ("/ui/dashboard", Lowest::In(Role::Viewer)),
     ("/ui/transfer/overview", Lowest::In(Role::Editor)),
     ("/ui/emails/list", Lowest::In(Role::Viewer)),
@@ -389,15 +396,26 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 48] = [
     ("/ui/backtests/changes", Lowest::In(Role::Viewer)),
     ("/ui/backtests/delete", Lowest::In(Role::Editor)),
     ("/ui/rules/list", Lowest::In(Role::Viewer)),
+    ("/ui/rules/find", Lowest::In(Role::Viewer)),
     ("/ui/routes/of-intent", Lowest::In(Role::Viewer)),
     ("/ui/datasources/list", Lowest::In(Role::Viewer)),
+    ("/ui/datasources/get", Lowest::In(Role::Viewer)),
+    ("/ui/datasources/save", Lowest::In(Role::Editor)),
+    ("/ui/datasources/delete", Lowest::In(Role::Editor)),
+    ("/ui/datasources/test", Lowest::In(Role::Editor)),
+    ("/ui/datasources/preview", Lowest::In(Role::Editor)),
     ("/ui/datasource-configs/list", Lowest::In(Role::Viewer)),
+    ("/ui/datasource-configs/get", Lowest::In(Role::Viewer)),
+    ("/ui/datasource-configs/save", Lowest::In(Role::Admin)),
+    ("/ui/datasource-configs/delete", Lowest::In(Role::Admin)),
+    ("/ui/datasource-configs/test", Lowest::In(Role::Admin)),
     ("/ui/files/list", Lowest::In(Role::Viewer)),
     ("/ui/files/delete", Lowest::In(Role::Editor)),
+    ("/ui/files/look", Lowest::In(Role::Editor)),
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 7] = [
+const JSON_BODIES: [(&str, &str); 11] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
@@ -408,7 +426,33 @@ const JSON_BODIES: [(&str, &str); 7] = [
     ),
     ("/ui/intents/save", r#"{"tenant_id": "acme", "draft": {"intent": {"name": "A"}}}"#),
     ("/ui/backtests/start", r#"{"tenant_id": "acme", "input": {"intent": {"name": "A"}, "last": 1}}"#),
+    (
+        "/ui/datasources/save",
+        r#"{"tenant_id":"acme","datasource_id":null,"etag":"","input":{"name":"","datasource_type":"file","connection_key":""},"config":null}"#,
+    ),
+    ("/ui/datasources/preview", r#"{"tenant_id":"acme","datasource_id":1,"input":{"conditions":{}}}"#),
+    (
+        "/ui/datasource-configs/save",
+        r#"{"tenant_id":"acme","config_id":null,"etag":"","input":{"name":"","protocol":"file"}}"#,
+    ),
+    (
+        "/ui/datasource-configs/test",
+        r#"{"tenant_id":"acme","config_id":null,"input":{"name":"","protocol":"file"}}"#,
+    ),
 ];
+
+/// What a server function is sent: every field that any of them has, or its JSON.
+fn body_of(path: &str) -> (&'static str, String) {
+    if let Some((_, body)) = JSON_BODIES.iter().find(|(known, _)| *known == path) {
+        return ("application/json", (*body).to_owned());
+    }
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let fields = format!(
+        "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x"
+    );
+    ("application/x-www-form-urlencoded", fields)
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Lowest {
@@ -429,21 +473,11 @@ async fn every_server_function_asks_who_calls_and_for_which_tenant() {
     for role in Role::ALL {
         keys.push((*role, server.key_of("acme", *role).await));
     }
-    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let fields = format!(
-        "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&name=x&query=%3F&filter_id=1&period=day&filter[q]=&version=1&backtest_id={id}\
-         &example_id=1&text=x"
-    );
     for (path, method) in leptos::server_fn::axum::server_fn_paths() {
         let known = SERVER_FUNCTIONS.iter().find(|(known, _)| *known == path);
         let (_, lowest) = known.unwrap_or_else(|| panic!("{path} is not in the list of server functions"));
         let call = async |key: Option<&str>| {
-            let json = JSON_BODIES.iter().find(|(known, _)| *known == path);
-            let (kind, body) = match json {
-                Some((_, body)) => ("application/json", (*body).to_owned()),
-                None => ("application/x-www-form-urlencoded", fields.clone()),
-            };
+            let (kind, body) = body_of(path);
             let request = server.request(method.clone(), path, key).header("content-type", kind).body(body);
             Answer::of(request.send().await.unwrap()).await.status
         };

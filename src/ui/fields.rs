@@ -81,7 +81,7 @@ pub fn FaultSummary() -> impl IntoView {
         let (lead, items) = if problem.errors.is_empty() {
             (problem.detail, Vec::new())
         } else {
-            ("It was not saved, because of:".to_owned(), problem.errors)
+            ("This has to be put right first:".to_owned(), problem.errors)
         };
         let items = items
             .into_iter()

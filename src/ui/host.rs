@@ -8,7 +8,7 @@ use leptos::{
 
 use super::theme::Theme;
 pub use crate::server::context::{chosen_theme as theme, set_page_status};
-use crate::shared::TenantId;
+use crate::shared::{Problem, TenantId};
 
 pub fn stored_tenant() -> Option<TenantId> {
     None
@@ -52,3 +52,33 @@ pub fn read_chosen(_: &Event, _: Callback<(String, String)>) {}
 pub fn read_dropped(_: &DragEvent, _: Callback<(String, String)>) {}
 pub fn allow_drop(_: &DragEvent) {}
 pub fn begin_drag(_: &DragEvent) {}
+pub fn copy(_: &str) {}
+
+/// A file that somebody chose. There is none on the server.
+#[derive(Clone)]
+pub struct Chosen;
+
+impl Chosen {
+    pub fn name(&self) -> String {
+        String::new()
+    }
+}
+
+pub fn chosen_files(_: &Event) -> Vec<Chosen> {
+    Vec::new()
+}
+pub fn files_of(_: &str) -> Vec<Chosen> {
+    Vec::new()
+}
+pub fn dropped_files(_: &DragEvent) -> Vec<Chosen> {
+    Vec::new()
+}
+pub fn upload(
+    _: &Chosen,
+    _: &str,
+    _: &str,
+    _: impl Fn(f64) + 'static,
+    _: impl FnOnce(Result<(), Problem>) + 'static,
+) {
+}
+pub fn select_all(_: &FocusEvent) {}

@@ -9,7 +9,10 @@ use super::{
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
-    datasources::dto::{AuthType, DatasourceConfig, DatasourceConfigInput, MASK},
+    datasources::{
+        dto::{AuthType, ConfigView, DatasourceConfig, DatasourceConfigInput, MASK},
+        server::service as datasources,
+    },
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
@@ -72,19 +75,81 @@ pub async fn get(ctx: &TenantContext, id: ConfigId) -> Result<DatasourceConfig> 
     Ok(row.into_config(&tx))
 }
 
+/// The config with all that its page shows.
+///
+/// # Errors
+/// 404.
+pub async fn view(ctx: &TenantContext, id: ConfigId) -> Result<ConfigView> {
+    let config = get(ctx, id).await?;
+    let mut tx = ctx.begin().await?;
+    let used_by = datasources::using(&mut tx, &config.name).await?;
+    Ok(ConfigView { etag: config.etag(), config, used_by })
+}
+
 /// # Errors
 /// 409 for a name that exists, 422.
 pub async fn create(ctx: &TenantContext, input: DatasourceConfigInput) -> Result<DatasourceConfig> {
-    ctx.require(Permission::Credentials)?;
-    let input = checked(ctx, input, &Map::new())?;
     let mut tx = ctx.begin().await?;
-    let id = repository::insert(&mut tx, &input)
-        .await
-        .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
-    let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
-    ctx.audit(&mut tx, Event::created("datasource_config.create", id, &config)).await?;
+    let config = insert(ctx, &mut tx, input).await?;
     tx.commit().await?;
     Ok(config)
+}
+
+/// Stores a new config, and tells the audit log.
+///
+/// # Errors
+/// 403, 409 for a name that exists, 422.
+pub async fn insert(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    input: DatasourceConfigInput,
+) -> Result<DatasourceConfig> {
+    ctx.require(Permission::Credentials)?;
+    let input = checked(ctx, input, &Map::new())?;
+    let id = repository::insert(tx, &input)
+        .await
+        .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
+    let config = store_auth(&ctx.app, tx, id, &input).await?;
+    ctx.audit(tx, Event::created("datasource_config.create", id, &config)).await?;
+    Ok(config)
+}
+
+/// Where a config would lead that is not stored (yet), with its credentials: those that are masked are the stored
+/// config's, if there is one, and are never sent to another address than they were entered for.
+///
+/// # Errors
+/// 403, 404, 422.
+pub async fn draft(
+    ctx: &TenantContext,
+    id: Option<ConfigId>,
+    input: DatasourceConfigInput,
+) -> Result<Connection> {
+    ctx.require(Permission::Credentials)?;
+    let mut tx = ctx.begin().await?;
+    let (row, stored) = match id {
+        None => (None, Map::new()),
+        Some(id) => {
+            let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+            let stored = open(&ctx.app, &mut tx, &row).await?;
+            (Some(row), stored)
+        }
+    };
+    let kept = masked(&input);
+    let input = checked(ctx, input, &stored)?;
+    if let Some(row) = &row {
+        refuse_moved_secrets(row, &stored, &input, &kept)?;
+    }
+    let url = input.base_url.as_deref();
+    let endpoint = connection::endpoint(&input.protocol, &input.driver_family, url, &input.connection_json)?;
+    let auth = connection::auth(input.auth_type, &input.auth_config)?;
+    Ok(Connection {
+        tenant: ctx.tenant.clone(),
+        config_id: connection::UNSTORED,
+        // Another each time, so that nothing is kept from one draft to the next.
+        version: chrono::Utc::now().timestamp_micros(),
+        endpoint: connection::with_credentials(endpoint, &auth),
+        auth,
+    })
 }
 
 /// A member of `auth_config` that is sent back masked keeps its value.

@@ -123,6 +123,9 @@ impl Endpoint {
     }
 }
 
+/// Stands for the id of what is no stored config: no row has it.
+pub const UNSTORED: ConfigId = ConfigId(0);
+
 const PROTOCOLS: &str = "postgresql, mysql, mariadb, sqlite, http, https, file";
 
 #[derive(Deserialize)]

@@ -57,6 +57,19 @@ pub async fn list(
     Ok(rows.into_iter().map(|row| row.into_datasource(tx)).collect())
 }
 
+/// Those that use a config, by name.
+pub async fn using(tx: &mut TenantTx, connection_key: &str) -> sqlx::Result<Vec<Datasource>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT * FROM datasources WHERE tenant_id = $1 AND connection_key = $2 ORDER BY name",
+    )
+    .bind(tenant.as_str())
+    .bind(connection_key)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_datasource(tx)).collect())
+}
+
 pub async fn find(tx: &mut impl TenantRows, id: DatasourceId) -> sqlx::Result<Option<Datasource>> {
     let tenant = tx.tenant().clone();
     let row: Option<Row> = sqlx::query_as(in_tenant!(

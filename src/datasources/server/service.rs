@@ -4,10 +4,13 @@ use super::{config_repository, config_service, connection::Connection, repositor
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
-    datasources::dto::{Datasource, DatasourceInput, DatasourceWithConfig},
+    datasources::dto::{
+        Datasource, DatasourceConfigInput, DatasourceInput, DatasourceView, DatasourceWithConfig,
+    },
     intents::server::versions,
+    rules::server::service as rules,
     server::{
-        AppState, Result, TenantContext, TenantRows, TenantTx,
+        AppState, Error, Result, TenantContext, TenantRows, TenantTx,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -53,17 +56,22 @@ pub async fn get_with_config(ctx: &TenantContext, id: DatasourceId) -> Result<Da
     Ok(DatasourceWithConfig { datasource, config })
 }
 
+/// The datasource with all that its page shows.
+///
+/// # Errors
+/// 404.
+pub async fn view(ctx: &TenantContext, id: DatasourceId) -> Result<DatasourceView> {
+    let DatasourceWithConfig { datasource, config } = get_with_config(ctx, id).await?;
+    let mut tx = ctx.begin().await?;
+    let used_by = rules::using(&mut tx, id).await?;
+    Ok(DatasourceView { etag: datasource.etag(), datasource, config, used_by })
+}
+
 /// # Errors
 /// 409 for a name that exists, 400 where its config is of another kind, 422.
 pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datasource> {
-    ctx.require(Permission::Configure)?;
-    let input = input.validate(&ctx.tenant)?;
     let mut tx = ctx.begin().await?;
-    check_config(&mut tx, &input).await?;
-    let datasource = repository::insert(&mut tx, &input)
-        .await
-        .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?;
-    ctx.audit(&mut tx, Event::created("datasource.create", datasource.datasource_id, &datasource)).await?;
+    let datasource = insert(ctx, &mut tx, input).await?;
     tx.commit().await?;
     Ok(datasource)
 }
@@ -76,18 +84,71 @@ pub async fn replace(
     input: DatasourceInput,
     if_match: &IfMatch,
 ) -> Result<Datasource> {
+    let mut tx = ctx.begin().await?;
+    let datasource = update(ctx, &mut tx, id, input, if_match).await?;
+    tx.commit().await?;
+    Ok(datasource)
+}
+
+/// Stores a datasource, a new one where there is no `id`, and with it a new config that it uses: both or neither.
+///
+/// # Errors
+/// As `create` and `replace`; 403 for who may not set credentials; the config's faults are below `config`.
+pub async fn save_with_config(
+    ctx: &TenantContext,
+    id: Option<DatasourceId>,
+    input: DatasourceInput,
+    config: DatasourceConfigInput,
+    if_match: &IfMatch,
+) -> Result<Datasource> {
+    ctx.require(Permission::Configure)?;
+    let mut tx = ctx.begin().await?;
+    let config = config_service::insert(ctx, &mut tx, config).await.map_err(|error| match error {
+        Error::Problem(mut problem) => {
+            for error in &mut problem.errors {
+                error.field.insert_str(0, "config.");
+            }
+            problem.into()
+        }
+        error => error,
+    })?;
+    let input = DatasourceInput { connection_key: config.name, ..input };
+    let datasource = match id {
+        None => insert(ctx, &mut tx, input).await?,
+        Some(id) => update(ctx, &mut tx, id, input, if_match).await?,
+    };
+    tx.commit().await?;
+    Ok(datasource)
+}
+
+async fn insert(ctx: &TenantContext, tx: &mut TenantTx, input: DatasourceInput) -> Result<Datasource> {
     ctx.require(Permission::Configure)?;
     let input = input.validate(&ctx.tenant)?;
-    let mut tx = ctx.begin().await?;
-    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    check_config(tx, &input).await?;
+    let datasource = repository::insert(tx, &input)
+        .await
+        .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?;
+    ctx.audit(tx, Event::created("datasource.create", datasource.datasource_id, &datasource)).await?;
+    Ok(datasource)
+}
+
+async fn update(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    id: DatasourceId,
+    input: DatasourceInput,
+    if_match: &IfMatch,
+) -> Result<Datasource> {
+    ctx.require(Permission::Configure)?;
+    let input = input.validate(&ctx.tenant)?;
+    let before = repository::lock(tx, id).await?.ok_or_else(|| not_found(id))?;
     if_match.check(&before)?;
-    check_config(&mut tx, &input).await?;
-    let datasource = repository::update(&mut tx, id, &input)
+    check_config(tx, &input).await?;
+    let datasource = repository::update(tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?
         .ok_or_else(|| not_found(id))?;
-    ctx.audit(&mut tx, Event::updated("datasource.update", id, &before, &datasource)).await?;
-    tx.commit().await?;
+    ctx.audit(tx, Event::updated("datasource.update", id, &before, &datasource)).await?;
     Ok(datasource)
 }
 
@@ -108,6 +169,14 @@ pub async fn delete(ctx: &TenantContext, id: DatasourceId, if_match: &IfMatch) -
     }
     ctx.audit(&mut tx, Event::deleted("datasource.delete", id, &before)).await?;
     Ok(tx.commit().await?)
+}
+
+/// Those that use a config, by name.
+///
+/// # Errors
+/// The database's.
+pub async fn using(tx: &mut TenantTx, connection_key: &str) -> Result<Vec<Datasource>> {
+    Ok(repository::using(tx, connection_key).await?)
 }
 
 /// All of the tenant's, by id.
@@ -161,7 +230,7 @@ pub async fn connection(
             datasource.connection_key, datasource.datasource_type
         ))),
         Ok(None) => Ok(Err(format!("there is no config {}", datasource.connection_key))),
-        Err(crate::server::Error::Problem(problem)) => Ok(Err(problem.detail)),
+        Err(Error::Problem(problem)) => Ok(Err(problem.detail)),
         Err(error) => Err(error),
     }
 }

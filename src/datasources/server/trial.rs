@@ -6,20 +6,23 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 
 use super::{
+    config_service,
     connection::{Connection, Endpoint},
     lookup::{Cause, LookupError, Lookups, Request, Rows},
     service,
 };
 use crate::{
     auth::authority::Permission,
-    datasources::dto::{PreviewColumn, PreviewInput, PreviewResult, TestResult, TestStep},
+    datasources::dto::{
+        DatasourceConfigInput, PreviewColumn, PreviewInput, PreviewResult, TestResult, TestStep,
+    },
     emails::server::fields::Fields,
     rules::{
         dto::RuleType,
         server::conditions::{self, Unrenderable},
     },
     server::{Result, TenantContext, outbound::Fence},
-    shared::{DatasourceId, Problem},
+    shared::{ConfigId, DatasourceId, Problem},
 };
 
 /// Rows that a preview shows.
@@ -35,13 +38,33 @@ pub async fn test(ctx: &TenantContext, id: DatasourceId) -> Result<TestResult> {
         Ok(connection) => steps(&ctx.app.lookups, &connection).await,
         Err(fault) => Err((TestStep::Config, fault)),
     };
+    Ok(tested(outcome, started))
+}
+
+/// Tries a config as it was typed. `id` is the stored one that it would replace, if it would.
+///
+/// # Errors
+/// 403, 404, 422.
+pub async fn test_config(
+    ctx: &TenantContext,
+    id: Option<ConfigId>,
+    input: DatasourceConfigInput,
+) -> Result<TestResult> {
+    let connection = config_service::draft(ctx, id, input).await?;
+    let started = Instant::now();
+    let outcome = steps(&ctx.app.lookups, &connection).await;
+    ctx.app.lookups.forget(&connection);
+    Ok(tested(outcome, started))
+}
+
+fn tested(outcome: Step<(String, Vec<String>)>, started: Instant) -> TestResult {
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    Ok(match outcome {
+    match outcome {
         Ok((message, warnings)) => TestResult { ok: true, step: None, message, warnings, duration_ms },
         Err((step, message)) => {
             TestResult { ok: false, step: Some(step), message, warnings: Vec::new(), duration_ms }
         }
-    })
+    }
 }
 
 /// Runs a look-up with the given fields, as a rule would.

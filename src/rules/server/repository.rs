@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
-    rules::dto::{OnError, OnFail, RuleCursor, RuleInput, RuleType, ValidationRule, WhenMissing},
+    rules::dto::{OnError, OnFail, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule, WhenMissing},
     server::{TenantRows, TenantTx, database::in_tenant},
     shared::{DatasourceId, IntentId, RuleId},
 };
@@ -47,6 +47,39 @@ impl Row {
             updated_at: self.updated_at,
         }
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct UseRow {
+    rule_id: RuleId,
+    intent_id: IntentId,
+    intent: String,
+    field_name: String,
+    rule_type: RuleType,
+    is_active: bool,
+}
+
+/// The rules that ask a datasource, by intent and priority.
+pub async fn using(tx: &mut TenantTx, datasource: DatasourceId) -> sqlx::Result<Vec<RuleUse>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<UseRow> = sqlx::query_as(
+        "SELECT r.rule_id, r.intent_id, i.name AS intent, r.field_name, r.rule_type, r.is_active \
+         FROM validation_rules r JOIN intents i ON i.tenant_id = r.tenant_id AND i.intent_id = r.intent_id \
+         WHERE r.tenant_id = $1 AND r.datasource_id = $2 ORDER BY i.name, r.intent_id, r.priority, r.rule_id",
+    )
+    .bind(tenant.as_str())
+    .bind(datasource)
+    .fetch_all(tx.conn())
+    .await?;
+    let shown = |row: UseRow| RuleUse {
+        rule_id: row.rule_id,
+        intent_id: row.intent_id,
+        intent: row.intent,
+        field_name: row.field_name,
+        rule_type: row.rule_type,
+        is_active: row.is_active,
+    };
+    Ok(rows.into_iter().map(shown).collect())
 }
 
 pub async fn count_of(tx: &mut TenantTx, intent: IntentId) -> sqlx::Result<i64> {

@@ -20,7 +20,7 @@ use crate::{
         dto::{Intent, is_message_field},
         server::{service as intents, versions},
     },
-    rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, ValidationRule},
+    rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule},
     server::{
         Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
@@ -76,6 +76,14 @@ pub async fn of_intent(
     active_only: bool,
 ) -> Result<Vec<ValidationRule>> {
     Ok(repository::list(tx, Some(intent), active_only, None, i64::MAX).await?)
+}
+
+/// The rules that ask a datasource, by intent and priority.
+///
+/// # Errors
+/// The database's.
+pub async fn using(tx: &mut TenantTx, datasource: DatasourceId) -> Result<Vec<RuleUse>> {
+    Ok(repository::using(tx, datasource).await?)
 }
 
 /// # Errors

@@ -26,6 +26,12 @@ impl Breakers {
             )
         })
     }
+
+    /// As if it had never been asked.
+    pub fn forget(&self, connection: &Connection) {
+        let key = (connection.tenant.clone(), connection.config_id, connection.version);
+        self.0.forget(&key);
+    }
 }
 
 #[cfg(test)]

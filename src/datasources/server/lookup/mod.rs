@@ -413,6 +413,13 @@ impl Lookups {
         answer
     }
 
+    /// Keeps nothing of a connection that is not used again.
+    pub fn forget(&self, connection: &Connection) {
+        self.postgres.forget(connection);
+        self.mysql.forget(connection);
+        self.breakers.forget(connection);
+    }
+
     pub fn figures(&self) -> &LookupFigures {
         &self.figures
     }

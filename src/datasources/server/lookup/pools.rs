@@ -58,9 +58,14 @@ impl<DB: Database> Pools<DB> {
         Ok(pool)
     }
 
+    /// Closes the config's pool.
+    pub fn forget(&self, connection: &Connection) {
+        self.lock().remove(&(connection.tenant.clone(), connection.config_id));
+    }
+
     /// Forgets a pool that gives no connections: its host's name may lead elsewhere by now.
     pub fn failed(&self, connection: &Connection, error: LookupError) -> LookupError {
-        self.lock().remove(&(connection.tenant.clone(), connection.config_id));
+        self.forget(connection);
         error
     }
 

@@ -37,6 +37,10 @@ struct Prepared {
 }
 
 impl PostgresLookups {
+    pub fn forget(&self, connection: &Connection) {
+        self.pools.forget(connection);
+    }
+
     pub async fn ask(
         &self,
         connection: &Connection,

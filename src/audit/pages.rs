@@ -1,0 +1,228 @@
+//! The audit log: who did what, and what it changed.
+
+mod filters;
+mod query;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use serde_json::{Map, Value};
+
+use filters::Filters;
+use query::AuditQuery;
+
+use super::{
+    api::{PAGE, list_audit},
+    dto::AuditEntry,
+};
+use crate::{
+    app::{tenant_page, use_tenant},
+    shared::{AuditId, TenantId},
+    ui::{
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::Empty,
+        table::{Cell, DataTable},
+        time::Timestamp,
+        value::Plain,
+    },
+};
+
+/// What was done in a tenant, newest first.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let map = use_query_map();
+    let query = Memo::new(move |_| AuditQuery::read(&map.read()));
+    let entries = Resource::new(
+        move || (tenant.id(), query.get()),
+        |(tenant, query)| async move { list_audit(tenant?, query.filter(), query.before).await },
+    );
+    view! {
+        <PageHead
+            title="Audit log"
+            lead="Who did what, when and from where, and what it changed. Nothing in it can be changed or deleted."
+            context=tenant.label()
+        />
+        <Filters tenant query/>
+        <Load
+            data=move || {
+                let asked = (tenant.id(), query.get());
+                async move { Ok((asked.0?, asked.1, entries.await?)) }
+            }
+            retry=move || entries.refetch()
+            view=|(tenant, query, entries): (TenantId, AuditQuery, Vec<AuditEntry>)| {
+                view! {
+                    <Exports tenant=tenant.clone() query=query.clone()/>
+                    <Entries tenant query entries/>
+                }
+            }
+        />
+    }
+}
+
+/// All that the filters let through, as a file.
+#[component]
+fn Exports(tenant: TenantId, query: AuditQuery) -> impl IntoView {
+    let links = [("csv", "Download as CSV"), ("jsonl", "Download as JSON Lines")]
+        .map(|(format, words)| {
+            let href = query.export(&tenant, format);
+            view! {
+                <a class="button" href=href rel="external" download data-testid=format!("export-{format}")>
+                    <Icon glyph=Glyph::Download/>
+                    {words}
+                </a>
+            }
+        })
+        .collect_view();
+    view! { <div class="marks section--first">{links}</div> }
+}
+
+#[component]
+fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> impl IntoView {
+    if entries.is_empty() {
+        return view! {
+            <Empty title="Nothing fits">
+                <p>"Choose less narrowly, or look at all of it."</p>
+                <a class="button" href=tenant_page(&tenant, "/audit")>"The whole log"</a>
+            </Empty>
+        }
+        .into_any();
+    }
+    let is_full = i64::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
+    let older = entries.last().filter(|_| is_full).map(|entry| entry.audit_id);
+    let link = |before: Option<AuditId>| tenant_page(&tenant, "/audit") + &query.page(before);
+    let newest = query.before.map(|_| link(None));
+    let older = older.map(|last| link(Some(last)));
+    let rows = entries.into_iter().map(|entry| view! { <EntryRow entry/> }).collect_view();
+    view! {
+        <DataTable
+            caption="Audit log"
+            class="table--audit"
+            columns=&["When", "Who", "What", "Of", "Differences"]
+        >
+            {rows}
+        </DataTable>
+        <nav class="pages" aria-label="Pages of the log">
+            {newest
+                .map(|href| {
+                    view! {
+                        <a class="button" href=href>
+                            <Icon glyph=Glyph::Back/>
+                            "Newest"
+                        </a>
+                    }
+                })}
+            {older
+                .map(|href| {
+                    view! {
+                        <a class="button pages__older" href=href data-testid="older">
+                            "Older"
+                            <Icon glyph=Glyph::Forward/>
+                        </a>
+                    }
+                })}
+        </nav>
+    }
+    .into_any()
+}
+
+#[component]
+fn EntryRow(entry: AuditEntry) -> impl IntoView {
+    let AuditEntry { occurred_at, actor, address, request_id, action, object_id, before, after, .. } = entry;
+    let (words, lines) = (action_words(&action), differences(before, after));
+    let count = match lines.len() {
+        0 => String::new(),
+        1 => "1 member".to_owned(),
+        n => format!("{n} members"),
+    };
+    let lines = lines
+        .into_iter()
+        .map(|(name, before, after)| {
+            let both = before.is_some() && after.is_some();
+            view! {
+                <div class="facts__line">
+                    <dt>{name}</dt>
+                    <dd>
+                        {before.map(|value| view! { <del><Plain value/></del> })}
+                        {both.then_some(" → ")}
+                        {after.map(|value| view! { <ins><Plain value/></ins> })}
+                    </dd>
+                </div>
+            }
+        })
+        .collect_view();
+    let differences = (!count.is_empty()).then(|| {
+        view! {
+            <details class="details">
+                <summary>{count}</summary>
+                <dl class="facts facts--code">{lines}</dl>
+                {request_id.map(|id| view! { <p class="hint breakable">{format!("Request {id}")}</p> })}
+            </details>
+        }
+    });
+    view! {
+        <tr role="row" data-testid="entry" data-action=action>
+            <Cell label="When">
+                <Timestamp at=occurred_at/>
+            </Cell>
+            <Cell label="Who">
+                <span class="stacked">
+                    <span class="breakable">{actor}</span>
+                    <span class="hint">{address}</span>
+                </span>
+            </Cell>
+            <Cell label="What">{words}</Cell>
+            <Cell label="Of">
+                <span class="breakable">{object_id}</span>
+            </Cell>
+            <Cell label="Differences">{differences}</Cell>
+        </tr>
+    }
+}
+
+/// `intent.update` as `intent: update`.
+fn action_words(action: &str) -> String {
+    let (kind, verb) = action.split_once('.').unwrap_or((action, ""));
+    format!("{}: {}", kind.replace('_', " "), verb.replace('_', " "))
+}
+
+/// Each member that there was or is, with both values.
+fn differences(before: Option<Value>, after: Option<Value>) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let members = |value: Option<Value>| match value {
+        Some(Value::Object(members)) => members,
+        Some(other) => Map::from_iter([("value".to_owned(), other)]),
+        None => Map::new(),
+    };
+    let (before, mut after) = (members(before), members(after));
+    let mut lines: Vec<_> = before
+        .into_iter()
+        .map(|(name, value)| {
+            let now = after.shift_remove(&name);
+            (name, Some(value), now)
+        })
+        .collect();
+    lines.extend(after.into_iter().map(|(name, value)| (name, None, Some(value))));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_and_what_is_stand_side_by_side() {
+        let lines = differences(Some(json!({"name": "A", "gone": 1})), Some(json!({"name": "B", "new": 2})));
+        assert_eq!(
+            lines,
+            [
+                ("name".to_owned(), Some(json!("A")), Some(json!("B"))),
+                ("gone".to_owned(), Some(json!(1)), None),
+                ("new".to_owned(), None, Some(json!(2))),
+            ]
+        );
+        assert_eq!(differences(None, Some(json!("x")))[0].0, "value");
+        assert_eq!(action_words("datasource_config.create"), "datasource config: create");
+    }
+}

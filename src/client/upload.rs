@@ -1,0 +1,99 @@
+//! Files on their way to the server, and texts on their way to the clipboard.
+
+use leptos::ev::{DragEvent, Event, FocusEvent};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{File, FileList, HtmlInputElement, ProgressEvent, XmlHttpRequest};
+
+use super::dom::element;
+use crate::shared::Problem;
+
+/// A file that somebody chose.
+#[derive(Clone)]
+pub struct Chosen(File);
+
+impl Chosen {
+    pub fn name(&self) -> String {
+        self.0.name()
+    }
+}
+
+fn all(files: Option<FileList>) -> Vec<Chosen> {
+    files.into_iter().flat_map(|list| (0..list.length()).filter_map(move |i| list.get(i))).map(Chosen).collect()
+}
+
+/// Those of the file field that changed. It is empty then, so that the same file can be chosen again.
+pub fn chosen_files(event: &Event) -> Vec<Chosen> {
+    let field = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+    field.map_or_else(Vec::new, |field| taken(&field))
+}
+
+/// Those of the file field of this id, which is empty then.
+pub fn files_of(id: &str) -> Vec<Chosen> {
+    let field = element(id).and_then(|element| element.dyn_into::<HtmlInputElement>().ok());
+    field.map_or_else(Vec::new, |field| taken(&field))
+}
+
+fn taken(field: &HtmlInputElement) -> Vec<Chosen> {
+    let files = all(field.files());
+    field.set_value("");
+    files
+}
+
+/// Those that were dropped.
+pub fn dropped_files(event: &DragEvent) -> Vec<Chosen> {
+    all(event.data_transfer().and_then(|dropped| dropped.files()))
+}
+
+/// Stores a file under a path of the tenant. `on_progress` gets how much has gone, from 0 to 1. By
+/// `XMLHttpRequest`: `fetch` does not tell how far it is.
+pub fn upload(
+    file: &Chosen,
+    tenant: &str,
+    path: &str,
+    on_progress: impl Fn(f64) + 'static,
+    on_end: impl FnOnce(Result<(), Problem>) + 'static,
+) {
+    let failed = || Problem::new(503, "The server cannot be reached. Try again in a moment");
+    let encoded: Vec<String> =
+        path.split('/').map(|part| js_sys::encode_uri_component(part).into()).collect();
+    let address = format!("/api/files/{}?tenant_id={tenant}", encoded.join("/"));
+    let Ok(request) = XmlHttpRequest::new() else { return on_end(Err(failed())) };
+    if request.open("PUT", &address).is_err() {
+        return on_end(Err(failed()));
+    }
+    let progress = Closure::<dyn Fn(ProgressEvent)>::new(move |event: ProgressEvent| {
+        if event.length_computable() && event.total() > 0.0 {
+            on_progress(event.loaded() / event.total());
+        }
+    });
+    if let Ok(target) = request.upload() {
+        target.set_onprogress(Some(progress.as_ref().unchecked_ref()));
+    }
+    let answered = request.clone();
+    let end = Closure::once_into_js(move || {
+        // Kept until here: the browser calls it.
+        drop(progress);
+        let text = answered.response_text().ok().flatten().unwrap_or_default();
+        on_end(match answered.status() {
+            Ok(200..=299) => Ok(()),
+            _ => Err(serde_json::from_str(&text).unwrap_or_else(|_| failed())),
+        });
+    });
+    request.set_onloadend(Some(end.unchecked_ref()));
+    // Refused only where it was not opened.
+    let _ = request.send_with_opt_blob(Some(&file.0));
+}
+
+/// Puts a text on the clipboard.
+pub fn copy(text: &str) {
+    if let Some(window) = web_sys::window() {
+        drop(window.navigator().clipboard().write_text(text));
+    }
+}
+
+/// Selects what is in the field that got the focus.
+pub fn select_all(event: &FocusEvent) {
+    if let Some(field) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {
+        field.select();
+    }
+}

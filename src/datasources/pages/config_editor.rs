@@ -1,0 +1,169 @@
+//! Making and changing a config.
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_params_map},
+};
+
+use super::{
+    config_fields::ConfigFields,
+    config_form::{ConfigForm, PROTOCOLS},
+    trial::TestConnection,
+};
+use crate::{
+    app::{tenant_page, use_tenant},
+    datasources::{
+        api::{get_config, save_config, test_config},
+        dto::{ConfigView, DatasourceConfigInput},
+    },
+    files::api::list_files,
+    shared::{ConfigId, Problem, TenantId, validate::Checks},
+    ui::{
+        fields::{FaultSummary, Faults, TextField},
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        save_bar::SaveBar,
+        saving::on_answer,
+        script::NeedsScript,
+        toast::use_toasts,
+    },
+};
+
+/// The editor of a new config, or of the one that the address names.
+#[component]
+pub fn ConfigEditor() -> impl IntoView {
+    let tenant = use_tenant();
+    let params = use_params_map();
+    let id = Memo::new(move |_| match params.read().get("config_id") {
+        None => Ok(None),
+        Some(text) => {
+            let id = text.parse::<ConfigId>().map(Some);
+            id.map_err(|_| Problem::not_found("Datasource config", text))
+        }
+    });
+    let start = Resource::new(
+        move || (tenant.id(), id.get()),
+        |(tenant, id)| async move {
+            let (tenant, id) = (tenant?, id?);
+            let stored = match id {
+                None => None,
+                Some(id) => Some(get_config(tenant.clone(), id).await?),
+            };
+            // A convenience: without them the path is typed.
+            let files = list_files(tenant).await.unwrap_or_default();
+            Ok((stored, files.into_iter().map(|file| file.path).collect()))
+        },
+    );
+    view! {
+        <p class="back">
+            <a href=move || tenant.page("/configs")>
+                <Icon glyph=Glyph::Back/>
+                "Datasource configs"
+            </a>
+        </p>
+        <Load
+            heading="Config"
+            data=move || async move {
+                let (stored, files) = start.await?;
+                Ok((tenant.id()?, stored, files))
+            }
+            retry=move || start.refetch()
+            view=move |(tenant_id, stored, files): (TenantId, Option<ConfigView>, Vec<String>)| {
+                view! { <Editor tenant_id stored files context=tenant.label()/> }
+            }
+        />
+    }
+}
+
+/// Whether the name holds; the rest only the server can say.
+pub fn check_name(input: &DatasourceConfigInput) -> Result<(), Problem> {
+    let mut checks = Checks::default();
+    checks.name("name", &input.name);
+    checks.finish()
+}
+
+#[component]
+fn Editor(
+    tenant_id: TenantId,
+    stored: Option<ConfigView>,
+    files: Vec<String>,
+    context: Signal<String>,
+) -> impl IntoView {
+    let faults = Faults::provide();
+    let form = ConfigForm::new(stored.as_ref().map(|stored| &stored.config));
+    let id = stored.as_ref().map(|stored| stored.config.config_id);
+    let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
+    let place = StoredValue::new(tenant_id.clone());
+    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let before = input.get_untracked();
+    let is_dirty = Signal::derive(move || input.get() != before);
+
+    let asked = tenant_id.clone();
+    let save = Action::new_local(move |input: &DatasourceConfigInput| {
+        save_config(asked.clone(), id, etag.clone(), input.clone())
+    });
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    on_answer(save.value(), faults, move |config| {
+        toasts.done(format!("The config {} is saved.", config.name));
+        let page = tenant_page(&config.tenant_id, &format!("/configs/{}", config.config_id));
+        navigate(&page, NavigateOptions::default());
+    });
+    let on_save = Callback::new(move |()| {
+        let input = input.get_untracked().0;
+        match check_name(&input) {
+            Ok(()) => drop(save.dispatch(input)),
+            Err(problem) => faults.show(problem),
+        }
+    });
+    let tried = tenant_id.clone();
+    let test = Action::new_local(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
+    on_answer(test.value(), faults, |_| {});
+
+    let title = stored.as_ref().map_or_else(|| "New config".to_owned(), |s| format!("Edit {}", s.config.name));
+    let cancel = match id {
+        Some(id) => tenant_page(&tenant_id, &format!("/configs/{id}")),
+        None => tenant_page(&tenant_id, "/configs"),
+    };
+    let protocols =
+        Signal::stored(PROTOCOLS.map(|(value, words)| (value.to_owned(), words.to_owned())).to_vec());
+    view! {
+        <PageHead title context/>
+        <NeedsScript/>
+        <div class="editor" data-testid="config-editor">
+            <FaultSummary/>
+            <section class="editor__section">
+                <TextField
+                    label="Name"
+                    path="name"
+                    value=form.name
+                    hint="By which datasources refer to it, such as shop_db."
+                    testid="config-name"
+                />
+                <ConfigFields form prefix="" protocols files/>
+                <TestConnection test/>
+            </section>
+        </div>
+        <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
+    }
+}
+
+/// A test stores nothing, and so needs no name.
+pub fn for_test(mut input: DatasourceConfigInput) -> DatasourceConfigInput {
+    if input.name.trim().is_empty() {
+        input.name = "test".to_owned();
+    }
+    input
+}
+
+/// What is typed, to be compared with what was.
+#[derive(Clone)]
+pub struct Typed<T>(pub T);
+
+impl<T: serde::Serialize> PartialEq for Typed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |typed: &Self| serde_json::to_string(&typed.0).unwrap_or_default();
+        text(self) == text(other)
+    }
+}

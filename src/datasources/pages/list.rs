@@ -1,0 +1,108 @@
+//! The places that rules look things up in.
+
+use leptos::prelude::*;
+
+use super::words::type_words;
+use crate::{
+    app::{Allowed, tenant_page, use_tenant},
+    auth::authority::Permission,
+    datasources::{api::list_datasources, dto::Datasource},
+    shared::TenantId,
+    ui::{
+        badge::ActiveBadge,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::Empty,
+        table::{Cell, DataTable},
+        time::Timestamp,
+    },
+};
+
+/// The datasources of a tenant.
+#[component]
+pub fn DatasourcesPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let datasources =
+        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    view! {
+        <PageHead
+            title="Datasources"
+            lead="Where rules look things up: databases, HTTP APIs and files."
+            context=tenant.label()
+        >
+            <Allowed permission=Permission::Configure>
+                <a
+                    class="button button--primary"
+                    href=move || tenant.page("/datasources/new")
+                    data-testid="new-datasource"
+                >
+                    <Icon glyph=Glyph::Add/>
+                    "New datasource"
+                </a>
+            </Allowed>
+        </PageHead>
+        <Load
+            data=move || async move { Ok((tenant.id()?, datasources.await?)) }
+            retry=move || datasources.refetch()
+            view=datasource_list
+        />
+    }
+}
+
+fn datasource_list((tenant, datasources): (TenantId, Vec<Datasource>)) -> AnyView {
+    if datasources.is_empty() {
+        let new = tenant_page(&tenant, "/datasources/new");
+        return view! {
+            <Empty title="There are no datasources yet">
+                <p>
+                    "A datasource is what your organisation knows: its customers, orders, suppliers. Rules ask it whether a message holds up."
+                </p>
+                <Allowed permission=Permission::Configure>
+                    <a class="button button--primary" href=new.clone()>
+                        <Icon glyph=Glyph::Add/>
+                        "Add the first"
+                    </a>
+                </Allowed>
+            </Empty>
+        }
+        .into_any();
+    }
+    view! { <DatasourceTable datasources/> }.into_any()
+}
+
+/// Datasources, one a row; each leads to its page.
+#[component]
+pub fn DatasourceTable(datasources: Vec<Datasource>) -> impl IntoView {
+    let rows = datasources.into_iter().map(|datasource| view! { <DatasourceRow datasource/> }).collect_view();
+    view! {
+        <DataTable caption="Datasources" columns=&["Name", "Type", "Connection", "State", "Changed"]>
+            {rows}
+        </DataTable>
+    }
+}
+
+#[component]
+fn DatasourceRow(datasource: Datasource) -> impl IntoView {
+    let href = tenant_page(&datasource.tenant_id, &format!("/datasources/{}", datasource.datasource_id));
+    view! {
+        <tr role="row" class="row-link" data-testid="datasource">
+            <Cell label="Name">
+                <span class="stacked">
+                    <a class="row-link__target" href=href>{datasource.name}</a>
+                    <span class="hint">{datasource.description}</span>
+                </span>
+            </Cell>
+            <Cell label="Type">{type_words(datasource.datasource_type)}</Cell>
+            <Cell label="Connection">
+                <code class="breakable">{datasource.connection_key}</code>
+            </Cell>
+            <Cell label="State">
+                <ActiveBadge is_active=datasource.is_active/>
+            </Cell>
+            <Cell label="Changed">
+                <Timestamp at=datasource.updated_at/>
+            </Cell>
+        </tr>
+    }
+}

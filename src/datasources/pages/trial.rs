@@ -1,0 +1,74 @@
+//! Testing a connection in place.
+
+use leptos::prelude::*;
+
+use super::words::{duration_words, step_words};
+use crate::{
+    datasources::dto::TestResult,
+    shared::Problem,
+    ui::{
+        badge::{Badge, Tone},
+        icons::{Glyph, Icon},
+        panel::ActionProblem,
+    },
+};
+
+/// A button that tries, and what came of it.
+#[component]
+pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl IntoView {
+    let is_pending = test.pending();
+    let outcome = test.value();
+    view! {
+        <div class="attempt" data-testid="connection-test">
+            <button
+                type="button"
+                class="button"
+                aria-busy=move || is_pending.get().to_string()
+                disabled=is_pending
+                data-testid="test-connection"
+                on:click=move |_| {
+                    test.dispatch(());
+                }
+            >
+                <Icon glyph=Glyph::RunAgain/>
+                {move || if is_pending.get() { "Trying …" } else { "Test connection" }}
+            </button>
+            <div aria-live="polite">
+                {move || match outcome.get() {
+                    Some(Ok(result)) if !is_pending.get() => Some(view! { <TestOutcome result/> }),
+                    _ => None,
+                }}
+            </div>
+            <ActionProblem outcome/>
+        </div>
+    }
+}
+
+#[component]
+fn TestOutcome(result: TestResult) -> impl IntoView {
+    let TestResult { ok, step, message, warnings, duration_ms } = result;
+    let took = duration_words(duration_ms);
+    let (tone, glyph, words) = match step {
+        None if ok => (Tone::Good, Glyph::Accept, format!("It works ({took})")),
+        None => (Tone::Bad, Glyph::Reject, format!("It does not work ({took})")),
+        Some(step) => (Tone::Bad, Glyph::Reject, format!("It ended at {} ({took})", step_words(step))),
+    };
+    let warnings = warnings
+        .into_iter()
+        .map(|warning| {
+            view! {
+                <p class="notice tone-attention">
+                    <Icon glyph=Glyph::Alert/>
+                    <span>{warning}</span>
+                </p>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="attempt__outcome" data-testid="test-outcome" data-step=step.map(|step| step.as_str())>
+            <Badge tone glyph text=words/>
+            <p class="breakable">{message}</p>
+            {warnings}
+        </div>
+    }
+}

@@ -1,0 +1,194 @@
+//! What file datasources and SQLite databases are read from.
+
+use leptos::prelude::*;
+use leptos_router::{hooks::use_query_map, location::Url};
+
+use super::upload::{Replace, Upload, Uploads};
+use crate::{
+    app::{Allowed, MyAccess, may, tenant_page, use_tenant},
+    auth::authority::Permission,
+    files::{
+        api::{DeleteFile, list_files},
+        dto::{Refusal, TenantFile},
+    },
+    shared::TenantId,
+    ui::{
+        badge::Tone,
+        dialog::Confirm,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::{ActionProblem, Empty},
+        saving::on_done,
+        size::size_words,
+        table::{Cell, DataTable},
+        time::Timestamp,
+        toast::use_toasts,
+    },
+};
+
+/// The files of a tenant.
+#[component]
+pub fn FilesPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let me = use_context::<MyAccess>();
+    let delete = ServerAction::<DeleteFile>::new();
+    let deletions = delete.version();
+    let uploads = Uploads::new();
+    let files = Resource::new(
+        move || (tenant.id(), deletions.get(), uploads.stored()),
+        |(tenant, ..)| async move { list_files(tenant?).await },
+    );
+    let outcome = delete.value();
+    let toasts = use_toasts();
+    on_done(outcome, move |()| toasts.done("The file is deleted."));
+    view! {
+        <PageHead
+            title="Files"
+            lead="Tables that rules look things up in: CSV, Excel, JSON and SQLite. A file of the same name is replaced."
+            context=tenant.label()
+        />
+        <Outcome/>
+        <Allowed permission=Permission::Configure>
+            {move || tenant.id().ok().map(|tenant_id| view! { <Upload tenant_id uploads/> })}
+        </Allowed>
+        <ActionProblem outcome/>
+        <Load
+            data=move || async move {
+                let id = tenant.id()?;
+                let may_change = may(me, &id, Permission::Configure).await;
+                Ok((id, files.await?, may_change))
+            }
+            retry=move || files.refetch()
+            view=move |(tenant_id, files, may_change): (TenantId, Vec<TenantFile>, bool)| {
+                if files.is_empty() {
+                    return view! {
+                        <Empty title="There are no files yet">
+                            <p>"Bring one in, then make a datasource of it: look into the file, and choose “Make a datasource”."</p>
+                        </Empty>
+                    }
+                    .into_any();
+                }
+                let rows = files
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, file)| {
+                        let changes = may_change
+                            .then(|| {
+                                view! {
+                                    <FileChanges i tenant_id=tenant_id.clone() file=file.clone() delete uploads/>
+                                }
+                            });
+                        let look = may_change
+                            .then(|| tenant_page(&tenant_id, &format!("/files/look?path={}", Url::escape(&file.path))));
+                        view! { <FileRow file look>{changes}</FileRow> }
+                    })
+                    .collect_view();
+                view! {
+                    <DataTable caption="Files" columns=&["File", "Size", "Used by", "Changed", "Change it"]>
+                        {rows}
+                    </DataTable>
+                }
+                .into_any()
+            }
+        />
+    }
+}
+
+/// What came of the form that led here.
+#[component]
+fn Outcome() -> impl IntoView {
+    let query = use_query_map();
+    move || {
+        let query = query.read();
+        let problem = query.get("refused").and_then(|text| text.parse::<Refusal>().ok());
+        let (tone, glyph, text) = match (problem, query.get("stored")) {
+            (Some(refusal), _) => (Tone::Bad, Glyph::Alert, refusal.words().to_owned()),
+            (None, Some(path)) => (Tone::Good, Glyph::Accept, format!("{path} is stored.")),
+            (None, None) => return None,
+        };
+        Some(view! {
+            <p class=format!("notice {}", tone.class()) role="status" data-testid="upload-outcome">
+                <Icon glyph/>
+                <span>{text}</span>
+            </p>
+        })
+    }
+}
+
+#[component]
+fn FileRow(file: TenantFile, look: Option<String>, children: Children) -> impl IntoView {
+    let users = if file.used_by.is_empty() {
+        view! { <span class="hint">"nothing"</span> }.into_any()
+    } else {
+        view! { <code class="breakable">{file.used_by.join(", ")}</code> }.into_any()
+    };
+    let name = match look {
+        Some(href) => view! {
+            <a href=href class="breakable" data-testid="look">
+                <code>{file.path}</code>
+            </a>
+        }
+        .into_any(),
+        None => view! { <code class="breakable">{file.path}</code> }.into_any(),
+    };
+    view! {
+        <tr role="row" data-testid="file">
+            <Cell label="File">
+                <strong>{name}</strong>
+            </Cell>
+            <Cell label="Size">{size_words(file.size)}</Cell>
+            <Cell label="Used by">{users}</Cell>
+            <Cell label="Changed">{file.modified_at.map(|at| view! { <Timestamp at/> })}</Cell>
+            <Cell label="Change it">{children()}</Cell>
+        </tr>
+    }
+}
+
+/// Replacing it, and deleting it: what a config leads to stays, the server refuses it too.
+#[component]
+fn FileChanges(
+    i: usize,
+    tenant_id: TenantId,
+    file: TenantFile,
+    delete: ServerAction<DeleteFile>,
+    uploads: Uploads,
+) -> impl IntoView {
+    let is_pending = delete.pending();
+    let TenantFile { path, used_by, .. } = file;
+    let removal = if used_by.is_empty() {
+        let (tenant, wanted) = (tenant_id.to_string(), path.clone());
+        view! {
+            <Confirm
+                id=format!("delete-file-{i}")
+                label="Delete …"
+                glyph=Glyph::Delete
+                title=format!("Delete {path}?")
+                testid="delete"
+            >
+                <p>"No config leads to it. It cannot be brought back."</p>
+                <ActionForm action=delete>
+                    <input type="hidden" name="tenant_id" value=tenant/>
+                    <input type="hidden" name="path" value=wanted/>
+                    <button
+                        type="submit"
+                        class="button button--danger"
+                        aria-busy=move || is_pending.get().to_string()
+                        data-testid="delete-file"
+                    >
+                        "Delete for good"
+                    </button>
+                </ActionForm>
+            </Confirm>
+        }
+        .into_any()
+    } else {
+        view! { <span class="hint">"in use"</span> }.into_any()
+    };
+    view! {
+        <span class="marks">
+            <Replace tenant_id path uploads/>
+            {removal}
+        </span>
+    }
+}

@@ -1,0 +1,191 @@
+//! API keys: by what programs work for a tenant.
+
+use chrono::Utc;
+use leptos::prelude::*;
+
+use super::{
+    api::{CreateKey, RevokeKey, list_keys},
+    dto::ApiKey,
+};
+use crate::{
+    app::use_tenant,
+    auth::dto::Role,
+    members::pages::RoleSelect,
+    shared::TenantId,
+    ui::{
+        badge::{Badge, Tone},
+        dialog::Confirm,
+        icons::{Glyph, Icon},
+        load::Load,
+        once::ShownOnce,
+        page::PageHead,
+        panel::{ActionProblem, Empty},
+        saving::on_done,
+        table::{Cell, DataTable},
+        time::Timestamp,
+        toast::use_toasts,
+    },
+};
+
+/// The keys of a tenant.
+#[component]
+pub fn KeysPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let create = ServerAction::<CreateKey>::new();
+    let revoke = ServerAction::<RevokeKey>::new();
+    let keys = Resource::new(
+        move || (tenant.id(), create.version().get(), revoke.version().get()),
+        |(tenant, ..)| async move { list_keys(tenant?).await },
+    );
+    let toasts = use_toasts();
+    let revoked = revoke.value();
+    on_done(revoked, move |()| toasts.done("The key is revoked."));
+    view! {
+        <PageHead
+            title="API keys"
+            lead="By which programs work for this tenant: sent as a bearer token with each request."
+            context=tenant.label()
+        />
+        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create/> })}
+        <ActionProblem outcome=revoked/>
+        <Load
+            data=move || async move { Ok((tenant.id()?, keys.await?)) }
+            retry=move || keys.refetch()
+            view=move |(tenant_id, keys): (TenantId, Vec<ApiKey>)| {
+                if keys.is_empty() {
+                    return view! {
+                        <Empty title="There are no keys yet">
+                            <p>"Make one for each program, so that each can be revoked alone."</p>
+                        </Empty>
+                    }
+                    .into_any();
+                }
+                // Those that hold first, then those that are over.
+                let (over, holding): (Vec<_>, Vec<_>) =
+                    keys.into_iter().partition(|key| key.revoked_at.is_some());
+                let rows = holding
+                    .into_iter()
+                    .chain(over)
+                    .map(|key| view! { <KeyRow tenant_id=tenant_id.clone() key revoke/> })
+                    .collect_view();
+                view! {
+                    <DataTable
+                        caption="API keys"
+                        columns=&["Name", "Role", "Last used", "Ends", "Made", "State"]
+                    >
+                        {rows}
+                    </DataTable>
+                }
+                .into_any()
+            }
+        />
+    }
+}
+
+#[component]
+fn NewKey(tenant_id: TenantId, create: ServerAction<CreateKey>) -> impl IntoView {
+    let is_pending = create.pending();
+    let outcome = create.value();
+    view! {
+        <ActionForm action=create attr:class="panel line-form" attr:data-testid="new-key">
+            <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+            <label class="field">
+                <span class="field__label">"Name"</span>
+                <input type="text" name="name" required maxlength="200" autocomplete="off" placeholder="Warehouse"/>
+            </label>
+            <RoleSelect label="Role" chosen=Role::Operator/>
+            <label class="field">
+                <span class="field__label">"Ends"</span>
+                <select name="days">
+                    <option value="30">"in 30 days"</option>
+                    <option value="90" selected>"in 90 days"</option>
+                    <option value="365">"in a year"</option>
+                    <option value="">"never"</option>
+                </select>
+            </label>
+            <button
+                type="submit"
+                class="button button--primary"
+                aria-busy=move || is_pending.get().to_string()
+                data-testid="create-key"
+            >
+                <Icon glyph=Glyph::Key/>
+                "Make a key"
+            </button>
+        </ActionForm>
+        <noscript>"A key is shown once, and only with JavaScript: without it, make one by the command line."</noscript>
+        <ActionProblem outcome/>
+        <div aria-live="polite">
+            {move || match outcome.get() {
+                Some(Ok(made)) => {
+                    Some(view! {
+                        <ShownOnce
+                            words=format!("The key {} is made. Copy it now: it is shown this once.", made.api_key.name)
+                            label="The key"
+                            text=made.key
+                            testid="key-made"
+                        />
+                    })
+                }
+                _ => None,
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+    let is_pending = revoke.pending();
+    let id = key.key_id;
+    let or_never = |at: Option<chrono::DateTime<Utc>>| match at {
+        Some(at) => view! { <Timestamp at/> }.into_any(),
+        None => view! { <span class="hint">"never"</span> }.into_any(),
+    };
+    let state = match key.revoked_at {
+        Some(_) => view! { <Badge tone=Tone::Quiet glyph=Glyph::Skip text="revoked"/> }.into_any(),
+        None => view! {
+            <Confirm
+                id=format!("revoke-{id}")
+                label="Revoke …"
+                glyph=Glyph::Delete
+                title=format!("Revoke {}?", key.name)
+                testid="revoke"
+            >
+                <p>"What uses it is refused from the next request on. It cannot be brought back."</p>
+                <ActionForm action=revoke>
+                    <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                    <input type="hidden" name="key_id" value=id.to_string()/>
+                    <button
+                        type="submit"
+                        class="button button--danger"
+                        aria-busy=move || is_pending.get().to_string()
+                        data-testid="revoke-for-good"
+                    >
+                        "Revoke for good"
+                    </button>
+                </ActionForm>
+            </Confirm>
+        }
+        .into_any(),
+    };
+    view! {
+        <tr role="row" data-testid="key">
+            <Cell label="Name">
+                <span class="stacked">
+                    <strong>{key.name.clone()}</strong>
+                    <code class="hint">{format!("{}…", key.prefix)}</code>
+                </span>
+            </Cell>
+            <Cell label="Role">{key.role.map(|role| role.to_string())}</Cell>
+            <Cell label="Last used">{or_never(key.last_used_at)}</Cell>
+            <Cell label="Ends">{or_never(key.expires_at)}</Cell>
+            <Cell label="Made">
+                <span class="stacked">
+                    <Timestamp at=key.created_at/>
+                    <span class="hint breakable">{key.created_by}</span>
+                </span>
+            </Cell>
+            <Cell label="State">{state}</Cell>
+        </tr>
+    }
+}

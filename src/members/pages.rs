@@ -1,0 +1,107 @@
+//! The people of a tenant: who they are, what they may do, and who is invited.
+
+mod invitations;
+mod members;
+
+use leptos::prelude::*;
+
+use invitations::{Invite, Invitations};
+use members::Members;
+
+use super::{
+    api::{InviteMember, RemoveMember, SetMemberRole, TakeBackInvitation, list_people},
+    dto::People,
+};
+use crate::{
+    app::{MyAccess, use_tenant},
+    auth::dto::Role,
+    shared::TenantId,
+    ui::{load::Load, page::PageHead, panel::ActionProblem, saving::on_done, toast::use_toasts},
+};
+
+/// Members and invitations.
+#[component]
+pub fn MembersPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let me = use_context::<MyAccess>();
+    let invite = ServerAction::<InviteMember>::new();
+    let take_back = ServerAction::<TakeBackInvitation>::new();
+    let set_role = ServerAction::<SetMemberRole>::new();
+    let remove = ServerAction::<RemoveMember>::new();
+    let changes = move || {
+        (invite.version().get(), take_back.version().get(), set_role.version().get(), remove.version().get())
+    };
+    let people = Resource::new(
+        move || (tenant.id(), changes()),
+        |(tenant, _)| async move { list_people(tenant?).await },
+    );
+    let toasts = use_toasts();
+    on_done(take_back.value(), move |()| toasts.done("The invitation is taken back."));
+    on_done(set_role.value(), move |()| toasts.done("The role is changed."));
+    on_done(remove.value(), move |()| toasts.done("The member is removed."));
+    let (taken_back, roles_set, removed) = (take_back.value(), set_role.value(), remove.value());
+    view! {
+        <PageHead
+            title="Members"
+            lead="Who works for this tenant, and what each of them may do."
+            context=tenant.label()
+        />
+        <ActionProblem outcome=roles_set/>
+        <ActionProblem outcome=removed/>
+        <ActionProblem outcome=taken_back/>
+        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite/> })}
+        <Load
+            data=move || async move {
+                let mine = match me {
+                    Some(me) => me.0.await.map(|me| me.email).unwrap_or_default(),
+                    None => String::new(),
+                };
+                Ok((tenant.id()?, people.await?, mine))
+            }
+            retry=move || people.refetch()
+            view=move |(tenant_id, people, mine): (TenantId, People, String)| {
+                let People { members, invitations } = people;
+                view! {
+                    <Invitations tenant_id=tenant_id.clone() invitations invite take_back/>
+                    <Members tenant_id members mine set_role remove/>
+                }
+            }
+        />
+    }
+}
+
+/// What a role may do.
+pub fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer: reads",
+        Role::Operator => "operator: also decides on messages",
+        Role::Editor => "editor: also changes intents, rules and datasources",
+        Role::Admin => "admin: also members, keys and credentials",
+    }
+}
+
+/// The roles to choose from, in a plain form.
+#[component]
+pub fn RoleSelect(
+    #[prop(into)] label: String,
+    chosen: Role,
+    #[prop(optional)] is_label_hidden: bool,
+) -> impl IntoView {
+    let options = Role::ALL
+        .iter()
+        .map(|role| {
+            view! {
+                <option value=role.as_str() selected=*role == chosen>
+                    {role_words(*role)}
+                </option>
+            }
+        })
+        .collect_view();
+    let class = if is_label_hidden { "visually-hidden" } else { "field__label" };
+    view! {
+        <label class="field">
+            <span class=class>{label}</span>
+            <select name="role">{options}</select>
+        </label>
+    }
+}

@@ -1,0 +1,125 @@
+//! The members, each with a role that can be changed.
+
+use leptos::prelude::*;
+
+use super::RoleSelect;
+use crate::{
+    members::{
+        api::{RemoveMember, SetMemberRole},
+        dto::Member,
+    },
+    shared::TenantId,
+    ui::{
+        dialog::Confirm,
+        icons::Glyph,
+        panel::Empty,
+        table::{Cell, DataTable},
+        time::Timestamp,
+    },
+};
+
+#[component]
+pub fn Members(
+    tenant_id: TenantId,
+    members: Vec<Member>,
+    /// The reader's own address.
+    mine: String,
+    set_role: ServerAction<SetMemberRole>,
+    remove: ServerAction<RemoveMember>,
+) -> impl IntoView {
+    if members.is_empty() {
+        return view! {
+            <Empty title="There are no members yet">
+                <p>"Administrators of the installation work here without being one. Invite those who work for this tenant."</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let rows = members
+        .into_iter()
+        .map(|member| {
+            let is_me = member.email == mine;
+            view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
+        })
+        .collect_view();
+    view! {
+        <section class="section" aria-labelledby="members">
+            <h2 id="members">"Members"</h2>
+            <DataTable caption="Members" columns=&["Name", "Role", "Since", "Remove"]>
+                {rows}
+            </DataTable>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn MemberRow(
+    tenant_id: TenantId,
+    member: Member,
+    is_me: bool,
+    set_role: ServerAction<SetMemberRole>,
+    remove: ServerAction<RemoveMember>,
+) -> impl IntoView {
+    let Member { user_id, email, display_name, role, created_at } = member;
+    let (setter, remover) = (tenant_id.to_string(), tenant_id.to_string());
+    let role_label = format!("Role of {email}");
+    let (is_setting, is_removing) = (set_role.pending(), remove.pending());
+    let name = if is_me { format!("{display_name} (you)") } else { display_name.clone() };
+    let warning = if is_me {
+        "You will no longer see this tenant."
+    } else {
+        "They no longer see this tenant from their next click on. What they did stays in the audit log."
+    };
+    view! {
+        <tr role="row" data-testid="member">
+            <Cell label="Name">
+                <span class="stacked">
+                    <strong>{name}</strong>
+                    <span class="hint breakable">{email}</span>
+                </span>
+            </Cell>
+            <Cell label="Role">
+                <ActionForm action=set_role attr:class="inline-form">
+                    <input type="hidden" name="tenant_id" value=setter/>
+                    <input type="hidden" name="user_id" value=user_id.to_string()/>
+                    <RoleSelect label=role_label chosen=role is_label_hidden=true/>
+                    <button
+                        type="submit"
+                        class="button"
+                        aria-busy=move || is_setting.get().to_string()
+                        data-testid="set-role"
+                    >
+                        "Change"
+                    </button>
+                </ActionForm>
+            </Cell>
+            <Cell label="Since">
+                <Timestamp at=created_at/>
+            </Cell>
+            <Cell label="Remove">
+                <Confirm
+                    id=format!("remove-{user_id}")
+                    label="Remove …"
+                    glyph=Glyph::Delete
+                    title=format!("Remove {display_name}?")
+                    testid="remove"
+                >
+                    <p>{warning}</p>
+                    <ActionForm action=remove>
+                        <input type="hidden" name="tenant_id" value=remover/>
+                        <input type="hidden" name="user_id" value=user_id.to_string()/>
+                        <button
+                            type="submit"
+                            class="button button--danger"
+                            aria-busy=move || is_removing.get().to_string()
+                            data-testid="remove-for-good"
+                        >
+                            "Remove from this tenant"
+                        </button>
+                    </ActionForm>
+                </Confirm>
+            </Cell>
+        </tr>
+    }
+}

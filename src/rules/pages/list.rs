@@ -1,0 +1,211 @@
+//! The rules of all intents.
+
+use leptos::prelude::*;
+use leptos_router::{components::Form, hooks::use_query_map};
+
+use super::{OnFailBadge, name_of, query::RulesQuery, rule_words};
+use crate::{
+    app::{tenant_page, use_tenant},
+    datasources::{api::list_datasources, dto::Datasource},
+    intents::{api::list_intents, dto::Intent},
+    rules::{
+        api::find_rules,
+        dto::{RuleType, ValidationRule},
+    },
+    shared::TenantId,
+    ui::{
+        badge::ActiveBadge,
+        form::Choice,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::Empty,
+        table::{Cell, DataTable},
+    },
+};
+
+/// The rules of all intents, by intent and priority.
+#[component]
+pub fn RulesPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let map = use_query_map();
+    let query = Memo::new(move |_| RulesQuery::read(&map.read()));
+    let rules = Resource::new(
+        move || (tenant.id(), query.read().intent_id),
+        |(tenant, intent)| async move { find_rules(tenant?, intent).await },
+    );
+    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let datasources =
+        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    view! {
+        <PageHead
+            title="Validation rules"
+            lead="What a message must prove, in the order in which each intent asks it. They are changed in their intent’s editor."
+            context=tenant.label()
+        />
+        <Load
+            data=move || {
+                let query = query.get();
+                async move { Ok((tenant.id()?, query, rules.await?, intents.await?, datasources.await?)) }
+            }
+            retry=move || {
+                rules.refetch();
+                intents.refetch();
+                datasources.refetch();
+            }
+            view=|(tenant, query, rules, intents, datasources): (
+                TenantId,
+                RulesQuery,
+                Vec<ValidationRule>,
+                Vec<Intent>,
+                Vec<Datasource>,
+            )| {
+                let filters = view! { <Filters tenant=tenant.clone() query intents=&intents datasources=&datasources/> };
+                view! {
+                    {filters}
+                    <Rules tenant query rules intents datasources/>
+                }
+            }
+        />
+    }
+}
+
+/// A plain form whose fields are the address's query.
+#[component]
+fn Filters<'a>(
+    tenant: TenantId,
+    query: RulesQuery,
+    intents: &'a [Intent],
+    datasources: &'a [Datasource],
+) -> impl IntoView + use<> {
+    let any = |options: Vec<(String, String)>| {
+        std::iter::once((String::new(), "Any".to_owned())).chain(options).collect::<Vec<_>>()
+    };
+    let of_intents = intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())).collect();
+    let of_datasources =
+        datasources.iter().map(|found| (found.datasource_id.to_string(), found.name.clone())).collect();
+    let of_types = RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))).collect();
+    let of_states =
+        vec![("true".to_owned(), "active".to_owned()), ("false".to_owned(), "inactive".to_owned())];
+    let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
+    let page = tenant_page(&tenant, "/rules");
+    view! {
+        <Form method="get" action=page.clone() attr:class="line-form" attr:role="search">
+            <Choice
+                label="Intent"
+                name="intent"
+                chosen=chosen(query.intent_id.map(|id| id.to_string()))
+                options=any(of_intents)
+            />
+            <Choice
+                label="Datasource"
+                name="datasource"
+                chosen=chosen(query.datasource_id.map(|id| id.to_string()))
+                options=any(of_datasources)
+            />
+            <Choice
+                label="Type"
+                name="type"
+                chosen=chosen(query.rule_type.map(|kind| kind.to_string()))
+                options=any(of_types)
+            />
+            <Choice
+                label="State"
+                name="active"
+                chosen=chosen(query.is_active.map(|is_active| is_active.to_string()))
+                options=any(of_states)
+            />
+            <div class="filters__actions">
+                <button type="submit" class="button">
+                    <Icon glyph=Glyph::Search/>
+                    "Filter"
+                </button>
+                {(!query.is_unfiltered())
+                    .then(|| view! { <a class="button button--quiet" href=page>"Clear"</a> })}
+            </div>
+        </Form>
+    }
+}
+
+#[component]
+fn Rules(
+    tenant: TenantId,
+    query: RulesQuery,
+    rules: Vec<ValidationRule>,
+    intents: Vec<Intent>,
+    datasources: Vec<Datasource>,
+) -> impl IntoView {
+    let is_empty = rules.is_empty() && query.is_unfiltered();
+    let shown: Vec<ValidationRule> = rules.into_iter().filter(|rule| query.lets_through(rule)).collect();
+    if is_empty {
+        return view! {
+            <Empty title="There are no rules yet">
+                <p>"A message of an intent without rules is accepted. Rules are part of an intent: open one, and add them there."</p>
+                <a class="button" href=tenant_page(&tenant, "/intents")>"Intents"</a>
+            </Empty>
+        }
+        .into_any();
+    }
+    if shown.is_empty() {
+        return view! {
+            <Empty title="No rule fits">
+                <p>"Choose less narrowly, or look at all of them."</p>
+                <a class="button" href=tenant_page(&tenant, "/rules")>"All rules"</a>
+            </Empty>
+        }
+        .into_any();
+    }
+    let rows = shown
+        .into_iter()
+        .map(|rule| {
+            let datasource = name_of(rule.datasource_id, &datasources);
+            let intent = intents
+                .iter()
+                .find(|intent| intent.intent_id == rule.intent_id)
+                .map(|intent| intent.name.clone());
+            view! { <RuleRow rule intent datasource/> }
+        })
+        .collect_view();
+    view! {
+        <DataTable
+            caption="Validation rules"
+            columns=&["Intent", "Rule", "Datasource", "On failure", "Priority", "State"]
+        >
+            {rows}
+        </DataTable>
+    }
+    .into_any()
+}
+
+#[component]
+fn RuleRow(rule: ValidationRule, intent: Option<String>, datasource: Option<String>) -> impl IntoView {
+    let words = rule_words(rule.rule_type, &rule.field_name, datasource.as_deref());
+    let href = tenant_page(&rule.tenant_id, &format!("/intents/{}/edit", rule.intent_id));
+    view! {
+        <tr role="row" class="row-link" data-testid="rule">
+            <Cell label="Intent">
+                <a class="row-link__target" href=href>{intent.unwrap_or_else(|| format!("Intent {}", rule.intent_id))}</a>
+            </Cell>
+            <Cell label="Rule">
+                <span class="stacked">
+                    <span>{words}</span>
+                    <span class="hint">
+                        <code>{rule.rule_type.as_str()}</code>
+                        " on "
+                        <code>{rule.field_name}</code>
+                    </span>
+                </span>
+            </Cell>
+            <Cell label="Datasource">{datasource.unwrap_or_else(|| "none".to_owned())}</Cell>
+            <Cell label="On failure">
+                <OnFailBadge on_fail=rule.on_fail/>
+            </Cell>
+            <Cell label="Priority">
+                <span class="number">{rule.priority}</span>
+            </Cell>
+            <Cell label="State">
+                <ActiveBadge is_active=rule.is_active/>
+            </Cell>
+        </tr>
+    }
+}

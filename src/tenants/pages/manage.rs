@@ -1,0 +1,181 @@
+//! What administrators of the installation do with tenants. Plain forms.
+
+use leptos::prelude::*;
+
+use crate::{
+    tenants::{
+        api::{CreateTenant, RenameTenant, SetTenantActive},
+        dto::Tenant,
+    },
+    ui::{
+        badge::ActiveBadge,
+        dialog::Confirm,
+        icons::{Glyph, Icon},
+        panel::ActionProblem,
+        saving::on_done,
+        table::{Cell, DataTable},
+        toast::use_toasts,
+    },
+};
+
+/// What the page can do.
+#[derive(Clone, Copy)]
+pub struct TenantActions {
+    create: ServerAction<CreateTenant>,
+    rename: ServerAction<RenameTenant>,
+    set_active: ServerAction<SetTenantActive>,
+}
+
+impl TenantActions {
+    pub fn new() -> Self {
+        let actions = Self {
+            create: ServerAction::new(),
+            rename: ServerAction::new(),
+            set_active: ServerAction::new(),
+        };
+        let toasts = use_toasts();
+        on_done(actions.create.value(), move |()| toasts.done("The tenant is made."));
+        on_done(actions.rename.value(), move |()| toasts.done("The tenant is renamed."));
+        on_done(actions.set_active.value(), move |()| toasts.done("Done."));
+        actions
+    }
+
+    /// Others after each change.
+    pub fn versions(self) -> (usize, usize, usize) {
+        (self.create.version().get(), self.rename.version().get(), self.set_active.version().get())
+    }
+}
+
+/// What was refused.
+#[component]
+pub fn Problems(actions: TenantActions) -> impl IntoView {
+    let (created, renamed, set) =
+        (actions.create.value(), actions.rename.value(), actions.set_active.value());
+    view! {
+        <ActionProblem outcome=created/>
+        <ActionProblem outcome=renamed/>
+        <ActionProblem outcome=set/>
+    }
+}
+
+#[component]
+pub fn NewTenant(actions: TenantActions) -> impl IntoView {
+    let is_pending = actions.create.pending();
+    view! {
+        <section class="section" aria-labelledby="new-tenant">
+            <h2 id="new-tenant">"New tenant"</h2>
+            <ActionForm action=actions.create attr:class="panel line-form" attr:data-testid="new-tenant">
+                <label class="field">
+                    <span class="field__label">"Name"</span>
+                    <input type="text" name="name" required maxlength="200" autocomplete="off" placeholder="Initech"/>
+                </label>
+                <label class="field">
+                    <span class="field__label">"Id, for good: a-z, 0-9 and _"</span>
+                    <input
+                        type="text"
+                        name="tenant_id"
+                        required
+                        maxlength="63"
+                        autocomplete="off"
+                        spellcheck="false"
+                        placeholder="initech"
+                    />
+                </label>
+                <button
+                    type="submit"
+                    class="button button--primary"
+                    aria-busy=move || is_pending.get().to_string()
+                    data-testid="create-tenant"
+                >
+                    <Icon glyph=Glyph::Add/>
+                    "Make it"
+                </button>
+            </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+pub fn Manage(tenants: Vec<Tenant>, actions: TenantActions) -> impl IntoView {
+    (!tenants.is_empty()).then(|| {
+        let rows = tenants.into_iter().map(|tenant| view! { <ManagedRow tenant actions/> }).collect_view();
+        view! {
+            <section class="section" aria-labelledby="manage">
+                <h2 id="manage">"Manage"</h2>
+                <DataTable caption="Tenants to manage" columns=&["Name", "Id", "State", "Change it"]>
+                    {rows}
+                </DataTable>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
+    let Tenant { tenant_id, name, is_active, .. } = tenant;
+    let (is_renaming, is_setting) = (actions.rename.pending(), actions.set_active.pending());
+    let id = tenant_id.to_string();
+    let (again, renamed) = (id.clone(), id.clone());
+    let name_label = format!("Name of {id}");
+    let set_active = move |words: &'static str, class: &'static str, testid: &'static str| {
+        view! {
+            <ActionForm action=actions.set_active>
+                <input type="hidden" name="tenant_id" value=again/>
+                <input type="hidden" name="is_active" value=(!is_active).to_string()/>
+                <button
+                    type="submit"
+                    class=class
+                    aria-busy=move || is_setting.get().to_string()
+                    data-testid=testid
+                >
+                    {words}
+                </button>
+            </ActionForm>
+        }
+    };
+    let switch = if is_active {
+        view! {
+            <Confirm
+                id=format!("deactivate-{id}")
+                label="Deactivate …"
+                glyph=Glyph::Skip
+                title=format!("Deactivate {name}?")
+                testid="deactivate"
+            >
+                <p>"Its members and its API keys are shut out from the next request on, so no message comes in by them. Nothing is deleted, and it can be opened again."</p>
+                {set_active("Deactivate", "button button--danger", "deactivate-now")}
+            </Confirm>
+        }
+        .into_any()
+    } else {
+        set_active("Activate", "button", "activate").into_any()
+    };
+    view! {
+        <tr role="row" data-testid="managed-tenant">
+            <Cell label="Name">
+                <ActionForm action=actions.rename attr:class="inline-form">
+                    <input type="hidden" name="tenant_id" value=renamed/>
+                    <label class="field">
+                        <span class="visually-hidden">{name_label}</span>
+                        <input type="text" name="name" required maxlength="200" autocomplete="off" value=name/>
+                    </label>
+                    <button
+                        type="submit"
+                        class="button"
+                        aria-busy=move || is_renaming.get().to_string()
+                        data-testid="rename"
+                    >
+                        "Rename"
+                    </button>
+                </ActionForm>
+            </Cell>
+            <Cell label="Id">
+                <code class="breakable">{id}</code>
+            </Cell>
+            <Cell label="State">
+                <ActiveBadge is_active/>
+            </Cell>
+            <Cell label="Change it">{switch}</Cell>
+        </tr>
+    }
+}

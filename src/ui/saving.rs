@@ -1,0 +1,36 @@
+//! What comes of what an editor or a question sent.
+
+use leptos::prelude::*;
+
+use super::fields::Faults;
+use crate::shared::Problem;
+
+/// Goes on with each answer; a problem is shown at its fields.
+pub fn on_answer<T: Clone + Send + Sync + 'static>(
+    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+    faults: Faults,
+    then: impl Fn(T) + 'static,
+) {
+    let answer = answer.into();
+    Effect::new(move |_| match answer.get() {
+        Some(Ok(done)) => {
+            faults.clear();
+            then(done);
+        }
+        Some(Err(problem)) => faults.show(problem),
+        None => {}
+    });
+}
+
+/// Goes on after each success; what was refused stands where the page shows it.
+pub fn on_done<T: Clone + Send + Sync + 'static>(
+    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+    then: impl Fn(T) + 'static,
+) {
+    let answer = answer.into();
+    Effect::new(move |_| {
+        if let Some(Ok(done)) = answer.get() {
+            then(done);
+        }
+    });
+}
