@@ -8,7 +8,7 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
   await hydrated(page);
   const shop = page.getByTestId('file').filter({ hasText: 'shop.sqlite' });
   await expect(shop).toContainText('shop_sqlite');
-  await expect(shop.locator('summary'), 'what is used stays').toHaveCount(0);
+  await expect(shop.getByTestId('delete'), 'what is used stays').toHaveCount(0);
 
   const row = page.getByTestId('file').filter({ hasText: customers.name });
   for (const round of ['new', 'replaced']) {
@@ -22,13 +22,14 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
   }
 
   await hydrated(page);
-  await row.locator('summary').click();
+  await row.getByTestId('delete').click();
   await row.getByTestId('delete-file').click();
   await expect(row).toHaveCount(0);
 });
 
 test('what no look-up reads is refused in words @desktop', async ({ page }) => {
   await page.goto('/t/acme_corp/files');
+  await hydrated(page);
   await page.getByLabel('File', { exact: true }).setInputFiles({ ...customers, name: 'picture.png' });
   await page.getByRole('button', { name: 'Upload' }).click();
   await expect(page.getByTestId('upload-outcome')).toContainText('was not stored');

@@ -9,6 +9,7 @@ mod backtests;
 mod bounds;
 mod calls;
 mod classifier;
+mod configuring;
 mod datasources;
 mod deliveries;
 mod demo;

@@ -1,0 +1,153 @@
+// Datasources, configs and files: made, tried, changed and deleted on the screen.
+import type { APIRequestContext } from '@playwright/test';
+
+import { only } from './demo';
+import { expect, hydrated, test } from './fixtures';
+import { look } from './look';
+
+const people = {
+  name: 'people.csv',
+  mimeType: 'text/csv',
+  buffer: Buffer.from('email,name\nann@x.example,Ann\nbob@x.example,Bob\n'),
+};
+
+test('a file becomes a datasource that answers, is changed and goes again', async ({ page, request }, { project }) => {
+  await page.goto('/t/acme_corp/files');
+  await hydrated(page);
+
+  await test.step('the file comes in, and is looked into', async () => {
+    await page.getByLabel('File', { exact: true }).setInputFiles(people);
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await expect(page.getByTestId('upload-outcome')).toHaveText('people.csv is stored.');
+    await page.getByTestId('file').filter({ hasText: 'people.csv' }).getByTestId('look').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('people.csv');
+    await expect(page.getByTestId('row-count')).toHaveText('2 rows');
+    await expect(page.getByRole('cell', { name: 'bob@x.example' })).toBeVisible();
+    await look(page, `${project.name}-file`);
+  });
+
+  await test.step('a datasource is made of it, with its config', async () => {
+    await page.getByTestId('use-file').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('New datasource');
+    await expect(page.getByTestId('file-path')).toHaveValue('people.csv');
+    await page.getByTestId('save').click();
+    await expect(page.getByTestId('faults')).toContainText('must not be empty');
+    await page.getByTestId('name').fill('People');
+    await page.getByTestId('test-connection').click();
+    await expect(page.getByTestId('test-outcome')).toContainText('It works');
+    await look(page, `${project.name}-datasource-editor`);
+    await page.keyboard.press('ControlOrMeta+s');
+    await expect(page.getByTestId('toast')).toContainText('People is saved.');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('People');
+  });
+
+  await test.step('it is tried in place', async () => {
+    await page.getByTestId('test-connection').click();
+    await expect(page.getByTestId('test-outcome')).toContainText('2 rows');
+    const query = page.getByTestId('preview-query');
+    await query.fill('SELECT * FROM data WHERE email = ?');
+    await page.getByTestId('run-preview').click();
+    await expect(page.getByTestId('faults')).toContainText('parameter');
+    await page.getByTestId('preview-params').fill('bob@x.example');
+    await query.press('ControlOrMeta+Enter');
+    await expect(page.getByTestId('preview-outcome')).toContainText('1 row in');
+    await expect(page.getByRole('cell', { name: 'Bob' })).toBeVisible();
+    await page.getByTestId('preview-way').selectOption('match');
+    await page.getByTestId('preview-match').fill('email = nobody@x.example');
+    await page.getByTestId('run-preview').click();
+    await expect(page.getByTestId('preview-outcome')).toContainText('No row in');
+    await look(page, `${project.name}-datasource`);
+  });
+
+  await test.step('it is changed', async () => {
+    await page.getByTestId('edit').click();
+    await page.getByTestId('name').fill('Staff');
+    await page.getByTestId('save').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Staff');
+  });
+
+  await test.step('it is deleted, then its config, then the file', async () => {
+    await page.getByTestId('config-link').click();
+    await page.getByTestId('delete').click();
+    await expect(page.getByRole('dialog')).toContainText('Staff');
+    await page.getByRole('dialog').getByRole('link', { name: 'Staff' }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Staff');
+    await page.getByTestId('delete').click();
+    await page.getByTestId('delete-for-good').click();
+    await expect(page).toHaveURL(/\/datasources$/);
+    await expect(page.getByTestId('datasource').filter({ hasText: 'Staff' })).toHaveCount(0);
+    const config = (await (await request.get('/api/datasource-configs?tenant_id=acme_corp')).json()).find(
+      (found: { name: string }) => found.name === 'People',
+    );
+    await page.goto(`/t/acme_corp/configs/${config.config_id}`);
+    await hydrated(page);
+    await page.getByTestId('delete').click();
+    await page.getByTestId('delete-for-good').click();
+    await expect(page).toHaveURL(/\/configs$/);
+    await request.delete('/api/files/people.csv?tenant_id=acme_corp');
+  });
+});
+
+test('a stored secret stays unless it is typed anew', async ({ page, request }, { project }) => {
+  const name = `e2e_api_${project.name}`;
+  const made = await request.post('/api/datasource-configs?tenant_id=acme_corp', {
+    data: { name, protocol: 'http', driver_family: 'rest', base_url: 'http://127.0.0.1:9', auth_type: 'bearer', auth_config: { token: 'first' } },
+  });
+  const { config_id } = await made.json();
+  try {
+    await page.goto(`/t/acme_corp/configs/${config_id}/edit`);
+    await hydrated(page);
+    await expect(page.getByTestId('token')).toHaveValue('');
+    await expect(page.getByText('Stored. Left empty, it stays as it is.')).toBeVisible();
+    await page.getByTestId('test-connection').click();
+    await expect(page.getByTestId('test-outcome')).toContainText('It ended at the');
+    await look(page, `${project.name}-config-editor`);
+
+    await page.getByTestId('base-url').fill('http://127.0.0.2:9');
+    await page.getByTestId('save').click();
+    await expect(page.getByTestId('faults'), 'to another address it does not go').toContainText('must be entered again');
+    await page.getByTestId('token').fill('second');
+    await page.getByTestId('save').click();
+    await expect(page.getByTestId('toast')).toContainText(`The config ${name} is saved.`);
+    await expect(page.getByText('http://127.0.0.2:9')).toBeVisible();
+    await look(page, `${project.name}-config`);
+  } finally {
+    await request.delete(`/api/datasource-configs/${config_id}?tenant_id=acme_corp`);
+  }
+});
+
+test('rules are found by what they ask, and lead to their intent', async ({ page, request }) => {
+  await page.goto('/t/acme_corp/rules');
+  await hydrated(page);
+  const all = await page.getByTestId('rule').count();
+  await page.getByLabel('Type').selectOption('not exists');
+  await expect(page).toHaveURL(/type=not_exists/);
+  expect(await page.getByTestId('rule').count()).toBeLessThan(all);
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(page.getByTestId('rule')).toHaveCount(all);
+  const intent = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');
+  await expect(page.getByRole('link', { name: 'Order enquiry' }).first()).toHaveAttribute('href', `/t/acme_corp/intents/${intent}/edit`);
+});
+
+test('a datasource tells who asks it', async ({ page, request }) => {
+  await page.goto(`/t/acme_corp/datasources/${await datasource(request, 'Shop database')}`);
+  await hydrated(page);
+  await expect(page.getByTestId('user').first()).toContainText('Order enquiry');
+  await page.getByTestId('delete').click();
+  await expect(page.getByRole('dialog')).toContainText('deleted too');
+  await page.keyboard.press('Escape');
+  await page.goto('/t/acme_corp/datasources/new');
+  await hydrated(page);
+  await page.getByTestId('type').selectOption('HTTP API');
+  await expect(page.getByTestId('base-url')).toBeVisible();
+  await page.getByTestId('auth-type').selectOption('OAuth 2.0 (client credentials)');
+  await expect(page.getByTestId('client_secret')).toBeVisible();
+  await page.getByTestId('type').selectOption('Database');
+  await expect(page.getByTestId('host')).toBeVisible();
+  await look(page, `${test.info().project.name}-datasource-new`);
+});
+
+async function datasource(request: APIRequestContext, name: string): Promise<string> {
+  const found = await (await request.get('/api/datasources?tenant_id=acme_corp')).json();
+  return found.find((one: { name: string }) => one.name === name).datasource_id;
+}

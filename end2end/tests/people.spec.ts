@@ -1,0 +1,111 @@
+// Members, invitations, keys, the audit log and tenants, on the screen.
+import { expect, hydrated, test } from './fixtures';
+import { look } from './look';
+
+test('somebody is invited, joins, gets another role, and is removed', async ({ page, browser, baseURL }, { project }) => {
+  const email = `lena-${project.name}@acme.example`;
+  await page.goto('/t/acme_corp/members');
+  await hydrated(page);
+  await page.getByLabel('Email', { exact: true }).fill(email);
+  await page.getByLabel('Role', { exact: true }).selectOption('viewer: reads');
+  await page.getByTestId('send-invitation').click();
+  const link = page.getByTestId('invitation-link');
+  await expect(link).toHaveValue(/\/invitation\//);
+  const invitation = page.getByTestId('invitation').filter({ hasText: email });
+  await expect(invitation).toContainText('viewer');
+  const first = await link.inputValue();
+  await look(page, `${project.name}-members`);
+
+  await invitation.getByTestId('send-again').click();
+  await expect(link).not.toHaveValue(first);
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] } });
+  const theirs = await guest.newPage();
+  await theirs.goto(new URL(new URL(await link.inputValue()).pathname, baseURL).href);
+  await theirs.getByLabel('Name').fill('Lena');
+  for (const field of await theirs.locator('input[type=password]').all()) await field.fill('mellow otter paints fences');
+  await theirs.locator('main form button[type=submit]').first().click();
+  await expect(theirs).not.toHaveURL(/invitation/);
+  await guest.close();
+
+  await page.reload();
+  await hydrated(page);
+  await expect(invitation).toHaveCount(0);
+  const member = page.getByTestId('member').filter({ hasText: email });
+  await member.getByRole('combobox').selectOption('operator: also decides on messages');
+  await member.getByTestId('set-role').click();
+  await expect(page.getByTestId('toast')).toContainText('The role is changed.');
+  await member.getByTestId('remove').click();
+  await member.getByTestId('remove-for-good').click();
+  await expect(member).toHaveCount(0);
+});
+
+test('an invitation is taken back without WebAssembly', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {
+  await request.post('/api/invitations?tenant_id=acme_corp', { data: { email: 'plain@acme.example', role: 'viewer' } });
+  const context = await browser.newContext({
+    javaScriptEnabled: false,
+    storageState: test.info().project.use.storageState,
+    baseURL,
+  });
+  const page = await context.newPage();
+  await page.goto('/t/acme_corp/members');
+  const invitation = page.getByTestId('invitation').filter({ hasText: 'plain@acme.example' });
+  await invitation.getByTestId('take-back').click();
+  await expect(page).toHaveURL(/\/members/);
+  await expect(invitation).toHaveCount(0);
+  await context.close();
+});
+
+test('a key is made, works, and is revoked; the log tells of it', async ({ page, request }, { project }) => {
+  const name = `Warehouse ${project.name}`;
+  await page.goto('/t/acme_corp/keys');
+  await hydrated(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByTestId('create-key').click();
+  const key = await page.getByTestId('key-made').inputValue();
+  expect(key).toMatch(/^fe_/);
+  const row = page.getByTestId('key').filter({ hasText: name });
+  await expect(row).toContainText('operator');
+  await look(page, `${project.name}-keys`);
+  const use = () => request.get('/api/intents?tenant_id=acme_corp', { headers: { authorization: `Bearer ${key}`, cookie: '' } });
+  expect((await use()).status()).toBe(200);
+  await row.getByTestId('revoke').click();
+  await row.getByTestId('revoke-for-good').click();
+  await expect(row).toContainText('revoked');
+  expect((await use()).status()).toBe(401);
+
+  await page.goto('/t/acme_corp/audit');
+  await hydrated(page);
+  await page.getByLabel('What').fill('api_key');
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await expect(page).toHaveURL(/action=api_key/);
+  const entries = page.getByTestId('entry');
+  await expect(entries.first()).toContainText('api key: revoke');
+  expect(await entries.evaluateAll((rows) => rows.every((row) => row.getAttribute('data-action')!.startsWith('api_key.')))).toBe(true);
+  await entries.first().locator('summary').click();
+  await expect(entries.first()).toContainText(name);
+  await look(page, `${project.name}-audit`);
+  const downloading = page.waitForEvent('download');
+  await page.getByTestId('export-csv').click();
+  expect((await downloading).url()).toContain('action=api_key');
+});
+
+test('a tenant is made, renamed and deactivated', async ({ page, request }, { project }) => {
+  const id = `initech_${project.name}`;
+  await page.goto('/tenants');
+  await hydrated(page);
+  await page.getByTestId('new-tenant').getByLabel('Name').fill(`Initech ${project.name}`);
+  await page.getByTestId('new-tenant').getByLabel(/^Id/).fill(id);
+  await page.getByTestId('create-tenant').click();
+  const row = page.getByTestId('managed-tenant').filter({ hasText: id });
+  await expect(row).toContainText('active');
+  await look(page, `${project.name}-tenants-managed`);
+  await row.getByRole('textbox').fill(`Initrode ${project.name}`);
+  await row.getByTestId('rename').click();
+  await expect(page.getByTestId('tenant-link').filter({ hasText: `Initrode ${project.name}` })).toBeVisible();
+  await row.getByTestId('deactivate').click();
+  await row.getByTestId('deactivate-now').click();
+  await expect(row).toContainText('inactive');
+  await row.getByTestId('activate').click();
+  await expect(row).not.toContainText('inactive');
+  expect((await request.delete(`/api/tenants/${id}`)).ok()).toBe(true);
+});
