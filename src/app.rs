@@ -27,7 +27,9 @@ use crate::{
     auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
     classifier::pages::ExamplesPage,
     dashboard::pages::DashboardPage,
-    datasources::pages::{ConfigEditor, ConfigPage, ConfigsPage, DatasourceEditor, DatasourcePage, DatasourcesPage},
+    datasources::pages::{
+        ConfigEditor, ConfigPage, ConfigsPage, DatasourceEditor, DatasourcePage, DatasourcesPage,
+    },
     emails::pages::{MessagePage, MessagesPage, TrialPage},
     files::pages::{FilePage, FilesPage},
     intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},

@@ -18,7 +18,11 @@ impl Chosen {
 }
 
 fn all(files: Option<FileList>) -> Vec<Chosen> {
-    files.into_iter().flat_map(|list| (0..list.length()).filter_map(move |i| list.get(i))).map(Chosen).collect()
+    files
+        .into_iter()
+        .flat_map(|list| (0..list.length()).filter_map(move |i| list.get(i)))
+        .map(Chosen)
+        .collect()
 }
 
 /// Those of the file field that changed. It is empty then, so that the same file can be chosen again.

@@ -66,7 +66,10 @@ pub async fn delete_datasource(
 
 /// Tries the connection, step by step.
 #[server(prefix = "/ui", endpoint = "datasources/test")]
-pub async fn test_datasource(tenant_id: TenantId, datasource_id: DatasourceId) -> Result<TestResult, Problem> {
+pub async fn test_datasource(
+    tenant_id: TenantId,
+    datasource_id: DatasourceId,
+) -> Result<TestResult, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(trial::test(&ctx, datasource_id).await)
 }

@@ -50,7 +50,11 @@ pub async fn remove_member(tenant_id: TenantId, user_id: UserId) -> Result<(), P
 
 /// Invites a person. An earlier invitation of the same address ends.
 #[server(prefix = "/ui", endpoint = "members/invite")]
-pub async fn invite_member(tenant_id: TenantId, email: String, role: Role) -> Result<InvitationMade, Problem> {
+pub async fn invite_member(
+    tenant_id: TenantId,
+    email: String,
+    role: Role,
+) -> Result<InvitationMade, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::invite(&ctx, InvitationInput { email, role }).await)
 }

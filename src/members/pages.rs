@@ -5,7 +5,7 @@ mod members;
 
 use leptos::prelude::*;
 
-use invitations::{Invite, Invitations};
+use invitations::{Invitations, Invite};
 use members::Members;
 
 use super::{

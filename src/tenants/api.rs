@@ -60,11 +60,5 @@ pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(
 
 #[cfg(feature = "ssr")]
 fn input(tenant_id: Option<String>, name: String, is_active: bool) -> TenantInput {
-    TenantInput {
-        tenant_id,
-        name,
-        is_active,
-        created_at: Default::default(),
-        updated_at: Default::default(),
-    }
+    TenantInput { tenant_id, name, is_active, created_at: Default::default(), updated_at: Default::default() }
 }

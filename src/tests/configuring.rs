@@ -25,7 +25,8 @@ async fn a_datasource_and_its_config_are_made_together_or_not_at_all() {
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;
     let save = async |input: Value, config: Value| {
-        let body = json!({"tenant_id": "acme", "datasource_id": null, "etag": "", "input": input, "config": config});
+        let body =
+            json!({"tenant_id": "acme", "datasource_id": null, "etag": "", "input": input, "config": config});
         call(&server, "datasources/save", body).await
     };
     let config = json!({"name": "people", "protocol": "file", "connection_json": {"path": "people.csv"}});
@@ -33,7 +34,9 @@ async fn a_datasource_and_its_config_are_made_together_or_not_at_all() {
     assert_eq!(made["connection_key"], "people");
 
     let other = json!({"name": "others", "protocol": "file", "connection_json": {"path": "o.csv"}});
-    save(datasource("People"), other).await.problem(StatusCode::CONFLICT, "Datasource 'People' already exists");
+    save(datasource("People"), other)
+        .await
+        .problem(StatusCode::CONFLICT, "Datasource 'People' already exists");
     let configs = server.get("/api/datasource-configs?tenant_id=acme").await.body;
     assert_eq!(configs.as_array().unwrap().len(), 1, "the config went with it");
 
@@ -82,7 +85,8 @@ async fn a_config_is_tried_as_typed_and_its_stored_secrets_go_nowhere_else() {
     }
 
     let api = |url: &str, token: &str| json!({"name": "api", "protocol": "http", "base_url": url, "auth_type": "bearer", "auth_config": {"token": token}});
-    let stored = server.post("/api/datasource-configs?tenant_id=acme", &api("http://127.0.0.1:9", "s3cret")).await;
+    let stored =
+        server.post("/api/datasource-configs?tenant_id=acme", &api("http://127.0.0.1:9", "s3cret")).await;
     let id = json!(stored.is(StatusCode::CREATED).id("config_id"));
     test(id.clone(), api("http://127.0.0.1:9", "********")).await.is(StatusCode::OK);
     let moved = test(id, api("http://127.0.0.2:9", "********")).await.is(StatusCode::UNPROCESSABLE_ENTITY);
@@ -107,7 +111,11 @@ async fn a_file_is_looked_into_whether_a_config_leads_to_it_or_not() {
 
     let folder = server.app.config.files_dir(&"acme".parse().unwrap());
     let database = rusqlite::Connection::open(folder.join("shop.sqlite")).unwrap();
-    database.execute_batch("CREATE TABLE \"odd \"\"name\" (a); INSERT INTO \"odd \"\"name\" VALUES (1); CREATE TABLE b (x)").unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE \"odd \"\"name\" (a); INSERT INTO \"odd \"\"name\" VALUES (1); CREATE TABLE b (x)",
+        )
+        .unwrap();
     let found = look("shop.sqlite").await.is(StatusCode::OK).body;
     let names: Vec<&Value> = found["tables"].as_array().unwrap().iter().map(|table| &table["name"]).collect();
     assert_eq!(names, ["b", "odd \"name"], "{found:#}");

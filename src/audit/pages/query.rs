@@ -102,10 +102,15 @@ mod tests {
 
     #[test]
     fn an_address_is_read_and_written() {
-        let map: ParamsMap =
-            [("actor", "ada"), ("from", "2026-11-01"), ("to", "2026-11-30"), ("action", " "), ("before", "x")]
-                .into_iter()
-                .collect();
+        let map: ParamsMap = [
+            ("actor", "ada"),
+            ("from", "2026-11-01"),
+            ("to", "2026-11-30"),
+            ("action", " "),
+            ("before", "x"),
+        ]
+        .into_iter()
+        .collect();
         let query = AuditQuery::read(&map);
         let filter = query.filter();
         assert_eq!(filter.actor.as_deref(), Some("ada"));

@@ -118,10 +118,12 @@ fn Editor(
         }
     });
     let tried = tenant_id.clone();
-    let test = Action::new_local(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
+    let test =
+        Action::new_local(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
     on_answer(test.value(), faults, |_| {});
 
-    let title = stored.as_ref().map_or_else(|| "New config".to_owned(), |s| format!("Edit {}", s.config.name));
+    let title =
+        stored.as_ref().map_or_else(|| "New config".to_owned(), |s| format!("Edit {}", s.config.name));
     let cancel = match id {
         Some(id) => tenant_page(&tenant_id, &format!("/configs/{id}")),
         None => tenant_page(&tenant_id, "/configs"),

@@ -157,7 +157,10 @@ fn ServerFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
 
 #[component]
 fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
-    let member = move |label: &'static str, name: &'static str, value: RwSignal<String>, kind: &'static str| {
+    let member = move |label: &'static str,
+                       name: &'static str,
+                       value: RwSignal<String>,
+                       kind: &'static str| {
         let hint = if form.is_stored(name) { STAYS } else { "" };
         let testid: Option<&'static str> = Some(name);
         view! {

@@ -240,7 +240,9 @@ impl ConfigForm {
         self.stored.with_value(|stored| {
             let is_same = known(&stored.protocol) == protocol && !stored.protocol.is_empty();
             match protocol {
-                "file" if is_same && format_of(&stored.driver_family) == format => stored.driver_family.clone(),
+                "file" if is_same && format_of(&stored.driver_family) == format => {
+                    stored.driver_family.clone()
+                }
                 "file" => format,
                 _ if is_same => stored.driver_family.clone(),
                 "http" => "rest".to_owned(),
@@ -319,7 +321,10 @@ mod tests {
             "auth_type": "basic", "auth_config": {"username": MASK, "password": MASK},
         }))
         .input(&tenant);
-        assert_eq!(Value::from(input.connection_json), json!({"host": "db.example", "port": 5433, "database": "shop"}));
+        assert_eq!(
+            Value::from(input.connection_json),
+            json!({"host": "db.example", "port": 5433, "database": "shop"})
+        );
         assert_eq!((input.protocol.as_str(), input.driver_family.as_str()), ("postgres", "psycopg2"));
         assert_eq!(input.base_url, None);
         assert_eq!(Value::from(input.auth_config), json!({"username": MASK, "password": MASK}));
@@ -337,7 +342,10 @@ mod tests {
         form.key.set("new".into());
         let input = form.input(&tenant);
         assert_eq!(Value::from(input.auth_config), json!({"query": MASK, "key": "new"}));
-        assert_eq!((input.protocol.as_str(), input.base_url.as_deref()), ("https", Some("https://api.example/v1")));
+        assert_eq!(
+            (input.protocol.as_str(), input.base_url.as_deref()),
+            ("https", Some("https://api.example/v1"))
+        );
         form.auth_type.set("bearer".into());
         assert_eq!(Value::from(form.input(&tenant).auth_config), json!({}));
     }
@@ -347,7 +355,8 @@ mod tests {
         let owner = Owner::new();
         owner.set();
         let tenant: TenantId = "acme".parse().expect("an id");
-        let form = form(json!({"protocol": "file", "driver_family": "openpyxl", "base_url": "file:///a/b.xlsx"}));
+        let form =
+            form(json!({"protocol": "file", "driver_family": "openpyxl", "base_url": "file:///a/b.xlsx"}));
         let input = form.input(&tenant);
         assert_eq!(Value::from(input.connection_json), json!({"path": "a/b.xlsx"}));
         assert_eq!(input.driver_family, "openpyxl");

@@ -220,7 +220,9 @@ fn Delete(
     let what = match users.len() {
         0 => "No rule asks it. Its config stays.".to_owned(),
         1 => "The rule that asks it is deleted too, and messages are no longer checked by it:".to_owned(),
-        n => format!("The {n} rules that ask it are deleted too, and messages are no longer checked by them:"),
+        n => {
+            format!("The {n} rules that ask it are deleted too, and messages are no longer checked by them:")
+        }
     };
     let items = users
         .into_iter()

@@ -112,7 +112,8 @@ impl Form {
         let stored = start.stored.as_ref().map(|stored| &stored.datasource);
         let config = ConfigForm::new(None);
         let of_file = file.map(|file| config.begin_with_file(file));
-        let kind = stored.map_or(of_file.unwrap_or(DatasourceType::Database), |stored| stored.datasource_type);
+        let kind =
+            stored.map_or(of_file.unwrap_or(DatasourceType::Database), |stored| stored.datasource_type);
         let first = start.configs.iter().find(|config| type_of(&config.protocol) == Some(kind));
         let connection = match stored {
             Some(stored) => stored.connection_key.clone(),
@@ -180,9 +181,10 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let asked = tenant_id.clone();
-    let save = Action::new_local(move |(input, config): &(DatasourceInput, Option<DatasourceConfigInput>)| {
-        save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
-    });
+    let save =
+        Action::new_local(move |(input, config): &(DatasourceInput, Option<DatasourceConfigInput>)| {
+            save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
+        });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_answer(save.value(), faults, move |saved| {
         toasts.done(format!("{} is saved.", saved.name));

@@ -25,9 +25,8 @@ use crate::{
 pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl IntoView {
     let faults = Faults::provide();
     let form = PreviewForm::new(kind);
-    let run = Action::new_local(move |input: &PreviewInput| {
-        preview_datasource(tenant.clone(), id, input.clone())
-    });
+    let run =
+        Action::new_local(move |input: &PreviewInput| preview_datasource(tenant.clone(), id, input.clone()));
     let (is_pending, outcome) = (run.pending(), run.value());
     on_answer(outcome, faults, |_| {});
     let start = move || match form.input() {
@@ -140,9 +139,8 @@ fn FileFields(form: PreviewForm) -> impl IntoView {
 
 #[component]
 fn ApiFields(form: PreviewForm) -> impl IntoView {
-    let methods = Signal::stored(
-        ["GET", "POST"].map(|method| (method.to_owned(), method.to_owned())).to_vec(),
-    );
+    let methods =
+        Signal::stored(["GET", "POST"].map(|method| (method.to_owned(), method.to_owned())).to_vec());
     view! {
         <div class="fields">
             <SelectField label="Method" path="conditions.method" value=form.method options=methods/>

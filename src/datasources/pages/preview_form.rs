@@ -81,13 +81,18 @@ impl PreviewForm {
             }
             DatasourceType::File | DatasourceType::Database => {
                 let params = self.params.get_untracked();
-                let params: Vec<&str> = params.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+                let params: Vec<&str> =
+                    params.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
                 conditions.insert("query".into(), self.query.get_untracked().into());
                 conditions.insert("params".into(), json!(params));
             }
         }
         let fields = pairs(&self.fields.get_untracked(), "fields", &mut faults);
-        if faults.is_empty() { Ok(PreviewInput { conditions, fields }) } else { Err(Problem::invalid(faults)) }
+        if faults.is_empty() {
+            Ok(PreviewInput { conditions, fields })
+        } else {
+            Err(Problem::invalid(faults))
+        }
     }
 }
 

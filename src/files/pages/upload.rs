@@ -150,7 +150,8 @@ fn Arrival(coming: Coming) -> impl IntoView {
             }
             Some(Ok(())) => (Tone::Good, Glyph::Accept, format!("{path} is stored.")),
             Some(Err(problem)) => {
-                let why = problem.errors.first().map_or(problem.detail.clone(), |error| error.message.clone());
+                let why =
+                    problem.errors.first().map_or(problem.detail.clone(), |error| error.message.clone());
                 (Tone::Bad, Glyph::Alert, format!("{path} was not stored: {why}"))
             }
         };

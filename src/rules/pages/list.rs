@@ -81,10 +81,12 @@ fn Filters<'a>(
     let any = |options: Vec<(String, String)>| {
         std::iter::once((String::new(), "Any".to_owned())).chain(options).collect::<Vec<_>>()
     };
-    let of_intents = intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())).collect();
+    let of_intents =
+        intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())).collect();
     let of_datasources =
         datasources.iter().map(|found| (found.datasource_id.to_string(), found.name.clone())).collect();
-    let of_types = RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))).collect();
+    let of_types =
+        RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))).collect();
     let of_states =
         vec![("true".to_owned(), "active".to_owned()), ("false".to_owned(), "inactive".to_owned())];
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());

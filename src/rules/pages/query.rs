@@ -46,8 +46,9 @@ mod tests {
 
     #[test]
     fn an_address_is_read() {
-        let map: ParamsMap =
-            [("intent", "7"), ("datasource", ""), ("type", "nonsense"), ("active", "false")].into_iter().collect();
+        let map: ParamsMap = [("intent", "7"), ("datasource", ""), ("type", "nonsense"), ("active", "false")]
+            .into_iter()
+            .collect();
         let query = RulesQuery::read(&map);
         assert_eq!(query.intent_id, Some(IntentId(7)));
         assert_eq!((query.datasource_id, query.rule_type), (None, None));
