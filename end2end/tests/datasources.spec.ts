@@ -1,9 +1,10 @@
 // Datasources, configs and files: made, tried, changed and deleted on the screen.
-import type { APIRequestContext } from '@playwright/test';
-
-import { only } from './demo';
+import { named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { look } from './look';
+
+// What the server refuses, browsers note.
+test.use({ expectedFaults: /status of 422/ });
 
 const people = {
   name: 'people.csv',
@@ -76,10 +77,7 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await page.getByTestId('delete-for-good').click();
     await expect(page).toHaveURL(/\/datasources$/);
     await expect(page.getByTestId('datasource').filter({ hasText: 'Staff' })).toHaveCount(0);
-    const config = (await (await request.get('/api/datasource-configs?tenant_id=acme_corp')).json()).find(
-      (found: { name: string }) => found.name === 'People',
-    );
-    await page.goto(`/t/acme_corp/configs/${config.config_id}`);
+    await page.goto(`/t/acme_corp/configs/${await named(request, 'datasource-configs', 'People', 'config_id')}`);
     await hydrated(page);
     await page.getByTestId('delete').click();
     await page.getByTestId('delete-for-good').click();
@@ -130,7 +128,7 @@ test('rules are found by what they ask, and lead to their intent', async ({ page
 });
 
 test('a datasource tells who asks it', async ({ page, request }) => {
-  await page.goto(`/t/acme_corp/datasources/${await datasource(request, 'Shop database')}`);
+  await page.goto(`/t/acme_corp/datasources/${await named(request, 'datasources', 'Shop database', 'datasource_id')}`);
   await hydrated(page);
   await expect(page.getByTestId('user').first()).toContainText('Order enquiry');
   await page.getByTestId('delete').click();
@@ -146,8 +144,3 @@ test('a datasource tells who asks it', async ({ page, request }) => {
   await expect(page.getByTestId('host')).toBeVisible();
   await look(page, `${test.info().project.name}-datasource-new`);
 });
-
-async function datasource(request: APIRequestContext, name: string): Promise<string> {
-  const found = await (await request.get('/api/datasources?tenant_id=acme_corp')).json();
-  return found.find((one: { name: string }) => one.name === name).datasource_id;
-}

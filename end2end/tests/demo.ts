@@ -75,3 +75,9 @@ export async function invite(request: APIRequestContext, email: string, role = '
   expect(answer.status()).toBe(201);
   return new URL((await answer.json()).link);
 }
+
+/** A member of Acme's item of this name. */
+export async function named(request: APIRequestContext, resource: string, name: string, member: string): Promise<string> {
+  const items: Record<string, unknown>[] = await (await request.get(`/api/${resource}?tenant_id=acme_corp`)).json();
+  return String(items.find((item) => item.name === name)![member]);
+}

@@ -1,8 +1,7 @@
 // What must hold of every page: it is accessible in light and dark, it fits, and it is kept as a picture.
 import type { APIRequestContext } from '@playwright/test';
 
-import { isAccessible } from './accessible';
-import { STAR, invite, messageId, only } from './demo';
+import { STAR, invite, isAccessible, messageId, named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 const PAGES: Record<string, (request: APIRequestContext) => string | Promise<string>> = {
@@ -28,8 +27,16 @@ const PAGES: Record<string, (request: APIRequestContext) => string | Promise<str
   examples: async (request) => `/t/acme_corp/intents/${await only(request, 'intents', 'q=Order+enquiry', 'intent_id')}/examples`,
   rules: () => '/t/acme_corp/rules',
   datasources: () => '/t/acme_corp/datasources',
+  datasource: async (request) => `/t/acme_corp/datasources/${await named(request, 'datasources', 'Shop database', 'datasource_id')}`,
+  'datasource-new': () => '/t/acme_corp/datasources/new',
   configs: () => '/t/acme_corp/configs',
+  config: async (request) => `/t/acme_corp/configs/${await named(request, 'datasource-configs', 'order_api', 'config_id')}`,
+  'config-edit': async (request) => `/t/acme_corp/configs/${await named(request, 'datasource-configs', 'order_api', 'config_id')}/edit`,
   files: () => '/t/acme_corp/files',
+  file: () => '/t/acme_corp/files/look?path=shop.sqlite',
+  members: () => '/t/acme_corp/members',
+  keys: () => '/t/acme_corp/keys',
+  audit: () => '/t/acme_corp/audit',
   try: async (request) => `/t/acme_corp/try?intent=${await only(request, 'intents', 'q=Order+enquiry', 'intent_id')}`,
   'not-found': () => '/t/acme_corp/messages/nonsense',
   'no-such-page': () => '/no/such/page',

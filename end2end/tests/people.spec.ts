@@ -21,9 +21,9 @@ test('somebody is invited, joins, gets another role, and is removed', async ({ p
   const guest = await browser.newContext({ storageState: { cookies: [], origins: [] } });
   const theirs = await guest.newPage();
   await theirs.goto(new URL(new URL(await link.inputValue()).pathname, baseURL).href);
-  await theirs.getByLabel('Name').fill('Lena');
-  for (const field of await theirs.locator('input[type=password]').all()) await field.fill('mellow otter paints fences');
-  await theirs.locator('main form button[type=submit]').first().click();
+  await theirs.getByLabel('Your name, for a new account').fill('Lena');
+  await theirs.getByLabel('Password').fill('mellow otter paints fences');
+  await theirs.getByRole('button', { name: 'Accept' }).click();
   await expect(theirs).not.toHaveURL(/invitation/);
   await guest.close();
 

@@ -162,9 +162,8 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                        value: RwSignal<String>,
                        kind: &'static str| {
         let hint = if form.is_stored(name) { STAYS } else { "" };
-        let testid: Option<&'static str> = Some(name);
         view! {
-            <TextField label path=format!("{prefix}auth_config.{name}") value kind hint testid=testid.unwrap_or_default()/>
+            <TextField label path=format!("{prefix}auth_config.{name}") value kind hint testid=name/>
         }
         .into_any()
     };

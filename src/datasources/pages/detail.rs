@@ -157,12 +157,14 @@ fn Attempts(datasource: Datasource) -> impl IntoView {
     let (tenant, id) = (datasource.tenant_id, datasource.datasource_id);
     let asked = tenant.clone();
     let test = Action::new_local(move |&(): &()| test_datasource(asked.clone(), id));
+    let refused = test.value();
     view! {
         <section class="section" aria-labelledby="try">
             <h2 id="try">"Try it"</h2>
             <NeedsScript/>
             <div class="panel attempts">
                 <TestConnection test/>
+                <ActionProblem outcome=refused/>
                 <Preview tenant id kind=datasource.datasource_type/>
             </div>
         </section>

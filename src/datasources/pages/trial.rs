@@ -9,11 +9,10 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         icons::{Glyph, Icon},
-        panel::ActionProblem,
     },
 };
 
-/// A button that tries, and what came of it.
+/// A button that tries, and what came of it. A problem is for the page to show, which may have fields for it.
 #[component]
 pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl IntoView {
     let is_pending = test.pending();
@@ -39,7 +38,6 @@ pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl Int
                     _ => None,
                 }}
             </div>
-            <ActionProblem outcome/>
         </div>
     }
 }

@@ -181,7 +181,6 @@ pub fn Replace(tenant_id: TenantId, path: String, uploads: Uploads) -> impl Into
                     <span class="visually-hidden">{name}</span>
                     <input
                         type="file"
-                        class="visually-hidden"
                         accept=KINDS
                         data-testid="replace"
                         on:change=move |event| {
