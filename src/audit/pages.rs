@@ -75,7 +75,7 @@ fn Exports(tenant: TenantId, query: AuditQuery) -> impl IntoView {
             }
         })
         .collect_view();
-    view! { <div class="marks section--first">{links}</div> }
+    view! { <div class="marks downloads">{links}</div> }
 }
 
 #[component]
@@ -133,8 +133,8 @@ fn EntryRow(entry: AuditEntry) -> impl IntoView {
     let (words, lines) = (action_words(&action), differences(before, after));
     let count = match lines.len() {
         0 => String::new(),
-        1 => "1 member".to_owned(),
-        n => format!("{n} members"),
+        1 => "1 value".to_owned(),
+        n => format!("{n} values"),
     };
     let lines = lines
         .into_iter()

@@ -99,7 +99,7 @@ pub fn RoleSelect(
         .collect_view();
     let class = if is_label_hidden { "visually-hidden" } else { "field__label" };
     view! {
-        <label class="field">
+        <label class="field field--role">
             <span class=class>{label}</span>
             <select name="role">{options}</select>
         </label>

@@ -78,7 +78,7 @@ pub fn ChooseTenant(
                             created_at: None,
                         })
                         .collect();
-                    view! { <TenantList lines me demo/> }
+                    view! { <TenantList lines me demo leads_to_management=true/> }
                 }
             />
         </PlainLayout>
@@ -148,7 +148,15 @@ struct Line {
 }
 
 #[component]
-fn TenantList(lines: Vec<Line>, me: Me, demo: ServerAction<LoadDemo>) -> impl IntoView {
+fn TenantList(
+    lines: Vec<Line>,
+    me: Me,
+    demo: ServerAction<LoadDemo>,
+    /// Whether tenants are managed elsewhere.
+    #[prop(optional)]
+    leads_to_management: bool,
+) -> impl IntoView {
+    let leads_to_management = leads_to_management && me.is_instance_admin;
     let list = if lines.is_empty() {
         view! { <NoTenants is_instance_admin=me.is_instance_admin demo/> }.into_any()
     } else {
@@ -159,7 +167,7 @@ fn TenantList(lines: Vec<Line>, me: Me, demo: ServerAction<LoadDemo>) -> impl In
         {list}
         <div class="plain__foot">
             <p class="hint">{format!("Signed in as {} ({})", me.display_name, me.email)}</p>
-            {me.is_instance_admin.then(|| view! { <a href="/tenants">"Manage tenants"</a> })}
+            {leads_to_management.then(|| view! { <a class="button button--quiet" href="/tenants">"Manage tenants"</a> })}
             <SignOut/>
         </div>
     }

@@ -46,7 +46,7 @@ pub fn ConfigFields(
                     value=form.url
                     kind="url"
                     placeholder="https://api.example.com/v1"
-                    hint="What the paths of the look-ups are below of."
+                    hint="The look-ups name paths below it."
                     testid="base-url"
                 />
             }
@@ -104,22 +104,24 @@ fn FileFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 options=Signal::stored(formats)
             />
         </div>
-        <div class="fields">
+        <Show when=move || form.is_workbook()>
             <TextField
                 label="Sheet"
                 path=path("connection_json.sheet")
                 value=form.sheet
-                hint="Of an Excel file. Left empty, the first."
+                hint="Left empty, the first."
             />
+        </Show>
+        <Show when=move || form.is_json()>
             <TextField
                 label="Where the rows are"
                 path=path("connection_json.rows")
                 value=form.rows
                 is_code=true
                 placeholder="$.items[*]"
-                hint="Of a JSON file, a JSONPath. Left empty, the document itself."
+                hint="A JSONPath. Left empty, the document itself."
             />
-        </div>
+        </Show>
     }
 }
 
@@ -157,16 +159,14 @@ fn ServerFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
 
 #[component]
 fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
-    let member = move |label: &'static str,
-                       name: &'static str,
-                       value: RwSignal<String>,
-                       kind: &'static str| {
-        let hint = if form.is_stored(name) { STAYS } else { "" };
-        view! {
-            <TextField label path=format!("{prefix}auth_config.{name}") value kind hint testid=name/>
-        }
-        .into_any()
-    };
+    let member =
+        move |label: &'static str, name: &'static str, value: RwSignal<String>, kind: &'static str| {
+            let hint = if form.is_stored(name) { STAYS } else { "" };
+            view! {
+                <TextField label path=format!("{prefix}auth_config.{name}") value kind hint testid=name/>
+            }
+            .into_any()
+        };
     move || {
         let fields = match form.auth_type.get().as_str() {
             "basic" => vec![

@@ -134,6 +134,24 @@ impl ConfigForm {
         matches!(self.protocol.read().as_str(), "postgresql" | "mysql" | "mariadb")
     }
 
+    /// Whether the file has sheets.
+    pub fn is_workbook(self) -> bool {
+        !self.sheet.read().is_empty() || self.reads_as("excel", &[".xlsx", ".xlsm"])
+    }
+
+    /// Whether the file is one JSON document.
+    pub fn is_json(self) -> bool {
+        !self.rows.read().is_empty() || self.reads_as("json", &[".json", ".geojson"])
+    }
+
+    fn reads_as(self, format: &str, endings: &[&str]) -> bool {
+        let path = self.path.read().trim().to_ascii_lowercase();
+        match self.format.read().as_str() {
+            "" => endings.iter().any(|ending| path.ends_with(ending)),
+            chosen => chosen == format,
+        }
+    }
+
     /// The sign-ins that go with the protocol.
     pub fn auth_types(self) -> Vec<(String, String)> {
         let mut types = vec![(AuthType::None, "No sign-in")];

@@ -102,7 +102,7 @@ pub fn Manage(tenants: Vec<Tenant>, actions: TenantActions) -> impl IntoView {
         view! {
             <section class="section" aria-labelledby="manage">
                 <h2 id="manage">"Manage"</h2>
-                <DataTable caption="Tenants to manage" columns=&["Name", "Id", "State", "Change it"]>
+                <DataTable caption="Tenants to manage" columns=&["Name", "State", "Change it"]>
                     {rows}
                 </DataTable>
             </section>
@@ -168,9 +168,7 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
                         "Rename"
                     </button>
                 </ActionForm>
-            </Cell>
-            <Cell label="Id">
-                <code class="breakable">{id}</code>
+                <code class="hint breakable">{id}</code>
             </Cell>
             <Cell label="State">
                 <ActiveBadge is_active/>
