@@ -53,7 +53,7 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await page.getByTestId('preview-params').fill('bob@x.example');
     await query.press('ControlOrMeta+Enter');
     await expect(page.getByTestId('preview-outcome')).toContainText('1 row in');
-    await expect(page.getByRole('cell', { name: 'Bob' })).toBeVisible();
+    await expect(page.getByRole('cell', { name: 'Bob', exact: true })).toBeVisible();
     await page.getByTestId('preview-way').selectOption('match');
     await page.getByTestId('preview-match').fill('email = nobody@x.example');
     await page.getByTestId('run-preview').click();

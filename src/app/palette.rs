@@ -33,7 +33,7 @@ const SHOWN: usize = 12;
 /// The palette. What it can lead to is asked for when it is opened.
 #[component]
 pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
-    let named = Action::new_local(|tenant: &TenantId| named_things(tenant.clone()));
+    let named = Action::new(|tenant: &TenantId| named_things(tenant.clone()));
     Effect::new(move |_| {
         if is_open.get()
             && let Ok(id) = tenant.id()

@@ -101,7 +101,7 @@ fn Editor(
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let asked = tenant_id.clone();
-    let save = Action::new_local(move |input: &DatasourceConfigInput| {
+    let save = Action::new(move |input: &DatasourceConfigInput| {
         save_config(asked.clone(), id, etag.clone(), input.clone())
     });
     let (toasts, navigate) = (use_toasts(), use_navigate());
@@ -118,8 +118,7 @@ fn Editor(
         }
     });
     let tried = tenant_id.clone();
-    let test =
-        Action::new_local(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
+    let test = Action::new(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
     on_answer(test.value(), faults, |_| {});
 
     let title =

@@ -84,8 +84,6 @@ fn Shown(
     let tenant = datasource.tenant_id.clone();
     let id = datasource.datasource_id;
     let edit = tenant_page(&tenant, &format!("/datasources/{id}/edit"));
-    let description = (!datasource.description.is_empty())
-        .then(|| view! { <p class="lead">{datasource.description.clone()}</p> });
     let users = StoredValue::new(used_by.clone());
     let place = StoredValue::new((tenant.clone(), etag));
     let tried = datasource.clone();
@@ -100,7 +98,6 @@ fn Shown(
                 <Delete id place users delete/>
             </Allowed>
         </PageHead>
-        {description}
         <Facts tenant=tenant.clone() datasource config/>
         <Allowed permission=Permission::Configure>
             <Attempts datasource=tried.clone()/>
@@ -132,6 +129,15 @@ fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConf
     view! {
         <div class="panel">
             <dl class="facts">
+                {(!datasource.description.is_empty())
+                    .then(|| {
+                        view! {
+                            <div class="facts__line">
+                                <dt>"Description"</dt>
+                                <dd>{datasource.description}</dd>
+                            </div>
+                        }
+                    })}
                 <div class="facts__line">
                     <dt>"Type"</dt>
                     <dd>{type_words(datasource.datasource_type)}</dd>
@@ -156,7 +162,7 @@ fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConf
 fn Attempts(datasource: Datasource) -> impl IntoView {
     let (tenant, id) = (datasource.tenant_id, datasource.datasource_id);
     let asked = tenant.clone();
-    let test = Action::new_local(move |&(): &()| test_datasource(asked.clone(), id));
+    let test = Action::new(move |&(): &()| test_datasource(asked.clone(), id));
     let refused = test.value();
     view! {
         <section class="section" aria-labelledby="try">

@@ -181,10 +181,9 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let asked = tenant_id.clone();
-    let save =
-        Action::new_local(move |(input, config): &(DatasourceInput, Option<DatasourceConfigInput>)| {
-            save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
-        });
+    let save = Action::new(move |(input, config): &(DatasourceInput, Option<DatasourceConfigInput>)| {
+        save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
+    });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_answer(save.value(), faults, move |saved| {
         toasts.done(format!("{} is saved.", saved.name));
@@ -285,7 +284,7 @@ fn Connection(
         }
     });
     let asked = tenant_id.clone();
-    let test = Action::new_local(move |input: &()| {
+    let test = Action::new(move |input: &()| {
         let () = input;
         let tenant = asked.clone();
         let config = for_test(form.config.input(&tenant));

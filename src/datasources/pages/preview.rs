@@ -25,8 +25,7 @@ use crate::{
 pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl IntoView {
     let faults = Faults::provide();
     let form = PreviewForm::new(kind);
-    let run =
-        Action::new_local(move |input: &PreviewInput| preview_datasource(tenant.clone(), id, input.clone()));
+    let run = Action::new(move |input: &PreviewInput| preview_datasource(tenant.clone(), id, input.clone()));
     let (is_pending, outcome) = (run.pending(), run.value());
     on_answer(outcome, faults, |_| {});
     let start = move || match form.input() {
