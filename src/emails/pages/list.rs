@@ -67,7 +67,7 @@ fn Listed(tenant: CurrentTenant, id: TenantId, query: ListQuery, emails: Vec<Ema
     let words = Words::new();
     let listed = Signal::derive(move || rows.read().iter().map(|email| email.email_id).collect::<Vec<_>>());
     let asked = StoredValue::new((id.clone(), query.clone()));
-    let ask = Action::new_local(move |is_own: &bool| {
+    let ask = Action::new(move |is_own: &bool| {
         let (is_own, (tenant, query)) = (*is_own, asked.get_value());
         async move { (is_own, list_emails(tenant, query.filter, query.before).await) }
     });

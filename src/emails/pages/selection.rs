@@ -58,7 +58,7 @@ impl Words {
         let toasts = use_toasts();
         let version = RwSignal::new(0_u32);
         let raise = move || version.update(|version| *version = version.wrapping_add(1));
-        let back = Action::new_local(move |(tenant, ids): &(TenantId, Vec<EmailId>)| {
+        let back = Action::new(move |(tenant, ids): &(TenantId, Vec<EmailId>)| {
             let (tenant, ids) = (tenant.clone(), ids.clone());
             async move {
                 match take_back(tenant, ids).await {
@@ -73,7 +73,7 @@ impl Words {
                 raise();
             }
         });
-        let said = Action::new_local(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
+        let said = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
             let (tenant, ids, word) = (tenant.clone(), ids.clone(), word.clone());
             async move {
                 match word.say(tenant.clone(), ids).await {
