@@ -1,7 +1,8 @@
 // What must hold of every page: it is accessible in light and dark, it fits, and it is kept as a picture.
 import type { APIRequestContext } from '@playwright/test';
 
-import { STAR, invite, isAccessible, messageId, named, only } from './demo';
+import { isAccessible } from './accessible';
+import { STAR, invite, messageId, named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 const PAGES: Record<string, (request: APIRequestContext) => string | Promise<string>> = {
