@@ -92,7 +92,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
             continue;
         }
         let json = JSON_BODIES.iter().find(|(known, _)| *known == path);
-        let form = "tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&filter[q]=&version=1&backtest_id=01890a5d-ac96-774b-bcce-b302099a8057&example_id=1&text=x";
+        let form = "tenant_id=acme&email_id=01890a5d-ac96-774b-bcce-b302099a8057&delivery_id=01890a5d-ac96-774b-bcce-b302099a8057&path=a.csv&raw=x&email=&intent=&draft=&requested=false&intent_id=1&decision=accepted&note=&token=x&name=x&query=%3F&filter_id=1&period=day&filter[q]=&version=1&backtest_id=01890a5d-ac96-774b-bcce-b302099a8057&example_id=1&text=x";
         let (kind, body) = match json {
             Some((_, body)) => ("application/json", *body),
             None => ("application/x-www-form-urlencoded", form),
