@@ -14,7 +14,8 @@ test('what a config keeps secret is in no page and no answer', { tag: '@desktop'
   try {
     const answers: string[] = [await made.text()];
     page.on('response', async (answer) => {
-      if (/\/(ui|t)\//.test(answer.url())) answers.push(await answer.text());
+      // The stream of changes has no end to read up to.
+      if (/\/(ui|t)\//.test(answer.url()) && !answer.url().includes('/ui/changes')) answers.push(await answer.text());
     });
 
     // Once as the server renders it, with the data for hydration, and once as the browser asks for it.

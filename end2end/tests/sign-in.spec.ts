@@ -83,7 +83,7 @@ test('every server function answers 401', { tag: '@desktop' }, async ({ request 
     ['me', {}],
     ['tenants/list', {}],
     ['tenants/load-demo', {}],
-    ['dashboard', { tenant_id }],
+    ['dashboard', { tenant_id, period: 'day' }],
     ['emails/list', { tenant_id, 'filter[q]': '' }],
     ['emails/get', { tenant_id, email_id: NOBODY }],
     ['emails/reprocess', { tenant_id, email_id: NOBODY }],

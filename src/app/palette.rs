@@ -5,7 +5,10 @@ use leptos_router::{NavigateOptions, hooks::use_navigate, location::Url};
 
 use super::tenant::{CurrentTenant, MyAccess, tenant_page};
 use crate::{
-    auth::{authority::Permission, dto::Role},
+    auth::{
+        authority::Permission,
+        dto::{MyTenant, Role},
+    },
     datasources::api::{list_configs, list_datasources},
     intents::api::list_intents,
     shared::TenantId,
@@ -43,23 +46,24 @@ pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> 
         }
     });
     let found = named.value();
+    let tenants = RwSignal::new(Vec::<MyTenant>::new());
+    Effect::new(move |_| {
+        if let Some(Ok(me)) = me.0.get() {
+            tenants.set(me.tenants);
+        }
+    });
     let entries = Signal::derive(move || {
         let Ok(id) = tenant.id() else { return Vec::new() };
-        let role = me.0.with(|me| {
-            let me = me.as_ref()?.as_ref().ok()?;
-            Some(me.tenants.iter().find(|mine| mine.tenant_id == id)?.role)
-        });
-        let mut entries = pages(&id, role.unwrap_or(Role::Viewer));
+        let tenants = tenants.read();
+        let role = tenants.iter().find(|mine| mine.tenant_id == id).map_or(Role::Viewer, |mine| mine.role);
+        let mut entries = pages(&id, role);
         entries.extend(found.get().into_iter().flatten());
-        me.0.with(|me| {
-            let others = me.iter().flatten().flat_map(|me| &me.tenants).filter(|mine| mine.tenant_id != id);
-            entries.extend(others.map(|mine| Entry {
-                glyph: Glyph::Switch,
-                words: mine.name.clone(),
-                kind: "Switch tenant",
-                href: tenant_page(&mine.tenant_id, ""),
-            }));
-        });
+        entries.extend(tenants.iter().filter(|mine| mine.tenant_id != id).map(|mine| Entry {
+            glyph: Glyph::Switch,
+            words: mine.name.clone(),
+            kind: "Switch tenant",
+            href: tenant_page(&mine.tenant_id, ""),
+        }));
         entries
     });
     view! {

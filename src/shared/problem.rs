@@ -3,6 +3,8 @@
 use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError};
 use serde::{Deserialize, Serialize};
 
+use crate::ui::host;
+
 /// An RFC 9457 problem: `{"type", "title", "status", "detail", "errors"}`.
 ///
 /// `detail` is the sentence that a person reads. `errors` names the fields at fault, if any.
@@ -112,13 +114,16 @@ impl FromServerFnError for Problem {
 
     fn from_server_fn_error(value: leptos::server_fn::error::ServerFnErrorErr) -> Self {
         use leptos::server_fn::error::ServerFnErrorErr as E;
-        match value {
+        let problem = match value {
             E::Request(_) => Self::new(503, "The server cannot be reached. Try again in a moment"),
             E::Args(message) | E::MissingArg(message) => Self::new(422, message),
             // On the server, a body that cannot be read; in the browser, an answer that cannot.
             E::Deserialization(message) if cfg!(feature = "ssr") => Self::new(422, message),
             // The text of any other error may say more than a caller should know.
             _ => Self::new(500, "Something went wrong here"),
-        }
+        };
+        // Where a request could not even be read, nobody else sets the status of its answer.
+        host::set_page_status(problem.status);
+        problem
     }
 }

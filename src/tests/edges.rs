@@ -38,7 +38,7 @@ fn nonce(answer: &Answer) -> String {
         policy,
         format!(
             "default-src 'self'; script-src 'strict-dynamic' 'nonce-{nonce}' 'wasm-unsafe-eval'; \
-             style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; \
+             style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
              frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'"
         )
     );
@@ -70,7 +70,22 @@ async fn every_page_runs_what_bears_its_nonce_and_holds_nothing_inline() {
     ]
     .map(str::to_owned)
     .to_vec();
-    for page in ["", "/messages", "/try", "/intents", "/rules", "/datasources", "/configs", "/files"] {
+    for page in [
+        "",
+        "/messages",
+        "/try",
+        "/intents",
+        "/intents/new",
+        "/rules",
+        "/datasources",
+        "/datasources/new",
+        "/configs",
+        "/configs/new",
+        "/files",
+        "/members",
+        "/keys",
+        "/audit",
+    ] {
         pages.push(format!("/t/acme_corp{page}"));
     }
     pages.push(format!("/t/acme_corp/messages/{email}"));

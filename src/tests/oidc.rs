@@ -156,6 +156,14 @@ async fn a_person_signs_in_with_every_kind_of_key_and_comes_back_as_the_same() {
             log.body[0]["after"],
             json!({"by": "oidc", "issuer": provider.issuer, "subject": "ann-1"})
         );
+        for (action, detail) in [
+            ("user.create", json!({"display_name": "Ann", "is_instance_admin": false})),
+            ("identity.link", json!({"issuer": provider.issuer, "subject": "ann-1"})),
+        ] {
+            let log = server.get(&format!("/api/instance-audit-log?action={action}")).await.body;
+            assert_eq!(log.as_array().unwrap().len(), 1, "{action} is told of once");
+            assert_eq!((&log[0]["object_id"], &log[0]["after"]), (&json!("ann@acme.example"), &detail));
+        }
     }
 }
 

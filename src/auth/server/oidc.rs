@@ -14,9 +14,12 @@ use super::{
     service::open_session,
 };
 use crate::{
+    audit::server::service::{self as audit, Event},
     auth::dto::{FormOutcome, SignInWays},
     members::server::service as members,
-    server::{AppState, Error, Result, config::OidcConfig, database::InstanceTx, origin::Origin, token},
+    server::{
+        Actor, AppState, Error, Result, config::OidcConfig, database::InstanceTx, origin::Origin, token,
+    },
     shared::Problem,
 };
 
@@ -113,7 +116,7 @@ pub async fn finish(
     let Some(email) = &person.verified_email else { return Ok(Err(FormOutcome::Unverified)) };
     let is_welcome = settings.create_users || is_invited(app, browser.next, email).await?;
     let mut tx = app.database.instance().await?;
-    let Some(account) = identify(&mut tx, settings, &person, email, is_welcome).await? else {
+    let Some(account) = identify(&mut tx, origin, settings, &person, email, is_welcome).await? else {
         return Ok(Err(FormOutcome::Unknown));
     };
     let how = json!({"by": "oidc", "issuer": settings.issuer, "subject": person.subject});
@@ -136,6 +139,7 @@ async fn is_invited(app: &AppState, next: &str, email: &str) -> Result<bool> {
 /// Whom of ours the provider means. The subject decides; an address is looked at once, when the subject is new.
 async fn identify(
     tx: &mut InstanceTx,
+    origin: &Origin,
     settings: &OidcConfig,
     person: &Person,
     email: &str,
@@ -157,7 +161,12 @@ async fn identify(
         None if is_welcome => {
             let name = person.name.as_deref().and_then(displayable).unwrap_or(&email);
             match access::insert_user(tx.conn(), &email, name, None, false).await? {
-                Some(user) => user,
+                Some(user) => {
+                    let detail = json!({"display_name": name, "is_instance_admin": false});
+                    let event = Event::done("user.create", &email, detail);
+                    audit::record_instance(tx, &Actor::System, origin, event).await?;
+                    user
+                }
                 // Taken at this moment: by the same person in another tab, or by someone else.
                 None => return Ok(repository::use_identity(tx, &settings.issuer, &person.subject).await?),
             }
@@ -166,7 +175,11 @@ async fn identify(
     };
     // It is there already where the same person came by another tab at this moment. It is refused where the provider
     // knew the account by another subject, and gave its address to someone else since.
-    repository::insert_identity(tx, &settings.issuer, &person.subject, user).await?;
+    if repository::insert_identity(tx, &settings.issuer, &person.subject, user).await? {
+        let detail = json!({"issuer": settings.issuer, "subject": person.subject});
+        let event = Event::done("identity.link", &email, detail);
+        audit::record_instance(tx, &Actor::System, origin, event).await?;
+    }
     Ok(repository::use_identity(tx, &settings.issuer, &person.subject).await?)
 }
 

@@ -64,20 +64,21 @@ pub async fn use_identity(tx: &mut InstanceTx, issuer: &str, subject: &str) -> s
     .await
 }
 
-/// Nothing is done where the subject is known already, or the person is known to the issuer by another subject.
+/// `false`, and nothing is done, where the subject is known already, or the person is known to the issuer by another
+/// subject.
 pub async fn insert_identity(
     tx: &mut InstanceTx,
     issuer: &str,
     subject: &str,
     user: UserId,
-) -> sqlx::Result<()> {
-    sqlx::query(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
         "INSERT INTO user_identities (issuer, subject, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     )
     .bind(issuer)
     .bind(subject)
     .bind(user)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -93,19 +93,22 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
             </div>
             <Taken fields=fields.clone()/>
             <Load
-                data=move || async move { Ok((parts.await?, source.await?)) }
+                data=move || {
+                    let shown = (view.get(), with_remote.get());
+                    async move { Ok((shown, parts.await?, source.await?)) }
+                }
                 retry=move || {
                     parts.refetch();
                     source.refetch();
                 }
-                view=move |(parts, source): (Parts, String)| {
-                    let shown = match view.get_untracked() {
+                view=move |((view, with_remote), parts, source): ((View, bool), Parts, String)| {
+                    let shown = match view {
                         View::Text => as_text(text.clone()),
                         View::Source => {
                             view! { <pre class="body-text body-text--source" tabindex="0" data-testid="source">{source}</pre> }
                                 .into_any()
                         }
-                        View::Html => as_html(&parts, &tenant_id, email_id, &here, with_remote.get_untracked()),
+                        View::Html => as_html(&parts, &tenant_id, email_id, &here, with_remote),
                     };
                     let files = attachments(parts.attachments, &tenant_id, email_id);
                     (shown, files)

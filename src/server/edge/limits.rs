@@ -162,6 +162,8 @@ fn is_counted(app: &AppState, path: &str) -> bool {
 
 fn known(actor: &Actor, parts: &Parts) -> Option<Known> {
     match (bearer(parts), actor) {
+        // A program gets a new token whenever it likes: it is counted, not the token.
+        (Some(_), Actor::Token { .. }) => Some(Known::Credential(token::hash(&actor.identity()))),
         (Some(key), _) => Some(Known::Credential(token::hash(key))),
         (None, Actor::User { user_id, .. }) => Some(Known::Account(*user_id)),
         (None, _) => None,
