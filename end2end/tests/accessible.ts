@@ -46,7 +46,7 @@ function smallTargets(page: Page): Promise<string[]> {
     elements
       .filter((element) => element.checkVisibility())
       // What ticks a box is its label as well.
-      .map((element) => ({ element, box: (element.closest('label.check') ?? element).getBoundingClientRect() }))
+      .map((element) => ({ element, box: ((element.matches('[type=checkbox]') && element.closest('label')) || element).getBoundingClientRect() }))
       .filter(({ box }) => box.width < 44 || box.height < 44)
       .map(({ element, box }) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${element.outerHTML.slice(0, 120)}`),
   );
