@@ -116,7 +116,8 @@ pub fn StackedColumns(
             <ul class="chart__keys">{legend}</ul>
             <details class="details">
                 <summary>"The numbers"</summary>
-                <div class="rows">
+                // It scrolls where the screen is narrow, so the keyboard must get there.
+                <div class="rows" role="region" aria-label="The numbers" tabindex="0">
                     <table class="table">
                         <caption class="visually-hidden">{title}</caption>
                         <thead>
