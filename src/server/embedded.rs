@@ -29,6 +29,9 @@ use super::token;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The file that whoever shares a database holds a lock on.
+const SHARED: &str = "shared";
+
 /// Why there is no private database.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
@@ -76,7 +79,7 @@ impl EmbeddedDatabase {
                 drop(lock);
                 return Self::keep(&home).await;
             }
-            let share = try_lock(&home, "shared", fs::File::try_lock_shared)?;
+            let share = try_lock(&home, SHARED, fs::File::try_lock_shared)?;
             if share.is_some()
                 && let Ok(url) = fs::read_to_string(home.join("url"))
             {
@@ -113,7 +116,7 @@ impl EmbeddedDatabase {
     pub async fn stop(mut self) {
         let Some(mut keeper) = self.keeper.take() else { return };
         drop(keeper.stdin.take());
-        if matches!(try_lock(&self.home, "shared", fs::File::try_lock), Ok(None)) {
+        if matches!(try_lock(&self.home, SHARED, fs::File::try_lock), Ok(None)) {
             tracing::info!("the private database goes on: another process shares it");
         } else if tokio::time::timeout(PATIENCE, keeper.wait()).await.is_err() {
             tracing::warn!("the private database takes long to stop");
@@ -187,6 +190,10 @@ fn try_lock(
     lock: impl FnOnce(&fs::File) -> Result<(), fs::TryLockError>,
 ) -> Result<Option<fs::File>, EmbeddedError> {
     let path = home.join(name);
+    // The keeper makes this file before anybody can share: made by root, it would be closed to the keeper for a moment.
+    if name == SHARED && geteuid().is_root() && !path.exists() {
+        return Ok(None);
+    }
     let io = |error| EmbeddedError::Io(path.clone(), error);
     let existed = path.exists();
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
@@ -234,6 +241,7 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
             None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
+    drop(try_lock(&home, SHARED, fs::File::try_lock_shared)?);
     let url_file = home.join("url");
     let _ = fs::remove_file(&url_file);
     let mut postgres = PostgreSQL::new(settings(&home, unsafe_fast)?);
@@ -264,7 +272,7 @@ async fn serve(
     let unneeded = async {
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
         loop {
-            if let Some(alone) = try_lock(home, "shared", fs::File::try_lock)? {
+            if let Some(alone) = try_lock(home, SHARED, fs::File::try_lock)? {
                 return Ok(Some(alone));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
