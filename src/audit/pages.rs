@@ -21,6 +21,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        pager::Pager,
         panel::Empty,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -103,26 +104,7 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
         >
             {rows}
         </DataTable>
-        <nav class="pages" aria-label="Pages of the log">
-            {newest
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href>
-                            <Icon glyph=Glyph::Back/>
-                            "Newest"
-                        </a>
-                    }
-                })}
-            {older
-                .map(|href| {
-                    view! {
-                        <a class="button pages__older" href=href data-testid="older">
-                            "Older"
-                            <Icon glyph=Glyph::Forward/>
-                        </a>
-                    }
-                })}
-        </nav>
+        <Pager label="Pages of the log" newest older/>
     }
     .into_any()
 }

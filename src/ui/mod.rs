@@ -11,6 +11,7 @@ pub mod icons;
 pub mod load;
 pub mod once;
 pub mod page;
+pub mod pager;
 pub mod panel;
 pub mod rows;
 pub mod save_bar;

@@ -23,6 +23,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        pager::Pager,
         panel::Empty,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -224,26 +225,7 @@ fn Pages(tenant: TenantId, query: ListQuery, last: Option<EmailId>) -> impl Into
     let newest = query.before.map(|_| link(None));
     let older = last.map(|last| link(Some(last)));
     view! {
-        <nav class="pages" aria-label="Pages of the list">
-            {newest
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href>
-                            <Icon glyph=Glyph::Back/>
-                            "Newest"
-                        </a>
-                    }
-                })}
-            {older
-                .map(|href| {
-                    view! {
-                        <a class="button pages__older" href=href data-testid="older">
-                            "Older"
-                            <Icon glyph=Glyph::Forward/>
-                        </a>
-                    }
-                })}
-        </nav>
+        <Pager label="Pages of the list" newest older/>
     }
 }
 

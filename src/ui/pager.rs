@@ -1,0 +1,32 @@
+//! The ways between the pages of a list that goes from the newest to the oldest.
+
+use leptos::prelude::*;
+
+use super::icons::{Glyph, Icon};
+
+/// Links to the newest page and to the next older one, where there are such.
+#[component]
+pub fn Pager(label: &'static str, newest: Option<String>, older: Option<String>) -> impl IntoView {
+    view! {
+        <nav class="pages" aria-label=label>
+            {newest
+                .map(|href| {
+                    view! {
+                        <a class="button" href=href>
+                            <Icon glyph=Glyph::Back/>
+                            "Newest"
+                        </a>
+                    }
+                })}
+            {older
+                .map(|href| {
+                    view! {
+                        <a class="button pages__older" href=href data-testid="older">
+                            "Older"
+                            <Icon glyph=Glyph::Forward/>
+                        </a>
+                    }
+                })}
+        </nav>
+    }
+}
