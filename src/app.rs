@@ -35,6 +35,7 @@ use crate::{
     intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
     keys::pages::KeysPage,
     members::pages::MembersPage,
+    routes::pages::{RouteEditor, RoutesPage},
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
@@ -98,6 +99,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/messages") view=|| choose("/messages") ssr=SsrMode::Async/>
                 <Route path=path!("/intents") view=|| choose("/intents") ssr=SsrMode::Async/>
                 <Route path=path!("/rules") view=|| choose("/rules") ssr=SsrMode::Async/>
+                <Route path=path!("/routes") view=|| choose("/routes") ssr=SsrMode::Async/>
                 <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
                 <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
                 <Route path=path!("/files") view=|| choose("/files") ssr=SsrMode::Async/>
@@ -121,6 +123,9 @@ pub fn App() -> impl IntoView {
                         ssr=SsrMode::Async
                     />
                     <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/routes") view=RoutesPage ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/new") view=RouteEditor ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/:route_id") view=RouteEditor ssr=SsrMode::Async/>
                     <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
                     <Route path=path!("/datasources/new") view=DatasourceEditor ssr=SsrMode::Async/>
                     <Route path=path!("/datasources/:datasource_id") view=DatasourcePage ssr=SsrMode::Async/>

@@ -17,6 +17,7 @@ use crate::{
     ui::{
         host,
         icons::{Glyph, Icon},
+        resource::load,
         theme::ThemeChoice,
     },
 };
@@ -30,11 +31,12 @@ const CLOSE: &str = "sidebar-close";
 const MAIN: &str = "main";
 
 /// What everybody in a tenant may read.
-const PAGES: [(&str, &str, Glyph); 7] = [
+const PAGES: [(&str, &str, Glyph); 8] = [
     ("", "Dashboard", Glyph::Dashboard),
     ("/messages", "Messages", Glyph::Messages),
     ("/intents", "Intents", Glyph::Intent),
     ("/rules", "Rules", Glyph::Rules),
+    ("/routes", "Routes", Glyph::Route),
     ("/datasources", "Datasources", Glyph::Datasource),
     ("/configs", "Configs", Glyph::Config),
     ("/files", "Files", Glyph::File),
@@ -52,7 +54,7 @@ const RESTRICTED: [(&str, &str, Glyph, Permission); 4] = [
 #[component]
 pub fn TenantLayout() -> impl IntoView {
     let tenant = use_tenant();
-    let me = MyAccess(Resource::new(|| (), |()| api::me()));
+    let me = MyAccess(load(|| (), |()| api::me()));
     provide_context(me);
     remember(tenant, me);
     follow_navigation();

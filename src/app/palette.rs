@@ -180,6 +180,7 @@ fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
         page(Glyph::Review, "Messages for review", "Page", "/messages?decision=review"),
         page(Glyph::Intent, "Intents", "Page", "/intents"),
         page(Glyph::Rules, "Rules", "Page", "/rules"),
+        page(Glyph::Route, "Routes", "Page", "/routes"),
         page(Glyph::Datasource, "Datasources", "Page", "/datasources"),
         page(Glyph::Config, "Configs", "Page", "/configs"),
         page(Glyph::File, "Files", "Page", "/files"),
@@ -189,6 +190,7 @@ fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
         entries.extend([
             page(Glyph::Settings, "Settings: export and import", "Page", "/settings"),
             page(Glyph::Add, "New intent", "Create", "/intents/new"),
+            page(Glyph::Add, "New route", "Create", "/routes/new"),
             page(Glyph::Add, "New datasource", "Create", "/datasources/new"),
         ]);
     }

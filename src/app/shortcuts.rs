@@ -19,6 +19,7 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
             ("g m", "Messages"),
             ("g i", "Intents"),
             ("g r", "Rules"),
+            ("g t", "Routes"),
             ("g s", "Datasources"),
             ("Esc", "Close what is open"),
         ],
@@ -67,6 +68,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
                     "m" => "/messages",
                     "i" => "/intents",
                     "r" => "/rules",
+                    "t" => "/routes",
                     "s" => "/datasources",
                     _ => return,
                 };

@@ -41,6 +41,14 @@ pub struct Route {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A route as its editor begins with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteView {
+    pub route: Route,
+    /// For the change that is made to it.
+    pub etag: String,
+}
+
 /// The answer to `POST /api/routes` and to `…/rotate-secret`: the only time that the signing secret is shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

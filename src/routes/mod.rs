@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod dto;
+pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod server;

@@ -340,7 +340,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 71] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 76] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -409,13 +409,18 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 71] = [
     ("/ui/datasource-configs/save", Lowest::In(Role::Admin)),
     ("/ui/datasource-configs/delete", Lowest::In(Role::Admin)),
     ("/ui/datasource-configs/test", Lowest::In(Role::Admin)),
+    ("/ui/routes/list", Lowest::In(Role::Viewer)),
+    ("/ui/routes/get", Lowest::In(Role::Viewer)),
+    ("/ui/routes/save", Lowest::In(Role::Editor)),
+    ("/ui/routes/delete", Lowest::In(Role::Editor)),
+    ("/ui/routes/rotate-secret", Lowest::In(Role::Admin)),
     ("/ui/files/list", Lowest::In(Role::Viewer)),
     ("/ui/files/delete", Lowest::In(Role::Editor)),
     ("/ui/files/look", Lowest::In(Role::Editor)),
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 11] = [
+const JSON_BODIES: [(&str, &str); 12] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
@@ -431,6 +436,10 @@ const JSON_BODIES: [(&str, &str); 11] = [
         r#"{"tenant_id":"acme","datasource_id":null,"etag":"","input":{"name":"","datasource_type":"file","connection_key":""},"config":null}"#,
     ),
     ("/ui/datasources/preview", r#"{"tenant_id":"acme","datasource_id":1,"input":{"conditions":{}}}"#),
+    (
+        "/ui/routes/save",
+        r#"{"tenant_id":"acme","route_id":null,"etag":"","input":{"name":"","kind":"label","decisions":[],"settings":{}}}"#,
+    ),
     (
         "/ui/datasource-configs/save",
         r#"{"tenant_id":"acme","config_id":null,"etag":"","input":{"name":"","protocol":"file"}}"#,
@@ -449,7 +458,7 @@ fn body_of(path: &str) -> (&'static str, String) {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x"
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x"
     );
     ("application/x-www-form-urlencoded", fields)
 }

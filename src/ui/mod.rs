@@ -3,6 +3,7 @@
 pub mod badge;
 pub mod chart;
 pub mod dialog;
+pub mod editor;
 pub mod fields;
 pub mod form;
 #[cfg(debug_assertions)]
@@ -22,6 +23,7 @@ pub mod table;
 pub mod theme;
 pub mod time;
 pub mod toast;
+pub mod typed;
 pub mod value;
 
 #[cfg(feature = "hydrate")]

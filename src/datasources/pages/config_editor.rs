@@ -28,6 +28,7 @@ use crate::{
         saving::on_answer,
         script::NeedsScript,
         toast::use_toasts,
+        typed::Typed,
     },
 };
 
@@ -156,15 +157,4 @@ pub fn for_test(mut input: DatasourceConfigInput) -> DatasourceConfigInput {
         input.name = "test".to_owned();
     }
     input
-}
-
-/// What is typed, to be compared with what was.
-#[derive(Clone)]
-pub struct Typed<T>(pub T);
-
-impl<T: serde::Serialize> PartialEq for Typed<T> {
-    fn eq(&self, other: &Self) -> bool {
-        let text = |typed: &Self| serde_json::to_string(&typed.0).unwrap_or_default();
-        text(self) == text(other)
-    }
 }

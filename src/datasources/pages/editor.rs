@@ -8,7 +8,7 @@ use leptos_router::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    config_editor::{Typed, for_test},
+    config_editor::for_test,
     config_fields::ConfigFields,
     config_form::{ConfigForm, PROTOCOLS},
     trial::TestConnection,
@@ -32,6 +32,7 @@ use crate::{
         saving::on_answer,
         script::NeedsScript,
         toast::use_toasts,
+        typed::Typed,
     },
 };
 

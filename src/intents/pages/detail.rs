@@ -51,8 +51,7 @@ pub fn IntentPage() -> impl IntoView {
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
     );
-    let datasources =
-        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let datasources = Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     let routes = Resource::new(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_routes_of(tenant?, intent?).await },
@@ -147,7 +146,7 @@ fn IntentView(
         <Matching conditions=intent.conditions/>
         <Extractors extractors=intent.extractors/>
         <Rules rules=validation_rules datasources/>
-        <Routes routes/>
+        <Routes tenant_id=tenant_id.clone() intent_id=id routes/>
         <Versions tenant_id versions/>
     }
 }

@@ -26,7 +26,6 @@ use self::{
     backtest::Backtests,
     form::IntentForm,
     matching::{Extractors, Matching},
-    parts::Section,
     rules::Rules,
     start::{Asked, Start, begin},
     try_panel::TryPanel,
@@ -36,6 +35,7 @@ use crate::{
     intents::{api::SaveIntent, dto::IntentWithRulesInput},
     shared::{FieldError, IntentId, Problem, TenantId},
     ui::{
+        editor::Section,
         fields::{CheckField, FaultSummary, Faults, TextArea, TextField},
         icons::{Glyph, Icon},
         load::Load,

@@ -19,7 +19,7 @@ use crate::{
         dto::{Intent, is_message_field},
         server::repository as intents,
     },
-    routes::dto::{Route, RouteInput, RouteKind, RouteWithSecret},
+    routes::dto::{Route, RouteInput, RouteKind, RouteView, RouteWithSecret},
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
@@ -70,6 +70,18 @@ pub async fn get(ctx: &TenantContext, id: RouteId) -> Result<Route> {
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     Ok(shown(ctx, row.into_route(&tx)))
+}
+
+/// A route as it is, with what its change must name.
+///
+/// # Errors
+/// 404.
+pub async fn view(ctx: &TenantContext, id: RouteId) -> Result<RouteView> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    let route = row.into_route(&tx);
+    Ok(RouteView { etag: route.etag(), route: shown(ctx, route) })
 }
 
 /// Some services put a key into a webhook's path. Whoever cannot change the route sees where it leads, and no more.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::{changes::Changes, form::IntentForm, parts::options, try_panel::sent};
+use super::{changes::Changes, form::IntentForm, try_panel::sent};
 use crate::{
     backtests::{
         api::{delete_backtest, get_backtest, list_changes, start_backtest},
@@ -12,6 +12,7 @@ use crate::{
     },
     shared::{BacktestId, IntentId, Problem, TenantId},
     ui::{
+        editor::options,
         fields::{Faults, SelectField},
         icons::{Glyph, Icon},
     },

@@ -183,6 +183,11 @@ impl IntentForm {
         fields
     }
 
+    /// Their names alone.
+    pub fn field_names(self) -> Memo<Vec<String>> {
+        Memo::new(move |_| self.fields().into_iter().map(|(name, _)| name).collect())
+    }
+
     /// The draft as it stands, and what in it cannot even be written down.
     pub fn read(self) -> (IntentWithRulesInput, Vec<FieldError>) {
         let mut faults = Vec::new();

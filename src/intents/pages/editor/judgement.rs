@@ -3,14 +3,16 @@
 use leptos::prelude::*;
 
 use super::{
-    parts::options,
     rule_fields::{Path, Templated},
     rule_form::RuleForm,
 };
 use crate::{
     datasources::dto::DatasourceType,
     rules::dto::RuleType,
-    ui::fields::{CheckField, SelectField, TextArea, TextField},
+    ui::{
+        editor::options,
+        fields::{CheckField, SelectField, TextArea, TextField},
+    },
 };
 
 /// What is made of the rows, or of the field.

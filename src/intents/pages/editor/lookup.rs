@@ -5,13 +5,16 @@ use leptos::prelude::*;
 use super::{
     form::IntentForm,
     lookup_form::LookupForm,
-    parts::{Slots, options},
+    parts::Slots,
     rule_fields::{Path, Templated},
     rule_form::RuleForm,
 };
 use crate::{
     datasources::dto::DatasourceType,
-    ui::fields::{SelectField, TextArea, TextField},
+    ui::{
+        editor::options,
+        fields::{SelectField, TextArea, TextField},
+    },
 };
 
 /// The look-up. Nothing where nothing is looked up.

@@ -4,11 +4,14 @@ use leptos::prelude::*;
 
 use super::{
     form::{ConditionForm, ExtractorForm, IntentForm, SUBJECT_AND_BODY, message_fields},
-    parts::{AddButton, FieldChoice, RemoveButton, Section, options, place_of},
+    parts::FieldChoice,
 };
 use crate::{
     intents::dto::{FieldType, MatchOp},
-    ui::fields::{FaultLine, SelectField, TextField},
+    ui::{
+        editor::{AddButton, RemoveButton, Section, options, place_of},
+        fields::{FaultLine, SelectField, TextField},
+    },
 };
 
 /// The three groups of conditions.

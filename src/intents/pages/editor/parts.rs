@@ -7,74 +7,10 @@ use super::{
     rule_form::Slot,
 };
 use crate::ui::{
+    editor::{AddButton, RemoveButton, place_of},
     fields::{FaultLine, SelectField, TextField},
     host,
-    icons::{Glyph, Icon},
 };
-
-/// Words of a select's options, from what the code has.
-pub fn options(all: &[(&str, &str)]) -> Signal<Vec<(String, String)>> {
-    Signal::stored(all.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect())
-}
-
-/// A part of the editor, with its heading.
-#[component]
-pub fn Section(
-    id: &'static str,
-    title: &'static str,
-    #[prop(optional)] hint: &'static str,
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <section class="editor__section" aria-labelledby=id>
-            <h2 id=id>{title}</h2>
-            {(!hint.is_empty()).then(|| view! { <p class="hint">{hint}</p> })}
-            {children()}
-        </section>
-    }
-}
-
-/// Adds a line to the list that it stands under, and leads the keyboard to the line's first field.
-#[component]
-pub fn AddButton(
-    #[prop(into)] id: Signal<String>,
-    words: &'static str,
-    on_add: Callback<()>,
-) -> impl IntoView {
-    let on_click = move |_| {
-        on_add.run(());
-        let line = format!(":has(> #{}) > .item:last-of-type :is(input, select)", id.get_untracked());
-        request_animation_frame(move || host::move_focus(&line, 0));
-    };
-    view! {
-        <button type="button" id=id class="button button--small add" on:click=on_click>
-            <Icon glyph=Glyph::Add/>
-            {words}
-        </button>
-    }
-}
-
-/// Takes a line away, and leads the keyboard on to the button that adds one.
-#[component]
-pub fn RemoveButton(
-    #[prop(into)] what: Signal<String>,
-    /// The id of the button that adds.
-    #[prop(into)]
-    next: Signal<String>,
-    on_remove: Callback<()>,
-) -> impl IntoView {
-    let on_click = move |_| {
-        let next = next.get_untracked();
-        on_remove.run(());
-        host::focus(&next);
-    };
-    view! {
-        <button type="button" class="icon-button" on:click=on_click>
-            <Icon glyph=Glyph::Delete/>
-            <span class="visually-hidden">{move || format!("Remove {}", what.get())}</span>
-        </button>
-    }
-}
 
 /// Which field of the message: one of those that there are, or a header by its name.
 #[component]
@@ -111,14 +47,6 @@ pub fn FieldChoice(
             </Show>
         </div>
     }
-}
-
-/// The place of a line in its list, and its place as people count.
-pub fn place_of<T: Copy + Send + Sync + 'static>(
-    lines: RwSignal<Vec<T>>,
-    is_it: impl Fn(T) -> bool + Send + Sync + 'static,
-) -> Memo<usize> {
-    Memo::new(move |_| lines.read().iter().position(|line| is_it(*line)).unwrap_or_default())
 }
 
 /// Values in a list: each by a name, or by its place.
@@ -202,38 +130,5 @@ fn SlotLine(
                 <RemoveButton what=Signal::derive(what) next=add_id on_remove/>
             </div>
         </div>
-    }
-}
-
-/// The fields that there are, to put into the value that was written in last.
-#[component]
-pub fn InsertField(form: IntentForm) -> impl IntoView {
-    let fields = Memo::new(move |_| form.fields().into_iter().map(|(name, _)| name).collect::<Vec<_>>());
-    view! {
-        <details class="details">
-            <summary>"Insert a field of the message"</summary>
-            <p class="field__hint">"It goes into the value that you wrote in last, at the cursor."</p>
-            <div class="chips">
-                {move || {
-                    fields
-                        .get()
-                        .into_iter()
-                        .map(|name| {
-                            let text = format!("{{{{{name}}}}}");
-                            let words = text.clone();
-                            view! {
-                                <button
-                                    type="button"
-                                    class="button button--small chip"
-                                    on:click=move |_| host::insert_text(&text)
-                                >
-                                    {words}
-                                </button>
-                            }
-                        })
-                        .collect_view()
-                }}
-            </div>
-        </details>
     }
 }

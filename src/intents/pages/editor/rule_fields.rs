@@ -3,15 +3,12 @@
 use leptos::prelude::*;
 
 use super::{
-    form::IntentForm,
-    judgement::Judgement,
-    lookup::Lookup,
-    parts::{FieldChoice, InsertField, options},
-    rule_form::RuleForm,
+    form::IntentForm, judgement::Judgement, lookup::Lookup, parts::FieldChoice, rule_form::RuleForm,
 };
 use crate::{
     datasources::dto::DatasourceType,
     ui::{
+        editor::{InsertField, options},
         fields::{CheckField, FaultLine, SelectField, TextArea},
         host,
     },
@@ -78,7 +75,7 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
         </div>
         <Lookup form rule kind path/>
         <Judgement rule rule_type kind path/>
-        <InsertField form/>
+        <InsertField fields=form.field_names()/>
         <Consequences rule kind path/>
         <details class="details" prop:open=move || !rule.rest.read_untracked().is_empty()>
             <summary>"More, as JSON"</summary>

@@ -2,12 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{
-    form::IntentForm,
-    parts::{AddButton, Section, place_of},
-    rule_fields::RuleFields,
-    rule_form::RuleForm,
-};
+use super::{form::IntentForm, rule_fields::RuleFields, rule_form::RuleForm};
 use crate::{
     rules::{
         dto::OnFail,
@@ -15,6 +10,7 @@ use crate::{
     },
     ui::{
         badge::ActiveBadge,
+        editor::{AddButton, Section, place_of},
         fields::{FaultLine, Faults},
         host,
         icons::{Glyph, Icon},

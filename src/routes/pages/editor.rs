@@ -1,0 +1,382 @@
+//! Making and changing a route.
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_params_map, use_query_map},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    form::RouteForm,
+    headers::HeaderFields,
+    secret::{Secret, SecretShown},
+    words::KINDS,
+};
+use crate::{
+    app::{Allowed, tenant_page, use_tenant},
+    auth::authority::Permission,
+    emails::dto::Decision,
+    intents::{
+        api::list_intents,
+        dto::{Intent, MESSAGE_FIELDS},
+    },
+    routes::{
+        api::{DeleteRoute, get_route, save_route},
+        dto::{RouteInput, RouteKind, RouteView, RouteWithSecret},
+    },
+    shared::{Problem, RouteId, TenantId},
+    ui::{
+        dialog::Confirm,
+        editor::{InsertField, Section, options},
+        fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
+        host,
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::ActionProblem,
+        save_bar::SaveBar,
+        saving::on_answer,
+        script::NeedsScript,
+        toast::use_toasts,
+        typed::Typed,
+    },
+};
+
+/// What the form begins with.
+#[derive(Clone, Serialize, Deserialize)]
+struct Start {
+    stored: Option<RouteView>,
+    intents: Vec<Intent>,
+}
+
+/// The editor of a new route, or of the one that the address names.
+#[component]
+pub fn RouteEditor() -> impl IntoView {
+    let tenant = use_tenant();
+    let params = use_params_map();
+    let id = Memo::new(move |_| match params.read().get("route_id") {
+        None => Ok(None),
+        Some(text) => text.parse::<RouteId>().map(Some).map_err(|_| Problem::not_found("Route", text)),
+    });
+    let start = Resource::new(
+        move || (tenant.id(), id.get()),
+        |(tenant, id)| async move {
+            let (tenant, id) = (tenant?, id?);
+            let stored = match id {
+                None => None,
+                Some(id) => Some(get_route(tenant.clone(), id).await?),
+            };
+            Ok(Start { stored, intents: list_intents(tenant).await? })
+        },
+    );
+    let delete = ServerAction::<DeleteRoute>::new();
+    let outcome = delete.value();
+    let toasts = use_toasts();
+    Effect::new(move |_| {
+        if let Some(Ok(())) = outcome.get() {
+            toasts.done("The route is deleted.");
+        }
+    });
+    view! {
+        <p class="back">
+            <a href=move || tenant.page("/routes")>
+                <Icon glyph=Glyph::Back/>
+                "Routes"
+            </a>
+        </p>
+        <ActionProblem outcome/>
+        <Load
+            heading="Route"
+            data=move || async move { Ok((tenant.id()?, start.await?)) }
+            retry=move || start.refetch()
+            view=move |(tenant_id, start): (TenantId, Start)| {
+                view! { <Editor tenant_id start delete context=tenant.label()/> }
+            }
+        />
+    }
+}
+
+#[component]
+fn Editor(
+    tenant_id: TenantId,
+    start: Start,
+    delete: ServerAction<DeleteRoute>,
+    context: Signal<String>,
+) -> impl IntoView {
+    let faults = Faults::provide();
+    let Start { stored, intents } = start;
+    let asked = use_query_map().with_untracked(|query| query.get("intent"));
+    let asked = asked.and_then(|text| text.parse().ok());
+    let form = RouteForm::new(stored.as_ref().map(|stored| &stored.route), asked);
+    let id = stored.as_ref().map(|stored| stored.route.route_id);
+    let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
+    let place = StoredValue::new(tenant_id.clone());
+    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let before = input.get_untracked();
+    let made = RwSignal::new(None::<RouteWithSecret>);
+    let is_dirty = Signal::derive(move || made.read().is_none() && input.get() != before);
+
+    let (saved_in, saved_etag) = (tenant_id.clone(), etag.clone());
+    let save = Action::new(move |input: &RouteInput| {
+        save_route(saved_in.clone(), id, saved_etag.clone(), input.clone())
+    });
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    let list = tenant_page(&tenant_id, "/routes");
+    let back = list.clone();
+    on_answer(save.value(), faults, move |saved: RouteWithSecret| {
+        toasts.done(format!("{} is saved.", saved.route.name));
+        if saved.secret.is_some() {
+            made.set(Some(saved));
+        } else {
+            navigate(&back, NavigateOptions::default());
+        }
+    });
+    let on_save = Callback::new(move |()| {
+        let input = input.get_untracked().0;
+        match input.clone().validate(&place.get_value()) {
+            Ok(_) => drop(save.dispatch(input)),
+            Err(problem) => faults.show(problem),
+        }
+    });
+    let title = stored
+        .as_ref()
+        .map_or_else(|| "New route".to_owned(), |stored| format!("Edit {}", stored.route.name));
+    let is_webhook = stored.as_ref().is_some_and(|stored| stored.route.kind == RouteKind::Webhook);
+    let (going, of) = (tenant_id.clone(), StoredValue::new(intents));
+    let cancel = list.clone();
+    view! {
+        <PageHead title context>
+            <Allowed permission=Permission::Configure>
+                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag=etag.clone() delete/> })}
+            </Allowed>
+        </PageHead>
+        <NeedsScript/>
+        {move || match made.get() {
+            Some(made) => view! {
+                <div class="editor" aria-live="polite">
+                    <SecretShown made/>
+                    <p>
+                        <a class="button button--primary" href=list.clone() data-testid="done">"It is copied"</a>
+                    </p>
+                </div>
+            }
+            .into_any(),
+            None => view! {
+                <div class="editor" data-testid="route-editor">
+                    <FaultSummary/>
+                    <When form is_new=id.is_none() intents=of/>
+                    <What form intents=of/>
+                </div>
+                <SaveBar is_dirty is_saving=save.pending() on_save cancel=cancel.clone()/>
+            }
+            .into_any(),
+        }}
+        {id.filter(|_| is_webhook).map(|route_id| view! { <Secret tenant_id route_id/> })}
+    }
+}
+
+/// Its name, and for which messages it is done.
+#[component]
+fn When(form: RouteForm, is_new: bool, intents: StoredValue<Vec<Intent>>) -> impl IntoView {
+    let of_intents = intents.with_value(|intents| {
+        std::iter::once((String::new(), "Every intent, and messages without one".to_owned()))
+            .chain(intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())))
+            .collect::<Vec<_>>()
+    });
+    let decisions = form
+        .decisions
+        .map(|(decision, is_done)| {
+            let label = match decision {
+                Decision::Accepted => "accepted",
+                Decision::Rejected => "rejected",
+                Decision::Review => "for review",
+            };
+            view! { <CheckField label path="" value=is_done testid=decision.as_str()/> }
+        })
+        .collect_view();
+    let kind = form.kind;
+    view! {
+        <Section id="edit-when" title="When">
+            <div class="fields">
+                <TextField label="Name" path="name" value=form.name testid="route-name"/>
+                <SelectField
+                    label="For messages of"
+                    path="intent_id"
+                    value=form.intent
+                    options=Signal::stored(of_intents)
+                    testid="route-intent"
+                />
+            </div>
+            <fieldset class="slots">
+                <legend class="field__label">"Once the decision is"</legend>
+                <div class="fields">{decisions}</div>
+                <FaultLine path="decisions"/>
+            </fieldset>
+            {if is_new {
+                view! { <SelectField label="Do" path="kind" value=kind options=options(&KINDS) testid="route-kind"/> }
+                    .into_any()
+            } else {
+                let words = KINDS.iter().find(|(value, _)| *value == *kind.read_untracked());
+                view! { <p>{words.map(|(_, words)| *words)}</p> }.into_any()
+            }}
+            <CheckField
+                label="Active"
+                path="is_active"
+                value=form.is_active
+                hint="Made inactive, what is still under way for it is called off."
+            />
+        </Section>
+    }
+}
+
+/// What it does, by its kind.
+#[component]
+fn What(form: RouteForm, intents: StoredValue<Vec<Intent>>) -> impl IntoView {
+    let kind = Memo::new(move |_| form.kind());
+    // A template may name what is taken from the messages of its own intent.
+    let fields = Memo::new(move |_| {
+        let mut fields: Vec<String> = MESSAGE_FIELDS.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = form.intent.get();
+        intents.with_value(|intents| {
+            let intent = intents.iter().find(|intent| intent.intent_id.to_string() == chosen);
+            let extracted = intent.into_iter().flat_map(|intent| &intent.extractors);
+            fields.extend(extracted.map(|extractor| extractor.name.clone()));
+        });
+        fields
+    });
+    let insert = move || view! { <InsertField fields/> };
+    view! {
+        <Section id="edit-what" title="Then">
+            <div class="fields fields--wide" on:focusin=move |event| host::remember_field(&event)>
+                {move || match kind.get() {
+                    RouteKind::Webhook => view! { <Webhook form/> }.into_any(),
+                    RouteKind::Forward => view! { <Forward form/> {insert()} }.into_any(),
+                    RouteKind::Reply => view! { <Reply form/> {insert()} }.into_any(),
+                    RouteKind::Label => view! {
+                        <TextField
+                            label="Label"
+                            path="settings.label"
+                            value=form.label
+                            placeholder="late"
+                            testid="route-label"
+                        />
+                        {insert()}
+                    }
+                    .into_any(),
+                }}
+            </div>
+        </Section>
+    }
+}
+
+#[component]
+fn Webhook(form: RouteForm) -> impl IntoView {
+    view! {
+        <TextField
+            label="Address"
+            path="settings.url"
+            value=form.url
+            kind="url"
+            placeholder="https://example.com/hooks/mail"
+            hint="The message with its decision, verdicts and evidence is sent there as JSON, and signed."
+            testid="route-url"
+        />
+        <HeaderFields headers=form.headers/>
+    }
+}
+
+#[component]
+fn Forward(form: RouteForm) -> impl IntoView {
+    view! {
+        <TextArea
+            label="To"
+            path="settings.to"
+            value=form.to
+            rows=2
+            placeholder="team@example.com"
+            hint="An address a line, at most 20."
+            testid="route-to"
+        />
+        <TextField
+            label="Subject"
+            path="settings.subject"
+            value=form.subject
+            placeholder="Fwd: {{subject}}"
+            hint="Left empty, Fwd: and the message’s own."
+        />
+        <TextArea
+            label="Note"
+            path="settings.note"
+            value=form.note
+            rows=4
+            hint="Stands above the message. Left empty, the decision’s reasons."
+        />
+    }
+}
+
+#[component]
+fn Reply(form: RouteForm) -> impl IntoView {
+    view! {
+        <TextField
+            label="Subject"
+            path="settings.subject"
+            value=form.subject
+            placeholder="Re: {{subject}}"
+            hint="Left empty, Re: and the message’s own."
+        />
+        <TextArea
+            label="Text"
+            path="settings.body"
+            value=form.body
+            rows=8
+            placeholder="Dear {{sender_name}}, …"
+            hint="Machines, lists and our own mail are never answered, and nobody more than 20 times a day."
+            testid="route-body"
+        />
+        <div class="fields">
+            <TextField label="Name of the sender" path="settings.from_name" value=form.from_name/>
+            <TextField
+                label="Answers go to"
+                path="settings.reply_to"
+                value=form.reply_to
+                kind="email"
+                hint="Left empty, to the installation’s address."
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Delete(
+    tenant_id: TenantId,
+    id: RouteId,
+    etag: String,
+    delete: ServerAction<DeleteRoute>,
+) -> impl IntoView {
+    let is_pending = delete.pending();
+    view! {
+        <Confirm
+            id="delete-route"
+            label="Delete …"
+            glyph=Glyph::Delete
+            title="Delete this route?"
+            testid="delete"
+        >
+            <p>"What is still under way for it is called off. What was sent stays in the messages’ history."</p>
+            <ActionForm action=delete>
+                <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                <input type="hidden" name="route_id" value=id.to_string()/>
+                <input type="hidden" name="etag" value=etag/>
+                <button
+                    type="submit"
+                    class="button button--danger"
+                    aria-busy=move || is_pending.get().to_string()
+                    data-testid="delete-for-good"
+                >
+                    "Delete for good"
+                </button>
+            </ActionForm>
+        </Confirm>
+    }
+}

@@ -1,0 +1,84 @@
+//! The secret by which a webhook's receiver knows that it is told by FlowEngine.
+
+use leptos::prelude::*;
+
+use crate::{
+    app::Allowed,
+    auth::authority::Permission,
+    routes::{api::RotateRouteSecret, dto::RouteWithSecret},
+    shared::{RouteId, TenantId},
+    ui::{
+        dialog::Confirm, editor::Section, icons::Glyph, once::ShownOnce, panel::ActionProblem,
+        time::Timestamp,
+    },
+};
+
+/// What is shown once of a webhook that was made or got a new secret.
+#[component]
+pub fn SecretShown(made: RouteWithSecret) -> impl IntoView {
+    let RouteWithSecret { route, secret, old_secret_ends } = made;
+    let words = format!("The signing secret of {}. Copy it now: it is shown this once.", route.name);
+    secret.map(|text| {
+        view! {
+            <ShownOnce words label="The signing secret" text testid="route-secret"/>
+            {old_secret_ends
+                .map(|at| view! { <p class="hint">"The one before it signs too until " <Timestamp at/> "."</p> })}
+        }
+    })
+}
+
+/// A new secret, for those who may handle credentials.
+#[component]
+pub fn Secret(tenant_id: TenantId, route_id: RouteId) -> impl IntoView {
+    let rotate = ServerAction::<RotateRouteSecret>::new();
+    view! {
+        <Allowed permission=Permission::Credentials>
+            <NewSecret tenant_id=tenant_id.clone() route_id rotate/>
+        </Allowed>
+    }
+}
+
+#[component]
+fn NewSecret(
+    tenant_id: TenantId,
+    route_id: RouteId,
+    rotate: ServerAction<RotateRouteSecret>,
+) -> impl IntoView {
+    let outcome = rotate.value();
+    let is_pending = rotate.pending();
+    view! {
+        <Section
+            id="signing"
+            title="Signing secret"
+            hint="Each delivery is signed with it (Standard Webhooks), so that the receiver knows who tells it."
+        >
+            <div>
+                <Confirm
+                    id="rotate-secret"
+                    label="New secret …"
+                    glyph=Glyph::Key
+                    title="Make a new signing secret?"
+                    testid="rotate"
+                >
+                    <p>"Deliveries are signed with both for a day, so that the receiver can change over."</p>
+                    <ActionForm action=rotate>
+                        <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                        <input type="hidden" name="route_id" value=route_id.to_string()/>
+                        <button
+                            type="submit"
+                            class="button button--primary"
+                            aria-busy=move || is_pending.get().to_string()
+                            data-testid="rotate-now"
+                        >
+                            "Make it"
+                        </button>
+                    </ActionForm>
+                </Confirm>
+            </div>
+            <ActionProblem outcome/>
+            <div aria-live="polite">
+                {move || outcome.get().and_then(Result::ok).map(|made| view! { <SecretShown made/> })}
+            </div>
+        </Section>
+    }
+}
