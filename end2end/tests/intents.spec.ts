@@ -105,14 +105,32 @@ test('rules are ordered, faults stand at their fields, and nothing unsaved is lo
   await pattern.fill('(');
   await page.getByTestId('save').click();
   await expect(page.getByTestId('faults')).toBeFocused();
-  await expect(page.getByTestId('faults')).toContainText('validation_rules[0].conditions.pattern');
   await expect(pattern).toHaveAttribute('aria-invalid', 'true');
+  await page.getByTestId('faults').getByRole('button', { name: 'Pattern' }).click();
+  await expect(pattern, 'what is told leads to its field').toBeFocused();
   await rules.nth(1).getByTestId('rule-toggle').click();
   await isAccessible(page, project.name, 'intent-edit-faults');
 
   page.once('dialog', (dialog) => dialog.dismiss());
   await page.getByRole('link', { name: 'Back, without saving' }).click();
   await expect(page.getByTestId('editor'), 'who stays keeps all').toBeVisible();
+
+  await test.step('the browser’s back button and the palette ask, too', async () => {
+    const address = page.url();
+    const leave = async (how: () => Promise<unknown>) => {
+      const asked = page.waitForEvent('dialog');
+      const left = how();
+      await (await asked).dismiss();
+      await left;
+      await expect(page.getByTestId('editor')).toBeVisible();
+      await expect(page).toHaveURL(address);
+    };
+    await leave(() => page.evaluate(() => history.back()));
+    await page.keyboard.press('ControlOrMeta+k');
+    await page.getByTestId('palette-input').fill('Datasources');
+    await leave(() => page.keyboard.press('Enter'));
+    await expect(pattern).toHaveValue('(');
+  });
 
   await pattern.fill('second, again');
   await page.getByTestId('save').click();

@@ -73,7 +73,9 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
                     _ => return,
                 };
                 event.prevent_default();
-                navigate(&tenant.page(page), NavigateOptions::default());
+                if host::may_leave() {
+                    navigate(&tenant.page(page), NavigateOptions::default());
+                }
                 return;
             }
             match key.as_str() {

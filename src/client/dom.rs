@@ -23,6 +23,25 @@ pub fn focus(id: &str) {
     }
 }
 
+/// The field that the server calls `path`.
+fn field(path: &str) -> Option<HtmlElement> {
+    let path = path.replace('\\', "\\\\").replace('"', "\\\"");
+    document()?.query_selector(&format!("[name=\"{path}\"]")).ok()??.dyn_into().ok()
+}
+
+/// The words that stand at the field that the server calls `path`.
+pub fn label_of(path: &str) -> Option<String> {
+    let words = field(path)?.closest("label").ok()??.query_selector("span").ok()??.text_content()?;
+    Some(words.trim().to_owned()).filter(|words| !words.is_empty())
+}
+
+/// Puts the focus on the field that the server calls `path`.
+pub fn focus_field(path: &str) {
+    if let Some(field) = field(path) {
+        let _ = field.focus();
+    }
+}
+
 /// The id of the element that has the focus.
 pub fn focused_id() -> Option<String> {
     document()?.active_element().map(|element| element.id()).filter(|id| !id.is_empty())

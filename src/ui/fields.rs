@@ -85,15 +85,7 @@ pub fn FaultSummary() -> impl IntoView {
         };
         let items = items
             .into_iter()
-            .map(|error| {
-                view! {
-                    <li>
-                        <code class="breakable">{error.field}</code>
-                        " "
-                        {error.message}
-                    </li>
-                }
-            })
+            .map(|error| view! { <Fault path=error.field message=error.message/> })
             .collect_view();
         Some(view! {
             <div id=SUMMARY class="notice tone-bad" role="alert" tabindex="-1" data-testid="faults">
@@ -105,6 +97,21 @@ pub fn FaultSummary() -> impl IntoView {
             </div>
         })
     }
+}
+
+/// One fault. It leads to its field, where that is in sight, and otherwise names it as the server does.
+#[component]
+fn Fault(path: String, message: String) -> impl IntoView {
+    let name = match host::label_of(&path) {
+        Some(words) => view! {
+            <button type="button" class="button-as-link" on:click=move |_| host::focus_field(&path)>
+                {words}
+            </button>
+        }
+        .into_any(),
+        None => view! { <code class="breakable">{path}</code> }.into_any(),
+    };
+    view! { <li>{name} " " {message}</li> }
 }
 
 /// What is wrong with several fields together, as a list has it.

@@ -17,6 +17,10 @@ pub fn store_tenant(_: &TenantId) {}
 pub fn forget_tenant() {}
 pub fn focus(_: &str) {}
 pub fn move_focus(_: &str, _: i32) {}
+pub fn label_of(_: &str) -> Option<String> {
+    None
+}
+pub fn focus_field(_: &str) {}
 pub fn is_shortcut(_: &KeyboardEvent) -> bool {
     false
 }
@@ -38,6 +42,9 @@ pub fn is_on_backdrop(_: &MouseEvent, _: &str) -> bool {
     false
 }
 pub fn guard_unsaved(_: Signal<bool>) {}
+pub fn may_leave() -> bool {
+    true
+}
 pub fn is_command(_: &KeyboardEvent, _: &str) -> bool {
     false
 }

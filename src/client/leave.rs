@@ -1,0 +1,103 @@
+//! Asks before the page is left while something on it is unsaved.
+
+use std::cell::RefCell;
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
+use web_sys::{Element, Event, EventTarget};
+
+use super::dom::document;
+
+thread_local! {
+    /// Whether the page's editor holds something unsaved. One editor a page.
+    static UNSAVED: RefCell<Option<Signal<bool>>> = const { RefCell::new(None) };
+}
+
+/// Whether the page may be left. Asks where something is unsaved, and after a yes not again.
+pub fn may_leave() -> bool {
+    if !is_unsaved() {
+        return true;
+    }
+    let question = "You have changes that are not saved. Leave without them?";
+    let may = web_sys::window().is_some_and(|window| window.confirm_with_message(question).unwrap_or(true));
+    if may {
+        UNSAVED.with_borrow_mut(Option::take);
+    }
+    may
+}
+
+fn is_unsaved() -> bool {
+    UNSAVED.with_borrow(|unsaved| unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false)))
+}
+
+/// Guards the page for as long as its editor is there: by a link, by the browser's buttons, by closing the tab. What
+/// leads elsewhere by itself asks `may_leave`.
+pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
+    UNSAVED.set(Some(is_unsaved_now));
+    let unload = window_event_listener(ev::beforeunload, |event| {
+        if is_unsaved() {
+            event.prevent_default();
+        }
+    });
+    // In the capturing phase: before the router follows.
+    if let Some(document) = document() {
+        listen(document.unchecked_into(), "click", |event| {
+            if leads_away(event) && !may_leave() {
+                event.prevent_default();
+                event.stop_propagation();
+            }
+        });
+    }
+    if let Some(window) = web_sys::window() {
+        let here = window.location().href().unwrap_or_default();
+        listen(window.unchecked_into(), "popstate", move |event| {
+            if may_leave() {
+                return;
+            }
+            // The browser has left already: the page's address comes back on top.
+            event.stop_immediate_propagation();
+            if let Some(history) = web_sys::window().and_then(|window| window.history().ok()) {
+                let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&here));
+            }
+        });
+    }
+    on_cleanup(move || {
+        unload.remove();
+        // The next page's editor may be there already.
+        UNSAVED.with_borrow_mut(|unsaved| {
+            if *unsaved == Some(is_unsaved_now) {
+                *unsaved = None;
+            }
+        });
+    });
+}
+
+/// Whether a click follows a link of the application.
+fn leads_away(event: &Event) -> bool {
+    event
+        .target()
+        .and_then(|target| target.dyn_into::<Element>().ok())
+        .and_then(|target| target.closest("a[href]:not([target]):not([download])").ok().flatten())
+        .is_some_and(|link| !link.get_attribute("href").unwrap_or_default().starts_with('#'))
+}
+
+/// A listener in the capturing phase, which goes when it is dropped.
+struct Listener {
+    target: EventTarget,
+    name: &'static str,
+    function: Closure<dyn Fn(Event)>,
+}
+
+/// For as long as the editor's owner is there.
+fn listen(target: EventTarget, name: &'static str, on_event: impl Fn(&Event) + 'static) {
+    let function = Closure::<dyn Fn(Event)>::new(move |event: Event| on_event(&event));
+    let _ = target.add_event_listener_with_callback_and_bool(name, function.as_ref().unchecked_ref(), true);
+    StoredValue::new_local(Listener { target, name, function });
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let function = self.function.as_ref().unchecked_ref();
+        let _ = self.target.remove_event_listener_with_callback_and_bool(self.name, function, true);
+    }
+}
