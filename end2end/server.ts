@@ -27,7 +27,7 @@ export default async function serve(config: FullConfig): Promise<() => Promise<v
     DATA_DIR: data,
     LEPTOS_OUTPUT_NAME: 'flowengine',
     LEPTOS_SITE_ADDR: new URL(baseURL!).host,
-    LEPTOS_SITE_ROOT: join(root, 'target/site'),
+    LEPTOS_SITE_ROOT: process.env.E2E_SITE ?? join(root, 'target/site'),
   });
   const server = spawn(binary, ['serve', '--demo'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   const killServer = () => server.kill('SIGKILL');

@@ -3,6 +3,7 @@
 mod allowed;
 mod hydration;
 mod layout;
+mod lazy;
 mod live;
 mod palette;
 mod shortcuts;
@@ -11,7 +12,7 @@ mod tenant;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    Lazy, SsrMode,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -22,27 +23,9 @@ pub use layout::{PlainLayout, TenantLayout};
 pub use live::on_change;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
-use crate::{
-    audit::pages::AuditPage,
-    auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
-    classifier::pages::ExamplesPage,
-    dashboard::pages::DashboardPage,
-    datasources::pages::{
-        ConfigEditor, ConfigPage, ConfigsPage, DatasourceEditor, DatasourcePage, DatasourcesPage,
-    },
-    emails::pages::{MessagePage, MessagesPage, TrialPage},
-    files::pages::{FilePage, FilesPage},
-    intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
-    keys::pages::KeysPage,
-    members::pages::MembersPage,
-    routes::pages::{RouteEditor, RoutesPage},
-    rules::pages::RulesPage,
-    tenants::pages::{ChooseTenant, TenantsPage},
-    transfer::pages::SettingsPage,
-    ui::{
-        host,
-        toast::{ToastRegion, Toasts},
-    },
+use crate::ui::{
+    host,
+    toast::{ToastRegion, Toasts},
 };
 
 // The widgets are for those who build: elsewhere there is no such page.
@@ -88,68 +71,63 @@ pub fn App() -> impl IntoView {
             // External: the router would scroll there, but leave the keyboard where it is.
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
             <Routes fallback=NotFoundPage>
-                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
-                <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async/>
-                <Route path=path!("/reset/:token") view=ResetPage ssr=SsrMode::Async/>
-                <Route path=path!("/invitation/:token") view=InvitationPage ssr=SsrMode::Async/>
-                <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async/>
-                <Route path=path!("/tenants") view=TenantsPage ssr=SsrMode::Async/>
+                <Route path=path!("/sign-in") view={Lazy::<lazy::SignIn>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/forgot") view={Lazy::<lazy::Forgot>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/reset/:token") view={Lazy::<lazy::Reset>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/invitation/:token") view={Lazy::<lazy::Invitation>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/account") view={Lazy::<lazy::Account>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/tenants") view={Lazy::<lazy::Tenants>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/dev/ui") view=WidgetsPage ssr=SsrMode::Async/>
-                <Route path=path!("/") view=|| choose("") ssr=SsrMode::Async/>
-                <Route path=path!("/messages") view=|| choose("/messages") ssr=SsrMode::Async/>
-                <Route path=path!("/intents") view=|| choose("/intents") ssr=SsrMode::Async/>
-                <Route path=path!("/rules") view=|| choose("/rules") ssr=SsrMode::Async/>
-                <Route path=path!("/routes") view=|| choose("/routes") ssr=SsrMode::Async/>
-                <Route path=path!("/datasources") view=|| choose("/datasources") ssr=SsrMode::Async/>
-                <Route path=path!("/configs") view=|| choose("/configs") ssr=SsrMode::Async/>
-                <Route path=path!("/files") view=|| choose("/files") ssr=SsrMode::Async/>
-                <Route path=path!("/members") view=|| choose("/members") ssr=SsrMode::Async/>
-                <Route path=path!("/keys") view=|| choose("/keys") ssr=SsrMode::Async/>
-                <Route path=path!("/audit") view=|| choose("/audit") ssr=SsrMode::Async/>
-                <Route path=path!("/settings") view=|| choose("/settings") ssr=SsrMode::Async/>
+                <Route path=path!("/") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/messages") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/intents") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/rules") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/routes") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/datasources") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/configs") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/files") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/members") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/keys") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/audit") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
-                    <Route path=path!("") view=DashboardPage ssr=SsrMode::Async/>
-                    <Route path=path!("/messages") view=MessagesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/messages/:email_id") view=MessagePage ssr=SsrMode::Async/>
-                    <Route path=path!("/try") view=TrialPage ssr=SsrMode::Async/>
-                    <Route path=path!("/intents") view=IntentsPage ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/new") view=IntentEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id") view=IntentPage ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id/edit") view=IntentEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id/examples") view=ExamplesPage ssr=SsrMode::Async/>
+                    <Route path=path!("") view={Lazy::<lazy::Dashboard>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/messages") view={Lazy::<lazy::Messages>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/messages/:email_id") view={Lazy::<lazy::Message>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/try") view={Lazy::<lazy::Trial>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/intents") view={Lazy::<lazy::Intents>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/new") view={Lazy::<lazy::EditIntent>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id") view={Lazy::<lazy::Intent>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/edit") view={Lazy::<lazy::EditIntent>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/examples") view={Lazy::<lazy::Examples>::new()} ssr=SsrMode::Async/>
                     <Route
                         path=path!("/intents/:intent_id/versions/:version")
-                        view=VersionPage
+                        view={Lazy::<lazy::Version>::new()}
                         ssr=SsrMode::Async
                     />
-                    <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/routes") view=RoutesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/routes/new") view=RouteEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/routes/:route_id") view=RouteEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources") view=DatasourcesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/new") view=DatasourceEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/:datasource_id") view=DatasourcePage ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/:datasource_id/edit") view=DatasourceEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/configs") view=ConfigsPage ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/new") view=ConfigEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/:config_id") view=ConfigPage ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/:config_id/edit") view=ConfigEditor ssr=SsrMode::Async/>
-                    <Route path=path!("/files") view=FilesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/files/look") view=FilePage ssr=SsrMode::Async/>
-                    <Route path=path!("/members") view=MembersPage ssr=SsrMode::Async/>
-                    <Route path=path!("/keys") view=KeysPage ssr=SsrMode::Async/>
-                    <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async/>
-                    <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async/>
+                    <Route path=path!("/rules") view={Lazy::<lazy::Rules>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/routes") view={Lazy::<lazy::Routes>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/new") view={Lazy::<lazy::EditRoute>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/:route_id") view={Lazy::<lazy::EditRoute>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources") view={Lazy::<lazy::Datasources>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/new") view={Lazy::<lazy::EditDatasource>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id") view={Lazy::<lazy::Datasource>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id/edit") view={Lazy::<lazy::EditDatasource>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configs") view={Lazy::<lazy::Configs>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/new") view={Lazy::<lazy::EditConfig>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id") view={Lazy::<lazy::Config>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id/edit") view={Lazy::<lazy::EditConfig>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/files") view={Lazy::<lazy::Files>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/files/look") view={Lazy::<lazy::File>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/members") view={Lazy::<lazy::Members>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/keys") view={Lazy::<lazy::Keys>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view={Lazy::<lazy::Audit>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view={Lazy::<lazy::Settings>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
             <ToastRegion/>
         </Router>
     }
-}
-
-/// An address without a tenant.
-fn choose(page: &'static str) -> impl IntoView {
-    view! { <ChooseTenant page/> }
 }
 
 /// What answers to an address that nothing answers to.

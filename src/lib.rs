@@ -19,6 +19,7 @@ pub mod files;
 pub mod intents;
 pub mod keys;
 pub mod members;
+pub mod names;
 pub mod routes;
 pub mod rules;
 pub mod saved_filters;
@@ -39,10 +40,10 @@ pub mod server;
 #[cfg(all(test, feature = "ssr"))]
 mod tests;
 
-/// Takes over the page that the server rendered.
+/// Takes over the page that the server rendered, once the code of its group is there.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(app::App);
+    leptos::mount::hydrate_lazy(app::App);
 }

@@ -9,8 +9,10 @@ use crate::{
         authority::Permission,
         dto::{MyTenant, Role},
     },
-    datasources::api::{list_configs, list_datasources},
-    intents::api::list_intents,
+    names::{
+        api::list_names,
+        dto::{Named, NamedKind},
+    },
     shared::TenantId,
     ui::{
         dialog::Dialog,
@@ -94,7 +96,9 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
     let navigate = use_navigate();
     let go = StoredValue::new_local(move |entry: Entry| {
         is_open.set(false);
-        navigate(&entry.href, NavigateOptions::default());
+        if host::may_leave() {
+            navigate(&entry.href, NavigateOptions::default());
+        }
     });
     let on_key = move |event: KeyboardEvent| {
         let last = shown.read().len().saturating_sub(1);
@@ -207,27 +211,19 @@ fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
 
 /// What has a name in a tenant. What cannot be had is left out: the palette is a way, not a proof.
 async fn named_things(tenant: TenantId) -> Vec<Entry> {
-    let entry = |glyph, words: String, kind, path: String| Entry {
-        glyph,
-        words,
-        kind,
-        href: tenant_page(&tenant, &path),
-    };
-    let intents = list_intents(tenant.clone()).await;
-    let datasources = list_datasources(tenant.clone()).await;
-    let configs = list_configs(tenant.clone()).await;
-    let mut entries = Vec::new();
-    for intent in intents.unwrap_or_default() {
-        entries.push(entry(Glyph::Intent, intent.name, "Intent", format!("/intents/{}", intent.intent_id)));
-    }
-    for found in datasources.unwrap_or_default() {
-        let path = format!("/datasources/{}", found.datasource_id);
-        entries.push(entry(Glyph::Datasource, found.name, "Datasource", path));
-    }
-    for found in configs.unwrap_or_default() {
-        entries.push(entry(Glyph::Config, found.name, "Config", format!("/configs/{}", found.config_id)));
-    }
-    entries
+    let named = list_names(tenant.clone()).await.unwrap_or_default();
+    named
+        .into_iter()
+        .map(|Named { kind, id, name }| {
+            let (glyph, words, page) = match kind {
+                NamedKind::Intent => (Glyph::Intent, "Intent", "intents"),
+                NamedKind::Datasource => (Glyph::Datasource, "Datasource", "datasources"),
+                NamedKind::Config => (Glyph::Config, "Config", "configs"),
+                NamedKind::Route => (Glyph::Route, "Route", "routes"),
+            };
+            Entry { glyph, words: name, kind: words, href: tenant_page(&tenant, &format!("/{page}/{id}")) }
+        })
+        .collect()
 }
 
 /// The entries that have each word of the text, those that begin with it first.

@@ -6,11 +6,12 @@ use leptos_router::hooks::use_params_map;
 use crate::{
     auth::dto::Me,
     shared::{Problem, TenantId},
+    ui::resource::Loaded,
 };
 
 /// Who is signed in. The layout of a tenant provides it to the pages in it.
 #[derive(Clone, Copy)]
-pub struct MyAccess(pub Resource<Result<Me, Problem>>);
+pub struct MyAccess(pub Loaded<Result<Me, Problem>>);
 
 /// The tenant that the address names. Whether it exists, and the caller may see it, the server says.
 #[derive(Clone, Copy)]

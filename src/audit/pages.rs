@@ -23,6 +23,7 @@ use crate::{
         page::PageHead,
         pager::Pager,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
         value::Plain,
@@ -35,7 +36,7 @@ pub fn AuditPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
     let query = Memo::new(move |_| AuditQuery::read(&map.read()));
-    let entries = Resource::new(
+    let entries = load(
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_audit(tenant?, query.filter(), query.before).await },
     );

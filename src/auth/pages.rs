@@ -9,6 +9,8 @@ pub use invitation::InvitationPage;
 pub use sign_in::{SignInPage, SignOut};
 
 use leptos::prelude::*;
+
+use crate::ui::resource::load;
 use leptos_router::{hooks::use_query_map, location::Url};
 
 use super::{api, dto::FormOutcome};
@@ -88,7 +90,7 @@ const PASSWORD_HINT: &str =
 /// may lead to this site alone.
 #[component]
 fn ProviderLink(#[prop(into)] next: Signal<String>) -> impl IntoView {
-    let ways = Resource::new(|| (), |()| api::sign_in_ways());
+    let ways = load(|| (), |()| api::sign_in_ways());
     view! {
         <Suspense>
             {move || Suspend::new(async move {

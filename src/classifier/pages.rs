@@ -18,6 +18,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        resource::load,
         time::Timestamp,
         toast::use_toasts,
     },
@@ -31,15 +32,15 @@ pub fn ExamplesPage() -> impl IntoView {
     let add = ServerAction::<AddExample>::new();
     let delete = ServerAction::<DeleteExample>::new();
     let (adds, deletes) = (add.version(), delete.version());
-    let intent = Resource::new(
+    let intent = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
     );
-    let examples = Resource::new(
+    let examples = load(
         move || (tenant.id(), intent_id.get(), adds.get(), deletes.get()),
         |(tenant, intent, ..)| async move { list_examples(tenant?, intent?).await },
     );
-    let classifier = Resource::new(
+    let classifier = load(
         move || (tenant.id(), adds.get(), deletes.get()),
         |(tenant, ..)| async move { get_classifier(tenant?).await },
     );

@@ -18,6 +18,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
     },
 };
 
@@ -30,7 +31,7 @@ pub fn DashboardPage() -> impl IntoView {
     let period = Memo::new(move |_| {
         query.read().get("period").and_then(|text| text.parse().ok()).unwrap_or(Period::Day)
     });
-    let dashboard = Resource::new(
+    let dashboard = load(
         move || (tenant.id(), period.get()),
         |(tenant, period)| async move { get_dashboard(tenant?, period).await },
     );

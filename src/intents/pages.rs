@@ -25,6 +25,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -34,7 +35,7 @@ use crate::{
 #[component]
 pub fn IntentsPage() -> impl IntoView {
     let tenant = use_tenant();
-    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     view! {
         <PageHead
             title="Intents"

@@ -20,6 +20,7 @@ use crate::{
         once::ShownOnce,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        resource::load,
         saving::on_done,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -33,7 +34,7 @@ pub fn KeysPage() -> impl IntoView {
     let tenant = use_tenant();
     let create = ServerAction::<CreateKey>::new();
     let revoke = ServerAction::<RevokeKey>::new();
-    let keys = Resource::new(
+    let keys = load(
         move || (tenant.id(), create.version().get(), revoke.version().get()),
         |(tenant, ..)| async move { list_keys(tenant?).await },
     );

@@ -16,6 +16,7 @@ use crate::{
     app::{MyAccess, use_tenant},
     auth::dto::Role,
     shared::TenantId,
+    ui::resource::load,
     ui::{load::Load, page::PageHead, panel::ActionProblem, saving::on_done, toast::use_toasts},
 };
 
@@ -31,10 +32,8 @@ pub fn MembersPage() -> impl IntoView {
     let changes = move || {
         (invite.version().get(), take_back.version().get(), set_role.version().get(), remove.version().get())
     };
-    let people = Resource::new(
-        move || (tenant.id(), changes()),
-        |(tenant, _)| async move { list_people(tenant?).await },
-    );
+    let people =
+        load(move || (tenant.id(), changes()), |(tenant, _)| async move { list_people(tenant?).await });
     let toasts = use_toasts();
     on_done(take_back.value(), move |()| toasts.done("The invitation is taken back."));
     on_done(set_role.value(), move |()| toasts.done("The role is changed."));

@@ -26,6 +26,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        resource::load,
         time::Timestamp,
     },
 };
@@ -33,17 +34,16 @@ use crate::{
 /// An address without a tenant: leads to the same page of this tab's tenant. A tab without a choice stays
 /// here, and chooses.
 #[component]
-pub fn ChooseTenant(
-    /// The page that was asked for, as in `/messages`; empty for the dashboard.
-    page: &'static str,
-) -> impl IntoView {
-    let search = use_location().search;
+pub fn ChooseTenant() -> impl IntoView {
+    let location = use_location();
+    let search = location.search;
     let to = move |id: &TenantId, search: &str| {
-        let path = tenant_page(id, page);
+        // As in `/messages`, or `/` for the dashboard.
+        let path = tenant_page(id, location.pathname.read_untracked().trim_end_matches('/'));
         if search.is_empty() { path } else { format!("{path}?{search}") }
     };
     let demo = ServerAction::<LoadDemo>::new();
-    let me = Resource::new(move || demo.version().get(), |_| api::me());
+    let me = load(move || demo.version().get(), |_| api::me());
 
     let navigate = use_navigate();
     Effect::new(move |_| {
@@ -91,8 +91,8 @@ pub fn TenantsPage() -> impl IntoView {
     let demo = ServerAction::<LoadDemo>::new();
     let actions = TenantActions::new();
     let changes = move || (demo.version().get(), actions.versions());
-    let me = Resource::new(changes, |_| api::me());
-    let tenants = Resource::new(changes, |_| list_tenants());
+    let me = load(changes, |_| api::me());
+    let tenants = load(changes, |_| list_tenants());
 
     view! {
         <PlainLayout>

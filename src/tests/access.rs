@@ -340,7 +340,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 76] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 77] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -409,6 +409,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 76] = [
     ("/ui/datasource-configs/save", Lowest::In(Role::Admin)),
     ("/ui/datasource-configs/delete", Lowest::In(Role::Admin)),
     ("/ui/datasource-configs/test", Lowest::In(Role::Admin)),
+    ("/ui/names/list", Lowest::In(Role::Viewer)),
     ("/ui/routes/list", Lowest::In(Role::Viewer)),
     ("/ui/routes/get", Lowest::In(Role::Viewer)),
     ("/ui/routes/save", Lowest::In(Role::Editor)),

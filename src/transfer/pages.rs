@@ -14,6 +14,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         table::{Cell, DataTable},
         value::Plain,
     },
@@ -23,11 +24,10 @@ use crate::{
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let tenant = use_tenant();
-    let overview =
-        Resource::new(move || tenant.id(), |tenant| async move { configuration_overview(tenant?).await });
+    let overview = load(move || tenant.id(), |tenant| async move { configuration_overview(tenant?).await });
     // What the form came to is known where it was answered; the browser has it with the page.
     let answered = use_context::<Outcome>();
-    let outcome = Resource::new(
+    let outcome = load(
         || (),
         move |()| {
             let answered = answered.clone();

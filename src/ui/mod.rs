@@ -14,6 +14,7 @@ pub mod once;
 pub mod page;
 pub mod pager;
 pub mod panel;
+pub mod resource;
 pub mod rows;
 pub mod save_bar;
 pub mod saving;

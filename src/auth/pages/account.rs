@@ -7,13 +7,14 @@ use super::{Field, Outcome, PASSWORD_HINT, SignOut};
 use crate::{
     app::PlainLayout,
     auth::{api, dto::Me},
+    ui::resource::load,
     ui::{load::Load, page::PageHead},
 };
 
 /// The signed-in person's own account.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    let me = Resource::new(|| (), |()| api::me());
+    let me = load(|| (), |()| api::me());
     view! {
         <PlainLayout>
             <PageHead title="Your account"/>

@@ -8,6 +8,7 @@ use crate::{
     app::PlainLayout,
     auth::api,
     members::{api::get_invitation, dto::InvitationShown},
+    ui::resource::load,
     ui::{load::Load, page::PageHead},
 };
 
@@ -17,7 +18,7 @@ pub fn InvitationPage() -> impl IntoView {
     let params = use_params_map();
     let token = move || params.read().get("token").unwrap_or_default();
     // Who is signed in already need not prove anything more.
-    let invitation = Resource::new(token, |token| async move {
+    let invitation = load(token, |token| async move {
         let shown = get_invitation(token).await?;
         let signed_in = api::signed_in_as().await?;
         Ok((shown, signed_in))

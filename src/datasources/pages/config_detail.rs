@@ -25,6 +25,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        resource::load,
         saving::on_done,
         time::Timestamp,
         toast::use_toasts,
@@ -40,10 +41,8 @@ pub fn ConfigPage() -> impl IntoView {
         let text = params.read().get("config_id").unwrap_or_default();
         text.parse::<ConfigId>().map_err(|_| Problem::not_found("Datasource config", text))
     });
-    let found = Resource::new(
-        move || (tenant.id(), id.get()),
-        |(tenant, id)| async move { get_config(tenant?, id?).await },
-    );
+    let found =
+        load(move || (tenant.id(), id.get()), |(tenant, id)| async move { get_config(tenant?, id?).await });
     let delete = ServerAction::<DeleteConfig>::new();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(delete.value(), move |()| {

@@ -24,6 +24,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         save_bar::SaveBar,
         saving::on_answer,
         script::NeedsScript,
@@ -44,7 +45,7 @@ pub fn ConfigEditor() -> impl IntoView {
             id.map_err(|_| Problem::not_found("Datasource config", text))
         }
     });
-    let start = Resource::new(
+    let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {
             let (tenant, id) = (tenant?, id?);

@@ -13,6 +13,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
         value::Members,
@@ -23,7 +24,7 @@ use crate::{
 #[component]
 pub fn ConfigsPage() -> impl IntoView {
     let tenant = use_tenant();
-    let configs = Resource::new(move || tenant.id(), |tenant| async move { list_configs(tenant?).await });
+    let configs = load(move || tenant.id(), |tenant| async move { list_configs(tenant?).await });
     view! {
         <PageHead
             title="Datasource configs"

@@ -27,6 +27,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        resource::load,
         saving::on_done,
         script::NeedsScript,
         table::{Cell, DataTable},
@@ -44,7 +45,7 @@ pub fn DatasourcePage() -> impl IntoView {
         let text = params.read().get("datasource_id").unwrap_or_default();
         text.parse::<DatasourceId>().map_err(|_| Problem::not_found("Datasource", text))
     });
-    let found = Resource::new(
+    let found = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move { get_datasource(tenant?, id?).await },
     );

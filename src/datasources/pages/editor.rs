@@ -28,6 +28,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         save_bar::SaveBar,
         saving::on_answer,
         script::NeedsScript,
@@ -57,7 +58,7 @@ pub fn DatasourceEditor() -> impl IntoView {
             id.map_err(|_| Problem::not_found("Datasource", text))
         }
     });
-    let start = Resource::new(
+    let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {
             let (tenant, id) = (tenant?, id?);

@@ -14,6 +14,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -23,8 +24,7 @@ use crate::{
 #[component]
 pub fn DatasourcesPage() -> impl IntoView {
     let tenant = use_tenant();
-    let datasources =
-        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     view! {
         <PageHead
             title="Datasources"

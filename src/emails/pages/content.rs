@@ -16,6 +16,7 @@ use crate::{
     ui::{
         icons::{Glyph, Icon},
         load::Load,
+        resource::load,
         size::size_words,
         value::{Members, Plain},
     },
@@ -45,10 +46,9 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
     let view = Memo::new(move |_| View::read(&query.read().get("view").unwrap_or_default()));
     let with_remote = Memo::new(move |_| query.read().get("images").as_deref() == Some("remote"));
     let key = (tenant_id.clone(), email_id);
-    let parts =
-        Resource::new(move || key.clone(), |(tenant, email)| async move { get_parts(tenant, email).await });
+    let parts = load(move || key.clone(), |(tenant, email)| async move { get_parts(tenant, email).await });
     let key = (tenant_id.clone(), email_id);
-    let source = Resource::new(
+    let source = load(
         move || (view.get() == View::Source).then(|| key.clone()),
         |key| async move {
             match key {

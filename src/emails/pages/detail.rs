@@ -37,6 +37,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::{Loaded, load},
         time::Timestamp,
     },
 };
@@ -54,15 +55,15 @@ pub fn MessagePage() -> impl IntoView {
     let retry = ServerAction::<RetryDelivery>::new();
     let words = Words::new();
     let versions = move || (actions.version(), retry.version().get(), words.version.get());
-    let detail = Resource::new(
+    let detail = load(
         move || (tenant.id(), email_id.get(), versions()),
         |(tenant, email, _)| async move { get_email(tenant?, email?).await },
     );
-    let history = Resource::new(
+    let history = load(
         move || (tenant.id(), email_id.get(), versions()),
         |(tenant, email, _)| async move { get_history(tenant?, email?).await },
     );
-    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     ask_while_waiting(detail);
     on_change(move || {
         detail.refetch();
@@ -129,7 +130,7 @@ fn is_sending(detail: &EmailDetail) -> bool {
 }
 
 /// Asks again as long as the message or a delivery of it is not done: soon at first, then ever less often.
-fn ask_while_waiting(detail: Resource<Result<EmailDetail, Problem>>) {
+fn ask_while_waiting(detail: Loaded<Result<EmailDetail, Problem>>) {
     let asked = StoredValue::new(0_u32);
     Effect::new(move |_| {
         let is_waiting = detail

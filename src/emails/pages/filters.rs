@@ -11,6 +11,7 @@ use crate::{
     ui::{
         form::Choice,
         icons::{Glyph, Icon},
+        resource::load,
     },
 };
 
@@ -20,7 +21,7 @@ pub const SEARCH: &str = "message-search";
 /// A plain form whose fields are the address's query.
 #[component]
 pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
-    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     let decisions = or_any(
         Decision::ALL.iter().map(|decision| (decision.to_string(), decision_words(*decision).2.to_owned())),
     );

@@ -25,6 +25,7 @@ use crate::{
         page::PageHead,
         pager::Pager,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -36,7 +37,7 @@ pub fn MessagesPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
     let query = Memo::new(move |_| ListQuery::read(&map.read()));
-    let emails = Resource::new(
+    let emails = load(
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
     );

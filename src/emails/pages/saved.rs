@@ -12,6 +12,7 @@ use crate::{
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
+        resource::load,
     },
 };
 
@@ -20,7 +21,7 @@ use crate::{
 pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let save = ServerAction::<SaveFilter>::new();
     let delete = ServerAction::<DeleteFilter>::new();
-    let saved = Resource::new(
+    let saved = load(
         move || (tenant.id(), save.version().get(), delete.version().get()),
         |(tenant, ..)| async move { list_saved_filters(tenant?).await },
     );

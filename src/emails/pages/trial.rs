@@ -19,6 +19,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        resource::load,
         table::{Cell, DataTable},
     },
 };
@@ -43,7 +44,7 @@ pub fn TrialPage() -> impl IntoView {
         let intent: Option<IntentId> = query.get("intent").and_then(|text| text.parse().ok());
         (email, intent)
     });
-    let start = Resource::new(
+    let start = load(
         move || (tenant.id(), asked.get()),
         |(tenant, (email, intent))| async move {
             let tenant = tenant?;

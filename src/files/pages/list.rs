@@ -19,6 +19,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        resource::load,
         saving::on_done,
         size::size_words,
         table::{Cell, DataTable},
@@ -35,7 +36,7 @@ pub fn FilesPage() -> impl IntoView {
     let delete = ServerAction::<DeleteFile>::new();
     let deletions = delete.version();
     let uploads = Uploads::new();
-    let files = Resource::new(
+    let files = load(
         move || (tenant.id(), deletions.get(), uploads.stored()),
         |(tenant, ..)| async move { list_files(tenant?).await },
     );

@@ -14,6 +14,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         rows::{Rows, count_words},
     },
 };
@@ -24,7 +25,7 @@ pub fn FilePage() -> impl IntoView {
     let tenant = use_tenant();
     let query = use_query_map();
     let path = Memo::new(move |_| query.read().get("path").unwrap_or_default());
-    let found = Resource::new(
+    let found = load(
         move || (tenant.id(), path.get()),
         |(tenant, path)| async move { look_into_file(tenant?, path).await },
     );

@@ -28,6 +28,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        resource::load,
         table::{Cell, DataTable},
         toast::use_toasts,
     },
@@ -47,16 +48,16 @@ pub fn use_intent() -> Memo<Result<IntentId, Problem>> {
 pub fn IntentPage() -> impl IntoView {
     let tenant = use_tenant();
     let intent_id = use_intent();
-    let intent = Resource::new(
+    let intent = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
     );
-    let datasources = Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
-    let routes = Resource::new(
+    let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let routes = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_routes_of(tenant?, intent?).await },
     );
-    let versions = Resource::new(
+    let versions = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_versions(tenant?, intent?).await },
     );

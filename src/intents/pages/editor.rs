@@ -40,6 +40,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         save_bar::SaveBar,
         toast::use_toasts,
     },
@@ -51,7 +52,7 @@ pub fn IntentEditor() -> impl IntoView {
     let tenant = use_tenant();
     let (params, query) = (use_params_map(), use_query_map());
     let asked = Memo::new(move |_| Asked::of(&params.read(), &query.read()));
-    let start = Resource::new(
+    let start = load(
         move || (tenant.id(), asked.get()),
         |(tenant, asked)| async move { begin(tenant?, asked?).await },
     );

@@ -18,6 +18,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -73,12 +74,11 @@ pub fn VersionPage() -> impl IntoView {
         let text = params.read().get("version").unwrap_or_default();
         text.parse::<i32>().map_err(|_| Problem::not_found("Version", text))
     });
-    let detail = Resource::new(
+    let detail = load(
         move || (tenant.id(), intent_id.get(), version.get()),
         |(tenant, intent, version)| async move { get_version(tenant?, intent?, version?).await },
     );
-    let datasources =
-        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     let back = move || match intent_id.get() {
         Ok(id) => tenant.page(&format!("/intents/{id}")),
         Err(_) => tenant.page("/intents"),

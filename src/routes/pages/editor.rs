@@ -35,6 +35,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        resource::load,
         save_bar::SaveBar,
         saving::on_answer,
         script::NeedsScript,
@@ -59,7 +60,7 @@ pub fn RouteEditor() -> impl IntoView {
         None => Ok(None),
         Some(text) => text.parse::<RouteId>().map(Some).map_err(|_| Problem::not_found("Route", text)),
     });
-    let start = Resource::new(
+    let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {
             let (tenant, id) = (tenant?, id?);

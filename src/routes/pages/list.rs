@@ -22,6 +22,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -52,8 +53,8 @@ pub fn RoutesPage() -> impl IntoView {
         let part = |name: &str| map.get(name).unwrap_or_default();
         RoutesQuery { intent_id: part("intent").parse().ok(), kind: part("kind").parse().ok() }
     });
-    let routes = Resource::new(move || tenant.id(), |tenant| async move { list_routes(tenant?).await });
-    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let routes = load(move || tenant.id(), |tenant| async move { list_routes(tenant?).await });
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     view! {
         <PageHead
             title="Routes"

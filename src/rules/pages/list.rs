@@ -20,6 +20,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        resource::load,
         table::{Cell, DataTable},
     },
 };
@@ -30,13 +31,12 @@ pub fn RulesPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
     let query = Memo::new(move |_| RulesQuery::read(&map.read()));
-    let rules = Resource::new(
+    let rules = load(
         move || (tenant.id(), query.read().intent_id),
         |(tenant, intent)| async move { find_rules(tenant?, intent).await },
     );
-    let intents = Resource::new(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
-    let datasources =
-        Resource::new(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     view! {
         <PageHead
             title="Validation rules"

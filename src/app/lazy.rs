@@ -1,0 +1,104 @@
+//! Which pages the browser fetches together, once the first of them is needed.
+//!
+//! Each group is a WASM file of its own beside the one that every page needs, where the application is built for it
+//! (the feature `split`, as `./dev release` does). Otherwise all is one file, and the pages are at hand.
+
+use leptos::prelude::*;
+use leptos_router::LazyRoute;
+
+use crate::{
+    audit::pages::AuditPage,
+    auth::pages::{AccountPage, ForgotPage, InvitationPage, ResetPage, SignInPage},
+    classifier::pages::ExamplesPage,
+    dashboard::pages::DashboardPage,
+    datasources::pages::{
+        ConfigEditor, ConfigPage, ConfigsPage, DatasourceEditor, DatasourcePage, DatasourcesPage,
+    },
+    emails::pages::{MessagePage, MessagesPage, TrialPage},
+    files::pages::{FilePage, FilesPage},
+    intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
+    keys::pages::KeysPage,
+    members::pages::MembersPage,
+    routes::pages::{RouteEditor, RoutesPage},
+    rules::pages::RulesPage,
+    tenants::pages::{ChooseTenant, TenantsPage},
+    transfer::pages::SettingsPage,
+};
+
+/// Declares each page's route, and for each group the function at which the file is split.
+macro_rules! groups {
+    ($($group:ident { $($route:ident = $page:ident),+ $(,)? })+) => {$(
+        mod $group {
+            use leptos::prelude::*;
+
+            /// The pages of the group.
+            #[derive(Clone, Copy)]
+            pub enum Page { $($route),+ }
+
+            #[cfg(all(feature = "split", feature = "hydrate"))]
+            #[leptos::wasm_split::wasm_split(
+                $group,
+                wasm_split_path = ::leptos::wasm_split,
+                preload(preload)
+            )]
+            pub fn show(page: Page) -> AnyView {
+                render(page)
+            }
+
+            #[cfg(not(all(feature = "split", feature = "hydrate")))]
+            pub async fn show(page: Page) -> AnyView {
+                // The browser is told to fetch the group along with the page, if there are such files.
+                #[cfg(feature = "ssr")]
+                leptos::prefetch_lazy_fn_on_server(stringify!($group));
+                render(page)
+            }
+
+            #[cfg(not(all(feature = "split", feature = "hydrate")))]
+            pub async fn preload() {}
+
+            fn render(page: Page) -> AnyView {
+                match page {
+                    $(Page::$route => view! { <super::$page/> }.into_any()),+
+                }
+            }
+        }
+
+        $(
+            /// The page's route.
+            pub struct $route;
+
+            impl LazyRoute for $route {
+                fn data() -> Self {
+                    Self
+                }
+
+                async fn view(_: Self) -> AnyView {
+                    $group::show($group::Page::$route).await
+                }
+
+                async fn preload() {
+                    $group::preload().await;
+                }
+            }
+        )+
+    )+};
+}
+
+// A group more is a file more for each set of groups that share code: these are what is often opened by itself.
+groups! {
+    access {
+        SignIn = SignInPage, Forgot = ForgotPage, Reset = ResetPage, Invitation = InvitationPage,
+        Choose = ChooseTenant,
+    }
+    overview { Dashboard = DashboardPage }
+    messages { Messages = MessagesPage }
+    message { Message = MessagePage }
+    configure {
+        Trial = TrialPage, Intents = IntentsPage, Intent = IntentPage, EditIntent = IntentEditor,
+        Version = VersionPage, Examples = ExamplesPage, Rules = RulesPage, Routes = RoutesPage,
+        EditRoute = RouteEditor, Datasources = DatasourcesPage, Datasource = DatasourcePage,
+        EditDatasource = DatasourceEditor, Configs = ConfigsPage, Config = ConfigPage, EditConfig = ConfigEditor,
+        Files = FilesPage, File = FilePage, Members = MembersPage, Keys = KeysPage, Audit = AuditPage,
+        Settings = SettingsPage, Tenants = TenantsPage, Account = AccountPage,
+    }
+}

@@ -1,0 +1,4 @@
+//! Names, in one look.
+
+pub mod repository;
+pub mod service;
