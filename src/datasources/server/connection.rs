@@ -7,7 +7,7 @@ use url::Url;
 
 use super::lookup::{json_path::JsonPath, sql_check::SqlDialect};
 use crate::{
-    datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType},
+    datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType, MASK},
     server::extract::parse_json,
     shared::{ConfigId, Problem, TenantId, validate::Checks},
 };
@@ -113,6 +113,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether nothing is sent without TLS.
+    pub fn requires_tls(&self) -> bool {
+        match self {
+            Self::Postgres(database) | Self::MySql(database) => database.require_tls,
+            Self::Http(http) => http.base_url.scheme() == "https",
+            Self::Sqlite { .. } | Self::File(_) => false,
+        }
+    }
+
     pub fn dialect(&self) -> SqlDialect {
         match self {
             Self::Postgres(_) => SqlDialect::Postgres,
@@ -159,7 +168,7 @@ struct NoSettings {}
 /// encrypted. What `auth_config` says already, wins.
 ///
 /// # Errors
-/// 422, where the base URL cannot be read.
+/// 422, where the base URL cannot hold credentials, or holds masked ones.
 pub fn move_credentials(input: &mut DatasourceConfigInput) -> Result<(), Problem> {
     let Some(text) = input.base_url.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
         input.base_url = None;
@@ -177,6 +186,10 @@ pub fn move_credentials(input: &mut DatasourceConfigInput) -> Result<(), Problem
             .unwrap_or_default()
     };
     let (username, password) = (decoded(url.username()), url.password().map(decoded));
+    // It stands for a stored secret in `auth_config` alone.
+    if username == MASK || password.as_deref() == Some(MASK) {
+        return Err(Problem::invalid_field("base_url", format!("must not hold {MASK} for what is stored")));
+    }
     if matches!(input.auth_type, AuthType::None) {
         input.auth_type = AuthType::Basic;
     }
