@@ -12,6 +12,7 @@ use super::{
     changes::Changes,
     config::Config,
     edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe},
+    places::Places,
     vault::Vault,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     classifier::server::learned::Models,
     datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
+    shared::TenantId,
 };
 
 /// Cheap to clone.
@@ -63,6 +65,8 @@ pub struct Inner {
     pub in_flight: InFlight,
     /// The last answer of `/readyz`.
     pub probe: Probe,
+    /// The files that are coming in, by tenant.
+    pub uploads: Places<TenantId>,
     /// The pages that show what there is.
     pub changes: Changes,
 }
@@ -102,6 +106,7 @@ impl AppState {
             limits,
             in_flight,
             probe: Probe::default(),
+            uploads: Places::default(),
             changes: Changes::default(),
         };
         Self { inner: Arc::new(inner) }

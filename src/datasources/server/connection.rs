@@ -8,6 +8,7 @@ use url::Url;
 use super::lookup::{json_path::JsonPath, sql_check::SqlDialect};
 use crate::{
     datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType, MASK},
+    files::server::store::MOST_FOLDERS,
     server::extract::parse_json,
     shared::{ConfigId, Problem, TenantId, validate::Checks},
 };
@@ -380,6 +381,8 @@ pub fn check_tenant_path(path: &str) -> Result<(), &'static str> {
         Err("must be a path within the tenant's folder, such as customers.csv")
     } else if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
         Err("must not hold . or .. or empty parts")
+    } else if path.split('/').count() > MOST_FOLDERS + 1 {
+        Err("must lead through fewer folders")
     } else {
         Ok(())
     }

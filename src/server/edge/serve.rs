@@ -4,14 +4,7 @@
 //! come: a thousand that send nothing would take every descriptor, and look-ups and deliveries need some
 //! (slowloris).
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    net::IpAddr,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fs, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -27,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceExt};
 
-use crate::server::config::EdgeConfig;
+use crate::server::{config::EdgeConfig, places::Places};
 
 /// After what the system refused, such as one descriptor more.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -68,41 +61,6 @@ impl Bounds {
     }
 }
 
-/// How many connections each address has: one that reads nothing must not take them all.
-#[derive(Clone, Default)]
-struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One of an address' connections, until it is dropped.
-struct Held {
-    peers: Peers,
-    address: IpAddr,
-}
-
-impl Peers {
-    /// `None` where it has as many as it may.
-    fn hold(&self, address: IpAddr, most: usize) -> Option<Held> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Held { peers: self.clone(), address })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut counts = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
 /// The soft limit of open files, where the system tells it (`proc(5)`).
 fn descriptors() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -121,7 +79,8 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         .max_header_size(LARGEST_HEAD);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
-    let peers = Peers::default();
+    // One address that reads nothing must not take them all.
+    let peers = Places::<IpAddr>::default();
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
@@ -143,7 +102,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         };
         let address = peer.ip().to_canonical();
         let most = if bounds.is_trusted(address) { usize::MAX } else { bounds.per_address };
-        let Some(held) = peers.hold(address, most) else { continue };
+        let Some(held) = peers.take(address, most) else { continue };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
         let conversation = converse(protocol.clone(), stream, router, stop.clone());
         connections.spawn(async move {
@@ -187,22 +146,5 @@ where
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection broke off");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_so_many_connections_and_others_their_own() {
-        let peers = Peers::default();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let held = peers.hold(one, 2);
-        let again = peers.hold(one, 2);
-        assert!(held.is_some() && again.is_some() && peers.hold(one, 2).is_none());
-        assert!(peers.hold(other, 2).is_some());
-        drop(held);
-        assert!(peers.hold(one, 2).is_some(), "one that ended makes room");
     }
 }
