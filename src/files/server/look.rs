@@ -42,12 +42,12 @@ pub async fn look(ctx: &TenantContext, path: &FilePath) -> Result<FileLook> {
         endpoint: connection::endpoint(protocol, driver, None, &settings)?,
         auth: Auth::None,
     };
+    // Nothing of a look that failed stands in the way of the next.
+    let _passing = ctx.app.lookups.passing(&connection);
     let found = match connection.endpoint {
         Endpoint::Sqlite { .. } => database(ctx, &connection).await,
         _ => table(ctx, &connection, "data").await.map(|table| (vec![table], Vec::new())),
     };
-    // Nothing of a look that failed stands in the way of the next.
-    ctx.app.lookups.forget(&connection);
     Ok(match found {
         Ok((tables, further)) => FileLook { path: path.to_string(), tables, further, message: None },
         Err(error) => {
