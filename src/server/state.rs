@@ -11,7 +11,7 @@ use super::{
     Database,
     changes::Changes,
     config::Config,
-    edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe},
+    edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe, serve},
     places::Places,
     vault::Vault,
 };
@@ -107,7 +107,7 @@ impl AppState {
             in_flight,
             probe: Probe::default(),
             uploads: Places::default(),
-            changes: Changes::default(),
+            changes: Changes::new((serve::connections() / 4).max(1)),
         };
         Self { inner: Arc::new(inner) }
     }

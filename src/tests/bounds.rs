@@ -352,3 +352,38 @@ async fn a_body_has_its_limit_everywhere() {
     let answer = server.request(Method::GET, &path, None).body(large).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
 }
+
+#[tokio::test]
+async fn a_caller_hears_of_changes_by_few_streams_and_others_by_their_own() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (one, other) = (server.key_of("acme", Role::Viewer).await, server.key_of("acme", Role::Viewer).await);
+    let begin = async |key: &str| {
+        server.request(Method::GET, "/ui/changes?tenant_id=acme", Some(key)).send().await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let stream = begin(&one).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        held.push(stream);
+    }
+    let refused = Answer::of(begin(&one).await).await;
+    assert_eq!(refused.headers[header::RETRY_AFTER], "10");
+    let detail = "As many of your pages as may hear of changes already";
+    refused.problem(StatusCode::TOO_MANY_REQUESTS, detail);
+    // What a page asks that was refused: whether it would be again.
+    let asked = async |key: Option<&str>| {
+        server.request(Method::HEAD, "/ui/changes?tenant_id=acme", key).send().await.unwrap().status()
+    };
+    assert_eq!(asked(Some(&one)).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(asked(None).await, StatusCode::UNAUTHORIZED);
+    for _ in 0..9 {
+        assert_eq!(asked(Some(&other)).await, StatusCode::OK, "asking takes no place");
+    }
+    assert_eq!(begin(&other).await.status(), StatusCode::OK);
+    held.pop();
+    eventually("a page that was left makes room", async || {
+        (begin(&one).await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+}

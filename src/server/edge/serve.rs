@@ -45,9 +45,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Half of the descriptors that this process may open; the rest is for the database, look-ups and files.
     pub fn new(config: &EdgeConfig, trusted: &[IpNet]) -> Self {
-        let connections = (descriptors() / 2).max(1);
+        let connections = connections();
         Self {
             header_timeout: config.header_timeout,
             connections,
@@ -59,6 +58,12 @@ impl Bounds {
     fn is_trusted(&self, address: IpAddr) -> bool {
         address.is_loopback() || self.trusted.iter().any(|network| network.contains(&address))
     }
+}
+
+/// How many connections are taken at once: half of the descriptors that this process may open; the rest is for the
+/// database, look-ups and files.
+pub fn connections() -> usize {
+    (descriptors() / 2).max(1)
 }
 
 /// The soft limit of open files, where the system tells it (`proc(5)`).
