@@ -201,6 +201,7 @@ async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
     let router = Router::new().route("/", get(async || "here"));
     let bounds = serve::Bounds {
         header_timeout: Duration::from_secs(1),
+        write_timeout: Duration::from_secs(1),
         connections: 1,
         per_address: 1,
         trusted: Vec::new(),
@@ -212,6 +213,37 @@ async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
     assert_eq!(answer.text().await.unwrap(), "here");
     assert!(begun.elapsed() > Duration::from_millis(500), "it waited for its place");
     assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0, "the idle one was closed");
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_no_answer_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let sending = Arc::new(());
+    let held = Arc::clone(&sending);
+    let endless = move || {
+        let held = Arc::clone(&held);
+        let part = move || {
+            let _held = &held;
+            Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[0; 1 << 16]))
+        };
+        async { Body::from_stream(futures::stream::repeat_with(part)) }
+    };
+    let bounds = serve::Bounds {
+        header_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_millis(300),
+        connections: 9,
+        per_address: 9,
+        trusted: Vec::new(),
+    };
+    let router = Router::new().route("/", get(endless));
+    tokio::spawn(serve::serve(listener, router, bounds, CancellationToken::new()));
+    let before = Arc::strong_count(&sending);
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    silent.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    silent.read_u8().await.unwrap();
+    assert!(Arc::strong_count(&sending) > before, "it is being answered");
+    eventually("it is given up", async || (Arc::strong_count(&sending) == before).then_some(())).await;
 }
 
 #[tokio::test]

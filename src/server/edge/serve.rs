@@ -1,8 +1,8 @@
 //! The loop that accepts connections.
 //!
 //! Not `axum::serve`, which gives a connection all the time it wants to send a request's head, and takes as many as
-//! come: a thousand that send nothing would take every descriptor, and look-ups and deliveries need some
-//! (slowloris).
+//! come: a thousand that send nothing, or take nothing, would take every descriptor, and look-ups and deliveries need
+//! some (slowloris).
 
 use std::{fs, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -20,10 +20,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceExt};
 
+use super::stall::Stalling;
 use crate::server::{config::EdgeConfig, places::Places};
 
 /// After what the system refused, such as one descriptor more.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a write waits for the other side, as nginx has it (`send_timeout`).
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The room for a request's head, in bytes, as nginx has it.
 const LARGEST_HEAD: usize = 32 << 10;
@@ -36,6 +40,8 @@ const USUAL_DESCRIPTORS: usize = 1_024;
 pub struct Bounds {
     /// How long one may take to send a request's head, and so how long it is kept without one.
     pub header_timeout: Duration,
+    /// How long one may take nothing of what is sent to it.
+    pub write_timeout: Duration,
     /// How many there are at once; more wait to be accepted.
     pub connections: usize,
     /// How many one address may have; more are closed at once. Not for proxies and this machine itself.
@@ -49,6 +55,7 @@ impl Bounds {
         let connections = connections();
         Self {
             header_timeout: config.header_timeout,
+            write_timeout: WRITE_TIMEOUT,
             connections,
             per_address: (connections / 4).max(1),
             trusted: trusted.to_vec(),
@@ -109,6 +116,9 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         let most = if bounds.is_trusted(address) { usize::MAX } else { bounds.per_address };
         let Some(held) = peers.take(address, most) else { continue };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
+        // An answer is written whole: there is nothing to wait for (Nagle).
+        let _ = stream.set_nodelay(true);
+        let stream = Stalling::new(stream, bounds.write_timeout);
         let conversation = converse(protocol.clone(), stream, router, stop.clone());
         connections.spawn(async move {
             conversation.await;
@@ -126,8 +136,12 @@ fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn converse<S>(protocol: http1::Builder, stream: TcpStream, router: S, stop: CancellationToken)
-where
+async fn converse<S>(
+    protocol: http1::Builder,
+    stream: Stalling<TcpStream>,
+    router: S,
+    stop: CancellationToken,
+) where
     S: tower::Service<
             axum::extract::Request,
             Response = axum::response::Response,
@@ -137,8 +151,6 @@ where
         + Send
         + 'static,
 {
-    // An answer is written whole: there is nothing to wait for (Nagle).
-    let _ = stream.set_nodelay(true);
     let service = router.map_request(|request: Request<Incoming>| request.map(Body::new));
     let connection = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
