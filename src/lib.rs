@@ -45,5 +45,6 @@ mod tests;
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
+    client::watch_touches();
     leptos::mount::hydrate_lazy(app::App);
 }

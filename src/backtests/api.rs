@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::{Backtest, BacktestChange, BacktestInput};
-use crate::shared::{BacktestId, Problem, TenantId};
+use crate::shared::{BacktestId, Problem, TenantId, live::LiveClient};
 #[cfg(feature = "ssr")]
 use crate::{
     backtests::{dto::BacktestOutcome, server::service},
@@ -19,7 +19,7 @@ pub async fn start_backtest(tenant_id: TenantId, input: BacktestInput) -> Result
     wire(service::start(&ctx, input).await)
 }
 
-#[server(prefix = "/ui", endpoint = "backtests/get")]
+#[server(prefix = "/ui", endpoint = "backtests/get", client = LiveClient)]
 pub async fn get_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Result<Backtest, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx, backtest_id).await)

@@ -1,12 +1,22 @@
 //! Hears from the server that something of a tenant's changed.
 
-use leptos::prelude::*;
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{EventSource, VisibilityState};
+use web_sys::{EventSource, VisibilityState, XmlHttpRequest};
 
 use super::dom::document;
 
 type Heard = Closure<dyn Fn()>;
+
+/// Before a stream that was refused is asked for anew: twice as long each time, up to the longest.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Calls `heard` after each change of the tenant that `tenant` names, as long as the page is looked at: a browser has
 /// few connections to a server, and the pages of hidden tabs would take them all. Back in sight, it asks once.
@@ -27,15 +37,113 @@ pub fn on_changes(tenant: Signal<String>, heard: impl Fn() + Clone + 'static) {
             was_hidden.set_value(false);
             heard();
         }
-        let Ok(source) = EventSource::new(&format!("/ui/changes?tenant_id={tenant}")) else { return };
-        let listener = Heard::new(heard.clone());
-        let _ = source.add_event_listener_with_callback("changed", listener.as_ref().unchecked_ref());
-        let kept = StoredValue::new_local((source, listener));
+        let stream = Stream::begin(format!("/ui/changes?tenant_id={tenant}"), heard.clone());
+        let kept = StoredValue::new_local(stream);
         on_cleanup(move || {
-            kept.try_with_value(|(source, _)| source.close());
+            kept.try_with_value(|stream| stream.close());
         });
     });
     on_cleanup(move || drop(visibility));
+}
+
+/// A stream of changes. One that breaks off is opened anew by the browser; one that was refused, as by a server that is
+/// busy or starts, by this.
+struct Stream {
+    address: String,
+    heard: Rc<dyn Fn()>,
+    /// What the source calls: "changed", "open", "error".
+    listeners: [Heard; 3],
+    source: RefCell<Option<EventSource>>,
+    /// In a row.
+    refusals: Cell<u32>,
+    waiting: Cell<Option<TimeoutHandle>>,
+}
+
+impl Stream {
+    fn begin(address: String, heard: impl Fn() + 'static) -> Rc<Self> {
+        let heard: Rc<dyn Fn()> = Rc::new(heard);
+        let stream = Rc::new_cyclic(|stream: &Weak<Self>| {
+            let (told, opened, failed) = (Rc::clone(&heard), stream.clone(), stream.clone());
+            let opened = move || {
+                if let Some(stream) = opened.upgrade() {
+                    stream.refusals.set(0);
+                }
+            };
+            let failed = move || {
+                if let Some(stream) = failed.upgrade() {
+                    stream.failed();
+                }
+            };
+            let listeners = [Heard::new(move || told()), Heard::new(opened), Heard::new(failed)];
+            let (source, refusals, waiting) = (RefCell::default(), Cell::default(), Cell::default());
+            Self { address, heard, listeners, source, refusals, waiting }
+        });
+        stream.open();
+        stream
+    }
+
+    fn open(&self) {
+        let Ok(source) = EventSource::new(&self.address) else { return };
+        for (name, listener) in ["changed", "open", "error"].into_iter().zip(&self.listeners) {
+            let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
+        }
+        self.source.replace(Some(source));
+    }
+
+    fn close(&self) {
+        if let Some(source) = self.source.take() {
+            source.close();
+        }
+        if let Some(waiting) = self.waiting.take() {
+            waiting.clear();
+        }
+    }
+
+    fn failed(self: &Rc<Self>) {
+        let source = self.source.borrow();
+        if source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED) {
+            self.wait();
+        }
+    }
+
+    /// Not all pages come back in the same moment.
+    fn wait(self: &Rc<Self>) {
+        let refusals = self.refusals.get();
+        self.refusals.set(refusals.saturating_add(1));
+        let pause = (PAUSE * 2_u32.pow(refusals.min(5))).min(LONGEST).mul_f64(0.5 + js_sys::Math::random());
+        let stream = Rc::downgrade(self);
+        let ask = move || {
+            if let Some(stream) = stream.upgrade() {
+                stream.ask();
+            }
+        };
+        self.waiting.set(set_timeout_with_handle(ask, pause).ok());
+    }
+
+    /// Asks whether the stream would be refused again, and why: an `EventSource` does not tell.
+    fn ask(self: &Rc<Self>) {
+        let Ok(request) = XmlHttpRequest::new() else { return };
+        if request.open("HEAD", &self.address).is_err() {
+            return;
+        }
+        let (stream, asked) = (Rc::downgrade(self), request.clone());
+        let end = Closure::once_into_js(move || {
+            let Some(stream) = stream.upgrade() else { return };
+            match asked.status() {
+                Ok(200..=299) => {
+                    stream.open();
+                    // What changed meanwhile was told to nobody.
+                    (stream.heard)();
+                }
+                // Whoever signed out, or is no member any more, is told nothing again.
+                Ok(401 | 403 | 404) => {}
+                _ => stream.wait(),
+            }
+        });
+        request.set_onloadend(Some(end.unchecked_ref()));
+        // Refused only where it was not opened.
+        let _ = request.send();
+    }
 }
 
 fn is_visible() -> bool {

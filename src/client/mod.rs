@@ -1,5 +1,6 @@
 //! What only a browser can do. `ui::host` is this module there, and stubs of the same names on the server.
 
+mod attended;
 mod changes;
 mod dialog;
 mod dom;
@@ -9,6 +10,7 @@ mod session;
 mod theme;
 mod upload;
 
+pub use attended::*;
 pub use changes::*;
 pub use dialog::*;
 pub use dom::*;

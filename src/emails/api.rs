@@ -7,7 +7,7 @@ use super::dto::{
 };
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, Versions};
-use crate::shared::{EmailId, IntentId, Problem, TenantId};
+use crate::shared::{EmailId, IntentId, Problem, TenantId, live::LiveClient};
 #[cfg(feature = "ssr")]
 use crate::{
     auth::authority::Permission,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// One page of messages, newest first; `before` is the last id of the page before.
-#[server(prefix = "/ui", endpoint = "emails/list")]
+#[server(prefix = "/ui", endpoint = "emails/list", client = LiveClient)]
 pub async fn list_emails(
     tenant_id: TenantId,
     // A form has no field for a filter without members.
@@ -34,7 +34,7 @@ pub async fn list_emails(
 /// How many messages a page of the screen shows.
 pub const PAGE: i64 = 50;
 
-#[server(prefix = "/ui", endpoint = "emails/get")]
+#[server(prefix = "/ui", endpoint = "emails/get", client = LiveClient)]
 pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDetail, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx, email_id).await)
@@ -55,7 +55,7 @@ pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String
 }
 
 /// What was done with the message, newest first.
-#[server(prefix = "/ui", endpoint = "emails/history")]
+#[server(prefix = "/ui", endpoint = "emails/history", client = LiveClient)]
 pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<HistoryEntry>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::history(&ctx, email_id).await)

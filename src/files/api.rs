@@ -6,7 +6,7 @@ use super::dto::{FileLook, TenantFile};
 use crate::shared::{Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
-    files::server::{look, service},
+    files::server::{look, path::FilePath, service},
     server::context::{tenant_context, wire},
 };
 
@@ -20,6 +20,7 @@ pub async fn list_files(tenant_id: TenantId) -> Result<Vec<TenantFile>, Problem>
 #[server(prefix = "/ui", endpoint = "files/delete")]
 pub async fn delete_file(tenant_id: TenantId, path: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
+    let path = wire(FilePath::find(&path).map_err(Into::into))?;
     wire(service::delete(&ctx, &path).await)
 }
 
@@ -27,5 +28,6 @@ pub async fn delete_file(tenant_id: TenantId, path: String) -> Result<(), Proble
 #[server(prefix = "/ui", endpoint = "files/look")]
 pub async fn look_into_file(tenant_id: TenantId, path: String) -> Result<FileLook, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
+    let path = wire(FilePath::find(&path).map_err(Into::into))?;
     wire(look::look(&ctx, &path).await)
 }

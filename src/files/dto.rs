@@ -46,6 +46,7 @@ wire_enum!(
         Forbidden = "forbidden",
         Kind = "kind",
         TooLarge = "too_large",
+        Busy = "busy",
         BrokeOff = "broke_off",
     }
 );
@@ -60,6 +61,9 @@ impl Refusal {
                 "The file was not stored: its name must be a plain one and end in csv, tsv, xlsx, json, jsonl or sqlite."
             }
             Self::TooLarge => "The file was not stored: it is larger than is left for this tenant.",
+            Self::Busy => {
+                "The file was not stored: others of this tenant are still coming in. Try again when they are there."
+            }
             Self::BrokeOff => "The file was not stored: it did not arrive whole. Try again.",
         }
     }

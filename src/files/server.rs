@@ -1,6 +1,8 @@
 //! Files on disk: one folder a tenant, which nothing leads out of.
 
 pub mod look;
+pub mod path;
+mod repository;
 pub mod rest;
 pub mod service;
 pub mod store;

@@ -1,7 +1,7 @@
 //! Tells the pages of a tenant that something of it changed (server-sent events, WHATWG HTML 9.2), so that they ask
 //! anew. What changed is not told: each page asks for what it shows, by the same checks as ever.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,29 +11,55 @@ use axum::{
 };
 use futures::{Stream, stream};
 use tokio::{
-    sync::{OnceCell, broadcast},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore, broadcast},
     time::Instant,
 };
 
-use super::{AppState, Result, TenantContext};
-use crate::auth::authority::Permission;
+use super::{
+    AppState, Result, TenantContext,
+    places::{Place, Places},
+};
+use crate::{auth::authority::Permission, shared::Problem};
 
+pub const PATH: &str = "/ui/changes";
 /// PostgreSQL's channel; the payload is the tenant.
 pub const CHANNEL: &str = "flowengine_changes";
 /// What comes in such a time is one event: a page asks once for a burst.
 const BURST: Duration = Duration::from_millis(400);
 /// A stream ends after so long, and the browser begins another: who calls is found out again.
 const LIFE: Duration = Duration::from_secs(300);
+/// Streams of one person or key at once: each takes a connection, and a page that is looked at has one.
+const PER_CALLER: usize = 8;
 /// Before the database is listened to again.
 const NAP: Duration = Duration::from_secs(2);
 
 /// Whoever listens to changes in this process. The database is listened to once somebody does.
-#[derive(Default)]
 pub struct Changes {
     sender: OnceCell<broadcast::Sender<String>>,
+    by_caller: Places<String>,
+    room: Arc<Semaphore>,
 }
 
 impl Changes {
+    /// `most` streams at once.
+    pub fn new(most: usize) -> Self {
+        let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self { sender: OnceCell::new(), by_caller: Places::default(), room }
+    }
+
+    /// A place for another stream of the caller.
+    ///
+    /// # Errors
+    /// 429 where the caller has as many as they may, 503 where all have.
+    fn place(&self, caller: String) -> Result<(Place<String>, OwnedSemaphorePermit), Problem> {
+        let again = |status, detail: &str| Problem { retry_after: Some(10), ..Problem::new(status, detail) };
+        let own = self.by_caller.take(caller, PER_CALLER);
+        let own = own.ok_or_else(|| again(429, "As many of your pages as may hear of changes already"))?;
+        let place = Arc::clone(&self.room).try_acquire_owned();
+        let place = place.map_err(|_| again(503, "As many pages as may hear of changes already"))?;
+        Ok((own, place))
+    }
+
     async fn subscribe(&self, app: &AppState) -> broadcast::Receiver<String> {
         let start = async || {
             let sender = broadcast::Sender::new(256);
@@ -45,7 +71,7 @@ impl Changes {
 }
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/ui/changes", get(stream))
+    Router::new().route(PATH, get(stream))
 }
 
 async fn stream(
@@ -53,10 +79,12 @@ async fn stream(
     State(app): State<AppState>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     ctx.require(Permission::Read)?;
+    let place = app.changes.place(ctx.actor.identity())?;
     let receiver = app.changes.subscribe(&app).await;
     let tenant = ctx.tenant.to_string();
     let (end, stop) = (Instant::now() + LIFE, app.stop.clone());
-    let events = stream::unfold(receiver, move |mut receiver| {
+    // Held by the stream: it is given back when that ends, or whoever listened has gone.
+    let events = stream::unfold((receiver, place), move |(mut receiver, place)| {
         let (tenant, stop) = (tenant.clone(), stop.clone());
         async move {
             tokio::select! {
@@ -67,7 +95,7 @@ async fn stream(
             tokio::time::sleep(BURST).await;
             // What came meanwhile is told by this one.
             receiver = receiver.resubscribe();
-            Some((Ok(Event::default().event("changed").data("1")), receiver))
+            Some((Ok(Event::default().event("changed").data("1")), (receiver, place)))
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
@@ -105,5 +133,22 @@ async fn listen(app: AppState, sender: broadcast::Sender<String>) {
             () = tokio::time::sleep(NAP) => {}
             () = app.stop.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_one_caller_nor_all_together_take_every_connection() {
+        let changes = Changes::new(PER_CALLER + 1);
+        let place = |caller: &str| changes.place(caller.to_owned()).map_err(|problem| problem.status);
+        let mut held: Vec<_> = (0..PER_CALLER).map(|_| place("one").expect("a place")).collect();
+        assert_eq!(place("one").err(), Some(429));
+        held.push(place("other").expect("another caller's"));
+        assert_eq!((place("other").err(), place("third").err()), (Some(503), Some(503)));
+        held.clear();
+        assert!(place("third").is_ok(), "what was given back is another's");
     }
 }

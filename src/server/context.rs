@@ -8,7 +8,8 @@ use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 use super::{
-    AppState, Error, Result, TenantRead, TenantTx, database::InstanceTx, extract::wants_page, origin::Origin,
+    AppState, Error, Result, TenantRead, TenantTx, changes, database::InstanceTx, extract::wants_page,
+    origin::Origin,
 };
 use crate::{
     audit::{
@@ -20,7 +21,7 @@ use crate::{
         dto::Role,
         server::{jwt, service as auth},
     },
-    shared::{KeyId, Problem, TenantId, UserId},
+    shared::{KeyId, Problem, TenantId, UserId, live::UNATTENDED},
     tenants::server::service as tenants,
     ui::theme::{COOKIE, Theme},
 };
@@ -122,7 +123,7 @@ impl CallerContext {
                 None => jwt::actor_of_token(app, key).await?,
             },
             None => match session_cookie(app, parts) {
-                Some(token) => auth::actor_of_session(app, &token).await?,
+                Some(token) => auth::actor_of_session(app, &token, is_attended(parts)).await?,
                 None => None,
             },
         };
@@ -228,6 +229,12 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether a person may be behind the request. A page that is left open asks by itself when something changed: that
+/// keeps no session alive.
+fn is_attended(parts: &Parts) -> bool {
+    parts.uri.path() != changes::PATH && !parts.headers.contains_key(UNATTENDED)
 }
 
 /// The session cookie's name. Behind TLS the prefix binds it to this host (RFC 6265bis, section 4.1.3.2).

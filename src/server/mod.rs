@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod origin;
 pub mod outbound;
 pub mod paging;
+pub mod places;
 pub mod queue;
 pub mod run;
 pub mod state;

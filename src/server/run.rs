@@ -23,7 +23,7 @@ use super::{
 use crate::{
     auth::server::service as auth, backtests::server::worker as backtesting,
     classifier::server::worker as training, deliveries::server::worker as sending, demo,
-    emails::server::worker,
+    emails::server::worker, files::server::service as files,
 };
 
 /// What ends a start: a sentence for whoever started it.
@@ -156,6 +156,7 @@ pub async fn serve_until(
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
+    tokio::spawn(files::tidy(app.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let close = CancellationToken::new();

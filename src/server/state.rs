@@ -11,7 +11,8 @@ use super::{
     Database,
     changes::Changes,
     config::Config,
-    edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe},
+    edge::{limits::Limits, load::InFlight, metrics::Metrics, ready::Probe, serve},
+    places::Places,
     vault::Vault,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     classifier::server::learned::Models,
     datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
+    shared::TenantId,
 };
 
 /// Cheap to clone.
@@ -63,6 +65,8 @@ pub struct Inner {
     pub in_flight: InFlight,
     /// The last answer of `/readyz`.
     pub probe: Probe,
+    /// The files that are coming in, by tenant.
+    pub uploads: Places<TenantId>,
     /// The pages that show what there is.
     pub changes: Changes,
 }
@@ -102,7 +106,8 @@ impl AppState {
             limits,
             in_flight,
             probe: Probe::default(),
-            changes: Changes::default(),
+            uploads: Places::default(),
+            changes: Changes::new((serve::connections() / 4).max(1)),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -1,6 +1,7 @@
 //! What both targets agree on: ids, the wire error, checks of input.
 
 pub mod ids;
+pub mod live;
 pub mod problem;
 pub mod template;
 pub mod validate;

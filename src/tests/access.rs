@@ -206,6 +206,26 @@ async fn a_session_ends_when_it_is_old_or_idle_and_a_link_does_too() {
             assert_eq!(status().await, expected);
         }
     }
+    // A page that is left open keeps no session alive; a person does.
+    server.tenant("acme").await;
+    let page = async |method: Method, path: &str, unattended: bool| {
+        let request = server.request(method, path, None).header(header::COOKIE, &cookie);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = if unattended { request.header("x-unattended", "1") } else { request };
+        assert_eq!(request.body("tenant_id=acme").send().await.unwrap().status(), StatusCode::OK, "{path}");
+    };
+    sqlx::query("UPDATE sessions SET last_seen_at = now() - interval '20 minutes'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    page(Method::GET, "/ui/changes?tenant_id=acme", false).await;
+    page(Method::POST, "/ui/emails/list", true).await;
+    let seen = "SELECT count(*) FROM sessions WHERE last_seen_at > now() - interval '1 minute'";
+    let count: i64 = sqlx::query_scalar(seen).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(count, 0, "nobody was seen");
+    page(Method::POST, "/ui/emails/list", false).await;
+    let count: i64 = sqlx::query_scalar(seen).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(count, 1, "somebody was");
     let link = auth::first_link(&server.app).await.unwrap().unwrap();
     sqlx::query("UPDATE sign_in_links SET expires_at = now()").execute(&mut conn).await.unwrap();
     assert!(

@@ -201,6 +201,7 @@ async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
     let router = Router::new().route("/", get(async || "here"));
     let bounds = serve::Bounds {
         header_timeout: Duration::from_secs(1),
+        write_timeout: Duration::from_secs(1),
         connections: 1,
         per_address: 1,
         trusted: Vec::new(),
@@ -212,6 +213,37 @@ async fn more_connections_than_fit_wait_until_an_idle_one_is_closed() {
     assert_eq!(answer.text().await.unwrap(), "here");
     assert!(begun.elapsed() > Duration::from_millis(500), "it waited for its place");
     assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0, "the idle one was closed");
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_no_answer_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let sending = Arc::new(());
+    let held = Arc::clone(&sending);
+    let endless = move || {
+        let held = Arc::clone(&held);
+        let part = move || {
+            let _held = &held;
+            Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[0; 1 << 16]))
+        };
+        async { Body::from_stream(futures::stream::repeat_with(part)) }
+    };
+    let bounds = serve::Bounds {
+        header_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_millis(300),
+        connections: 9,
+        per_address: 9,
+        trusted: Vec::new(),
+    };
+    let router = Router::new().route("/", get(endless));
+    tokio::spawn(serve::serve(listener, router, bounds, CancellationToken::new()));
+    let before = Arc::strong_count(&sending);
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    silent.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    silent.read_u8().await.unwrap();
+    assert!(Arc::strong_count(&sending) > before, "it is being answered");
+    eventually("it is given up", async || (Arc::strong_count(&sending) == before).then_some(())).await;
 }
 
 #[tokio::test]
@@ -351,4 +383,39 @@ async fn a_body_has_its_limit_everywhere() {
     let path = format!("/sign-in/{}", link.expose_secret());
     let answer = server.request(Method::GET, &path, None).body(large).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_caller_hears_of_changes_by_few_streams_and_others_by_their_own() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (one, other) = (server.key_of("acme", Role::Viewer).await, server.key_of("acme", Role::Viewer).await);
+    let begin = async |key: &str| {
+        server.request(Method::GET, "/ui/changes?tenant_id=acme", Some(key)).send().await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let stream = begin(&one).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        held.push(stream);
+    }
+    let refused = Answer::of(begin(&one).await).await;
+    assert_eq!(refused.headers[header::RETRY_AFTER], "10");
+    let detail = "As many of your pages as may hear of changes already";
+    refused.problem(StatusCode::TOO_MANY_REQUESTS, detail);
+    // What a page asks that was refused: whether it would be again.
+    let asked = async |key: Option<&str>| {
+        server.request(Method::HEAD, "/ui/changes?tenant_id=acme", key).send().await.unwrap().status()
+    };
+    assert_eq!(asked(Some(&one)).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(asked(None).await, StatusCode::UNAUTHORIZED);
+    for _ in 0..9 {
+        assert_eq!(asked(Some(&other)).await, StatusCode::OK, "asking takes no place");
+    }
+    assert_eq!(begin(&other).await.status(), StatusCode::OK);
+    held.pop();
+    eventually("a page that was left makes room", async || {
+        (begin(&one).await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
 }

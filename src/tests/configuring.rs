@@ -94,6 +94,56 @@ async fn a_config_is_tried_as_typed_and_its_stored_secrets_go_nowhere_else() {
     assert_eq!(none.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["auth_config.token"]);
 }
 
+/// By the screen's try, the API and an import alike.
+#[tokio::test]
+async fn a_stored_password_follows_no_base_url_and_does_not_go_in_clear() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let path = "/api/datasource-configs?tenant_id=acme";
+    let masked = json!({"username": "********", "password": "********"});
+    let api = |url: &str, auth: Value| json!({"name": "api", "protocol": "https", "base_url": url, "auth_type": "basic", "auth_config": auth});
+    let entered = json!({"username": "u", "password": "s3cret"});
+    let made = server.post(path, &api("https://127.0.0.1:9", entered.clone())).await;
+    let id = made.is(StatusCode::CREATED).id("config_id");
+    let database = |sslmode: &str, auth: Value| json!({"name": "db", "protocol": "postgresql", "connection_json": {"host": "127.0.0.1", "port": 9, "database": "d", "sslmode": sslmode}, "auth_type": "basic", "auth_config": auth});
+    let made = server.post(path, &database("require", entered.clone())).await;
+    let strict = made.is(StatusCode::CREATED).id("config_id");
+    let refused = async |id: i64, input: Value, fields: &[&str]| {
+        let body = json!({"tenant_id": "acme", "config_id": id, "input": input});
+        let tried = call(&server, "datasource-configs/test", body).await;
+        let put = server.put(&format!("/api/datasource-configs/{id}?tenant_id=acme"), &input).await;
+        for answer in [tried, put] {
+            assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), fields, "{input:#}");
+        }
+        let document = json!({"version": 1, "datasource_configs": [input]}).to_string();
+        let request = server.request(Method::POST, "/api/import?tenant_id=acme", Some(&server.key));
+        let request = request.header("content-type", "application/json").body(document);
+        let answer = Answer::of(request.send().await.unwrap()).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        let fields: Vec<String> =
+            fields.iter().map(|field| format!("datasource_configs[0].{field}")).collect();
+        assert_eq!(answer.fields(), fields, "{input:#}");
+    };
+    for user_info in ["u:********", "u:%2A%2A%2A%2A%2A%2A%2A%2A", "********:p", "********"] {
+        for host in ["127.0.0.2:9", "127.0.0.1:9"] {
+            let url = format!("https://{user_info}@{host}/");
+            refused(id, api(&url, json!({})), &["base_url"]).await;
+        }
+    }
+    // What is moved out of the base URL is entered anew, what is masked beside it is not.
+    let beside = api("https://u:p@127.0.0.2:9", json!({"password": "********"}));
+    refused(id, beside, &["auth_config.password"]).await;
+    let both = ["auth_config.username", "auth_config.password"];
+    refused(id, api("http://127.0.0.1:9", masked.clone()), &both).await;
+    refused(strict, database("prefer", masked.clone()), &both).await;
+
+    let put = async |id: i64, input: Value| {
+        server.put(&format!("/api/datasource-configs/{id}?tenant_id=acme"), &input).await.is(StatusCode::OK)
+    };
+    put(strict, database("prefer", entered)).await;
+    put(strict, database("require", masked)).await;
+    put(id, api("https://u:p@127.0.0.2:9", json!({}))).await;
+}
+
 #[tokio::test]
 async fn a_file_is_looked_into_whether_a_config_leads_to_it_or_not() {
     let server = TestServer::start_idle(&[]).await;

@@ -21,11 +21,11 @@ use tokio::net::TcpListener;
 
 use super::{
     datasources::MariaDb,
-    support::{Answer, TestServer, config},
+    support::{Answer, TestServer, config, eventually},
 };
 use crate::{
     datasources::server::{
-        connection::{Auth, Connection, Endpoint, HttpEndpoint},
+        connection::{Auth, Connection, Endpoint, HttpEndpoint, OAuthClient},
         lookup::{Cause, Lookups, Request},
     },
     shared::ConfigId,
@@ -681,4 +681,58 @@ async fn a_breaker_opens_after_five_failures() {
     assert_eq!(asked.load(Ordering::SeqCst), 5, "it is left alone");
     assert_eq!(lookups.ask(&api_of("acme", 2, broken), &root).await.unwrap_err().cause, Cause::Answer);
     assert_eq!(lookups.ask(&api_of("globex", 1, broken), &root).await.unwrap_err().cause, Cause::Answer);
+}
+
+#[tokio::test]
+async fn of_a_connection_that_passes_no_token_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&given);
+    let token = async move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        axum::Json(json!({"access_token": "t0ken", "token_type": "bearer", "expires_in": 3_600}))
+    };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let stalled = Router::new().route("/token", axum::routing::post(token.clone())).fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<String>()
+    });
+    let stalled = serve(stalled).await;
+    let fine =
+        serve(Router::new().route("/token", axum::routing::post(token)).fallback(async || "[1]")).await;
+    let lookups = Lookups::new(&config(folder.path(), &[]));
+    let signed = |addr: SocketAddr| Connection {
+        auth: Auth::OAuth(OAuthClient {
+            token_url: format!("http://{addr}/token").parse().unwrap(),
+            client_id: "i".into(),
+            client_secret: "s".into(),
+            scope: String::new(),
+        }),
+        ..api_of("acme", 0, addr)
+    };
+    let connection = signed(fine);
+    for _ in 0..2 {
+        lookups.ask(&connection, &root()).await.unwrap();
+    }
+    assert_eq!(given.load(Ordering::SeqCst), 1, "a token is kept");
+    drop(lookups.passing(&connection));
+    lookups.ask(&connection, &root()).await.unwrap();
+    assert_eq!(given.load(Ordering::SeqCst), 2, "and forgotten");
+    // Whoever asks goes away while the API keeps it waiting, its token already there.
+    drop(lookups.passing(&connection));
+    let connection = signed(stalled);
+    for round in 1..=2 {
+        let begun = async {
+            let _passing = lookups.passing(&connection);
+            lookups.ask(&connection, &root()).await
+        };
+        let is_asked =
+            eventually("the API is asked", async || (asked.load(Ordering::SeqCst) == round).then_some(()));
+        tokio::select! {
+            answer = begun => panic!("{answer:?}"),
+            () = is_asked => {}
+        }
+        assert_eq!(given.load(Ordering::SeqCst), 2 + round, "nothing was kept of who went away");
+    }
 }

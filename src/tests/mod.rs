@@ -18,6 +18,7 @@ mod edges;
 mod engine;
 mod faults;
 mod fences;
+mod files;
 mod idempotency;
 mod identity;
 mod isolation;

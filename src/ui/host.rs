@@ -49,6 +49,9 @@ pub fn is_command(_: &KeyboardEvent, _: &str) -> bool {
     false
 }
 pub fn reveal(_: &str) {}
+pub fn is_attended() -> bool {
+    true
+}
 pub fn on_changes(_: Signal<String>, _: impl Fn() + Clone + 'static) {}
 pub fn focused_id() -> Option<String> {
     None

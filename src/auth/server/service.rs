@@ -48,16 +48,17 @@ pub async fn actor_of_key(app: &AppState, key: &str) -> Result<Option<Actor>> {
     Ok(Some(Actor::TenantKey { tenant, is_open, key_id, name, role }))
 }
 
-/// The actor of a session, if it lives. Being seen keeps it alive; written at most once a minute.
+/// The actor of a session, if it lives. Being seen keeps it alive, if the request `is_attended`; written at most once
+/// a minute.
 ///
 /// # Errors
 /// The database's.
-pub async fn actor_of_session(app: &AppState, session: &str) -> Result<Option<Actor>> {
+pub async fn actor_of_session(app: &AppState, session: &str, is_attended: bool) -> Result<Option<Actor>> {
     let hash = token::hash(session);
     let mut statement = app.database.statement().await?;
     let idle = app.config.session_idle_minutes;
     let Some(row) = repository::session_user(&mut statement, &hash, idle).await? else { return Ok(None) };
-    if row.is_stale {
+    if row.is_stale && is_attended {
         repository::session_seen(&mut statement, &hash).await?;
     }
     Ok(Some(Actor::User {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     config_repository as repository,
-    connection::{self, Connection},
+    connection::{self, Connection, Endpoint},
 };
 use crate::{
     audit::server::event::Event,
@@ -54,8 +54,8 @@ pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
         for row in rows {
             let url = row.base_url.as_deref();
             match connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json) {
-                Ok(connection::Endpoint::Sqlite { path }) => paths.push((row.name, path)),
-                Ok(connection::Endpoint::File(file)) => paths.push((row.name, file.path)),
+                Ok(Endpoint::Sqlite { path }) => paths.push((row.name, path)),
+                Ok(Endpoint::File(file)) => paths.push((row.name, file.path)),
                 _ => {}
             }
         }
@@ -105,7 +105,7 @@ pub async fn insert(
     input: DatasourceConfigInput,
 ) -> Result<DatasourceConfig> {
     ctx.require(Permission::Credentials)?;
-    let input = checked(ctx, input, &Map::new())?;
+    let (input, _) = checked(ctx, input, &Map::new())?;
     let id = repository::insert(tx, &input)
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
@@ -134,8 +134,7 @@ pub async fn draft(
             (Some(row), stored)
         }
     };
-    let kept = masked(&input);
-    let input = checked(ctx, input, &stored)?;
+    let (input, kept) = checked(ctx, input, &stored)?;
     if let Some(row) = &row {
         refuse_moved_secrets(row, &stored, &input, &kept)?;
     }
@@ -168,8 +167,7 @@ pub async fn replace(
     let before = row.clone().into_config(&tx);
     if_match.check(&before)?;
     let stored = open(&ctx.app, &mut tx, &row).await?;
-    let kept = masked(&input);
-    let input = checked(ctx, input, &stored)?;
+    let (input, kept) = checked(ctx, input, &stored)?;
     refuse_moved_secrets(&row, &stored, &input, &kept)?;
     if input.name != row.name {
         refuse_while_used(&mut tx, &row.name, "renamed").await?;
@@ -226,8 +224,7 @@ pub async fn put(
         Some(row) => open(&ctx.app, tx, row).await?,
     };
     input.auth_config.retain(|name, value| value != MASK || stored.contains_key(name));
-    let kept = masked(&input);
-    let input = checked_with(ctx, input, &stored, connection::auth_so_far)?;
+    let (input, kept) = checked_with(ctx, input, &stored, connection::auth_so_far)?;
     let exists = || already_exists(&input);
     let id = match &row {
         None => repository::insert(tx, &input).await,
@@ -256,7 +253,7 @@ pub async fn remove(ctx: &TenantContext, tx: &mut TenantTx, id: ConfigId) -> Res
 ///
 /// # Errors
 /// 422 where what is stored cannot be used; the database's.
-pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<connection::Endpoint>> {
+pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<Endpoint>> {
     let Some(row) = repository::find_by_name(tx, name).await? else { return Ok(None) };
     let url = row.base_url.as_deref();
     Ok(Some(connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json)?))
@@ -313,11 +310,13 @@ async fn open(app: &AppState, tx: &mut TenantTx, row: &repository::Row) -> Resul
     }
 }
 
+/// The input as it is to be stored, and the members of `auth_config` that keep what is stored: known only once the
+/// base URL's credentials are among them.
 fn checked(
     ctx: &TenantContext,
     input: DatasourceConfigInput,
     stored: &Map<String, Value>,
-) -> Result<DatasourceConfigInput, Problem> {
+) -> Result<(DatasourceConfigInput, Vec<String>), Problem> {
     checked_with(ctx, input, stored, |auth_type, members| connection::auth(auth_type, members).map(drop))
 }
 
@@ -327,12 +326,14 @@ fn checked_with(
     mut input: DatasourceConfigInput,
     stored: &Map<String, Value>,
     check_auth: fn(AuthType, &Map<String, Value>) -> Result<(), Problem>,
-) -> Result<DatasourceConfigInput, Problem> {
+) -> Result<(DatasourceConfigInput, Vec<String>), Problem> {
     connection::move_credentials(&mut input)?;
+    let mut kept = Vec::new();
     for (name, value) in &mut input.auth_config {
         if value == MASK {
-            if let Some(kept) = stored.get(name) {
-                *value = kept.clone();
+            if let Some(secret) = stored.get(name) {
+                *value = secret.clone();
+                kept.push(name.clone());
             } else {
                 return Err(Problem::invalid_field(
                     format!("auth_config.{name}"),
@@ -357,8 +358,8 @@ fn checked_with(
     };
     match endpoint {
         Err(problem) => take(&mut checks, problem),
-        Ok(connection::Endpoint::Http(_)) => {}
-        Ok(connection::Endpoint::Postgres(_) | connection::Endpoint::MySql(_))
+        Ok(Endpoint::Http(_)) => {}
+        Ok(Endpoint::Postgres(_) | Endpoint::MySql(_))
             if matches!(input.auth_type, AuthType::None | AuthType::Basic) => {}
         Ok(_) if input.auth_type == AuthType::None => {}
         Ok(_) => checks
@@ -368,40 +369,38 @@ fn checked_with(
         take(&mut checks, problem);
     }
     checks.finish()?;
-    Ok(input)
+    Ok((input, kept))
 }
 
-/// The members of `auth_config` that are to keep what is stored.
-fn masked(input: &DatasourceConfigInput) -> Vec<String> {
-    input.auth_config.iter().filter(|(_, value)| *value == MASK).map(|(name, _)| name.clone()).collect()
-}
-
-/// A secret was entered for one address. Sent to another, it could be read there: it must be entered again.
+/// A secret was entered for one address, and for TLS where that was required. Sent to another, or in clear, it could
+/// be read there: it must be entered again.
 fn refuse_moved_secrets(
     row: &repository::Row,
     stored: &Map<String, Value>,
     input: &DatasourceConfigInput,
     kept: &[String],
 ) -> Result<(), Problem> {
-    let address =
-        |protocol: &str, base_url: Option<&str>, json: &Map<String, Value>, auth: &Map<String, Value>| {
-            let endpoint = connection::endpoint(protocol, "", base_url, json).ok();
-            let token_host =
-                auth.get("token_url").and_then(Value::as_str).and_then(|text| url::Url::parse(text).ok());
-            (endpoint.and_then(|endpoint| endpoint.address()), token_host.map(|url| url.origin()))
-        };
-    let before = address(&row.protocol, row.base_url.as_deref(), &row.connection_json, stored);
-    let after =
-        address(&input.protocol, input.base_url.as_deref(), &input.connection_json, &input.auth_config);
-    if before == after {
+    let endpoint = |protocol: &str, base_url: Option<&str>, json: &Map<String, Value>| {
+        connection::endpoint(protocol, "", base_url, json).ok()
+    };
+    let before = endpoint(&row.protocol, row.base_url.as_deref(), &row.connection_json);
+    let after = endpoint(&input.protocol, input.base_url.as_deref(), &input.connection_json);
+    let addresses = |endpoint: &Option<Endpoint>, auth: &Map<String, Value>| {
+        let token_url =
+            auth.get("token_url").and_then(Value::as_str).and_then(|text| url::Url::parse(text).ok());
+        (endpoint.as_ref().and_then(Endpoint::address), token_url.map(|url| url.origin()))
+    };
+    let requires_tls = |endpoint: &Option<Endpoint>| endpoint.as_ref().is_some_and(Endpoint::requires_tls);
+    let why = if addresses(&before, stored) != addresses(&after, &input.auth_config) {
+        "must be entered again, since the config leads to another address now"
+    } else if requires_tls(&before) && !requires_tls(&after) {
+        "must be entered again, since the config does not require TLS any more"
+    } else {
         return Ok(());
-    }
+    };
     let mut checks = Checks::default();
-    for name in kept.iter().filter(|name| stored.contains_key(*name)) {
-        checks.fault(
-            format!("auth_config.{name}"),
-            "must be entered again, since the config leads to another address now",
-        );
+    for name in kept {
+        checks.fault(format!("auth_config.{name}"), why);
     }
     checks.finish()
 }

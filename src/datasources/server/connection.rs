@@ -7,7 +7,8 @@ use url::Url;
 
 use super::lookup::{json_path::JsonPath, sql_check::SqlDialect};
 use crate::{
-    datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType},
+    datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType, MASK},
+    files::server::store::MOST_FOLDERS,
     server::extract::parse_json,
     shared::{ConfigId, Problem, TenantId, validate::Checks},
 };
@@ -113,6 +114,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether nothing is sent without TLS.
+    pub fn requires_tls(&self) -> bool {
+        match self {
+            Self::Postgres(database) | Self::MySql(database) => database.require_tls,
+            Self::Http(http) => http.base_url.scheme() == "https",
+            Self::Sqlite { .. } | Self::File(_) => false,
+        }
+    }
+
     pub fn dialect(&self) -> SqlDialect {
         match self {
             Self::Postgres(_) => SqlDialect::Postgres,
@@ -159,7 +169,7 @@ struct NoSettings {}
 /// encrypted. What `auth_config` says already, wins.
 ///
 /// # Errors
-/// 422, where the base URL cannot be read.
+/// 422, where the base URL cannot hold credentials, or holds masked ones.
 pub fn move_credentials(input: &mut DatasourceConfigInput) -> Result<(), Problem> {
     let Some(text) = input.base_url.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
         input.base_url = None;
@@ -177,6 +187,10 @@ pub fn move_credentials(input: &mut DatasourceConfigInput) -> Result<(), Problem
             .unwrap_or_default()
     };
     let (username, password) = (decoded(url.username()), url.password().map(decoded));
+    // It stands for a stored secret in `auth_config` alone.
+    if username == MASK || password.as_deref() == Some(MASK) {
+        return Err(Problem::invalid_field("base_url", format!("must not hold {MASK} for what is stored")));
+    }
     if matches!(input.auth_type, AuthType::None) {
         input.auth_type = AuthType::Basic;
     }
@@ -367,6 +381,8 @@ pub fn check_tenant_path(path: &str) -> Result<(), &'static str> {
         Err("must be a path within the tenant's folder, such as customers.csv")
     } else if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
         Err("must not hold . or .. or empty parts")
+    } else if path.split('/').count() > MOST_FOLDERS + 1 {
+        Err("must lead through fewer folders")
     } else {
         Ok(())
     }

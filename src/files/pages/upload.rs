@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// Files that are on their way at once; the others wait. The server takes few of a tenant.
+const LANES: usize = 2;
+
 const FIELD: &str = "upload-field";
 const KINDS: &str = ".csv,.tsv,.txt,.xlsx,.xlsm,.json,.jsonl,.ndjson,.sqlite,.sqlite3,.db,.geojson";
 
@@ -46,33 +49,45 @@ impl Uploads {
             return;
         }
         let mut shown = Vec::new();
+        let mut lanes: [Vec<_>; LANES] = Default::default();
         for (key, (path, file)) in (0..).zip(files) {
             let coming = Coming {
                 key: self.stored.get_untracked().wrapping_mul(1_000).wrapping_add(key),
-                path: path.clone(),
+                path,
                 sent: RwSignal::new(0.0),
                 outcome: RwSignal::new(None),
             };
-            let (sent, outcome, stored) = (coming.sent, coming.outcome, self.stored);
-            host::upload(
-                &file,
-                tenant.as_str(),
-                &path,
-                // The page may have been left meanwhile: then its signals are gone.
-                move |part| {
-                    sent.try_set(part);
-                },
-                move |result| {
-                    let is_stored = result.is_ok();
-                    outcome.try_set(Some(result));
-                    if is_stored {
-                        stored.try_update(|count| *count += 1);
-                    }
-                },
-            );
-            shown.push(coming);
+            shown.push(coming.clone());
+            lanes[shown.len() % LANES].push((coming, file));
         }
         self.shown.set(shown);
+        for lane in lanes {
+            self.send_next(tenant.clone(), lane.into_iter());
+        }
+    }
+
+    /// Sends the first, and when that has ended, the others.
+    fn send_next(self, tenant: TenantId, mut lane: std::vec::IntoIter<(Coming, Chosen)>) {
+        let Some((coming, file)) = lane.next() else { return };
+        let (path, sent, outcome, stored) = (coming.path, coming.sent, coming.outcome, self.stored);
+        let to = tenant.clone();
+        host::upload(
+            &file,
+            to.as_str(),
+            &path,
+            // The page may have been left meanwhile: then its signals are gone.
+            move |part| {
+                sent.try_set(part);
+            },
+            move |result| {
+                let is_stored = result.is_ok();
+                outcome.try_set(Some(result));
+                if is_stored {
+                    stored.try_update(|count| *count += 1);
+                }
+                self.send_next(tenant, lane);
+            },
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::service;
+use super::{path::FilePath, service};
 use crate::{
     auth::authority::Permission,
     datasources::server::{
@@ -22,17 +22,16 @@ const TABLES: usize = 10;
 ///
 /// # Errors
 /// 403, 404. That it cannot be read is an answer.
-pub async fn look(ctx: &TenantContext, path: &str) -> Result<FileLook> {
+pub async fn look(ctx: &TenantContext, path: &FilePath) -> Result<FileLook> {
     ctx.require(Permission::Configure)?;
     drop(service::open(ctx, path).await?);
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    let (protocol, driver, rows) = match ending.as_str() {
+    let (protocol, driver, rows) = match path.ending().as_str() {
         "sqlite" | "sqlite3" | "db" => ("sqlite", "", None),
         "geojson" => ("file", "json", Some("$.features[*]")),
         _ => ("file", "", None),
     };
     let mut settings = Map::new();
-    settings.insert("path".into(), path.into());
+    settings.insert("path".into(), path.as_str().into());
     if let Some(rows) = rows {
         settings.insert("rows".into(), rows.into());
     }
@@ -43,15 +42,17 @@ pub async fn look(ctx: &TenantContext, path: &str) -> Result<FileLook> {
         endpoint: connection::endpoint(protocol, driver, None, &settings)?,
         auth: Auth::None,
     };
+    // Nothing of a look that failed stands in the way of the next.
+    let _passing = ctx.app.lookups.passing(&connection);
     let found = match connection.endpoint {
         Endpoint::Sqlite { .. } => database(ctx, &connection).await,
         _ => table(ctx, &connection, "data").await.map(|table| (vec![table], Vec::new())),
     };
-    // Nothing of a look that failed stands in the way of the next.
-    ctx.app.lookups.forget(&connection);
     Ok(match found {
-        Ok((tables, further)) => FileLook { path: path.to_owned(), tables, further, message: None },
-        Err(error) => FileLook { path: path.to_owned(), message: Some(error.message), ..FileLook::default() },
+        Ok((tables, further)) => FileLook { path: path.to_string(), tables, further, message: None },
+        Err(error) => {
+            FileLook { path: path.to_string(), message: Some(error.message), ..FileLook::default() }
+        }
     })
 }
 

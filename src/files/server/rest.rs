@@ -1,7 +1,5 @@
 //! `/api/files`.
 
-use std::str::FromStr;
-
 use axum::{
     body::Body,
     extract::{DefaultBodyLimit, Multipart, Request, multipart::MultipartRejection},
@@ -14,10 +12,9 @@ use utoipa_axum::{
     routes,
 };
 
-use super::service;
+use super::{path::FilePath, service};
 use crate::{
     auth::authority::Permission,
-    datasources::server::connection::check_tenant_path,
     files::dto::{Refusal, TenantFile},
     server::{
         AppState, Error, Result, TenantContext,
@@ -40,20 +37,6 @@ struct FileForm {
     /// The file. Its name in the form is the path that it is stored at.
     #[schema(content_media_type = "application/octet-stream")]
     file: String,
-}
-
-/// A path within the tenant's folder, as it stands in the address.
-struct FilePath(String);
-
-impl FromStr for FilePath {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        check_tenant_path(text)?;
-        if text.split('/').any(|part| part.starts_with('.')) {
-            return Err("must hold no part that begins with a point");
-        }
-        Ok(Self(text.to_owned()))
-    }
 }
 
 /// Lists the files of the tenant, by path.
@@ -88,7 +71,7 @@ async fn list(ctx: TenantContext) -> Result<axum::Json<Vec<TenantFile>>> {
     extensions(("x-required-role" = json!("editor"))),
 )]
 async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<Response> {
-    let file = service::open(&ctx, &path.0).await?;
+    let file = service::open(&ctx, &path).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::CONTENT_DISPOSITION, "attachment"),
@@ -119,7 +102,7 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
     extensions(("x-required-role" = json!("editor"))),
 )]
 async fn put(ctx: TenantContext, PathId(path): PathId<FilePath>, request: Request) -> Result<Response> {
-    let (file, is_new) = service::put(&ctx, &path.0, request.into_body().into_data_stream()).await?;
+    let (file, is_new) = service::put(&ctx, &path, request.into_body().into_data_stream()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(file)).into_response())
 }
@@ -164,6 +147,7 @@ async fn take_form(
                 403 => Refusal::Forbidden,
                 413 => Refusal::TooLarge,
                 422 => Refusal::Kind,
+                429 => Refusal::Busy,
                 _ => Refusal::BrokeOff,
             };
             Ok(to_page(&ctx, "refused", refusal.as_str()))
@@ -181,7 +165,7 @@ async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantF
     let field = field.ok_or_else(|| Problem::invalid_field("file", "must be the form's one field"))?;
     let name = field.file_name().unwrap_or_default();
     let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
-    service::put(ctx, &path.0, field).await
+    service::put(ctx, &path, field).await
 }
 
 fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
@@ -206,6 +190,6 @@ fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
     extensions(("x-required-role" = json!("editor"))),
 )]
 async fn delete(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<StatusCode> {
-    service::delete(&ctx, &path.0).await?;
+    service::delete(&ctx, &path).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,24 +1,34 @@
 //! Business rules of files.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use axum::body::Bytes;
 use futures::{Stream, StreamExt};
 use serde_json::json;
 
-use super::store::{Entry, Store};
+use super::{
+    path::FilePath,
+    repository,
+    store::{self, Entry, Placed, Store, Taken},
+};
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{Error, Result, TenantContext, aside},
+    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig},
     shared::Problem,
 };
 
 /// What a look-up can read.
 const ENDINGS: [&str; 12] =
     ["csv", "tsv", "txt", "xlsx", "xlsm", "json", "jsonl", "ndjson", "sqlite", "sqlite3", "db", "geojson"];
+
+/// Files of a tenant that may come in at once.
+const AT_ONCE: usize = 4;
+
+/// A file that nobody has written to for so long does not come in any more.
+const LEFT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn store(ctx: &TenantContext) -> Store {
     Store::new(ctx.app.config.files_dir(&ctx.tenant))
@@ -38,10 +48,10 @@ pub async fn list(ctx: &TenantContext) -> Result<Vec<TenantFile>> {
 
 /// # Errors
 /// 403, 404.
-pub async fn open(ctx: &TenantContext, path: &str) -> Result<std::fs::File> {
+pub async fn open(ctx: &TenantContext, path: &FilePath) -> Result<std::fs::File> {
     ctx.require(Permission::Configure)?;
-    let (store, wanted) = (store(ctx), path.to_owned());
-    let opened = aside::run(move || store.open(&wanted)).await;
+    let (store, wanted) = (store(ctx), path.clone());
+    let opened = aside::run(move || store.open(wanted.as_str())).await;
     match opened {
         Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
         // Whatever is out of bounds is not there.
@@ -52,77 +62,80 @@ pub async fn open(ctx: &TenantContext, path: &str) -> Result<std::fs::File> {
 /// Takes a file in, or replaces one. Answers it, and whether it is new.
 ///
 /// # Errors
-/// 403; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 400
-/// where the body broke off. What was there before stays then.
+/// 403; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 429 while
+/// too many come in; 400 where the body broke off. What was there before stays then.
 pub async fn put<E>(
     ctx: &TenantContext,
-    path: &str,
+    path: &FilePath,
     mut chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
 ) -> Result<(TenantFile, bool)> {
     ctx.require(Permission::Configure)?;
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    if !ENDINGS.contains(&ending.as_str()) {
+    if !ENDINGS.contains(&path.ending().as_str()) {
         return Err(
             Problem::invalid_field("path", format!("must end in one of: {}", ENDINGS.join(", "))).into()
         );
     }
-    let files = store(ctx);
-    let stored: u64 = {
-        let files = files.clone();
-        let others = path.to_owned();
-        aside::run(move || files.list())
-            .await
-            .map_err(Error::internal)?
-            .iter()
-            .filter(|entry| entry.path != others)
-            .map(|entry| entry.size)
-            .sum()
-    };
+    let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
-    let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored));
-    let too_large = || {
-        Problem::new(
-            413,
-            format!(
-                "The file is larger than is left: {most} bytes (a file may have {}, all files of a tenant {})",
-                limits.max_file, limits.max_tenant
-            ),
-        )
-    };
-    let mut incoming = {
-        let files = files.clone();
-        aside::run(move || files.incoming()).await.map_err(Error::internal)?
-    };
+    let Taken { stored, coming } = taken_but(ctx, path).await?;
+    let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored + coming));
+    let files = store(ctx);
+    let mut incoming = aside::run(move || files.incoming()).await.map_err(Error::internal)?;
     let mut size = 0_u64;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::new(400, "The body could not be read to its end"))?;
         size += chunk.len() as u64;
         if size > most {
-            return Err(too_large().into());
+            return Err(too_large(limits, most).into());
         }
         let written = aside::run(move || incoming.write(&chunk).map(|()| incoming)).await;
         incoming = written.map_err(Error::internal)?;
     }
+    let users = users(ctx).await?;
+    let mut tx = ctx.begin().await?;
+    // Those that came in meanwhile were not counted when this one began.
+    repository::lock(&mut tx).await?;
+    let left = limits.max_tenant.saturating_sub(taken_but(ctx, path).await?.stored);
+    if size > left {
+        return Err(too_large(limits, left).into());
+    }
     // Told of in a transaction that ends when the file is in its place: neither is there without the other, but for
     // a fault of the database in that moment.
-    let mut tx = ctx.begin().await?;
     ctx.audit(&mut tx, Event::done("file.put", path, json!({"size": size}))).await?;
-    let target = path.to_owned();
-    let placed = aside::run(move || incoming.finish(&target)).await;
-    let existed = placed.map_err(|error| {
+    let target = path.clone();
+    let placed = aside::run(move || incoming.finish(target.as_str())).await;
+    let Placed { entry, existed } = placed.map_err(|error| {
         tracing::warn!(tenant = %ctx.tenant, %error, "a file could not be put in its place");
         Problem::invalid_field("path", "cannot be written: a file may stand where a folder would have to be")
     })?;
     tx.commit().await?;
-    let file = list(ctx).await?.into_iter().find(|file| file.path == path).ok_or_else(|| not_found(path))?;
-    Ok((file, !existed))
+    Ok((shown(entry, &users), !existed))
+}
+
+async fn taken_but(ctx: &TenantContext, path: &FilePath) -> Result<Taken> {
+    let (store, path) = (store(ctx), path.clone());
+    aside::run(move || store.taken_but(path.as_str())).await.map_err(Error::internal)
+}
+
+fn too_large(limits: &FileConfig, left: u64) -> Problem {
+    let FileConfig { max_file, max_tenant } = limits;
+    let detail = format!(
+        "The file is larger than is left: {left} bytes (a file may have {max_file}, all files of a tenant {max_tenant})"
+    );
+    Problem::new(413, detail)
+}
+
+fn too_many() -> Problem {
+    let detail =
+        format!("{AT_ONCE} files of this tenant are coming in, as many as may. Try again when one is there");
+    Problem { retry_after: Some(5), ..Problem::new(429, detail) }
 }
 
 /// # Errors
 /// 403, 404; 400 with their names while configs lead to it.
-pub async fn delete(ctx: &TenantContext, path: &str) -> Result<()> {
+pub async fn delete(ctx: &TenantContext, path: &FilePath) -> Result<()> {
     ctx.require(Permission::Configure)?;
-    if let Some(configs) = users(ctx).await?.get(path) {
+    if let Some(configs) = users(ctx).await?.get(path.as_str()) {
         let names = configs.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         return Err(Problem::business_rule(format!(
             "File '{path}' cannot be deleted: it is used by {names}"
@@ -131,11 +144,20 @@ pub async fn delete(ctx: &TenantContext, path: &str) -> Result<()> {
     }
     let mut tx = ctx.begin().await?;
     ctx.audit(&mut tx, Event::done("file.delete", path, json!(null))).await?;
-    let (store, wanted) = (store(ctx), path.to_owned());
-    let removed =
-        tokio::task::spawn_blocking(move || store.remove(&wanted)).await.map_err(Error::internal)?;
+    let (store, wanted) = (store(ctx), path.clone());
+    let removed = aside::run(move || store.remove(wanted.as_str())).await;
     removed.map_err(|_| not_found(path))?;
     Ok(tx.commit().await?)
+}
+
+/// Removes what servers that were killed left of files that were coming in.
+pub async fn tidy(app: AppState) {
+    let root = app.config.files_root();
+    match aside::run(move || store::remove_left(&root, LEFT)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "files that came in by half were removed"),
+        Err(error) => tracing::warn!(%error, "files that came in by half could not be removed"),
+    }
 }
 
 /// Which configs lead to which file.
@@ -156,6 +178,6 @@ fn shown(entry: Entry, users: &HashMap<String, Vec<String>>) -> TenantFile {
     }
 }
 
-fn not_found(path: &str) -> Problem {
+fn not_found(path: &FilePath) -> Problem {
     Problem::not_found("File", path)
 }

@@ -2,17 +2,20 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
-    time::SystemTime,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions, OpenOptionsExt},
+    fs::{Dir, Metadata, OpenOptions, OpenOptionsExt},
 };
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
 const INCOMING: &str = ".incoming-";
+
+/// A file lies in so many folders at most: what lies deeper would neither be listed nor counted.
+pub const MOST_FOLDERS: usize = 8;
 
 /// What is known of a file without opening it.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +23,28 @@ pub struct Entry {
     pub path: String,
     pub size: u64,
     pub modified: Option<SystemTime>,
+}
+
+impl Entry {
+    fn is_coming(&self) -> bool {
+        self.path.rsplit('/').next().is_some_and(|name| name.starts_with(INCOMING))
+    }
+}
+
+/// How much of the disk is taken, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub stored: u64,
+    /// By what is still coming in.
+    pub coming: u64,
+}
+
+/// A file that was put in its place.
+#[derive(Debug)]
+pub struct Placed {
+    pub entry: Entry,
+    /// Whether there was one before.
+    pub existed: bool,
 }
 
 /// A tenant's folder. All its methods block.
@@ -52,6 +77,26 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn list(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = self.all()?;
+        entries.retain(|entry| !entry.is_coming());
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    /// What all take but the file at this path.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn taken_but(&self, path: &str) -> io::Result<Taken> {
+        let mut taken = Taken::default();
+        for entry in self.all()?.iter().filter(|entry| entry.path != path) {
+            let sum = if entry.is_coming() { &mut taken.coming } else { &mut taken.stored };
+            *sum += entry.size;
+        }
+        Ok(taken)
+    }
+
+    fn all(&self) -> io::Result<Vec<Entry>> {
         let dir = match self.dir() {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -59,7 +104,6 @@ impl Store {
         };
         let mut entries = Vec::new();
         walk(&dir, "", 0, &mut entries)?;
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
 
@@ -100,16 +144,55 @@ fn walk(dir: &Dir, prefix: &str, depth: usize, entries: &mut Vec<Entry>) -> io::
     for entry in dir.entries()? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let metadata = entry.metadata()?;
+        let metadata = match entry.metadata() {
+            // One that came in, or was deleted, meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
         let path = format!("{prefix}{name}");
-        if metadata.is_dir() && depth < 8 {
+        if metadata.is_dir() && depth < MOST_FOLDERS {
             walk(&entry.open_dir()?, &format!("{path}/"), depth + 1, entries)?;
-        } else if metadata.is_file() && !name.starts_with(INCOMING) {
-            let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
-            entries.push(Entry { path, size: metadata.len(), modified });
+        } else if metadata.is_file() {
+            entries.push(Entry { path, size: metadata.len(), modified: modified(&metadata) });
         }
     }
     Ok(())
+}
+
+fn modified(metadata: &Metadata) -> Option<SystemTime> {
+    metadata.modified().ok().map(cap_std::time::SystemTime::into_std)
+}
+
+/// Removes what servers that were killed left of files that were coming in: what nobody has written to for `age`,
+/// since other servers may share the folder. `root` holds each tenant's. Answers how many there were.
+///
+/// # Errors
+/// The disk's.
+pub fn remove_left(root: &Path, age: Duration) -> io::Result<usize> {
+    let root = match Dir::open_ambient_dir(root, ambient_authority()) {
+        Ok(root) => root,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut count = 0;
+    for tenant in root.entries()? {
+        let tenant = tenant?;
+        if !tenant.file_type()?.is_dir() {
+            continue;
+        }
+        let dir = tenant.open_dir()?;
+        for entry in dir.entries()? {
+            let entry = entry?;
+            let is_coming = entry.file_name().to_string_lossy().starts_with(INCOMING);
+            // One that another server has just finished is gone.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let is_old = modified(&metadata).and_then(|at| at.elapsed().ok()).is_some_and(|rest| rest > age);
+            if is_coming && is_old && entry.remove_file().is_ok() {
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
 }
 
 impl Incoming {
@@ -120,13 +203,13 @@ impl Incoming {
     }
 
     /// Puts the file in its place, on disk for good: whoever reads sees the old one or the new one, whole.
-    /// Answers whether there was one before.
     ///
     /// # Errors
     /// The disk's.
-    pub fn finish(mut self, path: &str) -> io::Result<bool> {
+    pub fn finish(mut self, path: &str) -> io::Result<Placed> {
         let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
         file.sync_all()?;
+        let metadata = file.metadata()?;
         drop(file);
         if let Some((folder, _)) = path.rsplit_once('/') {
             self.dir.create_dir_all(folder)?;
@@ -135,7 +218,8 @@ impl Incoming {
         self.dir.rename(&self.name, &self.dir, path)?;
         self.dir.open(".")?.sync_all()?;
         self.name.clear();
-        Ok(existed)
+        let entry = Entry { path: path.to_owned(), size: metadata.len(), modified: modified(&metadata) };
+        Ok(Placed { entry, existed })
     }
 }
 
@@ -160,10 +244,14 @@ mod tests {
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"a,b\n").expect("written");
         assert_eq!(store.list().expect("nothing yet"), []);
-        assert!(!incoming.finish("in/a.csv").expect("new"));
+        assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 0, coming: 4 });
+        assert!(!incoming.finish("in/a.csv").expect("new").existed);
+        assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 4, coming: 0 });
+        assert_eq!(store.taken_but("in/a.csv").expect("counted"), Taken::default());
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"c\n").expect("written");
-        assert!(incoming.finish("in/a.csv").expect("replaced"));
+        let placed = incoming.finish("in/a.csv").expect("replaced");
+        assert!(placed.existed && placed.entry == store.list().expect("lists")[0], "{placed:?}");
         drop(store.incoming().expect("begun and called off"));
         let entries = store.list().expect("lists");
         assert_eq!(entries.iter().map(|e| (e.path.as_str(), e.size)).collect::<Vec<_>>(), [("in/a.csv", 2)]);
@@ -175,5 +263,24 @@ mod tests {
         }
         assert_eq!(std::fs::read(root.path().join("secret")).expect("untouched"), b"x");
         store.remove("in/a.csv").expect("removed");
+    }
+
+    #[test]
+    fn what_a_killed_server_left_goes_once_it_is_old() {
+        let root = tempfile::tempdir().expect("folder");
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert_eq!(remove_left(&root.path().join("none"), day).expect("nothing there"), 0);
+        let folder = root.path().join("acme");
+        std::fs::create_dir(&folder).expect("folder");
+        for (name, age) in [(".incoming-old", day * 2), (".incoming-new", day / 2), ("old.csv", day * 2)] {
+            let file = std::fs::File::create(folder.join(name)).expect("made");
+            file.set_modified(SystemTime::now() - age).expect("aged");
+        }
+        assert_eq!(remove_left(root.path(), day).expect("swept"), 1);
+        let names =
+            std::fs::read_dir(&folder).expect("listed").map(|entry| entry.expect("entry").file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, [".incoming-new", "old.csv"]);
     }
 }

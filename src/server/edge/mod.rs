@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod observe;
 pub mod ready;
 pub mod serve;
+mod stall;
 
 /// Whether the answer to this path is data for programs.
 fn is_api(path: &str) -> bool {

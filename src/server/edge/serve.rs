@@ -1,17 +1,10 @@
 //! The loop that accepts connections.
 //!
 //! Not `axum::serve`, which gives a connection all the time it wants to send a request's head, and takes as many as
-//! come: a thousand that send nothing would take every descriptor, and look-ups and deliveries need some
-//! (slowloris).
+//! come: a thousand that send nothing, or take nothing, would take every descriptor, and look-ups and deliveries need
+//! some (slowloris).
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    net::IpAddr,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fs, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -27,10 +20,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceExt};
 
-use crate::server::config::EdgeConfig;
+use super::stall::Stalling;
+use crate::server::{config::EdgeConfig, places::Places};
 
 /// After what the system refused, such as one descriptor more.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a write waits for the other side, as nginx has it (`send_timeout`).
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The room for a request's head, in bytes, as nginx has it.
 const LARGEST_HEAD: usize = 32 << 10;
@@ -43,6 +40,8 @@ const USUAL_DESCRIPTORS: usize = 1_024;
 pub struct Bounds {
     /// How long one may take to send a request's head, and so how long it is kept without one.
     pub header_timeout: Duration,
+    /// How long one may take nothing of what is sent to it.
+    pub write_timeout: Duration,
     /// How many there are at once; more wait to be accepted.
     pub connections: usize,
     /// How many one address may have; more are closed at once. Not for proxies and this machine itself.
@@ -52,11 +51,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Half of the descriptors that this process may open; the rest is for the database, look-ups and files.
     pub fn new(config: &EdgeConfig, trusted: &[IpNet]) -> Self {
-        let connections = (descriptors() / 2).max(1);
+        let connections = connections();
         Self {
             header_timeout: config.header_timeout,
+            write_timeout: WRITE_TIMEOUT,
             connections,
             per_address: (connections / 4).max(1),
             trusted: trusted.to_vec(),
@@ -68,39 +67,10 @@ impl Bounds {
     }
 }
 
-/// How many connections each address has: one that reads nothing must not take them all.
-#[derive(Clone, Default)]
-struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One of an address' connections, until it is dropped.
-struct Held {
-    peers: Peers,
-    address: IpAddr,
-}
-
-impl Peers {
-    /// `None` where it has as many as it may.
-    fn hold(&self, address: IpAddr, most: usize) -> Option<Held> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Held { peers: self.clone(), address })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut counts = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
+/// How many connections are taken at once: half of the descriptors that this process may open; the rest is for the
+/// database, look-ups and files.
+pub fn connections() -> usize {
+    (descriptors() / 2).max(1)
 }
 
 /// The soft limit of open files, where the system tells it (`proc(5)`).
@@ -121,7 +91,8 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         .max_header_size(LARGEST_HEAD);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
-    let peers = Peers::default();
+    // One address that reads nothing must not take them all.
+    let peers = Places::<IpAddr>::default();
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
@@ -143,8 +114,11 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         };
         let address = peer.ip().to_canonical();
         let most = if bounds.is_trusted(address) { usize::MAX } else { bounds.per_address };
-        let Some(held) = peers.hold(address, most) else { continue };
+        let Some(held) = peers.take(address, most) else { continue };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
+        // An answer is written whole: there is nothing to wait for (Nagle).
+        let _ = stream.set_nodelay(true);
+        let stream = Stalling::new(stream, bounds.write_timeout);
         let conversation = converse(protocol.clone(), stream, router, stop.clone());
         connections.spawn(async move {
             conversation.await;
@@ -162,8 +136,12 @@ fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn converse<S>(protocol: http1::Builder, stream: TcpStream, router: S, stop: CancellationToken)
-where
+async fn converse<S>(
+    protocol: http1::Builder,
+    stream: Stalling<TcpStream>,
+    router: S,
+    stop: CancellationToken,
+) where
     S: tower::Service<
             axum::extract::Request,
             Response = axum::response::Response,
@@ -173,8 +151,6 @@ where
         + Send
         + 'static,
 {
-    // An answer is written whole: there is nothing to wait for (Nagle).
-    let _ = stream.set_nodelay(true);
     let service = router.map_request(|request: Request<Incoming>| request.map(Body::new));
     let connection = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
@@ -187,22 +163,5 @@ where
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection broke off");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_so_many_connections_and_others_their_own() {
-        let peers = Peers::default();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let held = peers.hold(one, 2);
-        let again = peers.hold(one, 2);
-        assert!(held.is_some() && again.is_some() && peers.hold(one, 2).is_none());
-        assert!(peers.hold(other, 2).is_some());
-        drop(held);
-        assert!(peers.hold(one, 2).is_some(), "one that ended makes room");
     }
 }

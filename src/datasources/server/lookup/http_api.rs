@@ -27,6 +27,10 @@ impl HttpApi {
         Self { client: fence.client(limits.connect_timeout, limits.timeout), tokens: Tokens::default() }
     }
 
+    pub fn forget(&self, connection: &Connection) {
+        self.tokens.forget(connection);
+    }
+
     pub async fn ask(
         &self,
         connection: &Connection,

@@ -413,8 +413,14 @@ impl Lookups {
         answer
     }
 
-    /// Keeps nothing of a connection that is not used again.
-    pub fn forget(&self, connection: &Connection) {
+    /// Of a connection that is not used again, nothing is kept once what this gives is dropped: so that nothing is
+    /// where whoever asked went away, either.
+    pub fn passing<'l>(&'l self, connection: &'l Connection) -> Passing<'l> {
+        Passing { lookups: self, connection }
+    }
+
+    fn forget(&self, connection: &Connection) {
+        self.http.forget(connection);
         self.postgres.forget(connection);
         self.mysql.forget(connection);
         self.breakers.forget(connection);
@@ -479,6 +485,18 @@ impl Lookups {
             )
         })?;
         Ok(TenantFile { path: folder.join(path), folder, handle })
+    }
+}
+
+/// A connection that is used for a moment only.
+pub struct Passing<'l> {
+    lookups: &'l Lookups,
+    connection: &'l Connection,
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.lookups.forget(self.connection);
     }
 }
 

@@ -1,0 +1,61 @@
+// What a page does by itself: it hears of changes, again after a server refused it, and says where nobody is there.
+import type { APIRequestContext, Page, Request, Route } from '@playwright/test';
+
+import { expect, hydrated, test } from './fixtures';
+
+const TENANT = 'globex_inc';
+
+async function open(page: Page): Promise<void> {
+  const stream = page.waitForResponse(
+    (answer) => answer.url().includes('/ui/changes') && answer.request().method() === 'GET' && answer.ok(),
+  );
+  await page.goto(`/t/${TENANT}/messages`);
+  await hydrated(page);
+  await stream;
+}
+
+/** What the page asks after a change. A server that has just begun to listen may not hear the first. */
+async function asksAfterChange(page: Page, request: APIRequestContext): Promise<Request> {
+  let asked: Request | undefined;
+  await expect(async () => {
+    const next = page.waitForRequest(/\/ui\/emails\/list/, { timeout: 3_000 });
+    // The same message twice would be one.
+    const mark = Math.random().toString(36).slice(2);
+    const data = `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: live ${mark}\r\n\r\nHello.\r\n`;
+    const headers = { 'content-type': 'message/rfc822' };
+    const answer = await request.post(`/api/emails?tenant_id=${TENANT}`, { headers, data });
+    expect(answer.status()).toBe(202);
+    asked = await next;
+  }).toPass();
+  return asked!;
+}
+
+test('a page that nobody touches says so in what it asks by itself', { tag: '@desktop' }, async ({ page, request }) => {
+  await open(page);
+  const header = async () => (await asksAfterChange(page, request)).headers()['x-unattended'];
+  await page.keyboard.press('Shift');
+  expect(await header()).toBeUndefined();
+  await page.evaluate(() => {
+    const now = Date.now;
+    Date.now = () => now() + 120_000;
+  });
+  expect(await header()).toBe('1');
+  await page.keyboard.press('Shift');
+  expect(await header()).toBeUndefined();
+});
+
+test.describe('a busy server', () => {
+  test.use({ expectedFaults: /503/ });
+
+  test('is asked again by a page whose stream it refused', { tag: '@desktop' }, async ({ page, request }) => {
+    const refused: string[] = [];
+    const refuse = async (route: Route) => {
+      refused.push(route.request().method());
+      await route.fulfill({ status: 503 });
+    };
+    await page.route('**/ui/changes?*', refuse, { times: 2 });
+    await open(page);
+    expect(refused, 'the stream, and the question about it').toEqual(['GET', 'HEAD']);
+    await asksAfterChange(page, request);
+  });
+});

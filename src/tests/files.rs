@@ -1,0 +1,119 @@
+//! A tenant's files: where they may lie, how much of the disk they take, and that none is deleted under a config.
+
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use reqwest::{Body, Method, StatusCode, header};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::support::{Answer, TestServer, eventually};
+
+async fn put(server: &TestServer, tenant: &str, path: &str, body: impl Into<Body>) -> Answer {
+    let path = format!("/api/files/{path}?tenant_id={tenant}");
+    Answer::of(server.request(Method::PUT, &path, Some(&server.key)).body(body).send().await.unwrap()).await
+}
+
+/// A file that comes in as it is told to.
+struct Coming {
+    parts: UnboundedSender<Result<Vec<u8>, std::io::Error>>,
+    answer: JoinHandle<Answer>,
+}
+
+impl Coming {
+    fn begin(server: &TestServer, path: &str) -> Self {
+        let (parts, body) = unbounded();
+        let path = format!("/api/files/{path}?tenant_id=acme");
+        let request = server.request(Method::PUT, &path, Some(&server.key)).body(Body::wrap_stream(body));
+        let answer = tokio::spawn(async { Answer::of(request.send().await.unwrap()).await });
+        Self { parts, answer }
+    }
+
+    async fn end(self, bytes: usize) -> Answer {
+        self.parts.unbounded_send(Ok(vec![b'x'; bytes])).unwrap();
+        drop(self.parts);
+        self.answer.await.unwrap()
+    }
+}
+
+/// Waits until so many files of acme have begun to come in.
+async fn coming(server: &TestServer, count: usize) {
+    let folder = server.app.config.files_dir(&"acme".parse().unwrap());
+    eventually(&format!("{count} files come in"), async || {
+        let names = std::fs::read_dir(&folder).ok()?.map(|entry| entry.unwrap().file_name());
+        let found = names.filter(|name| name.to_string_lossy().starts_with(".incoming-")).count();
+        (found == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_lies_no_deeper_than_files_are_listed() {
+    let server = TestServer::start_idle(&[("FILES_MAX_BYTES", "10")]).await;
+    server.tenant("acme").await;
+    let deepest = "1/2/3/4/5/6/7/8/a.csv";
+    let made = put(&server, "acme", deepest, "a\n").await.is(StatusCode::CREATED).body;
+    let listed = server.get("/api/files?tenant_id=acme").await.body;
+    assert_eq!(listed, json!([made]), "what is answered is what is listed");
+    put(&server, "acme", "1/2/3/4/5/6/7/8/9/a.csv", "a\n").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    put(&server, "acme", "b.csv", "123456789").await.is(StatusCode::PAYLOAD_TOO_LARGE);
+    let config =
+        json!({"name": "x", "protocol": "file", "connection_json": {"path": "1/2/3/4/5/6/7/8/9/a.csv"}});
+    let refused = server.post("/api/datasource-configs?tenant_id=acme", &config).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["connection_json.path"]);
+}
+
+#[tokio::test]
+async fn files_that_come_in_together_share_what_is_left() {
+    let server = TestServer::start_idle(&[("FILES_MAX_BYTES", "1000")]).await;
+    server.tenant("acme").await;
+    let (one, other) = (Coming::begin(&server, "one.csv"), Coming::begin(&server, "other.csv"));
+    coming(&server, 2).await;
+    one.end(600).await.is(StatusCode::CREATED);
+    let detail =
+        "The file is larger than is left: 400 bytes (a file may have 268435456, all files of a tenant 1000)";
+    other.end(600).await.problem(StatusCode::PAYLOAD_TOO_LARGE, detail);
+    coming(&server, 0).await;
+    assert_eq!(server.get("/api/files?tenant_id=acme").await.body.as_array().unwrap().len(), 1);
+    // One in the place of itself has all that it had.
+    put(&server, "acme", "one.csv", vec![b'x'; 1_000]).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn few_files_of_a_tenant_come_in_at_once() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let mut begun: Vec<Coming> = (0..4).map(|i| Coming::begin(&server, &format!("{i}.csv"))).collect();
+    coming(&server, 4).await;
+    let refused = put(&server, "acme", "5.csv", "a\n").await.is(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers[header::RETRY_AFTER], "5");
+    put(&server, "globex", "5.csv", "a\n").await.is(StatusCode::CREATED);
+    begun.remove(0).end(1).await.is(StatusCode::CREATED);
+    put(&server, "acme", "5.csv", "a\n").await.is(StatusCode::CREATED);
+    for coming in begun {
+        coming.end(1).await.is(StatusCode::CREATED);
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_deleted_by_no_other_spelling_of_its_path() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    put(&server, "acme", "in/b.csv", "a\n1\n").await.is(StatusCode::CREATED);
+    put(&server, "acme", "people.csv", "a\n1\n").await.is(StatusCode::CREATED);
+    let config = json!({"name": "people", "protocol": "file", "connection_json": {"path": "people.csv"}});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let call = async |function: &str, path: &str| {
+        let request = server.request(Method::POST, &format!("/ui/files/{function}"), Some(&server.key));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Answer::of(request.body(format!("tenant_id=acme&path={path}")).send().await.unwrap()).await
+    };
+    call("delete", "people.csv").await.is(StatusCode::BAD_REQUEST);
+    for path in ["./people.csv", "in/../people.csv", "in//../people.csv", "./in/b.csv"] {
+        call("delete", path).await.is(StatusCode::NOT_FOUND);
+        call("look", path).await.is(StatusCode::NOT_FOUND);
+    }
+    call("look", "people.csv").await.is(StatusCode::OK);
+    call("delete", "in/b.csv").await.is(StatusCode::OK);
+    let listed = server.get("/api/files?tenant_id=acme").await.body;
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["path"]), (1, &json!("people.csv")));
+}
