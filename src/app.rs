@@ -1,6 +1,8 @@
 //! The document, and which page answers to which address.
 
 mod allowed;
+#[cfg(feature = "ssr")]
+mod files;
 mod hydration;
 mod layout;
 mod lazy;

@@ -47,9 +47,8 @@ macro_rules! groups {
 
             #[cfg(not(all(feature = "split", feature = "hydrate")))]
             pub async fn show(page: Page) -> AnyView {
-                // The browser is told to fetch the group along with the page, if there are such files.
                 #[cfg(feature = "ssr")]
-                leptos::prefetch_lazy_fn_on_server(stringify!($group));
+                crate::app::files::name_files(stringify!($group));
                 render(page)
             }
 
