@@ -31,7 +31,7 @@ pub fn Hydration(options: LeptosOptions) -> impl IntoView {
                  }}));
              }}
              import(folder + {js:?})
-                 .then(app => app.default({{ module_or_path: `${{folder}}{wasm}.wasm` }}).then(() => app.hydrate()));
+                 .then(app => app.default({{ module_or_path: `${{folder}}{wasm}.wasm` }}).then(() => setTimeout(app.hydrate)));
          }};
          if (document.hidden) start(); else requestAnimationFrame(() => setTimeout(start));"
     );

@@ -72,6 +72,8 @@ macro_rules! groups {
                 }
 
                 async fn view(_: Self) -> AnyView {
+                    // What is around the page answers before the page does.
+                    crate::ui::host::next_task().await;
                     $group::show($group::Page::$route).await
                 }
 

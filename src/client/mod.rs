@@ -7,6 +7,7 @@ mod dom;
 mod files;
 mod leave;
 mod session;
+mod task;
 mod theme;
 mod upload;
 
@@ -17,5 +18,6 @@ pub use dom::*;
 pub use files::*;
 pub use leave::*;
 pub use session::*;
+pub use task::*;
 pub use theme::*;
 pub use upload::*;
