@@ -247,8 +247,15 @@ pub struct DecisionInput {
 pub struct Parts {
     /// Whether it says what it says in HTML too.
     pub has_html: bool,
+    /// Why that HTML is not shown, where it is not: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
+    pub html_withheld: Option<String>,
     /// How many pictures that would be fetched from elsewhere its HTML names.
     pub remote_images: usize,
+    /// How many files came with it, whether they are listed or not.
+    pub attachment_count: usize,
+    /// The first 200 of them.
     pub attachments: Vec<Attachment>,
 }
 

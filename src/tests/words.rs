@@ -243,6 +243,38 @@ async fn html_and_attachments_are_shown_so_that_they_can_do_nothing() {
 }
 
 #[tokio::test]
+async fn html_that_would_take_long_is_withheld_and_the_attachments_of_a_message_without_end_are_counted() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let q = "?tenant_id=acme";
+    let deep = format!(
+        "From: a@b.example\r\nSubject: deep\r\nContent-Type: text/html\r\n\r\n{}Hello",
+        "<div>".repeat(100_000)
+    );
+    let id = server.receive("acme", deep).await;
+    let parts = server.get(&format!("/api/emails/{id}/parts{q}")).await.is(StatusCode::OK).body;
+    assert_eq!((&parts["has_html"], &parts["remote_images"]), (&json!(true), &json!(0)));
+    assert!(parts["html_withheld"].as_str().unwrap().contains("within one another"));
+    server.get(&format!("/api/emails/{id}/html{q}")).await.is(StatusCode::BAD_REQUEST);
+    let page = server.get(&format!("/t/acme/messages/{id}?view=html")).await.is(StatusCode::OK).text;
+    assert!(page.contains("The formatted message is not shown. ") && page.contains("data-testid=\"body\""));
+    let file =
+        "--m\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\n1\r\n";
+    let many = format!(
+        "From: a@b.example\r\nSubject: many\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n{}--m--\r\n",
+        file.repeat(300)
+    );
+    let id = server.receive("acme", many).await;
+    let parts = server.get(&format!("/api/emails/{id}/parts{q}")).await.is(StatusCode::OK).body;
+    assert_eq!(
+        (&parts["attachment_count"], parts["attachments"].as_array().unwrap().len()),
+        (&json!(300), 200)
+    );
+    assert_eq!(parts["html_withheld"], Value::Null);
+    server.get(&format!("/api/emails/{id}/attachments/299{q}")).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
 async fn views_belong_to_whoever_saved_them() {
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;

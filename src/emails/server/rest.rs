@@ -193,6 +193,7 @@ async fn parts(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::
     ),
     responses(
         (status = 200, description = "A page", body = inline(String), content_type = "text/html"),
+        (status = 400, description = "It cannot be made safe to show: `html_withheld` of `parts` says why"),
     ),
     extensions(("x-required-role" = json!("viewer"))),
 )]
