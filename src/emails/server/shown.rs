@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
-use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use tokio::sync::Semaphore;
 
-use super::{html, service};
+use super::{html, mime, service};
 use crate::{
     audit::{dto::AuditFilter, server::repository as audit},
     auth::authority::Permission,
@@ -56,7 +56,7 @@ pub async fn parts(ctx: &TenantContext, id: EmailId) -> Result<Parts> {
     let turn = aside::turn(&TURNS).await?;
     let raw = service::raw(ctx, id).await?;
     let parts = move || {
-        let Some(message) = MessageParser::default().parse(&raw) else { return Parts::default() };
+        let Some(message) = mime::whole(&raw) else { return Parts::default() };
         let html = html_of(&message);
         let withheld = html.as_deref().and_then(html::withheld);
         let shown = html.as_deref().filter(|_| withheld.is_none());
@@ -77,7 +77,7 @@ pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result
     let turn = aside::turn(&TURNS).await?;
     let raw = service::raw(ctx, id).await?;
     let body = move || {
-        let message = MessageParser::default().parse(&raw)?;
+        let message = mime::whole(&raw)?;
         let html = html_of(&message)?;
         Some(match html::withheld(&html) {
             Some(why) => Err(Problem::business_rule(why)),
@@ -100,7 +100,7 @@ const HEAD: &str = "<!DOCTYPE html><html lang=\"und\"><head><meta charset=\"utf-
 pub async fn attachment(ctx: &TenantContext, id: EmailId, index: usize) -> Result<Content> {
     let raw = service::raw(ctx, id).await?;
     let found = aside::run(move || {
-        let message = MessageParser::default().parse(&raw)?;
+        let message = mime::whole(&raw)?;
         let part = message.attachments().nth(index)?;
         Some(Content { name: name_of(part), bytes: part.contents().to_vec() })
     })
