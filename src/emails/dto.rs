@@ -9,7 +9,7 @@ use crate::{
     intents::dto::{Extraction, IntentInput},
     routes::dto::Planned,
     rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
-    shared::{EmailId, IntentId, RuleId, TenantId},
+    shared::{EmailId, IntentId, Problem, RuleId, TenantId, WordId},
 };
 
 wire_enum!(
@@ -290,6 +290,12 @@ pub struct WordsDone {
     pub done: Vec<EmailId>,
     /// Which are gone, or to which it could not be done.
     pub left: Vec<EmailId>,
+    /// By this it is taken back, where it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<WordId>,
+    /// What broke it off, if something did: what is left was not tried then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 /// A message to try things on: one of the three.

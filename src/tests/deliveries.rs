@@ -169,15 +169,7 @@ async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
     {
         let email: crate::shared::EmailId = id.parse().unwrap();
         let mut tx = server.app.database.tenant(&tenant).await.unwrap();
-        crate::emails::server::repository::decide(
-            &mut tx,
-            email,
-            crate::emails::dto::Decision::Review,
-            "x",
-            "x",
-        )
-        .await
-        .unwrap();
+        crate::emails::server::repository::put_up(&mut tx, email, "x").await.unwrap();
         let standing = crate::emails::server::repository::standing(&mut tx, email).await.unwrap().unwrap();
         assert!(
             crate::deliveries::server::outbox::write(
