@@ -33,3 +33,26 @@ pub async fn run_in<T: Send + 'static>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_goes_with_the_work_when_its_caller_hangs_up() {
+        static TURNS: Semaphore = Semaphore::const_new(1);
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, is_to_end) = std::sync::mpsc::channel();
+        let work = move || {
+            begun.send(()).unwrap();
+            is_to_end.recv().unwrap();
+        };
+        let caller = tokio::spawn(run_in(turn(&TURNS).await.unwrap(), work));
+        has_begun.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(TURNS.available_permits(), 0);
+        end.send(()).unwrap();
+        turn(&TURNS).await.unwrap();
+    }
+}
