@@ -7,7 +7,7 @@ use super::dto::{
 };
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, Versions};
-use crate::shared::{EmailId, IntentId, Problem, TenantId, live::LiveClient};
+use crate::shared::{EmailId, IntentId, Problem, TenantId, WordId, live::LiveClient};
 #[cfg(feature = "ssr")]
 use crate::{
     auth::authority::Permission,
@@ -61,16 +61,20 @@ pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<H
     wire(shown::history(&ctx, email_id).await)
 }
 
-/// Says which intent a message has; none, where `intent` is empty. The classifier learns from it.
+/// Says which intent a message has; none, where `intent` is empty. The classifier learns from it. Gives what takes it back.
 #[server(prefix = "/ui", endpoint = "emails/correct")]
-pub async fn correct_email(tenant_id: TenantId, email_id: EmailId, intent: String) -> Result<(), Problem> {
+pub async fn correct_email(
+    tenant_id: TenantId,
+    email_id: EmailId,
+    intent: String,
+) -> Result<WordId, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let run = async {
         let intent = match intent.as_str() {
             "" => None,
             text => Some(text.parse().map_err(|_| Problem::invalid_field("intent", "is no id"))?),
         };
-        words::correct(&ctx, &[email_id], intent).await.map(drop)
+        words::correct_one(&ctx, email_id, intent).await
     };
     wire(run.await)
 }
@@ -82,16 +86,16 @@ pub async fn reprocess_email(tenant_id: TenantId, email_id: EmailId) -> Result<(
     wire(service::reprocess(&ctx, email_id, Versions::Today).await.map(drop))
 }
 
-/// Sets a person's decision.
+/// Sets a person's decision. Gives what takes it back.
 #[server(prefix = "/ui", endpoint = "emails/decide")]
 pub async fn decide_email(
     tenant_id: TenantId,
     email_id: EmailId,
     decision: Decision,
     note: String,
-) -> Result<(), Problem> {
+) -> Result<WordId, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::decide(&ctx, email_id, decision, &note, words::HOLD).await.map(drop))
+    wire(words::decide_one(&ctx, email_id, decision, &note).await)
 }
 
 /// Sets a person's decision on several messages.
@@ -124,11 +128,11 @@ pub async fn correct_many(
     wire(words::correct(&ctx, &ids, intent_id).await)
 }
 
-/// Takes the last word on each message back, where that is not long ago.
+/// Takes back what was said of messages by this word, where it is the last one and not long ago.
 #[server(prefix = "/ui", endpoint = "emails/take-back", input = Json)]
-pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
+pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>, word: WordId) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(words::take_back(&ctx, &ids).await)
+    wire(words::take_back(&ctx, &ids, word).await)
 }
 
 /// What a message would come to: `raw`, or the stored one of the id `email`. With `draft`, JSON as in `with-rules`, it

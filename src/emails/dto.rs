@@ -9,7 +9,7 @@ use crate::{
     intents::dto::{Extraction, IntentInput},
     routes::dto::Planned,
     rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
-    shared::{EmailId, IntentId, RuleId, TenantId},
+    shared::{EmailId, IntentId, Problem, RuleId, TenantId, WordId},
 };
 
 wire_enum!(
@@ -247,8 +247,15 @@ pub struct DecisionInput {
 pub struct Parts {
     /// Whether it says what it says in HTML too.
     pub has_html: bool,
+    /// Why that HTML is not shown, where it is not: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
+    pub html_withheld: Option<String>,
     /// How many pictures that would be fetched from elsewhere its HTML names.
     pub remote_images: usize,
+    /// How many files came with it, whether they are listed or not.
+    pub attachment_count: usize,
+    /// The first 200 of them.
     pub attachments: Vec<Attachment>,
 }
 
@@ -283,6 +290,12 @@ pub struct WordsDone {
     pub done: Vec<EmailId>,
     /// Which are gone, or to which it could not be done.
     pub left: Vec<EmailId>,
+    /// By this it is taken back, where it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<WordId>,
+    /// What broke it off, if something did: what is left was not tried then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 /// A message to try things on: one of the three.

@@ -3,11 +3,14 @@
 pub mod dry_run;
 pub mod examine;
 pub mod fields;
+mod html;
+mod mime;
 pub mod process;
 pub mod repository;
 pub mod rest;
 pub mod service;
 pub mod shown;
+mod tags;
 pub mod undo_repository;
 pub mod words;
 pub mod worker;

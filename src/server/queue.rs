@@ -248,16 +248,19 @@ pub async fn finish<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result
     Ok(done.is_some())
 }
 
-/// Ends whatever jobs the subjects have. A worker that has one loses it.
-pub async fn cancel<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Result<()> {
+/// Ends whatever jobs the subjects have. A worker that has one loses it; gives those that one had.
+pub async fn cancel<S: Subject>(tx: &mut TenantTx, subjects: &[S]) -> sqlx::Result<Vec<S>> {
     let tenant = tx.tenant().clone();
-    sqlx::query("DELETE FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = ANY ($3)")
-        .bind(tenant.as_str())
-        .bind(S::KIND)
-        .bind(subjects.iter().map(|subject| subject.uuid()).collect::<Vec<_>>())
-        .execute(tx.conn())
-        .await
-        .map(drop)
+    let ended: Vec<(Uuid, bool)> = sqlx::query_as(
+        "DELETE FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = ANY ($3) \
+         RETURNING subject, lock_token IS NOT NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(S::KIND)
+    .bind(subjects.iter().map(|subject| subject.uuid()).collect::<Vec<_>>())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ended.into_iter().filter(|(_, was_claimed)| *was_claimed).map(|(id, _)| S::from_uuid(id)).collect())
 }
 
 /// Gives the job back, to be tried again after `delay`. `false` where it is no longer this worker's.

@@ -110,6 +110,11 @@ uuid_id!(
     BacktestId
 );
 
+uuid_id!(
+    /// What a person said of messages: random, so that only who was told it can take it back (RFC 9562, section 5.4).
+    WordId
+);
+
 impl EmailId {
     /// No message that came at this time or later has a smaller id.
     pub fn earliest(at: chrono::DateTime<chrono::Utc>) -> Self {

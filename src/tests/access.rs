@@ -445,7 +445,10 @@ const JSON_BODIES: [(&str, &str); 12] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
-    ("/ui/emails/take-back", r#"{"tenant_id": "acme", "ids": []}"#),
+    (
+        "/ui/emails/take-back",
+        r#"{"tenant_id": "acme", "ids": [], "word": "01890a5d-ac96-474b-8cce-b302099a8057"}"#,
+    ),
     (
         "/ui/emails/try-draft",
         r#"{"tenant_id": "acme", "input": {"message": {"raw": "x"}, "intent": {"name": "A"}}}"#,

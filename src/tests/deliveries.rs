@@ -169,15 +169,7 @@ async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
     {
         let email: crate::shared::EmailId = id.parse().unwrap();
         let mut tx = server.app.database.tenant(&tenant).await.unwrap();
-        crate::emails::server::repository::decide(
-            &mut tx,
-            email,
-            crate::emails::dto::Decision::Review,
-            "x",
-            "x",
-        )
-        .await
-        .unwrap();
+        crate::emails::server::repository::put_up(&mut tx, email, "x").await.unwrap();
         let standing = crate::emails::server::repository::standing(&mut tx, email).await.unwrap().unwrap();
         assert!(
             crate::deliveries::server::outbox::write(
@@ -522,6 +514,42 @@ async fn a_new_name_sends_nothing_again_and_a_correction_holds_for_a_decision() 
 }
 
 /// What a stranger writes cannot keep a message from its decision.
+/// What was called off before it left tells the receiver nothing: what they were told before still stands.
+#[tokio::test]
+async fn what_is_told_already_is_not_told_again_after_a_decision_that_was_called_off() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    intent(&server).await;
+    let settings = json!({"url": format!("{}/hook", receiver.base)});
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["rejected", "accepted"], "settings": settings}),
+    )
+    .await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let say = async |function: &str, body: Value| {
+        let request = server.request(Method::POST, &format!("/ui/emails/{function}"), Some(&key)).json(&body);
+        Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).body
+    };
+    for is_taken_back in [true, false] {
+        let told = receiver.hooks().len();
+        let id = server.receive("acme", message("zoe@x.example", "order 7", "where is it")).await;
+        settled(&server, &id, &["delivered"]).await;
+        let decide =
+            |decision: &str| json!({"tenant_id": "acme", "ids": [id], "decision": decision, "note": ""});
+        let said = say("decide-many", decide("rejected")).await;
+        if is_taken_back {
+            say("take-back", json!({"tenant_id": "acme", "ids": [id], "word": said["word"]})).await;
+        } else {
+            say("decide-many", decide("accepted")).await;
+        }
+        let email = settled(&server, &id, &["delivered", "cancelled"]).await;
+        assert_eq!(email["decision"], "accepted");
+        assert_eq!(receiver.hooks().len(), told + 1, "{is_taken_back}");
+    }
+}
+
 #[tokio::test]
 async fn an_endless_address_is_not_answered_and_holds_nothing_up() {
     let relay = Relay::start();

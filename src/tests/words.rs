@@ -10,7 +10,7 @@ use super::{
     receivers::Receiver,
     support::{Answer, TestServer, eventually, message},
 };
-use crate::auth::dto::Role;
+use crate::{auth::dto::Role, emails::server::process, server::queue, shared::EmailId};
 
 async fn ui(server: &TestServer, key: &str, function: &str, body: &Value) -> Answer {
     let request = server.request(Method::POST, &format!("/ui/{function}"), Some(key)).json(body);
@@ -21,6 +21,20 @@ async fn form(server: &TestServer, key: &str, function: &str, body: &str) -> Ans
     let request = server.request(Method::POST, &format!("/ui/{function}"), Some(key));
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
     Answer::of(request.send().await.unwrap()).await
+}
+
+/// Takes a word on one message back; gives those where it was not too late.
+async fn take_back(server: &TestServer, key: &str, id: &str, word: &Value) -> Vec<String> {
+    let body = json!({"tenant_id": "acme", "ids": [id], "word": word});
+    let done = ui(server, key, "emails/take-back", &body).await.is(StatusCode::OK).body;
+    assert_eq!(done["problem"], Value::Null);
+    serde_json::from_value(done["done"].clone()).unwrap()
+}
+
+/// Decides one message as the page of a message does; gives what takes it back.
+async fn say(server: &TestServer, key: &str, id: &str, decision: &str) -> Value {
+    let body = format!("tenant_id=acme&email_id={id}&decision={decision}&note=by%20hand");
+    form(server, key, "emails/decide", &body).await.is(StatusCode::OK).body
 }
 
 async fn email(server: &TestServer, id: &str) -> Value {
@@ -55,14 +69,15 @@ async fn a_decision_on_many_is_held_back_and_can_be_taken_back() {
     let named: Vec<&str> = ids.iter().map(String::as_str).chain([gone]).collect();
     let body = json!({"tenant_id": "acme", "ids": named, "decision": "rejected", "note": ""});
     let done = ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK).body;
-    assert_eq!(done, json!({"done": ids, "left": [gone]}));
+    assert_eq!((&done["done"], &done["left"]), (&json!(ids), &json!([gone])));
+    let word = done["word"].clone();
     for id in &ids {
         let found = email(&server, id).await;
         assert_eq!((&found["decision"], &found["labels"]), (&json!("rejected"), &json!(["no"])));
         assert_eq!(found["deliveries"].as_array().unwrap().len(), 2);
     }
     // Nothing has left the house, and nothing will of the two that are taken back.
-    let body = json!({"tenant_id": "acme", "ids": ids[..2]});
+    let body = json!({"tenant_id": "acme", "ids": ids[..2], "word": word});
     let done = ui(&server, &key, "emails/take-back", &body).await.is(StatusCode::OK).body;
     assert_eq!(done["done"].as_array().unwrap().len(), 2);
     for id in &ids[..2] {
@@ -78,9 +93,6 @@ async fn a_decision_on_many_is_held_back_and_can_be_taken_back() {
     // A word is taken back once.
     let again = ui(&server, &key, "emails/take-back", &body).await.is(StatusCode::OK).body;
     assert_eq!(again["left"].as_array().unwrap().len(), 2);
-    let one = json!({"tenant_id": "acme", "ids": ids[..1]});
-    let refused = ui(&server, &key, "emails/take-back", &one).await.is(StatusCode::BAD_REQUEST);
-    assert_eq!(refused.body["detail"], "There is nothing left to take back");
     let unread = ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme"})).await;
     assert!(unread.is(StatusCode::UNPROCESSABLE_ENTITY).text.contains("ids"), "a body that cannot be read");
     // What stands is sent once its time has come.
@@ -106,10 +118,8 @@ async fn a_word_on_a_message_that_waits_is_taken_back_into_the_queue() {
     let key = server.key_of("acme", Role::Operator).await;
     let id = server.receive("acme", message("a@b.example", "order", "x")).await;
     let body = json!({"tenant_id": "acme", "ids": [id], "decision": "accepted", "note": ""});
-    ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK);
-    ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme", "ids": [id]}))
-        .await
-        .is(StatusCode::OK);
+    let word = ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK).body["word"].clone();
+    assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
     let found = email(&server, &id).await;
     assert_eq!((&found["status"], &found["decision"]), (&json!("queued"), &Value::Null));
     let mut conn = server.database().superuser().await;
@@ -139,13 +149,11 @@ async fn a_corrected_intent_is_taken_back_with_what_was_learned_from_it() {
         count
     };
     let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
-    ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK);
+    let word = ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone();
     assert_eq!(examples().await, 1);
     let found = server.decided("acme", id).await;
     assert_eq!(found["intent"]["name"], "Orders");
-    ui(&server, &key, "emails/take-back", &json!({"tenant_id": "acme", "ids": [id]}))
-        .await
-        .is(StatusCode::OK);
+    assert_eq!(take_back(&server, &key, id, &word).await, [id]);
     assert_eq!(examples().await, 0);
     let found = server.decided("acme", id).await;
     assert_eq!(found["intent"], Value::Null, "as it was before");
@@ -157,6 +165,170 @@ async fn a_corrected_intent_is_taken_back_with_what_was_learned_from_it() {
     form(&server, &key, "emails/correct", &format!("tenant_id=acme&email_id={id}&intent=x"))
         .await
         .is(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_word_is_taken_back_by_who_said_it_and_not_once_another_was_said() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    orders(&server).await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["rejected"], "settings": {"url": format!("{}/hook", receiver.base)}});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let (ann, bob) =
+        (server.key_of("acme", Role::Operator).await, server.key_of("acme", Role::Operator).await);
+    let found = server.decide("acme", message("a@b.example", "order 1", "x")).await;
+    let id = found["email_id"].as_str().unwrap();
+    let first = say(&server, &ann, id, "rejected").await;
+    let second = say(&server, &bob, id, "accepted").await;
+    assert_ne!(first, second);
+    let none: [&str; 0] = [];
+    assert_eq!(take_back(&server, &ann, id, &first).await, none, "somebody has spoken since");
+    assert_eq!(take_back(&server, &ann, id, &second).await, none, "it is not theirs");
+    assert_eq!(email(&server, id).await["decision"], "accepted");
+    assert_eq!(take_back(&server, &bob, id, &second).await, [id]);
+    let found = email(&server, id).await;
+    assert_eq!(
+        (&found["decision"], &found["explanation"]),
+        (&json!("rejected"), &json!("Rejected by API key test: by hand"))
+    );
+    // The first word's time has not passed: what follows from it waits for what is left of that.
+    let mut conn = server.database().superuser().await;
+    let held: Vec<bool> = sqlx::query_scalar(
+        "SELECT run_at > now() AND run_at < now() + interval '15 seconds' FROM jobs WHERE kind = 'delivery'",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!((held, receiver.hooks().len()), (vec![true], 0));
+    assert_eq!(take_back(&server, &ann, id, &first).await, none, "a word that was taken over is gone");
+    assert_eq!(email(&server, id).await["decision"], "rejected");
+}
+
+/// Whether the run that a correction causes has ended by then or not.
+#[tokio::test]
+async fn a_correction_that_is_taken_back_leaves_a_persons_decision_as_it_was() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let run = async |id: &str| {
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        let job = queue::claim_of::<EmailId>(&mut tx, id.parse().unwrap()).await.unwrap().expect("a job");
+        tx.commit().await.unwrap();
+        process::run(&server.app, &job).await.unwrap();
+    };
+    for has_ended in [false, true] {
+        let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+        run(&id).await;
+        say(&server, &key, &id, "rejected").await;
+        let before = email(&server, &id).await;
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        let word =
+            ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone();
+        if has_ended {
+            run(&id).await;
+            assert_eq!(email(&server, &id).await["decided_by"], "FlowEngine");
+        }
+        assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
+        if has_ended {
+            assert_eq!(email(&server, &id).await["status"], "queued");
+            run(&id).await;
+        }
+        let after = email(&server, &id).await;
+        for name in ["status", "decision", "decided_by", "decided_at", "explanation", "intent"] {
+            assert_eq!(after[name], before[name], "{name}, {has_ended}");
+        }
+        let mut conn = server.database().superuser().await;
+        let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(jobs, 0, "{has_ended}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is_taken_back() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let correct = async |intent: Option<i64>| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let found: Vec<Option<i64>> =
+            sqlx::query_scalar("SELECT intent_id FROM intent_examples").fetch_all(&mut conn).await.unwrap();
+        found
+    };
+    correct(None).await;
+    assert_eq!(examples().await, [None]);
+    let word = correct(Some(intent)).await;
+    assert_eq!(examples().await, [Some(intent)]);
+    take_back(&server, &key, &id, &word).await;
+    assert_eq!(examples().await, [None]);
+}
+
+/// A message that FlowEngine gives up on is decided by nobody's word.
+#[tokio::test]
+async fn giving_up_is_no_word_that_could_be_taken_back() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let id = server.receive("acme", message("a@b.example", "hello", "x")).await;
+    let mut conn = server.database().superuser().await;
+    let mut give_up = async || {
+        sqlx::query("UPDATE jobs SET attempts = 1000").execute(&mut conn).await.unwrap();
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        let job = queue::claim_of::<EmailId>(&mut tx, id.parse().unwrap()).await.unwrap().expect("a job");
+        tx.commit().await.unwrap();
+        process::run(&server.app, &job).await.unwrap();
+        let undo: Option<Value> =
+            sqlx::query_scalar("SELECT undo FROM emails").fetch_one(&mut conn).await.unwrap();
+        undo
+    };
+    assert_eq!(give_up().await, None);
+    assert_eq!(email(&server, &id).await["decision"], "review");
+    // What a person said before can still be taken back.
+    let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+    let word = ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone();
+    assert_eq!(give_up().await.unwrap()["what"], "intent");
+    assert_eq!(email(&server, &id).await["intent"]["name"], "Orders");
+    assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
+}
+
+#[tokio::test]
+async fn what_was_done_of_many_is_told_where_something_breaks_it_off() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let mut ids = Vec::new();
+    for subject in ["one", "two", "three"] {
+        ids.push(server.receive("acme", message("a@b.example", subject, "x")).await);
+    }
+    // An intent that is not there is refused once, by name, and before anything is done.
+    let body = json!({"tenant_id": "acme", "ids": ids, "intent_id": 999_999});
+    let refused = ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.fields() == ["intent_id"] && refused.text.contains("999999"), "{}", refused.text);
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON emails FOR EACH ROW WHEN (NEW.subject = 'two') EXECUTE FUNCTION refuse()",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let named = [&ids[0], &ids[0], &ids[1], &ids[2]];
+    let body = json!({"tenant_id": "acme", "ids": named, "decision": "accepted", "note": ""});
+    let done = ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::OK).body;
+    assert_eq!((&done["done"], &done["left"]), (&json!(ids[..1]), &json!(ids[1..])));
+    assert_eq!(done["problem"]["status"], 500);
+    assert_eq!(take_back(&server, &key, &ids[0], &done["word"]).await, [ids[0].as_str()]);
+    // Where it is the first, nothing was done.
+    let body = json!({"tenant_id": "acme", "ids": ids[1..], "decision": "accepted", "note": ""});
+    ui(&server, &key, "emails/decide-many", &body).await.is(StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]
@@ -190,7 +362,7 @@ async fn words_reach_no_other_tenants_message() {
     ];
     for (function, body) in words {
         let done = ui(&server, &stranger, function, &body).await.is(StatusCode::OK).body;
-        assert_eq!(done, json!({"done": [], "left": [id]}), "{function}");
+        assert_eq!((&done["done"], &done["left"]), (&json!([]), &json!([id])), "{function}");
     }
     for path in ["parts", "html", "attachments/0", "raw"] {
         let request = server.request(
@@ -240,6 +412,38 @@ async fn html_and_attachments_are_shown_so_that_they_can_do_nothing() {
     server.get(&format!("/api/emails/{id}/attachments/1{q}")).await.is(StatusCode::NOT_FOUND);
     let plain = server.receive("acme", message("a@b.example", "plain", "x")).await;
     server.get(&format!("/api/emails/{plain}/html{q}")).await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn html_that_would_take_long_is_withheld_and_the_attachments_of_a_message_without_end_are_counted() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let q = "?tenant_id=acme";
+    let deep = format!(
+        "From: a@b.example\r\nSubject: deep\r\nContent-Type: text/html\r\n\r\n{}Hello",
+        "<div>".repeat(100_000)
+    );
+    let id = server.receive("acme", deep).await;
+    let parts = server.get(&format!("/api/emails/{id}/parts{q}")).await.is(StatusCode::OK).body;
+    assert_eq!((&parts["has_html"], &parts["remote_images"]), (&json!(true), &json!(0)));
+    assert!(parts["html_withheld"].as_str().unwrap().contains("within one another"));
+    server.get(&format!("/api/emails/{id}/html{q}")).await.is(StatusCode::BAD_REQUEST);
+    let page = server.get(&format!("/t/acme/messages/{id}?view=html")).await.is(StatusCode::OK).text;
+    assert!(page.contains("The formatted message is not shown. ") && page.contains("data-testid=\"body\""));
+    let file =
+        "--m\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\n1\r\n";
+    let many = format!(
+        "From: a@b.example\r\nSubject: many\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n{}--m--\r\n",
+        file.repeat(300)
+    );
+    let id = server.receive("acme", many).await;
+    let parts = server.get(&format!("/api/emails/{id}/parts{q}")).await.is(StatusCode::OK).body;
+    assert_eq!(
+        (&parts["attachment_count"], parts["attachments"].as_array().unwrap().len()),
+        (&json!(300), 200)
+    );
+    assert_eq!(parts["html_withheld"], Value::Null);
+    server.get(&format!("/api/emails/{id}/attachments/299{q}")).await.is(StatusCode::OK);
 }
 
 #[tokio::test]

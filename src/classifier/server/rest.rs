@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service;
 use crate::{
     classifier::dto::{Classifier, CorrectionInput, Example, GateInput, TestAnswer, TextInput},
-    emails::dto::Received,
+    emails::{dto::Received, server::words},
     server::{
         AppState, Result, TenantContext,
         extract::{Json, PathId, PathIds, Query},
@@ -112,7 +112,10 @@ async fn correct(
     PathId(email): PathId<EmailId>,
     Json(input): Json<CorrectionInput>,
 ) -> Result<impl IntoResponse> {
-    Ok((StatusCode::ACCEPTED, axum::Json(service::correct(&ctx, email, input.intent_id).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        axum::Json(service::correct(&ctx, email, input.intent_id, words::new_word()).await?),
+    ))
 }
 
 /// Says how good the tenant's classifier is, and whether it gives intents.

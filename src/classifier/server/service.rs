@@ -19,11 +19,14 @@ use crate::{
     deliveries::server::repository as deliveries,
     emails::{
         dto::{EmailStatus, Received},
-        server::repository as emails,
+        server::repository::{self as emails, Speaker},
     },
-    intents::server::{repository as active_intents, service as intents},
+    intents::{
+        dto::Intent,
+        server::{repository as active_intents, service as intents},
+    },
     server::{AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, queue},
-    shared::{EmailId, ExampleId, IntentId, Problem, validate::Checks},
+    shared::{EmailId, ExampleId, IntentId, Problem, WordId, validate::Checks},
 };
 
 /// The gate of a tenant that set none.
@@ -79,27 +82,41 @@ pub async fn delete(ctx: &TenantContext, intent: IntentId, example: ExampleId) -
     Ok(())
 }
 
-/// A person's word on what a message is about: it becomes an example, and the message runs again with that intent,
-/// or with none.
+/// The intent, if a message can be said to have it: an active one.
+///
+/// # Errors
+/// The database's.
+pub async fn choosable(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
+    Ok(active_intents::find(tx, id).await?.filter(|intent| intent.is_active))
+}
+
+/// A person's word on what a message is about, which is taken back by `word`: it becomes an example, and the message runs
+/// again with that intent, or with none.
 ///
 /// # Errors
 /// 403, 404; 400 for an intent that is not there or not active.
-pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentId>) -> Result<Received> {
+pub async fn correct(
+    ctx: &TenantContext,
+    email: EmailId,
+    intent: Option<IntentId>,
+    word: WordId,
+) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
     let not_found = || Problem::not_found("Email", email);
     let mut tx = ctx.begin().await?;
     let intent = match intent {
         None => None,
         Some(id) => {
-            let found = active_intents::find(&mut tx, id).await?;
             let invalid = || Problem::business_rule("Invalid intent");
-            Some(found.filter(|intent| intent.is_active).ok_or_else(invalid)?)
+            Some(choosable(&mut tx, id).await?.ok_or_else(invalid)?)
         }
     };
     // First the job, as a worker does: both take the two rows in the same order.
     queue::enqueue(&mut tx, &[email]).await.on_constraint("fk_eivs_jobs_email", not_found)?;
     let name = intent.as_ref().map(|intent| intent.name.as_str());
-    let fields = emails::correct(&mut tx, email, name, &ctx.actor.label()).await?.ok_or_else(not_found)?;
+    let (label, identity) = (ctx.actor.label(), ctx.actor.identity());
+    let by = Speaker { word, identity: &identity, label: &label };
+    let fields = emails::correct(&mut tx, email, name, by).await?.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
     deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
     let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
@@ -113,13 +130,20 @@ pub async fn correct(ctx: &TenantContext, email: EmailId, intent: Option<IntentI
 }
 
 /// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to the
-/// intent of this name.
+/// intent of that name or to no intent.
 ///
 /// # Errors
 /// The database's.
-pub async fn restore_correction(tx: &mut TenantTx, email: EmailId, before: Option<&str>) -> Result<()> {
+pub async fn restore_correction(
+    tx: &mut TenantTx,
+    email: EmailId,
+    before: Option<Option<&str>>,
+) -> Result<()> {
     let Some(name) = before else { return Ok(repository::correct(tx, email, None, "").await?) };
-    let intent = active_intents::find_by_name(tx, name).await?.map(|intent| intent.intent_id);
+    let intent = match name {
+        None => None,
+        Some(name) => active_intents::find_by_name(tx, name).await?.map(|intent| intent.intent_id),
+    };
     Ok(repository::point_correction(tx, email, intent).await?)
 }
 

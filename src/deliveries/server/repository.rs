@@ -139,12 +139,14 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
         .await
 }
 
-/// The last delivery of each route for a message: the one under way, or the newest.
+/// The last delivery of each route for a message: the one under way, or the newest. What was called off before any try
+/// has told nobody anything, so it counts for nothing, unless the route itself withheld it.
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, status, note, \
          destination FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
+         AND NOT (status = 'cancelled' AND attempts = 0 AND coalesce(note, '') NOT LIKE 'Not sent:%') \
          ORDER BY route_id, (status = 'pending') DESC, created_at DESC, delivery_id DESC",
     )
     .bind(tenant.as_str())
@@ -253,15 +255,18 @@ async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Resu
     if ids.is_empty() {
         return Ok(());
     }
-    queue::cancel(tx, ids).await?;
+    let claimed = queue::cancel(tx, ids).await?;
     let tenant = tx.tenant().clone();
+    // What a worker has may be on its way already: that counts as a try.
     sqlx::query(
-        "UPDATE deliveries SET status = 'cancelled', next_attempt = NULL, note = $3 \
+        "UPDATE deliveries SET status = 'cancelled', next_attempt = NULL, note = $3, \
+         attempts = attempts + (delivery_id = ANY ($4))::int \
          WHERE tenant_id = $1 AND delivery_id = ANY ($2) AND status = 'pending'",
     )
     .bind(tenant.as_str())
     .bind(ids)
     .bind(note)
+    .bind(&claimed)
     .execute(tx.conn())
     .await
     .map(drop)

@@ -10,7 +10,7 @@ use crate::{
         dto::{Decision, EmailStatus},
     },
     intents::dto::Intent,
-    shared::{EmailId, Problem, TenantId},
+    shared::{EmailId, Problem, TenantId, WordId},
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
@@ -37,20 +37,20 @@ impl MessageActions {
 
     /// Offers to take back what a form did.
     pub fn offer_back(self, tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words: Words) {
-        let offer = move |text: &str| {
+        let offer = move |word: WordId, text: &str| {
             if let (Ok(tenant), Ok(email)) = untrack(|| (tenant.id(), email.get())) {
-                words.offer_back(tenant, email, text);
+                words.offer_back(tenant, email, word, text);
             }
         };
         let (decided, corrected) = (self.decide.value(), self.correct.value());
         Effect::new(move |_| {
-            if matches!(decided.get(), Some(Ok(()))) {
-                offer("The decision is saved.");
+            if let Some(Ok(word)) = decided.get() {
+                offer(word, "The decision is saved.");
             }
         });
         Effect::new(move |_| {
-            if matches!(corrected.get(), Some(Ok(()))) {
-                offer("The intent is set, and the classifier learns from it.");
+            if let Some(Ok(word)) = corrected.get() {
+                offer(word, "The intent is set, and the classifier learns from it.");
             }
         });
     }

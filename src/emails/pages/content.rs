@@ -108,9 +108,12 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
                             view! { <pre class="body-text body-text--source" tabindex="0" data-testid="source">{source}</pre> }
                                 .into_any()
                         }
-                        View::Html => as_html(&parts, &tenant_id, email_id, &here, with_remote),
+                        View::Html => match &parts.html_withheld {
+                            Some(why) => withheld(why, text.clone()),
+                            None => as_html(&parts, &tenant_id, email_id, &here, with_remote),
+                        },
                     };
-                    let files = attachments(parts.attachments, &tenant_id, email_id);
+                    let files = attachments(parts, &tenant_id, email_id);
                     (shown, files)
                 }
             />
@@ -128,6 +131,19 @@ fn as_text(text: Option<String>) -> AnyView {
         Some(text) => view! { <div class="body-text" data-testid="body">{text}</div> }.into_any(),
         None => view! { <p class="hint">"It has no text."</p> }.into_any(),
     }
+}
+
+/// The message's text in the place of its HTML.
+fn withheld(why: &str, text: Option<String>) -> AnyView {
+    let words = format!("The formatted message is not shown. {why} This is its text.");
+    view! {
+        <p class="notice tone-attention" data-testid="html-withheld">
+            <Icon glyph=Glyph::Alert/>
+            <span>{words}</span>
+        </p>
+        {as_text(text)}
+    }
+    .into_any()
 }
 
 /// The message as its sender laid it out, in a frame that runs nothing, has no cookies of ours and loads nothing.
@@ -169,10 +185,16 @@ fn as_html(parts: &Parts, tenant: &TenantId, email: EmailId, here: &str, with_re
     .into_any()
 }
 
-fn attachments(files: Vec<Attachment>, tenant: &TenantId, email: EmailId) -> AnyView {
-    let items = files
+fn attachments(parts: Parts, tenant: &TenantId, email: EmailId) -> AnyView {
+    let more = parts.attachment_count.saturating_sub(parts.attachments.len());
+    let more = (more > 0).then(|| {
+        let words = format!("{more} more are not listed. The original has them.");
+        view! { <p class="hint" data-testid="more-attachments">{words}</p> }
+    });
+    let items = parts
+        .attachments
         .into_iter()
-        .map(|file| {
+        .map(|file: Attachment| {
             let href = format!("/api/emails/{email}/attachments/{}?tenant_id={tenant}", file.index);
             view! {
                 <li>
@@ -188,7 +210,12 @@ fn attachments(files: Vec<Attachment>, tenant: &TenantId, email: EmailId) -> Any
         })
         .collect::<Vec<_>>();
     (!items.is_empty())
-        .then(|| view! { <ul class="attachments" aria-label="Attachments">{items}</ul> })
+        .then(|| {
+            view! {
+                <ul class="attachments" aria-label="Attachments">{items}</ul>
+                {more}
+            }
+        })
         .into_any()
 }
 

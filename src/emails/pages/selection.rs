@@ -7,7 +7,7 @@ use crate::{
         api::{correct_many, decide_many, reprocess_many, take_back},
         dto::{Decision, WordsDone},
     },
-    shared::{EmailId, IntentId, Problem, TenantId},
+    shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::toast::{Toasts, use_toasts},
 };
 
@@ -48,7 +48,7 @@ impl Word {
 pub struct Words {
     toasts: Toasts,
     said: Action<(TenantId, Vec<EmailId>, Word), ()>,
-    back: Action<(TenantId, Vec<EmailId>), ()>,
+    back: Action<(TenantId, Vec<EmailId>, WordId), ()>,
     /// Rises with each word that was said or taken back.
     pub version: RwSignal<u32>,
 }
@@ -58,11 +58,15 @@ impl Words {
         let toasts = use_toasts();
         let version = RwSignal::new(0_u32);
         let raise = move || version.update(|version| *version = version.wrapping_add(1));
-        let back = Action::new(move |(tenant, ids): &(TenantId, Vec<EmailId>)| {
-            let (tenant, ids) = (tenant.clone(), ids.clone());
+        let back = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, WordId)| {
+            let (tenant, ids, word) = (tenant.clone(), ids.clone(), *word);
             async move {
-                match take_back(tenant, ids).await {
+                match take_back(tenant, ids, word).await {
                     Ok(done) if done.left.is_empty() => toasts.done("Taken back."),
+                    Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
+                    Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
+                        "It could not be taken back: it was too long ago, or somebody else came first.",
+                    )),
                     Ok(done) => toasts.done(format!(
                         "{} taken back. {} could not be: it was too long ago, or somebody else came first.",
                         done.done.len(),
@@ -79,15 +83,19 @@ impl Words {
                 match word.say(tenant.clone(), ids).await {
                     Ok(found) => {
                         let mut text = word.done(found.done.len());
-                        if !found.left.is_empty() {
-                            text += &format!(" {} could not be found any more.", found.left.len());
+                        match (&found.problem, found.left.len()) {
+                            (_, 0) => {}
+                            (Some(_), left) => text += &format!(" {left} were left as they are."),
+                            (None, left) => text += &format!(" {left} could not be found any more."),
                         }
-                        if word == Word::RunAgain || found.done.is_empty() {
-                            toasts.done(text);
-                        } else {
-                            toasts.done_with_undo(text, move || {
-                                back.dispatch((tenant.clone(), found.done.clone()));
-                            });
+                        match found.word.filter(|_| !found.done.is_empty()) {
+                            None => toasts.done(text),
+                            Some(word) => toasts.done_with_undo(text, move || {
+                                back.dispatch((tenant.clone(), found.done.clone(), word));
+                            }),
+                        }
+                        if let Some(problem) = &found.problem {
+                            toasts.refused(problem);
                         }
                     }
                     Err(problem) => toasts.refused(&problem),
@@ -99,10 +107,10 @@ impl Words {
     }
 
     /// Tells of a word that a form said of one message, and offers to take it back.
-    pub fn offer_back(self, tenant: TenantId, id: EmailId, text: &str) {
+    pub fn offer_back(self, tenant: TenantId, id: EmailId, word: WordId, text: &str) {
         let back = self.back;
         self.toasts.done_with_undo(text, move || {
-            back.dispatch((tenant.clone(), vec![id]));
+            back.dispatch((tenant.clone(), vec![id], word));
         });
     }
 

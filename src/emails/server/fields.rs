@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
+use mail_parser::{Address, HeaderValue, Message, MimeHeaders};
 use serde_json::{Map, Value};
 
+use super::mime::{self, Read};
 use crate::{intents::dto::FieldType, server::aside};
 
 /// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
@@ -23,6 +24,8 @@ const MAX_STORED: usize = 64 << 10;
 /// (Postfix takes as many bytes); the message itself is kept whole.
 const MAX_HEADERS: usize = 102_400;
 const MAX_HEADER_COUNT: usize = 1_000;
+/// A message of more parts is for a person.
+const MAX_PARTS: usize = 1_000;
 /// A Message-ID is an identifier; what is longer is cut, in bytes.
 const MAX_MESSAGE_ID: usize = 998;
 
@@ -91,7 +94,11 @@ pub async fn parse_aside(raw: Vec<u8>, received_at: chrono::DateTime<chrono::Utc
 pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
     let mut fields = Fields::default();
     fields.set("received_at", &received_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    let message = MessageParser::default().parse(raw);
+    let (message, is_whole) = match mime::read(raw) {
+        Read::Whole(message) => (Some(message), true),
+        Read::Head(message) => (Some(message), false),
+        Read::Nothing => (None, false),
+    };
     let Some(message) = message.filter(|message| !message.headers().is_empty()) else {
         fields.set("body", &String::from_utf8_lossy(raw));
         let error = Some("it has no header, so it is no message (RFC 5322)".to_owned());
@@ -99,7 +106,9 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
     };
     addresses(&message, &mut fields);
     fields.set("subject", message.subject().unwrap_or_default());
-    if let Some(body) = message.body_text(0) {
+    if !is_whole {
+        fields.set("body", &String::from_utf8_lossy(&raw[..raw.len().min(MAX_FIELD)]));
+    } else if let Some(body) = message.body_text(0) {
         fields.set("body", &body);
     }
     let message_id = message.message_id().unwrap_or_default().to_owned();
@@ -110,12 +119,19 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
     fields.set("attachment_names", &names.join(", "));
     headers(&message, &mut fields);
     let has_sender = fields.present("sender_email").is_some();
-    let error =
-        (!has_sender && message.from().is_none() && message.date().is_none() && message.subject().is_none())
-            .then(|| {
-                "it has neither From, Date nor Subject, so it is hardly a message (RFC 5322, section 3.6)"
-                    .into()
-            });
+    let is_hardly_one =
+        !has_sender && message.from().is_none() && message.date().is_none() && message.subject().is_none();
+    let error = if !is_whole || message.parts.len() > MAX_PARTS {
+        Some(format!(
+            "it has more parts than are read ({MAX_PARTS}), or they lie too deeply within one another"
+        ))
+    } else if is_hardly_one {
+        Some(
+            "it has neither From, Date nor Subject, so it is hardly a message (RFC 5322, section 3.6)".into(),
+        )
+    } else {
+        None
+    };
     let message_id = cut(&message_id, MAX_MESSAGE_ID).replace('\0', "\u{fffd}");
     Parsed { fields, message_id, error }
 }
@@ -229,6 +245,20 @@ mod tests {
         assert!(fields("").error.is_some());
         assert!(fields("just a line of text without any header at all").error.is_some());
         assert_eq!(fields("Subject: a\0b\r\n\r\nx\0y").fields.get("subject"), Some("a\u{fffd}b"));
+    }
+
+    #[test]
+    fn a_message_of_parts_without_end_is_told_and_kept() {
+        let part = "--x\nContent-Type: text/plain\n\nhello\n";
+        let head = "From: a@b.example\nSubject: many\nContent-Type: multipart/mixed; boundary=x\n\n";
+        for count in [1_001, 200_000] {
+            let parsed = fields(&format!("{head}{}--x--\n", part.repeat(count)));
+            assert!(parsed.error.as_ref().is_some_and(|error| error.contains("more parts")), "{count}");
+            assert_eq!(parsed.fields.get("subject"), Some("many"));
+            assert_eq!(parsed.fields.get("sender_email"), Some("a@b.example"));
+            assert!(parsed.fields.get("body").is_some_and(|body| body.contains("hello")));
+        }
+        assert_eq!(fields(&format!("{head}{}--x--\n", part.repeat(900))).error, None);
     }
 
     proptest! {

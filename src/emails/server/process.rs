@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     examine::{self, Conclusion, Examined},
     repository::{self, Outcome, Standing},
+    words,
 };
 use crate::{
     classifier::server::service as classifier,
@@ -115,7 +116,7 @@ async fn put_up(app: &AppState, job: &Job<EmailId>, with_deliveries: bool) -> Re
     }
     let explanation =
         "FlowEngine could not process this message: each attempt broke off. A person should look at it.";
-    repository::decide(&mut tx, job.subject, Decision::Review, repository::DECIDED_BY, explanation).await?;
+    repository::put_up(&mut tx, job.subject, explanation).await?;
     match repository::standing(&mut tx, job.subject).await? {
         Some(standing) if with_deliveries => {
             commit_with_deliveries(app, tx, job.subject, standing).await?;
@@ -133,7 +134,9 @@ async fn commit_with_deliveries(
     email: EmailId,
     standing: Standing,
 ) -> Result<()> {
-    let is_due = outbox::write(app, &mut tx, email, standing, Duration::ZERO).await?;
+    // A person's decision may be the one that stands.
+    let hold = words::hold_left(&standing);
+    let is_due = outbox::write(app, &mut tx, email, standing, hold).await?;
     tx.commit().await?;
     if is_due {
         app.delivery_bell.notify_one();

@@ -12,7 +12,7 @@ use crate::{
     intents::dto::Intent,
     rules::dto::{OnFail, RuleType, Verdict},
     server::{TenantTx, queue::Job},
-    shared::{EmailId, IntentId, RuleId},
+    shared::{EmailId, IntentId, RuleId, WordId},
 };
 
 /// Who decided, where it was no person.
@@ -131,6 +131,16 @@ impl From<VerdictRow> for VerdictEntry {
     }
 }
 
+/// Who says something of a message, and what takes it back.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'a> {
+    pub word: WordId,
+    /// Nobody else takes it back.
+    pub identity: &'a str,
+    /// As it stands beside what they said.
+    pub label: &'a str,
+}
+
 /// How a message stands: what its routes go by.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Standing {
@@ -140,6 +150,9 @@ pub struct Standing {
     pub run: i32,
     pub configuration_revision: Option<i64>,
     pub has_deliveries: bool,
+    pub decided_by: Option<String>,
+    /// How long ago it was decided. Unit: seconds.
+    pub decided_ago: Option<f64>,
 }
 
 /// What a worker reads of a message.
@@ -350,18 +363,23 @@ pub async fn correct(
     tx: &mut TenantTx,
     id: EmailId,
     intent: Option<&str>,
-    by: &str,
+    by: Speaker<'_>,
 ) -> sqlx::Result<Option<Map<String, Value>>> {
     let tenant = tx.tenant().clone();
     let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
         "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4, requested_revision = NULL, \
-         undo = jsonb_build_object('requested_intent', requested_intent, 'corrected_by', corrected_by, 'at', now()) \
+         undo = jsonb_build_object('what', 'intent', 'word', $5::uuid, 'actor', $6::text, 'at', now(), \
+           'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
+           'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored', \
+           'run', run, 'requested_intent', requested_intent, 'corrected_by', corrected_by) \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(intent)
-    .bind(by)
+    .bind(by.label)
+    .bind(by.word)
+    .bind(by.identity)
     .fetch_optional(tx.conn())
     .await?;
     Ok(fields.map(|json| json.0))
@@ -397,19 +415,25 @@ pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: &str) -> sqlx::Result
     Ok(done.rows_affected() == 1)
 }
 
-/// Stores what processing came to: a new run, with its verdicts. Gives how the message stands then.
+/// Stores what processing came to: a new run, with its verdicts. Gives how the message stands then: with the decision of
+/// a person, where it is one that stands again after this run.
 pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<Standing> {
     let tenant = tx.tenant().clone();
     let standing: Standing = sqlx::query_as(
         "UPDATE emails AS e SET status = 'done', run = run + 1, \
          intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3 \
            FOR KEY SHARE), \
-         intent_name = $4, classification = $5, fields = $6, parse_error = $7, decision = $8, explanation = $9, \
-         decided_by = $12, decided_at = now(), intent_version = $10, configuration_revision = $11, \
-         requested_revision = NULL, undo = CASE WHEN undo ? 'decision' THEN NULL ELSE undo END \
+         intent_name = $4, classification = $5, fields = $6, parse_error = $7, \
+         decision = CASE WHEN undo ->> 'what' = 'restored' THEN decision ELSE $8 END, \
+         explanation = CASE WHEN undo ->> 'what' = 'restored' THEN undo ->> 'explanation' ELSE $9 END, \
+         decided_by = CASE WHEN undo ->> 'what' = 'restored' THEN decided_by ELSE $12 END, \
+         decided_at = CASE WHEN undo ->> 'what' = 'restored' THEN decided_at ELSE now() END, \
+         intent_version = $10, configuration_revision = $11, requested_revision = NULL, \
+         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END \
          WHERE tenant_id = $1 AND email_id = $2 \
          RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
-           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries",
+           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
+           extract(epoch FROM now() - decided_at)::float8 AS decided_ago",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -469,7 +493,8 @@ pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Sta
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "SELECT intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
-           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries \
+           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
+           extract(epoch FROM now() - decided_at)::float8 AS decided_ago \
          FROM emails e WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
@@ -483,7 +508,7 @@ pub async fn decide(
     tx: &mut TenantTx,
     id: EmailId,
     decision: Decision,
-    by: &str,
+    by: Speaker<'_>,
     explanation: &str,
 ) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
@@ -494,15 +519,43 @@ pub async fn decide(
            ELSE intent_name END, \
          intent_id = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN (SELECT i.intent_id \
            FROM intents i WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END, \
-         undo = jsonb_build_object('decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, \
-           'explanation', explanation, 'is_done', status = 'done', 'at', now()) \
+         undo = jsonb_build_object('what', 'decision', 'word', $6::uuid, 'actor', $7::text, 'at', now(), \
+           'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
+           'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored') \
          WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(decision.as_str())
-    .bind(by)
+    .bind(by.label)
     .bind(explanation)
+    .bind(by.word)
+    .bind(by.identity)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends a message that could not be processed: it is for a person, unless one's decision was to stand again. No word of
+/// theirs is this; a correction that was said before can still be taken back.
+pub async fn put_up(tx: &mut TenantTx, id: EmailId, explanation: &str) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE emails SET status = 'done', \
+         decision = CASE WHEN undo ->> 'what' = 'restored' THEN decision ELSE $3 END, \
+         explanation = CASE WHEN undo ->> 'what' = 'restored' THEN undo ->> 'explanation' ELSE $4 END, \
+         decided_by = CASE WHEN undo ->> 'what' = 'restored' THEN decided_by ELSE $5 END, \
+         decided_at = CASE WHEN undo ->> 'what' = 'restored' THEN decided_at ELSE now() END, \
+         intent_name = CASE WHEN corrected_by IS NOT NULL THEN requested_intent ELSE intent_name END, \
+         intent_id = CASE WHEN corrected_by IS NOT NULL THEN (SELECT i.intent_id FROM intents i \
+           WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END, \
+         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(Decision::Review.as_str())
+    .bind(explanation)
+    .bind(DECIDED_BY)
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)

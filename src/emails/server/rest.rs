@@ -13,7 +13,7 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{dry_run, service, shown};
+use super::{dry_run, service, shown, words};
 use crate::{
     auth::authority::Permission,
     emails::dto::{
@@ -193,6 +193,7 @@ async fn parts(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::
     ),
     responses(
         (status = 200, description = "A page", body = inline(String), content_type = "text/html"),
+        (status = 400, description = "It cannot be made safe to show: `html_withheld` of `parts` says why"),
     ),
     extensions(("x-required-role" = json!("viewer"))),
 )]
@@ -287,7 +288,9 @@ async fn decide(
     PathId(id): PathId<EmailId>,
     Json(input): Json<DecisionInput>,
 ) -> Result<axum::Json<EmailDetail>> {
-    Ok(axum::Json(service::decide(&ctx, id, input.decision, &input.note, Duration::ZERO).await?))
+    Ok(axum::Json(
+        service::decide(&ctx, id, input.decision, &input.note, words::new_word(), Duration::ZERO).await?,
+    ))
 }
 
 /// Says what a message would come to.

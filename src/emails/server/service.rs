@@ -7,7 +7,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{fields, repository};
+use super::{
+    fields,
+    repository::{self, Speaker},
+};
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
@@ -18,7 +21,7 @@ use crate::{
     emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received, Versions},
     intents::server::repository as intents,
     server::{AppState, Result, TenantContext, error::OnConstraint, paging::MAX_LIMIT, queue},
-    shared::{EmailId, Problem, TenantId, validate::Checks},
+    shared::{EmailId, Problem, TenantId, WordId, validate::Checks},
 };
 
 /// Takes a message in: its bytes, what was read of it, and its job are one transaction. When this returns, they
@@ -144,7 +147,8 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Resu
     Ok(Received { email_id: id, status: EmailStatus::Queued, duplicate: false })
 }
 
-/// Sets a person's decision. A run that is under way is called off. What is sent because of it is held back for `hold`.
+/// Sets a person's decision, which is taken back by `word`. A run that is under way is called off. What is sent because of
+/// it is held back for `hold`.
 ///
 /// # Errors
 /// 403, 404, 422.
@@ -153,6 +157,7 @@ pub async fn decide(
     id: EmailId,
     decision: Decision,
     note: &str,
+    word: WordId,
     hold: Duration,
 ) -> Result<EmailDetail> {
     ctx.require(Permission::WorkMessages)?;
@@ -160,17 +165,19 @@ pub async fn decide(
     let note = checks.text("note", note.trim(), 2_000);
     checks.finish()?;
     let by = ctx.actor.label();
-    let word = match decision {
+    let said = match decision {
         Decision::Accepted => "Accepted",
         Decision::Rejected => "Rejected",
         Decision::Review => "Put up for review",
     };
     let explanation =
-        if note.is_empty() { format!("{word} by {by}.") } else { format!("{word} by {by}: {note}") };
+        if note.is_empty() { format!("{said} by {by}.") } else { format!("{said} by {by}: {note}") };
+    let identity = ctx.actor.identity();
+    let by = Speaker { word, identity: &identity, label: &by };
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::cancel(&mut tx, &[id]).await?;
-    if !repository::decide(&mut tx, id, decision, &by, &explanation).await? {
+    if !repository::decide(&mut tx, id, decision, by, &explanation).await? {
         return Err(not_found(id).into());
     }
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;

@@ -1,59 +1,79 @@
 //! SQL of taking a person's word back.
+//!
+//! `undo` holds what a word took the place of: `what` it was about (`decision` or `intent`), the `word` and the `actor`
+//! who said it, and how the message stood before. After a correction is taken back whose run has ended, it says that a
+//! person's decision is `restored`: the run that follows leaves it as it is.
 
-use crate::{server::TenantTx, shared::EmailId};
+use super::repository::DECIDED_BY;
+use crate::{
+    server::TenantTx,
+    shared::{EmailId, WordId},
+};
 
 /// How long a word can be taken back, in seconds. What is sent because of it may be gone by then.
 const PATIENCE: f64 = 120.0;
 
-/// What a person's last word on a message was about.
+/// What a person's word on a message was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastWord {
+pub enum About {
     Decision,
     Intent,
 }
 
-/// The last word that can still be taken back, if there is one. The message's row is locked.
-pub async fn last_word(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<LastWord>> {
+/// What a message's last word was about, if it was this one, of this actor, and can still be taken back. The message's
+/// row is locked.
+pub async fn last_word(
+    tx: &mut TenantTx,
+    id: EmailId,
+    word: WordId,
+    actor: &str,
+) -> sqlx::Result<Option<About>> {
     let tenant = tx.tenant().clone();
     let is_decision: Option<bool> = sqlx::query_scalar(
-        "SELECT undo ? 'decision' FROM emails WHERE tenant_id = $1 AND email_id = $2 AND undo IS NOT NULL \
+        "SELECT undo ->> 'what' = 'decision' FROM emails WHERE tenant_id = $1 AND email_id = $2 \
+         AND undo ->> 'word' = $4::uuid::text AND undo ->> 'actor' = $5 \
          AND (undo ->> 'at')::timestamptz > now() - make_interval(secs => $3) FOR UPDATE",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(PATIENCE)
+    .bind(word)
+    .bind(actor)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(is_decision.map(|is_decision| if is_decision { LastWord::Decision } else { LastWord::Intent }))
+    Ok(is_decision.map(|is_decision| if is_decision { About::Decision } else { About::Intent }))
 }
 
-/// Puts back how the message stood before the decision; `true` where it was not decided then and has to run.
-pub async fn restore_decision(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<bool> {
-    let tenant = tx.tenant().clone();
-    sqlx::query_scalar(
-        "UPDATE emails SET decision = undo ->> 'decision', decided_by = undo ->> 'decided_by', \
-         decided_at = (undo ->> 'decided_at')::timestamptz, explanation = undo ->> 'explanation', \
-         status = CASE WHEN (undo ->> 'is_done')::boolean THEN 'done' ELSE 'queued' END, undo = NULL \
-         WHERE tenant_id = $1 AND email_id = $2 RETURNING status = 'queued'",
-    )
-    .bind(tenant.as_str())
-    .bind(id)
-    .fetch_one(tx.conn())
-    .await
+/// How a message stands once a word on it is taken back.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Restored {
+    pub has_to_run: bool,
+    pub requested_intent: Option<String>,
+    pub corrected_by: Option<String>,
 }
 
-/// Puts back which intent the message was said to have, and by whom; it has to run again.
-pub async fn restore_intent(
-    tx: &mut TenantTx,
-    id: EmailId,
-) -> sqlx::Result<(Option<String>, Option<String>)> {
+/// Puts back how the message stood before the word. It has to run where it was not decided then, or where its intent was
+/// corrected and that run has ended.
+pub async fn restore(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "UPDATE emails SET requested_intent = undo ->> 'requested_intent', corrected_by = undo ->> 'corrected_by', \
-         status = 'queued', undo = NULL WHERE tenant_id = $1 AND email_id = $2 RETURNING requested_intent, corrected_by",
+        "UPDATE emails e SET decision = undo ->> 'decision', decided_by = undo ->> 'decided_by', \
+         decided_at = (undo ->> 'decided_at')::timestamptz, explanation = undo ->> 'explanation', \
+         requested_intent = CASE WHEN is_intent THEN undo ->> 'requested_intent' ELSE requested_intent END, \
+         corrected_by = CASE WHEN is_intent THEN undo ->> 'corrected_by' ELSE corrected_by END, \
+         status = CASE WHEN is_done AND NOT has_run THEN 'done' ELSE 'queued' END, \
+         undo = CASE WHEN undo ->> 'decided_by' <> $3 AND (is_done AND has_run OR NOT is_done AND is_restored) \
+           THEN jsonb_build_object('what', 'restored', 'explanation', undo ->> 'explanation') END \
+         FROM (SELECT undo ->> 'what' = 'intent' AS is_intent, (undo ->> 'is_done')::boolean AS is_done, \
+           coalesce((undo ->> 'is_restored')::boolean, false) AS is_restored, \
+           coalesce((undo ->> 'run')::int <> run, false) AS has_run \
+           FROM emails WHERE tenant_id = $1 AND email_id = $2) w \
+         WHERE tenant_id = $1 AND email_id = $2 \
+         RETURNING status = 'queued' AS has_to_run, requested_intent, corrected_by",
     )
     .bind(tenant.as_str())
     .bind(id)
+    .bind(DECIDED_BY)
     .fetch_one(tx.conn())
     .await
 }

@@ -3,13 +3,15 @@
 //! Each message is a transaction of its own: two hundred of them would hold up workers and other people for as long as
 //! the last one takes, and one that is gone would undo the rest.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
-    repository, service,
-    undo_repository::{self as undo, LastWord},
+    repository::{self, DECIDED_BY, Standing},
+    service,
+    undo_repository::{self as undo, About},
 };
 use crate::{
     audit::server::event::Event,
@@ -18,7 +20,7 @@ use crate::{
     deliveries::server::{outbox, repository as deliveries},
     emails::dto::{Decision, Versions, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
-    shared::{EmailId, IntentId, Problem},
+    shared::{EmailId, IntentId, Problem, WordId},
 };
 
 /// How long the screen's decisions hold back what is sent because of them.
@@ -26,6 +28,41 @@ pub const HOLD: Duration = Duration::from_secs(15);
 
 /// More would not be looked at before they are chosen.
 const MOST: usize = 200;
+
+/// What is left of the time for which what follows from a person's decision is held back.
+pub fn hold_left(standing: &Standing) -> Duration {
+    match (&standing.decided_by, standing.decided_ago) {
+        (Some(by), Some(ago)) if by != DECIDED_BY => {
+            HOLD.saturating_sub(Duration::try_from_secs_f64(ago).unwrap_or_default())
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+/// A word that nobody has said before.
+pub fn new_word() -> WordId {
+    WordId(Uuid::new_v4())
+}
+
+/// What takes a person's decision on one message back.
+///
+/// # Errors
+/// 403, 404, 422.
+pub async fn decide_one(ctx: &TenantContext, id: EmailId, decision: Decision, note: &str) -> Result<WordId> {
+    let word = new_word();
+    service::decide(ctx, id, decision, note, word, HOLD).await?;
+    Ok(word)
+}
+
+/// What takes a person's word on one message's intent back.
+///
+/// # Errors
+/// 403, 404; 400 for an intent that is not there or not active.
+pub async fn correct_one(ctx: &TenantContext, id: EmailId, intent: Option<IntentId>) -> Result<WordId> {
+    let word = new_word();
+    classifier::correct(ctx, id, intent, word).await?;
+    Ok(word)
+}
 
 /// # Errors
 /// 403, 422. What is gone by then is left out.
@@ -45,48 +82,52 @@ pub async fn reprocess(ctx: &TenantContext, ids: &[EmailId]) -> Result<WordsDone
 }
 
 /// # Errors
-/// 403; 400 for an intent that is not there or not active.
+/// 403; 422 for an intent that is not there or not active, before anything is done.
 pub async fn correct(ctx: &TenantContext, ids: &[EmailId], intent: Option<IntentId>) -> Result<WordsDone> {
+    ctx.require(Permission::WorkMessages)?;
+    if let Some(id) = intent
+        && classifier::choosable(&mut ctx.begin().await?, id).await?.is_none()
+    {
+        return Err(Problem::invalid_field("intent_id", format!("there is no active intent {id}")).into());
+    }
     each(ctx, ids, Word::Correct(intent)).await
 }
 
-/// Takes the last word on each message back: the decision that was before it stands again, or the intent that was
-/// before it is the message's again. What has not been sent yet is not sent.
+/// Takes back what the caller said of each message by this word: what was decided before it stands again, and the intent
+/// that was before it is the message's again. What has not been sent yet is not sent.
 ///
 /// # Errors
-/// 403. A message on which there is no word of the last two minutes is left as it is.
-pub async fn take_back(ctx: &TenantContext, ids: &[EmailId]) -> Result<WordsDone> {
-    each(ctx, ids, Word::TakeBack).await
+/// 403. A message is left as it is, where the word is older than two minutes or somebody has said another one since.
+pub async fn take_back(ctx: &TenantContext, ids: &[EmailId], word: WordId) -> Result<WordsDone> {
+    each(ctx, ids, Word::TakeBack(word)).await
 }
 
-async fn take_one_back(ctx: &TenantContext, id: EmailId) -> Result<()> {
+async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result<()> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::cancel(&mut tx, &[id]).await?;
-    let nothing = || Problem::business_rule("There is nothing left to take back");
-    let word = undo::last_word(&mut tx, id).await?.ok_or_else(nothing)?;
-    let has_to_run = match word {
-        LastWord::Decision => undo::restore_decision(&mut tx, id).await?,
-        LastWord::Intent => {
-            let (intent, by) = undo::restore_intent(&mut tx, id).await?;
-            classifier::restore_correction(&mut tx, id, intent.filter(|_| by.is_some()).as_deref()).await?;
-            true
-        }
-    };
+    let too_late = || Problem::business_rule("It is too late to take this back");
+    let about = undo::last_word(&mut tx, id, word, &ctx.actor.identity()).await?.ok_or_else(too_late)?;
+    let undo::Restored { has_to_run, requested_intent, corrected_by } = undo::restore(&mut tx, id).await?;
+    if about == About::Intent {
+        let before = corrected_by.map(|_| requested_intent.as_deref());
+        classifier::restore_correction(&mut tx, id, before).await?;
+    }
     if has_to_run {
         deliveries::cancel_outdated(&mut tx, id, None, "A person took their word back").await?;
         queue::enqueue(&mut tx, &[id])
             .await
             .on_constraint("fk_eivs_jobs_email", || service::not_found(id))?;
     }
-    let what = match word {
-        LastWord::Decision => "decision",
-        LastWord::Intent => "intent",
+    let what = match about {
+        About::Decision => "decision",
+        About::Intent => "intent",
     };
     ctx.audit(&mut tx, Event::done("email.take_back", id, json!({"what": what}))).await?;
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| service::not_found(id))?;
-    let is_due = !has_to_run && outbox::write(&ctx.app, &mut tx, id, standing, Duration::ZERO).await?;
+    let hold = hold_left(&standing);
+    let is_due = !has_to_run && outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
     tx.commit().await?;
     if is_due {
         ctx.app.delivery_bell.notify_one();
@@ -94,7 +135,7 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId) -> Result<()> {
     if has_to_run {
         ctx.app.job_bell.notify_one();
     }
-    if word == LastWord::Intent {
+    if about == About::Intent {
         ctx.app.training_bell.notify_one();
     }
     Ok(())
@@ -106,33 +147,47 @@ enum Word<'a> {
     Decide(Decision, &'a str),
     RunAgain,
     Correct(Option<IntentId>),
-    TakeBack,
+    TakeBack(WordId),
 }
 
-/// Says it of one message after the other. What cannot be said of one of several is counted; what would be refused for
-/// each ends it.
+/// Says it of one message after the other, once of each. What is gone, or came too late, is counted. What breaks it off is
+/// told together with what was done by then.
 async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<WordsDone> {
     ctx.require(Permission::WorkMessages)?;
     if ids.is_empty() || ids.len() > MOST {
         return Err(Problem::invalid_field("ids", format!("must be 1 to {MOST} messages")).into());
     }
-    let mut done = WordsDone { done: Vec::with_capacity(ids.len()), left: Vec::new() };
-    for &id in ids {
+    let mut once = HashSet::new();
+    let ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
+    let token = new_word();
+    let mut done = WordsDone::default();
+    if matches!(word, Word::Decide(..) | Word::Correct(_)) {
+        done.word = Some(token);
+    }
+    for (at, &id) in ids.iter().enumerate() {
         let said = match word {
-            Word::Decide(decision, note) => service::decide(ctx, id, decision, note, HOLD).await.map(drop),
+            Word::Decide(decision, note) => {
+                service::decide(ctx, id, decision, note, token, HOLD).await.map(drop)
+            }
             Word::RunAgain => service::reprocess(ctx, id, Versions::Today).await.map(drop),
-            Word::Correct(intent) => classifier::correct(ctx, id, intent).await.map(drop),
-            Word::TakeBack => take_one_back(ctx, id).await,
+            Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(drop),
+            Word::TakeBack(said) => take_one_back(ctx, id, said).await,
         };
         match said {
             Ok(()) => done.done.push(id),
-            Err(Error::Problem(problem))
-                if problem.status == 404 || (problem.status == 400 && ids.len() > 1) =>
-            {
-                done.left.push(id);
+            Err(Error::Problem(problem)) if is_left(word, &problem) => done.left.push(id),
+            Err(error) if done.done.is_empty() => return Err(error),
+            Err(error) => {
+                done.left.extend(&ids[at..]);
+                done.problem = Some(error.into_problem());
+                break;
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(done)
+}
+
+/// Whether that is about the one message, and the next one may do.
+fn is_left(word: Word<'_>, problem: &Problem) -> bool {
+    problem.status == 404 || (problem.status == 400 && matches!(word, Word::TakeBack(_)))
 }

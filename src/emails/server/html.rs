@@ -1,0 +1,223 @@
+//! A stranger's HTML made harmless: no script, form, frame nor style sheet is left in it, and what it may cost is bounded.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ammonia::{Builder, UrlRelative};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use mail_parser::{Message, MimeHeaders};
+
+use super::tags;
+
+/// A picture within the message that is larger is left out of its HTML, in bytes.
+const MAX_PICTURE: usize = 1 << 20;
+/// What all pictures together may add to it, each as often as it is named: bytes.
+const MAX_PICTURES: usize = 8 << 20;
+/// HTML that is longer is not made harmless, so it is not shown: bytes.
+const MAX_HTML: usize = 2 << 20;
+
+/// Why this HTML is not shown, where it is not.
+pub fn withheld(html: &str) -> Option<&'static str> {
+    if html.len() > MAX_HTML {
+        Some("It is longer than what can be made safe to show (2 MiB).")
+    } else if tags::are_too_deep(html) {
+        Some("Its parts lie within one another more deeply than what can be made safe to show.")
+    } else {
+        None
+    }
+}
+
+/// How many pictures from elsewhere the HTML names.
+pub fn remote_images(html: &str) -> usize {
+    clean(html, HashMap::new(), false).1
+}
+
+/// What is left of the message's HTML, with the message's own pictures in it.
+pub fn page(message: &Message<'_>, html: &str, with_remote: bool) -> String {
+    clean(html, pictures(message), with_remote).0
+}
+
+/// The pictures that the HTML may name by `cid:`, each as a `data:` address.
+fn pictures(message: &Message<'_>) -> HashMap<String, String> {
+    let mut room = MAX_PICTURES;
+    let mut found = HashMap::new();
+    for part in &message.parts {
+        let Some(id) = part.content_id() else { continue };
+        let kind = part.content_type().and_then(|kind| match (kind.ctype(), kind.subtype()?) {
+            ("image", kind @ ("png" | "jpeg" | "jpg" | "gif" | "webp")) => Some(kind.to_owned()),
+            _ => None,
+        });
+        let bytes = part.contents();
+        if let Some(kind) = kind
+            && bytes.len() <= MAX_PICTURE.min(room)
+        {
+            room -= bytes.len();
+            let address = format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes));
+            found.insert(id.trim_matches(['<', '>']).to_owned(), address);
+        }
+    }
+    found
+}
+
+/// Properties that change how text looks, and none that moves it over something else.
+const STYLES: [&str; 32] = [
+    "background-color",
+    "border",
+    "border-bottom",
+    "border-collapse",
+    "border-color",
+    "border-left",
+    "border-radius",
+    "border-right",
+    "border-spacing",
+    "border-style",
+    "border-top",
+    "border-width",
+    "color",
+    "direction",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-weight",
+    "height",
+    "letter-spacing",
+    "line-height",
+    "list-style-type",
+    "margin",
+    "max-width",
+    "padding",
+    "text-align",
+    "text-decoration",
+    "text-indent",
+    "text-transform",
+    "vertical-align",
+    "white-space",
+    "width",
+];
+
+/// What is left of a stranger's HTML, and how many pictures from elsewhere it names.
+fn clean(html: &str, pictures: HashMap<String, String>, with_remote: bool) -> (String, usize) {
+    // One for all that it names: a few bytes that name a picture add all of it.
+    let room = AtomicUsize::new(MAX_PICTURES);
+    let remote = Arc::new(AtomicUsize::new(0));
+    let count = remote.clone();
+    let mut builder = Builder::default();
+    builder
+        .add_tags(["font"])
+        .add_generic_attributes(LAYOUT)
+        .add_tag_attributes("font", ["color", "face", "size"])
+        .filter_style_properties(HashSet::from(STYLES))
+        .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid"]))
+        .url_relative(UrlRelative::Deny)
+        .link_rel(Some("noopener noreferrer nofollow"))
+        .set_tag_attribute_value("a", "target", "_blank")
+        .attribute_filter(move |element, attribute, value| match (element, attribute) {
+            ("img", "src") => match value.strip_prefix("cid:") {
+                Some(id) => pictures
+                    .get(id)
+                    .filter(|address| takes(&room, address.len()))
+                    .map(|address| Cow::Owned(address.clone())),
+                None => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    (with_remote && value.starts_with("https:")).then_some(Cow::Borrowed(value))
+                }
+            },
+            // A picture by another name, or an address that a click does not show.
+            (_, "src" | "background" | "longdesc" | "cite") => None,
+            _ if value.starts_with("cid:") => None,
+            _ => Some(Cow::Borrowed(value)),
+        });
+    let cleaned = builder.clean(html).to_string();
+    (cleaned, remote.load(Ordering::Relaxed))
+}
+
+/// Takes so much of what is left, if there is as much.
+fn takes(room: &AtomicUsize, size: usize) -> bool {
+    room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(size)).is_ok()
+}
+
+/// The old ways of laying out, which most mail is written in.
+const LAYOUT: [&str; 10] =
+    ["style", "align", "valign", "bgcolor", "width", "height", "cellpadding", "cellspacing", "border", "dir"];
+
+#[cfg(test)]
+mod tests {
+    use mail_parser::MessageParser;
+
+    use super::*;
+
+    fn cleaned(html: &str, with_remote: bool) -> (String, usize) {
+        let raw = format!(
+            "From: a@b.example\r\nContent-Type: multipart/related; boundary=x\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n{html}\r\n\
+             --x\r\nContent-Type: image/png\r\nContent-ID: <logo@b>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n--x--\r\n"
+        );
+        let message = MessageParser::default().parse(raw.as_bytes()).expect("a message");
+        clean(&message.body_html(0).expect("its HTML"), pictures(&message), with_remote)
+    }
+
+    #[test]
+    fn nothing_that_acts_is_left() {
+        for html in [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "<a href=\"javascript:alert(1)\">x</a>",
+            "<a href=\"data:text/html,<script>alert(1)</script>\">x</a>",
+            "<iframe src=\"https://evil.example\"></iframe>",
+            "<form action=\"https://evil.example\"><input name=p></form>",
+            "<svg><script>alert(1)</script></svg>",
+            "<math><mi xlink:href=\"javascript:alert(1)\">x</mi></math>",
+            "<base href=\"https://evil.example\">",
+            "<meta http-equiv=refresh content=\"0;url=https://evil.example\">",
+            "<link rel=stylesheet href=\"https://evil.example\">",
+            "<style>@import url(https://evil.example)</style>",
+            "<div style=\"position:fixed;background:url(https://evil.example)\">x</div>",
+            "<object data=\"https://evil.example\"></object>",
+            "<table background=\"https://evil.example\"><tr><td>x</td></tr></table>",
+            "<img srcset=\"https://evil.example 1x\">",
+            "<video poster=\"https://evil.example\" src=\"https://evil.example\"></video>",
+        ] {
+            for with_remote in [false, true] {
+                let (left, _) = cleaned(html, with_remote);
+                let lower = left.to_lowercase();
+                for part in ["script", "evil", "onerror", "<form", "<input", "<iframe", "position", "url("] {
+                    assert!(!lower.contains(part), "{html}: {left}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_from_elsewhere_wait_until_they_are_asked_for() {
+        let html = "<p style=\"color:red;position:absolute\">Hi</p><img src=\"https://x.example/t.gif\">\
+                    <img src=\"http://x.example/u.gif\"><img src=\"cid:logo@b\"><a href=\"https://x.example\">l</a>";
+        let (left, remote) = cleaned(html, false);
+        assert_eq!(remote, 2);
+        assert!(!left.contains("t.gif") && left.contains("data:image/png;base64,iVBORw0KGgo="), "{left}");
+        assert!(left.contains("color:red") && !left.contains("position"), "{left}");
+        assert!(left.contains("target=\"_blank\"") && left.contains("noopener"), "{left}");
+        let (left, _) = cleaned(html, true);
+        assert!(left.contains("https://x.example/t.gif") && !left.contains("u.gif"), "{left}");
+    }
+    #[test]
+    fn a_picture_that_is_named_often_is_shown_as_often_as_there_is_room() {
+        let picture = format!("data:image/png;base64,{}", "A".repeat(1 << 20));
+        let pictures = HashMap::from([("a".to_owned(), picture)]);
+        let (left, _) = clean(&"<img src=\"cid:a\">".repeat(20_000), pictures, false);
+        assert!(left.len() < MAX_PICTURES + (1 << 20), "{}", left.len());
+        assert_eq!((left.matches("<img").count(), left.matches("data:").count()), (20_000, 7));
+        assert!(!left.contains("cid:"));
+    }
+
+    #[test]
+    fn what_would_take_long_to_make_harmless_is_withheld() {
+        assert_eq!(withheld("<p>Hello"), None);
+        assert!(withheld(&"<div>".repeat(300)).is_some_and(|why| why.contains("within one another")));
+        assert!(withheld(&"x".repeat(MAX_HTML + 1)).is_some_and(|why| why.contains("2 MiB")));
+    }
+}
