@@ -46,5 +46,6 @@ mod tests;
 pub fn hydrate() {
     console_error_panic_hook::set_once();
     client::watch_touches();
+    client::watch_history();
     leptos::mount::hydrate_lazy(app::App);
 }

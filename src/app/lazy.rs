@@ -72,8 +72,6 @@ macro_rules! groups {
                 }
 
                 async fn view(_: Self) -> AnyView {
-                    // What is around the page answers before the page does.
-                    crate::ui::host::next_task().await;
                     $group::show($group::Page::$route).await
                 }
 

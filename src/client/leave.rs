@@ -11,6 +11,8 @@ use super::dom::document;
 thread_local! {
     /// Whether the page's editor holds something unsaved. One editor a page.
     static UNSAVED: RefCell<Option<Signal<bool>>> = const { RefCell::new(None) };
+    /// The address of the page that holds it.
+    static ADDRESS: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Whether the page may be left. Asks where something is unsaved, and after a yes not again.
@@ -30,8 +32,8 @@ fn is_unsaved() -> bool {
     UNSAVED.with_borrow(|unsaved| unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false)))
 }
 
-/// Guards the page for as long as its editor is there: by a link, by the browser's buttons, by closing the tab. What
-/// leads elsewhere by itself asks `may_leave`.
+/// Guards the page for as long as its editor is there: by a link, and by closing the tab. `watch_history` guards the
+/// browser's buttons, and what leads elsewhere by itself asks `may_leave`.
 pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
     UNSAVED.set(Some(is_unsaved_now));
     let unload = window_event_listener(ev::beforeunload, |event| {
@@ -48,19 +50,12 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
             }
         });
     }
-    if let Some(window) = web_sys::window() {
-        let here = window.location().href().unwrap_or_default();
-        listen(window.unchecked_into(), "popstate", move |event| {
-            if may_leave() {
-                return;
-            }
-            // The browser has left already: the page's address comes back on top.
-            event.stop_immediate_propagation();
-            if let Some(history) = web_sys::window().and_then(|window| window.history().ok()) {
-                let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&here));
-            }
-        });
-    }
+    // Not at once: the router writes a new page's address when the page is there.
+    Effect::new(move |_| {
+        if is_unsaved_now.get() {
+            ADDRESS.set(address());
+        }
+    });
     on_cleanup(move || {
         unload.remove();
         // The next page's editor may be there already.
@@ -70,6 +65,30 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
             }
         });
     });
+}
+
+/// Guards the page against the browser's own buttons. To be called before the router listens: of a window's listeners,
+/// the first comes first.
+pub fn watch_history() {
+    let on_pop = Closure::<dyn Fn(Event)>::new(|event: Event| {
+        if may_leave() {
+            return;
+        }
+        // The browser has left already: the page's address comes back on top.
+        event.stop_immediate_propagation();
+        if let Some(history) = web_sys::window().and_then(|window| window.history().ok()) {
+            let _ = ADDRESS.with_borrow(|here| history.push_state_with_url(&JsValue::NULL, "", Some(here)));
+        }
+    });
+    if let Some(window) = web_sys::window() {
+        let _ = window.add_event_listener_with_callback("popstate", on_pop.as_ref().unchecked_ref());
+    }
+    // For as long as the application is there.
+    on_pop.forget();
+}
+
+fn address() -> String {
+    web_sys::window().and_then(|window| window.location().href().ok()).unwrap_or_default()
 }
 
 /// Whether a click follows a link of the application.

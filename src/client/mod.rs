@@ -7,7 +7,6 @@ mod dom;
 mod files;
 mod leave;
 mod session;
-mod task;
 mod theme;
 mod upload;
 
@@ -18,6 +17,5 @@ pub use dom::*;
 pub use files::*;
 pub use leave::*;
 pub use session::*;
-pub use task::*;
 pub use theme::*;
 pub use upload::*;

@@ -42,7 +42,6 @@ pub fn is_on_backdrop(_: &MouseEvent, _: &str) -> bool {
     false
 }
 pub fn guard_unsaved(_: Signal<bool>) {}
-pub async fn next_task() {}
 pub fn may_leave() -> bool {
     true
 }
