@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::dto::{Route, RouteInput, RouteView, RouteWithSecret};
+use super::dto::{RotatedSecret, Route, RouteInput, RouteView, RouteWithSecret};
 use crate::shared::{IntentId, Problem, RouteId, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     routes::server::service,
     server::{
         context::{lead_to, tenant_context, wire},
-        etag::IfMatch,
+        etag::{IfMatch, Versioned},
         paging::Page,
     },
 };
@@ -64,7 +64,8 @@ pub async fn delete_route(tenant_id: TenantId, route_id: RouteId, etag: String) 
 
 /// A new signing secret, answered this once.
 #[server(prefix = "/ui", endpoint = "routes/rotate-secret")]
-pub async fn rotate_route_secret(tenant_id: TenantId, route_id: RouteId) -> Result<RouteWithSecret, Problem> {
+pub async fn rotate_route_secret(tenant_id: TenantId, route_id: RouteId) -> Result<RotatedSecret, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::rotate_secret(&ctx, route_id).await)
+    let made = wire(service::rotate_secret(&ctx, route_id).await)?;
+    Ok(RotatedSecret { etag: made.route.etag(), made })
 }

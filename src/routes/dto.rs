@@ -65,6 +65,14 @@ pub struct RouteWithSecret {
     pub old_secret_ends: Option<DateTime<Utc>>,
 }
 
+/// What came of a new secret, for the editor that is open on the route.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RotatedSecret {
+    pub made: RouteWithSecret,
+    /// Of the route as it is now.
+    pub etag: String,
+}
+
 /// The body of `POST` and `PUT` for routes. What is only read may stand in it, and is ignored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -53,6 +53,6 @@ mod tests {
         assert!(caller.await.unwrap_err().is_cancelled());
         assert_eq!(TURNS.available_permits(), 0);
         end.send(()).unwrap();
-        turn(&TURNS).await.unwrap();
+        drop(turn(&TURNS).await.unwrap());
     }
 }

@@ -111,16 +111,16 @@ fn Editor(
     let asked = asked.and_then(|text| text.parse().ok());
     let form = RouteForm::new(stored.as_ref().map(|stored| &stored.route), asked);
     let id = stored.as_ref().map(|stored| stored.route.route_id);
-    let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
+    let etag = RwSignal::new(stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default());
     let place = StoredValue::new(tenant_id.clone());
     let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
     let before = input.get_untracked();
     let made = RwSignal::new(None::<RouteWithSecret>);
     let is_dirty = Signal::derive(move || made.read().is_none() && input.get() != before);
 
-    let (saved_in, saved_etag) = (tenant_id.clone(), etag.clone());
+    let saved_in = tenant_id.clone();
     let save = Action::new(move |input: &RouteInput| {
-        save_route(saved_in.clone(), id, saved_etag.clone(), input.clone())
+        save_route(saved_in.clone(), id, etag.get_untracked(), input.clone())
     });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     let list = tenant_page(&tenant_id, "/routes");
@@ -149,7 +149,7 @@ fn Editor(
     view! {
         <PageHead title context>
             <Allowed permission=Permission::Configure>
-                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag=etag.clone() delete/> })}
+                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag delete/> })}
             </Allowed>
         </PageHead>
         <NeedsScript/>
@@ -173,7 +173,7 @@ fn Editor(
             }
             .into_any(),
         }}
-        {id.filter(|_| is_webhook).map(|route_id| view! { <Secret tenant_id route_id/> })}
+        {id.filter(|_| is_webhook).map(|route_id| view! { <Secret tenant_id route_id etag/> })}
     }
 }
 
@@ -352,7 +352,7 @@ fn Reply(form: RouteForm) -> impl IntoView {
 fn Delete(
     tenant_id: TenantId,
     id: RouteId,
-    etag: String,
+    etag: RwSignal<String>,
     delete: ServerAction<DeleteRoute>,
 ) -> impl IntoView {
     let is_pending = delete.pending();

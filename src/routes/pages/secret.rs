@@ -5,11 +5,14 @@ use leptos::prelude::*;
 use crate::{
     app::Allowed,
     auth::authority::Permission,
-    routes::{api::RotateRouteSecret, dto::RouteWithSecret},
+    routes::{
+        api::RotateRouteSecret,
+        dto::{RotatedSecret, RouteWithSecret},
+    },
     shared::{RouteId, TenantId},
     ui::{
         dialog::Confirm, editor::Section, icons::Glyph, once::ShownOnce, panel::ActionProblem,
-        time::Timestamp,
+        saving::on_done, time::Timestamp,
     },
 };
 
@@ -27,10 +30,11 @@ pub fn SecretShown(made: RouteWithSecret) -> impl IntoView {
     })
 }
 
-/// A new secret, for those who may handle credentials.
+/// A new secret, for those who may handle credentials. The route is another then: `etag` says which.
 #[component]
-pub fn Secret(tenant_id: TenantId, route_id: RouteId) -> impl IntoView {
+pub fn Secret(tenant_id: TenantId, route_id: RouteId, etag: RwSignal<String>) -> impl IntoView {
     let rotate = ServerAction::<RotateRouteSecret>::new();
+    on_done(rotate.value(), move |rotated: RotatedSecret| etag.set(rotated.etag));
     view! {
         <Allowed permission=Permission::Credentials>
             <NewSecret tenant_id=tenant_id.clone() route_id rotate/>
@@ -77,7 +81,7 @@ fn NewSecret(
             </div>
             <ActionProblem outcome/>
             <div aria-live="polite">
-                {move || outcome.get().and_then(Result::ok).map(|made| view! { <SecretShown made/> })}
+                {move || outcome.get().and_then(Result::ok).map(|rotated| view! { <SecretShown made=rotated.made/> })}
             </div>
         </Section>
     }
