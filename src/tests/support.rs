@@ -260,9 +260,9 @@ pub fn config(folder: &std::path::Path, vars: &[(&str, &str)]) -> Config {
     .unwrap()
 }
 
-/// Waits for a condition: at most 20 seconds.
+/// Waits for a condition: at most a minute.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(value) = check().await {
             return value;
