@@ -3,7 +3,7 @@
 use crate::{server::TenantTx, shared::EmailId};
 
 /// How long a word can be taken back, in seconds. What is sent because of it may be gone by then.
-const PATIENCE: f64 = 120.0;
+pub const PATIENCE: f64 = 120.0;
 
 /// What a person's last word on a message was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
