@@ -2,7 +2,7 @@
 import { expect, hydrated, test } from './fixtures';
 
 for (const javaScriptEnabled of [true, false]) {
-  test.describe(`with${javaScriptEnabled ? '' : 'out'} WebAssembly`, { tag: ['@desktop', '@phone'] }, () => {
+  test.describe(`with${javaScriptEnabled ? '' : 'out'} WebAssembly`, () => {
     test.use({ javaScriptEnabled });
 
     test('messages are kept for as long as an administrator says', async ({ page }) => {

@@ -211,7 +211,7 @@ async fn what_is_in_hand_or_waits_for_a_person_stays() {
     let queued = "UPDATE emails SET status = 'queued' WHERE email_id = $1::uuid";
     sqlx::query(queued).bind(&ids[2]).execute(&mut conn).await.unwrap();
     set(&server, json!(30)).await;
-    let mut left = async |conn: &mut PgConnection| -> Vec<String> {
+    let left = async |conn: &mut PgConnection| -> Vec<String> {
         assert!(!turn(&server).await.is_unfinished);
         sqlx::query_scalar("SELECT subject FROM emails ORDER BY subject").fetch_all(conn).await.unwrap()
     };
