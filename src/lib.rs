@@ -20,6 +20,7 @@ pub mod intents;
 pub mod keys;
 pub mod members;
 pub mod names;
+pub mod retention;
 pub mod routes;
 pub mod rules;
 pub mod saved_filters;

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
-    keys, members, routes, rules,
+    keys, members, retention, routes, rules,
     shared::Problem,
     tenants, transfer,
 };
@@ -47,6 +47,7 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
         .merge(transfer::server::rest::routes())
+        .merge(retention::server::rest::routes())
 }
 
 /// Everything that this server answers.

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     auth::server::service as auth, backtests::server::worker as backtesting,
     classifier::server::worker as training, deliveries::server::worker as sending, demo,
-    emails::server::worker, files::server::service as files,
+    emails::server::worker, files::server::service as files, retention::server::worker as retaining,
 };
 
 /// What ends a start: a sentence for whoever started it.
@@ -158,6 +158,7 @@ pub async fn serve_until(
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
     tokio::spawn(files::tidy(app.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
+    let retaining = tokio::spawn(retaining::work(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let close = CancellationToken::new();
     let router = http::router(app.clone());
@@ -179,15 +180,16 @@ pub async fn serve_until(
         sleep(LINGER).await;
     }
     close.cancel();
-    let ended = async { tokio::join!(server, workers, sending, backtesting, training) };
+    let ended = async { tokio::join!(server, workers, sending, backtesting, training, retaining) };
     let drained = timeout_at(deadline, ended).await;
     match drained {
-        Ok((server, workers, sending, backtesting, training)) => {
+        Ok((server, workers, sending, backtesting, training, retaining)) => {
             server?;
             workers?;
             sending?;
             backtesting?;
             training?;
+            retaining?;
         }
         Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),
     }

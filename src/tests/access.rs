@@ -61,6 +61,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/api-keys/1",
         "/api/instance-api-keys",
         "/api/export",
+        "/api/retention",
         "/demo-api/acme_corp/v1/orders/1042",
     ] {
         for query in ["", "?tenant_id=acme"] {
@@ -360,7 +361,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 77] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 80] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -381,6 +382,9 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 77] = [
     ("/ui/audit/list", Lowest::In(Role::Admin)),
     ("/ui/dashboard", Lowest::In(Role::Viewer)),
     ("/ui/transfer/overview", Lowest::In(Role::Editor)),
+    ("/ui/retention/get", Lowest::In(Role::Viewer)),
+    ("/ui/retention/plan", Lowest::In(Role::Admin)),
+    ("/ui/retention/save", Lowest::In(Role::Admin)),
     ("/ui/emails/list", Lowest::In(Role::Viewer)),
     ("/ui/emails/get", Lowest::In(Role::Viewer)),
     ("/ui/emails/reprocess", Lowest::In(Role::Operator)),

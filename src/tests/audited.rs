@@ -125,6 +125,7 @@ async fn every_call_that_changes_anything_tells_of_it() {
     )
     .await;
     walk.call(put.clone(), "/api/classifier", &[], json!({"gate": 0.9})).await;
+    walk.call(put.clone(), "/api/retention", &[], json!({"message_days": 90})).await;
 
     let route = json!({"name": "r", "kind": "webhook", "decisions": ["review"],
         "settings": {"url": receiver.base}});

@@ -30,6 +30,7 @@ mod probes;
 mod provider;
 mod receivers;
 mod rest;
+mod retention;
 mod secrets;
 mod support;
 mod transfer;

@@ -1,4 +1,4 @@
-//! A tenant's settings: its configuration as a file, out and in.
+//! A tenant's settings: its configuration as a file, out and in; and how long its messages are kept.
 
 use leptos::prelude::*;
 
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     app::use_tenant,
+    retention::pages::RetentionSection,
     shared::{Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
@@ -20,7 +21,7 @@ use crate::{
     },
 };
 
-/// Export and import. The form is a plain one, and this page is its answer too.
+/// Export, import and retention. The form of the import is a plain one, and this page is its answer too.
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let tenant = use_tenant();
@@ -37,7 +38,7 @@ pub fn SettingsPage() -> impl IntoView {
     view! {
         <PageHead
             title="Settings"
-            lead="The configuration as a file: to keep in git, to compare, to take to another tenant."
+            lead="The configuration as a file, to keep in git or to take to another tenant; and how long messages are kept."
             context=tenant.label()
         />
         <Load
@@ -51,6 +52,7 @@ pub fn SettingsPage() -> impl IntoView {
                 }
             }
         />
+        <RetentionSection/>
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Kinds of things that something is done to.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "intent",
     "validation_rule",
     "example",
@@ -26,6 +26,7 @@ const KINDS: [&str; 15] = [
     "invitation",
     "api_key",
     "configuration",
+    "retention",
 ];
 
 /// A plain form whose fields are the address's query.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long a word can be taken back, in seconds. What is sent because of it may be gone by then.
-const PATIENCE: f64 = 120.0;
+pub const PATIENCE: f64 = 120.0;
 
 /// What a person's word on a message was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,4 @@
+pub mod repository;
+pub mod rest;
+pub mod service;
+pub mod worker;

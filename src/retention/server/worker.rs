@@ -1,0 +1,96 @@
+//! Deletes what is older than its tenant keeps messages: in the background, a little at a time, on every server. Which
+//! of them deletes in a tenant, its row of `retention` says, which is locked for a batch.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::service::{self, Batch};
+use crate::{
+    server::{AppState, Result, error::chain},
+    shared::TenantId,
+};
+
+/// After the start, when there is enough else to do.
+const SOON: Duration = Duration::from_secs(20);
+/// From a turn to the next.
+const EVERY: Duration = Duration::from_secs(600);
+/// From a turn to the next where there was more than a turn may delete.
+const BREATH: Duration = Duration::from_secs(5);
+
+/// What one transaction deletes: others wait for its locks and its bytes.
+const BATCH: i64 = 200;
+/// What one turn deletes of a tenant, in batches, before the next tenant has its turn.
+const BATCHES: usize = 20;
+
+/// What came of a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub deleted: i64,
+    /// A tenant may have more.
+    pub is_unfinished: bool,
+}
+
+/// Works until `stop`, then ends the batch under way.
+pub async fn work(app: AppState, stop: CancellationToken) {
+    let mut pause = SOON;
+    loop {
+        // Servers that started together need not look together.
+        tokio::select! {
+            () = tokio::time::sleep(pause.mul_f64(rand::random_range(1.0..1.2))) => {}
+            () = stop.cancelled() => return,
+        }
+        pause = match turn(&app, Utc::now()).await {
+            Ok(Turn { is_unfinished: true, .. }) => BREATH,
+            Ok(_) => EVERY,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "old messages could not be looked for");
+                EVERY
+            }
+        };
+    }
+}
+
+/// Goes round the tenants once, and deletes what is too old at `now`. What fails in one tenant keeps no other's.
+///
+/// # Errors
+/// The database's, where not even the tenants are known.
+pub async fn turn(app: &AppState, now: DateTime<Utc>) -> Result<Turn> {
+    let mut turn = Turn::default();
+    for tenant in service::tenants(app).await? {
+        match turn_of(app, &tenant, now).await {
+            Ok(of) => {
+                turn.deleted += of.deleted;
+                turn.is_unfinished |= of.is_unfinished;
+            }
+            Err(error) => {
+                tracing::error!(%tenant, error = %chain(&error), "old messages could not be deleted");
+            }
+        }
+        if app.stop.is_cancelled() {
+            break;
+        }
+    }
+    Ok(turn)
+}
+
+async fn turn_of(app: &AppState, tenant: &TenantId, now: DateTime<Utc>) -> Result<Turn> {
+    let mut turn = Turn::default();
+    for batch in 1..=BATCHES {
+        let is_last = batch == BATCHES || app.stop.is_cancelled();
+        match service::delete_batch(app, tenant, now, BATCH, is_last).await? {
+            Batch::Some(deleted) => turn.deleted += deleted,
+            Batch::Last(deleted) => {
+                turn.deleted += deleted;
+                turn.is_unfinished = is_last;
+                break;
+            }
+            Batch::Taken => break,
+        }
+    }
+    if turn.deleted > 0 {
+        tracing::info!(%tenant, messages = turn.deleted, "deleted messages that were too old");
+    }
+    Ok(turn)
+}
