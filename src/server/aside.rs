@@ -44,15 +44,15 @@ mod tests {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, is_to_end) = std::sync::mpsc::channel();
         let work = move || {
-            begun.send(()).unwrap();
-            is_to_end.recv().unwrap();
+            begun.send(()).expect("the test waits");
+            is_to_end.recv().expect("the test says so");
         };
-        let caller = tokio::spawn(run_in(turn(&TURNS).await.unwrap(), work));
-        has_begun.await.unwrap();
+        let caller = tokio::spawn(run_in(turn(&TURNS).await.expect("a turn"), work));
+        has_begun.await.expect("the work");
         caller.abort();
-        assert!(caller.await.unwrap_err().is_cancelled());
+        assert!(caller.await.expect_err("called off").is_cancelled());
         assert_eq!(TURNS.available_permits(), 0);
-        end.send(()).unwrap();
-        drop(turn(&TURNS).await.unwrap());
+        end.send(()).expect("the work waits");
+        drop(turn(&TURNS).await.expect("a turn"));
     }
 }
