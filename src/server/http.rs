@@ -43,11 +43,11 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .merge(routes::server::rest::routes())
         .merge(deliveries::server::rest::routes())
         .merge(backtests::server::rest::routes())
+        .merge(retention::server::rest::routes())
         .merge(audit::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
         .merge(transfer::server::rest::routes())
-        .merge(retention::server::rest::routes())
 }
 
 /// Everything that this server answers.
