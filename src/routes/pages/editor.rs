@@ -37,7 +37,7 @@ use crate::{
         panel::ActionProblem,
         resource::load,
         save_bar::SaveBar,
-        saving::on_answer,
+        saving::{on_answer, on_done},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -73,11 +73,10 @@ pub fn RouteEditor() -> impl IntoView {
     );
     let delete = ServerAction::<DeleteRoute>::new();
     let outcome = delete.value();
-    let toasts = use_toasts();
-    Effect::new(move |_| {
-        if let Some(Ok(())) = outcome.get() {
-            toasts.done("The route is deleted.");
-        }
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    on_done(outcome, move |()| {
+        toasts.done("The route is deleted.");
+        navigate(&untrack(|| tenant.page("/routes")), NavigateOptions::default());
     });
     view! {
         <p class="back">
