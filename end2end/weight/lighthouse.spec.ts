@@ -14,7 +14,7 @@ const PAGES: Record<string, string> = {
   messages: '/t/acme_corp/messages',
 };
 /** The aim for performance is 95. What a shared machine measures is noise to a good part: this is the floor. */
-const LEAST: Record<string, number> = { performance: 75, accessibility: 100, 'best-practices': 100, seo: 100 };
+const LEAST: Record<string, number> = { performance: 60, accessibility: 100, 'best-practices': 100, seo: 100 };
 /** The best of so many runs tells what the page can do. `LIGHTHOUSE_RUNS=5 ./dev test weight` looks longer. */
 const RUNS = Number(process.env.LIGHTHOUSE_RUNS ?? 2);
 
