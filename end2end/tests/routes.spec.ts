@@ -57,7 +57,7 @@ test('a webhook is made, keeps its secrets, and goes again', async ({ page, requ
       expect(await page.content()).not.toContain('s3cret');
       await page.getByTestId('accepted').check();
       await page.getByTestId('save').click();
-      await expect(page.getByTestId('toast')).toContainText('Tell the ERP is saved.');
+      await expect(page.getByTestId('toast').last()).toContainText('Tell the ERP is saved.');
       await expect(page.getByTestId('route')).toContainText('accepted, rejected');
       const [stored] = await (await request.get(`/api/routes?tenant_id=${tenant}`)).json();
       expect(stored.settings).toEqual({ url: 'https://erp.example/hook', headers: { Authorization: '********' } });
