@@ -1,17 +1,7 @@
 import { defineConfig } from '@playwright/test';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
+import { freePort } from './free-port';
 
 // Every worker reads this file again, and must find the port that the server was given.
 process.env.E2E_PORT ??= String(await freePort());

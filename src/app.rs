@@ -8,6 +8,7 @@ mod layout;
 mod lazy;
 mod live;
 mod palette;
+mod params;
 mod shortcuts;
 mod tenant;
 
@@ -23,6 +24,7 @@ pub use allowed::{Allowed, may};
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
 pub use live::on_change;
+pub use params::use_optional_id;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 
 use crate::ui::{

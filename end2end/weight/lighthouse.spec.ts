@@ -2,10 +2,10 @@
 import { chromium } from '@playwright/test';
 import lighthouse, { type Result } from 'lighthouse';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { freePort } from '../free-port';
 import { expect, test } from '../tests/fixtures';
 
 const PAGES: Record<string, string> = {
@@ -17,17 +17,6 @@ const PAGES: Record<string, string> = {
 const LEAST: Record<string, number> = { performance: 60, accessibility: 100, 'best-practices': 100, seo: 100 };
 /** The best of so many runs tells what the page can do. `LIGHTHOUSE_RUNS=5 ./dev test weight` looks longer. */
 const RUNS = Number(process.env.LIGHTHOUSE_RUNS ?? 2);
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once('error', fail);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => done(port));
-    });
-  });
-}
 
 const score = (result: Result, category: string) => Math.round((result.categories[category]?.score ?? 0) * 100);
 

@@ -90,3 +90,18 @@ pub fn Confirm(
         </div>
     }
 }
+
+/// The button in a `Confirm`'s form that deletes.
+#[component]
+pub fn DeleteForGood(#[prop(into)] is_pending: Signal<bool>) -> impl IntoView {
+    view! {
+        <button
+            type="submit"
+            class="button button--danger"
+            aria-busy=move || is_pending.get().to_string()
+            data-testid="delete-for-good"
+        >
+            "Delete for good"
+        </button>
+    }
+}

@@ -38,3 +38,8 @@ pub fn Choice(
         </label>
     }
 }
+
+/// The options, after the one that chooses none.
+pub fn or_any(options: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    std::iter::once((String::new(), "Any".to_owned())).chain(options).collect()
+}

@@ -20,7 +20,7 @@ use crate::{
     },
     shared::{ConfigId, Problem, TenantId},
     ui::{
-        dialog::Confirm,
+        dialog::{Confirm, DeleteForGood},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -143,7 +143,6 @@ fn Delete(
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
     let users = users.get_value();
-    let is_pending = delete.pending();
     let content = if users.is_empty() {
         view! {
             <p>"No datasource uses it. Its credentials are deleted with it, and cannot be brought back."</p>
@@ -151,14 +150,7 @@ fn Delete(
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="config_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
-                <button
-                    type="submit"
-                    class="button button--danger"
-                    aria-busy=move || is_pending.get().to_string()
-                    data-testid="delete-for-good"
-                >
-                    "Delete for good"
-                </button>
+                <DeleteForGood is_pending=delete.pending()/>
             </ActionForm>
         }
         .into_any()

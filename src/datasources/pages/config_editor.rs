@@ -1,10 +1,7 @@
 //! Making and changing a config.
 
 use leptos::prelude::*;
-use leptos_router::{
-    NavigateOptions,
-    hooks::{use_navigate, use_params_map},
-};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
     config_fields::ConfigFields,
@@ -12,7 +9,7 @@ use super::{
     trial::TestConnection,
 };
 use crate::{
-    app::{tenant_page, use_tenant},
+    app::{tenant_page, use_optional_id, use_tenant},
     datasources::{
         api::{get_config, save_config, test_config},
         dto::{ConfigView, DatasourceConfigInput},
@@ -37,14 +34,7 @@ use crate::{
 #[component]
 pub fn ConfigEditor() -> impl IntoView {
     let tenant = use_tenant();
-    let params = use_params_map();
-    let id = Memo::new(move |_| match params.read().get("config_id") {
-        None => Ok(None),
-        Some(text) => {
-            let id = text.parse::<ConfigId>().map(Some);
-            id.map_err(|_| Problem::not_found("Datasource config", text))
-        }
-    });
+    let id = use_optional_id::<ConfigId>("config_id", "Datasource config");
     let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {

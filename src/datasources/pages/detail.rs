@@ -22,7 +22,7 @@ use crate::{
     shared::{DatasourceId, Problem, TenantId},
     ui::{
         badge::{ActiveBadge, Badge, Tone},
-        dialog::Confirm,
+        dialog::{Confirm, DeleteForGood},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -225,7 +225,6 @@ fn Delete(
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
     let users = users.get_value();
-    let is_pending = delete.pending();
     let what = match users.len() {
         0 => "No rule asks it. Its config stays.".to_owned(),
         1 => "The rule that asks it is deleted too, and messages are no longer checked by it:".to_owned(),
@@ -260,14 +259,7 @@ fn Delete(
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="datasource_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
-                <button
-                    type="submit"
-                    class="button button--danger"
-                    aria-busy=move || is_pending.get().to_string()
-                    data-testid="delete-for-good"
-                >
-                    "Delete for good"
-                </button>
+                <DeleteForGood is_pending=delete.pending()/>
             </ActionForm>
         </Confirm>
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
-    hooks::{use_navigate, use_params_map, use_query_map},
+    hooks::{use_navigate, use_query_map},
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use super::{
     words::{protocol_words, type_of, type_words},
 };
 use crate::{
-    app::{MyAccess, may, tenant_page, use_tenant},
+    app::{MyAccess, may, tenant_page, use_optional_id, use_tenant},
     auth::authority::Permission,
     datasources::{
         api::{get_datasource, list_configs, save_datasource, test_config},
@@ -50,14 +50,7 @@ struct Start {
 pub fn DatasourceEditor() -> impl IntoView {
     let tenant = use_tenant();
     let me = use_context::<MyAccess>();
-    let params = use_params_map();
-    let id = Memo::new(move |_| match params.read().get("datasource_id") {
-        None => Ok(None),
-        Some(text) => {
-            let id = text.parse::<DatasourceId>().map(Some);
-            id.map_err(|_| Problem::not_found("Datasource", text))
-        }
-    });
+    let id = use_optional_id::<DatasourceId>("datasource_id", "Datasource");
     let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {

@@ -9,7 +9,7 @@ use crate::{
     emails::dto::{Decision, EmailStatus},
     intents::api::list_intents,
     ui::{
-        form::Choice,
+        form::{Choice, or_any},
         icons::{Glyph, Icon},
         resource::load,
     },
@@ -110,9 +110,4 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
             </div>
         </Form>
     }
-}
-
-/// The options, after the one that chooses none.
-fn or_any(options: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
-    std::iter::once((String::new(), "Any".to_owned())).chain(options).collect()
 }

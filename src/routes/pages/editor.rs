@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
-    hooks::{use_navigate, use_params_map, use_query_map},
+    hooks::{use_navigate, use_query_map},
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::{
     words::KINDS,
 };
 use crate::{
-    app::{Allowed, tenant_page, use_tenant},
+    app::{Allowed, tenant_page, use_optional_id, use_tenant},
     auth::authority::Permission,
     emails::dto::Decision,
     intents::{
@@ -25,9 +25,9 @@ use crate::{
         api::{DeleteRoute, get_route, save_route},
         dto::{RouteInput, RouteKind, RouteView, RouteWithSecret},
     },
-    shared::{Problem, RouteId, TenantId},
+    shared::{RouteId, TenantId},
     ui::{
-        dialog::Confirm,
+        dialog::{Confirm, DeleteForGood},
         editor::{InsertField, Section, options},
         fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
         host,
@@ -55,11 +55,7 @@ struct Start {
 #[component]
 pub fn RouteEditor() -> impl IntoView {
     let tenant = use_tenant();
-    let params = use_params_map();
-    let id = Memo::new(move |_| match params.read().get("route_id") {
-        None => Ok(None),
-        Some(text) => text.parse::<RouteId>().map(Some).map_err(|_| Problem::not_found("Route", text)),
-    });
+    let id = use_optional_id::<RouteId>("route_id", "Route");
     let start = load(
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move {
@@ -354,7 +350,6 @@ fn Delete(
     etag: RwSignal<String>,
     delete: ServerAction<DeleteRoute>,
 ) -> impl IntoView {
-    let is_pending = delete.pending();
     view! {
         <Confirm
             id="delete-route"
@@ -368,14 +363,7 @@ fn Delete(
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="route_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
-                <button
-                    type="submit"
-                    class="button button--danger"
-                    aria-busy=move || is_pending.get().to_string()
-                    data-testid="delete-for-good"
-                >
-                    "Delete for good"
-                </button>
+                <DeleteForGood is_pending=delete.pending()/>
             </ActionForm>
         </Confirm>
     }

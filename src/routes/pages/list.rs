@@ -17,7 +17,7 @@ use crate::{
     shared::{IntentId, TenantId},
     ui::{
         badge::ActiveBadge,
-        form::Choice,
+        form::{Choice, or_any},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -90,13 +90,8 @@ pub fn RoutesPage() -> impl IntoView {
 /// A plain form whose fields are the address's query.
 #[component]
 fn Filters<'a>(tenant: TenantId, query: RoutesQuery, intents: &'a [Intent]) -> impl IntoView + use<> {
-    let any = || (String::new(), "Any".to_owned());
-    let of_intents = std::iter::once(any())
-        .chain(intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())))
-        .collect();
-    let of_kinds = std::iter::once(any())
-        .chain(RouteKind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string())))
-        .collect();
+    let of_intents = or_any(intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())));
+    let of_kinds = or_any(RouteKind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string())));
     let page = tenant_page(&tenant, "/routes");
     let is_filtered = query != RoutesQuery::default();
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());

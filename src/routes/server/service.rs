@@ -66,10 +66,7 @@ pub async fn list_for(ctx: &TenantContext, intent: IntentId) -> Result<Vec<Route
 /// # Errors
 /// 404.
 pub async fn get(ctx: &TenantContext, id: RouteId) -> Result<Route> {
-    ctx.require(Permission::Read)?;
-    let mut tx = ctx.begin().await?;
-    let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
-    Ok(shown(ctx, row.into_route(&tx)))
+    Ok(view(ctx, id).await?.route)
 }
 
 /// A route as it is, with what its change must name.

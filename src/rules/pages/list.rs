@@ -15,7 +15,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
-        form::Choice,
+        form::{Choice, or_any},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -78,17 +78,13 @@ fn Filters<'a>(
     intents: &'a [Intent],
     datasources: &'a [Datasource],
 ) -> impl IntoView + use<> {
-    let any = |options: Vec<(String, String)>| {
-        std::iter::once((String::new(), "Any".to_owned())).chain(options).collect::<Vec<_>>()
-    };
-    let of_intents =
-        intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())).collect();
+    let of_intents = or_any(intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())));
     let of_datasources =
-        datasources.iter().map(|found| (found.datasource_id.to_string(), found.name.clone())).collect();
+        or_any(datasources.iter().map(|found| (found.datasource_id.to_string(), found.name.clone())));
     let of_types =
-        RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))).collect();
+        or_any(RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))));
     let of_states =
-        vec![("true".to_owned(), "active".to_owned()), ("false".to_owned(), "inactive".to_owned())];
+        or_any(vec![("true".to_owned(), "active".to_owned()), ("false".to_owned(), "inactive".to_owned())]);
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
     let page = tenant_page(&tenant, "/rules");
     view! {
@@ -97,25 +93,25 @@ fn Filters<'a>(
                 label="Intent"
                 name="intent"
                 chosen=chosen(query.intent_id.map(|id| id.to_string()))
-                options=any(of_intents)
+                options=of_intents
             />
             <Choice
                 label="Datasource"
                 name="datasource"
                 chosen=chosen(query.datasource_id.map(|id| id.to_string()))
-                options=any(of_datasources)
+                options=of_datasources
             />
             <Choice
                 label="Type"
                 name="type"
                 chosen=chosen(query.rule_type.map(|kind| kind.to_string()))
-                options=any(of_types)
+                options=of_types
             />
             <Choice
                 label="State"
                 name="active"
                 chosen=chosen(query.is_active.map(|is_active| is_active.to_string()))
-                options=any(of_states)
+                options=of_states
             />
             <div class="filters__actions">
                 <button type="submit" class="button">
