@@ -14,7 +14,7 @@ export default defineConfig({
   retries: 0,
   forbidOnly: !!process.env.CI,
   timeout: 30_000,
-  globalTimeout: 15 * 60_000,
+  globalTimeout: 30 * 60_000,
   reporter: [['list'], ['junit', { outputFile: 'test-results/junit.xml' }]],
   use: {
     baseURL: `http://127.0.0.1:${process.env.E2E_PORT}`,
@@ -22,7 +22,8 @@ export default defineConfig({
     // Not the server's: what differs between the two must not disturb hydration.
     timezoneId: 'America/St_Johns',
     screenshot: 'only-on-failure',
-    trace: 'retain-on-failure',
+    // Recording what every step did to the page takes a tenth of the time: `--trace retain-on-failure` where one is sought.
+    trace: 'off',
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       // Playwright adds --headless and --no-sandbox by itself.

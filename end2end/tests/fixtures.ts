@@ -40,9 +40,7 @@ export const test = base.extend<Fixtures>({
 
 /** Waits until the page answers to clicks and keys; before that, they are lost. */
 export async function hydrated(page: Page): Promise<void> {
-  await expect
-    .poll(() => page.evaluate(() => 'hydrated' in window), { message: 'the page is hydrated', timeout: 15_000 })
-    .toBe(true);
+  await page.waitForFunction(() => 'hydrated' in window, undefined, { timeout: 15_000 });
 }
 
 export { expect };
