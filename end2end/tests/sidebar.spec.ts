@@ -1,6 +1,6 @@
-import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
+import { axe } from './accessible';
 import { expect, hydrated, test } from './fixtures';
 
 const sidebar = (page: Page) => page.getByTestId('sidebar');
@@ -28,7 +28,7 @@ test.describe('on a phone', { tag: '@phone' }, () => {
     await open(page);
     await expect(page.getByRole('button', { name: 'Close the menu' })).toBeFocused();
     await page.screenshot({ path: 'test-results/screens/phone-sidebar.png' });
-    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    expect((await axe(page).analyze()).violations).toEqual([]);
     await page.keyboard.press('Escape');
     await isClosed(page);
     await expect(menu(page)).toBeFocused();
