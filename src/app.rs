@@ -90,6 +90,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/datasources") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/configs") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/files") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/mailboxes") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/members") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/keys") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
@@ -123,6 +124,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/configs/:config_id/edit") view={Lazy::<lazy::EditConfig>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/files") view={Lazy::<lazy::Files>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/files/look") view={Lazy::<lazy::File>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes") view={Lazy::<lazy::Mailboxes>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes/new") view={Lazy::<lazy::EditMailbox>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes/:mailbox_id") view={Lazy::<lazy::EditMailbox>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<lazy::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/keys") view={Lazy::<lazy::Keys>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<lazy::Audit>::new()} ssr=SsrMode::Async/>

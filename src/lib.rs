@@ -18,6 +18,7 @@ pub mod emails;
 pub mod files;
 pub mod intents;
 pub mod keys;
+pub mod mailboxes;
 pub mod members;
 pub mod names;
 pub mod retention;

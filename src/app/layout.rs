@@ -43,7 +43,8 @@ const PAGES: [(&str, &str, Glyph); 8] = [
 ];
 
 /// What only some may see, with the permission that it takes.
-const RESTRICTED: [(&str, &str, Glyph, Permission); 4] = [
+const RESTRICTED: [(&str, &str, Glyph, Permission); 5] = [
+    ("/mailboxes", "Mailboxes", Glyph::Mail, Permission::Mailboxes),
     ("/members", "Members", Glyph::Members, Permission::Members),
     ("/keys", "API keys", Glyph::Key, Permission::Members),
     ("/audit", "Audit log", Glyph::Audit, Permission::Audit),

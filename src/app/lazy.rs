@@ -18,6 +18,7 @@ use crate::{
     files::pages::{FilePage, FilesPage},
     intents::pages::{IntentEditor, IntentPage, IntentsPage, VersionPage},
     keys::pages::KeysPage,
+    mailboxes::pages::{MailboxEditor, MailboxesPage},
     members::pages::MembersPage,
     routes::pages::{RouteEditor, RoutesPage},
     rules::pages::RulesPage,
@@ -97,7 +98,8 @@ groups! {
         Version = VersionPage, Examples = ExamplesPage, Rules = RulesPage, Routes = RoutesPage,
         EditRoute = RouteEditor, Datasources = DatasourcesPage, Datasource = DatasourcePage,
         EditDatasource = DatasourceEditor, Configs = ConfigsPage, Config = ConfigPage, EditConfig = ConfigEditor,
-        Files = FilesPage, File = FilePage, Members = MembersPage, Keys = KeysPage, Audit = AuditPage,
-        Settings = SettingsPage, Tenants = TenantsPage, Account = AccountPage,
+        Files = FilesPage, File = FilePage, Mailboxes = MailboxesPage, EditMailbox = MailboxEditor,
+        Members = MembersPage, Keys = KeysPage, Audit = AuditPage, Settings = SettingsPage, Tenants = TenantsPage,
+        Account = AccountPage,
     }
 }

@@ -206,6 +206,12 @@ fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
             page(Glyph::Audit, "Audit log", "Page", "/audit"),
         ]);
     }
+    if role.may(Permission::Mailboxes) {
+        entries.extend([
+            page(Glyph::Mail, "Mailboxes", "Page", "/mailboxes"),
+            page(Glyph::Add, "New mailbox", "Create", "/mailboxes/new"),
+        ]);
+    }
     entries
 }
 

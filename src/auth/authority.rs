@@ -15,6 +15,8 @@ pub enum Permission {
     Credentials,
     /// See and change members and API keys.
     Members,
+    /// See and change where mail comes from.
+    Mailboxes,
     /// Read who did what.
     Audit,
 }
@@ -26,7 +28,7 @@ impl Permission {
             Self::Read => Role::Viewer,
             Self::WorkMessages => Role::Operator,
             Self::Configure => Role::Editor,
-            Self::Credentials | Self::Members | Self::Audit => Role::Admin,
+            Self::Credentials | Self::Members | Self::Mailboxes | Self::Audit => Role::Admin,
         }
     }
 }

@@ -20,6 +20,10 @@ use crate::{
         dto::{IntentInput, IntentWithRulesInput},
         server::service as intents,
     },
+    mailboxes::{
+        dto::{MailDomains, MailboxInput},
+        server::service as mailboxes,
+    },
     routes::server::service as routes,
     server::{
         AppState, CallerContext, Error, Result, TenantContext, etag::IfMatch, extract::parse_json,
@@ -35,6 +39,8 @@ use data::{DEMOS, Demo};
 #[serde(deny_unknown_fields)]
 struct Script {
     tenant: TenantInput,
+    mail: MailDomains,
+    mailboxes: Vec<MailboxInput>,
     datasource_configs: Vec<DatasourceConfigInput>,
     datasources: Vec<DatasourceInput>,
     intents: Vec<ScriptIntent>,
@@ -95,6 +101,10 @@ fn script(app: &AppState, demo: &Demo) -> Result<Script> {
 
 async fn fill(ctx: &TenantContext, demo: &Demo, script: Script) -> Result<()> {
     write_files(ctx, demo).await?;
+    mailboxes::set_domains(ctx, script.mail, &IfMatch::any()).await?;
+    for mailbox in script.mailboxes {
+        mailboxes::create(ctx, mailbox).await?;
+    }
     for config in script.datasource_configs {
         config_service::create(ctx, config).await?;
     }

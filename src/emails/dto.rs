@@ -68,6 +68,9 @@ pub struct EmailDetail {
     pub classification: Option<Classification>,
     pub decided_by: Option<String>,
     pub decided_at: Option<DateTime<Utc>>,
+    /// How it came, where that was by a mailbox.
+    #[serde(default)]
+    pub envelope: Option<Envelope>,
     /// How often it was decided. Verdicts are those of the last run.
     pub run: i32,
     /// The version of the intent that decided it.
@@ -179,6 +182,39 @@ pub enum ClassificationMethod {
 pub struct Considered {
     pub intent: String,
     pub why_not: String,
+}
+
+/// How a message came, where that was by a mailbox: what its carrier said, and what came of checking who sent it
+/// (RFC 8601 names the results). It is found out once, at arrival.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Envelope {
+    /// The mailbox's name then.
+    pub mailbox: String,
+    /// The sender that the carrier named (RFC 5321, `MAIL FROM`); empty for a notice of failure. None by IMAP.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The recipients that lead to this mailbox. None by IMAP.
+    #[serde(default)]
+    pub to: Vec<String>,
+    /// The address of the server that handed it on.
+    #[serde(default)]
+    pub client: Option<String>,
+    /// What that server called itself.
+    #[serde(default)]
+    pub helo: Option<String>,
+    /// `pass`, `fail`, `softfail`, `neutral`, `temperror`, `permerror` or `none`, as are the others.
+    #[serde(default)]
+    pub spf: Option<String>,
+    #[serde(default)]
+    pub dkim: Option<String>,
+    /// Whose signatures hold.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
+    #[serde(default)]
+    pub dmarc: Option<String>,
+    #[serde(default)]
+    pub arc: Option<String>,
 }
 
 /// The answer to `POST /api/emails` (202): the message is on disk.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod bulk;
+mod carried;
 mod content;
 mod deliveries;
 mod detail;

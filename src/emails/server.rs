@@ -4,7 +4,7 @@ pub mod dry_run;
 pub mod examine;
 pub mod fields;
 mod html;
-mod mime;
+pub mod mime;
 pub mod process;
 pub mod repository;
 pub mod rest;

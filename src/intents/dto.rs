@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The fields that every message has (DESIGN, section 1). `header.<name>` comes beside them.
-pub const MESSAGE_FIELDS: [&str; 11] = [
+pub const MESSAGE_FIELDS: [&str; 18] = [
     "sender_email",
     "sender_domain",
     "sender_name",
@@ -24,6 +24,14 @@ pub const MESSAGE_FIELDS: [&str; 11] = [
     "received_at",
     "attachment_count",
     "attachment_names",
+    // Those of messages that came by a mailbox.
+    "mailbox",
+    "envelope_from",
+    "envelope_to",
+    "spf",
+    "dkim",
+    "dmarc",
+    "arc",
 ];
 
 /// Whether every message can have this field, extractors aside.

@@ -2,6 +2,7 @@
 
 mod edge;
 mod identity;
+mod mail;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 
 pub use edge::EdgeConfig;
 pub use identity::{IdentityConfig, JwtConfig, OidcConfig};
+pub use mail::MailConfig;
 
 /// How strictly the installation is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub struct Config {
     pub deliveries: DeliveryConfig,
     pub edge: EdgeConfig,
     pub identity: IdentityConfig,
+    pub mail: MailConfig,
 }
 
 /// The fence around look-ups.
@@ -208,6 +211,7 @@ impl Config {
             },
             edge: EdgeConfig::read(&mut r),
             identity: r.identity(production),
+            mail: MailConfig::read(&mut r),
             cors_origins,
         };
         // The PostgreSQL library takes these for every connection, those to tenants' databases included.

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::{App, shell},
     audit, auth, backtests, classifier, dashboard, datasources, deliveries, demo, emails, files, intents,
-    keys, members, retention, routes, rules,
+    keys, mailboxes, members, retention, routes, rules,
     shared::Problem,
     tenants, transfer,
 };
@@ -45,6 +45,7 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .merge(backtests::server::rest::routes())
         .merge(retention::server::rest::routes())
         .merge(audit::server::rest::routes())
+        .merge(mailboxes::server::rest::routes())
         .merge(members::server::rest::routes())
         .merge(keys::server::rest::routes())
         .merge(transfer::server::rest::routes())

@@ -1,6 +1,6 @@
 //! Start, serve, stop.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use leptos::config::{LeptosOptions, get_configuration};
@@ -9,7 +9,7 @@ use tokio::{
     net::TcpListener,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     AppState, Database,
@@ -21,9 +21,18 @@ use super::{
     vault::{self, Vault},
 };
 use crate::{
-    auth::server::service as auth, backtests::server::worker as backtesting,
-    classifier::server::worker as training, deliveries::server::worker as sending, demo,
-    emails::server::worker, files::server::service as files, retention::server::worker as retaining,
+    auth::server::service as auth,
+    backtests::server::worker as backtesting,
+    classifier::server::worker as training,
+    deliveries::server::worker as sending,
+    demo,
+    emails::server::worker,
+    files::server::service as files,
+    mailboxes::server::{
+        smtp::{self, Protocol},
+        watch as watching,
+    },
+    retention::server::worker as retaining,
 };
 
 /// What ends a start: a sentence for whoever started it.
@@ -153,12 +162,15 @@ pub async fn serve_until(
     signal: impl Future<Output = ()>,
 ) -> Result<(), Fatal> {
     let stop = app.stop.clone();
+    let mail = MailListeners::bind(app).await?;
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
     tokio::spawn(files::tidy(app.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     let retaining = tokio::spawn(retaining::work(app.clone(), stop.clone()));
+    let watching = tokio::spawn(watching::work(app.clone(), stop.clone()));
+    let mail = tokio::spawn(mail.serve(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.
     let close = CancellationToken::new();
     let router = http::router(app.clone());
@@ -180,20 +192,55 @@ pub async fn serve_until(
         sleep(LINGER).await;
     }
     close.cancel();
-    let ended = async { tokio::join!(server, workers, sending, backtesting, training, retaining) };
+    let ended =
+        async { tokio::join!(server, workers, sending, backtesting, training, retaining, watching, mail) };
     let drained = timeout_at(deadline, ended).await;
     match drained {
-        Ok((server, workers, sending, backtesting, training, retaining)) => {
+        Ok((server, workers, sending, backtesting, training, retaining, watching, mail)) => {
             server?;
             workers?;
             sending?;
             backtesting?;
             training?;
             retaining?;
+            watching?;
+            mail?;
         }
         Err(_) => tracing::warn!("not all was finished in time; messages under way are taken up again"),
     }
     Ok(())
+}
+
+/// The listeners for other mail servers, as far as they are set.
+struct MailListeners {
+    open: Vec<(TcpListener, Protocol)>,
+    bounds: Arc<smtp::Bounds>,
+}
+
+impl MailListeners {
+    async fn bind(app: &AppState) -> Result<Self, Fatal> {
+        let config = &app.config.mail;
+        let mut open = Vec::new();
+        for (address, protocol) in [(config.smtp, Protocol::Smtp), (config.lmtp, Protocol::Lmtp)] {
+            let Some(address) = address else { continue };
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|error| format!("cannot listen for mail on {address}: {error}"))?;
+            tracing::info!(address = %listener.local_addr()?, ?protocol, "takes mail");
+            open.push((listener, protocol));
+        }
+        Ok(Self { open, bounds: Arc::new(smtp::Bounds::new(config)?) })
+    }
+
+    async fn serve(self, app: AppState, stop: CancellationToken) {
+        let tracker = TaskTracker::new();
+        for (listener, protocol) in self.open {
+            let bounds = Arc::clone(&self.bounds);
+            tracker.spawn(smtp::serve(app.clone(), listener, protocol, bounds, stop.clone()));
+        }
+        tracker.close();
+        tracker.wait().await;
+    }
 }
 
 /// Two lines for whoever started the server: where it is, and how to get in while nobody has a password.

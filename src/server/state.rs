@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +20,7 @@ use crate::{
     classifier::server::learned::Models,
     datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
+    mailboxes::server::authenticate::Authenticator,
     shared::TenantId,
 };
 
@@ -46,6 +47,14 @@ pub struct Inner {
     pub job_bell: Notify,
     /// Rung when a delivery was written by this process.
     pub delivery_bell: Notify,
+    /// Rung when a mailbox was changed by this process.
+    pub watch_bell: Notify,
+    /// Finds out who sent a message.
+    pub authenticator: Authenticator,
+    /// Messages by mail that are being stored: they leave connections of the database to others.
+    pub mail_places: Semaphore,
+    /// Whom this machine believes about who a mail server is.
+    pub mail_roots: Arc<rustls::RootCertStore>,
     /// Rung when a backtest was asked for by this process.
     pub backtest_bell: Notify,
     /// Works out hashes of passwords.
@@ -84,7 +93,9 @@ impl AppState {
         let metrics = Metrics::new(lookups.figures());
         let limits = Limits::new(&config.edge);
         let in_flight = InFlight::new(config.edge.max_in_flight);
+        let mail_places = Semaphore::new((config.pool_max as usize / 2).max(1));
         let issuers = Issuers::new(&config.identity);
+        let authenticator = Authenticator::new(config.mail.dns);
         let inner = Inner {
             config,
             database,
@@ -96,6 +107,10 @@ impl AppState {
             addr,
             job_bell: Notify::new(),
             delivery_bell: Notify::new(),
+            watch_bell: Notify::new(),
+            authenticator,
+            mail_places,
+            mail_roots: Arc::new(mail_roots()),
             backtest_bell: Notify::new(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
@@ -111,6 +126,13 @@ impl AppState {
         };
         Self { inner: Arc::new(inner) }
     }
+}
+
+/// Those that cannot be read are left out: a server that is vouched for by them alone is then not spoken to.
+fn mail_roots() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 impl std::ops::Deref for AppState {

@@ -47,8 +47,9 @@ impl Kek {
 }
 
 /// Every column that holds sealed values: table, id, column. As each `Place` names them.
-pub const SEALED: [(&str, &str, &str); 5] = [
+pub const SEALED: [(&str, &str, &str); 6] = [
     ("datasource_configs", "config_id", "auth_config"),
+    ("mailboxes", "mailbox_id", "password"),
     ("routes", "route_id", "secret"),
     ("routes", "route_id", "old_secret"),
     ("routes", "route_id", "header_values"),

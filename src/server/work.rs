@@ -96,30 +96,30 @@ async fn claim<S: Subject>(app: &AppState, last: &str, full: &[String]) -> Resul
 
 /// How many jobs of each tenant are under way. One tenant gets at most half of the slots, so that what is slow for
 /// it keeps nobody else waiting.
-struct Shares {
+pub struct Shares {
     most: usize,
     running: Arc<Mutex<HashMap<TenantId, usize>>>,
 }
 
 /// One job of a tenant that is under way.
-struct Share {
+pub struct Share {
     tenant: TenantId,
     running: Arc<Mutex<HashMap<TenantId, usize>>>,
 }
 
 impl Shares {
-    fn new(slots: usize) -> Self {
+    pub fn new(slots: usize) -> Self {
         Self { most: (slots / 2).max(1), running: Arc::default() }
     }
 
-    fn take(&self, tenant: &TenantId) -> Share {
+    pub fn take(&self, tenant: &TenantId) -> Share {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         *running.entry(tenant.clone()).or_default() += 1;
         Share { tenant: tenant.clone(), running: Arc::clone(&self.running) }
     }
 
     /// The tenants that have their share.
-    fn full(&self) -> Vec<String> {
+    pub fn full(&self) -> Vec<String> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.iter().filter(|(_, n)| **n >= self.most).map(|(tenant, _)| tenant.to_string()).collect()
     }

@@ -49,6 +49,10 @@ integer_id!(
     RouteId
 );
 integer_id!(
+    /// Where mail of a tenant comes from.
+    MailboxId
+);
+integer_id!(
     /// A text that shows what a message of an intent is like.
     ExampleId
 );

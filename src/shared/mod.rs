@@ -8,6 +8,6 @@ pub mod validate;
 
 pub use ids::{
     AuditId, BacktestId, ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, FilterId, IntentId,
-    InvitationId, KeyId, RouteId, RuleId, TenantId, UserId, WordId,
+    InvitationId, KeyId, MailboxId, RouteId, RuleId, TenantId, UserId, WordId,
 };
 pub use problem::{FieldError, Problem};

@@ -37,6 +37,9 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/datasources/1/with-config",
         "/api/datasource-configs",
         "/api/datasource-configs/1",
+        "/api/mailboxes",
+        "/api/mailboxes/1",
+        "/api/mail-domains",
         "/api/routes",
         "/api/routes/1",
         "/api/deliveries",
@@ -361,7 +364,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 80] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 85] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -371,6 +374,11 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 80] = [
     ("/ui/tenants/create", Lowest::Instance),
     ("/ui/tenants/rename", Lowest::Instance),
     ("/ui/tenants/set-active", Lowest::Instance),
+    ("/ui/mailboxes/list", Lowest::In(Role::Admin)),
+    ("/ui/mailboxes/get", Lowest::In(Role::Admin)),
+    ("/ui/mailboxes/save", Lowest::In(Role::Admin)),
+    ("/ui/mailboxes/delete", Lowest::In(Role::Admin)),
+    ("/ui/mailboxes/set-domains", Lowest::InstanceIn),
     ("/ui/members/list", Lowest::In(Role::Admin)),
     ("/ui/members/set-role", Lowest::In(Role::Admin)),
     ("/ui/members/remove", Lowest::In(Role::Admin)),
@@ -445,7 +453,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 80] = [
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 12] = [
+const JSON_BODIES: [(&str, &str); 13] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
@@ -456,6 +464,10 @@ const JSON_BODIES: [(&str, &str); 12] = [
     (
         "/ui/emails/try-draft",
         r#"{"tenant_id": "acme", "input": {"message": {"raw": "x"}, "intent": {"name": "A"}}}"#,
+    ),
+    (
+        "/ui/mailboxes/save",
+        r#"{"tenant_id": "acme", "etag": "", "input": {"name": "x", "kind": "smtp", "address": "x@y.example"}}"#,
     ),
     ("/ui/intents/save", r#"{"tenant_id": "acme", "draft": {"intent": {"name": "A"}}}"#),
     ("/ui/backtests/start", r#"{"tenant_id": "acme", "input": {"intent": {"name": "A"}, "last": 1}}"#),
@@ -486,7 +498,7 @@ fn body_of(path: &str) -> (&'static str, String) {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x"
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x&mailbox_id=0&domains="
     );
     ("application/x-www-form-urlencoded", fields)
 }
@@ -498,6 +510,8 @@ enum Lowest {
     Anyone,
     In(Role),
     Instance,
+    /// In a tenant, for administrators of the installation.
+    InstanceIn,
 }
 
 #[tokio::test]
@@ -526,6 +540,12 @@ async fn every_server_function_asks_who_calls_and_for_which_tenant() {
                 for (role, key) in &keys {
                     let refused = call(Some(key)).await == StatusCode::FORBIDDEN;
                     assert_eq!(refused, role.rank() < needed.rank(), "{path} as {role}");
+                }
+            }
+            Lowest::InstanceIn => {
+                assert_eq!(call(Some(&stranger)).await, StatusCode::NOT_FOUND, "{path}");
+                for (role, key) in &keys {
+                    assert_eq!(call(Some(key)).await, StatusCode::FORBIDDEN, "{path} as {role}");
                 }
             }
             Lowest::Instance => assert_eq!(call(Some(&stranger)).await, StatusCode::FORBIDDEN, "{path}"),

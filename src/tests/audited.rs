@@ -134,6 +134,13 @@ async fn every_call_that_changes_anything_tells_of_it() {
     walk.call(put.clone(), "/api/routes/{route_id}", &[&route_id], route).await;
     walk.call(post.clone(), "/api/routes/{route_id}/rotate-secret", &[&route_id], none.clone()).await;
 
+    walk.call(put.clone(), "/api/mail-domains", &[], json!({"domains": ["acme.example"]})).await;
+    let mailbox = json!({"name": "m", "kind": "smtp", "address": "m@acme.example"});
+    let made = walk.call(post.clone(), "/api/mailboxes", &[], mailbox.clone()).await;
+    let mailbox_id = id(&made, "mailbox_id");
+    walk.call(put.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], mailbox).await;
+    walk.call(delete.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], none.clone()).await;
+
     let made = walk.call(post.clone(), "/api/emails", &[], json!(message("a@x.example", "x", "x"))).await;
     let email_id = id(&made, "email_id");
     server.decided("acme", &email_id).await;

@@ -3,9 +3,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -37,6 +39,8 @@ impl Folder {
             .env("DATA_DIR", self.path())
             .env("DATABASE_URL", "")
             .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
+            // Nobody is there: a sender is not looked up by a test.
+            .env("MAIL_DNS", "127.0.0.1:9")
             .env("LEPTOS_OUTPUT_NAME", "flowengine")
             .current_dir(self.path());
         command
@@ -71,22 +75,55 @@ impl Drop for Folder {
     }
 }
 
+/// Hands messages on by SMTP, one after the other, and tells the id of each that was acknowledged.
+fn deliver_until_it_ends(smtp: SocketAddr, acknowledged: &mpsc::Sender<String>) {
+    let stream = TcpStream::connect(smtp).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut say = |text: &str| -> Option<String> {
+        (&stream).write_all(text.as_bytes()).ok()?;
+        loop {
+            let line = replies.next()?.ok()?;
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Some(line);
+            }
+        }
+    };
+    // The greeting is the answer to the first.
+    say("EHLO client.example\r\n");
+    say("");
+    for i in 0.. {
+        let message = format!("From: a@x.example\r\nSubject: mail {i}\r\n\r\nx\r\n.\r\n");
+        let steps =
+            ["MAIL FROM:<a@x.example>\r\n", "RCPT TO:<service@acme-corp.example>\r\n", "DATA\r\n", &message];
+        for step in steps {
+            let Some(reply) = say(step) else { return };
+            if let Some(id) = reply.strip_prefix("250 2.0.0 Stored as ") {
+                let _ = acknowledged.send(id.to_owned());
+            }
+        }
+    }
+}
+
 /// A running server.
 struct Server {
     child: Child,
     base: String,
     link: Option<String>,
+    /// Where it takes mail.
+    smtp: SocketAddr,
 }
 
 impl Server {
     fn start(folder: &Folder, args: &[&str]) -> Self {
-        let mut child = folder.command(args).stdout(Stdio::piped()).spawn().unwrap();
+        let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = folder.command(args);
+        let mut child = command.env("SMTP_LISTEN", smtp.to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let first = lines.next().expect("the server says where it is");
         let base = first.split_once(" is at ").unwrap().1.trim_end_matches('/').to_owned();
         let second = lines.next().expect("and how to sign in");
         let link = second.strip_prefix("Sign in once at ").map(str::to_owned);
-        Self { child, base, link }
+        Self { child, base, link, smtp }
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -195,7 +232,16 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
         let body: Value = answer.json().await.unwrap();
         ids.push(body["email_id"].as_str().unwrap().to_owned());
     }
+    // By mail, the next is on its way when the server dies: what was told to be stored is.
+    let (acknowledged, mail) = mpsc::channel();
+    let smtp = server.smtp;
+    let sending = std::thread::spawn(move || deliver_until_it_ends(smtp, &acknowledged));
+    for _ in 0..20 {
+        ids.push(mail.recv_timeout(Duration::from_secs(60)).unwrap());
+    }
     server.signal(Signal::SIGKILL);
+    sending.join().unwrap();
+    ids.extend(mail.try_iter());
     let mut server = Server::start(&folder, &["serve"]);
     for id in &ids {
         let deadline = Instant::now() + Duration::from_secs(90);

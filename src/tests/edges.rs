@@ -81,6 +81,7 @@ async fn every_page_runs_what_bears_its_nonce_and_holds_nothing_inline() {
         "/datasources/new",
         "/configs",
         "/configs/new",
+        "/mailboxes",
         "/routes",
         "/files",
         "/members",

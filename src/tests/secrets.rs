@@ -34,6 +34,9 @@ async fn keys_are_exchanged_while_secrets_are_written_and_read() {
         let hook = json!({"name": "h", "kind": "webhook", "decisions": ["review"],
             "settings": {"url": "https://hook.x.example/", "headers": {"x-key": "first"}}});
         server.post(&format!("/api/routes?tenant_id={tenant}"), &hook).await.is(StatusCode::CREATED);
+        let mailbox = json!({"name": "m", "kind": "imap", "imap": {
+            "host": "imap.x.example", "username": "u", "password": "first"}});
+        server.post(&format!("/api/mailboxes?tenant_id={tenant}"), &mailbox).await.is(StatusCode::CREATED);
     }
     let mut conn = server.database().superuser().await;
     let keys = "SELECT key_id::text || kek_id FROM data_keys ORDER BY 1";
@@ -218,6 +221,11 @@ async fn what_is_secret_is_in_no_dump_log_answer_or_page() {
     let hook = json!({"name": "h", "kind": "webhook", "decisions": ["review"],
         "settings": {"url": "http://127.0.0.1:1/", "headers": {"x-key": plant("header")}}});
     create("/api/routes", hook).await.is(StatusCode::CREATED);
+    let mut mailbox = json!({"name": "m", "kind": "imap", "imap": {
+        "host": "imap.x.example", "username": "u", "password": plant("mailbox")}});
+    create("/api/mailboxes", mailbox.clone()).await.is(StatusCode::CREATED);
+    mailbox["imap"]["host"] = json!("a b");
+    create("/api/mailboxes", mailbox).await.is(StatusCode::UNPROCESSABLE_ENTITY);
     let password = plant("password");
     let invited = create("/api/members", json!({"email": "ada@acme.example", "role": "admin"})).await;
     let link = invited.is(StatusCode::CREATED).body["link"].as_str().unwrap().to_owned();
@@ -248,6 +256,7 @@ async fn what_is_secret_is_in_no_dump_log_answer_or_page() {
         "/api/datasources",
         "/api/intents",
         "/api/validation-rules",
+        "/api/mailboxes",
         "/api/routes",
         "/api/emails",
         "/api/deliveries",

@@ -130,10 +130,11 @@ async fn step(app: &AppState, job: &Job<BacktestId>, prepared: &Prepared) -> Res
     let compared = if standing.is_a_persons {
         None
     } else {
-        let said =
-            Said { requested: standing.stored.requested_intent, corrected_by: standing.stored.corrected_by };
-        let (raw, received_at) = (standing.stored.raw, standing.stored.received_at);
-        let run = prepared.run(app, &job.tenant, raw, received_at, said).await?;
+        let said = Said {
+            requested: standing.stored.requested_intent.clone(),
+            corrected_by: standing.stored.corrected_by.clone(),
+        };
+        let run = prepared.run(app, &job.tenant, standing.stored.into(), said).await?;
         Some(compare::compare(&standing.before, &standing.verdicts, run))
     };
     let outcome = compared.as_ref().map_or(BacktestOutcome::Skipped, |compared| compared.outcome);

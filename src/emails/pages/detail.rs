@@ -11,6 +11,7 @@ use leptos_router::{
 
 use super::{
     actions::{Actions, ChangeIntent, INTENT, MessageActions},
+    carried::Carried,
     content::Content,
     deliveries::Deliveries,
     history::History,
@@ -163,6 +164,7 @@ fn MessageView(
         classification,
         decided_by,
         decided_at,
+        envelope,
         run,
         intent_version,
         verdicts,
@@ -221,6 +223,7 @@ fn MessageView(
             <div class="message__columns">
                 <div class="message__side">
                     <Envelope email/>
+                    {envelope.map(|carried| view! { <Carried carried/> })}
                     <ChangeIntent tenant_id=tenant_id.clone() email_id intents actions/>
                     {classification.map(|classification| view! { <WhyThisIntent classification/> })}
                 </div>

@@ -1,11 +1,11 @@
 //! What a message would come to with intents and rules that are not saved. Nothing is stored, and nothing sent.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::Value;
 
 use super::{
-    examine::{self, Conclusion, Examined},
+    examine::{self, Arrival, Conclusion, Examined},
     repository,
 };
 use crate::{
@@ -91,7 +91,7 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     } else {
         message.said.clone()
     };
-    let outcome = prepared.run(&ctx.app, &ctx.tenant, message.raw.clone(), message.received_at, said).await?;
+    let outcome = prepared.run(&ctx.app, &ctx.tenant, message.arrival.clone(), said).await?;
     answer(ctx, &message, outcome).await
 }
 
@@ -291,13 +291,12 @@ impl Prepared {
         &self,
         app: &AppState,
         tenant: &TenantId,
-        raw: Vec<u8>,
-        received_at: DateTime<Utc>,
+        arrival: Arrival,
         said: Said,
     ) -> Result<Outcome> {
         let Said { requested, corrected_by } = said;
         let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
-        let examined = examine::examine(raw, received_at, self.intents.clone(), hints).await;
+        let examined = examine::examine(arrival, self.intents.clone(), hints).await;
         let rules = self.rules_for(app, tenant, examined.intent.as_ref()).await?;
         let judged = engine::run(&app.lookups, &rules, &examined.fields).await;
         let conclusion = examine::conclude(&examined, &judged);
@@ -327,8 +326,7 @@ impl Prepared {
 /// A message to run.
 struct Message {
     email_id: Option<EmailId>,
-    raw: Vec<u8>,
-    received_at: DateTime<Utc>,
+    arrival: Arrival,
     said: Said,
 }
 
@@ -347,7 +345,8 @@ async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
         if raw.len() > ctx.app.config.max_message_bytes {
             return Err(Problem::new(413, "The message is larger than this server takes"));
         }
-        Ok(Message { email_id: None, raw, received_at: Utc::now(), said: Said::default() })
+        let arrival = Arrival { raw, received_at: Utc::now(), envelope: None };
+        Ok(Message { email_id: None, arrival, said: Said::default() })
     };
     match (&given.raw, &given.raw_base64, given.email_id) {
         (Some(raw), None, None) => Ok(fresh(raw.clone().into_bytes())?),
@@ -360,12 +359,11 @@ async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
         (None, None, Some(id)) => {
             let stored = repository::stored(&mut ctx.begin().await?, id).await?;
             let stored = stored.ok_or_else(|| Problem::not_found("Email", id))?;
-            Ok(Message {
-                email_id: Some(id),
-                raw: stored.raw,
-                received_at: stored.received_at,
-                said: Said { requested: stored.requested_intent, corrected_by: stored.corrected_by },
-            })
+            let said = Said {
+                requested: stored.requested_intent.clone(),
+                corrected_by: stored.corrected_by.clone(),
+            };
+            Ok(Message { email_id: Some(id), arrival: stored.into(), said })
         }
         _ => {
             let one = "must hold one of raw, raw_base64 and email_id";
@@ -422,7 +420,7 @@ fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail
             sender_name: text("sender_name"),
             recipient_email: text("recipient_email"),
             subject: text("subject"),
-            received_at: message.received_at,
+            received_at: message.arrival.received_at,
             status: EmailStatus::Done,
             intent: run.intent.clone(),
             decision: Some(run.decision),
@@ -434,6 +432,7 @@ fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail
         classification: Some(run.classification.clone()),
         decided_by: Some("FlowEngine".into()),
         decided_at: Some(Utc::now()),
+        envelope: message.arrival.envelope.clone(),
         run: 0,
         intent_version: None,
         configuration_revision: None,

@@ -3,10 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{self, Fields};
+use super::{
+    fields::{self, Fields},
+    repository::Stored,
+};
 use crate::{
     classifier::dto::percent,
-    emails::dto::{Classification, ClassificationMethod, Decision},
+    emails::dto::{Classification, ClassificationMethod, Decision, Envelope},
     intents::{
         dto::{Extraction, Intent},
         server::matching::{self, Hints},
@@ -16,6 +19,22 @@ use crate::{
         server::engine::{self, Judged, shorten},
     },
 };
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub raw: Vec<u8>,
+    pub received_at: DateTime<Utc>,
+    /// What its carrier said, where it came by a mailbox.
+    pub envelope: Option<Envelope>,
+}
+
+impl From<Stored> for Arrival {
+    fn from(stored: Stored) -> Self {
+        let envelope = stored.envelope.map(|json| json.0);
+        Self { raw: stored.raw, received_at: stored.received_at, envelope }
+    }
+}
 
 /// A message that was read, classified and taken apart.
 pub struct Examined {
@@ -36,13 +55,12 @@ pub struct Conclusion {
 }
 
 /// Reads a message and holds it against the intents, which are tried in their order.
-pub async fn examine(
-    raw: Vec<u8>,
-    received_at: DateTime<Utc>,
-    intents: Vec<Intent>,
-    hints: Hints,
-) -> Examined {
-    let (_, parsed) = fields::parse_aside(raw, received_at).await;
+pub async fn examine(arrival: Arrival, intents: Vec<Intent>, hints: Hints) -> Examined {
+    let Arrival { raw, received_at, envelope } = arrival;
+    let (_, mut parsed) = fields::parse_aside(raw, received_at).await;
+    if let Some(envelope) = &envelope {
+        parsed.fields.set_envelope(envelope);
+    }
     let reading = matching::read(parsed.fields, intents, hints).await;
     Examined {
         fields: reading.fields,

@@ -6,7 +6,7 @@ use mail_parser::{Address, HeaderValue, Message, MimeHeaders};
 use serde_json::{Map, Value};
 
 use super::mime::{self, Read};
-use crate::{intents::dto::FieldType, server::aside};
+use crate::{emails::dto::Envelope, intents::dto::FieldType, server::aside};
 
 /// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,25 @@ impl Fields {
     pub fn set(&mut self, name: &str, value: &str) {
         let value = value.replace('\0', "\u{fffd}");
         self.values.insert(name.to_owned(), cut(&value, MAX_FIELD).to_owned());
+    }
+
+    /// What the message's carrier said of it. A message cannot say so itself: these are no header fields.
+    pub fn set_envelope(&mut self, envelope: &Envelope) {
+        self.set("mailbox", &envelope.mailbox);
+        for (name, value) in [
+            ("envelope_from", &envelope.from),
+            ("spf", &envelope.spf),
+            ("dkim", &envelope.dkim),
+            ("dmarc", &envelope.dmarc),
+            ("arc", &envelope.arc),
+        ] {
+            if let Some(value) = value {
+                self.set(name, value);
+            }
+        }
+        if !envelope.to.is_empty() {
+            self.set("envelope_to", &envelope.to.join(", "));
+        }
     }
 
     /// A value in the one form of its kind, as `FieldType` says.

@@ -154,8 +154,9 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
     let learned = classifier::learned(app, &mut tx).await?;
     tx.commit().await?;
 
-    let hints = Hints { requested: stored.requested_intent, corrected_by: stored.corrected_by, learned };
-    let examined = examine::examine(stored.raw, stored.received_at, intents, hints).await;
+    let (requested, corrected_by) = (stored.requested_intent.clone(), stored.corrected_by.clone());
+    let hints = Hints { requested, corrected_by, learned };
+    let examined = examine::examine(stored.into(), intents, hints).await;
     let rules = match &examined.intent {
         None => Vec::new(),
         Some(intent) => {

@@ -6,13 +6,13 @@ use sqlx::{QueryBuilder, types::Json};
 
 use crate::{
     emails::dto::{
-        Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Evidence,
-        VerdictEntry,
+        Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Envelope,
+        Evidence, VerdictEntry,
     },
     intents::dto::Intent,
     rules::dto::{OnFail, RuleType, Verdict},
     server::{TenantTx, queue::Job},
-    shared::{EmailId, IntentId, RuleId, WordId},
+    shared::{EmailId, IntentId, MailboxId, RuleId, WordId},
 };
 
 /// Who decided, where it was no person.
@@ -33,6 +33,8 @@ pub struct NewEmail<'a> {
     pub subject: &'a str,
     pub received_at: DateTime<Utc>,
     pub requested_intent: Option<&'a str>,
+    pub mailbox: Option<MailboxId>,
+    pub envelope: Option<&'a Envelope>,
     pub fields: Map<String, Value>,
 }
 
@@ -97,6 +99,7 @@ struct DetailRow {
     classification: Option<Json<Classification>>,
     decided_by: Option<String>,
     decided_at: Option<DateTime<Utc>>,
+    envelope: Option<Json<Envelope>>,
     run: i32,
     intent_version: Option<i32>,
     configuration_revision: Option<i64>,
@@ -165,6 +168,7 @@ pub struct Stored {
     pub corrected_by: Option<String>,
     /// The state of the intents that it is to be held against, where that is not today's.
     pub requested_revision: Option<i64>,
+    pub envelope: Option<Json<Envelope>>,
 }
 
 /// `None` where the same message from the same source is there already.
@@ -172,8 +176,8 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(
         "INSERT INTO emails (tenant_id, email_id, source, message_id, content_hash, raw, parse_error, \
-         sender_email, sender_name, recipient_email, subject, received_at, requested_intent, fields) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         sender_email, sender_name, recipient_email, subject, received_at, requested_intent, fields, mailbox_id, \
+         envelope) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          ON CONFLICT ON CONSTRAINT uq_eivs_emails_tenant_message DO NOTHING RETURNING email_id",
     )
     .bind(tenant.as_str())
@@ -190,6 +194,8 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
     .bind(email.received_at)
     .bind(email.requested_intent)
     .bind(Json(&email.fields))
+    .bind(email.mailbox)
+    .bind(email.envelope.map(Json))
     .fetch_optional(tx.conn())
     .await
 }
@@ -265,7 +271,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     let row: Option<DetailRow> = sqlx::query_as(
         "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
          intent_id, intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
-         decided_at, run, intent_version, configuration_revision, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
+         decided_at, envelope, run, intent_version, configuration_revision, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
            AND l.email_id = e.email_id ORDER BY label) AS labels FROM emails e WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
@@ -280,6 +286,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
         classification: row.classification.map(|json| json.0),
         decided_by: row.decided_by,
         decided_at: row.decided_at,
+        envelope: row.envelope.map(|json| json.0),
         run: row.run,
         intent_version: row.intent_version,
         configuration_revision: row.configuration_revision,
@@ -331,7 +338,7 @@ pub async fn raw(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<u8>>
 pub async fn stored(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT raw, received_at, requested_intent, corrected_by, requested_revision FROM emails \
+        "SELECT raw, received_at, requested_intent, corrected_by, requested_revision, envelope FROM emails \
          WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
@@ -348,7 +355,7 @@ pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Opti
         "WITH mine AS (SELECT subject FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3 FOR UPDATE) \
          UPDATE emails SET status = 'processing' FROM mine \
          WHERE emails.tenant_id = $1 AND emails.email_id = mine.subject \
-         RETURNING raw, received_at, requested_intent, corrected_by, requested_revision",
+         RETURNING raw, received_at, requested_intent, corrected_by, requested_revision, envelope",
     )
     .bind(tenant.as_str())
     .bind(job.job_id)

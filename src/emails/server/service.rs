@@ -1,27 +1,30 @@
 //! Business rules of messages.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    fields,
+    fields::{self, Parsed},
     repository::{self, Speaker},
 };
 use crate::{
-    audit::server::event::Event,
+    audit::server::service::{self as audit, Event},
     auth::authority::Permission,
     deliveries::{
         dto::DeliveryFilter,
         server::{outbox, repository as deliveries},
     },
-    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Received, Versions},
+    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Envelope, Received, Versions},
     intents::server::repository as intents,
-    server::{AppState, Result, TenantContext, error::OnConstraint, paging::MAX_LIMIT, queue},
-    shared::{EmailId, Problem, TenantId, WordId, validate::Checks},
+    server::{
+        Actor, AppState, Result, TenantContext, TenantTx, error::OnConstraint, origin::Origin,
+        paging::MAX_LIMIT, queue,
+    },
+    shared::{EmailId, MailboxId, Problem, TenantId, WordId, validate::Checks},
 };
 
 /// Takes a message in: its bytes, what was read of it, and its job are one transaction. When this returns, they
@@ -39,39 +42,111 @@ pub async fn receive(
     if raw.is_empty() {
         return Err(Problem::invalid_field("body", "is empty: it must be a message (RFC 5322)").into());
     }
-    let received_at = Utc::now();
-    let (raw, parsed) = fields::parse_aside(raw, received_at).await;
-    let text = |name: &str| parsed.fields.get(name).unwrap_or_default();
-    let email = repository::NewEmail {
-        email_id: EmailId(Uuid::now_v7()),
-        source,
-        message_id: &parsed.message_id,
-        content_hash: Sha256::digest(&raw).into(),
-        raw: &raw,
-        parse_error: parsed.error.as_deref(),
-        sender_email: text("sender_email"),
-        sender_name: text("sender_name"),
-        recipient_email: text("recipient_email"),
-        subject: text("subject"),
-        received_at,
-        requested_intent: intent,
-        fields: parsed.fields.to_json(),
-    };
+    let read = ReadMessage::of(raw).await;
     let mut tx = ctx.begin().await?;
     if let Some(name) = intent
         && intents::find_by_name(&mut tx, name).await?.is_none_or(|intent| !intent.is_active)
     {
         return Err(Problem::invalid_field("intent", format!("there is no active intent '{name}'")).into());
     }
-    let Some(email_id) = repository::insert(&mut tx, &email).await? else {
-        let (email_id, status) = repository::find_duplicate(&mut tx, &email).await?;
-        return Ok(Received { email_id, status, duplicate: true });
-    };
-    queue::enqueue(&mut tx, &[email_id]).await?;
-    // Nothing of the message: the log outlives it.
-    ctx.audit(&mut tx, Event::done("email.receive", email_id, json!({"source": source}))).await?;
+    let via = Via { source, intent, mailbox: None };
+    let received = store(&mut tx, &ctx.actor, &ctx.origin, &read, &via).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
+    Ok(received)
+}
+
+/// A message, and what was read of it.
+pub struct ReadMessage {
+    raw: Arc<Vec<u8>>,
+    parsed: Parsed,
+    received_at: DateTime<Utc>,
+}
+
+impl ReadMessage {
+    pub async fn of(raw: Vec<u8>) -> Self {
+        let received_at = Utc::now();
+        let (raw, parsed) = fields::parse_aside(raw, received_at).await;
+        Self { raw: Arc::new(raw), parsed, received_at }
+    }
+
+    pub fn raw(&self) -> &Arc<Vec<u8>> {
+        &self.raw
+    }
+
+    /// The address of whoever it says it is from; empty where it does not.
+    pub fn sender(&self) -> &str {
+        self.parsed.fields.get("sender_email").unwrap_or_default()
+    }
+
+    /// What tells it from others: its bytes, and where it was handed on by a mail server whom that named. The same bytes
+    /// for somebody else, or from somebody else, are another message: a copy sent first by a stranger would otherwise
+    /// keep the genuine one out.
+    fn hash(&self, envelope: Option<&Envelope>) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(&*self.raw);
+        if let Some(Envelope { from: Some(from), to, .. }) = envelope {
+            let to: BTreeSet<String> = to.iter().map(|address| address.to_lowercase()).collect();
+            for address in std::iter::once(from).chain(&to) {
+                hash.update([0]);
+                hash.update(address);
+            }
+        }
+        hash.finalize().into()
+    }
+}
+
+/// The way by which a message came.
+pub struct Via<'a> {
+    /// The same message is taken once from each.
+    pub source: &'a str,
+    /// The intent that whoever sent it asks for.
+    pub intent: Option<&'a str>,
+    pub mailbox: Option<(MailboxId, &'a Envelope)>,
+}
+
+/// Stores a message, what was read of it and its job, in the caller's transaction. One that is there already is left as it
+/// is.
+///
+/// # Errors
+/// The database's.
+pub async fn store(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    origin: &Origin,
+    message: &ReadMessage,
+    via: &Via<'_>,
+) -> Result<Received> {
+    let mut fields = message.parsed.fields.clone();
+    if let Some((_, envelope)) = via.mailbox {
+        fields.set_envelope(envelope);
+    }
+    let text = |name: &str| fields.get(name).unwrap_or_default();
+    let email = repository::NewEmail {
+        email_id: EmailId(Uuid::now_v7()),
+        source: via.source,
+        message_id: &message.parsed.message_id,
+        content_hash: message.hash(via.mailbox.map(|(_, envelope)| envelope)),
+        raw: &message.raw,
+        parse_error: message.parsed.error.as_deref(),
+        sender_email: text("sender_email"),
+        sender_name: text("sender_name"),
+        recipient_email: text("recipient_email"),
+        subject: text("subject"),
+        received_at: message.received_at,
+        requested_intent: via.intent,
+        mailbox: via.mailbox.map(|(id, _)| id),
+        envelope: via.mailbox.map(|(_, envelope)| envelope),
+        fields: fields.to_json(),
+    };
+    let Some(email_id) = repository::insert(tx, &email).await? else {
+        let (email_id, status) = repository::find_duplicate(tx, &email).await?;
+        return Ok(Received { email_id, status, duplicate: true });
+    };
+    queue::enqueue(tx, &[email_id]).await?;
+    // Nothing of the message: the log outlives it.
+    let event = Event::done("email.receive", email_id, json!({"source": via.source}));
+    audit::record(tx, actor, origin, event).await?;
     Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
 }
 

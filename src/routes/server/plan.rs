@@ -306,6 +306,7 @@ mod tests {
             classification: None,
             decided_by: None,
             decided_at: Some(at),
+            envelope: None,
             run: 1,
             intent_version: None,
             configuration_revision: None,

@@ -1,0 +1,308 @@
+//! Making and changing a mailbox.
+
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    form::MailboxForm,
+    signs::{NotListening, Signs},
+    words::{AFTER_STORING, KINDS, SECURITIES, domain_words},
+};
+use crate::{
+    app::{Allowed, tenant_page, use_optional_id, use_tenant},
+    auth::authority::Permission,
+    mailboxes::{
+        api::{DeleteMailbox, get_mailbox, list_mailboxes, save_mailbox},
+        dto::{MailSecurity, Mailbox, MailboxInput, MailboxKind, MailboxView},
+    },
+    shared::{MailboxId, TenantId},
+    ui::{
+        dialog::{Confirm, DeleteForGood},
+        editor::{Section, options},
+        fields::{CheckField, FaultSummary, Faults, SelectField, TextField},
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::ActionProblem,
+        resource::load,
+        save_bar::SaveBar,
+        saving::{on_answer, on_done},
+        script::NeedsScript,
+        toast::use_toasts,
+        typed::Typed,
+    },
+};
+
+/// What the form begins with.
+#[derive(Clone, Serialize, Deserialize)]
+struct Start {
+    stored: Option<MailboxView>,
+    /// Those of the tenant.
+    domains: Vec<String>,
+    /// Whether this installation takes mail by SMTP or LMTP at all.
+    listens: bool,
+}
+
+/// The editor of a new mailbox, or of the one that the address names.
+#[component]
+pub fn MailboxEditor() -> impl IntoView {
+    let tenant = use_tenant();
+    let id = use_optional_id::<MailboxId>("mailbox_id", "Mailbox");
+    let start = load(
+        move || (tenant.id(), id.get()),
+        |(tenant, id)| async move {
+            let (tenant, id) = (tenant?, id?);
+            let stored = match id {
+                None => None,
+                Some(id) => Some(get_mailbox(tenant.clone(), id).await?),
+            };
+            let all = list_mailboxes(tenant).await?;
+            Ok(Start { stored, domains: all.domains, listens: all.listens })
+        },
+    );
+    let delete = ServerAction::<DeleteMailbox>::new();
+    let outcome = delete.value();
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    on_done(outcome, move |()| {
+        toasts.done("The mailbox is deleted.");
+        navigate(&untrack(|| tenant.page("/mailboxes")), NavigateOptions::default());
+    });
+    view! {
+        <p class="back">
+            <a href=move || tenant.page("/mailboxes")>
+                <Icon glyph=Glyph::Back/>
+                "Mailboxes"
+            </a>
+        </p>
+        <ActionProblem outcome/>
+        <Load
+            heading="Mailbox"
+            data=move || async move { Ok((tenant.id()?, start.await?)) }
+            retry=move || start.refetch()
+            view=move |(tenant_id, start): (TenantId, Start)| {
+                view! { <Editor tenant_id start delete context=tenant.label()/> }
+            }
+        />
+    }
+}
+
+#[component]
+fn Editor(
+    tenant_id: TenantId,
+    start: Start,
+    delete: ServerAction<DeleteMailbox>,
+    context: Signal<String>,
+) -> impl IntoView {
+    let faults = Faults::provide();
+    let Start { stored, domains, listens } = start;
+    let form = MailboxForm::new(stored.as_ref().map(|stored| &stored.mailbox));
+    let id = stored.as_ref().map(|stored| stored.mailbox.mailbox_id);
+    let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
+    let place = StoredValue::new(tenant_id.clone());
+    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let before = input.get_untracked();
+    let is_dirty = Signal::derive(move || input.get() != before);
+
+    let (saved_in, saved_over) = (tenant_id.clone(), etag.clone());
+    let save = Action::new(move |input: &MailboxInput| {
+        save_mailbox(saved_in.clone(), id, saved_over.clone(), input.clone())
+    });
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    let list = tenant_page(&tenant_id, "/mailboxes");
+    let back = list.clone();
+    on_answer(save.value(), faults, move |saved: Mailbox| {
+        toasts.done(format!("{} is saved.", saved.name));
+        navigate(&back, NavigateOptions::default());
+    });
+    let on_save = Callback::new(move |()| {
+        let input = input.get_untracked().0;
+        match input.clone().validate(&place.get_value()) {
+            Ok(_) => drop(save.dispatch(input)),
+            Err(problem) => faults.show(problem),
+        }
+    });
+    let title = stored
+        .as_ref()
+        .map_or_else(|| "New mailbox".to_owned(), |stored| format!("Edit {}", stored.mailbox.name));
+    let signs = stored.map(|stored| view! { <Signs heartbeat=stored.mailbox.heartbeat/> });
+    let (going, domains) = (tenant_id, StoredValue::new(domains));
+    view! {
+        <PageHead title context>
+            <Allowed permission=Permission::Mailboxes>
+                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag=etag.clone() delete/> })}
+            </Allowed>
+        </PageHead>
+        <NeedsScript/>
+        <div class="editor" data-testid="mailbox-editor">
+            <FaultSummary/>
+            {signs}
+            <What form is_new=id.is_none()/>
+            <Way form is_new=id.is_none() domains listens/>
+        </div>
+        <SaveBar is_dirty is_saving=save.pending() on_save cancel=list/>
+    }
+}
+
+/// Its name, and its kind, which stays once it is made.
+#[component]
+fn What(form: MailboxForm, is_new: bool) -> impl IntoView {
+    let kind = form.kind;
+    view! {
+        <Section id="edit-what" title="What it is">
+            <TextField label="Name" path="name" value=form.name placeholder="Orders" testid="mailbox-name"/>
+            {if is_new {
+                view! {
+                    <SelectField
+                        label="Mail comes"
+                        path="kind"
+                        value=kind
+                        options=options(&KINDS)
+                        hint="For good: a mailbox stays of its kind."
+                        testid="mailbox-kind"
+                    />
+                }
+                .into_any()
+            } else {
+                let words = KINDS.iter().find(|(value, _)| *value == *kind.read_untracked());
+                view! { <p>{words.map(|(_, words)| *words)}</p> }.into_any()
+            }}
+            <CheckField
+                label="Active"
+                path="is_active"
+                value=form.is_active
+                hint="Made inactive, no mail comes by it."
+                testid="mailbox-active"
+            />
+        </Section>
+    }
+}
+
+/// How mail comes, by its kind.
+#[component]
+fn Way(form: MailboxForm, is_new: bool, domains: StoredValue<Vec<String>>, listens: bool) -> impl IntoView {
+    let kind = Memo::new(move |_| form.kind());
+    view! {
+        <Section id="edit-way" title="How mail comes">
+            {move || match kind.get() {
+                MailboxKind::Smtp => view! { <ByAddress form domains listens/> }.into_any(),
+                MailboxKind::Imap => view! { <ByImap form is_new/> }.into_any(),
+            }}
+        </Section>
+    }
+}
+
+#[component]
+fn ByAddress(form: MailboxForm, domains: StoredValue<Vec<String>>, listens: bool) -> impl IntoView {
+    let of = domains.with_value(|domains| domain_words(domains));
+    view! {
+        <TextField
+            label="Address"
+            path="address"
+            value=form.address
+            kind="email"
+            placeholder="orders@acme.example"
+            hint="A mail server hands on what comes for it. *@acme.example takes all of a domain that no other mailbox takes."
+            testid="mailbox-address"
+        />
+        <p class="hint breakable">{of}</p>
+        {(!listens).then(|| view! { <NotListening/> })}
+    }
+}
+
+#[component]
+fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
+    let is_tls = Memo::new(move |_| form.security() == MailSecurity::Tls);
+    let port = move || {
+        let placeholder = if is_tls.get() { "993" } else { "143" };
+        view! {
+            <TextField
+                label="Port"
+                path="imap.port"
+                value=form.port
+                placeholder
+                hint="Left empty, the usual one."
+                testid="imap-port"
+            />
+        }
+    };
+    let stays = if is_new { "" } else { "Stored. Left as it is, it stays." };
+    view! {
+        <div class="fields">
+            <TextField
+                label="Host"
+                path="imap.host"
+                value=form.host
+                placeholder="imap.acme.example"
+                testid="imap-host"
+            />
+            <SelectField
+                label="Encrypted"
+                path="imap.security"
+                value=form.security
+                options=options(&SECURITIES)
+                testid="imap-security"
+            />
+            {port}
+        </div>
+        <div class="fields">
+            <TextField
+                label="User name"
+                path="imap.username"
+                value=form.username
+                placeholder="orders@acme.example"
+                testid="imap-username"
+            />
+            <TextField
+                label="Password"
+                path="imap.password"
+                value=form.password
+                kind="password"
+                hint=stays
+                testid="imap-password"
+            />
+        </div>
+        <div class="fields">
+            <TextField
+                label="Folder"
+                path="imap.folder"
+                value=form.folder
+                placeholder="INBOX"
+                testid="imap-folder"
+            />
+            <SelectField
+                label="Once a message is stored here"
+                path="imap.after_storing"
+                value=form.after_storing
+                options=options(&AFTER_STORING)
+                testid="imap-after-storing"
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Delete(
+    tenant_id: TenantId,
+    id: MailboxId,
+    etag: String,
+    delete: ServerAction<DeleteMailbox>,
+) -> impl IntoView {
+    view! {
+        <Confirm
+            id="delete-mailbox"
+            label="Delete …"
+            glyph=Glyph::Delete
+            title="Delete this mailbox?"
+            testid="delete"
+        >
+            <p>"No more mail comes by it, and a password that it holds is deleted with it. The messages that came stay."</p>
+            <ActionForm action=delete>
+                <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                <input type="hidden" name="mailbox_id" value=id.to_string()/>
+                <input type="hidden" name="etag" value=etag/>
+                <DeleteForGood is_pending=delete.pending()/>
+            </ActionForm>
+        </Confirm>
+    }
+}

@@ -1,0 +1,128 @@
+//! Where a tenant's mail comes from.
+
+use leptos::prelude::*;
+
+use super::{
+    domains::Domains,
+    signs::{NotListening, Standing, or_never},
+    words::{count_words, way_words},
+};
+use crate::{
+    app::{Allowed, on_change, tenant_page, use_tenant},
+    auth::authority::Permission,
+    mailboxes::{
+        api::{SetMailDomains, list_mailboxes},
+        dto::{Mailbox, MailboxList},
+    },
+    shared::TenantId,
+    ui::{
+        icons::{Glyph, Icon},
+        load::Load,
+        page::PageHead,
+        panel::Empty,
+        resource::load,
+        saving::on_done,
+        table::{Cell, DataTable},
+        toast::use_toasts,
+    },
+};
+
+/// The mailboxes of a tenant. It follows what changes as long as it is looked at.
+#[component]
+pub fn MailboxesPage() -> impl IntoView {
+    let tenant = use_tenant();
+    let set_domains = ServerAction::<SetMailDomains>::new();
+    let mailboxes = load(
+        move || (tenant.id(), set_domains.version().get()),
+        |(tenant, _)| async move { list_mailboxes(tenant?).await },
+    );
+    on_change(move || mailboxes.refetch());
+    let toasts = use_toasts();
+    on_done(set_domains.value(), move |()| toasts.done("The domains are saved."));
+    view! {
+        <PageHead
+            title="Mailboxes"
+            lead="Where mail comes from: handed on by a mail server, or fetched from a mailbox elsewhere."
+            context=tenant.label()
+        >
+            <Allowed permission=Permission::Mailboxes>
+                <a class="button button--primary" href=move || tenant.page("/mailboxes/new") data-testid="new-mailbox">
+                    <Icon glyph=Glyph::Add/>
+                    "New mailbox"
+                </a>
+            </Allowed>
+        </PageHead>
+        <Load
+            data=move || async move { Ok((tenant.id()?, mailboxes.await?)) }
+            retry=move || mailboxes.refetch()
+            view=move |(tenant_id, list): (TenantId, MailboxList)| {
+                view! { <Shown tenant_id list set_domains/> }
+            }
+        />
+    }
+}
+
+#[component]
+fn Shown(tenant_id: TenantId, list: MailboxList, set_domains: ServerAction<SetMailDomains>) -> impl IntoView {
+    let MailboxList { mailboxes, domains, listens, may_set_domains } = list;
+    view! {
+        {(!listens).then(|| view! { <NotListening/> })}
+        <MailboxTable mailboxes/>
+        <Domains tenant_id domains may_set=may_set_domains set_domains/>
+    }
+}
+
+#[component]
+fn MailboxTable(mailboxes: Vec<Mailbox>) -> impl IntoView {
+    if mailboxes.is_empty() {
+        return view! {
+            <Empty title="There are no mailboxes yet">
+                <p>"Until there is one, messages come by the API alone. There are two kinds:"</p>
+                <p>"An address of one of the tenant’s domains, for which a mail server hands on what comes, by SMTP or LMTP."</p>
+                <p>"An account on another server, from which what comes is fetched, by IMAP."</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let rows = mailboxes.into_iter().map(|mailbox| view! { <MailboxRow mailbox/> }).collect_view();
+    view! {
+        <DataTable
+            caption="Mailboxes"
+            columns=&["Name", "How mail comes", "State", "Last seen", "Last message", "Messages"]
+        >
+            {rows}
+        </DataTable>
+    }
+    .into_any()
+}
+
+#[component]
+fn MailboxRow(mailbox: Mailbox) -> impl IntoView {
+    let href = tenant_page(&mailbox.tenant_id, &format!("/mailboxes/{}", mailbox.mailbox_id));
+    let (whose, how) = way_words(&mailbox);
+    let Mailbox { name, heartbeat, .. } = mailbox;
+    let (seen, message) = (or_never(heartbeat.last_seen_at), or_never(heartbeat.last_message_at));
+    let counts =
+        count_words(&heartbeat).into_iter().map(|words| view! { <span>{words}</span> }).collect_view();
+    view! {
+        <tr role="row" class="row-link" data-testid="mailbox">
+            <Cell label="Name">
+                <a class="row-link__target" href=href>{name}</a>
+            </Cell>
+            <Cell label="How mail comes">
+                <span class="stacked">
+                    <span class="breakable">{whose}</span>
+                    <span class="hint breakable">{how}</span>
+                </span>
+            </Cell>
+            <Cell label="State">
+                <Standing heartbeat/>
+            </Cell>
+            <Cell label="Last seen">{seen}</Cell>
+            <Cell label="Last message">{message}</Cell>
+            <Cell label="Messages">
+                <span class="stacked number">{counts}</span>
+            </Cell>
+        </tr>
+    }
+}

@@ -1,0 +1,294 @@
+//! Business rules of mailboxes. A password goes in, encrypted, and is never shown.
+
+use secrecy::SecretString;
+
+use super::{
+    repository::{self, Row},
+    watches,
+};
+use crate::{
+    audit::server::event::Event,
+    auth::authority::Permission,
+    datasources::dto::MASK,
+    mailboxes::dto::{
+        Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxView,
+    },
+    server::{
+        AppState, Error, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+        vault::Place,
+    },
+    shared::{MailboxId, Problem},
+};
+
+/// What one tenant may have.
+const MAX_MAILBOXES: i64 = 200;
+
+impl Versioned for Mailbox {
+    /// Without the signs of life, which change with each message: an editor that is open would otherwise never be saved.
+    fn etag(&self) -> String {
+        of_settings(self).etag()
+    }
+}
+
+impl Versioned for MailDomains {}
+
+/// What of a mailbox is set by somebody.
+#[derive(serde::Serialize)]
+struct Settings(Mailbox);
+
+impl Versioned for Settings {}
+
+fn of_settings(mailbox: &Mailbox) -> Settings {
+    Settings(Mailbox { heartbeat: Heartbeat::default(), ..mailbox.clone() })
+}
+
+/// By id.
+///
+/// # Errors
+/// 403.
+pub async fn list(ctx: &TenantContext, active_only: bool, page: Page<i64>) -> Result<Vec<Mailbox>> {
+    ctx.require(Permission::Mailboxes)?;
+    let mut tx = ctx.begin().await?;
+    let rows = repository::list(&mut tx, active_only, page.cursor, page.limit).await?;
+    Ok(rows.into_iter().map(|row| row.into_mailbox(&ctx.tenant)).collect())
+}
+
+/// All of them, and what there is to say of all.
+///
+/// # Errors
+/// 403.
+pub async fn overview(ctx: &TenantContext) -> Result<MailboxList> {
+    ctx.require(Permission::Mailboxes)?;
+    let mut tx = ctx.begin().await?;
+    let rows = repository::list(&mut tx, false, None, MAX_MAILBOXES).await?;
+    Ok(MailboxList {
+        mailboxes: rows.into_iter().map(|row| row.into_mailbox(&ctx.tenant)).collect(),
+        domains: repository::domains(&mut tx).await?,
+        listens: ctx.app.config.mail.listens(),
+        may_set_domains: ctx.actor.is_instance_admin(),
+    })
+}
+
+/// # Errors
+/// 403, 404.
+pub async fn get(ctx: &TenantContext, id: MailboxId) -> Result<Mailbox> {
+    ctx.require(Permission::Mailboxes)?;
+    let row = repository::find(&mut ctx.begin().await?, id, false).await?;
+    Ok(row.ok_or_else(|| not_found(id))?.into_mailbox(&ctx.tenant))
+}
+
+/// A mailbox as it is, with what its change must name.
+///
+/// # Errors
+/// 403, 404.
+pub async fn view(ctx: &TenantContext, id: MailboxId) -> Result<MailboxView> {
+    let mailbox = get(ctx, id).await?;
+    Ok(MailboxView { etag: mailbox.etag(), mailbox })
+}
+
+/// # Errors
+/// 400 for too many, 403, 409 for a name or an address that there is, 422.
+pub async fn create(ctx: &TenantContext, input: MailboxInput) -> Result<Mailbox> {
+    ctx.require(Permission::Mailboxes)?;
+    let (input, password) = checked(ctx, input, None)?;
+    let mut tx = ctx.begin().await?;
+    check_domain(&mut tx, &input).await?;
+    if repository::count(&mut tx).await? >= MAX_MAILBOXES {
+        return Err(
+            Problem::business_rule(format!("A tenant may have at most {MAX_MAILBOXES} mailboxes")).into()
+        );
+    }
+    let id = taken(repository::insert(&mut tx, &input).await, &input)?;
+    if let Some(password) = password {
+        seal(ctx, &mut tx, id, &password).await?;
+    }
+    watches::set(&mut tx, id, watched(&input)).await?;
+    let mailbox = read(ctx, &mut tx, id).await?;
+    ctx.audit(&mut tx, Event::created("mailbox.create", id, &of_settings(&mailbox))).await?;
+    tx.commit().await?;
+    ctx.app.watch_bell.notify_one();
+    Ok(mailbox)
+}
+
+/// A password that is sent back masked stays as it is stored. An account on another server, or of another user there, has
+/// a folder of its own: it is read from its beginning, and its password must be given anew.
+///
+/// # Errors
+/// As `create`, and 404, 412; 422 too for another kind.
+pub async fn replace(
+    ctx: &TenantContext,
+    id: MailboxId,
+    input: MailboxInput,
+    if_match: &IfMatch,
+) -> Result<Mailbox> {
+    ctx.require(Permission::Mailboxes)?;
+    let mut tx = ctx.begin().await?;
+    watches::lock(&mut tx, id).await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let before = row.clone().into_mailbox(&ctx.tenant);
+    if_match.check(&before)?;
+    let (input, password) = checked(ctx, input, Some(&row))?;
+    check_domain(&mut tx, &input).await?;
+    taken(repository::update(&mut tx, id, &input).await, &input)?;
+    if let Some(password) = password {
+        seal(ctx, &mut tx, id, &password).await?;
+    }
+    if input.imap.as_ref().map(folder_of) != row.imap.as_ref().map(|json| folder_of(&json.0)) {
+        watches::forget_position(&mut tx, id).await?;
+    }
+    watches::set(&mut tx, id, watched(&input)).await?;
+    let after = read(ctx, &mut tx, id).await?;
+    let event = Event::updated("mailbox.update", id, &of_settings(&before), &of_settings(&after));
+    ctx.audit(&mut tx, event).await?;
+    tx.commit().await?;
+    ctx.app.watch_bell.notify_one();
+    Ok(after)
+}
+
+/// What came by it stays.
+///
+/// # Errors
+/// 403, 404, 412.
+pub async fn delete(ctx: &TenantContext, id: MailboxId, if_match: &IfMatch) -> Result<()> {
+    ctx.require(Permission::Mailboxes)?;
+    let mut tx = ctx.begin().await?;
+    watches::lock(&mut tx, id).await?;
+    let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    let before = row.into_mailbox(&ctx.tenant);
+    if_match.check(&before)?;
+    repository::delete(&mut tx, id).await?;
+    ctx.audit(&mut tx, Event::deleted("mailbox.delete", id, &of_settings(&before))).await?;
+    Ok(tx.commit().await?)
+}
+
+/// # Errors
+/// 403.
+pub async fn domains(ctx: &TenantContext) -> Result<MailDomains> {
+    ctx.require(Permission::Mailboxes)?;
+    Ok(MailDomains { domains: repository::domains(&mut ctx.begin().await?).await? })
+}
+
+/// Says which domains' mail is the tenant's.
+///
+/// # Errors
+/// 400 for one that a mailbox still has, 403 for anyone but an administrator of the installation, 409 for one that is
+/// another tenant's, 412, 422.
+pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfMatch) -> Result<MailDomains> {
+    if !ctx.actor.is_instance_admin() {
+        let only = "Only an administrator of the installation may say whose mail a domain's is";
+        return Err(Problem::forbidden(only).into());
+    }
+    let input = input.validate()?;
+    let mut tx = ctx.begin().await?;
+    let before = MailDomains { domains: repository::domains(&mut tx).await? };
+    if_match.check(&before)?;
+    repository::set_domains(&mut tx, &input.domains)
+        .await
+        .on_constraint("fk_eivs_mailboxes_domain", || {
+            Problem::business_rule("A mailbox still takes mail of a domain that would go: delete it first")
+        })
+        .on_constraint("uq_eivs_mail_domains_domain", || {
+            Problem::new(409, "One of these domains is another tenant's")
+        })?;
+    ctx.audit(&mut tx, Event::updated("mail_domains.update", "domains", &before, &input)).await?;
+    tx.commit().await?;
+    Ok(input)
+}
+
+/// # Errors
+/// The vault's and the database's.
+pub async fn password(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<SecretString> {
+    let sealed = row.password.as_deref().ok_or_else(|| Error::internal("a mailbox without a password"))?;
+    let plain = app.vault.open(tx, place(row.mailbox_id), sealed).await?;
+    Ok(String::from_utf8(plain).map_err(Error::internal)?.into())
+}
+
+async fn seal(ctx: &TenantContext, tx: &mut TenantTx, id: MailboxId, password: &str) -> Result<()> {
+    let sealed = ctx.app.vault.seal(tx, place(id), password.as_bytes()).await?;
+    Ok(repository::set_password(tx, id, &sealed).await?)
+}
+
+fn place(id: MailboxId) -> Place<'static> {
+    Place { table: "mailboxes", row: id.0, column: "password" }
+}
+
+async fn read(ctx: &TenantContext, tx: &mut TenantTx, id: MailboxId) -> Result<Mailbox> {
+    let row = repository::find(tx, id, false).await?.ok_or_else(|| not_found(id))?;
+    Ok(row.into_mailbox(&ctx.tenant))
+}
+
+/// The input as it is stored, and the password where it is a new one.
+fn checked(
+    ctx: &TenantContext,
+    input: MailboxInput,
+    stored: Option<&Row>,
+) -> Result<(MailboxInput, Option<String>)> {
+    let input = input.validate(&ctx.tenant)?;
+    if stored.is_some_and(|row| row.kind != input.kind) {
+        return Err(Problem::invalid_field("kind", "cannot be changed: make another mailbox").into());
+    }
+    let Some(account) = &input.imap else { return Ok((input, None)) };
+    let literal = account.host.trim_matches(['[', ']']).parse();
+    if let Ok(ip) = literal {
+        let fence = ctx.app.senders.fence();
+        fence.check(ip).map_err(|error| Problem::invalid_field("imap.host", error.to_string()))?;
+    }
+    if account.password != MASK {
+        let password = account.password.clone();
+        return Ok((input, Some(password)));
+    }
+    let Some(old) = stored.and_then(|row| row.imap.as_ref()) else {
+        let fault = "is masked, and there is no stored value to keep";
+        return Err(Problem::invalid_field("imap.password", fault).into());
+    };
+    // Entered for one server: sent to another, or in the clear, it could be read there.
+    if login_of(account) != login_of(&old.0) {
+        let fault = "must be entered again, since the account or the way to it is another now";
+        return Err(Problem::invalid_field("imap.password", fault).into());
+    }
+    Ok((input, None))
+}
+
+fn login_of(account: &ImapAccount) -> (&str, u16, &str, &str) {
+    (&account.host, account.port(), account.security.as_str(), &account.username)
+}
+
+/// The same folder by another port or encryption is the same: it is read on where it was.
+fn folder_of(account: &ImapAccount) -> (&str, &str, &str) {
+    (&account.host, &account.username, &account.folder)
+}
+
+fn watched(input: &MailboxInput) -> bool {
+    input.kind == MailboxKind::Imap && input.is_active
+}
+
+async fn check_domain(tx: &mut TenantTx, input: &MailboxInput) -> Result<()> {
+    let Some((_, domain)) = input.address.as_deref().and_then(|address| address.rsplit_once('@')) else {
+        return Ok(());
+    };
+    let domains = repository::domains(tx).await?;
+    if domains.iter().any(|own| own == domain) {
+        return Ok(());
+    }
+    let fault = format!(
+        "{domain} is not one of this tenant's domains: an administrator of the installation says which are"
+    );
+    Err(Problem::invalid_field("address", fault).into())
+}
+
+fn taken<T>(done: sqlx::Result<T>, input: &MailboxInput) -> Result<T> {
+    done.on_constraint("uq_eivs_mailboxes_tenant_name", || Problem::already_exists("Mailbox", &input.name))
+        .on_constraint("uq_eivs_mailboxes_tenant_address", || {
+            Problem::new(409, "Another mailbox takes the mail for this address")
+        })
+        .on_constraint("fk_eivs_mailboxes_domain", || {
+            Problem::invalid_field("address", "must be of one of this tenant's domains")
+        })
+}
+
+fn not_found(id: MailboxId) -> Problem {
+    Problem::not_found("Mailbox", id)
+}

@@ -1,0 +1,365 @@
+//! The watch on mailboxes elsewhere: what is new in them is fetched and stored, in the background, on every server. Which of
+//! them looks after a mailbox, a lease says.
+//!
+//! How far a folder was read is stored in the transaction of the message that was read there: none is left out, and none
+//! comes twice. Only then is the message marked, or deleted, on its server.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    imap::{Connection, Folder, Found, ImapFault, Login},
+    intake::{self, Unfit},
+    repository::{self, Row},
+    service,
+    watches::{self, Position, Watch},
+};
+use crate::{
+    emails::{dto::Envelope, server::service::ReadMessage},
+    mailboxes::dto::{AfterStoring, ImapAccount},
+    server::{AppState, Error, Result, TenantTx, error::chain, origin::Origin, work::Shares},
+};
+
+/// How long the watch sleeps at most: a mailbox that falls due rings no bell.
+const NAP: Duration = Duration::from_secs(2);
+/// Messages that are listed at once.
+const BATCH: usize = 50;
+/// How long a server is waited for to say that something is new. RFC 2177 asks for less than 29 minutes; those between
+/// servers forget silent connections sooner.
+const IDLE: Duration = Duration::from_secs(240);
+/// The same where other mailboxes wait for their turn.
+const IDLE_IN_A_CROWD: Duration = Duration::from_secs(2);
+/// How long one connection is kept.
+const LONGEST: Duration = Duration::from_secs(1_500);
+/// How long a mailbox that fails is left alone: servers lock accounts of those who try without end.
+const SHORTEST_WAIT: Duration = Duration::from_secs(15);
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
+
+/// How often a message is tried that its server does not give.
+const TRIES: i32 = 3;
+/// What is told of a fault that is not the mailbox's.
+const OURS: &str =
+    "FlowEngine could not read it, and tries again: its administrator finds the cause in its log";
+
+/// Why a look ended before its time.
+enum Trouble {
+    /// The mailbox's: told with it.
+    Mailbox(ImapFault),
+    /// Ours: logged.
+    Ours(Error),
+    /// One message's: the others are read on after a few tries.
+    Message(i64, ImapFault),
+    /// Reading it made us panic.
+    Panicked(Option<i64>),
+    /// Another server has it now, or it was changed.
+    Lost,
+}
+
+impl From<ImapFault> for Trouble {
+    fn from(fault: ImapFault) -> Self {
+        Self::Mailbox(fault)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+/// Looks after mailboxes until `stop`.
+pub async fn work(app: AppState, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(app.config.mail.imap_connections));
+    let tracker = TaskTracker::new();
+    let shares = Shares::new(app.config.mail.imap_connections);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&places).acquire_owned() => permit,
+            () = stop.cancelled() => break,
+        };
+        let Ok(permit) = permit else { break };
+        match claim(&app, &shares.full()).await {
+            Ok(Some(watch)) => {
+                let (app, stop, places) = (app.clone(), stop.clone(), Arc::clone(&places));
+                let share = shares.take(&watch.tenant);
+                tracker.spawn(async move {
+                    look_leased(&app, &watch, &places, &stop).await;
+                    drop((share, permit));
+                });
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(error = %chain(&error), "no mailbox could be claimed"),
+        }
+        drop(permit);
+        tokio::select! {
+            () = app.watch_bell.notified() => {}
+            () = tokio::time::sleep(NAP) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn claim(app: &AppState, full: &[String]) -> Result<Option<Watch>> {
+    let mut tx = app.database.worker().await?;
+    let watch = watches::claim(&mut tx, full).await?;
+    tx.commit().await?;
+    Ok(watch)
+}
+
+/// Looks at a mailbox while its lease is kept alive.
+async fn look_leased(app: &AppState, watch: &Watch, places: &Semaphore, stop: &CancellationToken) {
+    let keep_alive = async {
+        loop {
+            tokio::time::sleep(watches::LEASE / 4).await;
+            // One that cannot be asked for may come back before the lease is over.
+            if matches!(extend(app, watch).await, Ok(false)) {
+                return;
+            }
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = AssertUnwindSafe(look(app, watch, places, stop)).catch_unwind() => {
+            outcome.unwrap_or(Err(Trouble::Panicked(None)))
+        }
+        () = keep_alive => Err(Trouble::Lost),
+    };
+    if let Err(error) = end(app, watch, outcome, stop).await {
+        tracing::error!(tenant = %watch.tenant, mailbox_id = %watch.mailbox_id, error = %chain(&error),
+            "what came of a look at a mailbox could not be noted");
+    }
+}
+
+async fn extend(app: &AppState, watch: &Watch) -> Result<bool> {
+    let mut tx = app.database.tenant(&watch.tenant).await?;
+    let is_mine = watches::extend(&mut tx, watch).await?;
+    tx.commit().await?;
+    Ok(is_mine)
+}
+
+/// Notes what came of it, and when to look again.
+async fn end(
+    app: &AppState,
+    watch: &Watch,
+    outcome: Result<Duration, Trouble>,
+    stop: &CancellationToken,
+) -> Result<()> {
+    if matches!(outcome, Err(Trouble::Lost)) {
+        return Ok(());
+    }
+    let mut tx = app.database.tenant(&watch.tenant).await?;
+    if !watches::extend(&mut tx, watch).await? {
+        return Ok(());
+    }
+    let wait = match outcome {
+        Ok(wait) => wait,
+        Err(Trouble::Mailbox(fault)) => {
+            let problem = fault.to_string();
+            let failing = watches::failed(&mut tx, watch.mailbox_id, &problem).await?;
+            tracing::warn!(tenant = %watch.tenant, mailbox_id = %watch.mailbox_id, problem, "a mailbox fails");
+            let failing = Duration::try_from_secs_f64(failing).unwrap_or_default();
+            (failing / 2).clamp(SHORTEST_WAIT.min(app.config.mail.imap_poll), LONGEST_WAIT)
+        }
+        Err(Trouble::Ours(error)) => {
+            tracing::error!(tenant = %watch.tenant, mailbox_id = %watch.mailbox_id, error = %chain(&error),
+                "a look at a mailbox broke off");
+            watches::failed(&mut tx, watch.mailbox_id, OURS).await?;
+            SHORTEST_WAIT
+        }
+        Err(Trouble::Panicked(uid)) => {
+            tracing::error!(tenant = %watch.tenant, mailbox_id = %watch.mailbox_id, uid, "a look at a mailbox panicked");
+            stumble(&mut tx, watch, uid, OURS).await?;
+            SHORTEST_WAIT
+        }
+        Err(Trouble::Message(uid, fault)) => {
+            stumble(&mut tx, watch, Some(uid), &format!("a message could not be read: {fault}")).await?;
+            SHORTEST_WAIT.min(app.config.mail.imap_poll)
+        }
+        Err(Trouble::Lost) => return Ok(()),
+    };
+    let wait = if stop.is_cancelled() { Duration::ZERO } else { wait };
+    watches::release(&mut tx, watch, wait).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Notes that a message could not be read. After a few tries it is passed over, and told of as one that stays where it is:
+/// what its server will not give must not keep what came after it.
+async fn stumble(tx: &mut TenantTx, watch: &Watch, uid: Option<i64>, problem: &str) -> Result<()> {
+    watches::failed(tx, watch.mailbox_id, problem).await?;
+    let Some(uid) = uid else { return Ok(()) };
+    if watches::stumbled(tx, watch.mailbox_id, uid).await? >= TRIES {
+        let position = watches::position(tx, watch.mailbox_id).await?;
+        watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, true).await?;
+    }
+    Ok(())
+}
+
+/// One connection, for as long as it is kept. Gives when to look again.
+async fn look(
+    app: &AppState,
+    watch: &Watch,
+    places: &Semaphore,
+    stop: &CancellationToken,
+) -> Result<Duration, Trouble> {
+    let mut tx = app.database.tenant(&watch.tenant).await?;
+    let row = repository::find(&mut tx, watch.mailbox_id, false).await?.ok_or(Trouble::Lost)?;
+    let position = watches::position(&mut tx, watch.mailbox_id).await?;
+    let password = service::password(app, &mut tx, &row).await?;
+    tx.commit().await?;
+    let Some(account) = row.imap.as_ref().map(|json| &json.0) else { return Err(Trouble::Lost) };
+    let login = Login {
+        host: &account.host,
+        port: account.port(),
+        security: account.security,
+        username: &account.username,
+        password: &password,
+        folder: &account.folder,
+    };
+    let roots = Arc::clone(&app.mail_roots);
+    let (mut connection, folder) = Connection::open(app.senders.fence(), roots, &login).await?;
+    let mut reading = Reading { app, watch, row: &row, account, position, note: None };
+    reading.enter(folder).await?;
+    let until = Instant::now() + LONGEST;
+    loop {
+        let mut is_over = false;
+        while !is_over && reading.batch(&mut connection, stop).await? {
+            // There may be no end of it: others have their turn.
+            is_over = Instant::now() > until || places.available_permits() == 0;
+        }
+        if is_over || stop.is_cancelled() {
+            connection.close().await;
+            return Ok(Duration::ZERO);
+        }
+        let folder = connection.look().await?;
+        reading.enter(folder).await?;
+        if !connection.can_idle() {
+            connection.close().await;
+            return Ok(app.config.mail.imap_poll);
+        }
+        let is_crowded = places.available_permits() == 0;
+        connection = connection.idle(if is_crowded { IDLE_IN_A_CROWD } else { IDLE }, stop).await?;
+        if is_crowded {
+            reading.batch(&mut connection, stop).await?;
+            connection.close().await;
+            return Ok(app.config.mail.imap_poll);
+        }
+    }
+}
+
+/// A folder that is being read.
+struct Reading<'a> {
+    app: &'a AppState,
+    watch: &'a Watch,
+    row: &'a Row,
+    account: &'a ImapAccount,
+    position: Position,
+    /// What did not go well, and keeps nothing from being stored.
+    note: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Notes that the folder was seen. Where its UIDs are others now it is read from its beginning: what was stored before
+    /// is known by its bytes.
+    async fn enter(&mut self, folder: Folder) -> Result<(), Trouble> {
+        let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
+        if !watches::extend(&mut tx, self.watch).await? {
+            return Err(Trouble::Lost);
+        }
+        let validity = Some(i64::from(folder.uid_validity));
+        if self.position.uid_validity != validity {
+            watches::forget_position(&mut tx, self.watch.mailbox_id).await?;
+            self.position = Position { uid_validity: validity, last_uid: 0 };
+            watches::advance(&mut tx, self.watch.mailbox_id, self.position, false).await?;
+        }
+        watches::seen(&mut tx, self.watch.mailbox_id, folder.exists, self.note.take().as_deref()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Whether there may be more.
+    async fn batch(
+        &mut self,
+        connection: &mut Connection,
+        stop: &CancellationToken,
+    ) -> Result<bool, Trouble> {
+        let after = u32::try_from(self.position.last_uid).unwrap_or(u32::MAX);
+        let found = connection.after(after, BATCH).await?;
+        for message in &found {
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+            let taken = AssertUnwindSafe(self.take(connection, message)).catch_unwind().await;
+            taken.unwrap_or_else(|_| Err(Trouble::Panicked(Some(message.uid.into()))))?;
+        }
+        Ok(!found.is_empty())
+    }
+
+    async fn take(&mut self, connection: &mut Connection, message: &Found) -> Result<(), Trouble> {
+        let max = self.app.config.max_message_bytes;
+        let position = Position { last_uid: i64::from(message.uid), ..self.position };
+        let is_too_large = usize::try_from(message.size).unwrap_or(usize::MAX) > max;
+        let fetched = if is_too_large { Ok(None) } else { connection.fetch(message.uid, max).await };
+        if fetched == Err(ImapFault::TooMuch) {
+            // Larger than its server said: it would be met again and again.
+            self.pass_over(position, true).await?;
+        }
+        let raw = match fetched {
+            Ok(Some(raw)) => raw,
+            // It is gone since it was listed, or is too large.
+            Ok(None) => return self.pass_over(position, is_too_large).await,
+            Err(fault @ ImapFault::Declined(_)) => return Err(Trouble::Message(message.uid.into(), fault)),
+            Err(fault) => return Err(fault.into()),
+        };
+        if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
+            return self.pass_over(position, true).await;
+        }
+        let mut envelope = Envelope { mailbox: self.row.name.clone(), ..Envelope::default() };
+        let read = ReadMessage::of(raw).await;
+        self.app.authenticator.check(&read, None, &mut envelope).await;
+        let _place = self.app.mail_places.acquire().await;
+        let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
+        if !watches::extend(&mut tx, self.watch).await? {
+            return Err(Trouble::Lost);
+        }
+        intake::store_in(&mut tx, self.watch.mailbox_id, &read, &envelope, &Origin::default()).await?;
+        watches::advance(&mut tx, self.watch.mailbox_id, position, false).await?;
+        tx.commit().await?;
+        self.app.job_bell.notify_one();
+        self.position = position;
+        // It is on disk: only now may its server forget it.
+        let marked = match self.account.after_storing {
+            AfterStoring::Keep => Ok(()),
+            AfterStoring::Seen => connection.mark_seen(message.uid).await,
+            AfterStoring::Delete => connection.delete(message.uid).await,
+        };
+        match marked {
+            Err(fault @ ImapFault::Declined(_)) => {
+                self.note = Some(format!("what was stored could not be marked there: {fault}"));
+                Ok(())
+            }
+            marked => Ok(marked?),
+        }
+    }
+
+    /// It is gone, or it is not taken and stays on its server.
+    async fn pass_over(&mut self, position: Position, is_left: bool) -> Result<(), Trouble> {
+        let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
+        if !watches::extend(&mut tx, self.watch).await? {
+            return Err(Trouble::Lost);
+        }
+        watches::advance(&mut tx, self.watch.mailbox_id, position, is_left).await?;
+        tx.commit().await?;
+        self.position = position;
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! SQL of the watch on mailboxes elsewhere: which is due, who has it, and how far its folder was read.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::{
+    server::{TenantTx, changes, database::WorkerTx},
+    shared::{MailboxId, TenantId},
+};
+
+/// How long a watch is a server's own without a sign of life.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// A watch that this server has.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub tenant: TenantId,
+    pub mailbox_id: MailboxId,
+    token: Uuid,
+}
+
+/// Where in its folder a mailbox was read to (RFC 9051, section 2.3.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Position {
+    pub uid_validity: Option<i64>,
+    pub last_uid: i64,
+}
+
+/// Has a mailbox looked at, from now on, or no longer. Whoever has it now loses it: they read what it was before.
+pub async fn set(tx: &mut TenantTx, id: MailboxId, is_watched: bool) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let sql = if is_watched {
+        "INSERT INTO mailbox_watches (tenant_id, mailbox_id) VALUES ($1, $2) ON CONFLICT (tenant_id, mailbox_id) \
+         DO UPDATE SET due_at = now(), lock_token = NULL, locked_until = NULL"
+    } else {
+        "DELETE FROM mailbox_watches WHERE tenant_id = $1 AND mailbox_id = $2"
+    };
+    sqlx::query(sql).bind(tenant.as_str()).bind(id).execute(tx.conn()).await?;
+    sqlx::query(
+        "UPDATE mailbox_heartbeats SET problem = NULL, failing_since = NULL WHERE tenant_id = $1 AND mailbox_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Keeps a watch from being claimed, extended or given back until the transaction ends. Before the mailbox itself, as whoever
+/// reads its folder has it.
+pub async fn lock(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("SELECT FROM mailbox_watches WHERE tenant_id = $1 AND mailbox_id = $2 FOR UPDATE")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// The mailbox has another folder now.
+pub async fn forget_position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE mailbox_heartbeats SET uid_validity = NULL, last_uid = 0, on_server = NULL, left_there = 0, \
+         last_seen_at = NULL, stumbled_uid = NULL, stumbles = 0 WHERE tenant_id = $1 AND mailbox_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Claims the watch that has been due for longest, of a tenant that is active. `full` are tenants that have their share of
+/// this server already.
+pub async fn claim(tx: &mut WorkerTx, full: &[String]) -> sqlx::Result<Option<Watch>> {
+    let token = Uuid::new_v4();
+    let row: Option<(String, MailboxId)> = sqlx::query_as(
+        "UPDATE mailbox_watches SET lock_token = $1, locked_until = now() + make_interval(secs => $2) \
+         WHERE (tenant_id, mailbox_id) = ( \
+           SELECT w.tenant_id, w.mailbox_id FROM mailbox_watches w JOIN tenants t USING (tenant_id) \
+           WHERE w.due_at <= now() AND (w.locked_until IS NULL OR w.locked_until < now()) AND t.is_active \
+           AND w.tenant_id <> ALL ($3) ORDER BY w.due_at LIMIT 1 FOR UPDATE OF w SKIP LOCKED) \
+         RETURNING tenant_id, mailbox_id",
+    )
+    .bind(token)
+    .bind(LEASE.as_secs_f64())
+    .bind(full)
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|(tenant, mailbox_id)| {
+        let tenant = tenant.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Watch { tenant, mailbox_id, token })
+    })
+    .transpose()
+}
+
+/// Keeps the watch for longer; `false` where it is another's now, or is no more, or the tenant is active no longer.
+pub async fn extend(tx: &mut TenantTx, watch: &Watch) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE mailbox_watches SET locked_until = now() + make_interval(secs => $4) \
+         WHERE tenant_id = $1 AND mailbox_id = $2 AND lock_token = $3 \
+         AND EXISTS (SELECT FROM tenants t WHERE t.tenant_id = $1 AND t.is_active)",
+    )
+    .bind(watch.tenant.as_str())
+    .bind(watch.mailbox_id)
+    .bind(watch.token)
+    .bind(LEASE.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives the watch back, to be looked at after `wait`.
+pub async fn release(tx: &mut TenantTx, watch: &Watch, wait: Duration) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE mailbox_watches SET due_at = now() + make_interval(secs => $4), lock_token = NULL, locked_until = NULL \
+         WHERE tenant_id = $1 AND mailbox_id = $2 AND lock_token = $3",
+    )
+    .bind(watch.tenant.as_str())
+    .bind(watch.mailbox_id)
+    .bind(watch.token)
+    .bind(wait.as_secs_f64())
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+pub async fn position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<Position> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT uid_validity, last_uid FROM mailbox_heartbeats WHERE tenant_id = $1 AND mailbox_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// Notes how far the folder was read. In the transaction of the message that was read there, so that none is left out.
+pub async fn advance(tx: &mut TenantTx, id: MailboxId, to: Position, was_left: bool) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE mailbox_heartbeats SET uid_validity = $3, last_uid = $4, left_there = left_there + $5 \
+         WHERE tenant_id = $1 AND mailbox_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(to.uid_validity)
+    .bind(to.last_uid)
+    .bind(i64::from(was_left))
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// The folder was looked at, and holds so many messages. `note` is what did not go well all the same.
+pub async fn seen(tx: &mut TenantTx, id: MailboxId, on_server: u32, note: Option<&str>) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "WITH changed AS (UPDATE mailbox_heartbeats SET last_seen_at = now(), on_server = $3, problem = $4, \
+           failing_since = CASE WHEN $4 IS NOT NULL THEN coalesce(failing_since, now()) END \
+           WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING tenant_id) \
+         SELECT pg_notify($5, tenant_id) FROM changed",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(i64::from(on_server))
+    .bind(note)
+    .bind(changes::CHANNEL)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// The mailbox could not be looked at. How long it has failed so is given. Unit: seconds.
+pub async fn failed(tx: &mut TenantTx, id: MailboxId, problem: &str) -> sqlx::Result<f64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "WITH changed AS ( \
+           UPDATE mailbox_heartbeats SET problem = $3, failing_since = coalesce(failing_since, now()) \
+           WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING tenant_id, failing_since) \
+         SELECT extract(epoch FROM now() - failing_since)::float8 FROM changed, pg_notify($4, tenant_id)",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(problem)
+    .bind(changes::CHANNEL)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// A message could not be read. How often it was tried so far is given.
+pub async fn stumbled(tx: &mut TenantTx, id: MailboxId, uid: i64) -> sqlx::Result<i32> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "UPDATE mailbox_heartbeats SET stumbled_uid = $3, \
+         stumbles = CASE WHEN stumbled_uid = $3 THEN stumbles + 1 ELSE 1 END \
+         WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING stumbles",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(uid)
+    .fetch_one(tx.conn())
+    .await
+}

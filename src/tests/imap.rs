@@ -1,0 +1,420 @@
+//! Mailboxes elsewhere, on a real IMAP server: Dovecot.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::StatusCode;
+use rustls::{RootCertStore, pki_types::CertificateDer};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    name_server::NameServer,
+    support::{TestServer, eventually, message},
+};
+use crate::{
+    mailboxes::{
+        dto::MailSecurity,
+        server::{
+            imap::{Connection, ImapFault, Login},
+            watch,
+        },
+    },
+    server::outbound::Fence,
+};
+
+const PASSWORD: &str = "pa\"ss-battery";
+
+/// An IMAP server with one password for every user.
+struct Dovecot {
+    process: Child,
+    folder: tempfile::TempDir,
+    port: u16,
+    tls_port: u16,
+    cert: CertificateDer<'static>,
+}
+
+impl Dovecot {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().display().to_string();
+        let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        let said = |args: &[&str]| {
+            let output = Command::new("id").args(args).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let (user, group) = match is_root {
+            true => ("nobody".to_owned(), "nogroup".to_owned()),
+            false => (said(&["-un"]), said(&["-gn"])),
+        };
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(folder.path().join("mail")).unwrap();
+        if is_root {
+            let of = |args: &[&str]| said(args).parse::<u32>().ok();
+            chown(folder.path().join("mail"), of(&["-u", "nobody"]), of(&["-g", "nobody"])).unwrap();
+        }
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, tls_port) = (free(), free());
+        let config = format!(
+            "base_dir = {dir}/run\nstate_dir = {dir}/run\nlog_path = {dir}/log\nprotocols = imap\n\
+             listen = 127.0.0.1\nssl = yes\nssl_cert = <{dir}/cert.pem\nssl_key = <{dir}/key.pem\n\
+             disable_plaintext_auth = no\ndefault_login_user = {user}\ndefault_internal_user = {user}\n\
+             default_internal_group = {group}\nfirst_valid_uid = 0\nauth_failure_delay = 0\n\
+             mail_location = maildir:{dir}/mail/%u\n\
+             service imap-login {{\n  chroot =\n  inet_listener imap {{\n    port = {port}\n  }}\n\
+             inet_listener imaps {{\n    port = {tls_port}\n  }}\n}}\nservice anvil {{\n  chroot =\n}}\n\
+             passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}\n\
+             userdb {{\n  driver = static\n  args = uid={user} gid={group} home={dir}/mail/%u\n}}\n"
+        );
+        fs::write(folder.path().join("dovecot.conf"), config).unwrap();
+        let process = Command::new("/usr/sbin/dovecot")
+            .args(["-F", "-c"])
+            .arg(folder.path().join("dovecot.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dovecot, from Debian's dovecot-imapd; ./dev test installs it");
+        let cert = made.cert.der().clone();
+        let server = Self { process, folder, port, tls_port, cert };
+        eventually("Dovecot answers", async || {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
+        })
+        .await;
+        server
+    }
+
+    fn user(&self, user: &str) -> PathBuf {
+        self.folder.path().join("mail").join(user)
+    }
+
+    /// Puts a message into a user's inbox, as a mail server does: Maildir, by a rename.
+    fn put(&self, user: &str, raw: &str) {
+        let dir = self.user(user);
+        let name = uuid::Uuid::now_v7().simple().to_string();
+        let (written, there) = (dir.join("tmp").join(&name), dir.join("new").join(&name));
+        fs::write(&written, raw).unwrap();
+        let owner = fs::metadata(&dir).unwrap();
+        let _ = chown(&written, Some(owner.uid()), Some(owner.gid()));
+        fs::rename(written, there).unwrap();
+    }
+
+    /// The flags of each message that is there, as Maildir has them.
+    fn flags(&self, user: &str) -> Vec<String> {
+        let all = ["new", "cur"].map(|part| self.user(user).join(part));
+        let names =
+            all.iter().flat_map(|dir| fs::read_dir(dir).unwrap()).map(|entry| entry.unwrap().file_name());
+        names
+            .map(|name| {
+                name.to_string_lossy()
+                    .split_once(":2,")
+                    .map(|(_, flags)| flags.to_owned())
+                    .unwrap_or_default()
+            })
+            .collect()
+    }
+
+    async fn open(
+        &self,
+        security: MailSecurity,
+        password: &str,
+        trusts: bool,
+    ) -> Result<Connection, ImapFault> {
+        let fence = Fence::new(&["127.0.0.0/8".parse().unwrap()]);
+        let mut roots = RootCertStore::empty();
+        if trusts {
+            roots.add(self.cert.clone()).unwrap();
+        }
+        let port = if security == MailSecurity::Tls { self.tls_port } else { self.port };
+        let password = password.into();
+        let login = Login {
+            host: "127.0.0.1",
+            port,
+            security,
+            username: "orders",
+            password: &password,
+            folder: "INBOX",
+        };
+        Connection::open(&fence, Arc::new(roots), &login).await.map(|(connection, _)| connection)
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        // Its children end with it, if it is asked to stop.
+        let pid = nix::unistd::Pid::from_raw(self.process.id().cast_signed());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.process.wait();
+    }
+}
+
+struct Fetching {
+    server: TestServer,
+    dovecot: Dovecot,
+    _names: NameServer,
+}
+
+impl Fetching {
+    /// The tenants are there, and the mailbox's folder. Nobody watches yet.
+    async fn start(vars: &[(&str, &str)]) -> Self {
+        let (names, dovecot) = (NameServer::start(), Dovecot::start().await);
+        let dns = names.addr.to_string();
+        let vars = [vars, &[("MAIL_DNS", dns.as_str()), ("IMAP_POLL_S", "1")]].concat();
+        let server = TestServer::start_with(&vars).await;
+        server.tenant("acme").await;
+        // The first to log in makes the folder.
+        dovecot.open(MailSecurity::None, PASSWORD, false).await.unwrap().close().await;
+        Self { server, dovecot, _names: names }
+    }
+
+    fn watch(&self) -> CancellationToken {
+        let stop = self.server.app.stop.child_token();
+        tokio::spawn(watch::work(self.server.app.clone(), stop.clone()));
+        stop
+    }
+
+    fn account(&self) -> Value {
+        json!({"host": "127.0.0.1", "port": self.dovecot.port, "security": "none", "username": "orders",
+               "password": PASSWORD})
+    }
+
+    async fn mailbox(&self, account: Value) -> String {
+        let mailbox = json!({"name": "Orders", "kind": "imap", "imap": account});
+        let made = self.server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CREATED);
+        assert!(!made.text.contains("battery"));
+        made.id("mailbox_id").to_string()
+    }
+
+    async fn heartbeat(&self, id: &str) -> Value {
+        let path = format!("/api/mailboxes/{id}?tenant_id=acme");
+        self.server.get(&path).await.is(StatusCode::OK).body["heartbeat"].clone()
+    }
+
+    async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || Some(self.heartbeat(id).await).filter(&holds)).await
+    }
+
+    async fn subjects(&self) -> Vec<String> {
+        let list = self.server.get("/api/emails?tenant_id=acme").await.is(StatusCode::OK).body;
+        let mut subjects: Vec<String> =
+            list.as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap().to_owned()).collect();
+        subjects.sort();
+        subjects
+    }
+}
+
+fn stored(count: i64) -> impl Fn(&Value) -> bool {
+    move |heartbeat| heartbeat["messages_stored"] == count && heartbeat["state"] == "ok"
+}
+
+#[tokio::test]
+async fn what_is_in_a_mailbox_is_stored_once_and_what_comes_is_told_by_its_server() {
+    let fetching = Fetching::start(&[]).await;
+    let raw = message("Ann <ann@sender.example>", "the first", "x");
+    fetching.dovecot.put("orders", &raw);
+    let id = fetching.mailbox(fetching.account()).await;
+    let stop = fetching.watch();
+    let heartbeat = fetching.until(&id, "the first is stored", stored(1)).await;
+    assert_eq!(heartbeat["messages_on_server"], 1);
+    let list = fetching.server.get("/api/emails?tenant_id=acme").await.body;
+    let email_id = list[0]["email_id"].as_str().unwrap();
+    let kept = fetching.server.get(&format!("/api/emails/{email_id}/raw?tenant_id=acme")).await.text;
+    assert_eq!(kept, raw, "byte for byte");
+    let email = fetching.server.decided("acme", email_id).await;
+    assert_eq!((&email["fields"]["mailbox"], &email["fields"]["spf"]), (&json!("Orders"), &json!("none")));
+    // By IDLE: a poll would come later than this test waits.
+    fetching.dovecot.put("orders", &message("ann@sender.example", "the second", "x"));
+    fetching.until(&id, "the second is stored", stored(2)).await;
+    assert_eq!(fetching.dovecot.flags("orders"), ["", ""], "nothing is marked there");
+    // Another server goes on where this one stopped.
+    stop.cancel();
+    fetching.dovecot.put("orders", &message("ann@sender.example", "the third", "x"));
+    fetching.watch();
+    fetching.until(&id, "the third is stored", stored(3)).await;
+    assert_eq!(fetching.subjects().await, ["the first", "the second", "the third"]);
+    // The folder is another one, as after a move of the server: all is read anew, and nothing comes twice.
+    let mut conn = fetching.server.database().superuser().await;
+    sqlx::raw_sql("UPDATE mailbox_heartbeats SET uid_validity = 1").execute(&mut conn).await.unwrap();
+    let path = format!("/api/mailboxes/{id}?tenant_id=acme");
+    let renamed = json!({"name": "Orders by IMAP", "kind": "imap", "imap": {"host": "127.0.0.1",
+        "port": fetching.dovecot.port, "security": "none", "username": "orders", "password": "********"}});
+    fetching.server.put(&path, &renamed).await.is(StatusCode::OK);
+    fetching.dovecot.put("orders", &message("ann@sender.example", "the fourth", "x"));
+    fetching.until(&id, "the fourth is stored", stored(4)).await;
+    assert_eq!(fetching.subjects().await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_message_is_marked_or_deleted_there_once_it_is_stored_here() {
+    for (after, left) in [("seen", vec!["S", "S"]), ("delete", vec![])] {
+        let fetching = Fetching::start(&[]).await;
+        for subject in ["one", "two"] {
+            fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+        }
+        let mut account = fetching.account();
+        account["after_storing"] = json!(after);
+        // While nothing can be stored, nothing is touched there.
+        let mut conn = fetching.server.database().superuser().await;
+        sqlx::raw_sql(
+            "CREATE FUNCTION eivs.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$; \
+             CREATE TRIGGER fail BEFORE INSERT ON eivs.jobs FOR EACH ROW EXECUTE FUNCTION eivs.fail()",
+        )
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        let id = fetching.mailbox(account).await;
+        fetching.watch();
+        let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+        assert!(!heartbeat["problem"].as_str().unwrap().contains("disk full"), "that is for the log");
+        assert_eq!(fetching.dovecot.flags("orders"), ["", ""]);
+        sqlx::raw_sql("DROP TRIGGER fail ON eivs.jobs").execute(&mut conn).await.unwrap();
+        sqlx::raw_sql("UPDATE mailbox_watches SET due_at = now()").execute(&mut conn).await.unwrap();
+        fetching.until(&id, "both are stored", stored(2)).await;
+        eventually("both are marked", async || (fetching.dovecot.flags("orders") == left).then_some(()))
+            .await;
+        assert_eq!(fetching.subjects().await, ["one", "two"]);
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_that_cannot_be_read_says_why_and_is_read_once_it_can() {
+    let fetching = Fetching::start(&[("MAX_MESSAGE_BYTES", "20000")]).await;
+    fetching.dovecot.put("orders", &message("ann@sender.example", "large", &"x".repeat(30_000)));
+    fetching.dovecot.put("orders", &message("ann@sender.example", "small", "x"));
+    let mut wrong = fetching.account();
+    wrong["password"] = json!("planted-secret");
+    let id = fetching.mailbox(wrong).await;
+    fetching.watch();
+    let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    assert!(
+        heartbeat["problem"].as_str().unwrap().starts_with("the server refused the login"),
+        "{heartbeat}"
+    );
+    assert!(heartbeat["failing_since"].is_string() && !heartbeat.to_string().contains("planted-secret"));
+    let path = format!("/api/mailboxes/{id}?tenant_id=acme");
+    let right = json!({"name": "Orders", "kind": "imap", "imap": fetching.account()});
+    fetching.server.put(&path, &right).await.is(StatusCode::OK);
+    let heartbeat = fetching.until(&id, "the small one is stored", stored(1)).await;
+    assert_eq!((&heartbeat["messages_left"], &heartbeat["messages_on_server"]), (&json!(1), &json!(2)));
+    let mut other = fetching.account();
+    other["folder"] = json!("Nowhere");
+    fetching
+        .server
+        .put(&path, &json!({"name": "Orders", "kind": "imap", "imap": other}))
+        .await
+        .is(StatusCode::OK);
+    let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    assert!(heartbeat["problem"].as_str().unwrap().starts_with("the folder cannot be opened"), "{heartbeat}");
+    // One that is switched off, or whose tenant is, is left alone.
+    let mut off = right.clone();
+    off["is_active"] = json!(false);
+    fetching.server.put(&path, &off).await.is(StatusCode::OK);
+    assert_eq!(fetching.heartbeat(&id).await["state"], "inactive");
+    let mut conn = fetching.server.database().superuser().await;
+    let watches: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM mailbox_watches").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(watches, 0);
+}
+
+#[tokio::test]
+async fn a_password_stays_with_the_account_that_it_was_entered_for() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let account = json!({"host": "imap.acme.example", "username": "orders", "password": "planted-secret"});
+    let made = json!({"name": "Orders", "kind": "imap", "imap": account});
+    let made = server.post("/api/mailboxes?tenant_id=acme", &made).await.is(StatusCode::CREATED);
+    let path = format!("/api/mailboxes/{}?tenant_id=acme", made.id("mailbox_id"));
+    for (field, value) in [
+        ("host", json!("evil.example")),
+        ("port", json!(1993)),
+        ("security", json!("none")),
+        ("username", json!("other")),
+    ] {
+        let mut moved = made.body.clone();
+        moved["imap"][field] = value;
+        let refused = server.put(&path, &moved).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["imap.password"], "{field}");
+    }
+    let mut same = made.body.clone();
+    same["imap"]["folder"] = json!("Archive");
+    let same = server.put(&path, &same).await.is(StatusCode::OK);
+    assert_eq!(same.body["imap"]["password"], "********");
+    for (fault, field) in [
+        (json!({"name": "x", "kind": "imap"}), "imap"),
+        (
+            json!({"name": "x", "kind": "imap", "imap": {"host": "a b", "username": "u", "password": "p"}}),
+            "imap.host",
+        ),
+        (
+            json!({"name": "x", "kind": "imap", "imap": {"host": "10.0.0.1", "username": "u", "password": "p"}}),
+            "imap.host",
+        ),
+        (
+            json!({"name": "x", "kind": "imap", "imap": {"host": "h", "username": "u", "password": "a\r\nb"}}),
+            "imap.password",
+        ),
+        (
+            json!({"name": "x", "kind": "imap", "imap": {"host": "h", "username": "u", "password": "********"}}),
+            "imap.password",
+        ),
+        (json!({"name": "x", "kind": "smtp", "address": "orders@elsewhere.example"}), "address"),
+        (json!({"name": "x", "kind": "smtp"}), "address"),
+        (json!({"name": "", "kind": "smtp", "address": "x"}), "name"),
+    ] {
+        let refused = server.post("/api/mailboxes?tenant_id=acme", &fault).await;
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.fields().contains(&field), "{fault}: {}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn a_domain_is_one_tenants_and_the_installation_says_whose() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+    }
+    let admin = server.key_of("acme", crate::auth::dto::Role::Admin).await;
+    let domains = json!({"domains": ["Acme.example", "acme.example"]});
+    let put = async |key: &str, tenant: &str, body: &Value| {
+        let path = format!("/api/mail-domains?tenant_id={tenant}");
+        let request = server.request(reqwest::Method::PUT, &path, Some(key)).json(body);
+        super::support::Answer::of(request.send().await.unwrap()).await
+    };
+    put(&admin, "acme", &domains).await.is(StatusCode::FORBIDDEN);
+    let set = put(&server.key, "acme", &domains).await.is(StatusCode::OK);
+    assert_eq!(set.body, json!({"domains": ["acme.example"]}));
+    put(&server.key, "globex", &domains)
+        .await
+        .problem(StatusCode::CONFLICT, "One of these domains is another tenant's");
+    let mailbox = json!({"name": "Orders", "kind": "smtp", "address": "orders@acme.example"});
+    server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CREATED);
+    let refused = server.post("/api/mailboxes?tenant_id=globex", &mailbox).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["address"]);
+    put(&server.key, "acme", &json!({"domains": []})).await.is(StatusCode::BAD_REQUEST);
+    let wrong = put(&server.key, "acme", &json!({"domains": ["acme.example", "a b"]})).await;
+    assert_eq!(wrong.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["domains[1]"]);
+    server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn a_server_must_prove_who_it_is_before_it_hears_a_password() {
+    let dovecot = Dovecot::start().await;
+    for security in [MailSecurity::Tls, MailSecurity::Starttls] {
+        let untrusted = dovecot.open(security, PASSWORD, false).await.err();
+        assert!(matches!(untrusted, Some(ImapFault::Tls(_))), "{security}: {untrusted:?}");
+        let connection = dovecot.open(security, PASSWORD, true).await.unwrap();
+        assert!(connection.can_idle());
+        let stop = CancellationToken::new();
+        connection.idle(Duration::from_millis(1), &stop).await.unwrap().close().await;
+        let refused = dovecot.open(security, "wrong", true).await.err();
+        assert!(matches!(refused, Some(ImapFault::Refused(_))), "{refused:?}");
+    }
+}
