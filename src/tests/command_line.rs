@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -39,8 +39,7 @@ impl Folder {
             .env("DATA_DIR", self.path())
             .env("DATABASE_URL", "")
             .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
-            // Nobody is there: a sender is not looked up by a test.
-            .env("MAIL_DNS", "127.0.0.1:9")
+            .env("MAIL_DNS", name_server().to_string())
             .env("LEPTOS_OUTPUT_NAME", "flowengine")
             .current_dir(self.path());
         command
@@ -73,6 +72,22 @@ impl Drop for Folder {
             let _ = fs::remove_dir_all(elsewhere);
         }
     }
+}
+
+/// A name server that knows no name.
+fn name_server() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut message = [0; 4_096];
+        while let Ok((length, peer)) = socket.recv_from(&mut message) {
+            // RFC 1035, section 4.1.1: an answer, and no such name.
+            message[2] |= 0x80;
+            message[3] = (message[3] & 0xf0) | 3;
+            let _ = socket.send_to(&message[..length], peer);
+        }
+    });
+    addr
 }
 
 /// Hands messages on by SMTP, one after the other, and tells the id of each that was acknowledged.
