@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { binary, root } from './flowengine';
+import { freePort } from './free-port';
+import { serveNames } from './name-server';
 
 const START_SECONDS = 90;
 
@@ -20,11 +22,16 @@ export default async function serve(config: FullConfig): Promise<() => Promise<v
   const logFile = join(results, 'server.log');
   const log = createWriteStream(logFile);
 
+  const names = await serveNames();
+  const smtp = await freePort();
   // For this server, and for the tests: their processes inherit it.
   Object.assign(process.env, {
     // Empty rather than unset, so that a developer's .env does not lend the tests a real database.
     DATABASE_URL: '',
     DATA_DIR: data,
+    SMTP_LISTEN: `127.0.0.1:${smtp}`,
+    E2E_SMTP_PORT: String(smtp),
+    MAIL_DNS: `127.0.0.1:${names.port}`,
     LEPTOS_OUTPUT_NAME: 'flowengine',
     LEPTOS_SITE_ADDR: new URL(baseURL!).host,
     LEPTOS_SITE_ROOT: process.env.E2E_SITE ?? join(root, 'target/site'),
@@ -36,6 +43,7 @@ export default async function serve(config: FullConfig): Promise<() => Promise<v
 
   const stop = async () => {
     await terminate(server);
+    names.close();
     process.off('exit', killServer);
     log.end();
     rmSync(data, { recursive: true, force: true });

@@ -40,7 +40,7 @@ const PAGES: Record<string, (request: APIRequestContext) => string | Promise<str
   file: () => '/t/acme_corp/files/look?path=shop.sqlite',
   mailboxes: () => '/t/acme_corp/mailboxes',
   'mailbox-new': () => '/t/acme_corp/mailboxes/new',
-  'mailbox-edit': async (request) => `/t/acme_corp/mailboxes/${await named(request, 'mailboxes', 'Orders', 'mailbox_id')}`,
+  'mailbox-edit': async (request) => `/t/acme_corp/mailboxes/${await named(request, 'mailboxes', 'Customer Service', 'mailbox_id')}`,
   members: () => '/t/acme_corp/members',
   keys: () => '/t/acme_corp/keys',
   audit: () => '/t/acme_corp/audit',

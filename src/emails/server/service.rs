@@ -145,7 +145,11 @@ pub async fn store(
     };
     queue::enqueue(tx, &[email_id]).await?;
     // Nothing of the message: the log outlives it.
-    let event = Event::done("email.receive", email_id, json!({"source": via.source}));
+    let source = match via.mailbox {
+        Some((_, envelope)) => format!("mailbox {}", envelope.mailbox),
+        None => via.source.to_owned(),
+    };
+    let event = Event::done("email.receive", email_id, json!({"source": source}));
     audit::record(tx, actor, origin, event).await?;
     Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
 }
