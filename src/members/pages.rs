@@ -75,7 +75,7 @@ pub fn role_words(role: Role) -> &'static str {
         Role::Viewer => "viewer: reads",
         Role::Operator => "operator: also decides on messages",
         Role::Editor => "editor: also changes intents, rules and datasources",
-        Role::Admin => "admin: also members, keys and credentials",
+        Role::Admin => "admin: also members, keys, mailboxes and credentials",
     }
 }
 
