@@ -325,6 +325,31 @@ async fn a_mailbox_that_cannot_be_read_says_why_and_is_read_once_it_can() {
 }
 
 #[tokio::test]
+async fn a_message_that_its_server_does_not_give_keeps_no_other_back() {
+    let fetching = Fetching::start(&[]).await;
+    // Its size is told by its name; its bytes nobody may read.
+    let dir = fetching.dovecot.user("orders");
+    let raw = message("ann@sender.example", "locked", "x");
+    let locked = dir.join("new").join(format!("1.locked.host,S={},W={}", raw.len(), raw.len()));
+    fs::write(&locked, &raw).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+    let id = fetching.mailbox(fetching.account()).await;
+    fetching.watch();
+    let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    assert!(heartbeat["problem"].as_str().unwrap().starts_with("a message could not be read"), "{heartbeat}");
+    fetching.dovecot.put("orders", &message("ann@sender.example", "open", "x"));
+    // However long the tries would take.
+    let mut conn = fetching.server.database().superuser().await;
+    sqlx::raw_sql("UPDATE mailbox_heartbeats SET stumbles = 100; UPDATE mailbox_watches SET due_at = now()")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let heartbeat = fetching.until(&id, "the other is stored", stored(1)).await;
+    assert_eq!(heartbeat["messages_left"], 1, "and it is told of");
+    assert_eq!(fetching.subjects().await, ["open"]);
+}
+
+#[tokio::test]
 async fn a_password_stays_with_the_account_that_it_was_entered_for() {
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;

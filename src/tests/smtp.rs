@@ -109,10 +109,14 @@ impl Talk {
 
     /// Up to the point where the message is asked for.
     async fn opened(addr: SocketAddr, hello: &str, to: &[&str]) -> Self {
+        Self::opened_by("ann@sender.example", addr, hello, to).await
+    }
+
+    async fn opened_by(from: &str, addr: SocketAddr, hello: &str, to: &[&str]) -> Self {
         let mut talk = Self::with(addr).await;
         assert!(talk.reply().await.starts_with("220 mx.flow.example "));
         assert!(talk.say(&format!("{hello} client.example")).await.starts_with("250"));
-        assert!(talk.say("MAIL FROM:<ann@sender.example>").await.starts_with("250 "));
+        assert!(talk.say(&format!("MAIL FROM:<{from}>")).await.starts_with("250 "));
         for to in to {
             assert!(talk.say(&format!("RCPT TO:<{to}>")).await.starts_with("250 "), "{to}");
         }
@@ -433,6 +437,93 @@ async fn who_sent_a_message_is_found_out_at_arrival_and_rules_can_name_it() {
     let dry = json!({"message": {"email_id": id}});
     let run = mail.server.post("/api/emails/dry-run?tenant_id=acme", &dry).await.is(StatusCode::OK);
     assert_eq!(run.body["intent"]["name"], "Forged");
+}
+
+#[tokio::test]
+async fn who_the_fields_say_it_is_from_is_who_was_checked() {
+    let mail = Mail::start(&[]).await;
+    mail.names.text("evil.example", "v=spf1 ip4:127.0.0.1 -all");
+    for domain in ["evil.example", "bank.example"] {
+        mail.names.text(&format!("_dmarc.{domain}"), "v=DMARC1; p=reject");
+    }
+    for head in [
+        "From: x@evil.example\r\n",
+        "From: x@evil.example\r\ngarbage\r\nFrom: ceo@bank.example\r\n",
+        "From: ceo@bank.example\r\ngarbage\r\nFrom: x@evil.example\r\n",
+        "From: x@evil.example\r\nFrom: ceo@bank.example\r\n",
+        "From: ceo@bank.example\r\nFrom: x@evil.example\r\n",
+        "From: ceo@bank.example, x@evil.example\r\n",
+        "From: x@evil.example, ceo@bank.example\r\n",
+        "From: x@evil.example\r\nFrom\x0c: ceo@bank.example\r\n",
+        "From: x@evil.example\r\n:From: ceo@bank.example\r\n",
+        "From: \"ceo@bank.example\" <x@evil.example>\r\n",
+        "From: ceo@bank.example\r\n",
+        "Sender: x@evil.example\r\n",
+    ] {
+        let mut talk = Talk::opened_by("x@evil.example", mail.smtp, "EHLO", &["orders@acme.example"]).await;
+        assert!(talk.deliver(&format!("{head}Subject: {head:?}\r\n\r\nx\r\n")).await.starts_with("250"));
+        let fields = mail.detail("acme", &mail.emails("acme").await[0]).await["fields"].clone();
+        assert_eq!(fields["spf"], "pass");
+        if fields["dmarc"] == "pass" {
+            assert_eq!(fields["sender_email"], "x@evil.example", "{head:?}");
+        } else {
+            assert_eq!(fields["dmarc"], "fail", "{head:?}");
+        }
+    }
+    let plain = mail.server.get("/api/emails?tenant_id=acme&limit=100").await.body;
+    let last = plain.as_array().unwrap().last().unwrap();
+    assert_eq!(mail.detail("acme", last).await["fields"]["dmarc"], "pass", "the first of them is clear");
+}
+
+#[tokio::test]
+async fn signatures_without_end_keep_neither_the_server_nor_the_other_checks() {
+    let mail = Mail::start(&[]).await;
+    mail.names.text("sender.example", "v=spf1 -all");
+    mail.names.text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let signature = |fields: &str| {
+        format!(
+            "DKIM-Signature: v=1; a=rsa-sha256; d=sender.example; s=k; h={fields}; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n b=AAAA\r\n"
+        )
+    };
+    let many_fields = (0..5_000).map(|i| format!("x{i}")).collect::<Vec<_>>().join(":");
+    for (count, fields) in [(50, "from"), (1, many_fields.as_str())] {
+        let raw = format!("{}{}", signature(fields).repeat(count), message("ann@sender.example", "x", "x"));
+        let mut talk = Talk::opened(mail.smtp, "EHLO", &["orders@acme.example"]).await;
+        let reply = tokio::time::timeout(Duration::from_secs(20), talk.deliver(&raw)).await.unwrap();
+        assert!(reply.starts_with("250"), "{reply}");
+        let fields = mail.detail("acme", &mail.emails("acme").await[0]).await["fields"].clone();
+        assert_eq!((&fields["spf"], &fields["dmarc"]), (&json!("fail"), &json!("fail")));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_a_stranger_sends_first_keeps_no_message_out() {
+    let mail = Mail::start(&[]).await;
+    let raw = message("ann@sender.example", "the offer", "x");
+    for (from, to) in [
+        ("stranger@evil.example", "a@acme.example"),
+        ("ann@sender.example", "a@acme.example"),
+        ("ann@sender.example", "b@acme.example"),
+        // Handed on once more.
+        ("ann@sender.example", "B@acme.example"),
+    ] {
+        let mut talk = Talk::opened_by(from, mail.smtp, "EHLO", &[to]).await;
+        assert!(talk.deliver(&raw).await.starts_with("250"));
+    }
+    let mut seen = Vec::new();
+    for email in mail.emails("acme").await {
+        let fields = mail.detail("acme", &email).await["fields"].clone();
+        seen.push(format!("{} to {}", fields["envelope_from"], fields["envelope_to"]));
+    }
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "\"ann@sender.example\" to \"a@acme.example\"",
+            "\"ann@sender.example\" to \"b@acme.example\"",
+            "\"stranger@evil.example\" to \"a@acme.example\"",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// How often a message is tried that its server does not give.
 const TRIES: i32 = 3;
+/// The same where the connection breaks off at it each time: over some hours.
+const PATIENT_TRIES: i32 = 20;
 /// What is told of a fault that is not the mailbox's.
 const OURS: &str =
     "FlowEngine could not read it, and tries again: its administrator finds the cause in its log";
@@ -177,12 +179,19 @@ async fn end(
         }
         Err(Trouble::Panicked(uid)) => {
             tracing::error!(tenant = %watch.tenant, mailbox_id = %watch.mailbox_id, uid, "a look at a mailbox panicked");
-            stumble(&mut tx, watch, uid, OURS).await?;
-            SHORTEST_WAIT
+            match uid {
+                Some(uid) => stumble(app, &mut tx, watch, uid, OURS, TRIES).await?,
+                None => {
+                    watches::failed(&mut tx, watch.mailbox_id, OURS).await?;
+                    SHORTEST_WAIT
+                }
+            }
         }
         Err(Trouble::Message(uid, fault)) => {
-            stumble(&mut tx, watch, Some(uid), &format!("a message could not be read: {fault}")).await?;
-            SHORTEST_WAIT.min(app.config.mail.imap_poll)
+            // A server that refuses means it; a connection may only have broken off.
+            let most = if matches!(fault, ImapFault::Declined(_)) { TRIES } else { PATIENT_TRIES };
+            let problem = format!("a message could not be read: {fault}");
+            stumble(app, &mut tx, watch, uid, &problem, most).await?
         }
         Err(Trouble::Lost) => return Ok(()),
     };
@@ -192,16 +201,25 @@ async fn end(
     Ok(())
 }
 
-/// Notes that a message could not be read. After a few tries it is passed over, and told of as one that stays where it is:
-/// what its server will not give must not keep what came after it.
-async fn stumble(tx: &mut TenantTx, watch: &Watch, uid: Option<i64>, problem: &str) -> Result<()> {
+/// Notes that a message could not be read, and gives when to try again. After some tries it is passed over, and told of as
+/// one that stays where it is: what its server will not give must not keep what came after it.
+async fn stumble(
+    app: &AppState,
+    tx: &mut TenantTx,
+    watch: &Watch,
+    uid: i64,
+    problem: &str,
+    most: i32,
+) -> Result<Duration> {
     watches::failed(tx, watch.mailbox_id, problem).await?;
-    let Some(uid) = uid else { return Ok(()) };
-    if watches::stumbled(tx, watch.mailbox_id, uid).await? >= TRIES {
+    let tries = watches::stumbled(tx, watch.mailbox_id, uid).await?;
+    if tries >= most {
         let position = watches::position(tx, watch.mailbox_id).await?;
         watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, true).await?;
+        return Ok(Duration::ZERO);
     }
-    Ok(())
+    let first = SHORTEST_WAIT.min(app.config.mail.imap_poll);
+    Ok(first.saturating_mul(1 << tries.clamp(0, 16)).min(LONGEST_WAIT))
 }
 
 /// One connection, for as long as it is kept. Gives when to look again.
@@ -317,8 +335,7 @@ impl Reading<'_> {
             Ok(Some(raw)) => raw,
             // It is gone since it was listed, or is too large.
             Ok(None) => return self.pass_over(position, is_too_large).await,
-            Err(fault @ ImapFault::Declined(_)) => return Err(Trouble::Message(message.uid.into(), fault)),
-            Err(fault) => return Err(fault.into()),
+            Err(fault) => return Err(Trouble::Message(message.uid.into(), fault)),
         };
         if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
             return self.pass_over(position, true).await;
