@@ -213,8 +213,7 @@ pub async fn serve_until(
 
 /// The listeners for other mail servers, as far as they are set.
 struct MailListeners {
-    open: Vec<(TcpListener, Protocol)>,
-    bounds: Arc<smtp::Bounds>,
+    open: Vec<(TcpListener, Protocol, Arc<smtp::Bounds>)>,
 }
 
 impl MailListeners {
@@ -227,15 +226,15 @@ impl MailListeners {
                 .await
                 .map_err(|error| format!("cannot listen for mail on {address}: {error}"))?;
             tracing::info!(address = %listener.local_addr()?, ?protocol, "takes mail");
-            open.push((listener, protocol));
+            // Each its own: strangers at one keep nobody from the other.
+            open.push((listener, protocol, Arc::new(smtp::Bounds::new(config)?)));
         }
-        Ok(Self { open, bounds: Arc::new(smtp::Bounds::new(config)?) })
+        Ok(Self { open })
     }
 
     async fn serve(self, app: AppState, stop: CancellationToken) {
         let tracker = TaskTracker::new();
-        for (listener, protocol) in self.open {
-            let bounds = Arc::clone(&self.bounds);
+        for (listener, protocol, bounds) in self.open {
             tracker.spawn(smtp::serve(app.clone(), listener, protocol, bounds, stop.clone()));
         }
         tracker.close();

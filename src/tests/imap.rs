@@ -62,10 +62,15 @@ impl Dovecot {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
         fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (port, tls_port) = (free(), free());
-        let config = format!(
-            "base_dir = {dir}/run\nstate_dir = {dir}/run\nlog_path = {dir}/log\nprotocols = imap\n\
+        let cert = made.cert.der().clone();
+        // A port may be taken between the look and the start.
+        for _ in 0..5 {
+            let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (one, other) = (free(), free());
+            let [port, tls_port] = [&one, &other].map(|listener| listener.local_addr().unwrap().port());
+            drop((one, other));
+            let config = format!(
+                "base_dir = {dir}/run\nstate_dir = {dir}/run\nlog_path = {dir}/log\nprotocols = imap\n\
              listen = 127.0.0.1\nssl = yes\nssl_cert = <{dir}/cert.pem\nssl_key = <{dir}/key.pem\n\
              disable_plaintext_auth = no\ndefault_login_user = {user}\ndefault_internal_user = {user}\n\
              default_internal_group = {group}\nfirst_valid_uid = 0\nauth_failure_delay = 0\n\
@@ -74,22 +79,29 @@ impl Dovecot {
              inet_listener imaps {{\n    port = {tls_port}\n  }}\n}}\nservice anvil {{\n  chroot =\n}}\n\
              passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}\n\
              userdb {{\n  driver = static\n  args = uid={user} gid={group} home={dir}/mail/%u\n}}\n"
+            );
+            fs::write(folder.path().join("dovecot.conf"), config).unwrap();
+            let mut process = Command::new("/usr/sbin/dovecot")
+                .args(["-F", "-c"])
+                .arg(folder.path().join("dovecot.conf"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("dovecot, from Debian's dovecot-imapd; ./dev test installs it");
+            let answers = eventually("Dovecot answers, or ends", async || {
+                let is_over = process.try_wait().unwrap().is_some();
+                let answers = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+                (is_over || answers).then_some(answers && !is_over)
+            })
+            .await;
+            if answers {
+                return Self { process, folder, port, tls_port, cert };
+            }
+        }
+        panic!(
+            "Dovecot does not start: {}",
+            fs::read_to_string(folder.path().join("log")).unwrap_or_default()
         );
-        fs::write(folder.path().join("dovecot.conf"), config).unwrap();
-        let process = Command::new("/usr/sbin/dovecot")
-            .args(["-F", "-c"])
-            .arg(folder.path().join("dovecot.conf"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dovecot, from Debian's dovecot-imapd; ./dev test installs it");
-        let cert = made.cert.der().clone();
-        let server = Self { process, folder, port, tls_port, cert };
-        eventually("Dovecot answers", async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
-        server
     }
 
     fn user(&self, user: &str) -> PathBuf {
@@ -327,11 +339,9 @@ async fn a_mailbox_that_cannot_be_read_says_why_and_is_read_once_it_can() {
 #[tokio::test]
 async fn a_message_that_its_server_does_not_give_keeps_no_other_back() {
     let fetching = Fetching::start(&[]).await;
-    // Its size is told by its name; its bytes nobody may read.
-    let dir = fetching.dovecot.user("orders");
-    let raw = message("ann@sender.example", "locked", "x");
-    let locked = dir.join("new").join(format!("1.locked.host,S={},W={}", raw.len(), raw.len()));
-    fs::write(&locked, &raw).unwrap();
+    // Neither its size nor its bytes may anybody read.
+    let locked = fetching.dovecot.user("orders").join("new").join("1.locked.host");
+    fs::write(&locked, message("ann@sender.example", "locked", "x")).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let id = fetching.mailbox(fetching.account()).await;
     fetching.watch();

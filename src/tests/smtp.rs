@@ -281,7 +281,7 @@ async fn no_message_is_smuggled_within_another() {
         assert!(talk.say("DATA").await.starts_with("354"));
         let hidden = "MAIL FROM:<boss@acme.example>\r\nRCPT TO:<orders@acme.example>\r\nDATA\r\nSubject: paid\r\n\r\nx";
         talk.send(&format!("Subject: hello\r\n\r\nx{end}{hidden}\r\n.\r\n")).await;
-        assert!(talk.reply().await.starts_with("521 5.5.2"), "{end:?}");
+        assert!(talk.reply().await.starts_with("550 5.6.11"), "{end:?}");
         assert_eq!(talk.reply().await, "", "the conversation is over");
     }
     let mut talk = Talk::opened(mail.smtp, "EHLO", &[]).await;
@@ -326,7 +326,7 @@ async fn limits_are_told_before_or_after_the_message_and_it_stays_with_its_sende
 
 #[tokio::test]
 async fn a_client_has_so_many_connections_and_may_be_none_that_is_known() {
-    let mail = Mail::start(&[("SMTP_MAX_CONNECTIONS_PER_CLIENT", "2"), ("SMTP_TIMEOUT_S", "1")]).await;
+    let mail = Mail::start(&[("SMTP_MAX_CONNECTIONS_PER_CLIENT", "2"), ("SMTP_TIMEOUT_S", "5")]).await;
     let mut one = Talk::with(mail.smtp).await;
     assert!(one.reply().await.starts_with("220"));
     let mut two = Talk::with(mail.smtp).await;

@@ -14,7 +14,7 @@
 mod wire;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeSet, HashSet},
     io,
     net::IpAddr,
     sync::Arc,
@@ -115,14 +115,6 @@ pub struct Folder {
     pub exists: u32,
 }
 
-/// A message in the folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub uid: u32,
-    /// Its bytes, as the server says.
-    pub size: u32,
-}
-
 /// One open session, its folder selected. After a fault other than `Declined` it is of no more use: what the server says next may belong to what
 /// was asked before.
 #[derive(Debug)]
@@ -182,11 +174,12 @@ impl Connection {
         Ok((connection, folder))
     }
 
-    /// Messages with a UID above `after`, lowest first, at most `most`.
+    /// The UIDs above `after`, lowest first, at most `most`. Nothing else is asked of so many: some servers answer none of
+    /// it where one message cannot be opened.
     ///
     /// # Errors
     /// `ImapFault`.
-    pub async fn after(&mut self, after: u32, most: usize) -> Result<Vec<Found>, ImapFault> {
+    pub async fn after(&mut self, after: u32, most: usize) -> Result<Vec<u32>, ImapFault> {
         if self.heard.exists == 0 {
             self.command("NOOP", SMALL, |_| ()).await?;
         }
@@ -195,7 +188,7 @@ impl Connection {
             // `*` stands for no message then, at which some servers take offence.
             return Ok(Vec::new());
         }
-        let mut found = BTreeMap::new();
+        let mut found = BTreeSet::new();
         let (mut next, mut span) = (after.checked_add(1), SPAN);
         // A full folder is asked for in parts: all of it could be more than is read at once.
         while let Some(first) = next
@@ -207,11 +200,11 @@ impl Connection {
             let budget = listed.saturating_mul(PER_MESSAGE).saturating_add(LISTING);
             // `n:*` names the last message even where its UID is below n (RFC 9051, section 9, seq-range).
             let asked = first..=last.unwrap_or(u32::MAX);
-            self.command(&format!("UID FETCH {first}:{to} (UID RFC822.SIZE)"), budget, |answer| {
-                if let Some(Message { uid: Some(uid), size: Some(size), .. }) = answer.message()
+            self.command(&format!("UID FETCH {first}:{to} (UID)"), budget, |answer| {
+                if let Some(Message { uid: Some(uid), .. }) = answer.message()
                     && asked.contains(&uid)
                 {
-                    found.insert(uid, size);
+                    found.insert(uid);
                     if found.len() > most {
                         found.pop_last();
                     }
@@ -221,7 +214,24 @@ impl Connection {
             next = last.and_then(|last| last.checked_add(1));
             span = span.saturating_mul(4);
         }
-        Ok(found.into_iter().map(|(uid, size)| Found { uid, size }).collect())
+        Ok(found.into_iter().collect())
+    }
+
+    /// A message's bytes, as the server counts them; none if the message is gone, 0 if the server does not say.
+    ///
+    /// # Errors
+    /// `ImapFault`.
+    pub async fn size(&mut self, uid: u32) -> Result<Option<u32>, ImapFault> {
+        let mut found = None;
+        self.command(&format!("UID FETCH {uid} (UID RFC822.SIZE)"), SMALL, |answer| {
+            if let Some(message) = answer.message()
+                && message.uid == Some(uid)
+            {
+                found = message.size.or(found).or(Some(0));
+            }
+        })
+        .await?;
+        Ok(found)
     }
 
     /// The bytes of a message, none if it is gone. It is not marked as read.
@@ -361,14 +371,15 @@ impl Connection {
     }
 
     async fn log_in(&mut self, login: &Login<'_>) -> Result<(), ImapFault> {
-        if self.can("LOGINDISABLED") {
+        let (is_off, knows_plain) = (self.can("LOGINDISABLED"), self.can("AUTH=PLAIN"));
+        if is_off && !knows_plain {
             let text = "it takes no passwords over such a connection (LOGINDISABLED)";
             return Err(ImapFault::Refused(text.into()));
         }
         let password = login.password.expose_secret();
         let is_ascii = login.username.is_ascii() && password.is_ascii();
         // What LOGIN is told has no encoding beyond ASCII. RFC 4616 has one.
-        let outcome = if !is_ascii && self.can("AUTH=PLAIN") {
+        let outcome = if knows_plain && (is_off || !is_ascii) {
             self.wire.run("AUTHENTICATE PLAIN", Some(&plain(login)), SMALL, |_| ()).await?
         } else {
             let command = format!("LOGIN {} {}", quoted(login.username), quoted(password));
@@ -384,7 +395,7 @@ impl Connection {
             match answer.tag.as_str() {
                 "+" => return Ok(tag),
                 "*" => self.heard.hear(&answer),
-                _ => return Err(ImapFault::Broken(self.wire.said(&answer))),
+                _ => return Err(ImapFault::Declined(self.wire.said(&answer))),
             }
         }
     }
@@ -541,7 +552,7 @@ mod tests {
 
     const HELLO: &str = "* OK hello\r\n";
     const PASSWORD: &str = "pa\"ss\\word";
-    const LISTING_8: &str = "F5 UID FETCH 8:* (UID RFC822.SIZE)";
+    const LISTING_8: &str = "F5 UID FETCH 8:* (UID)";
 
     /// What it must hear, and what it then says.
     type Script = Vec<(&'static str, &'static str)>;
@@ -652,10 +663,9 @@ mod tests {
         script.extend([
             (
                 LISTING_8,
-                "* 2 FETCH (UID 9 RFC822.SIZE 400)\r\n* 1 FETCH (FLAGS (\\Seen) RFC822.SIZE 300 UID 8)\r\n\
-                 * 3 FETCH (UID 11 RFC822.SIZE 50)\r\nF5 OK done\r\n",
+                "* 2 FETCH (UID 9)\r\n* 1 FETCH (FLAGS (\\Seen) UID 8)\r\n* 3 FETCH (UID 11)\r\nF5 OK done\r\n",
             ),
-            ("F6 UID FETCH 12:* (UID RFC822.SIZE)", "* 3 FETCH (UID 11 RFC822.SIZE 50)\r\nF6 OK done\r\n"),
+            ("F6 UID FETCH 12:* (UID)", "* 3 FETCH (UID 11)\r\nF6 OK done\r\n"),
             (
                 "F7 UID FETCH 9 (UID BODY.PEEK[])",
                 "* 1 FETCH (UID 8 BODY[] \"other\")\r\n\
@@ -674,7 +684,7 @@ mod tests {
         let (mut connection, folder) = open(port).await.expect("open");
         assert_eq!(folder, Folder { uid_validity: 77, exists: 3 });
         let found = connection.after(7, 2).await.expect("a listing");
-        assert_eq!(found, [Found { uid: 8, size: 300 }, Found { uid: 9, size: 400 }]);
+        assert_eq!(found, [8, 9]);
         assert_eq!(connection.after(11, 2).await, Ok(Vec::new()));
         assert_eq!(connection.fetch(9, 100).await, Ok(Some(b"a) \"{9}\r\n\r\nb\r\n".to_vec())));
         assert_eq!(connection.fetch(10, 100).await, Ok(None));
@@ -712,14 +722,35 @@ mod tests {
         let mut script = opening();
         script[3].1 = "* 900 EXISTS\r\n* OK [UIDVALIDITY 1]\r\n* OK [UIDNEXT 5000]\r\nF4 OK done\r\n";
         script.extend([
-            ("F5 UID FETCH 1:1001 (UID RFC822.SIZE)", "F5 OK done\r\n"),
-            ("F6 UID FETCH 1002:* (UID RFC822.SIZE)", "* 1 FETCH (UID 1500 RFC822.SIZE 7)\r\nF6 OK done\r\n"),
-            ("F7 UID FETCH 3:1003 (UID RFC822.SIZE)", "* 1 FETCH (UID 3 RFC822.SIZE 7)\r\nF7 OK done\r\n"),
+            ("F5 UID FETCH 1:1001 (UID)", "F5 OK done\r\n"),
+            ("F6 UID FETCH 1002:* (UID)", "* 1 FETCH (UID 1500)\r\nF6 OK done\r\n"),
+            ("F7 UID FETCH 3:1003 (UID)", "* 1 FETCH (UID 3)\r\nF7 OK done\r\n"),
         ]);
         let (port, conversation) = server(HELLO, script).await;
         let (mut connection, _) = open(port).await.expect("open");
-        assert_eq!(connection.after(0, 1).await, Ok(vec![Found { uid: 1500, size: 7 }]));
-        assert_eq!(connection.after(2, 1).await, Ok(vec![Found { uid: 3, size: 7 }]));
+        assert_eq!(connection.after(0, 1).await, Ok(vec![1500]));
+        assert_eq!(connection.after(2, 1).await, Ok(vec![3]));
+        conversation.await.expect("as scripted");
+    }
+
+    #[tokio::test]
+    async fn a_size_is_told_where_the_message_is_there() {
+        let mut script = opening();
+        script.extend([
+            (
+                "F5 UID FETCH 9 (UID RFC822.SIZE)",
+                "* 1 FETCH (UID 8 RFC822.SIZE 1)\r\n* 2 FETCH (RFC822.SIZE 400 UID 9)\r\nF5 OK done\r\n",
+            ),
+            ("F6 UID FETCH 9 (UID RFC822.SIZE)", "* 2 FETCH (UID 9)\r\nF6 OK done\r\n"),
+            ("F7 UID FETCH 10 (UID RFC822.SIZE)", "F7 OK done\r\n"),
+            ("F8 UID FETCH 11 (UID RFC822.SIZE)", "F8 NO [TEMPFAIL] not now\r\n"),
+        ]);
+        let (port, conversation) = server(HELLO, script).await;
+        let (mut connection, _) = open(port).await.expect("open");
+        assert_eq!(connection.size(9).await, Ok(Some(400)));
+        assert_eq!(connection.size(9).await, Ok(Some(0)));
+        assert_eq!(connection.size(10).await, Ok(None));
+        assert_eq!(connection.size(11).await, Err(ImapFault::Declined("not now".into())));
         conversation.await.expect("as scripted");
     }
 
@@ -738,7 +769,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_refused_or_breaks_off_is_no_empty_listing() {
-        for answer in ["F5 NO not now\r\n", "* 2 FETCH (UID 9 RFC822.SIZE 400)\r\n", "* BYE too many\r\n"] {
+        for answer in ["F5 NO not now\r\n", "* 2 FETCH (UID 9)\r\n", "* BYE too many\r\n"] {
             let mut script = opening();
             script.push((LISTING_8, answer));
             let (port, conversation) = server(HELLO, script).await;

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    imap::{Connection, Folder, Found, ImapFault, Login},
+    imap::{Connection, Folder, ImapFault, Login},
     intake::{self, Unfit},
     repository::{self, Row},
     service,
@@ -25,6 +25,7 @@ use crate::{
     emails::{dto::Envelope, server::service::ReadMessage},
     mailboxes::dto::{AfterStoring, ImapAccount},
     server::{AppState, Error, Result, TenantTx, error::chain, origin::Origin, work::Shares},
+    shared::TenantId,
 };
 
 /// How long the watch sleeps at most: a mailbox that falls due rings no bell.
@@ -36,6 +37,8 @@ const BATCH: usize = 50;
 const IDLE: Duration = Duration::from_secs(240);
 /// The same where other mailboxes wait for their turn.
 const IDLE_IN_A_CROWD: Duration = Duration::from_secs(2);
+/// From one look to the next, at the least.
+const BREATH: Duration = Duration::from_millis(500);
 /// How long one connection is kept.
 const LONGEST: Duration = Duration::from_secs(1_500);
 /// How long a mailbox that fails is left alone: servers lock accounts of those who try without end.
@@ -44,7 +47,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// How often a message is tried that its server does not give.
 const TRIES: i32 = 3;
-/// The same where the connection breaks off at it each time: over some hours.
+/// The same where it may be the server, or the way to it, that does not work: over some hours.
 const PATIENT_TRIES: i32 = 20;
 /// What is told of a fault that is not the mailbox's.
 const OURS: &str =
@@ -56,10 +59,10 @@ enum Trouble {
     Mailbox(ImapFault),
     /// Ours: logged.
     Ours(Error),
-    /// One message's: the others are read on after a few tries.
-    Message(i64, ImapFault),
+    /// At one message. `is_its_own` is whether the server gave another one at the time.
+    Message { uid: u32, fault: ImapFault, is_its_own: bool },
     /// Reading it made us panic.
-    Panicked(Option<i64>),
+    Panicked(Option<u32>),
     /// Another server has it now, or it was changed.
     Lost,
 }
@@ -80,7 +83,7 @@ impl<E: Into<Error>> From<E> for Trouble {
 pub async fn work(app: AppState, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(app.config.mail.imap_connections));
     let tracker = TaskTracker::new();
-    let shares = Shares::new(app.config.mail.imap_connections);
+    let shares = Arc::new(Shares::new(app.config.mail.imap_connections));
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&places).acquire_owned() => permit,
@@ -89,10 +92,11 @@ pub async fn work(app: AppState, stop: CancellationToken) {
         let Ok(permit) = permit else { break };
         match claim(&app, &shares.full()).await {
             Ok(Some(watch)) => {
-                let (app, stop, places) = (app.clone(), stop.clone(), Arc::clone(&places));
+                let (app, stop) = (app.clone(), stop.clone());
                 let share = shares.take(&watch.tenant);
+                let crowd = Crowd { places: Arc::clone(&places), shares: Arc::clone(&shares) };
                 tracker.spawn(async move {
-                    look_leased(&app, &watch, &places, &stop).await;
+                    look_leased(&app, &watch, &crowd, &stop).await;
                     drop((share, permit));
                 });
                 continue;
@@ -111,6 +115,19 @@ pub async fn work(app: AppState, stop: CancellationToken) {
     tracker.wait().await;
 }
 
+/// Who else looks after mailboxes on this server.
+struct Crowd {
+    places: Arc<Semaphore>,
+    shares: Arc<Shares>,
+}
+
+impl Crowd {
+    /// Whether another mailbox may be waiting for this one's place.
+    fn is_dense(&self, tenant: &TenantId) -> bool {
+        self.places.available_permits() == 0 || self.shares.full().iter().any(|full| full == tenant.as_str())
+    }
+}
+
 async fn claim(app: &AppState, full: &[String]) -> Result<Option<Watch>> {
     let mut tx = app.database.worker().await?;
     let watch = watches::claim(&mut tx, full).await?;
@@ -119,7 +136,7 @@ async fn claim(app: &AppState, full: &[String]) -> Result<Option<Watch>> {
 }
 
 /// Looks at a mailbox while its lease is kept alive.
-async fn look_leased(app: &AppState, watch: &Watch, places: &Semaphore, stop: &CancellationToken) {
+async fn look_leased(app: &AppState, watch: &Watch, crowd: &Crowd, stop: &CancellationToken) {
     let keep_alive = async {
         loop {
             tokio::time::sleep(watches::LEASE / 4).await;
@@ -130,7 +147,7 @@ async fn look_leased(app: &AppState, watch: &Watch, places: &Semaphore, stop: &C
         }
     };
     let outcome = tokio::select! {
-        outcome = AssertUnwindSafe(look(app, watch, places, stop)).catch_unwind() => {
+        outcome = AssertUnwindSafe(look(app, watch, crowd, stop)).catch_unwind() => {
             outcome.unwrap_or(Err(Trouble::Panicked(None)))
         }
         () = keep_alive => Err(Trouble::Lost),
@@ -187,9 +204,9 @@ async fn end(
                 }
             }
         }
-        Err(Trouble::Message(uid, fault)) => {
-            // A server that refuses means it; a connection may only have broken off.
-            let most = if matches!(fault, ImapFault::Declined(_)) { TRIES } else { PATIENT_TRIES };
+        Err(Trouble::Message { uid, fault, is_its_own }) => {
+            // A server may refuse all for a while, and a connection break off at any.
+            let most = if is_its_own { TRIES } else { PATIENT_TRIES };
             let problem = format!("a message could not be read: {fault}");
             stumble(app, &mut tx, watch, uid, &problem, most).await?
         }
@@ -207,10 +224,11 @@ async fn stumble(
     app: &AppState,
     tx: &mut TenantTx,
     watch: &Watch,
-    uid: i64,
+    uid: u32,
     problem: &str,
     most: i32,
 ) -> Result<Duration> {
+    let uid = i64::from(uid);
     watches::failed(tx, watch.mailbox_id, problem).await?;
     let tries = watches::stumbled(tx, watch.mailbox_id, uid).await?;
     if tries >= most {
@@ -226,7 +244,7 @@ async fn stumble(
 async fn look(
     app: &AppState,
     watch: &Watch,
-    places: &Semaphore,
+    crowd: &Crowd,
     stop: &CancellationToken,
 ) -> Result<Duration, Trouble> {
     let mut tx = app.database.tenant(&watch.tenant).await?;
@@ -245,16 +263,16 @@ async fn look(
     };
     let roots = Arc::clone(&app.mail_roots);
     let (mut connection, folder) = Connection::open(app.senders.fence(), roots, &login).await?;
-    let mut reading = Reading { app, watch, row: &row, account, position, note: None };
+    let mut reading = Reading { app, watch, row: &row, account, position, note: None, renumbered: 0 };
     reading.enter(folder).await?;
     let until = Instant::now() + LONGEST;
     loop {
         let mut is_over = false;
         while !is_over && reading.batch(&mut connection, stop).await? {
             // There may be no end of it: others have their turn.
-            is_over = Instant::now() > until || places.available_permits() == 0;
+            is_over = Instant::now() > until || crowd.is_dense(&watch.tenant);
         }
-        if is_over || stop.is_cancelled() {
+        if is_over || stop.is_cancelled() || Instant::now() > until {
             connection.close().await;
             return Ok(Duration::ZERO);
         }
@@ -264,9 +282,22 @@ async fn look(
             connection.close().await;
             return Ok(app.config.mail.imap_poll);
         }
-        let is_crowded = places.available_permits() == 0;
-        connection = connection.idle(if is_crowded { IDLE_IN_A_CROWD } else { IDLE }, stop).await?;
-        if is_crowded {
+        let is_dense = crowd.is_dense(&watch.tenant);
+        let began = Instant::now();
+        connection = match connection.idle(if is_dense { IDLE_IN_A_CROWD } else { IDLE }, stop).await {
+            Ok(connection) => connection,
+            // Servers end connections that wait, as they like; and some refuse what they offer.
+            Err(ImapFault::Broken(_) | ImapFault::Declined(_)) => return Ok(app.config.mail.imap_poll),
+            Err(fault) => return Err(fault.into()),
+        };
+        // One that says without end that something is new is asked no faster for it.
+        if let Some(rest) = BREATH.checked_sub(began.elapsed()) {
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        if is_dense {
             reading.batch(&mut connection, stop).await?;
             connection.close().await;
             return Ok(app.config.mail.imap_poll);
@@ -283,6 +314,8 @@ struct Reading<'a> {
     position: Position,
     /// What did not go well, and keeps nothing from being stored.
     note: Option<String>,
+    /// How often its UIDs were found to be others, on this connection.
+    renumbered: usize,
 }
 
 impl Reading<'_> {
@@ -295,6 +328,11 @@ impl Reading<'_> {
         }
         let validity = Some(i64::from(folder.uid_validity));
         if self.position.uid_validity != validity {
+            self.renumbered += 1;
+            if self.renumbered > 2 {
+                let text = "its messages get other numbers all the time (UIDVALIDITY)";
+                return Err(ImapFault::Folder(text.into()).into());
+            }
             watches::forget_position(&mut tx, self.watch.mailbox_id).await?;
             self.position = Position { uid_validity: validity, last_uid: 0 };
             watches::advance(&mut tx, self.watch.mailbox_id, self.position, false).await?;
@@ -312,30 +350,49 @@ impl Reading<'_> {
     ) -> Result<bool, Trouble> {
         let after = u32::try_from(self.position.last_uid).unwrap_or(u32::MAX);
         let found = connection.after(after, BATCH).await?;
-        for message in &found {
+        for &uid in &found {
             if stop.is_cancelled() {
                 return Ok(false);
             }
-            let taken = AssertUnwindSafe(self.take(connection, message)).catch_unwind().await;
-            taken.unwrap_or_else(|_| Err(Trouble::Panicked(Some(message.uid.into()))))?;
+            let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
+            match taken.unwrap_or(Err(Trouble::Panicked(Some(uid)))) {
+                Err(Trouble::Message { uid, fault: fault @ ImapFault::Declined(_), .. }) => {
+                    // Is it the message, or the server? Another one tells.
+                    let other = found.iter().find(|other| **other != uid);
+                    let is_its_own = match other {
+                        Some(other) => {
+                            connection.fetch(*other, self.app.config.max_message_bytes).await.is_ok()
+                        }
+                        None => false,
+                    };
+                    return Err(Trouble::Message { uid, fault, is_its_own });
+                }
+                taken => taken?,
+            }
         }
         Ok(!found.is_empty())
     }
 
-    async fn take(&mut self, connection: &mut Connection, message: &Found) -> Result<(), Trouble> {
+    async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<(), Trouble> {
         let max = self.app.config.max_message_bytes;
-        let position = Position { last_uid: i64::from(message.uid), ..self.position };
-        let is_too_large = usize::try_from(message.size).unwrap_or(usize::MAX) > max;
-        let fetched = if is_too_large { Ok(None) } else { connection.fetch(message.uid, max).await };
-        if fetched == Err(ImapFault::TooMuch) {
-            // Larger than its server said: it would be met again and again.
-            self.pass_over(position, true).await?;
+        let position = Position { last_uid: i64::from(uid), ..self.position };
+        let at_it = |fault| Trouble::Message { uid, fault, is_its_own: false };
+        let Some(size) = connection.size(uid).await.map_err(at_it)? else {
+            // It is gone since it was listed.
+            return self.pass_over(position, false).await;
+        };
+        if usize::try_from(size).unwrap_or(usize::MAX) > max {
+            return self.pass_over(position, true).await;
         }
-        let raw = match fetched {
+        let raw = match connection.fetch(uid, max).await {
             Ok(Some(raw)) => raw,
-            // It is gone since it was listed, or is too large.
-            Ok(None) => return self.pass_over(position, is_too_large).await,
-            Err(fault) => return Err(Trouble::Message(message.uid.into(), fault)),
+            Ok(None) => return Err(at_it(ImapFault::Declined("it did not give it".into()))),
+            Err(ImapFault::TooMuch) => {
+                // Larger than its server said: it would be met again and again.
+                self.pass_over(position, true).await?;
+                return Err(ImapFault::TooMuch.into());
+            }
+            Err(fault) => return Err(at_it(fault)),
         };
         if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
             return self.pass_over(position, true).await;
@@ -343,7 +400,7 @@ impl Reading<'_> {
         let mut envelope = Envelope { mailbox: self.row.name.clone(), ..Envelope::default() };
         let read = ReadMessage::of(raw).await;
         self.app.authenticator.check(&read, None, &mut envelope).await;
-        let _place = self.app.mail_places.acquire().await;
+        let place = self.app.mail_places.acquire().await;
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
@@ -351,13 +408,15 @@ impl Reading<'_> {
         intake::store_in(&mut tx, self.watch.mailbox_id, &read, &envelope, &Origin::default()).await?;
         watches::advance(&mut tx, self.watch.mailbox_id, position, false).await?;
         tx.commit().await?;
+        // What follows waits for a server that may never answer.
+        drop(place);
         self.app.job_bell.notify_one();
         self.position = position;
         // It is on disk: only now may its server forget it.
         let marked = match self.account.after_storing {
             AfterStoring::Keep => Ok(()),
-            AfterStoring::Seen => connection.mark_seen(message.uid).await,
-            AfterStoring::Delete => connection.delete(message.uid).await,
+            AfterStoring::Seen => connection.mark_seen(uid).await,
+            AfterStoring::Delete => connection.delete(uid).await,
         };
         match marked {
             Err(fault @ ImapFault::Declined(_)) => {

@@ -251,7 +251,8 @@ impl<'a> Session<'a> {
                 wire.reply(250, "2.1.5", "Go on").await
             }
             Ok(None) => {
-                self.faults += 1;
+                // Whoever hands on what others sent does not guess.
+                self.faults += usize::from(!self.is_trusted());
                 wire.reply(550, "5.1.1", "There is no such mailbox here").await
             }
             Err(error) => {
@@ -291,6 +292,8 @@ impl<'a> Session<'a> {
         let share = self.bounds.senders.take(household(self.peer), share);
         let place = timeout(PATIENCE, self.bounds.messages.acquire()).await;
         let (Some(_share), Ok(Ok(_place))) = (share, place) else {
+            // Nothing of it is kept for what comes next.
+            self.forget();
             return wire.reply(451, "4.3.2", "Too much at once. Try again in a moment").await;
         };
         wire.reply(354, "", "Go on; a dot alone on a line ends it").await?;
@@ -299,11 +302,18 @@ impl<'a> Session<'a> {
         let sender = self.sender.take().unwrap_or_default();
         let raw = match data {
             Data::Whole(raw) => raw,
+            Data::Bare => {
+                let text = "Lines end with CR LF: one of them does not";
+                self.refuse(wire, recipients.len(), 550, "5.6.11", text).await?;
+                // What else the client believes to have sent, nobody knows.
+                return Err(Ended::Closed);
+            }
             Data::TooLarge => {
                 let text = self.too_large();
                 return self.refuse(wire, recipients.len(), 552, "5.3.4", &text).await;
             }
         };
+        self.faults = 0;
         if let Err(unfit) = intake::check(&raw) {
             let (code, enhanced, text) = match unfit {
                 Unfit::Empty => (554, "5.6.0", "The message is empty"),
