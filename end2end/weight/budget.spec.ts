@@ -26,7 +26,7 @@ const PAGES: Record<string, [string, number]> = {
   'sign-in': ['/sign-in', 350],
   dashboard: ['/t/acme_corp', 350],
   messages: ['/t/acme_corp/messages', 460],
-  'intent editor': ['/t/acme_corp/intents/new', 880],
+  'intent editor': ['/t/acme_corp/intents/new', 890],
 };
 
 for (const [name, [address, budget]] of Object.entries(PAGES)) {
