@@ -1,9 +1,13 @@
 //! What every request and worker works with. Passed in; there are no globals.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
+use rustls::RootCertStore;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +57,8 @@ pub struct Inner {
     pub authenticator: Authenticator,
     /// Messages by mail that are being stored: they leave connections of the database to others.
     pub mail_places: Semaphore,
-    /// Whom this machine believes about who a mail server is.
-    pub mail_roots: Arc<rustls::RootCertStore>,
+    /// As `mail_roots()` gives them.
+    mail_roots: OnceLock<Arc<RootCertStore>>,
     /// Rung when a backtest was asked for by this process.
     pub backtest_bell: Notify,
     /// Works out hashes of passwords.
@@ -110,7 +114,7 @@ impl AppState {
             watch_bell: Notify::new(),
             authenticator,
             mail_places,
-            mail_roots: Arc::new(mail_roots()),
+            mail_roots: OnceLock::new(),
             backtest_bell: Notify::new(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
@@ -128,11 +132,17 @@ impl AppState {
     }
 }
 
-/// Those that cannot be read are left out: a server that is vouched for by them alone is then not spoken to.
-fn mail_roots() -> rustls::RootCertStore {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
+impl Inner {
+    /// Whom this machine believes about who a mail server is; read once a mailbox needs it. Those that cannot be read are left
+    /// out: a server that is vouched for by them alone is then not spoken to.
+    pub fn mail_roots(&self) -> Arc<RootCertStore> {
+        let read = || {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            Arc::new(roots)
+        };
+        Arc::clone(self.mail_roots.get_or_init(read))
+    }
 }
 
 impl std::ops::Deref for AppState {

@@ -64,6 +64,18 @@ impl Row {
     }
 }
 
+/// A tenant's mailboxes with their signs of life, narrowed by `$rest`; `$1` is the tenant.
+macro_rules! of_tenant {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.*, h.last_seen_at, h.last_message_at, h.stored, h.on_server, h.left_there, h.problem, \
+             h.failing_since FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
+             WHERE m.tenant_id = $1 ",
+            $rest
+        )
+    };
+}
+
 /// By id, after `after`.
 pub async fn list(
     tx: &mut TenantTx,
@@ -72,12 +84,9 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Row>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT m.*, h.last_seen_at, h.last_message_at, h.stored, h.on_server, h.left_there, h.problem, h.failing_since \
-         FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
-         WHERE m.tenant_id = $1 AND (NOT $2 OR m.is_active) AND m.mailbox_id > coalesce($3, 0) \
-         ORDER BY m.mailbox_id LIMIT $4",
-    )
+    sqlx::query_as(of_tenant!(
+        "AND (NOT $2 OR m.is_active) AND m.mailbox_id > coalesce($3, 0) ORDER BY m.mailbox_id LIMIT $4"
+    ))
     .bind(tenant.as_str())
     .bind(active_only)
     .bind(after)
@@ -90,13 +99,9 @@ pub async fn list(
 pub async fn find(tx: &mut TenantTx, id: MailboxId, lock: bool) -> sqlx::Result<Option<Row>> {
     let tenant = tx.tenant().clone();
     let sql = if lock {
-        "SELECT m.*, h.last_seen_at, h.last_message_at, h.stored, h.on_server, h.left_there, h.problem, h.failing_since \
-         FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
-         WHERE m.tenant_id = $1 AND m.mailbox_id = $2 FOR UPDATE OF m"
+        of_tenant!("AND m.mailbox_id = $2 FOR UPDATE OF m")
     } else {
-        "SELECT m.*, h.last_seen_at, h.last_message_at, h.stored, h.on_server, h.left_there, h.problem, h.failing_since \
-         FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
-         WHERE m.tenant_id = $1 AND m.mailbox_id = $2"
+        of_tenant!("AND m.mailbox_id = $2")
     };
     sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(tx.conn()).await
 }

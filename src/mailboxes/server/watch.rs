@@ -172,10 +172,8 @@ async fn end(
     outcome: Result<Duration, Trouble>,
     stop: &CancellationToken,
 ) -> Result<()> {
-    if matches!(outcome, Err(Trouble::Lost)) {
-        return Ok(());
-    }
     let mut tx = app.database.tenant(&watch.tenant).await?;
+    // Whoever lost it has nothing to note.
     if !watches::extend(&mut tx, watch).await? {
         return Ok(());
     }
@@ -261,18 +259,18 @@ async fn look(
         password: &password,
         folder: &account.folder,
     };
-    let roots = Arc::clone(&app.mail_roots);
+    let roots = app.mail_roots();
     let (mut connection, folder) = Connection::open(app.senders.fence(), roots, &login).await?;
     let mut reading = Reading { app, watch, row: &row, account, position, note: None, renumbered: 0 };
     reading.enter(folder).await?;
     let until = Instant::now() + LONGEST;
     loop {
-        let mut is_over = false;
+        let mut is_over = Instant::now() > until;
         while !is_over && reading.batch(&mut connection, stop).await? {
             // There may be no end of it: others have their turn.
             is_over = Instant::now() > until || crowd.is_dense(&watch.tenant);
         }
-        if is_over || stop.is_cancelled() || Instant::now() > until {
+        if is_over || stop.is_cancelled() {
             connection.close().await;
             return Ok(Duration::ZERO);
         }
