@@ -15,7 +15,7 @@ mod tenant;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
 use leptos_router::{
-    Lazy, SsrMode,
+    SsrMode,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -23,6 +23,7 @@ use leptos_router::{
 pub use allowed::{Allowed, may};
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
+use lazy::Page;
 pub use live::on_change;
 pub use params::use_optional_id;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
@@ -75,62 +76,62 @@ pub fn App() -> impl IntoView {
             // External: the router would scroll there, but leave the keyboard where it is.
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
             <Routes fallback=NotFoundPage>
-                <Route path=path!("/sign-in") view={Lazy::<lazy::SignIn>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/forgot") view={Lazy::<lazy::Forgot>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/reset/:token") view={Lazy::<lazy::Reset>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/invitation/:token") view={Lazy::<lazy::Invitation>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/account") view={Lazy::<lazy::Account>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/tenants") view={Lazy::<lazy::Tenants>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/sign-in") view=Page::SignIn ssr=SsrMode::Async/>
+                <Route path=path!("/forgot") view=Page::Forgot ssr=SsrMode::Async/>
+                <Route path=path!("/reset/:token") view=Page::Reset ssr=SsrMode::Async/>
+                <Route path=path!("/invitation/:token") view=Page::Invitation ssr=SsrMode::Async/>
+                <Route path=path!("/account") view=Page::Account ssr=SsrMode::Async/>
+                <Route path=path!("/tenants") view=Page::Tenants ssr=SsrMode::Async/>
                 <Route path=path!("/dev/ui") view=WidgetsPage ssr=SsrMode::Async/>
-                <Route path=path!("/") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/messages") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/intents") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/rules") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/routes") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/datasources") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/configs") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/files") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/mailboxes") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/members") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/keys") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/audit") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
-                <Route path=path!("/settings") view={Lazy::<lazy::Choose>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/messages") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/intents") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/rules") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/routes") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/datasources") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/configs") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/files") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/mailboxes") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/members") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/keys") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/audit") view=Page::Choose ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view=Page::Choose ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/t/:tenant_id") view=TenantLayout ssr=SsrMode::Async>
-                    <Route path=path!("") view={Lazy::<lazy::Dashboard>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/messages") view={Lazy::<lazy::Messages>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/messages/:email_id") view={Lazy::<lazy::Message>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/try") view={Lazy::<lazy::Trial>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/intents") view={Lazy::<lazy::Intents>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/new") view={Lazy::<lazy::EditIntent>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id") view={Lazy::<lazy::Intent>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id/edit") view={Lazy::<lazy::EditIntent>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/intents/:intent_id/examples") view={Lazy::<lazy::Examples>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("") view=Page::Dashboard ssr=SsrMode::Async/>
+                    <Route path=path!("/messages") view=Page::Messages ssr=SsrMode::Async/>
+                    <Route path=path!("/messages/:email_id") view=Page::Message ssr=SsrMode::Async/>
+                    <Route path=path!("/try") view=Page::Trial ssr=SsrMode::Async/>
+                    <Route path=path!("/intents") view=Page::Intents ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/new") view=Page::EditIntent ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id") view=Page::Intent ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/edit") view=Page::EditIntent ssr=SsrMode::Async/>
+                    <Route path=path!("/intents/:intent_id/examples") view=Page::Examples ssr=SsrMode::Async/>
                     <Route
                         path=path!("/intents/:intent_id/versions/:version")
-                        view={Lazy::<lazy::Version>::new()}
+                        view=Page::Version
                         ssr=SsrMode::Async
                     />
-                    <Route path=path!("/rules") view={Lazy::<lazy::Rules>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/routes") view={Lazy::<lazy::Routes>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/routes/new") view={Lazy::<lazy::EditRoute>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/routes/:route_id") view={Lazy::<lazy::EditRoute>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources") view={Lazy::<lazy::Datasources>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/new") view={Lazy::<lazy::EditDatasource>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/:datasource_id") view={Lazy::<lazy::Datasource>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/datasources/:datasource_id/edit") view={Lazy::<lazy::EditDatasource>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/configs") view={Lazy::<lazy::Configs>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/new") view={Lazy::<lazy::EditConfig>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/:config_id") view={Lazy::<lazy::Config>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/configs/:config_id/edit") view={Lazy::<lazy::EditConfig>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/files") view={Lazy::<lazy::Files>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/files/look") view={Lazy::<lazy::File>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/mailboxes") view={Lazy::<lazy::Mailboxes>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/mailboxes/new") view={Lazy::<lazy::EditMailbox>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/mailboxes/:mailbox_id") view={Lazy::<lazy::EditMailbox>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/members") view={Lazy::<lazy::Members>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/keys") view={Lazy::<lazy::Keys>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/audit") view={Lazy::<lazy::Audit>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/settings") view={Lazy::<lazy::Settings>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/rules") view=Page::Rules ssr=SsrMode::Async/>
+                    <Route path=path!("/routes") view=Page::Routes ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/new") view=Page::EditRoute ssr=SsrMode::Async/>
+                    <Route path=path!("/routes/:route_id") view=Page::EditRoute ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources") view=Page::Datasources ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/new") view=Page::EditDatasource ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id") view=Page::Datasource ssr=SsrMode::Async/>
+                    <Route path=path!("/datasources/:datasource_id/edit") view=Page::EditDatasource ssr=SsrMode::Async/>
+                    <Route path=path!("/configs") view=Page::Configs ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/new") view=Page::EditConfig ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id") view=Page::Config ssr=SsrMode::Async/>
+                    <Route path=path!("/configs/:config_id/edit") view=Page::EditConfig ssr=SsrMode::Async/>
+                    <Route path=path!("/files") view=Page::Files ssr=SsrMode::Async/>
+                    <Route path=path!("/files/look") view=Page::File ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes") view=Page::Mailboxes ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes/new") view=Page::EditMailbox ssr=SsrMode::Async/>
+                    <Route path=path!("/mailboxes/:mailbox_id") view=Page::EditMailbox ssr=SsrMode::Async/>
+                    <Route path=path!("/members") view=Page::Members ssr=SsrMode::Async/>
+                    <Route path=path!("/keys") view=Page::Keys ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view=Page::Audit ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view=Page::Settings ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
             <ToastRegion/>

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     AppState, CallerContext, changes,
-    edge::{cors, headers, limits, load, metrics, observe, ready},
+    edge::{compress, cors, headers, limits, load, metrics, observe, ready},
     error::problem_response,
     idempotency,
     openapi::{self, Base},
@@ -78,7 +78,9 @@ pub fn router(app: AppState) -> Router {
         )
         .layer(middleware::from_fn(load::refuse_large))
         .merge(transfer::server::form::routes())
-        .layer(middleware::from_fn_with_state(app.clone(), require_session));
+        .layer(middleware::from_fn_with_state(app.clone(), require_session))
+        .layer(middleware::from_fn(compress::allow))
+        .layer(compress::layer());
 
     let not_found = file_and_error_handler_with_context::<AppState, _>(
         {

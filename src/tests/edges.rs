@@ -234,3 +234,39 @@ async fn every_origin_is_no_credentials_and_none_is_no_header() {
     let answer = get(&closed).await.is(StatusCode::OK);
     assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
 }
+
+#[tokio::test]
+async fn a_page_is_compressed_only_where_no_other_site_can_have_asked_for_it() {
+    let server = TestServer::start_idle(&[]).await;
+    demo::load(&server.app).await.unwrap();
+    let cookie = session(&server).await;
+    let get = async |path: &str, site: Option<&str>| {
+        let mut request = server
+            .request(Method::GET, path, None)
+            .header(header::COOKIE, &cookie)
+            .header(header::ACCEPT_ENCODING, "gzip, br");
+        if let Some(site) = site {
+            request = request.header("sec-fetch-site", site);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let is_compressed =
+            answer.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value == "gzip");
+        (is_compressed, answer.bytes().await.unwrap())
+    };
+    for path in ["/t/acme_corp/messages", "/t/acme_corp/messages?q=guess", "/account"] {
+        for site in [None, Some("cross-site"), Some("same-site"), Some("nonsense")] {
+            let (is_compressed, page) = get(path, site).await;
+            assert!(!is_compressed && page.starts_with(b"<!DOCTYPE html>"), "{path} {site:?}");
+        }
+        let whole = get(path, None).await.1.len();
+        for site in ["same-origin", "none"] {
+            let (is_compressed, page) = get(path, Some(site)).await;
+            // RFC 1952, section 2.3.1.
+            assert!(is_compressed && page.starts_with(&[0x1f, 0x8b]), "{path} {site}");
+            assert!(page.len() * 3 < whole * 2, "{path}: {} of {whole} bytes", page.len());
+        }
+    }
+    // The API is for programs, and its tags (ETag) are of the bytes as they are.
+    assert!(!get("/api/intents?tenant_id=acme_corp", Some("same-origin")).await.0);
+}

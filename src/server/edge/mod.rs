@@ -1,5 +1,6 @@
 //! Where the server meets strangers: what lies around every request, whatever it asks for. `server::http` stacks it.
 
+pub mod compress;
 pub mod cors;
 pub mod headers;
 pub mod limits;
