@@ -3,6 +3,7 @@
 import type { APIRequestContext, Page } from '@playwright/test';
 
 import { expect, hydrated, test } from './fixtures';
+import { look } from './look';
 
 const TENANT = 'globex_inc';
 
@@ -72,6 +73,57 @@ test('what newly comes waits above the list until it is asked for', async ({ pag
   await fresh.getByRole('button').click();
   await expect(page.getByTestId('message-row').first()).toContainText(later);
   await expect(fresh).toHaveText('');
+});
+
+test('messages are imported from files, and are in the list', async ({ page }, { project }) => {
+  const mark = `m${Math.random().toString(36).slice(2, 10)}`;
+  const letter = (i: number) => `From: ann@customer.example\nTo: service@globex.example\nSubject: ${mark} ${i}\n\nHello.\n`;
+  const entry = (message: string) => `From ann@customer.example Mon Nov 23 10:00:00 2026\n${message}\n`;
+  const mbox = [letter(1), letter(2), ''].map(entry).join('');
+  await open(page, `q=${mark}`);
+  await expect(page.getByText('No message fits')).toBeVisible();
+  await page.getByTestId('import').click();
+  const dialog = page.getByRole('dialog', { name: 'Import messages' });
+  const outcome = dialog.getByTestId('upload-outcome');
+  const send = async (...files: [name: string, text: string][]) => {
+    const chosen = files.map(([name, text]) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) }));
+    await dialog.getByLabel('Files').setInputFiles(chosen);
+    await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+  };
+
+  await test.step('a file of many', async () => {
+    // By how it begins: some programs give it no ending.
+    await send(['Inbox', mbox]);
+    await expect(outcome).toContainText('Inbox: 2 messages are stored. 1 was refused:');
+    await expect(outcome.getByRole('listitem')).toHaveText('Message 3: It is empty');
+    await look(page, `${project.name}-messages-import`);
+  });
+
+  await test.step('several files, one of them with what is here already', async () => {
+    await send(['three.eml', letter(3)], ['old.mbox', entry(letter(1))]);
+    await expect(outcome).toHaveText(['three.eml: 1 message is stored.', 'old.mbox: no new message is stored. 1 was here already.']);
+  });
+
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  const fresh = page.getByTestId('fresh');
+  await expect(async () => {
+    if (await fresh.getByRole('button').isVisible()) await fresh.getByRole('button').click();
+    await expect(page.getByTestId('message-row')).toHaveCount(3, { timeout: 1_000 });
+  }).toPass();
+});
+
+test.describe('a file without messages', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 400/ });
+
+  test('is refused in words', async ({ page }) => {
+    await open(page, '');
+    await page.getByTestId('import').click();
+    const dialog = page.getByRole('dialog', { name: 'Import messages' });
+    await dialog.getByLabel('Files').setInputFiles({ name: 'notes.mbox', mimeType: 'text/plain', buffer: Buffer.from('Dear diary\n') });
+    await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+    await expect(dialog.getByTestId('upload-outcome')).toContainText('notes.mbox was not taken in: holds no message');
+  });
 });
 
 test('a view is saved by name and found again', async ({ page }) => {

@@ -2,10 +2,13 @@
 
 use leptos::ev::{DragEvent, Event, FocusEvent};
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{File, FileList, HtmlInputElement, ProgressEvent, XmlHttpRequest};
+use web_sys::{File, FileList, FileReader, HtmlInputElement, ProgressEvent, XmlHttpRequest};
 
 use super::dom::element;
-use crate::shared::Problem;
+use crate::{shared::Problem, ui::upload::Target};
+
+/// What is read of a file to find its content type out. Unit: bytes.
+const BEGINNING: f64 = 8.0;
 
 /// A file that somebody chose.
 #[derive(Clone)]
@@ -48,22 +51,55 @@ pub fn dropped_files(event: &DragEvent) -> Vec<Chosen> {
     all(event.data_transfer().and_then(|dropped| dropped.files()))
 }
 
-/// Stores a file under a path of the tenant. `on_progress` gets how much has gone, from 0 to 1. By
-/// `XMLHttpRequest`: `fetch` does not tell how far it is.
-pub fn upload(
+/// Sends a file. `on_progress` gets how much has gone, from 0 to 1, `on_end` the body of the server's answer.
+pub fn send(
     file: &Chosen,
-    tenant: &str,
-    path: &str,
+    target: Target,
     on_progress: impl Fn(f64) + 'static,
-    on_end: impl FnOnce(Result<(), Problem>) + 'static,
+    on_end: impl FnOnce(Result<String, Problem>) + 'static,
+) {
+    let file = file.0.clone();
+    match target.kind_of {
+        None => send_as(&file, &target, None, on_progress, on_end),
+        Some(kind_of) => {
+            let source = file.clone();
+            read_beginning(&source, move |beginning| {
+                let kind = kind_of(&file.name(), &beginning);
+                send_as(&file, &target, Some(kind), on_progress, on_end);
+            });
+        }
+    }
+}
+
+/// Reads how a file begins. One that cannot be read begins with nothing: sending it will fail, and tell.
+fn read_beginning(file: &File, then: impl FnOnce(String) + 'static) {
+    let part = file.slice_with_f64_and_f64(0.0, BEGINNING);
+    let (Ok(reader), Ok(part)) = (FileReader::new(), part) else { return then(String::new()) };
+    let source = reader.clone();
+    let end = Closure::once_into_js(move || {
+        then(source.result().ok().and_then(|text| text.as_string()).unwrap_or_default());
+    });
+    reader.set_onloadend(Some(end.unchecked_ref()));
+    // Refused only where it reads already.
+    let _ = reader.read_as_text(&part);
+}
+
+/// By `XMLHttpRequest`: `fetch` does not tell how far it is.
+fn send_as(
+    file: &File,
+    target: &Target,
+    kind: Option<&str>,
+    on_progress: impl Fn(f64) + 'static,
+    on_end: impl FnOnce(Result<String, Problem>) + 'static,
 ) {
     let failed = || Problem::new(503, "The server cannot be reached. Try again in a moment");
-    let encoded: Vec<String> =
-        path.split('/').map(|part| js_sys::encode_uri_component(part).into()).collect();
-    let address = format!("/api/files/{}?tenant_id={tenant}", encoded.join("/"));
     let Ok(request) = XmlHttpRequest::new() else { return on_end(Err(failed())) };
-    if request.open("PUT", &address).is_err() {
+    if request.open(target.method, &target.address).is_err() {
         return on_end(Err(failed()));
+    }
+    if let Some(kind) = kind {
+        // Refused only where it was not opened, as below.
+        let _ = request.set_request_header("Content-Type", kind);
     }
     let progress = Closure::<dyn Fn(ProgressEvent)>::new(move |event: ProgressEvent| {
         if event.length_computable() && event.total() > 0.0 {
@@ -79,13 +115,13 @@ pub fn upload(
         drop(progress);
         let text = answered.response_text().ok().flatten().unwrap_or_default();
         on_end(match answered.status() {
-            Ok(200..=299) => Ok(()),
-            _ => Err(serde_json::from_str(&text).unwrap_or_else(|_| failed())),
+            Ok(200..=299) => Ok(text),
+            _ => Err(serde_json::from_slice(text.as_bytes()).unwrap_or_else(|_| failed())),
         });
     });
     request.set_onloadend(Some(end.unchecked_ref()));
     // Refused only where it was not opened.
-    let _ = request.send_with_opt_blob(Some(&file.0));
+    let _ = request.send_with_opt_blob(Some(file));
 }
 
 /// Puts a text on the clipboard.

@@ -227,6 +227,33 @@ pub struct Received {
     pub duplicate: bool,
 }
 
+/// The answer to `POST /api/emails/import` (200): what became of the messages of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Imported {
+    /// How many there were: as many as the other counts together.
+    pub found: usize,
+    /// Newly, and on disk.
+    pub stored: usize,
+    /// Which were here already, and were left as they are.
+    pub known: usize,
+    pub refused_count: usize,
+    /// The first 100 of them.
+    pub refused: Vec<RefusedMessage>,
+}
+
+/// A message of a file that was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct RefusedMessage {
+    /// Its place in the file, from 1.
+    pub number: usize,
+    /// What it calls itself, if it does.
+    pub message_id: Option<String>,
+    /// A sentence.
+    pub reason: String,
+}
+
 /// What a list of messages is narrowed to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmailFilter {

@@ -9,6 +9,7 @@ mod detail;
 mod evidence;
 mod filters;
 mod history;
+mod import;
 mod list;
 mod marks;
 mod query;

@@ -4,6 +4,8 @@ pub mod dry_run;
 pub mod examine;
 pub mod fields;
 mod html;
+pub mod import;
+mod mbox;
 pub mod mime;
 pub mod process;
 pub mod repository;

@@ -53,6 +53,9 @@ impl Walk<'_> {
             Value::String(raw) if template == "/api/emails" => {
                 request.header("content-type", "message/rfc822").body(raw.clone())
             }
+            Value::String(raw) if template == "/api/emails/import" => {
+                request.header("content-type", "application/mbox").body(format!("From a\n{raw}"))
+            }
             Value::String(raw) if template == "/api/files" => request
                 .header("content-type", "multipart/form-data; boundary=x")
                 .body(format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.csv\"\r\n\r\n{raw}\r\n--x--\r\n")),
@@ -141,6 +144,7 @@ async fn every_call_that_changes_anything_tells_of_it() {
     walk.call(put.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], mailbox).await;
     walk.call(delete.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], none.clone()).await;
 
+    walk.call(post.clone(), "/api/emails/import", &[], json!(message("a@x.example", "x", "x"))).await;
     let made = walk.call(post.clone(), "/api/emails", &[], json!(message("a@x.example", "x", "x"))).await;
     let email_id = id(&made, "email_id");
     server.decided("acme", &email_id).await;

@@ -99,6 +99,10 @@ fn example(schemas: &Value, body: &Value) -> (String, Vec<u8>) {
         "message/rfc822" => {
             (kind.clone(), message("ann@acme.example", "An example", "Of a message.").into_bytes())
         }
+        "application/mbox" => {
+            let message = message("ann@acme.example", "An example", "Of a message in a file.");
+            (kind.clone(), format!("From ann@acme.example Mon Nov 23 10:00:00 2026\n{message}").into_bytes())
+        }
         "multipart/form-data" => (
             format!("{kind}; boundary=x"),
             b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\na\r\n1\r\n--x--\r\n"

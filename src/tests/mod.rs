@@ -22,6 +22,7 @@ mod files;
 mod idempotency;
 mod identity;
 mod imap;
+mod imports;
 mod isolation;
 mod jwt;
 mod messages;

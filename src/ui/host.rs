@@ -6,7 +6,7 @@ use leptos::{
     prelude::{Callback, Signal},
 };
 
-use super::theme::Theme;
+use super::{theme::Theme, upload::Target};
 pub use crate::server::context::{chosen_theme as theme, set_page_status};
 use crate::shared::{Problem, TenantId};
 
@@ -83,12 +83,11 @@ pub fn files_of(_: &str) -> Vec<Chosen> {
 pub fn dropped_files(_: &DragEvent) -> Vec<Chosen> {
     Vec::new()
 }
-pub fn upload(
+pub fn send(
     _: &Chosen,
-    _: &str,
-    _: &str,
+    _: Target,
     _: impl Fn(f64) + 'static,
-    _: impl FnOnce(Result<(), Problem>) + 'static,
+    _: impl FnOnce(Result<String, Problem>) + 'static,
 ) {
 }
 pub fn select_all(_: &FocusEvent) {}

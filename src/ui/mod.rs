@@ -25,6 +25,7 @@ pub mod theme;
 pub mod time;
 pub mod toast;
 pub mod typed;
+pub mod upload;
 pub mod value;
 
 #[cfg(feature = "hydrate")]

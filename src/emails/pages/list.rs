@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 use super::{
     bulk::{BulkBar, ForWorkers},
     filters::{Filters, SEARCH},
+    import::Import,
     marks::DecisionMark,
     query::ListQuery,
     saved::SavedFilters,
@@ -42,7 +43,9 @@ pub fn MessagesPage() -> impl IntoView {
         |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
     );
     view! {
-        <PageHead title="Messages" context=tenant.label()/>
+        <PageHead title="Messages" context=tenant.label()>
+            <Import tenant/>
+        </PageHead>
         <SavedFilters tenant query/>
         <Filters tenant query/>
         <Load

@@ -13,12 +13,12 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{dry_run, service, shown, words};
+use super::{dry_run, import, mbox::Layout, service, shown, words};
 use crate::{
     auth::authority::Permission,
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
-        EmailStatus, Parts, Received, ReprocessInput, RuleDryRunInput,
+        EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
     },
     server::{
         AppState, Result, TenantContext,
@@ -37,6 +37,7 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(run_dry).layer(in_json))
         .routes(routes!(run_rules_dry).layer(in_json))
         .routes(routes!(receive, list).layer(in_json))
+        .routes(routes!(import_file).layer(DefaultBodyLimit::disable()))
         .routes(routes!(find))
         .routes(routes!(raw))
         .routes(routes!(parts))
@@ -92,6 +93,43 @@ fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
             .map_err(|error| Problem::invalid_field("raw_base64", error.to_string())),
         _ => Err(Problem::invalid_field("raw", "is needed, or raw_base64, and not both")),
     }
+}
+
+/// Takes in the messages of a file.
+///
+/// Each is stored by itself, and is on disk when this answers; one that is here already is left as it is. So a file may be
+/// sent again, whatever became of it. A file that is larger than this server takes is refused whole (413).
+#[utoipa::path(
+    post,
+    path = "/api/emails/import",
+    operation_id = "import_emails",
+    tag = "emails",
+    params(InTenant),
+    request_body(description = "Many messages (RFC 4155), or one (RFC 5322), any bytes", content(
+        (inline(String) = "application/mbox"),
+        (inline(String) = "message/rfc822"),
+    )),
+    responses(
+        (status = 200, description = "It was read to its end", body = Imported),
+        (status = 400, description = "There is no message in it, or it broke off: nothing is stored"),
+        (status = 503, description = "Something went wrong on the way. What is stored stays, and the sentence says how much that is: send the same file again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = String, description = "Seconds"))),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
+async fn import_file(
+    ctx: TenantContext,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<axum::Json<Imported>> {
+    let layout = if extract::is_type(&headers, "application/mbox") {
+        Layout::Mbox
+    } else if extract::is_type(&headers, "message/rfc822") {
+        Layout::Single
+    } else {
+        return Err(Problem::new(415, "The body must be application/mbox or message/rfc822").into());
+    };
+    let chunks = request.into_body().into_data_stream();
+    Ok(axum::Json(import::import(&ctx, layout, chunks).await?))
 }
 
 /// Lists the messages, newest first.

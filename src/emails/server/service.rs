@@ -79,6 +79,11 @@ impl ReadMessage {
         self.parsed.fields.get("sender_email").unwrap_or_default()
     }
 
+    /// What it calls itself; empty where it does not.
+    pub fn message_id(&self) -> &str {
+        &self.parsed.message_id
+    }
+
     /// What tells it from others: its bytes, and where it was handed on by a mail server whom that named. The same bytes
     /// for somebody else, or from somebody else, are another message: a copy sent first by a stranger would otherwise
     /// keep the genuine one out.

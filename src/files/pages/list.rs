@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, location::Url};
 
-use super::upload::{Replace, Upload, Uploads};
+use super::upload::{LANES, Replace, Upload};
 use crate::{
     app::{Allowed, MyAccess, may, tenant_page, use_tenant},
     auth::authority::Permission,
@@ -25,6 +25,7 @@ use crate::{
         table::{Cell, DataTable},
         time::Timestamp,
         toast::use_toasts,
+        upload::Uploads,
     },
 };
 
@@ -35,7 +36,7 @@ pub fn FilesPage() -> impl IntoView {
     let me = use_context::<MyAccess>();
     let delete = ServerAction::<DeleteFile>::new();
     let deletions = delete.version();
-    let uploads = Uploads::new();
+    let uploads = Uploads::new(LANES);
     let files = load(
         move || (tenant.id(), deletions.get(), uploads.stored()),
         |(tenant, ..)| async move { list_files(tenant?).await },

@@ -1,6 +1,10 @@
 //! Business rules of files.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    time::Duration,
+};
 
 use axum::body::Bytes;
 use futures::{Stream, StreamExt};
@@ -9,15 +13,15 @@ use serde_json::json;
 use super::{
     path::FilePath,
     repository,
-    store::{self, Entry, Placed, Store, Taken},
+    store::{self, Entry, Incoming, Placed, Store, Taken},
 };
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig},
-    shared::Problem,
+    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig, places::Place},
+    shared::{Problem, TenantId},
 };
 
 /// What a look-up can read.
@@ -67,7 +71,7 @@ pub async fn open(ctx: &TenantContext, path: &FilePath) -> Result<std::fs::File>
 pub async fn put<E>(
     ctx: &TenantContext,
     path: &FilePath,
-    mut chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
 ) -> Result<(TenantFile, bool)> {
     ctx.require(Permission::Configure)?;
     if !ENDINGS.contains(&path.ending().as_str()) {
@@ -75,22 +79,11 @@ pub async fn put<E>(
             Problem::invalid_field("path", format!("must end in one of: {}", ENDINGS.join(", "))).into()
         );
     }
-    let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
+    let _place = place(ctx)?;
     let limits = &ctx.app.config.files;
     let Taken { stored, coming } = taken_but(ctx, path).await?;
     let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored + coming));
-    let files = store(ctx);
-    let mut incoming = aside::run(move || files.incoming()).await.map_err(Error::internal)?;
-    let mut size = 0_u64;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Problem::new(400, "The body could not be read to its end"))?;
-        size += chunk.len() as u64;
-        if size > most {
-            return Err(too_large(limits, most).into());
-        }
-        let written = aside::run(move || incoming.write(&chunk).map(|()| incoming)).await;
-        incoming = written.map_err(Error::internal)?;
-    }
+    let (incoming, size) = write(ctx, chunks, most, || too_large(limits, most)).await?;
     let users = users(ctx).await?;
     let mut tx = ctx.begin().await?;
     // Those that came in meanwhile were not counted when this one began.
@@ -110,6 +103,64 @@ pub async fn put<E>(
     })?;
     tx.commit().await?;
     Ok((shown(entry, &users), !existed))
+}
+
+/// What came in and is no file of the tenant's: bytes that are too many for the memory, read from their beginning. They
+/// are on the disk, and count among the files that come in, for as long as this is held.
+pub struct Spooled {
+    file: std::fs::File,
+    _incoming: Incoming,
+    _place: Place<TenantId>,
+}
+
+impl Read for Spooled {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+/// Takes in what is only to be read. Whether the caller may send it, those see to who call this.
+///
+/// # Errors
+/// 413 for more than a file may have; 429 while too many come in; 400 where the body broke off.
+pub async fn spool<E>(
+    ctx: &TenantContext,
+    chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+) -> Result<Spooled> {
+    let place = place(ctx)?;
+    let most = ctx.app.config.files.max_file;
+    let too_large = || Problem::new(413, format!("The file is larger than this server takes: {most} bytes"));
+    let (incoming, _) = write(ctx, chunks, most, too_large).await?;
+    let opened = aside::run(move || incoming.reader().map(|file| (file, incoming))).await;
+    let (file, incoming) = opened.map_err(Error::internal)?;
+    Ok(Spooled { file, _incoming: incoming, _place: place })
+}
+
+/// Writes to the disk what comes in, up to `most` bytes. Answers it, and how many there were.
+async fn write<E>(
+    ctx: &TenantContext,
+    mut chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    most: u64,
+    too_large: impl FnOnce() -> Problem,
+) -> Result<(Incoming, u64)> {
+    let files = store(ctx);
+    let mut incoming = aside::run(move || files.incoming()).await.map_err(Error::internal)?;
+    let mut size = 0_u64;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(400, "The body could not be read to its end"))?;
+        size += chunk.len() as u64;
+        if size > most {
+            return Err(too_large().into());
+        }
+        let written = aside::run(move || incoming.write(&chunk).map(|()| incoming)).await;
+        incoming = written.map_err(Error::internal)?;
+    }
+    Ok((incoming, size))
+}
+
+/// A place among the files of the tenant that come in.
+fn place(ctx: &TenantContext) -> Result<Place<TenantId>, Problem> {
+    ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)
 }
 
 async fn taken_but(ctx: &TenantContext, path: &FilePath) -> Result<Taken> {

@@ -202,6 +202,14 @@ impl Incoming {
         self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(bytes)
     }
 
+    /// Opens what was written, to be read from its beginning.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn reader(&self) -> io::Result<std::fs::File> {
+        Ok(self.dir.open(&self.name)?.into_std())
+    }
+
     /// Puts the file in its place, on disk for good: whoever reads sees the old one or the new one, whole.
     ///
     /// # Errors

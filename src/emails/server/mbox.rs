@@ -1,0 +1,178 @@
+//! The messages of a file, one after the other, none of which takes more memory than a message may.
+
+use std::io::{self, BufRead, Read};
+
+use mail_parser::mailbox::mbox::MessageIterator;
+
+/// How messages lie in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Many, each after a line that begins with `From ` (RFC 4155).
+    Mbox,
+    /// One (RFC 5322), as it is.
+    Single,
+}
+
+/// Gives the bytes of each; of one that is larger than a message may be, a beginning that is larger too. Reading blocks.
+pub enum Messages<R> {
+    Mbox(MessageIterator<Bounded<R>>),
+    Single(Option<io::Take<R>>),
+}
+
+impl<R: BufRead> Messages<R> {
+    /// `most` is how many bytes a message may have.
+    pub fn new(file: R, layout: Layout, most: usize) -> Self {
+        match layout {
+            Layout::Mbox => Self::Mbox(MessageIterator::new(Bounded::new(file, most))),
+            Layout::Single => Self::Single(Some(file.take((most as u64).saturating_add(1)))),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Messages<R> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Mbox(messages) => Some(messages.next()?.map(|message| {
+                let mut raw = message.unwrap_contents();
+                drop_last_empty_line(&mut raw);
+                raw
+            })),
+            Self::Single(file) => {
+                let mut raw = Vec::new();
+                match file.take()?.read_to_end(&mut raw) {
+                    Ok(0) => None,
+                    Ok(_) => Some(Ok(raw)),
+                    Err(error) => Some(Err(error)),
+                }
+            }
+        }
+    }
+}
+
+/// An mbox ends each message with an empty line (RFC 4155, appendix A), which is none of the message's: without it the
+/// bytes are those that the message has elsewhere, and it is known again. Not every program writes it after the last.
+///
+/// Besides, mail-parser takes one `>` away from a line of `>From `, `>>From ` and so on, as they were quoted. Line ends
+/// stay as they are: most programs write LF here, where the same message had CR LF as it came.
+fn drop_last_empty_line(raw: &mut Vec<u8>) {
+    let rest = raw.strip_suffix(b"\r\n").or_else(|| raw.strip_suffix(b"\n"));
+    if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.ends_with(b"\n")) {
+        raw.truncate(rest.len());
+    }
+}
+
+/// An mbox in which no message, and no line, is much longer than a message may be: mail-parser's reader holds both whole,
+/// so a file without any line `From `, or without any line end, would be held as well. What is left out is the rest of
+/// messages that are too large anyhow.
+pub struct Bounded<R> {
+    file: R,
+    /// What may be passed on of a message as it lies in the file. Unit: bytes.
+    most: usize,
+    /// What may still be passed on of this one. Before the first there is none.
+    left: usize,
+    line: Vec<u8>,
+    /// How much of the line was passed on.
+    at: usize,
+}
+
+impl<R: BufRead> Bounded<R> {
+    fn new(file: R, most: usize) -> Self {
+        // Quoted, a message is longer: by a byte for each line that begins with `From `, so by a sixth at most. And
+        // there is the empty line at its end.
+        let most = most.saturating_add(most / 4).saturating_add(16);
+        Self { file, most, left: 0, line: Vec::new(), at: 0 }
+    }
+
+    /// Reads a line, and leaves of it what may be passed on. Whether there was one.
+    fn read_line(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        self.at = 0;
+        let read = self.file.by_ref().take(self.most as u64).read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(false);
+        }
+        if !self.line.ends_with(b"\n") && self.file.skip_until(b'\n')? > 0 {
+            self.line.push(b'\n');
+        }
+        if self.line.starts_with(b"From ") {
+            self.left = self.most;
+            return Ok(true);
+        }
+        let passed = self.line.len().min(self.left);
+        self.left -= passed;
+        if passed < self.line.len() {
+            self.line.truncate(passed);
+            // Or the next message's first line would be the end of this one.
+            if passed > 0 {
+                self.line.push(b'\n');
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<R: BufRead> BufRead for Bounded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.line.len() && self.read_line()? {}
+        Ok(self.line.get(self.at..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.at = (self.at + amount).min(self.line.len());
+    }
+}
+
+impl<R: BufRead> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &[u8], layout: Layout, most: usize) -> Vec<Vec<u8>> {
+        Messages::new(file, layout, most).map(|raw| raw.expect("it is in memory")).collect()
+    }
+
+    fn mbox(file: &str) -> Vec<String> {
+        let text = |raw| String::from_utf8(raw).expect("text");
+        read(file.as_bytes(), Layout::Mbox, 100).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_message_has_the_bytes_that_it_has_elsewhere() {
+        assert_eq!(mbox("From a Mon\nS: 1\n\nx\n\nFrom b\nS: 2\n\ny\n"), ["S: 1\n\nx\n", "S: 2\n\ny\n"]);
+        assert_eq!(mbox("From a\r\nS: 1\r\n\r\nx\r\n\r\nFrom b\r\ny"), ["S: 1\r\n\r\nx\r\n", "y"]);
+        assert_eq!(mbox("From a\nx\n\n\n"), ["x\n\n"], "its own empty line stays");
+        assert_eq!(mbox("From a\n>From x\n>>From y\n> From z\n"), ["From x\n>From y\n> From z\n"]);
+        assert_eq!(mbox("From a\nFrom b\n\nFrom c\n\n\n"), ["", "", "\n"]);
+        assert_eq!(mbox("no message\n\nfrom a\n From b\n"), [""; 0]);
+        assert_eq!(mbox(""), [""; 0]);
+        assert_eq!(mbox("no message\nFrom a\nx"), ["x"]);
+        assert_eq!(read(b"From a\n\n", Layout::Single, 100), [b"From a\n\n"]);
+        assert!(read(b"", Layout::Single, 100).is_empty());
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_by_its_beginning_and_the_next_is_whole() {
+        let line = |length: usize| "x".repeat(length) + "\n";
+        for large in [line(100), line(10_000), line(9).repeat(1_000), ">From ".to_owned() + &line(100)] {
+            let found = mbox(&format!("From a\n{large}\nFrom b\nnext\n\nFrom c\n{large}"));
+            let lengths: Vec<usize> = found.iter().map(String::len).collect();
+            assert!((101..=200).contains(&lengths[0]) && (101..=200).contains(&lengths[2]), "{lengths:?}");
+            assert_eq!((found.len(), found[1].as_str()), (3, "next\n"));
+        }
+        // As large as it may be, with every line quoted.
+        let quoted = ">From \n".repeat(16);
+        assert_eq!(mbox(&format!("From a\n{quoted}123\n\n")), ["From \n".repeat(16) + "123\n"]);
+        let lines = "x".repeat(1 << 20);
+        assert_eq!(mbox(&lines), [""; 0]);
+        assert_eq!(read(lines.as_bytes(), Layout::Single, 100), [b"x".repeat(101)]);
+    }
+}
