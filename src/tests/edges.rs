@@ -240,11 +240,12 @@ async fn a_page_is_compressed_only_where_no_other_site_can_have_asked_for_it() {
     let server = TestServer::start_idle(&[]).await;
     demo::load(&server.app).await.unwrap();
     let cookie = session(&server).await;
-    let get = async |path: &str, site: Option<&str>| {
+    let get = async |path: &str, site: Option<&str>, mode: &str| {
         let mut request = server
             .request(Method::GET, path, None)
             .header(header::COOKIE, &cookie)
-            .header(header::ACCEPT_ENCODING, "gzip, br");
+            .header(header::ACCEPT_ENCODING, "gzip, br")
+            .header("sec-fetch-mode", mode);
         if let Some(site) = site {
             request = request.header("sec-fetch-site", site);
         }
@@ -256,17 +257,18 @@ async fn a_page_is_compressed_only_where_no_other_site_can_have_asked_for_it() {
     };
     for path in ["/t/acme_corp/messages", "/t/acme_corp/messages?q=guess", "/account"] {
         for site in [None, Some("cross-site"), Some("same-site"), Some("nonsense")] {
-            let (is_compressed, page) = get(path, site).await;
+            let (is_compressed, page) = get(path, site, "navigate").await;
             assert!(!is_compressed && page.starts_with(b"<!DOCTYPE html>"), "{path} {site:?}");
         }
-        let whole = get(path, None).await.1.len();
+        assert!(!get(path, Some("same-origin"), "cors").await.0, "{path}: by a script");
+        let whole = get(path, None, "navigate").await.1.len();
         for site in ["same-origin", "none"] {
-            let (is_compressed, page) = get(path, Some(site)).await;
+            let (is_compressed, page) = get(path, Some(site), "navigate").await;
             // RFC 1952, section 2.3.1.
             assert!(is_compressed && page.starts_with(&[0x1f, 0x8b]), "{path} {site}");
             assert!(page.len() * 3 < whole * 2, "{path}: {} of {whole} bytes", page.len());
         }
     }
     // The API is for programs, and its tags (ETag) are of the bytes as they are.
-    assert!(!get("/api/intents?tenant_id=acme_corp", Some("same-origin")).await.0);
+    assert!(!get("/api/intents?tenant_id=acme_corp", Some("same-origin"), "navigate").await.0);
 }
