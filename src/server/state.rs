@@ -80,6 +80,8 @@ pub struct Inner {
     pub probe: Probe,
     /// The files that are coming in, by tenant.
     pub uploads: Places<TenantId>,
+    /// Files of messages that come in, and are taken in.
+    pub imports: Places<TenantId>,
     /// The pages that show what there is.
     pub changes: Changes,
 }
@@ -126,6 +128,7 @@ impl AppState {
             in_flight,
             probe: Probe::default(),
             uploads: Places::default(),
+            imports: Places::default(),
             changes: Changes::new((serve::connections() / 4).max(1)),
         };
         Self { inner: Arc::new(inner) }

@@ -166,7 +166,7 @@ pub fn UploadForm(
 #[component]
 pub fn Arrivals(uploads: Uploads, told: Told) -> impl IntoView {
     view! {
-        <div class="arrivals" role="status">
+        <div class="arrivals" role="status" aria-atomic="false">
             <For each=move || uploads.shown.get() key=|coming| coming.key let:coming>
                 <Arrival coming told/>
             </For>

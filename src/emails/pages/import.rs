@@ -50,7 +50,8 @@ fn Files(tenant: CurrentTenant, uploads: Uploads) -> impl IntoView {
     view! {
         <p>
             "Files of one message each (.eml), or of many (mbox). Each message is decided on, and sent where its \
-             intent's routes lead, as if it came in now. What is here already is not taken in again."
+             intent's routes lead, as if it came in now. What came from a file or by the API before, with \
+             the same bytes, is not taken in again; what came by a mailbox is."
         </p>
         <UploadForm id="import-field" label="Files" button="Import" send/>
         <Arrivals uploads told/>
@@ -84,7 +85,9 @@ fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
             let text = format!("{name} was sent, but the server's answer cannot be read");
             (Tone::Attention, Glyph::Alert, text, Vec::new())
         }
-        Err(why) => (Tone::Bad, Glyph::Alert, format!("{name} was not taken in: {why}"), Vec::new()),
+        Err(why) => {
+            (Tone::Bad, Glyph::Alert, format!("{name} was not taken in to its end: {why}"), Vec::new())
+        }
     };
     let list = (!refused.is_empty()).then(|| {
         let items = refused.into_iter().map(|words| view! { <li>{words}</li> }).collect_view();

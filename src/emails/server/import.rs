@@ -1,9 +1,10 @@
 //! Messages from a file: many as other programs keep them, or one by itself.
 
-use std::io::BufReader;
+use std::io::{self, BufReader};
 
 use axum::body::Bytes;
 use futures::Stream;
+use tokio::time::Instant;
 
 use super::{
     mbox::{Layout, Messages},
@@ -20,6 +21,9 @@ use crate::{
 /// Of so many refused messages it is told which and why.
 const TOLD: usize = 100;
 
+/// Files of a tenant that may be taken in at once. Editors upload theirs beside them.
+const AT_ONCE: usize = 2;
+
 /// A message's header fields stand in its first bytes, so many at most (Postfix's `header_size_limit`).
 const HEAD: usize = 102_400;
 
@@ -28,7 +32,8 @@ const HEAD: usize = 102_400;
 ///
 /// # Errors
 /// 403; 400 where there is no message in it, or where it broke off; 413 for more than a file may have; 429 while too many
-/// come in. Nothing is stored then. 503 for a fault of ours after some were stored, which it tells.
+/// come in. Nothing is stored then. 503 for a fault of ours, or when the time for a request is up, after some were stored,
+/// which it tells.
 pub async fn import<E>(
     ctx: &TenantContext,
     layout: Layout,
@@ -36,10 +41,16 @@ pub async fn import<E>(
 ) -> Result<Imported> {
     // Before anything is read: the file may be large.
     ctx.require(Permission::WorkMessages)?;
+    let _place = ctx.app.imports.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let file = files::spool(ctx, chunks).await?;
+    // To answer before anybody on the way gives up: nobody would learn what was stored.
+    let until = Instant::now() + ctx.app.config.edge.request_timeout.mul_f64(0.75);
     let mut messages = Messages::new(BufReader::new(file), layout, ctx.app.config.max_message_bytes);
     let mut imported = Imported::default();
     loop {
+        if Instant::now() > until {
+            return Err(broke_off(time_is_up(), &imported));
+        }
         let read = aside::run(move || {
             let next = messages.next();
             (messages, next)
@@ -49,9 +60,12 @@ pub async fn import<E>(
         let taken = match next {
             None => break,
             Some(Ok(raw)) => take(ctx, raw, &mut imported).await,
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(no_message(layout).into());
+            }
             Some(Err(error)) => Err(Error::internal(error)),
         };
-        taken.map_err(|error| broke_off(error, imported.stored))?;
+        taken.map_err(|error| broke_off(error, &imported))?;
     }
     if imported.found == 0 {
         return Err(no_message(layout).into());
@@ -90,14 +104,30 @@ fn refuse(imported: &mut Imported, message_id: Option<String>, reason: String) {
 
 /// Says what was stored before it. As one that passes: an answer that says so is not kept for an `Idempotency-Key`, by
 /// which the file could else not be sent again.
-fn broke_off(error: Error, stored: usize) -> Error {
-    if stored == 0 {
+fn broke_off(error: Error, imported: &Imported) -> Error {
+    let Imported { stored, known, .. } = *imported;
+    if stored + known == 0 {
         return error;
     }
-    let messages = if stored == 1 { "1 message was".to_owned() } else { format!("{stored} messages were") };
+    let messages = match stored {
+        0 => "no new message was".to_owned(),
+        1 => "1 message was".to_owned(),
+        count => format!("{count} messages were"),
+    };
     let why = error.into_problem().detail;
     let detail = format!("{why}. Before that, {messages} stored for good: the same file may be sent again");
     Problem::new(503, detail).into()
+}
+
+fn time_is_up() -> Error {
+    Problem::new(503, "There are more messages in it than are stored in the time that a request may take")
+        .into()
+}
+
+fn too_many() -> Problem {
+    let detail =
+        format!("{AT_ONCE} files of messages are taken in, as many as may. Try again when one is done");
+    Problem::new(429, detail)
 }
 
 fn no_message(layout: Layout) -> Problem {

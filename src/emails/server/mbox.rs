@@ -51,6 +51,8 @@ impl<R: BufRead> Iterator for Messages<R> {
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// An mbox ends each message with an empty line (RFC 4155, appendix A), which is none of the message's: without it the
 /// bytes are those that the message has elsewhere, and it is known again. Not every program writes it after the last.
 ///
@@ -65,9 +67,11 @@ fn drop_last_empty_line(raw: &mut Vec<u8>) {
 
 /// An mbox in which no message, and no line, is much longer than a message may be: mail-parser's reader holds both whole,
 /// so a file without any line `From `, or without any line end, would be held as well. What is left out is the rest of
-/// messages that are too large anyhow.
+/// messages that are too large anyhow. What stands before the first message is none: a file that begins with something
+/// else is no mbox, or its beginning would be lost.
 pub struct Bounded<R> {
     file: R,
+    place: Place,
     /// What may be passed on of a message as it lies in the file. Unit: bytes.
     most: usize,
     /// What may still be passed on of this one. Before the first there is none.
@@ -77,12 +81,20 @@ pub struct Bounded<R> {
     at: usize,
 }
 
+/// How far the reading has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    FirstLine,
+    BeforeMessages,
+    Messages,
+}
+
 impl<R: BufRead> Bounded<R> {
     fn new(file: R, most: usize) -> Self {
         // Quoted, a message is longer: by a byte for each line that begins with `From `, so by a sixth at most. And
         // there is the empty line at its end.
         let most = most.saturating_add(most / 4).saturating_add(16);
-        Self { file, most, left: 0, line: Vec::new(), at: 0 }
+        Self { file, place: Place::FirstLine, most, left: 0, line: Vec::new(), at: 0 }
     }
 
     /// Reads a line, and leaves of it what may be passed on. Whether there was one.
@@ -96,9 +108,20 @@ impl<R: BufRead> Bounded<R> {
         if !self.line.ends_with(b"\n") && self.file.skip_until(b'\n')? > 0 {
             self.line.push(b'\n');
         }
+        // Some programs mark a text as UTF-8 by its first bytes.
+        if self.place == Place::FirstLine && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         if self.line.starts_with(b"From ") {
+            self.place = Place::Messages;
             self.left = self.most;
             return Ok(true);
+        }
+        if self.place != Place::Messages {
+            if !self.line.trim_ascii().is_empty() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as an mbox does"));
+            }
+            self.place = Place::BeforeMessages;
         }
         let passed = self.line.len().min(self.left);
         self.left -= passed;
@@ -152,11 +175,27 @@ mod tests {
         assert_eq!(mbox("From a\nx\n\n\n"), ["x\n\n"], "its own empty line stays");
         assert_eq!(mbox("From a\n>From x\n>>From y\n> From z\n"), ["From x\n>From y\n> From z\n"]);
         assert_eq!(mbox("From a\nFrom b\n\nFrom c\n\n\n"), ["", "", "\n"]);
-        assert_eq!(mbox("no message\n\nfrom a\n From b\n"), [""; 0]);
+        assert_eq!(mbox("\n\r\n"), [""; 0]);
         assert_eq!(mbox(""), [""; 0]);
-        assert_eq!(mbox("no message\nFrom a\nx"), ["x"]);
+        assert_eq!(mbox("\n\nFrom a\nx"), ["x"]);
+        assert_eq!(mbox("\u{feff}From a\nx\n\nFrom b\n\u{feff}From c\n"), ["x\n", "\u{feff}From c\n"]);
         assert_eq!(read(b"From a\n\n", Layout::Single, 100), [b"From a\n\n"]);
         assert!(read(b"", Layout::Single, 100).is_empty());
+    }
+
+    #[test]
+    fn what_begins_otherwise_is_no_mbox() {
+        for file in [
+            "no message\nFrom a\nx",
+            "\nSubject: one\n\nFrom here on\n",
+            "from a\n",
+            " From a\n",
+            "\n\u{feff}From a\n",
+        ] {
+            let first = Messages::new(file.as_bytes(), Layout::Mbox, 100).next();
+            let kind = first.map(|read| read.map_err(|error| error.kind()));
+            assert_eq!(kind, Some(Err(io::ErrorKind::InvalidData)), "{file:?}");
+        }
     }
 
     #[test]
@@ -172,7 +211,7 @@ mod tests {
         let quoted = ">From \n".repeat(16);
         assert_eq!(mbox(&format!("From a\n{quoted}123\n\n")), ["From \n".repeat(16) + "123\n"]);
         let lines = "x".repeat(1 << 20);
-        assert_eq!(mbox(&lines), [""; 0]);
+        assert!(Messages::new(lines.as_bytes(), Layout::Mbox, 100).next().is_some_and(|read| read.is_err()));
         assert_eq!(read(lines.as_bytes(), Layout::Single, 100), [b"x".repeat(101)]);
     }
 }

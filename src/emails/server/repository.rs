@@ -212,6 +212,9 @@ pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Re
     .await
 }
 
+/// Of a search, so many words are looked for.
+const MOST_WORDS: usize = 16;
+
 /// Newest first, before the id `before`.
 pub async fn list(
     tx: &mut TenantTx,
@@ -248,11 +251,11 @@ pub async fn list(
     if let Some(intent) = filter.intent_id {
         query.push(" AND intent_id = ").push_bind(intent);
     }
-    if let Some(q) = &filter.q {
+    for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS) {
         query.push(
             " AND strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email || ' ' || subject), lower(",
         );
-        query.push_bind(q.clone()).push(")) > 0");
+        query.push_bind(word.to_owned()).push(")) > 0");
     }
     if let Some(label) = &filter.label {
         query.push(

@@ -97,8 +97,9 @@ fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
 
 /// Takes in the messages of a file.
 ///
-/// Each is stored by itself, and is on disk when this answers; one that is here already is left as it is. So a file may be
-/// sent again, whatever became of it. A file that is larger than this server takes is refused whole (413).
+/// Each is stored by itself, and is on disk when this answers; one that came by this API before, with the same bytes, is
+/// left as it is (one that came by a mailbox is not known here). So a file may be sent again, whatever became of it. A file
+/// that is larger than this server takes is refused whole (413).
 #[utoipa::path(
     post,
     path = "/api/emails/import",
@@ -112,7 +113,7 @@ fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
     responses(
         (status = 200, description = "It was read to its end", body = Imported),
         (status = 400, description = "There is no message in it, or it broke off: nothing is stored"),
-        (status = 503, description = "Something went wrong on the way. What is stored stays, and the sentence says how much that is: send the same file again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = String, description = "Seconds"))),
+        (status = 503, description = "Something went wrong on the way, or there was no time for all. What is stored stays, and the sentence says how much that is: send the same file again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = String, description = "Seconds"))),
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]
@@ -144,7 +145,7 @@ async fn import_file(
         ("status" = Option<EmailStatus>, Query, description = "That have come so far"),
         ("intent_id" = Option<IntentId>, Query, description = "With this intent"),
         ("label" = Option<String>, Query, description = "With this label"),
-        ("q" = Option<String>, Query, description = "Words to be found in sender, recipient or subject"),
+        ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient or subject"),
         Paging,
     ),
     responses((status = 200, description = "A page", body = [Email])),

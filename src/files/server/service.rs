@@ -20,8 +20,8 @@ use crate::{
     auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig, places::Place},
-    shared::{Problem, TenantId},
+    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig},
+    shared::Problem,
 };
 
 /// What a look-up can read.
@@ -79,7 +79,7 @@ pub async fn put<E>(
             Problem::invalid_field("path", format!("must end in one of: {}", ENDINGS.join(", "))).into()
         );
     }
-    let _place = place(ctx)?;
+    let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
     let Taken { stored, coming } = taken_but(ctx, path).await?;
     let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored + coming));
@@ -106,11 +106,10 @@ pub async fn put<E>(
 }
 
 /// What came in and is no file of the tenant's: bytes that are too many for the memory, read from their beginning. They
-/// are on the disk, and count among the files that come in, for as long as this is held.
+/// are on the disk for as long as this is held.
 pub struct Spooled {
     file: std::fs::File,
     _incoming: Incoming,
-    _place: Place<TenantId>,
 }
 
 impl Read for Spooled {
@@ -119,21 +118,20 @@ impl Read for Spooled {
     }
 }
 
-/// Takes in what is only to be read. Whether the caller may send it, those see to who call this.
+/// Takes in what is only to be read. Whether the caller may send it, and how many at once, those see to who call this.
 ///
 /// # Errors
-/// 413 for more than a file may have; 429 while too many come in; 400 where the body broke off.
+/// 413 for more than a file may have; 400 where the body broke off.
 pub async fn spool<E>(
     ctx: &TenantContext,
     chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
 ) -> Result<Spooled> {
-    let place = place(ctx)?;
     let most = ctx.app.config.files.max_file;
     let too_large = || Problem::new(413, format!("The file is larger than this server takes: {most} bytes"));
     let (incoming, _) = write(ctx, chunks, most, too_large).await?;
     let opened = aside::run(move || incoming.reader().map(|file| (file, incoming))).await;
     let (file, incoming) = opened.map_err(Error::internal)?;
-    Ok(Spooled { file, _incoming: incoming, _place: place })
+    Ok(Spooled { file, _incoming: incoming })
 }
 
 /// Writes to the disk what comes in, up to `most` bytes. Answers it, and how many there were.
@@ -156,11 +154,6 @@ async fn write<E>(
         incoming = written.map_err(Error::internal)?;
     }
     Ok((incoming, size))
-}
-
-/// A place among the files of the tenant that come in.
-fn place(ctx: &TenantContext) -> Result<Place<TenantId>, Problem> {
-    ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)
 }
 
 async fn taken_but(ctx: &TenantContext, path: &FilePath) -> Result<Taken> {
