@@ -11,6 +11,7 @@ mod palette;
 mod params;
 mod shortcuts;
 mod tenant;
+mod trail;
 
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
@@ -27,6 +28,7 @@ use lazy::Page;
 pub use live::on_change;
 pub use params::use_optional_id;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
+pub use trail::{Trail, use_way_back};
 
 use crate::ui::{
     host,

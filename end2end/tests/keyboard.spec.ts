@@ -24,6 +24,27 @@ test('/ searches', async ({ page }) => {
   await search.fill('1042');
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('message-row')).toHaveCount(1);
+  await page.keyboard.press('j');
+  await expect(page.getByTestId('message-row').getByRole('link'), 'what was found is walked through').toBeFocused();
+});
+
+test('keys go on after a box was ticked, and rest while a window is open', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const boxes = page.getByTestId('choose');
+  await boxes.first().click();
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('bulk')).toBeHidden();
+  await page.keyboard.press('j');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeVisible();
+  await page.keyboard.press('x');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeHidden();
+  await expect(page.getByTestId('bulk')).toBeHidden();
+  await page.keyboard.press('x');
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
 });
 
 test('j and k walk through the messages, and Enter opens one', async ({ page }) => {

@@ -122,7 +122,7 @@ test.describe('a file without messages', { tag: '@desktop' }, () => {
     const dialog = page.getByRole('dialog', { name: 'Import messages' });
     await dialog.getByLabel('Files').setInputFiles({ name: 'notes.mbox', mimeType: 'text/plain', buffer: Buffer.from('Dear diary\n') });
     await dialog.getByRole('button', { name: 'Import', exact: true }).click();
-    await expect(dialog.getByTestId('upload-outcome')).toContainText('notes.mbox was not taken in: holds no message');
+    await expect(dialog.getByTestId('upload-outcome')).toContainText('notes.mbox was not taken in to its end: holds no message');
   });
 });
 
@@ -194,7 +194,42 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await expect(history.filter({ hasText: 'Took their word on the decision back' })).toBeVisible();
   await page.locator('#main').focus();
   await page.keyboard.press('u');
-  await expect(page).toHaveURL(/\/messages$/);
+  await expect(page, 'the list is as it was narrowed').toHaveURL(new RegExp(`/messages\\?q=${mark}$`));
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+test('what was said of a message is taken back on another page', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('message')).toBeVisible();
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('toast')).toContainText('1 message rejected.');
+  await page.keyboard.press('u');
+  await expect(page.getByRole('heading', { level: 1, name: 'Messages' })).toBeVisible();
+  await page.getByTestId('undo').click();
+  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back.' })).toBeVisible();
+  await open(page, `q=${mark}`);
+  await expect(rows(page, 'Review')).toHaveCount(1);
+});
+
+test('who reads a message keeps their place while others come', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(page.getByTestId('message')).toHaveAttribute('data-status', 'done');
+  await page.getByTestId('view-formatted').click();
+  const content = page.getByTestId('no-html');
+  await content.evaluate((element) => Object.assign(element, { isTheSame: true }));
+  // Twice: what it made of the first answer is there when it asks again.
+  for (let i = 0; i < 2; i += 1) {
+    await expect(async () => {
+      const asked = page.waitForResponse(/\/ui\/emails\/get$/, { timeout: 3_000 });
+      await Promise.all([asked, send(request, 1)]);
+    }).toPass();
+  }
+  expect(await content.evaluate((element) => 'isTheSame' in element), 'it was not built anew').toBe(true);
 });
 
 test('⌘K goes anywhere, ? tells the keys, and the theme is kept', async ({ page }) => {

@@ -25,7 +25,7 @@ const sizes = new Map(
 const PAGES: Record<string, [string, number]> = {
   'sign-in': ['/sign-in', 350],
   dashboard: ['/t/acme_corp', 350],
-  messages: ['/t/acme_corp/messages', 460],
+  messages: ['/t/acme_corp/messages', 465],
   'intent editor': ['/t/acme_corp/intents/new', 890],
 };
 

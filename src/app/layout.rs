@@ -11,6 +11,7 @@ use super::{
     palette::Palette,
     shortcuts::{Help, use_shortcuts},
     tenant::{CurrentTenant, MyAccess, use_tenant},
+    trail::Trail,
 };
 use crate::{
     auth::{api, authority::Permission, pages::SignOut},
@@ -60,6 +61,7 @@ pub fn TenantLayout() -> impl IntoView {
     remember(tenant, me);
     follow_navigation();
     Live::provide(tenant);
+    Trail::provide();
     let is_open = RwSignal::new(false);
     let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
     use_shortcuts(tenant, is_palette_open, is_help_open);

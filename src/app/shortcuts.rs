@@ -21,7 +21,7 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
             ("g r", "Rules"),
             ("g t", "Routes"),
             ("g s", "Datasources"),
-            ("Esc", "Close what is open"),
+            ("Esc", "Close what is open, leave a field"),
         ],
     ),
     (
@@ -57,10 +57,13 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
                 is_palette_open.update(|is_open| *is_open = !*is_open);
                 return;
             }
+            let key = event.key();
+            if key == "Escape" && !event.default_prevented() {
+                host::leave_field();
+            }
             if !host::is_shortcut(&event) {
                 return;
             }
-            let key = event.key();
             if is_going.get_value() {
                 is_going.set_value(false);
                 let page = match key.as_str() {

@@ -63,12 +63,34 @@ pub fn move_focus(selector: &str, step: i32) {
     }
 }
 
-/// Whether a key is meant for the page: no modifier, and nobody is typing.
+/// Where keys are text, or choose. A box to tick is none of these: whoever ticked it goes on by keys.
+const TYPED_INTO: &str = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+
+/// Whether a key is meant for the page: no modifier, nobody is typing, and nothing lies over the page.
 pub fn is_shortcut(event: &KeyboardEvent) -> bool {
-    let typing = event.target().and_then(|target| target.dyn_into::<Element>().ok()).is_some_and(|target| {
-        target.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some()
-    });
-    !(typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented())
+    let typing = event
+        .target()
+        .and_then(|target| target.dyn_into::<Element>().ok())
+        .is_some_and(|target| target.closest(TYPED_INTO).ok().flatten().is_some());
+    let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
+    !(typing || has_modifier || event.default_prevented() || is_covered())
+}
+
+/// Whether a window lies over the page.
+fn is_covered() -> bool {
+    let is_there = |selector| document()?.query_selector(selector).ok()?;
+    // One by one: where a browser does not know the second, the first still holds.
+    ["dialog[open]", ":popover-open"].into_iter().any(|selector| is_there(selector).is_some())
+}
+
+/// Takes the focus out of the field that has it, so that the next key is the page's.
+pub fn leave_field() {
+    let active = document().and_then(|document| document.active_element());
+    if let Some(field) = active.filter(|element| element.matches(TYPED_INTO).unwrap_or(false))
+        && let Ok(field) = field.dyn_into::<HtmlElement>()
+    {
+        let _ = field.blur();
+    }
 }
 
 /// Whether a key was pressed with the system's command key: `⌘` or `Ctrl`.

@@ -41,14 +41,14 @@ pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDe
 }
 
 /// What the message holds beside its text.
-#[server(prefix = "/ui", endpoint = "emails/parts")]
+#[server(prefix = "/ui", endpoint = "emails/parts", client = LiveClient)]
 pub async fn get_parts(tenant_id: TenantId, email_id: EmailId) -> Result<Parts, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::parts(&ctx, email_id).await)
 }
 
 /// The beginning of the message as it came.
-#[server(prefix = "/ui", endpoint = "emails/source")]
+#[server(prefix = "/ui", endpoint = "emails/source", client = LiveClient)]
 pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::source(&ctx, email_id).await)

@@ -141,6 +141,8 @@ async fn a_message_is_run_again_with_todays_rules_and_a_persons_word_stands() {
         ("decision=rejected", 1),
         ("decision=accepted", 0),
         ("q=MY%20ORD", 1),
+        ("q=order%20X.example", 1),
+        ("q=order%20y.example", 0),
         ("q=nothing", 0),
         ("status=done", 1),
         ("status=queued", 0),

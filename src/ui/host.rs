@@ -21,6 +21,7 @@ pub fn label_of(_: &str) -> Option<String> {
     None
 }
 pub fn focus_field(_: &str) {}
+pub fn leave_field() {}
 pub fn is_shortcut(_: &KeyboardEvent) -> bool {
     false
 }

@@ -1,6 +1,6 @@
 //! Short notices of what was done, with a way to undo it where there is one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use leptos::prelude::*;
 
@@ -19,8 +19,11 @@ struct Toast {
     id: u32,
     tone: Tone,
     text: String,
-    undo: Option<Callback<()>>,
+    /// Not a `Callback`, which would go with the page that offers it.
+    undo: Option<Undo>,
 }
+
+type Undo = Arc<dyn Fn() + Send + Sync>;
 
 /// Says things at the edge of the screen. The application provides it; notices outlive a change of page.
 #[derive(Clone, Copy)]
@@ -46,9 +49,9 @@ impl Toasts {
         self.say(Tone::Good, text.into(), None);
     }
 
-    /// Something was done that can be undone for a while.
+    /// Something was done that can be undone for a while, on other pages too: `undo` must need nothing of this one.
     pub fn done_with_undo(self, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
-        self.say(Tone::Good, text.into(), Some(Callback::new(move |()| undo())));
+        self.say(Tone::Good, text.into(), Some(Arc::new(undo)));
     }
 
     /// Something could not be done.
@@ -56,7 +59,7 @@ impl Toasts {
         self.say(Tone::Bad, problem.detail.clone(), None);
     }
 
-    fn say(self, tone: Tone, text: String, undo: Option<Callback<()>>) {
+    fn say(self, tone: Tone, text: String, undo: Option<Undo>) {
         let id = self.next.get_value();
         self.next.set_value(id.wrapping_add(1));
         let stays = if undo.is_some() { STAYS_WITH_UNDO } else { STAYS };
@@ -106,7 +109,7 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
                             data-testid="undo"
                             on:click=move |_| {
                                 toasts.close(id);
-                                undo.run(());
+                                undo();
                             }
                         >
                             <Icon glyph=Glyph::Undo/>

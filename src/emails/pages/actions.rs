@@ -10,7 +10,7 @@ use crate::{
         dto::{Decision, EmailStatus},
     },
     intents::dto::Intent,
-    shared::{EmailId, Problem, TenantId, WordId},
+    shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
@@ -65,6 +65,8 @@ pub fn ChangeIntent(
     tenant_id: TenantId,
     email_id: EmailId,
     intents: Vec<Intent>,
+    /// What stands there at first: what the message most likely has.
+    chosen: Option<IntentId>,
     actions: MessageActions,
 ) -> impl IntoView {
     let correct = actions.correct;
@@ -72,7 +74,10 @@ pub fn ChangeIntent(
     let options = intents
         .into_iter()
         .filter(|intent| intent.is_active)
-        .map(|intent| view! { <option value=intent.intent_id.to_string()>{intent.name}</option> })
+        .map(|intent| {
+            let id = intent.intent_id;
+            view! { <option value=id.to_string() selected={chosen == Some(id)}>{intent.name}</option> }
+        })
         .collect_view();
     view! {
         <section class="panel" aria-labelledby="not-this">

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
+use super::bulk::ForWorkers;
 use crate::{
     deliveries::{
         api::RetryDelivery,
@@ -65,7 +66,11 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
     let can_retry = delivery.status == DeliveryStatus::Failed && delivery.route_id.is_some();
     let again = can_retry.then(|| {
         let (tenant_id, delivery_id) = (delivery.tenant_id.clone(), delivery.delivery_id);
-        view! { <SendAgain tenant_id delivery_id retry/> }
+        view! {
+            <ForWorkers>
+                <SendAgain tenant_id=tenant_id.clone() delivery_id retry/>
+            </ForWorkers>
+        }
     });
     let tries = match delivery.attempts {
         0 => String::new(),

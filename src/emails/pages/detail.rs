@@ -21,7 +21,7 @@ use super::{
     verdict::Verdicts,
 };
 use crate::{
-    app::{Allowed, CurrentTenant, on_change, tenant_page, use_tenant},
+    app::{Allowed, CurrentTenant, MyAccess, may, on_change, tenant_page, use_tenant, use_way_back},
     auth::authority::Permission,
     classifier::dto::{Suggestion, percent},
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
@@ -32,7 +32,7 @@ use crate::{
         },
     },
     intents::{api::list_intents, dto::Intent},
-    shared::{EmailId, Problem},
+    shared::{EmailId, Problem, TenantId},
     ui::{
         host,
         icons::{Glyph, Icon},
@@ -65,16 +65,20 @@ pub fn MessagePage() -> impl IntoView {
         |(tenant, email, _)| async move { get_history(tenant?, email?).await },
     );
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
-    ask_while_waiting(detail);
-    on_change(move || {
-        detail.refetch();
-        history.refetch();
-    });
+    let look = look_beside(tenant, email_id, detail, history);
+    ask_while_waiting(detail, look);
+    on_change(look.ask);
     actions.offer_back(tenant, email_id, words);
-    use_keys(tenant, email_id, words);
+    let me = use_context::<MyAccess>();
+    let way_back = use_way_back();
+    let list = move || {
+        let query = tenant.id().map(|id| way_back(&id)).unwrap_or_default();
+        tenant.page("/messages") + &query
+    };
+    use_keys(tenant, email_id, words, list);
     view! {
         <p class="back">
-            <a href=move || tenant.page("/messages")>
+            <a href=list>
                 <Icon glyph=Glyph::Back/>
                 "Messages"
             </a>
@@ -83,18 +87,24 @@ pub fn MessagePage() -> impl IntoView {
             heading="Message"
             data=move || async move {
                 let detail = detail.await?;
-                Ok((detail, history.await.unwrap_or_default(), intents.await.unwrap_or_default()))
+                let may_work = may(me, &detail.email.tenant_id, Permission::WorkMessages).await;
+                Ok((detail, may_work, history.await.unwrap_or_default(), intents.await.unwrap_or_default()))
             }
             retry=move || detail.refetch()
-            view=move |(detail, history, intents): (EmailDetail, Vec<HistoryEntry>, Vec<Intent>)| {
-                view! { <MessageView detail history intents actions retry context=tenant.label()/> }
+            view=move |(detail, may_work, history, intents): (EmailDetail, bool, Vec<HistoryEntry>, Vec<Intent>)| {
+                view! { <MessageView detail may_work history intents actions retry context=tenant.label()/> }
             }
         />
     }
 }
 
-/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent, `u` leads back to the list.
-fn use_keys(tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words: Words) {
+/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent, `u` leads back to the list, as it was narrowed.
+fn use_keys(
+    tenant: CurrentTenant,
+    email: Memo<Result<EmailId, Problem>>,
+    words: Words,
+    list: impl Fn() -> String + Copy + 'static,
+) {
     let navigate = use_navigate();
     Effect::new(move |_| {
         let navigate = navigate.clone();
@@ -105,6 +115,7 @@ fn use_keys(tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words:
             }
             let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
             match event.key().as_str() {
+                "e" | "#" | "r" | "n" if event.repeat() => {}
                 "e" => say(Word::Decide(Decision::Accepted)),
                 "#" => say(Word::Decide(Decision::Rejected)),
                 "r" => say(Word::RunAgain),
@@ -113,7 +124,7 @@ fn use_keys(tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words:
                     // Which it has instead is the next thing to say.
                     host::focus(INTENT);
                 }
-                "u" => navigate(&untrack(|| tenant.page("/messages")), NavigateOptions::default()),
+                "u" => navigate(&untrack(list), NavigateOptions::default()),
                 _ => return,
             }
             event.prevent_default();
@@ -130,10 +141,55 @@ fn is_sending(detail: &EmailDetail) -> bool {
     detail.deliveries.iter().any(|delivery| delivery.status == DeliveryStatus::Pending)
 }
 
+/// Asks for the message beside the page.
+#[derive(Clone, Copy)]
+struct Look<Ask> {
+    ask: Ask,
+    /// Rises with each answer.
+    version: RwSignal<usize>,
+}
+
+/// The page takes the answer over only where it says something else: every event of the tenant makes it ask, and who
+/// reads a message is not to lose their place in it, nor the pictures that they let in.
+fn look_beside(
+    tenant: CurrentTenant,
+    email: Memo<Result<EmailId, Problem>>,
+    detail: Loaded<Result<EmailDetail, Problem>>,
+    history: Loaded<Result<Vec<HistoryEntry>, Problem>>,
+) -> Look<impl Fn() + Copy + Send + Sync + 'static> {
+    let asked = Action::new(|(tenant, email): &(TenantId, EmailId)| {
+        let (tenant, email) = (tenant.clone(), *email);
+        async move { (get_email(tenant.clone(), email).await, get_history(tenant, email).await) }
+    });
+    Effect::new(move |_| {
+        let Some((Ok(found), entries)) = asked.value().get() else { return };
+        // Of the message from which this page has gone on meanwhile, there is nothing to show.
+        if email.get_untracked() != Ok(found.email.email_id) {
+            return;
+        }
+        if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
+            detail.set(Some(Ok(found)));
+        }
+        if entries.is_ok() && history.with_untracked(|known| known.as_ref() != Some(&entries)) {
+            history.set(Some(entries));
+        }
+    });
+    let ask = move || {
+        if let (Ok(tenant), Ok(email)) = untrack(|| (tenant.id(), email.get())) {
+            asked.dispatch((tenant, email));
+        }
+    };
+    Look { ask, version: asked.version() }
+}
+
 /// Asks again as long as the message or a delivery of it is not done: soon at first, then ever less often.
-fn ask_while_waiting(detail: Loaded<Result<EmailDetail, Problem>>) {
+fn ask_while_waiting(
+    detail: Loaded<Result<EmailDetail, Problem>>,
+    look: Look<impl Fn() + Copy + Send + Sync + 'static>,
+) {
     let asked = StoredValue::new(0_u32);
     Effect::new(move |_| {
+        look.version.track();
         let is_waiting = detail
             .with(|answer| matches!(answer, Some(Ok(detail)) if is_undecided(detail) || is_sending(detail)));
         if !is_waiting {
@@ -143,7 +199,7 @@ fn ask_while_waiting(detail: Loaded<Result<EmailDetail, Problem>>) {
         let times = asked.get_value();
         asked.set_value(times.saturating_add(1));
         let pause = Duration::from_millis(400 << (times / 5).min(5));
-        if let Ok(timer) = set_timeout_with_handle(move || detail.refetch(), pause) {
+        if let Ok(timer) = set_timeout_with_handle(look.ask, pause) {
             on_cleanup(move || timer.clear());
         }
     });
@@ -152,6 +208,9 @@ fn ask_while_waiting(detail: Loaded<Result<EmailDetail, Problem>>) {
 #[component]
 fn MessageView(
     detail: EmailDetail,
+    /// Whether the reader may do something with it. Found out before: what stands here is not to be built anew, focus
+    /// and all, with each answer.
+    may_work: bool,
     history: Vec<HistoryEntry>,
     intents: Vec<Intent>,
     actions: MessageActions,
@@ -180,6 +239,9 @@ fn MessageView(
         let intent = intent_id.map(|id| format!("&intent={id}")).unwrap_or_default();
         tenant_page(&tenant_id, &format!("/try?email={email_id}{intent}"))
     };
+    let suggested = classification.as_ref().and_then(|found| found.suggestion.as_ref());
+    let chosen =
+        suggested.filter(|found| found.only_suggested.is_some()).map(|found| found.intent_id).or(intent_id);
     let explanation = email.explanation.clone();
     let parse_error = email.parse_error.clone();
     view! {
@@ -206,7 +268,7 @@ fn MessageView(
                         }
                     })}
             </section>
-            <Actions tenant_id=tenant_id.clone() email_id status actions/>
+            {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> })}
             <p class="actions__more">
                 <a href=trial data-testid="try-changes">"Try changes on this message"</a>
                 <Allowed permission=Permission::Configure>
@@ -224,7 +286,10 @@ fn MessageView(
                 <div class="message__side">
                     <Envelope email/>
                     {envelope.map(|carried| view! { <Carried carried/> })}
-                    <ChangeIntent tenant_id=tenant_id.clone() email_id intents actions/>
+                    {may_work
+                        .then(|| {
+                            view! { <ChangeIntent tenant_id=tenant_id.clone() email_id intents chosen actions/> }
+                        })}
                     {classification.map(|classification| view! { <WhyThisIntent classification/> })}
                 </div>
                 <div class="message__main">

@@ -10,6 +10,7 @@ use crate::{
     intents::api::list_intents,
     ui::{
         form::{Choice, or_any},
+        host,
         icons::{Glyph, Icon},
         resource::load,
     },
@@ -37,7 +38,18 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let chosen =
         Signal::derive(move || query.read().filter.intent_id.map(|id| id.to_string()).unwrap_or_default());
     view! {
-        <Form method="get" action=move || tenant.page("/messages") attr:class="filters" attr:role="search">
+        <Form
+            method="get"
+            action=move || tenant.page("/messages")
+            attr:class="filters"
+            attr:role="search"
+            // What was searched for is there to be walked through. A select sends its form at each step of its keys.
+            on:submit=|_| {
+                if host::focused_id().as_deref() == Some(SEARCH) {
+                    host::leave_field();
+                }
+            }
+        >
             // A label comes by a link; the other filters narrow its list further.
             {move || {
                 query

@@ -13,7 +13,7 @@ use super::{
     selection::{Selection, Word, Words},
 };
 use crate::{
-    app::{CurrentTenant, on_change, tenant_page, use_tenant},
+    app::{CurrentTenant, Trail, on_change, tenant_page, use_tenant},
     emails::{
         api::{PAGE, list_emails},
         dto::{Decision, Email},
@@ -42,6 +42,12 @@ pub fn MessagesPage() -> impl IntoView {
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
     );
+    Effect::new(move |_| {
+        let query = query.read();
+        if let Ok(tenant) = tenant.id() {
+            Trail::note(tenant, query.page(query.before));
+        }
+    });
     view! {
         <PageHead title="Messages" context=tenant.label()>
             <Import tenant/>
@@ -65,8 +71,8 @@ pub fn MessagesPage() -> impl IntoView {
 /// list that jumps is one in which the wrong message is opened.
 #[component]
 fn Listed(tenant: CurrentTenant, id: TenantId, query: ListQuery, emails: Vec<Email>) -> impl IntoView {
-    let last = last_of_full_page(&emails);
     let rows = RwSignal::new(emails);
+    let last = Memo::new(move |_| last_of_full_page(&rows.read()));
     let fresh = RwSignal::new(Vec::<Email>::new());
     let selection = Selection::new();
     let words = Words::new();
@@ -78,7 +84,9 @@ fn Listed(tenant: CurrentTenant, id: TenantId, query: ListQuery, emails: Vec<Ema
     });
     Effect::new(move |_| {
         if let Some((is_own, Ok(found))) = ask.value().get() {
-            take_over(rows, fresh, found, is_own);
+            let (now, came) = taken_over(rows.get_untracked(), found, is_own);
+            fresh.set(came);
+            rows.set(now);
         }
     });
     Effect::new(move |before: Option<u32>| {
@@ -115,27 +123,24 @@ fn Listed(tenant: CurrentTenant, id: TenantId, query: ListQuery, emails: Vec<Ema
     }
 }
 
-/// What changed of the rows, in place; what newly came, beside them. After the reader's own word the list is as it
-/// would be asked for anew: what no longer belongs in it goes.
-fn take_over(rows: RwSignal<Vec<Email>>, fresh: RwSignal<Vec<Email>>, found: Vec<Email>, is_own: bool) {
-    let newest = rows.read_untracked().first().map(|email| email.email_id);
+/// The rows after an answer, and beside them what newly came. What changed, changes in place. After the reader's own word
+/// the list is as it would be asked for anew: what no longer belongs in it goes, and what is next takes its place.
+fn taken_over(rows: Vec<Email>, found: Vec<Email>, is_own: bool) -> (Vec<Email>, Vec<Email>) {
+    let Some(newest) = rows.first().map(|email| email.email_id) else { return (found, Vec::new()) };
+    // Of what is older than it reaches, an answer says nothing.
+    let reach = last_of_full_page(&found);
     let (came, known): (Vec<Email>, Vec<Email>) =
-        found.into_iter().partition(|email| newest.is_none_or(|newest| email.email_id > newest));
-    if newest.is_none() {
-        rows.set(came);
-        return;
-    }
-    fresh.set(came);
-    rows.update(|rows| {
-        if is_own {
-            rows.retain(|row| known.iter().any(|email| email.email_id == row.email_id));
-        }
-        for row in rows {
-            if let Some(email) = known.iter().find(|email| email.email_id == row.email_id) {
-                row.clone_from(email);
-            }
-        }
-    });
+        found.into_iter().partition(|email| email.email_id > newest);
+    let rows = if is_own {
+        let is_beyond = |row: &Email| reach.is_some_and(|reach| row.email_id < reach);
+        let beyond: Vec<Email> = rows.into_iter().filter(is_beyond).collect();
+        known.into_iter().chain(beyond).collect()
+    } else {
+        let now =
+            |row: Email| known.iter().find(|email| email.email_id == row.email_id).cloned().unwrap_or(row);
+        rows.into_iter().map(now).collect()
+    };
+    (rows, came)
 }
 
 /// The way to what came since.
@@ -186,6 +191,8 @@ fn use_keys(tenant: CurrentTenant, rows: RwSignal<Vec<Email>>, selection: Select
                 }
             };
             match event.key().as_str() {
+                // A key that is held down would go on to the next message, and the next.
+                "x" | "e" | "#" | "r" | "n" if event.repeat() => {}
                 "/" => {
                     event.prevent_default();
                     host::focus(SEARCH);
@@ -224,12 +231,12 @@ fn last_of_full_page(emails: &[Email]) -> Option<EmailId> {
 
 /// The ways to the neighbours of a page of the list.
 #[component]
-fn Pages(tenant: TenantId, query: ListQuery, last: Option<EmailId>) -> impl IntoView {
-    let link = |before| tenant_page(&tenant, "/messages") + &query.page(before);
-    let newest = query.before.map(|_| link(None));
-    let older = last.map(|last| link(Some(last)));
-    view! {
-        <Pager label="Pages of the list" newest older/>
+fn Pages(tenant: TenantId, query: ListQuery, last: Memo<Option<EmailId>>) -> impl IntoView {
+    move || {
+        let link = |before| tenant_page(&tenant, "/messages") + &query.page(before);
+        let newest = query.before.map(|_| link(None));
+        let older = last.get().map(|last| link(Some(last)));
+        view! { <Pager label="Pages of the list" newest older/> }
     }
 }
 
@@ -361,7 +368,7 @@ pub fn NoMessages() -> impl IntoView {
     view! {
         <Empty title="No message has come yet">
             <p>
-                "Send one in as it is (" <code>"message/rfc822"</code> ") with "
+                "Messages come by a mailbox, from files with “Import” on the page of messages, or one by one with "
                 <code>"POST /api/emails"</code> " and an API key of this tenant."
             </p>
         </Empty>
@@ -375,5 +382,63 @@ fn NoneFits(tenant: TenantId) -> impl IntoView {
             <p>"Choose less narrowly, or look at all of them."</p>
             <a class="button" href=tenant_page(&tenant, "/messages")>"All messages"</a>
         </Empty>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emails::dto::EmailStatus;
+
+    /// The id counts down: the newest message is the first.
+    fn email(number: u32, explanation: &str) -> Email {
+        Email {
+            email_id: EmailId(uuid::Uuid::from_u128(u128::from(u32::MAX - number))),
+            tenant_id: "acme".parse().expect("an id"),
+            message_id: String::new(),
+            sender_email: String::new(),
+            sender_name: String::new(),
+            recipient_email: String::new(),
+            subject: String::new(),
+            received_at: chrono::DateTime::UNIX_EPOCH,
+            status: EmailStatus::Done,
+            intent: None,
+            decision: None,
+            explanation: explanation.to_owned(),
+            parse_error: None,
+            labels: Vec::new(),
+        }
+    }
+
+    fn told(emails: &[Email]) -> Vec<(u128, &str)> {
+        emails
+            .iter()
+            .map(|email| (u128::from(u32::MAX) - email.email_id.0.as_u128(), email.explanation.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn an_answer_changes_rows_in_place_and_takes_none_that_it_does_not_reach() {
+        let page = u32::try_from(PAGE).expect("a small number");
+        let rows: Vec<Email> = (10..10 + page).map(|number| email(number, "was")).collect();
+        // Ten more came: a full answer ends ten rows early.
+        let found: Vec<Email> = (0..page).map(|number| email(number, "is")).collect();
+        let (now, came) = taken_over(rows.clone(), found, false);
+        assert_eq!((now.len(), came.len()), (rows.len(), 10));
+        assert_eq!((told(&now)[0], told(&now)[49]), ((10, "is"), (59, "was")));
+
+        // The reader decided the rows 10 and 11, which the filter leaves out.
+        let left =
+            (0..page + 2).filter(|number| ![10, 11].contains(number)).map(|number| email(number, "is"));
+        let (now, came) = taken_over(rows.clone(), left.collect(), true);
+        assert_eq!(came.len(), 10);
+        let numbers: Vec<u128> = told(&now).into_iter().map(|(number, _)| number).collect();
+        assert_eq!((numbers[0], numbers.len()), (12, 48), "{numbers:?}");
+
+        // All were decided: the next come up. Then there is nothing more.
+        let next: Vec<Email> = (100..100 + page).map(|number| email(number, "is")).collect();
+        assert_eq!(taken_over(rows.clone(), next.clone(), true), (next, vec![]));
+        assert_eq!(taken_over(rows, vec![], true), (vec![], vec![]));
+        assert_eq!(taken_over(vec![], vec![email(1, "is")], false).0.len(), 1);
     }
 }

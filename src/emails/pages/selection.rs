@@ -1,6 +1,6 @@
 //! Which messages of the list are chosen, and what is done to them together.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     emails::{
@@ -48,7 +48,6 @@ impl Word {
 pub struct Words {
     toasts: Toasts,
     said: Action<(TenantId, Vec<EmailId>, Word), ()>,
-    back: Action<(TenantId, Vec<EmailId>, WordId), ()>,
     /// Rises with each word that was said or taken back.
     pub version: RwSignal<u32>,
 }
@@ -57,26 +56,6 @@ impl Words {
     pub fn new() -> Self {
         let toasts = use_toasts();
         let version = RwSignal::new(0_u32);
-        let raise = move || version.update(|version| *version = version.wrapping_add(1));
-        let back = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, WordId)| {
-            let (tenant, ids, word) = (tenant.clone(), ids.clone(), *word);
-            async move {
-                match take_back(tenant, ids, word).await {
-                    Ok(done) if done.left.is_empty() => toasts.done("Taken back."),
-                    Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
-                    Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
-                        "It could not be taken back: it was too long ago, or somebody else came first.",
-                    )),
-                    Ok(done) => toasts.done(format!(
-                        "{} taken back. {} could not be: it was too long ago, or somebody else came first.",
-                        done.done.len(),
-                        done.left.len()
-                    )),
-                    Err(problem) => toasts.refused(&problem),
-                }
-                raise();
-            }
-        });
         let said = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
             let (tenant, ids, word) = (tenant.clone(), ids.clone(), word.clone());
             async move {
@@ -90,9 +69,9 @@ impl Words {
                         }
                         match found.word.filter(|_| !found.done.is_empty()) {
                             None => toasts.done(text),
-                            Some(word) => toasts.done_with_undo(text, move || {
-                                back.dispatch((tenant.clone(), found.done.clone(), word));
-                            }),
+                            Some(word) => {
+                                toasts.done_with_undo(text, undo(toasts, version, tenant, found.done, word));
+                            }
                         }
                         if let Some(problem) = &found.problem {
                             toasts.refused(problem);
@@ -100,18 +79,15 @@ impl Words {
                     }
                     Err(problem) => toasts.refused(&problem),
                 }
-                raise();
+                raise(version);
             }
         });
-        Self { toasts, said, back, version }
+        Self { toasts, said, version }
     }
 
     /// Tells of a word that a form said of one message, and offers to take it back.
     pub fn offer_back(self, tenant: TenantId, id: EmailId, word: WordId, text: &str) {
-        let back = self.back;
-        self.toasts.done_with_undo(text, move || {
-            back.dispatch((tenant.clone(), vec![id], word));
-        });
+        self.toasts.done_with_undo(text, undo(self.toasts, self.version, tenant, vec![id], word));
     }
 
     /// Says it of these messages; nothing happens where there are none.
@@ -124,6 +100,40 @@ impl Words {
             Err(problem) => self.toasts.refused(&problem),
         }
     }
+}
+
+/// Takes a word back and tells what came of it. The page on which it was said may have been left.
+fn undo(
+    toasts: Toasts,
+    version: RwSignal<u32>,
+    tenant: TenantId,
+    ids: Vec<EmailId>,
+    word: WordId,
+) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        let (tenant, ids) = (tenant.clone(), ids.clone());
+        spawn_local(async move {
+            match take_back(tenant, ids, word).await {
+                Ok(done) if done.left.is_empty() => toasts.done("Taken back."),
+                Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
+                Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
+                    "It could not be taken back: it was too long ago, or somebody else came first.",
+                )),
+                Ok(done) => toasts.done(format!(
+                    "{} taken back. {} could not be: it was too long ago, or somebody else came first.",
+                    done.done.len(),
+                    done.left.len()
+                )),
+                Err(problem) => toasts.refused(&problem),
+            }
+            raise(version);
+        });
+    }
+}
+
+/// Nothing where the page has been left.
+fn raise(version: RwSignal<u32>) {
+    let _ = version.try_update(|version| *version = version.wrapping_add(1));
 }
 
 /// The chosen messages of a list.
