@@ -1,13 +1,10 @@
 //! The frame of a tenant's pages, and the plain one of pages without a tenant.
 
 use leptos::{ev::FocusEvent, prelude::*};
-use leptos_router::{
-    components::{A, Outlet},
-    hooks::use_location,
-};
+use leptos_router::{components::Outlet, hooks::use_location};
 
 use super::{
-    live::Live,
+    live::{Ended, Live},
     palette::Palette,
     shortcuts::{Help, use_shortcuts},
     tenant::{CurrentTenant, MyAccess, use_tenant},
@@ -16,6 +13,7 @@ use super::{
 use crate::{
     auth::{api, authority::Permission, pages::SignOut},
     ui::{
+        dialog::OnceOpened,
         host,
         icons::{Glyph, Icon},
         resource::load,
@@ -60,7 +58,7 @@ pub fn TenantLayout() -> impl IntoView {
     provide_context(me);
     remember(tenant, me);
     follow_navigation();
-    Live::provide(tenant);
+    let live = Live::provide(tenant);
     Trail::provide();
     let is_open = RwSignal::new(false);
     let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
@@ -73,11 +71,16 @@ pub fn TenantLayout() -> impl IntoView {
             // A backdrop of the popover lets a touch through to what lies beneath it.
             <div class="overlay" aria-hidden="true"></div>
             <main id=MAIN class="main" tabindex="-1">
+                <Ended live/>
                 <Outlet/>
             </main>
         </div>
-        <Palette tenant me is_open=is_palette_open/>
-        <Help is_open=is_help_open/>
+        <OnceOpened is_open=is_palette_open>
+            <Palette tenant me is_open=is_palette_open/>
+        </OnceOpened>
+        <OnceOpened is_open=is_help_open>
+            <Help is_open=is_help_open/>
+        </OnceOpened>
     }
 }
 
@@ -228,12 +231,24 @@ fn Sidebar(
 
 #[component]
 fn NavLink(tenant: CurrentTenant, page: &'static str, words: &'static str, glyph: Glyph) -> impl IntoView {
+    // Not the router's own link, which works out anew what an address is relative to: these are whole.
+    let path = use_location().pathname;
+    let is_current = move || {
+        let here = tenant.page(page);
+        let rest = path.with(|path| path.strip_prefix(&here).map(str::to_owned));
+        // What lies below a page belongs to it; below the first lies everything.
+        rest.is_some_and(|rest| rest.is_empty() || rest == "/" || (!page.is_empty() && rest.starts_with('/')))
+    };
     view! {
         <li>
-            <A href=move || tenant.page(page) exact=page.is_empty() attr:class="nav__link">
+            <a
+                class="nav__link"
+                href=move || tenant.page(page)
+                aria-current=move || is_current().then_some("page")
+            >
                 <Icon glyph/>
                 <span>{words}</span>
-            </A>
+            </a>
         </li>
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// Who is signed in. The layout of a tenant provides it to the pages in it.
 #[derive(Clone, Copy)]
-pub struct MyAccess(pub Loaded<Result<Me, Problem>>);
+pub struct MyAccess(pub Loaded<Me>);
 
 /// The tenant that the address names. Whether it exists, and the caller may see it, the server says.
 #[derive(Clone, Copy)]

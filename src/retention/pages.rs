@@ -58,8 +58,8 @@ fn for_days(days: Option<i32>) -> String {
     }
 }
 
-type Current = Loaded<Result<RetentionShown, Problem>>;
-type Planned = Loaded<Result<Option<RetentionPlan>, Problem>>;
+type Current = Loaded<RetentionShown>;
+type Planned = Loaded<Option<RetentionPlan>>;
 
 /// What holds for everybody to read; and for administrators a form, which first says what would go.
 #[component]

@@ -32,7 +32,7 @@ pub fn SettingsPage() -> impl IntoView {
         || (),
         move |()| {
             let answered = answered.clone();
-            async move { answered }
+            async move { Ok(answered) }
         },
     );
     view! {
@@ -42,7 +42,7 @@ pub fn SettingsPage() -> impl IntoView {
             context=tenant.label()
         />
         <Load
-            data=move || async move { Ok((tenant.id()?, overview.await?, outcome.await)) }
+            data=move || async move { Ok((tenant.id()?, overview.await?, outcome.await?)) }
             retry=move || overview.refetch()
             view=move |(tenant_id, overview, outcome): (TenantId, Overview, Option<Outcome>)| {
                 view! {

@@ -57,6 +57,14 @@ pub fn Dialog(
     }
 }
 
+/// Holds a window that most readers never open, and all that belongs to it: built when it is opened first, so that no page
+/// takes longer to answer for it.
+#[component]
+pub fn OnceOpened(is_open: RwSignal<bool>, children: ChildrenFn) -> impl IntoView {
+    let was_opened = Memo::new(move |before: Option<&bool>| before == Some(&true) || is_open.get());
+    view! { <Show when=move || was_opened.get()>{children()}</Show> }
+}
+
 /// A button that asks before it does something that cannot be undone: a popover, which works without WebAssembly too.
 /// `children` say what goes with it, and hold the form or button that does it.
 #[component]

@@ -3,7 +3,7 @@
 //! The shapes are Lucide's (<https://lucide.dev>, version 1.62), each drawn as one path. Their licence (ISC, and
 //! MIT for those that come from Feather) is in `icons.LICENSE`.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, tachys::html::InertElement};
 
 /// What an icon stands for. The comment names Lucide's icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,11 +233,12 @@ impl Glyph {
 }
 
 /// A picture beside words: hidden from assistive technology, so the words must be there.
+///
+/// As one piece of HTML, which a browser that takes the page over has not to walk through.
 #[component]
 pub fn Icon(glyph: Glyph) -> impl IntoView {
-    view! {
-        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-            <path d=glyph.outline()></path>
-        </svg>
-    }
+    const BEFORE: &str =
+        r#"<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=""#;
+    const AFTER: &str = r#""></path></svg>"#;
+    InertElement::new([BEFORE, glyph.outline(), AFTER].concat())
 }
