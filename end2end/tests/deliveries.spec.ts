@@ -25,6 +25,10 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     const failed = page.locator('[data-testid=delivery][data-status=failed]');
     await expect(failed, 'the page shows it without a reload').toContainText('The receiver refused it: 405');
     await expect(failed).toContainText('tried once');
+    await expect(failed, 'what it says is asked for by who looks').not.toContainText('email.decided');
+    await failed.getByText('What it says').click();
+    await expect(failed.getByTestId('sent')).toContainText('email.decided');
+    await expect(failed.getByTestId('sent')).toContainText('A question');
     await expect(page.locator('[data-testid=delivery][data-status=delivered]')).toContainText('look at me');
     await page.screenshot({ path: `test-results/screens/${project.name}-message-deliveries.png`, fullPage: true });
     await failed.getByTestId('retry-delivery').click();
@@ -33,6 +37,20 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     await page.getByTestId('labels').getByRole('link', { name: 'look at me' }).click();
     await expect(page).toHaveURL(/label=look%20at%20me/);
     await expect(page.getByTestId('label-filter')).toContainText('look at me');
+    await expect(page.getByTestId('message-row')).toHaveCount(1);
+
+    await page.goto(`/t/${tenant}`);
+    await hydrated(page);
+    const health = page.getByTestId('health');
+    for (const [words, count] of [['Deliveries given up', 1], ['Deliveries on their way', 0], ['Waiting for a decision', 0]] as const) {
+      await expect(health.getByRole('link', { name: words })).toBeVisible();
+      await health.getByRole('link', { name: words }).click();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText('Messages');
+      await expect(page.getByTestId('message-row')).toHaveCount(count);
+      await page.goBack();
+    }
+    await page.getByTestId('busiest').getByRole('link', { name: 'No intent' }).click();
+    await expect(page.getByLabel('Intent')).toHaveValue('none');
     await expect(page.getByTestId('message-row')).toHaveCount(1);
   } finally {
     await request.delete(`/api/tenants/${tenant}`);

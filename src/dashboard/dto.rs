@@ -125,6 +125,6 @@ pub struct Health {
     pub waiting: i64,
     pub oldest: Option<f64>,
     pub deliveries_pending: i64,
-    /// Deliveries of the period that were given up.
+    /// Deliveries that were given up, and could be sent again.
     pub deliveries_failed: i64,
 }

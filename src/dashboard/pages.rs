@@ -11,7 +11,7 @@ use super::{
     dto::{Dashboard, Period, Stats},
 };
 use crate::{
-    app::{MyAccess, on_change, tenant_page, use_tenant},
+    app::{LastList, MyAccess, Trail, on_change, tenant_page, use_tenant},
     emails::pages::{MessageTable, NoMessages},
     shared::TenantId,
     ui::{
@@ -36,6 +36,12 @@ pub fn DashboardPage() -> impl IntoView {
         |(tenant, period)| async move { get_dashboard(tenant?, period).await },
     );
     on_change(move || dashboard.refetch());
+    // The latest messages, which it shows, are a list of all.
+    Effect::new(move |_| {
+        if let Ok(tenant) = tenant.id() {
+            Trail::note(tenant, LastList::default());
+        }
+    });
     // Its number of tenants is an aside: where it cannot be had, the dashboard goes without.
     let data = move || {
         let tenant = tenant.id();
@@ -74,7 +80,7 @@ fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>) -> imp
         <div class="tiles">
             <Intents tenant=tenant.clone() intents/>
             <Rules rules/>
-            <HealthPanel times health/>
+            <HealthPanel tenant=tenant.clone() times health/>
         </div>
         <section class="section" aria-labelledby="latest">
             <div class="section__head">
@@ -96,7 +102,7 @@ fn Messages(tenant: TenantId, stats: Stats) -> impl IntoView {
         ("accepted", "Accepted", Glyph::Accept, "tone-good", stats.accepted, "?decision=accepted"),
         ("rejected", "Rejected", Glyph::Reject, "tone-bad", stats.rejected, "?decision=rejected"),
         ("review", "For review", Glyph::Review, "tone-attention", stats.review, "?decision=review"),
-        ("waiting", "Waiting", Glyph::Waiting, "tone-quiet", stats.queued, "?status=queued"),
+        ("waiting", "Waiting", Glyph::Waiting, "tone-quiet", stats.queued, "?status=waiting"),
     ];
     view! {
         <section aria-labelledby="counts">

@@ -1,6 +1,7 @@
 //! Server functions of deliveries.
 
 use leptos::prelude::*;
+use serde_json::Value;
 
 use crate::shared::{DeliveryId, Problem, TenantId};
 #[cfg(feature = "ssr")]
@@ -8,6 +9,13 @@ use crate::{
     deliveries::server::service,
     server::context::{tenant_context, wire},
 };
+
+/// What a delivery sends: a webhook's body, or a mail's parts.
+#[server(prefix = "/ui", endpoint = "deliveries/payload")]
+pub async fn get_payload(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<Value, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::get(&ctx, delivery_id).await.map(|delivery| delivery.payload))
+}
 
 /// Sends a delivery that was given up once more.
 #[server(prefix = "/ui", endpoint = "deliveries/retry")]

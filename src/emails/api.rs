@@ -3,7 +3,8 @@
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::dto::{
-    Decision, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, HistoryEntry, Parts, WordsDone,
+    Decision, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, HistoryEntry, Neighbours, Parts,
+    WordsDone,
 };
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, Versions};
@@ -33,6 +34,17 @@ pub async fn list_emails(
 
 /// How many messages a page of the screen shows.
 pub const PAGE: i64 = 50;
+
+/// Which messages stand beside one in a list that is narrowed so.
+#[server(prefix = "/ui", endpoint = "emails/neighbours", client = LiveClient)]
+pub async fn get_neighbours(
+    tenant_id: TenantId,
+    #[server(default)] filter: EmailFilter,
+    email_id: EmailId,
+) -> Result<Neighbours, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(service::neighbours(&ctx, &filter, email_id).await)
+}
 
 #[server(prefix = "/ui", endpoint = "emails/get", client = LiveClient)]
 pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDetail, Problem> {

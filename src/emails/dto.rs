@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     classifier::dto::Suggestion,
-    deliveries::dto::Delivery,
+    deliveries::dto::{Delivery, DeliveryStatus},
     intents::dto::{Extraction, IntentInput},
     routes::dto::Planned,
     rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
@@ -261,13 +261,29 @@ pub struct EmailFilter {
     pub decision: Option<Decision>,
     #[serde(default)]
     pub status: Option<EmailStatus>,
+    /// To those that wait for their decision: queued, or being decided.
+    #[serde(default)]
+    pub waiting: bool,
     #[serde(default)]
     pub intent_id: Option<IntentId>,
+    /// To those that have no intent, and never had one that was deleted since.
+    #[serde(default)]
+    pub without_intent: bool,
     #[serde(default)]
     pub label: Option<String>,
+    /// To those of which a route's last delivery for the present decision has come so far.
+    #[serde(default)]
+    pub delivery: Option<DeliveryStatus>,
     /// Words to be found in sender, recipient or subject.
     #[serde(default)]
     pub q: Option<String>,
+}
+
+/// The messages beside one in a list, which need not hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbours {
+    pub newer: Option<EmailId>,
+    pub older: Option<EmailId>,
 }
 
 /// The body of `POST /api/emails/{email_id}/reprocess`. It may be left out.
@@ -345,6 +361,9 @@ pub struct HistoryEntry {
     /// What more there is to say of it.
     pub detail: Option<serde_json::Value>,
 }
+
+/// Of so many messages a person says a word at once: more would not be looked at before they are chosen.
+pub const MOST_AT_ONCE: usize = 200;
 
 /// What came of a word on many messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

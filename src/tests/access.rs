@@ -364,7 +364,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 85] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 87] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -395,6 +395,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 85] = [
     ("/ui/retention/save", Lowest::In(Role::Admin)),
     ("/ui/emails/list", Lowest::In(Role::Viewer)),
     ("/ui/emails/get", Lowest::In(Role::Viewer)),
+    ("/ui/emails/neighbours", Lowest::In(Role::Viewer)),
     ("/ui/emails/reprocess", Lowest::In(Role::Operator)),
     ("/ui/emails/decide", Lowest::In(Role::Operator)),
     ("/ui/emails/parts", Lowest::In(Role::Viewer)),
@@ -411,6 +412,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 85] = [
     ("/ui/emails/try", Lowest::In(Role::Editor)),
     ("/ui/emails/try-draft", Lowest::In(Role::Editor)),
     ("/ui/emails/draft-of", Lowest::In(Role::Viewer)),
+    ("/ui/deliveries/payload", Lowest::In(Role::Viewer)),
     ("/ui/deliveries/retry", Lowest::In(Role::Operator)),
     ("/ui/intents/list", Lowest::In(Role::Viewer)),
     ("/ui/intents/get", Lowest::In(Role::Viewer)),

@@ -25,6 +25,7 @@ mod imap;
 mod imports;
 mod isolation;
 mod jwt;
+mod lists;
 mod messages;
 mod name_server;
 mod oidc;

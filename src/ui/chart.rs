@@ -1,8 +1,9 @@
 //! Charts: SVG that the server draws, with the numbers beside it for those who do not see it.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::badge::Tone;
+use super::{badge::Tone, host, time::in_utc};
 
 /// What one part of each column is called and looks like.
 #[derive(Clone, Copy)]
@@ -11,10 +12,10 @@ pub struct Part {
     pub tone: Tone,
 }
 
-/// One column: when it is of, and the size of each part, from the bottom.
+/// One column: when it begins, and the size of each part, from the bottom.
 #[derive(Clone)]
 pub struct Stack {
-    pub label: String,
+    pub at: DateTime<Utc>,
     pub sizes: Vec<i64>,
 }
 
@@ -31,6 +32,13 @@ pub fn StackedColumns(
     parts: &'static [Part],
     stacks: Vec<Stack>,
 ) -> impl IntoView {
+    // As the server draws it, in UTC; then in the reader's zone.
+    let is_here = RwSignal::new(false);
+    Effect::new(move |_| is_here.set(true));
+    let when = move |at: DateTime<Utc>| {
+        let local = is_here.get().then(|| host::local_time(at)).flatten();
+        local.unwrap_or_else(|| in_utc(at))
+    };
     let most = stacks.iter().map(|stack| stack.sizes.iter().sum::<i64>()).max().unwrap_or_default();
     let top = nice(most);
     let step = WIDTH / stacks.len().max(1) as f64;
@@ -58,9 +66,10 @@ pub fn StackedColumns(
                     }
                 })
                 .collect_view();
+            let (at, sizes) = (stack.at, told(stack, parts));
             view! {
                 <g>
-                    <title>{told(stack, parts)}</title>
+                    <title>{move || format!("{}: {sizes}", when(at))}</title>
                     {rects}
                 </g>
             }
@@ -75,10 +84,11 @@ pub fn StackedColumns(
         })
         .collect_view();
     let ends = stacks.first().zip(stacks.last()).map(|(first, last)| {
+        let (first, last) = (first.at, last.at);
         view! {
             <div class="chart__ends hint">
-                <span>{first.label.clone()}</span>
-                <span>{last.label.clone()}</span>
+                <span>{move || when(first)}</span>
+                <span>{move || when(last)}</span>
             </div>
         }
     });
@@ -87,9 +97,10 @@ pub fn StackedColumns(
         .filter(|stack| stack.sizes.iter().any(|size| *size > 0))
         .map(|stack| {
             let cells = stack.sizes.iter().map(|size| view! { <td>{*size}</td> }).collect_view();
+            let at = stack.at;
             view! {
                 <tr>
-                    <th scope="row">{stack.label.clone()}</th>
+                    <th scope="row">{move || when(at)}</th>
                     {cells}
                 </tr>
             }
@@ -173,8 +184,7 @@ fn told(stack: &Stack, parts: &[Part]) -> String {
         .filter(|(size, _)| **size > 0)
         .map(|(size, part)| format!("{size} {}", part.words.to_lowercase()))
         .collect();
-    let sizes = if sizes.is_empty() { "nothing".to_owned() } else { sizes.join(", ") };
-    format!("{}: {sizes}", stack.label)
+    if sizes.is_empty() { "nothing".to_owned() } else { sizes.join(", ") }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use crate::{
     ui::{
         badge::Tone,
         chart::{Bar, Part, Stack, StackedColumns},
-        time::in_utc,
     },
 };
 
@@ -29,7 +28,7 @@ pub fn OverTime(tenant: TenantId, period: Period, columns: Vec<Column>) -> impl 
     let stacks = columns
         .into_iter()
         .map(|column| Stack {
-            label: in_utc(column.at),
+            at: column.at,
             sizes: vec![column.accepted, column.rejected, column.review, column.waiting],
         })
         .collect();
@@ -68,10 +67,17 @@ pub fn Intents(tenant: TenantId, intents: Vec<IntentShare>) -> impl IntoView {
     let items = intents
         .into_iter()
         .map(|share| {
+            let is_none = share.name.is_none();
             let name = share.name.unwrap_or_else(|| "No intent".to_owned());
-            let name = match share.intent_id {
-                Some(id) => {
-                    let href = tenant_page(&tenant, &format!("/messages?intent={id}"));
+            // Of an intent that was deleted there is no list.
+            let query = match (share.intent_id, is_none) {
+                (Some(id), _) => Some(format!("?intent={id}")),
+                (None, true) => Some("?status=done&intent=none".to_owned()),
+                (None, false) => None,
+            };
+            let name = match query {
+                Some(query) => {
+                    let href = tenant_page(&tenant, "/messages") + &query;
                     view! { <a href=href>{name}</a> }.into_any()
                 }
                 None => view! { <span>{name}</span> }.into_any(),
@@ -131,7 +137,7 @@ pub fn Rules(rules: Vec<RuleShare>) -> impl IntoView {
 
 /// How fast it decides, and what is stuck.
 #[component]
-pub fn HealthPanel(times: Times, health: Health) -> impl IntoView {
+pub fn HealthPanel(tenant: TenantId, times: Times, health: Health) -> impl IntoView {
     let waiting = match health.oldest {
         Some(age) if health.waiting > 0 => {
             format!("{}, the oldest for {}", health.waiting, duration_words(age))
@@ -142,13 +148,21 @@ pub fn HealthPanel(times: Times, health: Health) -> impl IntoView {
         (
             "Half are decided within",
             times.median.map_or_else(|| "no decision yet".to_owned(), duration_words),
+            None,
         ),
-        ("95 of 100 within", times.p95.map_or_else(|| "no decision yet".to_owned(), duration_words)),
-        ("Waiting for a decision", waiting),
-        ("Deliveries on their way", health.deliveries_pending.to_string()),
-        ("Deliveries given up", health.deliveries_failed.to_string()),
+        ("95 of 100 within", times.p95.map_or_else(|| "no decision yet".to_owned(), duration_words), None),
+        ("Waiting for a decision", waiting, Some("?status=waiting")),
+        ("Deliveries on their way", health.deliveries_pending.to_string(), Some("?delivery=pending")),
+        ("Deliveries given up", health.deliveries_failed.to_string(), Some("?delivery=failed")),
     ]
-    .map(|(words, value)| {
+    .map(|(words, value, query)| {
+        let words = match query {
+            Some(query) => {
+                let href = tenant_page(&tenant, "/messages") + query;
+                view! { <a href=href>{words}</a> }.into_any()
+            }
+            None => words.into_any(),
+        };
         view! {
             <div class="keys__line">
                 <dt>{words}</dt>

@@ -1,9 +1,11 @@
 //! SQL of the dashboard.
 
 use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
 
 use crate::{
     dashboard::dto::{Column, Health, IntentShare, RuleShare, Stats, Times},
+    deliveries::server::repository::STANDS,
     emails::server::repository::DECIDED_BY,
     server::TenantTx,
     shared::EmailId,
@@ -127,18 +129,15 @@ pub async fn times(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Times> {
     .await
 }
 
-pub async fn health(tx: &mut TenantTx, start: DateTime<Utc>) -> sqlx::Result<Health> {
+pub async fn health(tx: &mut TenantTx) -> sqlx::Result<Health> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
+    let query = format!(
         "SELECT (SELECT count(*) FROM emails WHERE tenant_id = $1 AND status <> 'done') AS waiting, \
          (SELECT extract(epoch FROM now() - min(received_at))::float8 FROM emails \
            WHERE tenant_id = $1 AND status <> 'done') AS oldest, \
          (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'pending') AS deliveries_pending, \
-         (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'failed' AND created_at >= $2) \
-           AS deliveries_failed",
-    )
-    .bind(tenant.as_str())
-    .bind(start)
-    .fetch_one(tx.conn())
-    .await
+         (SELECT count(*) FROM deliveries d JOIN emails e ON e.tenant_id = d.tenant_id AND e.email_id = d.email_id \
+           WHERE d.tenant_id = $1 AND d.status = 'failed' AND {STANDS}) AS deliveries_failed",
+    );
+    sqlx::query_as(AssertSqlSafe(query)).bind(tenant.as_str()).fetch_one(tx.conn()).await
 }

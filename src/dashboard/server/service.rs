@@ -40,7 +40,7 @@ pub async fn dashboard(ctx: &TenantContext, period: Period) -> Result<Dashboard>
     let intents = repository::intents(&mut tx, since).await?;
     let rules = repository::rules(&mut tx, since).await?;
     let times = repository::times(&mut tx, since).await?;
-    let health = repository::health(&mut tx, start).await?;
+    let health = repository::health(&mut tx).await?;
     drop(tx);
     let latest = emails::list(ctx, &Default::default(), None, 10).await?;
     Ok(Dashboard { stats, period, columns, intents, rules, times, health, latest })

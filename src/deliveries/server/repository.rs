@@ -15,6 +15,16 @@ use crate::{
     shared::{DeliveryId, EmailId, IntentId, RouteId},
 };
 
+/// Of a delivery `d` of the message `e`: whether it is what its route did last, for how the message is decided now. What
+/// was given up for another outcome, or along a route that is gone, cannot be sent again; what was called off before any
+/// try counts for nothing (`last_of_each`).
+pub const STANDS: &str = "d.route_id IS NOT NULL AND d.decision = e.decision \
+    AND CASE WHEN d.intent_id IS NULL OR e.intent_id IS NULL THEN d.intent_name IS NOT DISTINCT FROM e.intent_name \
+      ELSE d.intent_id = e.intent_id END \
+    AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
+      AND n.route_id = d.route_id AND n.delivery_id > d.delivery_id \
+      AND NOT (n.status = 'cancelled' AND n.attempts = 0 AND coalesce(n.note, '') NOT LIKE 'Not sent:%'))";
+
 #[derive(sqlx::FromRow)]
 pub struct Row {
     pub delivery_id: DeliveryId,

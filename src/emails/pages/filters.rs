@@ -3,9 +3,14 @@
 use leptos::prelude::*;
 use leptos_router::components::Form;
 
-use super::{marks::decision_words, query::ListQuery};
+use super::{
+    deliveries::status_words,
+    marks::decision_words,
+    query::{ListQuery, NO_INTENT, WAITING},
+};
 use crate::{
     app::CurrentTenant,
+    deliveries::dto::DeliveryStatus,
     emails::dto::{Decision, EmailStatus},
     intents::api::list_intents,
     ui::{
@@ -26,22 +31,25 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let decisions = or_any(
         Decision::ALL.iter().map(|decision| (decision.to_string(), decision_words(*decision).2.to_owned())),
     );
-    let statuses = or_any(EmailStatus::ALL.iter().map(|status| {
-        let words = match status {
-            EmailStatus::Queued => "Waiting",
-            EmailStatus::Processing => "Being decided",
-            EmailStatus::Done => "Done",
-        };
-        (status.to_string(), words.to_owned())
-    }));
+    let statuses = or_any(
+        [
+            (WAITING, "Waiting"),
+            (EmailStatus::Queued.as_str(), "Waiting: in the queue"),
+            (EmailStatus::Processing.as_str(), "Waiting: being decided"),
+            (EmailStatus::Done.as_str(), "Done"),
+        ]
+        .map(|(value, words)| (value.to_owned(), words.to_owned())),
+    );
+    let deliveries = or_any(
+        DeliveryStatus::ALL.iter().map(|status| (status.to_string(), status_words(*status).to_owned())),
+    );
     let text = move || query.read().filter.q.clone().unwrap_or_default();
-    let chosen =
-        Signal::derive(move || query.read().filter.intent_id.map(|id| id.to_string()).unwrap_or_default());
+    let chosen = Signal::derive(move || query.read().intent().unwrap_or_default());
     view! {
         <Form
             method="get"
             action=move || tenant.page("/messages")
-            attr:class="filters"
+            attr:class="filters filters--messages"
             attr:role="search"
             // What was searched for is there to be walked through. A select sends its form at each step of its keys.
             on:submit=|_| {
@@ -91,19 +99,25 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
             <Choice
                 label="Status"
                 name="status"
-                chosen=Signal::derive(move || {
-                    query.read().filter.status.map(|status| status.to_string()).unwrap_or_default()
-                })
+                chosen=Signal::derive(move || query.read().status().unwrap_or_default())
                 options=statuses
             />
             <Transition>
                 {move || Suspend::new(async move {
                     let intents = intents.await.unwrap_or_default();
-                    let options =
-                        or_any(intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name)));
+                    let known = intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name));
+                    let options = or_any(known.chain([(NO_INTENT.to_owned(), "No intent".to_owned())]));
                     view! { <Choice label="Intent" name="intent" chosen options/> }
                 })}
             </Transition>
+            <Choice
+                label="Deliveries"
+                name="delivery"
+                chosen=Signal::derive(move || {
+                    query.read().filter.delivery.map(|status| status.to_string()).unwrap_or_default()
+                })
+                options=deliveries
+            />
             <div class="filters__actions">
                 <button type="submit" class="button">
                     <Icon glyph=Glyph::Search/>

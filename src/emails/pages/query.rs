@@ -4,6 +4,11 @@ use leptos_router::{location::Url, params::ParamsMap};
 
 use crate::{emails::dto::EmailFilter, shared::EmailId};
 
+/// The status that stands for all that are not decided yet.
+pub const WAITING: &str = "waiting";
+/// The intent that stands for none.
+pub const NO_INTENT: &str = "none";
+
 /// Which messages the list shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
@@ -20,12 +25,27 @@ impl ListQuery {
             filter: EmailFilter {
                 decision: text("decision").and_then(|text| text.parse().ok()),
                 status: text("status").and_then(|text| text.parse().ok()),
+                waiting: text("status").as_deref() == Some(WAITING),
                 intent_id: text("intent").and_then(|text| text.parse().ok()),
+                without_intent: text("intent").as_deref() == Some(NO_INTENT),
                 label: text("label"),
+                delivery: text("delivery").and_then(|text| text.parse().ok()),
                 q: text("q"),
             },
             before: text("before").and_then(|text| text.parse().ok()),
         }
+    }
+
+    /// What the address says of the status: one of a message's, or that it waits.
+    pub fn status(&self) -> Option<String> {
+        let EmailFilter { status, waiting, .. } = self.filter;
+        if waiting { Some(WAITING.to_owned()) } else { status.map(|status| status.to_string()) }
+    }
+
+    /// What the address says of the intent: its id, or that there is none.
+    pub fn intent(&self) -> Option<String> {
+        let EmailFilter { intent_id, without_intent, .. } = self.filter;
+        if without_intent { Some(NO_INTENT.to_owned()) } else { intent_id.map(|id| id.to_string()) }
     }
 
     /// Whether all messages are shown, if on several pages.
@@ -35,12 +55,13 @@ impl ListQuery {
 
     /// The address's query of the same list, from another message on: `?decision=rejected&before=…`.
     pub fn page(&self, before: Option<EmailId>) -> String {
-        let EmailFilter { decision, status, intent_id, label, q } = &self.filter;
+        let EmailFilter { decision, label, delivery, q, .. } = &self.filter;
         let pairs = [
             ("decision", decision.map(|decision| decision.to_string())),
-            ("status", status.map(|status| status.to_string())),
-            ("intent", intent_id.map(|id| id.to_string())),
+            ("status", self.status()),
+            ("intent", self.intent()),
             ("label", label.clone()),
+            ("delivery", delivery.map(|status| status.to_string())),
             ("q", q.clone()),
             ("before", before.map(|id| id.to_string())),
         ];
@@ -67,5 +88,10 @@ mod tests {
         assert_eq!((query.filter.status, query.filter.intent_id), (None, None));
         assert_eq!(query.page(None), "?decision=rejected&q=a%20b");
         assert_eq!(ListQuery::default().page(None), "");
+        for address in ["?status=waiting&intent=none&delivery=failed", "?status=queued&intent=7&label=late"] {
+            let pairs = address.trim_start_matches('?').split('&');
+            let map: ParamsMap = pairs.filter_map(|pair| pair.split_once('=')).collect();
+            assert_eq!(ListQuery::read(&map).page(None), address);
+        }
     }
 }

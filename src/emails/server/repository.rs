@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::{QueryBuilder, types::Json};
+use sqlx::{Postgres, QueryBuilder, types::Json};
 
 use crate::{
+    deliveries::server::repository::STANDS,
     emails::dto::{
         Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Envelope,
-        Evidence, VerdictEntry,
+        Evidence, Neighbours, VerdictEntry,
     },
     intents::dto::Intent,
     rules::dto::{OnFail, RuleType, Verdict},
@@ -235,6 +236,35 @@ pub async fn list(
     if let Some(before) = before {
         query.push(" AND email_id < ").push_bind(before);
     }
+    narrow(&mut query, filter);
+    query.push(" ORDER BY email_id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
+}
+
+/// Which messages stand beside one in a list, whether that holds it or not.
+pub async fn neighbours(tx: &mut TenantTx, filter: &EmailFilter, of: EmailId) -> sqlx::Result<Neighbours> {
+    let newer = neighbour(tx, filter, (" AND email_id > ", of, " ORDER BY email_id LIMIT 1")).await?;
+    let older = neighbour(tx, filter, (" AND email_id < ", of, " ORDER BY email_id DESC LIMIT 1")).await?;
+    Ok(Neighbours { newer, older })
+}
+
+async fn neighbour(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    (side, of, nearest): (&str, EmailId, &str),
+) -> sqlx::Result<Option<EmailId>> {
+    let tenant = tx.tenant().clone();
+    let mut query = QueryBuilder::new("SELECT email_id FROM emails e WHERE tenant_id = ");
+    query.push_bind(tenant.as_str().to_owned());
+    query.push(side).push_bind(of);
+    narrow(&mut query, filter);
+    query.push(nearest);
+    query.build_query_scalar().fetch_optional(tx.conn()).await
+}
+
+/// Adds the filter's conditions to a query of `emails e`.
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
     if let Some(decision) = filter.decision {
         query.push(" AND decision = ").push_bind(decision.as_str());
     }
@@ -248,8 +278,14 @@ pub async fn list(
         }
         None => {}
     }
+    if filter.waiting {
+        query.push(" AND status <> 'done'");
+    }
     if let Some(intent) = filter.intent_id {
         query.push(" AND intent_id = ").push_bind(intent);
+    }
+    if filter.without_intent {
+        query.push(" AND intent_id IS NULL AND intent_name IS NULL");
     }
     for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS) {
         query.push(
@@ -264,9 +300,13 @@ pub async fn list(
         );
         query.push_bind(label.clone()).push(")");
     }
-    query.push(" ORDER BY email_id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
-    Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
+    if let Some(status) = filter.delivery {
+        query.push(
+            " AND EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id \
+             AND d.status = ",
+        );
+        query.push_bind(status.as_str()).push(" AND ").push(STANDS).push(")");
+    }
 }
 
 pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {

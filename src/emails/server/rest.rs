@@ -16,6 +16,7 @@ use utoipa_axum::{
 use super::{dry_run, import, mbox::Layout, service, shown, words};
 use crate::{
     auth::authority::Permission,
+    deliveries::dto::DeliveryStatus,
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
         EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
@@ -143,7 +144,10 @@ async fn import_file(
         InTenant,
         ("decision" = Option<Decision>, Query, description = "With this decision"),
         ("status" = Option<EmailStatus>, Query, description = "That have come so far"),
+        ("waiting" = Option<bool>, Query, description = "That are not decided yet: queued, or being decided"),
         ("intent_id" = Option<IntentId>, Query, description = "With this intent"),
+        ("without_intent" = Option<bool>, Query, description = "That have none, not even one that was deleted since"),
+        ("delivery" = Option<DeliveryStatus>, Query, description = "With a delivery that has come so far: the last of a route, for the present decision"),
         ("label" = Option<String>, Query, description = "With this label"),
         ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient or subject"),
         Paging,
@@ -156,7 +160,10 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     let filter = EmailFilter {
         decision: query.parsed("decision")?,
         status: query.parsed("status")?,
+        waiting: query.flag("waiting")?,
         intent_id: query.parsed("intent_id")?,
+        without_intent: query.flag("without_intent")?,
+        delivery: query.parsed("delivery")?,
         label: query.get("label").map(str::to_owned),
         q: query.get("q").map(str::to_owned),
     };

@@ -18,7 +18,9 @@ use crate::{
         dto::DeliveryFilter,
         server::{outbox, repository as deliveries},
     },
-    emails::dto::{Decision, Email, EmailDetail, EmailFilter, EmailStatus, Envelope, Received, Versions},
+    emails::dto::{
+        Decision, Email, EmailDetail, EmailFilter, EmailStatus, Envelope, Neighbours, Received, Versions,
+    },
     intents::server::repository as intents,
     server::{
         Actor, AppState, Result, TenantContext, TenantTx, error::OnConstraint, origin::Origin,
@@ -170,12 +172,29 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Email>> {
     ctx.require(Permission::Read)?;
+    check_filter(filter)?;
+    Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
+}
+
+/// Which messages stand beside this one in a list that is narrowed so. The list need not hold the message itself: it may
+/// just have been decided out of it.
+///
+/// # Errors
+/// 422; the database's.
+pub async fn neighbours(ctx: &TenantContext, filter: &EmailFilter, of: EmailId) -> Result<Neighbours> {
+    ctx.require(Permission::Read)?;
+    check_filter(filter)?;
+    Ok(repository::neighbours(&mut ctx.begin().await?, filter, of).await?)
+}
+
+/// PostgreSQL has no text with NUL.
+fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {
     for (name, text) in [("q", &filter.q), ("label", &filter.label)] {
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
-            return Err(Problem::invalid_field(name, "must not hold NUL").into());
+            return Err(Problem::invalid_field(name, "must not hold NUL"));
         }
     }
-    Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
+    Ok(())
 }
 
 /// # Errors

@@ -18,16 +18,13 @@ use crate::{
     auth::authority::Permission,
     classifier::server::service as classifier,
     deliveries::server::{outbox, repository as deliveries},
-    emails::dto::{Decision, Versions, WordsDone},
+    emails::dto::{Decision, MOST_AT_ONCE, Versions, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, IntentId, Problem, WordId},
 };
 
 /// How long the screen's decisions hold back what is sent because of them.
 pub const HOLD: Duration = Duration::from_secs(15);
-
-/// More would not be looked at before they are chosen.
-const MOST: usize = 200;
 
 /// What is left of the time for which what follows from a person's decision is held back.
 pub fn hold_left(standing: &Standing) -> Duration {
@@ -154,8 +151,8 @@ enum Word<'a> {
 /// told together with what was done by then.
 async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<WordsDone> {
     ctx.require(Permission::WorkMessages)?;
-    if ids.is_empty() || ids.len() > MOST {
-        return Err(Problem::invalid_field("ids", format!("must be 1 to {MOST} messages")).into());
+    if ids.is_empty() || ids.len() > MOST_AT_ONCE {
+        return Err(Problem::invalid_field("ids", format!("must be 1 to {MOST_AT_ONCE} messages")).into());
     }
     let mut once = HashSet::new();
     let ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
