@@ -221,6 +221,13 @@ test('a draft is tried on a file, and run over the messages of before', async ({
   await expect(page.getByTestId('backtest-standing')).toHaveAttribute('data-status', 'done', { timeout: 20_000 });
   await expect(page.getByTestId('backtest-standing')).toContainText('would change');
   await isAccessible(page, project.name, 'intent-edit-backtest');
+
+  const change = backtest.getByTestId('change').first();
+  const subject = (await change.getByRole('link').innerText()).split('\n')[0];
+  await change.getByTestId('change-steps').click();
+  await expect(page.getByRole('heading', { name: 'Try it' })).toBeFocused();
+  await expect(page.getByTestId('try-message').locator('option:checked')).toContainText(subject);
+  await expect(page.getByTestId('steps'), 'on the draft, which finds no intent').toContainText('No intent was found');
   page.once('dialog', (dialog) => dialog.accept());
   await page.getByRole('link', { name: 'Cancel' }).click();
 });

@@ -26,17 +26,19 @@ use self::{
     backtest::Backtests,
     form::IntentForm,
     matching::{Extractors, Matching},
+    message::Message,
     rules::Rules,
     start::{Asked, Start, begin},
-    try_panel::TryPanel,
+    try_panel::{TRY, TryPanel},
 };
 use crate::{
     app::{tenant_page, use_tenant},
     intents::{api::SaveIntent, dto::IntentWithRulesInput},
-    shared::{FieldError, IntentId, Problem, TenantId},
+    shared::{EmailId, FieldError, IntentId, Problem, TenantId},
     ui::{
         editor::Section,
         fields::{CheckField, FaultSummary, Faults, TextArea, TextField},
+        host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -128,6 +130,18 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
         }
     });
     let is_dirty = Signal::derive(move || *draft.read() != unchanged);
+    let stored = email_id.or_else(|| messages.first().filter(|_| intent_id.is_some()).map(|(id, _)| *id));
+    let (message, offered) = (Message::new(stored), RwSignal::new(messages));
+    // What a backtest found is tried step by step, on the same draft.
+    let on_try = Callback::new(move |(id, title): (EmailId, String)| {
+        offered.update(|offered| {
+            if !offered.iter().any(|(known, _)| *known == id) {
+                offered.insert(0, (id, title));
+            }
+        });
+        message.stored.set(id.to_string());
+        host::focus(TRY);
+    });
     view! {
         <PageHead title context/>
         <noscript>
@@ -148,8 +162,16 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
                 <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
             </div>
             <aside class="workbench__aside" aria-label="Test">
-                <TryPanel tenant_id=tenant_id.clone() intent_id form draft messages email_id/>
-                <Backtests tenant_id intent_id form/>
+                <TryPanel
+                    tenant_id=tenant_id.clone()
+                    intent_id
+                    form
+                    draft
+                    message
+                    offered
+                    is_asked=email_id.is_some()
+                />
+                <Backtests tenant_id intent_id form on_try/>
             </aside>
         </div>
     }

@@ -10,7 +10,7 @@ use crate::{
         api::{delete_backtest, get_backtest, list_changes, start_backtest},
         dto::{Backtest, BacktestChange, BacktestInput, BacktestStatus},
     },
-    shared::{BacktestId, IntentId, Problem, TenantId},
+    shared::{BacktestId, EmailId, IntentId, Problem, TenantId},
     ui::{
         editor::options,
         fields::{Faults, SelectField},
@@ -109,7 +109,13 @@ impl Run {
 }
 
 #[component]
-pub fn Backtests(tenant_id: TenantId, intent_id: Option<IntentId>, form: IntentForm) -> impl IntoView {
+pub fn Backtests(
+    tenant_id: TenantId,
+    intent_id: Option<IntentId>,
+    form: IntentForm,
+    /// Tries the draft on a message of this id and title, step by step.
+    on_try: Callback<(EmailId, String)>,
+) -> impl IntoView {
     let run = Run {
         backtest: RwSignal::new(None),
         changes: RwSignal::new(Vec::new()),
@@ -199,7 +205,7 @@ pub fn Backtests(tenant_id: TenantId, intent_id: Option<IntentId>, form: IntentF
             {move || {
                 let changes = run.changes.get();
                 (!changes.is_empty() && !is_under_way.get())
-                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value()/> })
+                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value() on_try/> })
             }}
         </section>
     }

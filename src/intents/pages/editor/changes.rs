@@ -10,7 +10,8 @@ use crate::{
         pages::{DecisionMark, VerdictMark},
     },
     rules::pages::rule_words,
-    shared::TenantId,
+    shared::{EmailId, TenantId},
+    ui::icons::{Glyph, Icon},
 };
 
 /// More would not be read.
@@ -18,14 +19,19 @@ const SHOWN: usize = 100;
 
 /// The messages that would change, each before and after, and why.
 #[component]
-pub fn Changes(changes: Vec<BacktestChange>, tenant_id: TenantId) -> impl IntoView {
+pub fn Changes(
+    changes: Vec<BacktestChange>,
+    tenant_id: TenantId,
+    /// Shows what the draft does to a message of this id and title, step by step.
+    on_try: Callback<(EmailId, String)>,
+) -> impl IntoView {
     let more = changes.len().saturating_sub(SHOWN);
     let items = changes
         .into_iter()
         .take(SHOWN)
         .map(|change| {
             let href = tenant_page(&tenant_id, &format!("/messages/{}", change.email_id));
-            view! { <ChangeCard change href/> }
+            view! { <ChangeCard change href on_try/> }
         })
         .collect_view();
     view! {
@@ -37,9 +43,10 @@ pub fn Changes(changes: Vec<BacktestChange>, tenant_id: TenantId) -> impl IntoVi
 }
 
 #[component]
-fn ChangeCard(change: BacktestChange, href: String) -> impl IntoView {
-    let BacktestChange { subject, sender_email, before, after, verdict_differences, .. } = change;
+fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, String)>) -> impl IntoView {
+    let BacktestChange { email_id, subject, sender_email, before, after, verdict_differences, .. } = change;
     let subject = if subject.is_empty() { "(no subject)".to_owned() } else { subject };
+    let title = format!("{subject} · {sender_email}");
     let (intent, decision, why) = match after {
         Some(after) => (after.intent, Some(after.decision), after.explanation),
         None => (None, None, String::new()),
@@ -48,7 +55,7 @@ fn ChangeCard(change: BacktestChange, href: String) -> impl IntoView {
         verdict_differences.into_iter().map(|difference| view! { <Difference difference/> }).collect_view();
     view! {
         <li class="card" data-testid="change">
-            // In a tab of its own: the draft stays here.
+            // How it was decided, in a tab of its own: the draft stays here.
             <a href=href target="_blank" class="breakable">
                 {subject}
                 <span class="visually-hidden">" (opens in a new tab)"</span>
@@ -60,6 +67,15 @@ fn ChangeCard(change: BacktestChange, href: String) -> impl IntoView {
             </dl>
             <p class="card__reason">{why}</p>
             <ul class="reasons">{differences}</ul>
+            <button
+                type="button"
+                class="button button--small"
+                data-testid="change-steps"
+                on:click=move |_| on_try.run((email_id, title.clone()))
+            >
+                <Icon glyph=Glyph::Trial/>
+                "Each step of after"
+            </button>
         </li>
     }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    emails::dto::DryMessage,
+    emails::{dto::DryMessage, pages::EXAMPLE},
     shared::EmailId,
     ui::{
         fields::{SelectField, TextArea},
@@ -23,6 +23,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// The stored one of this id, or an example to write over.
+    pub fn new(stored: Option<EmailId>) -> Self {
+        Self {
+            stored: RwSignal::new(stored.map(|id| id.to_string()).unwrap_or_default()),
+            raw: RwSignal::new(EXAMPLE.to_owned()),
+            file: RwSignal::new(None),
+        }
+    }
+
     pub fn read(self) -> Option<DryMessage> {
         let stored: Option<EmailId> = self.stored.get().parse().ok();
         let file = self.file.get().map(|(_, bytes)| bytes);
@@ -38,9 +47,12 @@ impl Message {
 
 /// One of the latest, a pasted text, or a file.
 #[component]
-pub fn ChooseMessage(message: Message, messages: Vec<(EmailId, String)>) -> impl IntoView {
-    let mut choices = vec![(String::new(), "another: pasted, or a file".to_owned())];
-    choices.extend(messages.into_iter().map(|(id, title)| (id.to_string(), title)));
+pub fn ChooseMessage(message: Message, offered: RwSignal<Vec<(EmailId, String)>>) -> impl IntoView {
+    let choices = Signal::derive(move || {
+        let mut choices = vec![(String::new(), "another: pasted, or a file".to_owned())];
+        choices.extend(offered.get().into_iter().map(|(id, title)| (id.to_string(), title)));
+        choices
+    });
     let is_other = Memo::new(move |_| message.stored.read().is_empty());
     let on_file = Callback::new(move |file| message.file.set(Some(file)));
     view! {
@@ -48,7 +60,7 @@ pub fn ChooseMessage(message: Message, messages: Vec<(EmailId, String)>) -> impl
             label="Message"
             path="message"
             value=message.stored
-            options=Signal::stored(choices)
+            options=choices
             testid="try-message"
         />
         <Show when=move || is_other.get()>

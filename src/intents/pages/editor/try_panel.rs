@@ -13,7 +13,7 @@ use crate::{
     emails::{
         api::try_draft,
         dto::{DryRun, DryRunInput},
-        pages::{EXAMPLE, Steps},
+        pages::Steps,
     },
     intents::dto::IntentWithRulesInput,
     shared::{EmailId, IntentId, Problem, TenantId},
@@ -23,6 +23,9 @@ use crate::{
         icons::{Glyph, Icon},
     },
 };
+
+/// The id of the panel's heading.
+pub const TRY: &str = "try";
 
 /// How long somebody must have stopped typing.
 const PAUSE: Duration = Duration::from_millis(600);
@@ -56,15 +59,12 @@ pub fn TryPanel(
     intent_id: Option<IntentId>,
     form: IntentForm,
     draft: Memo<String>,
-    messages: Vec<(EmailId, String)>,
-    email_id: Option<EmailId>,
+    message: Message,
+    /// The stored messages that can be chosen.
+    offered: RwSignal<Vec<(EmailId, String)>>,
+    /// Whether the reader came with a message to try it on.
+    is_asked: bool,
 ) -> impl IntoView {
-    let stored = email_id.or_else(|| messages.first().filter(|_| intent_id.is_some()).map(|(id, _)| *id));
-    let message = Message {
-        stored: RwSignal::new(stored.map(|id| id.to_string()).unwrap_or_default()),
-        raw: RwSignal::new(EXAMPLE.to_owned()),
-        file: RwSignal::new(None),
-    };
     let requested = RwSignal::new(false);
     let outcome = Outcome {
         found: RwSignal::new(None),
@@ -112,12 +112,12 @@ pub fn TryPanel(
             }
         });
     });
-    run_by_itself(run, draft, message, requested, email_id.is_some());
+    run_by_itself(run, draft, message, requested, is_asked);
     view! {
-        <section class="panel try" aria-labelledby="try" data-testid="try-panel">
-            <h2 id="try">"Try it"</h2>
+        <section class="panel try" aria-labelledby=TRY data-testid="try-panel">
+            <h2 id=TRY tabindex="-1">"Try it"</h2>
             <p class="hint">"The draft as it stands, on a message. Nothing is stored, and nothing sent."</p>
-            <ChooseMessage message messages/>
+            <ChooseMessage message offered/>
             <CheckField
                 label="The message gets this intent, whatever the conditions say"
                 path="requested"
