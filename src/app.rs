@@ -21,14 +21,14 @@ use leptos_router::{
     path,
 };
 
-pub use allowed::{Allowed, may};
+pub use allowed::{Allowed, allows, may};
 use hydration::Hydration;
 pub use layout::{PlainLayout, TenantLayout};
 use lazy::Page;
 pub use live::on_change;
 pub use params::use_optional_id;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
-pub use trail::{Trail, use_way_back};
+pub use trail::{LastList, Trail, use_last_list};
 
 use crate::ui::{
     host,

@@ -44,6 +44,24 @@ test('a page that nobody touches says so in what it asks by itself', { tag: '@de
   expect(await header()).toBeUndefined();
 });
 
+test.describe('a reader who may not look any more', () => {
+  test.use({ expectedFaults: /40[14]/ });
+
+  for (const [status, words, link] of [
+    [401, 'You were signed out.', '/sign-in?next=%2Ft%2Fglobex_inc%2Fmessages'],
+    [404, 'You may not look at this tenant any more.', '/tenants'],
+  ] as const) {
+    test(`is told so (${status})`, { tag: '@desktop' }, async ({ page }) => {
+      await page.route('**/ui/changes?*', (route) => route.fulfill({ status }));
+      await page.goto(`/t/${TENANT}/messages`);
+      await hydrated(page);
+      const ended = page.getByTestId('ended');
+      await expect(ended).toContainText(words);
+      await expect(ended.getByRole('link')).toHaveAttribute('href', link);
+    });
+  }
+});
+
 test.describe('a busy server', () => {
   test.use({ expectedFaults: /503/ });
 

@@ -45,7 +45,7 @@ test('chosen messages are decided together, and that is taken back', async ({ pa
   await expect(bar).toBeHidden();
   await page.getByTestId('undo').click();
   await expect(rows(page, 'Rejected')).toHaveCount(0);
-  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back.' })).toBeVisible();
+  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back' })).toBeVisible();
 });
 
 test('a message leaves the view that it no longer belongs to', async ({ page, request }) => {
@@ -60,6 +60,101 @@ test('a message leaves the view that it no longer belongs to', async ({ page, re
   await expect(page.getByTestId('bulk')).toContainText('1 chosen');
   await page.keyboard.press('#');
   await expect(page.getByText('No message fits')).toBeVisible();
+});
+
+test('a message that somebody else decided says that it left the list', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  await expect(page.getByTestId('message-row')).toHaveCount(2);
+  const [theirs] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}+2`)).json();
+  await expect(async () => {
+    const answer = await request.post(`/api/emails/${theirs.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'accepted' } });
+    expect(answer.status()).toBe(200);
+    await expect(rows(page, 'Left this list')).toHaveCount(1, { timeout: 3_000 });
+  }).toPass();
+  await expect(rows(page, 'Left this list')).toContainText(`${mark} 2`);
+  await expect(page.getByTestId('message-row'), 'the list has not jumped').toHaveCount(2);
+  await page.reload();
+  await hydrated(page);
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+test('a range is chosen, then the page, then all that fit', async ({ page, request }) => {
+  test.slow();
+  const mark = await send(request, 53);
+  await open(page, `q=${mark}`);
+  const boxes = page.getByTestId('choose');
+  const bar = page.getByTestId('bulk');
+  await expect(boxes).toHaveCount(50);
+  await boxes.nth(1).click();
+  await boxes.nth(4).click({ modifiers: ['Shift'] });
+  await expect(bar).toContainText('4 chosen');
+  await boxes.nth(3).click({ modifiers: ['Shift'] });
+  await expect(bar, 'a range is left out again').toContainText('2 chosen');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Shift+X');
+  await expect(bar).toContainText('3 chosen');
+  await page.keyboard.press('*');
+  await expect(bar).toContainText('50 chosen');
+  await bar.getByTestId('bulk-all').click();
+  await expect(bar).toContainText('53 chosen');
+  await bar.getByTestId('bulk-accept').click();
+  await expect(page.getByTestId('toast').last()).toContainText('53 messages accepted.');
+  await page.keyboard.press('z');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 53 messages accepted.');
+  const left = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=accepted&limit=100`)).json();
+  expect(left).toHaveLength(0);
+});
+
+test('from a message one goes on through the list that one came from', async ({ page, request }, { project }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 3` }).click();
+  await expect(title).toHaveText(`${mark} 3`);
+  await expect(page.getByTestId('beside-k')).toHaveAttribute('aria-disabled', 'true');
+  const older = page.getByTestId('beside-j');
+  await expect(older).toHaveAttribute('href', /messages/);
+  await look(page, `${project.name}-message-beside`);
+  await page.getByPlaceholder('Note (optional)').fill('of the first alone');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await page.keyboard.press('j');
+  await expect(title, 'one that was decided out of the list is followed by the same').toHaveText(`${mark} 2`);
+  await expect(page.getByPlaceholder('Note (optional)')).toHaveValue('');
+  await page.getByTestId('view-source').click();
+  await expect(page.getByTestId('source')).toContainText(`${mark} 2`);
+  await older.click();
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(page.getByTestId('source'), 'the next is shown as the one before').toContainText(`${mark} 1`);
+  await expect(older).toHaveAttribute('aria-disabled', 'true');
+  await page.keyboard.press('k');
+  await expect(title).toHaveText(`${mark} 2`);
+  await expect(page.getByTestId('beside-k'), 'the first was decided').toHaveAttribute('aria-disabled', 'true');
+  await page.keyboard.press('u');
+  await expect(page).toHaveURL(new RegExp(`q=${mark}`));
+  await expect(page.getByTestId('message-row')).toHaveCount(2);
+});
+
+test('z takes back what was said last, though its answer is still on its way', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(rows(page, 'Accepted')).toHaveCount(1);
+  await page.route('**/ui/emails/decide-many', async (route) => {
+    await page.keyboard.press('z');
+    await route.continue();
+  });
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 1 message rejected.');
+  await expect(rows(page, 'Rejected')).toHaveCount(0);
+  await expect(rows(page, 'Accepted'), 'what was said before it stays').toHaveCount(1);
 });
 
 test('what newly comes waits above the list until it is asked for', async ({ page, request }) => {
@@ -209,7 +304,7 @@ test('what was said of a message is taken back on another page', async ({ page, 
   await page.keyboard.press('u');
   await expect(page.getByRole('heading', { level: 1, name: 'Messages' })).toBeVisible();
   await page.getByTestId('undo').click();
-  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back.' })).toBeVisible();
+  await expect(page.getByTestId('toast').filter({ hasText: 'Taken back' })).toBeVisible();
   await open(page, `q=${mark}`);
   await expect(rows(page, 'Review')).toHaveCount(1);
 });

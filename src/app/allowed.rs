@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 
 use super::tenant::{MyAccess, use_tenant};
-use crate::{auth::authority::Permission, shared::TenantId};
+use crate::{
+    auth::{authority::Permission, dto::Me},
+    shared::TenantId,
+};
 
 /// Shows `children` to those whose role in this tenant has the permission. The server asks for it all the same.
 #[component]
@@ -33,5 +36,10 @@ pub async fn may(me: Option<MyAccess>, tenant: &TenantId, permission: Permission
     }) else {
         return false;
     };
+    allows(&me, tenant, permission)
+}
+
+/// The same of who is known to be signed in.
+pub fn allows(me: &Me, tenant: &TenantId, permission: Permission) -> bool {
     me.tenants.iter().any(|mine| mine.tenant_id == *tenant && mine.role.may(permission))
 }

@@ -6,7 +6,7 @@ use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::tenant::CurrentTenant;
-use crate::ui::{dialog::Dialog, host};
+use crate::ui::{dialog::Dialog, host, toast::use_toasts};
 
 /// Keys and what they do, by where they do it.
 const HELP: [(&str, &[(&str, &str)]); 3] = [
@@ -15,6 +15,7 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
         &[
             ("⌘ K", "Go to anything, create, switch tenant"),
             ("?", "This help"),
+            ("z", "Undo, while its notice is there"),
             ("g d", "Dashboard"),
             ("g m", "Messages"),
             ("g i", "Intents"),
@@ -28,10 +29,12 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
         "Messages",
         &[
             ("/", "Search"),
-            ("j", "Next message"),
+            ("j", "Next message, in the list and from an open one"),
             ("k", "Message before"),
             ("Enter", "Open the message"),
             ("x", "Select the message"),
+            ("X", "Select from the last selected to here"),
+            ("*", "Select all on the page, then all that fit"),
             ("e", "Accept"),
             ("#", "Reject"),
             ("r", "Run again"),
@@ -48,6 +51,7 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// The keys of every page. `is_palette_open` and `is_help_open` are what two of them open.
 pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_help_open: RwSignal<bool>) {
     let navigate = use_navigate();
+    let toasts = use_toasts();
     let is_going = StoredValue::new(false);
     Effect::new(move |_| {
         let navigate = navigate.clone();
@@ -83,6 +87,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
             }
             match key.as_str() {
                 "?" => is_help_open.set(true),
+                "z" if !event.repeat() => toasts.undo_last(),
                 "g" => {
                     is_going.set_value(true);
                     set_timeout(move || is_going.set_value(false), PATIENCE);

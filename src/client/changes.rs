@@ -20,7 +20,14 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Calls `heard` after each change of the tenant that `tenant` names, as long as the page is looked at: a browser has
 /// few connections to a server, and the pages of hidden tabs would take them all. Back in sight, it asks once.
-pub fn on_changes(tenant: Signal<String>, heard: impl Fn() + Clone + 'static) {
+///
+/// Calls `ended` with the status (401, 403 or 404) where nothing more will be heard: the reader was signed out, or is no
+/// member any more.
+pub fn on_changes(
+    tenant: Signal<String>,
+    heard: impl Fn() + Clone + 'static,
+    ended: impl Fn(u16) + Clone + 'static,
+) {
     let is_seen = RwSignal::new(is_visible());
     let visibility = document_event("visibilitychange", move || is_seen.set(is_visible()));
     let was_hidden = StoredValue::new(false);
@@ -37,7 +44,7 @@ pub fn on_changes(tenant: Signal<String>, heard: impl Fn() + Clone + 'static) {
             was_hidden.set_value(false);
             heard();
         }
-        let stream = Stream::begin(format!("/ui/changes?tenant_id={tenant}"), heard.clone());
+        let stream = Stream::begin(format!("/ui/changes?tenant_id={tenant}"), heard.clone(), ended.clone());
         let kept = StoredValue::new_local(stream);
         on_cleanup(move || {
             kept.try_with_value(|stream| stream.close());
@@ -51,6 +58,7 @@ pub fn on_changes(tenant: Signal<String>, heard: impl Fn() + Clone + 'static) {
 struct Stream {
     address: String,
     heard: Rc<dyn Fn()>,
+    ended: Box<dyn Fn(u16)>,
     /// What the source calls: "changed", "open", "error".
     listeners: [Heard; 3],
     source: RefCell<Option<EventSource>>,
@@ -60,8 +68,9 @@ struct Stream {
 }
 
 impl Stream {
-    fn begin(address: String, heard: impl Fn() + 'static) -> Rc<Self> {
+    fn begin(address: String, heard: impl Fn() + 'static, ended: impl Fn(u16) + 'static) -> Rc<Self> {
         let heard: Rc<dyn Fn()> = Rc::new(heard);
+        let ended: Box<dyn Fn(u16)> = Box::new(ended);
         let stream = Rc::new_cyclic(|stream: &Weak<Self>| {
             let (told, opened, failed) = (Rc::clone(&heard), stream.clone(), stream.clone());
             let opened = move || {
@@ -76,7 +85,7 @@ impl Stream {
             };
             let listeners = [Heard::new(move || told()), Heard::new(opened), Heard::new(failed)];
             let (source, refusals, waiting) = (RefCell::default(), Cell::default(), Cell::default());
-            Self { address, heard, listeners, source, refusals, waiting }
+            Self { address, heard, ended, listeners, source, refusals, waiting }
         });
         stream.open();
         stream
@@ -136,7 +145,7 @@ impl Stream {
                     (stream.heard)();
                 }
                 // Whoever signed out, or is no member any more, is told nothing again.
-                Ok(401 | 403 | 404) => {}
+                Ok(status @ (401 | 403 | 404)) => (stream.ended)(status),
                 _ => stream.wait(),
             }
         });

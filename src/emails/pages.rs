@@ -1,6 +1,7 @@
 //! Messages: the list, and one with why it was decided so.
 
 mod actions;
+mod beside;
 mod bulk;
 mod carried;
 mod content;
@@ -15,10 +16,13 @@ mod marks;
 mod query;
 mod saved;
 mod selection;
+mod table;
 mod trial;
 mod verdict;
+mod why;
 
 pub use detail::MessagePage;
-pub use list::{MessageTable, MessagesPage, NoMessages};
+pub use list::{MessagesPage, NoMessages};
 pub use marks::{DecisionMark, VerdictMark};
+pub use table::MessageTable;
 pub use trial::{EXAMPLE, Steps, TrialPage};

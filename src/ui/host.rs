@@ -53,7 +53,7 @@ pub fn reveal(_: &str) {}
 pub fn is_attended() -> bool {
     true
 }
-pub fn on_changes(_: Signal<String>, _: impl Fn() + Clone + 'static) {}
+pub fn on_changes(_: Signal<String>, _: impl Fn() + Clone + 'static, _: impl Fn(u16) + Clone + 'static) {}
 pub fn focused_id() -> Option<String> {
     None
 }

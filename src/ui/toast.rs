@@ -30,6 +30,15 @@ type Undo = Arc<dyn Fn() + Send + Sync>;
 pub struct Toasts {
     shown: RwSignal<Vec<Toast>>,
     next: StoredValue<u32>,
+    awaited: StoredValue<Awaited>,
+}
+
+/// What is being done that will offer to be undone, by numbers in the order in which it was begun; those of them that
+/// somebody wants undone as soon as they can be.
+#[derive(Clone, Default)]
+struct Awaited {
+    under_way: Vec<u32>,
+    unwanted: Vec<u32>,
 }
 
 /// The notices of the application.
@@ -39,29 +48,89 @@ pub fn use_toasts() -> Toasts {
 
 impl Toasts {
     pub fn provide() -> Self {
-        let toasts = Self { shown: RwSignal::new(Vec::new()), next: StoredValue::new(0) };
+        let toasts = Self {
+            shown: RwSignal::new(Vec::new()),
+            next: StoredValue::new(0),
+            awaited: StoredValue::new(Awaited::default()),
+        };
         provide_context(toasts);
         toasts
     }
 
     /// Something was done.
     pub fn done(self, text: impl Into<String>) {
-        self.say(Tone::Good, text.into(), None);
+        self.say(self.number(), Tone::Good, text.into(), None);
     }
 
     /// Something was done that can be undone for a while, on other pages too: `undo` must need nothing of this one.
     pub fn done_with_undo(self, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
-        self.say(Tone::Good, text.into(), Some(Arc::new(undo)));
+        self.say(self.number(), Tone::Good, text.into(), Some(Arc::new(undo)));
     }
 
     /// Something could not be done.
     pub fn refused(self, problem: &Problem) {
-        self.say(Tone::Bad, problem.detail.clone(), None);
+        self.say(self.number(), Tone::Bad, problem.detail.clone(), None);
     }
 
-    fn say(self, tone: Tone, text: String, undo: Option<Undo>) {
-        let id = self.next.get_value();
-        self.next.set_value(id.wrapping_add(1));
+    /// Something is being done that will offer to be undone, or be refused. Gives its number.
+    pub fn await_undo(self) -> u32 {
+        let number = self.number();
+        self.awaited.update_value(|awaited| awaited.under_way.push(number));
+        number
+    }
+
+    /// It is done, or was refused.
+    pub fn end_undo(self, number: u32) {
+        self.awaited.update_value(|awaited| {
+            awaited.under_way.retain(|other| *other != number);
+            awaited.unwanted.retain(|other| *other != number);
+        });
+    }
+
+    /// What was awaited under this number was done; it is undone at once where somebody asked for that meanwhile.
+    pub fn done_as_awaited(
+        self,
+        number: u32,
+        text: impl Into<String>,
+        undo: impl Fn() + Send + Sync + 'static,
+    ) {
+        if self.awaited.with_value(|awaited| awaited.unwanted.contains(&number)) {
+            undo();
+        } else {
+            self.say(number, Tone::Good, text.into(), Some(Arc::new(undo)));
+        }
+    }
+
+    /// Takes back what was done last: where that is still on its way, once it has come. Nothing, where no notice offers
+    /// it any more.
+    pub fn undo_last(self) {
+        let awaited = self.awaited.get_value();
+        let under_way =
+            awaited.under_way.into_iter().filter(|number| !awaited.unwanted.contains(number)).max();
+        let offered = self.shown.with_untracked(|shown| {
+            let offers = shown.iter().filter_map(|toast| toast.undo.clone().map(|undo| (toast.id, undo)));
+            offers.max_by_key(|(id, _)| *id)
+        });
+        match (under_way, offered) {
+            (Some(number), offered) if offered.as_ref().is_none_or(|(id, _)| *id < number) => {
+                self.awaited.update_value(|awaited| awaited.unwanted.push(number));
+            }
+            (_, Some((id, undo))) => {
+                self.close(id);
+                undo();
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Rises with each notice, and with each thing that one is awaited of.
+    fn number(self) -> u32 {
+        let number = self.next.get_value();
+        self.next.set_value(number.wrapping_add(1));
+        number
+    }
+
+    fn say(self, id: u32, tone: Tone, text: String, undo: Option<Undo>) {
         let stays = if undo.is_some() { STAYS_WITH_UNDO } else { STAYS };
         self.shown.update(|shown| {
             // Three at most: more would hide the page.

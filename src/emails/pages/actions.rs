@@ -36,9 +36,14 @@ impl MessageActions {
     }
 
     /// Offers to take back what a form did.
-    pub fn offer_back(self, tenant: CurrentTenant, email: Memo<Result<EmailId, Problem>>, words: Words) {
+    pub fn offer_back(
+        self,
+        tenant: CurrentTenant,
+        email: StoredValue<Result<EmailId, Problem>>,
+        words: Words,
+    ) {
         let offer = move |word: WordId, text: &str| {
-            if let (Ok(tenant), Ok(email)) = untrack(|| (tenant.id(), email.get())) {
+            if let (Ok(tenant), Ok(email)) = (untrack(|| tenant.id()), email.get_value()) {
                 words.offer_back(tenant, email, word, text);
             }
         };

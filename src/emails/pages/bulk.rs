@@ -2,24 +2,19 @@
 
 use leptos::prelude::*;
 
-use super::selection::{Selection, Word, Words};
+use super::selection::{Choice, Word, Words};
 use crate::{
     app::{Allowed, CurrentTenant},
     auth::authority::Permission,
     emails::dto::Decision,
     intents::{api::list_intents, dto::Intent},
-    shared::EmailId,
     ui::icons::{Glyph, Icon},
 };
 
-/// A bar that appears while messages are chosen. `listed` are those that the list shows.
+/// A bar that appears while messages are chosen.
 #[component]
-pub fn BulkBar(
-    tenant: CurrentTenant,
-    selection: Selection,
-    words: Words,
-    listed: Signal<Vec<EmailId>>,
-) -> impl IntoView {
+pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl IntoView {
+    let selection = choice.selection;
     let is_shown = move || !selection.ids().is_empty();
     let counted = move || format!("{} chosen", selection.ids().len());
     let say = move |word: Word| {
@@ -50,9 +45,13 @@ pub fn BulkBar(
                 <button
                     type="button"
                     class="button button--quiet"
-                    on:click=move |_| selection.all(listed.get_untracked())
+                    data-testid="bulk-all"
+                    on:click=move |_| untrack(|| choice.all())
                 >
-                    "All on this page"
+                    {move || {
+                        let is_page_chosen = choice.is_page_chosen() && choice.has_more.get();
+                        if is_page_chosen { "All that fit" } else { "All on this page" }
+                    }}
                 </button>
                 <button type="button" class="button button--quiet" on:click=move |_| selection.clear()>
                     "None"

@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::bulk::ForWorkers;
 use crate::{
     deliveries::{
-        api::RetryDelivery,
+        api::{RetryDelivery, get_payload},
         dto::{Delivery, DeliveryStatus},
     },
     routes::dto::{Planned, RouteKind},
-    shared::{DeliveryId, TenantId},
+    shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
         icons::{Glyph, Icon},
@@ -20,15 +20,28 @@ use crate::{
     },
 };
 
+/// How far a delivery has come, in a word.
+pub fn status_words(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Pending => "On its way",
+        DeliveryStatus::Delivered => "Delivered",
+        DeliveryStatus::Failed => "Given up",
+        DeliveryStatus::Cancelled => "Not sent",
+    }
+}
+
 /// A delivery's colour, icon and word.
 fn words(delivery: &Delivery) -> (Tone, Glyph, &'static str) {
-    match delivery.status {
-        DeliveryStatus::Pending if delivery.attempts > 0 => (Tone::Attention, Glyph::Waiting, "Tried, waits"),
-        DeliveryStatus::Pending => (Tone::Quiet, Glyph::Waiting, "On its way"),
-        DeliveryStatus::Delivered => (Tone::Good, Glyph::Accept, "Delivered"),
-        DeliveryStatus::Failed => (Tone::Bad, Glyph::Reject, "Failed"),
-        DeliveryStatus::Cancelled => (Tone::Quiet, Glyph::Skip, "Not sent"),
-    }
+    let (tone, glyph) = match delivery.status {
+        DeliveryStatus::Pending if delivery.attempts > 0 => {
+            return (Tone::Attention, Glyph::Waiting, "Tried, waits");
+        }
+        DeliveryStatus::Pending => (Tone::Quiet, Glyph::Waiting),
+        DeliveryStatus::Delivered => (Tone::Good, Glyph::Accept),
+        DeliveryStatus::Failed => (Tone::Bad, Glyph::Reject),
+        DeliveryStatus::Cancelled => (Tone::Quiet, Glyph::Skip),
+    };
+    (tone, glyph, status_words(delivery.status))
 }
 
 /// What a route does, and where to.
@@ -94,9 +107,64 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
                 <Timestamp at/>
                 {tries}
             </p>
+            {(delivery.kind != RouteKind::Label).then(|| view! { <Sent delivery=delivery.clone()/> })}
             {again}
         </li>
     }
+}
+
+/// What deliveries say, as far as it was asked for. The page of a message keeps it: the cards are built anew with each
+/// answer.
+#[derive(Clone, Copy)]
+pub struct Payloads {
+    known: RwSignal<Vec<(DeliveryId, Result<Value, Problem>)>>,
+    asked: Action<(TenantId, DeliveryId), ()>,
+}
+
+impl Payloads {
+    pub fn provide() {
+        let known = RwSignal::new(Vec::new());
+        let asked = Action::new(move |(tenant, id): &(TenantId, DeliveryId)| {
+            let (tenant, id) = (tenant.clone(), *id);
+            async move {
+                let answer = get_payload(tenant, id).await;
+                let _ = known.try_update(|known| {
+                    known.retain(|(other, _)| *other != id);
+                    known.push((id, answer));
+                });
+            }
+        });
+        provide_context(Self { known, asked });
+    }
+
+    fn of(self, id: DeliveryId) -> Option<Result<Value, Problem>> {
+        self.known.read().iter().find(|(known, _)| *known == id).map(|(_, answer)| answer.clone())
+    }
+}
+
+/// What it says, as it was rendered when the message was decided: asked for once somebody looks.
+#[component]
+fn Sent(delivery: Delivery) -> impl IntoView {
+    let Delivery { tenant_id, delivery_id, .. } = delivery;
+    let payloads = use_context::<Payloads>()?;
+    let ask = move |_| {
+        if !matches!(untrack(|| payloads.of(delivery_id)), Some(Ok(_))) {
+            payloads.asked.dispatch((tenant_id.clone(), delivery_id));
+        }
+    };
+    let shown = move || match payloads.of(delivery_id)? {
+        Ok(Value::Object(members)) => Some(view! { <Members members/> }.into_any()),
+        Ok(_) => Some(view! { <p class="hint">"Nothing: it could not be made."</p> }.into_any()),
+        Err(problem) => {
+            Some(view! { <p class="notice tone-bad" role="alert">{problem.detail}</p> }.into_any())
+        }
+    };
+    Some(view! {
+        <details class="details" data-testid="sent" on:toggle=ask>
+            <summary>"What it says"</summary>
+            {shown}
+        </details>
+    })
 }
 
 /// A plain form, which the browser takes over.

@@ -6,30 +6,28 @@ use leptos::{ev, prelude::*};
 use leptos_router::{
     NavigateOptions,
     hooks::{use_navigate, use_params_map},
-    location::Url,
 };
 
 use super::{
     actions::{Actions, ChangeIntent, INTENT, MessageActions},
+    beside::{Beside, BesideLinks, Step},
     carried::Carried,
     content::Content,
-    deliveries::Deliveries,
+    deliveries::{Deliveries, Payloads},
     history::History,
-    list::subject_of,
     marks::DecisionMark,
     selection::{Word, Words},
+    table::subject_of,
     verdict::Verdicts,
+    why::{Envelope, WhyThisIntent},
 };
 use crate::{
-    app::{Allowed, CurrentTenant, MyAccess, may, on_change, tenant_page, use_tenant, use_way_back},
+    app::{Allowed, CurrentTenant, MyAccess, allows, may, on_change, tenant_page, use_last_list, use_tenant},
     auth::authority::Permission,
-    classifier::dto::{Suggestion, percent},
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
         api::{get_email, get_history},
-        dto::{
-            Classification, ClassificationMethod, Decision, Email, EmailDetail, EmailStatus, HistoryEntry,
-        },
+        dto::{Decision, EmailDetail, EmailStatus, HistoryEntry},
     },
     intents::{api::list_intents, dto::Intent},
     shared::{EmailId, Problem, TenantId},
@@ -43,46 +41,69 @@ use crate::{
     },
 };
 
-/// One message. While it waits for its decision the page asks again, so that the operator sees it come.
+/// One message, with the ways to those beside it.
 #[component]
 pub fn MessagePage() -> impl IntoView {
     let tenant = use_tenant();
     let params = use_params_map();
-    let email_id = Memo::new(move |_| {
-        let text = params.read().get("email_id").unwrap_or_default();
-        text.parse::<EmailId>().map_err(|_| Problem::not_found("Message", text))
-    });
-    let actions = MessageActions::new();
-    let retry = ServerAction::<RetryDelivery>::new();
+    let address = Memo::new(move |_| params.read().get("email_id").unwrap_or_default());
+    let email_id = Memo::new(move |_| read_id(&address.read()));
+    let last_list = use_last_list();
+    let came_from = move || tenant.id().map(|id| last_list(&id)).unwrap_or_default();
+    let list = move || tenant.page("/messages") + &came_from().query;
+    let beside = Beside::new(tenant, email_id, Signal::derive(move || came_from().filter));
+    // What is said of a message can be taken back from the next one, too.
     let words = Words::new();
-    let versions = move || (actions.version(), retry.version().get(), words.version.get());
-    let detail = load(
-        move || (tenant.id(), email_id.get(), versions()),
-        |(tenant, email, _)| async move { get_email(tenant?, email?).await },
-    );
-    let history = load(
-        move || (tenant.id(), email_id.get(), versions()),
-        |(tenant, email, _)| async move { get_history(tenant?, email?).await },
-    );
-    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
-    let look = look_beside(tenant, email_id, detail, history);
-    ask_while_waiting(detail, look);
-    on_change(look.ask);
-    actions.offer_back(tenant, email_id, words);
-    let me = use_context::<MyAccess>();
-    let way_back = use_way_back();
-    let list = move || {
-        let query = tenant.id().map(|id| way_back(&id)).unwrap_or_default();
-        tenant.page("/messages") + &query
-    };
-    use_keys(tenant, email_id, words, list);
+    use_ways(email_id, list, beside);
     view! {
-        <p class="back">
+        <nav class="back" aria-label="Other messages">
             <a href=list>
                 <Icon glyph=Glyph::Back/>
                 "Messages"
             </a>
-        </p>
+            <BesideLinks beside/>
+        </nav>
+        // Each with elements of its own: what was typed, chosen or answered on one is nothing of the next.
+        <For each=move || [address.get()] key=String::clone let:address>
+            <Message tenant here=email_id email_id=read_id(&address) words/>
+        </For>
+    }
+}
+
+fn read_id(text: &str) -> Result<EmailId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("Message", text))
+}
+
+/// While it waits for its decision the page asks again, so that the operator sees it come.
+#[component]
+fn Message(
+    tenant: CurrentTenant,
+    /// The one that the address names. As long as an answer is on its way, a message that was left goes on.
+    here: Memo<Result<EmailId, Problem>>,
+    email_id: Result<EmailId, Problem>,
+    words: Words,
+) -> impl IntoView {
+    let email_id = StoredValue::new(email_id);
+    let actions = MessageActions::new();
+    let retry = ServerAction::<RetryDelivery>::new();
+    Payloads::provide();
+    let versions = move || (actions.version(), retry.version().get(), words.version.get());
+    let detail = load(
+        move || (tenant.id(), versions()),
+        move |(tenant, _)| async move { get_email(tenant?, email_id.get_value()?).await },
+    );
+    let history = load(
+        move || (tenant.id(), versions()),
+        move |(tenant, _)| async move { get_history(tenant?, email_id.get_value()?).await },
+    );
+    let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let look = look_beside(tenant, here, email_id, detail, history);
+    ask_while_waiting(detail, look);
+    on_change(look.ask);
+    actions.offer_back(tenant, email_id, words);
+    let me = use_context::<MyAccess>();
+    use_keys(tenant, here, me, detail, words);
+    view! {
         <Load
             heading="Message"
             data=move || async move {
@@ -98,36 +119,77 @@ pub fn MessagePage() -> impl IntoView {
     }
 }
 
-/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent, `u` leads back to the list, as it was narrowed.
-fn use_keys(
-    tenant: CurrentTenant,
+/// `j` and `k` lead to the next message of the list and the one before, `u` back to the list, as it was narrowed.
+fn use_ways(
     email: Memo<Result<EmailId, Problem>>,
-    words: Words,
     list: impl Fn() -> String + Copy + 'static,
+    beside: Beside,
 ) {
     let navigate = use_navigate();
+    on_key(move |key| {
+        let Ok(id) = email.get_untracked() else { return false };
+        let address = match key {
+            "j" => beside.next(id, Step::Older),
+            "k" => beside.next(id, Step::Newer),
+            "u" => Some(untrack(list)),
+            _ => return false,
+        };
+        if let Some(address) = address {
+            navigate(&address, NavigateOptions::default());
+        }
+        true
+    });
+}
+
+/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent: of the message that is shown, once it
+/// is, for those who may.
+fn use_keys(
+    tenant: CurrentTenant,
+    here: Memo<Result<EmailId, Problem>>,
+    me: Option<MyAccess>,
+    detail: Loaded<EmailDetail>,
+    words: Words,
+) {
+    let shown = RwSignal::new(None);
     Effect::new(move |_| {
-        let navigate = navigate.clone();
+        let id = detail.with(|answer| answer?.as_ref().ok().map(|detail| detail.email.email_id));
+        let is_allowed = me.is_some_and(|me| {
+            let tenant = tenant.id();
+            me.0.with(|me| match (me, tenant) {
+                (Some(Ok(me)), Ok(tenant)) => allows(me, &tenant, Permission::WorkMessages),
+                _ => false,
+            })
+        });
+        shown.set(id.filter(|_| is_allowed));
+    });
+    on_key(move |key| {
+        let shown = shown.get_untracked().filter(|id| here.get_untracked() == Ok(*id));
+        let Some(id) = shown else { return false };
+        let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
+        match key {
+            "e" => say(Word::Decide(Decision::Accepted)),
+            "#" => say(Word::Decide(Decision::Rejected)),
+            "r" => say(Word::RunAgain),
+            "n" => {
+                say(Word::Correct(None));
+                // Which it has instead is the next thing to say.
+                host::focus(INTENT);
+            }
+            _ => return false,
+        }
+        true
+    });
+}
+
+/// Calls `pressed` with each key that is meant for the page, as long as it is looked at; one that is held down counts
+/// once. Where that says so, the key does nothing else.
+fn on_key(pressed: impl Fn(&str) -> bool + Clone + 'static) {
+    Effect::new(move |_| {
+        let pressed = pressed.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
-            let Ok(id) = email.get_untracked() else { return };
-            if !host::is_shortcut(&event) {
-                return;
+            if host::is_shortcut(&event) && !event.repeat() && pressed(&event.key()) {
+                event.prevent_default();
             }
-            let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
-            match event.key().as_str() {
-                "e" | "#" | "r" | "n" if event.repeat() => {}
-                "e" => say(Word::Decide(Decision::Accepted)),
-                "#" => say(Word::Decide(Decision::Rejected)),
-                "r" => say(Word::RunAgain),
-                "n" => {
-                    say(Word::Correct(None));
-                    // Which it has instead is the next thing to say.
-                    host::focus(INTENT);
-                }
-                "u" => navigate(&untrack(list), NavigateOptions::default()),
-                _ => return,
-            }
-            event.prevent_default();
         });
         on_cleanup(move || handle.remove());
     });
@@ -153,9 +215,10 @@ struct Look<Ask> {
 /// reads a message is not to lose their place in it, nor the pictures that they let in.
 fn look_beside(
     tenant: CurrentTenant,
-    email: Memo<Result<EmailId, Problem>>,
-    detail: Loaded<Result<EmailDetail, Problem>>,
-    history: Loaded<Result<Vec<HistoryEntry>, Problem>>,
+    here: Memo<Result<EmailId, Problem>>,
+    email: StoredValue<Result<EmailId, Problem>>,
+    detail: Loaded<EmailDetail>,
+    history: Loaded<Vec<HistoryEntry>>,
 ) -> Look<impl Fn() + Copy + Send + Sync + 'static> {
     let asked = Action::new(|(tenant, email): &(TenantId, EmailId)| {
         let (tenant, email) = (tenant.clone(), *email);
@@ -163,19 +226,17 @@ fn look_beside(
     });
     Effect::new(move |_| {
         let Some((Ok(found), entries)) = asked.value().get() else { return };
-        // Of the message from which this page has gone on meanwhile, there is nothing to show.
-        if email.get_untracked() != Ok(found.email.email_id) {
-            return;
-        }
         if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
-            detail.set(Some(Ok(found)));
+            detail.put(Ok(found));
         }
-        if entries.is_ok() && history.with_untracked(|known| known.as_ref() != Some(&entries)) {
-            history.set(Some(entries));
+        if entries.is_ok() && history.with_untracked(|known| known != Some(&entries)) {
+            history.put(entries);
         }
     });
     let ask = move || {
-        if let (Ok(tenant), Ok(email)) = untrack(|| (tenant.id(), email.get())) {
+        if let (Ok(tenant), Ok(email)) = (untrack(|| tenant.id()), email.get_value())
+            && here.get_untracked() == Ok(email)
+        {
             asked.dispatch((tenant, email));
         }
     };
@@ -183,10 +244,7 @@ fn look_beside(
 }
 
 /// Asks again as long as the message or a delivery of it is not done: soon at first, then ever less often.
-fn ask_while_waiting(
-    detail: Loaded<Result<EmailDetail, Problem>>,
-    look: Look<impl Fn() + Copy + Send + Sync + 'static>,
-) {
+fn ask_while_waiting(detail: Loaded<EmailDetail>, look: Look<impl Fn() + Copy + Send + Sync + 'static>) {
     let asked = StoredValue::new(0_u32);
     Effect::new(move |_| {
         look.version.track();
@@ -302,128 +360,4 @@ fn MessageView(
         </article>
     }
     .into_any()
-}
-
-/// Who wrote to whom, when, and what they were taken to want.
-#[component]
-fn Envelope(email: Email) -> impl IntoView {
-    let from = match email.sender_name.as_str() {
-        "" => email.sender_email,
-        name => format!("{name} <{}>", email.sender_email),
-    };
-    let intent = match email.intent {
-        None => view! { <span class="hint">"none"</span> }.into_any(),
-        Some(intent) => match intent.intent_id {
-            Some(id) => {
-                let href = tenant_page(&email.tenant_id, &format!("/intents/{id}"));
-                view! { <a href=href>{intent.name}</a> }.into_any()
-            }
-            None => view! { <span>{intent.name} " (deleted)"</span> }.into_any(),
-        },
-    };
-    let labels = (!email.labels.is_empty()).then(|| {
-        let links = email
-            .labels
-            .into_iter()
-            .map(|label| {
-                let href = format!("{}?label={}", tenant_page(&email.tenant_id, "/messages"), Url::escape(&label));
-                view! { <a class="label" href=href>{label}</a> }
-            })
-            .collect_view();
-        view! { <div class="facts__line"><dt>"Labels"</dt><dd class="labels" data-testid="labels">{links}</dd></div> }
-    });
-    view! {
-        <section class="panel" aria-label="Envelope">
-            <dl class="facts">
-                <div class="facts__line"><dt>"From"</dt><dd>{from}</dd></div>
-                <div class="facts__line"><dt>"To"</dt><dd>{email.recipient_email}</dd></div>
-                <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>
-                <div class="facts__line"><dt>"Status"</dt><dd>{email.status.as_str()}</dd></div>
-                <div class="facts__line"><dt>"Intent"</dt><dd>{intent}</dd></div>
-                {labels}
-                <div class="facts__line"><dt>"Message-ID"</dt><dd><code>{email.message_id}</code></dd></div>
-            </dl>
-        </section>
-    }
-}
-
-/// Why the message was taken to want this, and what kept the other intents out.
-#[component]
-pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
-    let Classification { method, intent, because, considered, suggestion } = classification;
-    let sentence = match (method, intent) {
-        (ClassificationMethod::Requested, Some(intent)) => format!("{intent}: whoever sent it in named it."),
-        (ClassificationMethod::Match, Some(intent)) => format!("{intent}: its conditions hold."),
-        (ClassificationMethod::Classifier, Some(intent)) => format!("{intent}: it reads like its examples."),
-        (ClassificationMethod::Corrected, Some(intent)) => format!("{intent}: a person chose it."),
-        (ClassificationMethod::Corrected, None) => "None: a person said that none fits.".to_owned(),
-        _ => "No intent was found.".to_owned(),
-    };
-    let because = (!because.is_empty()).then(|| {
-        let items = because.into_iter().map(|reason| view! { <li>{reason}</li> }).collect_view();
-        view! { <ul class="reasons">{items}</ul> }
-    });
-    let others = (!considered.is_empty()).then(|| {
-        let lines = considered.into_iter().map(|other| (other.intent, other.why_not)).collect();
-        view! {
-            <h3 class="group__title">"Also considered"</h3>
-            <Facts lines/>
-        }
-    });
-    view! {
-        <section class="panel" aria-labelledby="why" data-testid="classification">
-            <h2 id="why">"Why this intent"</h2>
-            <p>{sentence}</p>
-            {because}
-            {suggestion.map(|suggestion| view! { <Classifier suggestion/> })}
-            {others}
-        </section>
-    }
-}
-
-/// What the classifier took the message for: how sure it was, by which words, and what came next.
-#[component]
-fn Classifier(suggestion: Suggestion) -> impl IntoView {
-    let Suggestion { intent, probability, only_suggested, words, runners_up, .. } = suggestion;
-    // Where it gave the intent, that was said already.
-    let sentence = only_suggested
-        .map(|why| view! { <p>{format!("It looks like {intent} ({} sure), but {why}.", percent(probability))}</p> });
-    let words: Vec<_> = words.into_iter().map(|word| (word.word, format!("+{:.2}", word.weight))).collect();
-    let next: Vec<_> = runners_up.into_iter().map(|next| (next.intent, percent(next.probability))).collect();
-    let words = (!words.is_empty()).then(|| {
-        view! {
-            <h3 class="group__title">"Words that speak for it"</h3>
-            <Facts lines=words/>
-        }
-    });
-    let next = (!next.is_empty()).then(|| {
-        view! {
-            <h3 class="group__title">"Next likely"</h3>
-            <Facts lines=next/>
-        }
-    });
-    view! {
-        <div class="panel__part" data-testid="suggestion">
-            {sentence}
-            {words}
-            {next}
-        </div>
-    }
-}
-
-/// Names and what they stand for, a line each.
-#[component]
-fn Facts(lines: Vec<(String, String)>) -> impl IntoView {
-    let items = lines
-        .into_iter()
-        .map(|(name, value)| {
-            view! {
-                <div class="facts__line">
-                    <dt>{name}</dt>
-                    <dd>{value}</dd>
-                </div>
-            }
-        })
-        .collect_view();
-    view! { <dl class="facts">{items}</dl> }
 }

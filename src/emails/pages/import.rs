@@ -9,7 +9,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::Tone,
-        dialog::Dialog,
+        dialog::{Dialog, OnceOpened},
         host::Chosen,
         icons::{Glyph, Icon},
         upload::{Arrivals, Outgoing, Target, UploadForm, Uploads},
@@ -19,22 +19,25 @@ use crate::{
 /// For those who may. Needs a script, and shows only where there is one.
 #[component]
 pub fn Import(tenant: CurrentTenant) -> impl IntoView {
-    let has_script = RwSignal::new(false);
-    Effect::new(move |_| has_script.set(true));
     let is_open = RwSignal::new(false);
     // One after the other. They go on, and are shown again, when the window was closed.
     let uploads = Uploads::new(1);
     view! {
         <ForWorkers>
-            <Show when=move || has_script.get()>
-                <button type="button" class="button" data-testid="import" on:click=move |_| is_open.set(true)>
-                    <Icon glyph=Glyph::Upload/>
-                    "Import"
-                </button>
-            </Show>
-            <Dialog id="import-messages" title="Import messages" is_open>
-                <Files tenant uploads/>
-            </Dialog>
+            <button
+                type="button"
+                class="button needs-script"
+                data-testid="import"
+                on:click=move |_| is_open.set(true)
+            >
+                <Icon glyph=Glyph::Upload/>
+                "Import"
+            </button>
+            <OnceOpened is_open>
+                <Dialog id="import-messages" title="Import messages" is_open>
+                    <Files tenant uploads/>
+                </Dialog>
+            </OnceOpened>
         </ForWorkers>
     }
 }

@@ -50,14 +50,20 @@ pub struct Words {
     said: Action<(TenantId, Vec<EmailId>, Word), ()>,
     /// Rises with each word that was said or taken back.
     pub version: RwSignal<u32>,
+    /// How many are on their way.
+    under_way: RwSignal<u32>,
 }
 
 impl Words {
     pub fn new() -> Self {
         let toasts = use_toasts();
-        let version = RwSignal::new(0_u32);
+        let (version, under_way) = (RwSignal::new(0_u32), RwSignal::new(0_u32));
         let said = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
             let (tenant, ids, word) = (tenant.clone(), ids.clone(), word.clone());
+            let news = News { toasts, version, under_way };
+            news.begin();
+            // Run again, a message comes to what it comes to: that is not taken back.
+            let number = (word != Word::RunAgain).then(|| toasts.await_undo());
             async move {
                 match word.say(tenant.clone(), ids).await {
                     Ok(found) => {
@@ -70,7 +76,11 @@ impl Words {
                         match found.word.filter(|_| !found.done.is_empty()) {
                             None => toasts.done(text),
                             Some(word) => {
-                                toasts.done_with_undo(text, undo(toasts, version, tenant, found.done, word));
+                                let undo = undo(news, tenant, found.done, word, text.clone());
+                                match number {
+                                    Some(number) => toasts.done_as_awaited(number, text, undo),
+                                    None => toasts.done_with_undo(text, undo),
+                                }
                             }
                         }
                         if let Some(problem) = &found.problem {
@@ -79,15 +89,24 @@ impl Words {
                     }
                     Err(problem) => toasts.refused(&problem),
                 }
-                raise(version);
+                if let Some(number) = number {
+                    toasts.end_undo(number);
+                }
+                news.end();
             }
         });
-        Self { toasts, said, version }
+        Self { toasts, said, version, under_way }
+    }
+
+    /// Whether a word is on its way: what one hears of meanwhile may be one's own.
+    pub fn is_under_way(self) -> bool {
+        self.under_way.get_untracked() > 0
     }
 
     /// Tells of a word that a form said of one message, and offers to take it back.
     pub fn offer_back(self, tenant: TenantId, id: EmailId, word: WordId, text: &str) {
-        self.toasts.done_with_undo(text, undo(self.toasts, self.version, tenant, vec![id], word));
+        let news = News { toasts: self.toasts, version: self.version, under_way: self.under_way };
+        self.toasts.done_with_undo(text, undo(news, tenant, vec![id], word, text.to_owned()));
     }
 
     /// Says it of these messages; nothing happens where there are none.
@@ -102,19 +121,41 @@ impl Words {
     }
 }
 
-/// Takes a word back and tells what came of it. The page on which it was said may have been left.
-fn undo(
+/// Who is told of a word.
+#[derive(Clone, Copy)]
+struct News {
     toasts: Toasts,
     version: RwSignal<u32>,
+    under_way: RwSignal<u32>,
+}
+
+impl News {
+    fn begin(self) {
+        let _ = self.under_way.try_update(|count| *count += 1);
+    }
+
+    /// Nothing of it matters where the page has been left.
+    fn end(self) {
+        let _ = self.under_way.try_update(|count| *count = count.saturating_sub(1));
+        let _ = self.version.try_update(|version| *version = version.wrapping_add(1));
+    }
+}
+
+/// Takes a word back and tells what came of it. The page on which it was said may have been left.
+fn undo(
+    news: News,
     tenant: TenantId,
     ids: Vec<EmailId>,
     word: WordId,
+    said: String,
 ) -> impl Fn() + Send + Sync + 'static {
     move || {
-        let (tenant, ids) = (tenant.clone(), ids.clone());
+        let (tenant, ids, said) = (tenant.clone(), ids.clone(), said.clone());
+        let toasts = news.toasts;
+        news.begin();
         spawn_local(async move {
             match take_back(tenant, ids, word).await {
-                Ok(done) if done.left.is_empty() => toasts.done("Taken back."),
+                Ok(done) if done.left.is_empty() => toasts.done(format!("Taken back: {said}")),
                 Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
                 Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
                     "It could not be taken back: it was too long ago, or somebody else came first.",
@@ -126,36 +167,37 @@ fn undo(
                 )),
                 Err(problem) => toasts.refused(&problem),
             }
-            raise(version);
+            news.end();
         });
     }
-}
-
-/// Nothing where the page has been left.
-fn raise(version: RwSignal<u32>) {
-    let _ = version.try_update(|version| *version = version.wrapping_add(1));
 }
 
 /// The chosen messages of a list.
 #[derive(Clone, Copy)]
-pub struct Selection(RwSignal<Vec<EmailId>>);
+pub struct Selection {
+    chosen: RwSignal<Vec<EmailId>>,
+    /// The one that was chosen or left out last: from it a range goes on.
+    anchor: StoredValue<Option<EmailId>>,
+    /// Rises with each change: what was asked for before it comes too late.
+    version: StoredValue<u32>,
+}
 
 impl Selection {
     pub fn new() -> Self {
-        Self(RwSignal::new(Vec::new()))
+        Self {
+            chosen: RwSignal::new(Vec::new()),
+            anchor: StoredValue::new(None),
+            version: StoredValue::new(0),
+        }
     }
 
     pub fn has(self, id: EmailId) -> bool {
-        self.0.read().contains(&id)
+        self.chosen.read().contains(&id)
     }
 
     pub fn set(self, id: EmailId, is_chosen: bool) {
-        self.0.update(|chosen| {
-            chosen.retain(|other| *other != id);
-            if is_chosen {
-                chosen.push(id);
-            }
-        });
+        self.anchor.set_value(Some(id));
+        self.set_each(&[id], is_chosen);
     }
 
     pub fn toggle(self, id: EmailId) {
@@ -163,22 +205,115 @@ impl Selection {
         self.set(id, !is_chosen);
     }
 
+    /// Chooses, or leaves out, all from the last that was chosen or left out to this one.
+    pub fn set_through(self, id: EmailId, listed: &[EmailId], is_chosen: bool) {
+        let range = range(listed, self.anchor.get_value(), id);
+        self.anchor.set_value(Some(id));
+        self.set_each(range, is_chosen);
+    }
+
+    fn set_each(self, ids: &[EmailId], is_chosen: bool) {
+        self.version.update_value(|version| *version += 1);
+        self.chosen.update(|chosen| {
+            chosen.retain(|other| !ids.contains(other));
+            if is_chosen {
+                chosen.extend(ids);
+            }
+        });
+    }
+
+    /// Leaves out those of them that are chosen.
+    pub fn leave_out(self, ids: &[EmailId]) {
+        if untrack(|| ids.iter().any(|id| self.has(*id))) {
+            self.set_each(ids, false);
+        }
+    }
+
     pub fn all(self, ids: Vec<EmailId>) {
-        self.0.set(ids);
+        self.version.update_value(|version| *version += 1);
+        self.chosen.set(ids);
+    }
+
+    /// The same, unless something was chosen or left out since this version: then `false`.
+    pub fn all_since(self, version: u32, ids: Vec<EmailId>) -> bool {
+        let is_now = self.version() == Some(version);
+        if is_now {
+            self.all(ids);
+        }
+        is_now
+    }
+
+    /// None where the page has been left.
+    pub fn version(self) -> Option<u32> {
+        self.version.try_get_value()
     }
 
     pub fn clear(self) {
-        self.0.set(Vec::new());
+        self.all(Vec::new());
+        self.anchor.set_value(None);
     }
 
     pub fn ids(self) -> Vec<EmailId> {
-        self.0.get()
+        self.chosen.get()
     }
+
+    /// Whether all of these are chosen.
+    pub fn has_all(self, ids: &[EmailId]) -> bool {
+        let chosen = self.chosen.read();
+        ids.iter().all(|id| chosen.contains(id))
+    }
+}
+
+/// Choosing among what a list shows.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    pub selection: Selection,
+    /// What the list shows and still holds.
+    pub listed: Signal<Vec<EmailId>>,
+    /// Whether more fit than it shows.
+    pub has_more: Signal<bool>,
+    /// Chooses all that fit.
+    pub on_all: Callback<()>,
+}
+
+impl Choice {
+    /// Whether all that the list shows is chosen.
+    pub fn is_page_chosen(self) -> bool {
+        self.selection.has_all(&self.listed.read())
+    }
+
+    /// Chooses all that the list shows; where it is chosen, all that fit.
+    pub fn all(self) {
+        if self.is_page_chosen() && self.has_more.get() {
+            self.on_all.run(());
+        } else {
+            self.selection.all(self.listed.get());
+        }
+    }
+}
+
+/// What the list shows from one to another, both included, whichever stands first; from nowhere, the other alone.
+fn range(listed: &[EmailId], from: Option<EmailId>, to: EmailId) -> &[EmailId] {
+    let place = |id: EmailId| listed.iter().position(|listed| *listed == id);
+    let Some(to) = place(to) else { return &[] };
+    let from = from.and_then(place).unwrap_or(to);
+    &listed[from.min(to)..=from.max(to)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_goes_either_way_and_from_nowhere_holds_one() {
+        let ids: Vec<EmailId> = (0..5).map(|n| EmailId(uuid::Uuid::from_u128(n))).collect();
+        assert_eq!(range(&ids, Some(ids[1]), ids[3]), &ids[1..=3]);
+        assert_eq!(range(&ids, Some(ids[3]), ids[1]), &ids[1..=3]);
+        assert_eq!(range(&ids, None, ids[2]), &ids[2..=2]);
+        let gone = EmailId(uuid::Uuid::from_u128(9));
+        assert_eq!(range(&ids, Some(gone), ids[2]), &ids[2..=2]);
+        assert!(range(&ids, Some(ids[2]), gone).is_empty());
+    }
 
     #[test]
     fn a_notice_counts() {

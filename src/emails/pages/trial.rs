@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
 
-use super::{deliveries::PlannedDeliveries, detail::WhyThisIntent, marks::DecisionMark, verdict::Verdicts};
+use super::{deliveries::PlannedDeliveries, marks::DecisionMark, verdict::Verdicts, why::WhyThisIntent};
 use crate::{
     app::use_tenant,
     emails::{

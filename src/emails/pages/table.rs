@@ -1,0 +1,178 @@
+//! Messages as rows: still, and such that change in place.
+
+use leptos::prelude::*;
+
+use super::{
+    marks::{DecisionMark, standing},
+    selection::Choice,
+};
+use crate::{
+    app::tenant_page,
+    emails::dto::Email,
+    shared::EmailId,
+    ui::{
+        badge::{Badge, Tone},
+        icons::Glyph,
+        table::{Cell, DataTable},
+        time::Timestamp,
+    },
+};
+
+/// The links that `j` and `k` walk through.
+pub const ROWS: &str = ".row-link__target";
+
+pub fn row_id(email: EmailId) -> String {
+    format!("message-{email}")
+}
+
+const COLUMNS: &[&str] = &["Decision", "Subject", "From", "Intent", "Received"];
+
+/// Messages, one a row; each leads to all that happened to it.
+#[component]
+pub fn MessageTable(emails: Vec<Email>) -> impl IntoView {
+    let rows = emails
+        .into_iter()
+        .map(|email| {
+            view! {
+                <tr role="row" class="row-link" data-testid="message-row">
+                    <Cell label="Decision">
+                        <DecisionMark status=email.status decision=email.decision/>
+                    </Cell>
+                    <Cells email/>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <DataTable caption="Messages" class="table--messages" columns=COLUMNS>
+            {rows}
+        </DataTable>
+    }
+}
+
+/// The same, whose rows change in place and can be chosen. A row stays the same element as long as it is in the list,
+/// so that the keyboard stays where it is.
+#[component]
+pub fn LiveTable(
+    rows: RwSignal<Vec<Email>>,
+    /// Those of them that do not belong in the list any more.
+    left: RwSignal<Vec<EmailId>>,
+    /// None for who may only look.
+    choice: Option<Choice>,
+) -> impl IntoView {
+    view! {
+        <DataTable caption="Messages" class="table--messages table--live" columns=COLUMNS>
+            <For each=move || rows.get() key=|email| email.email_id let:email>
+                <LiveRow email rows left choice/>
+            </For>
+        </DataTable>
+    }
+}
+
+#[component]
+fn LiveRow(
+    email: Email,
+    rows: RwSignal<Vec<Email>>,
+    left: RwSignal<Vec<EmailId>>,
+    choice: Option<Choice>,
+) -> impl IntoView {
+    let id = email.email_id;
+    let choose =
+        choice.map(|choice| view! { <Choose id label=format!("Choose {}", subject_of(&email)) choice/> });
+    let is_chosen = move || choice.is_some_and(|choice| choice.selection.has(id));
+    let has_left = Memo::new(move |_| left.read().contains(&id));
+    let now = Memo::new(move |_| {
+        rows.read().iter().find(|email| email.email_id == id).cloned().unwrap_or_else(|| email.clone())
+    });
+    view! {
+        <tr
+            role="row"
+            class="row-link"
+            class:row-link--chosen=is_chosen
+            class:row-link--left=has_left
+            data-testid="message-row"
+        >
+            <td role="cell" data-label="Decision" class="row-link__mark">
+                {choose}
+                {move || {
+                    let (tone, glyph, text) = if has_left.get() {
+                        // How it stands now, the answer did not say.
+                        (Tone::Quiet, Glyph::Skip, "Left this list")
+                    } else {
+                        now.with(|email| standing(email.status, email.decision))
+                    };
+                    view! { <Badge tone glyph text/> }
+                }}
+            </td>
+            // The elements stay, and what they say is changed.
+            {move || view! { <Cells email=now.get()/> }}
+        </tr>
+    }
+}
+
+/// The box that chooses a message; with Shift, all from the last that was chosen.
+#[component]
+fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
+    let Choice { selection, listed, .. } = choice;
+    view! {
+        // With Shift, browsers would choose the text in between, too.
+        <label
+            class="row-link__choose"
+            on:mousedown=move |event| {
+                if event.shift_key() {
+                    event.prevent_default();
+                }
+            }
+        >
+            <span class="visually-hidden">{label}</span>
+            <input
+                type="checkbox"
+                data-testid="choose"
+                prop:checked=move || selection.has(id)
+                on:click=move |event| {
+                    if event.shift_key() {
+                        let is_chosen = event_target_checked(&event);
+                        selection.set_through(id, &listed.get_untracked(), is_chosen);
+                    }
+                }
+                on:change=move |event| selection.set(id, event_target_checked(&event))
+            />
+        </label>
+    }
+}
+
+/// What stands beside the mark.
+#[component]
+fn Cells(email: Email) -> impl IntoView {
+    let id = row_id(email.email_id);
+    let href = tenant_page(&email.tenant_id, &format!("/messages/{}", email.email_id));
+    let (subject, intent) = (subject_of(&email), intent_of(&email));
+    view! {
+        <Cell label="Subject">
+            <span class="stacked">
+                <a id=id class="row-link__target" href=href>{subject}</a>
+                <span class="hint clamped">{email.explanation}</span>
+            </span>
+        </Cell>
+        <Cell label="From">
+            <span class="breakable">{email.sender_email}</span>
+        </Cell>
+        <Cell label="Intent">{intent}</Cell>
+        <Cell label="Received">
+            <Timestamp at=email.received_at/>
+        </Cell>
+    }
+}
+
+/// The name of its intent, or that it has none.
+fn intent_of(email: &Email) -> String {
+    email.intent.as_ref().map_or_else(|| "none".to_owned(), |intent| intent.name.clone())
+}
+
+/// The subject, or what stands for it.
+pub fn subject_of(email: &Email) -> String {
+    match email.subject.trim() {
+        "" => "(no subject)".to_owned(),
+        subject => subject.to_owned(),
+    }
+}
