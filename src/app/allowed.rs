@@ -18,11 +18,7 @@ pub fn Allowed(permission: Permission, children: ChildrenFn) -> impl IntoView {
             {move || {
                 let id = tenant.id().ok();
                 let children = children.clone();
-                Suspend::new(async move {
-                    let me = me?.0.await.ok()?;
-                    let mine = me.tenants.into_iter().find(|mine| Some(&mine.tenant_id) == id.as_ref())?;
-                    mine.role.may(permission).then(|| children())
-                })
+                Suspend::new(async move { may(me, &id?, permission).await.then(|| children()) })
             }}
         </Transition>
     }

@@ -22,8 +22,9 @@ impl Live {
     /// Listens for the layout that begins here.
     pub fn provide(tenant: CurrentTenant) -> Self {
         let (count, ended) = (RwSignal::new(0_u32), RwSignal::new(None));
+        let label = tenant.label();
         host::on_changes(
-            tenant.label(),
+            label,
             move || {
                 ended.set(None);
                 count.update(|count| *count = count.wrapping_add(1));
@@ -32,7 +33,7 @@ impl Live {
         );
         // What was said of one tenant is not true of another.
         Effect::new(move |_| {
-            tenant.label().track();
+            label.track();
             ended.set(None);
         });
         let live = Self { count, ended };

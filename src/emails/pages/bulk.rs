@@ -48,10 +48,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                     data-testid="bulk-all"
                     on:click=move |_| untrack(|| choice.all())
                 >
-                    {move || {
-                        let is_page_chosen = choice.is_page_chosen() && choice.has_more.get();
-                        if is_page_chosen { "All that fit" } else { "All on this page" }
-                    }}
+                    {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
                 </button>
                 <button type="button" class="button button--quiet" on:click=move |_| selection.clear()>
                     "None"

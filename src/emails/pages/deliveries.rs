@@ -107,7 +107,10 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
                 <Timestamp at/>
                 {tries}
             </p>
-            {(delivery.kind != RouteKind::Label).then(|| view! { <Sent delivery=delivery.clone()/> })}
+            {(delivery.kind != RouteKind::Label)
+                .then(|| {
+                    view! { <Sent tenant_id=delivery.tenant_id.clone() delivery_id=delivery.delivery_id/> }
+                })}
             {again}
         </li>
     }
@@ -144,8 +147,7 @@ impl Payloads {
 
 /// What it says, as it was rendered when the message was decided: asked for once somebody looks.
 #[component]
-fn Sent(delivery: Delivery) -> impl IntoView {
-    let Delivery { tenant_id, delivery_id, .. } = delivery;
+fn Sent(tenant_id: TenantId, delivery_id: DeliveryId) -> impl IntoView {
     let payloads = use_context::<Payloads>()?;
     let ask = move |_| {
         if !matches!(untrack(|| payloads.of(delivery_id)), Some(Ok(_))) {

@@ -87,7 +87,7 @@ fn Message(
     let actions = MessageActions::new();
     let retry = ServerAction::<RetryDelivery>::new();
     Payloads::provide();
-    let versions = move || (actions.version(), retry.version().get(), words.version.get());
+    let versions = move || (actions.version(), retry.version().get(), words.version());
     let detail = load(
         move || (tenant.id(), versions()),
         move |(tenant, _)| async move { get_email(tenant?, email_id.get_value()?).await },

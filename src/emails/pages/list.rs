@@ -137,7 +137,7 @@ fn Listed(
         }
     });
     Effect::new(move |before: Option<u32>| {
-        let now = words.version.get();
+        let now = words.version();
         if before.is_some_and(|before| before != now) {
             ask.dispatch(true);
         }

@@ -46,23 +46,18 @@ impl Word {
 /// Says words of messages, tells what came of it, and offers to take it back.
 #[derive(Clone, Copy)]
 pub struct Words {
-    toasts: Toasts,
     said: Action<(TenantId, Vec<EmailId>, Word), ()>,
-    /// Rises with each word that was said or taken back.
-    pub version: RwSignal<u32>,
-    /// How many are on their way.
-    under_way: RwSignal<u32>,
+    news: News,
 }
 
 impl Words {
     pub fn new() -> Self {
         let toasts = use_toasts();
-        let (version, under_way) = (RwSignal::new(0_u32), RwSignal::new(0_u32));
+        let news = News { toasts, version: RwSignal::new(0), under_way: RwSignal::new(0) };
         let said = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
             let (tenant, ids, word) = (tenant.clone(), ids.clone(), word.clone());
-            let news = News { toasts, version, under_way };
             news.begin();
-            // Run again, a message comes to what it comes to: that is not taken back.
+            // Run again, a message comes to what it comes to: there is no word to take back.
             let number = (word != Word::RunAgain).then(|| toasts.await_undo());
             async move {
                 match word.say(tenant.clone(), ids).await {
@@ -73,14 +68,11 @@ impl Words {
                             (Some(_), left) => text += &format!(" {left} were left as they are."),
                             (None, left) => text += &format!(" {left} could not be found any more."),
                         }
-                        match found.word.filter(|_| !found.done.is_empty()) {
+                        match found.word.filter(|_| !found.done.is_empty()).zip(number) {
                             None => toasts.done(text),
-                            Some(word) => {
+                            Some((word, number)) => {
                                 let undo = undo(news, tenant, found.done, word, text.clone());
-                                match number {
-                                    Some(number) => toasts.done_as_awaited(number, text, undo),
-                                    None => toasts.done_with_undo(text, undo),
-                                }
+                                toasts.done_as_awaited(number, text, undo);
                             }
                         }
                         if let Some(problem) = &found.problem {
@@ -95,18 +87,22 @@ impl Words {
                 news.end();
             }
         });
-        Self { toasts, said, version, under_way }
+        Self { said, news }
+    }
+
+    /// Rises with each word that was said or taken back. Tracked.
+    pub fn version(self) -> u32 {
+        self.news.version.get()
     }
 
     /// Whether a word is on its way: what one hears of meanwhile may be one's own.
     pub fn is_under_way(self) -> bool {
-        self.under_way.get_untracked() > 0
+        self.news.under_way.get_untracked() > 0
     }
 
     /// Tells of a word that a form said of one message, and offers to take it back.
     pub fn offer_back(self, tenant: TenantId, id: EmailId, word: WordId, text: &str) {
-        let news = News { toasts: self.toasts, version: self.version, under_way: self.under_way };
-        self.toasts.done_with_undo(text, undo(news, tenant, vec![id], word, text.to_owned()));
+        self.news.toasts.done_with_undo(text, undo(self.news, tenant, vec![id], word, text.to_owned()));
     }
 
     /// Says it of these messages; nothing happens where there are none.
@@ -116,7 +112,7 @@ impl Words {
                 self.said.dispatch((tenant, ids, word));
             }
             Ok(_) => {}
-            Err(problem) => self.toasts.refused(&problem),
+            Err(problem) => self.news.toasts.refused(&problem),
         }
     }
 }
@@ -125,7 +121,9 @@ impl Words {
 #[derive(Clone, Copy)]
 struct News {
     toasts: Toasts,
+    /// Rises with each word that was said or taken back.
     version: RwSignal<u32>,
+    /// How many are on their way.
     under_way: RwSignal<u32>,
 }
 
@@ -277,14 +275,14 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Whether all that the list shows is chosen.
-    pub fn is_page_chosen(self) -> bool {
-        self.selection.has_all(&self.listed.read())
+    /// Whether all that the list shows is chosen, and more than that fits.
+    pub fn goes_on(self) -> bool {
+        self.selection.has_all(&self.listed.read()) && self.has_more.get()
     }
 
     /// Chooses all that the list shows; where it is chosen, all that fit.
     pub fn all(self) {
-        if self.is_page_chosen() && self.has_more.get() {
+        if self.goes_on() {
             self.on_all.run(());
         } else {
             self.selection.all(self.listed.get());
