@@ -49,5 +49,5 @@ pub fn hydrate() {
     console_error_panic_hook::set_once();
     client::watch_touches();
     client::watch_history();
-    leptos::mount::hydrate_lazy(app::App);
+    client::take_over_in_steps(app::App);
 }

@@ -23,16 +23,6 @@ export const test = base.extend<Fixtures>({
     });
     context.on('weberror', (error) => note(`page error: ${error.error().stack ?? error.error()}`));
 
-    // The application hydrates in the microtasks that follow its WASM, so a new task comes after it.
-    await context.addInitScript(() => {
-      const instantiate = WebAssembly.instantiateStreaming;
-      WebAssembly.instantiateStreaming = async (...args: Parameters<typeof instantiate>) => {
-        const result = await instantiate(...args);
-        setTimeout(() => Object.assign(window, { hydrated: true }));
-        return result;
-      };
-    });
-
     await use(context);
     expect(faults, 'nothing goes wrong in the browser').toEqual([]);
   },
@@ -40,7 +30,8 @@ export const test = base.extend<Fixtures>({
 
 /** Waits until the page answers to clicks and keys; before that, they are lost. */
 export async function hydrated(page: Page): Promise<void> {
-  await page.waitForFunction(() => 'hydrated' in window, undefined, { timeout: 15_000 });
+  const isTakenOver = () => performance.getEntriesByName('taken-over').length > 0;
+  await page.waitForFunction(isTakenOver, undefined, { timeout: 15_000 });
 }
 
 export { expect };

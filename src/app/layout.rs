@@ -17,6 +17,7 @@ use crate::{
         host,
         icons::{Glyph, Icon},
         resource::load,
+        step::Step,
         theme::ThemeChoice,
     },
 };
@@ -71,8 +72,10 @@ pub fn TenantLayout() -> impl IntoView {
             // A backdrop of the popover lets a touch through to what lies beneath it.
             <div class="overlay" aria-hidden="true"></div>
             <main id=MAIN class="main" tabindex="-1">
-                <Ended live/>
-                <Outlet/>
+                <Step>
+                    <Ended live/>
+                    <Outlet/>
+                </Step>
             </main>
         </div>
         <OnceOpened is_open=is_palette_open>
@@ -168,63 +171,65 @@ fn Sidebar(
             on:focusout=on_focusout
             data-testid="sidebar"
         >
-            <div class="sidebar__head">
-                <Brand/>
-                <button
-                    id=CLOSE
-                    type="button"
-                    class="icon-button sidebar__close"
-                    popovertarget=SIDEBAR
-                    popovertargetaction="hide"
-                >
-                    <Icon glyph=Glyph::Close/>
-                    <span class="visually-hidden">"Close the menu"</span>
-                </button>
-            </div>
-            <TenantName tenant me/>
-            <button
-                type="button"
-                class="button go-to"
-                aria-keyshortcuts="Control+K Meta+K"
-                data-testid="go-to"
-                on:click=move |_| {
-                    host::hide_popover(SIDEBAR);
-                    is_palette_open.set(true);
-                }
-            >
-                <Icon glyph=Glyph::Search/>
-                <span>"Go to …"</span>
-                <kbd>"⌘K"</kbd>
-            </button>
-            <nav class="nav" aria-label="Main">
-                <ul>
-                    {PAGES
-                        .map(|(page, words, glyph)| view! { <NavLink tenant page words glyph/> })
-                        .collect_view()}
-                    <RestrictedLinks tenant me/>
-                </ul>
-            </nav>
-            <div class="sidebar__foot">
-                <Person me/>
-                <div class="sidebar__tools">
-                    <ThemeChoice/>
+            <Step>
+                <div class="sidebar__head">
+                    <Brand/>
                     <button
+                        id=CLOSE
                         type="button"
-                        class="icon-button"
-                        title="Keyboard (?)"
-                        aria-keyshortcuts="?"
-                        data-testid="help"
-                        on:click=move |_| {
-                            host::hide_popover(SIDEBAR);
-                            is_help_open.set(true);
-                        }
+                        class="icon-button sidebar__close"
+                        popovertarget=SIDEBAR
+                        popovertargetaction="hide"
                     >
-                        <Icon glyph=Glyph::Keyboard/>
-                        <span class="visually-hidden">"Keyboard help"</span>
+                        <Icon glyph=Glyph::Close/>
+                        <span class="visually-hidden">"Close the menu"</span>
                     </button>
                 </div>
-                <SignOut/>
-            </div>
+                <TenantName tenant me/>
+                <button
+                    type="button"
+                    class="button go-to"
+                    aria-keyshortcuts="Control+K Meta+K"
+                    data-testid="go-to"
+                    on:click=move |_| {
+                        host::hide_popover(SIDEBAR);
+                        is_palette_open.set(true);
+                    }
+                >
+                    <Icon glyph=Glyph::Search/>
+                    <span>"Go to …"</span>
+                    <kbd>"⌘K"</kbd>
+                </button>
+                <nav class="nav" aria-label="Main">
+                    <ul>
+                        {PAGES
+                            .map(|(page, words, glyph)| view! { <NavLink tenant page words glyph/> })
+                            .collect_view()}
+                        <RestrictedLinks tenant me/>
+                    </ul>
+                </nav>
+                <div class="sidebar__foot">
+                    <Person me/>
+                    <div class="sidebar__tools">
+                        <ThemeChoice/>
+                        <button
+                            type="button"
+                            class="icon-button"
+                            title="Keyboard (?)"
+                            aria-keyshortcuts="?"
+                            data-testid="help"
+                            on:click=move |_| {
+                                host::hide_popover(SIDEBAR);
+                                is_help_open.set(true);
+                            }
+                        >
+                            <Icon glyph=Glyph::Keyboard/>
+                            <span class="visually-hidden">"Keyboard help"</span>
+                        </button>
+                    </div>
+                    <SignOut/>
+                </div>
+            </Step>
         </aside>
     }
 }

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
-use web_sys::{Element, Event, EventTarget};
+use web_sys::{Element, Event};
 
-use super::dom::document;
+use super::{dom::document, listener::Listener};
 
 thread_local! {
     /// Whether the page's editor holds something unsaved. One editor a page.
@@ -43,12 +43,14 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
     });
     // In the capturing phase: before the router follows.
     if let Some(document) = document() {
-        listen(document.unchecked_into(), "click", |event| {
+        let on_click = Listener::capturing(document.unchecked_into(), "click", |event| {
             if leads_away(event) && !may_leave() {
                 event.prevent_default();
                 event.stop_propagation();
             }
         });
+        // For as long as the editor's owner is there.
+        StoredValue::new_local(on_click);
     }
     // Not at once: the router writes a new page's address when the page is there.
     Effect::new(move |_| {
@@ -98,25 +100,4 @@ fn leads_away(event: &Event) -> bool {
         .and_then(|target| target.dyn_into::<Element>().ok())
         .and_then(|target| target.closest("a[href]:not([target]):not([download])").ok().flatten())
         .is_some_and(|link| !link.get_attribute("href").unwrap_or_default().starts_with('#'))
-}
-
-/// A listener in the capturing phase, which goes when it is dropped.
-struct Listener {
-    target: EventTarget,
-    name: &'static str,
-    function: Closure<dyn Fn(Event)>,
-}
-
-/// For as long as the editor's owner is there.
-fn listen(target: EventTarget, name: &'static str, on_event: impl Fn(&Event) + 'static) {
-    let function = Closure::<dyn Fn(Event)>::new(move |event: Event| on_event(&event));
-    let _ = target.add_event_listener_with_callback_and_bool(name, function.as_ref().unchecked_ref(), true);
-    StoredValue::new_local(Listener { target, name, function });
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let function = self.function.as_ref().unchecked_ref();
-        let _ = self.target.remove_event_listener_with_callback_and_bool(self.name, function, true);
-    }
 }

@@ -6,7 +6,9 @@ mod dialog;
 mod dom;
 mod files;
 mod leave;
+mod listener;
 mod session;
+mod steps;
 mod theme;
 mod upload;
 
@@ -17,5 +19,6 @@ pub use dom::*;
 pub use files::*;
 pub use leave::*;
 pub use session::*;
+pub use steps::*;
 pub use theme::*;
 pub use upload::*;

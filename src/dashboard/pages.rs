@@ -19,6 +19,7 @@ use crate::{
         load::Load,
         page::PageHead,
         resource::load,
+        step::Step,
     },
 };
 
@@ -106,28 +107,30 @@ fn Messages(tenant: TenantId, stats: Stats) -> impl IntoView {
     ];
     view! {
         <section aria-labelledby="counts">
-            <h2 id="counts" class="visually-hidden">"Messages by decision"</h2>
-            <ul class="stats">
-                {counts
-                    .map(|(id, words, glyph, tone, count, query)| {
-                        view! {
-                            <li>
-                                <a
-                                    class=format!("stat {tone}")
-                                    href=tenant_page(&tenant, "/messages") + query
-                                    data-testid=format!("count-{id}")
-                                >
-                                    <span class="stat__label">
-                                        <Icon glyph/>
-                                        {words}
-                                    </span>
-                                    <span class="stat__count">{count}</span>
-                                </a>
-                            </li>
-                        }
-                    })
-                    .collect_view()}
-            </ul>
+            <Step>
+                <h2 id="counts" class="visually-hidden">"Messages by decision"</h2>
+                <ul class="stats">
+                    {counts
+                        .map(|(id, words, glyph, tone, count, query)| {
+                            view! {
+                                <li>
+                                    <a
+                                        class=format!("stat {tone}")
+                                        href=tenant_page(&tenant, "/messages") + query
+                                        data-testid=format!("count-{id}")
+                                    >
+                                        <span class="stat__label">
+                                            <Icon glyph/>
+                                            {words}
+                                        </span>
+                                        <span class="stat__count">{count}</span>
+                                    </a>
+                                </li>
+                            }
+                        })
+                        .collect_view()}
+                </ul>
+            </Step>
         </section>
     }
 }
@@ -151,24 +154,26 @@ fn Resources(tenant: TenantId, stats: Stats, tenants: Option<usize>) -> impl Int
     ];
     view! {
         <section class="section" aria-labelledby="resources">
-            <h2 id="resources">"What decides"</h2>
-            <ul class="stats stats--small">
-                {counts
-                    .map(|(id, words, glyph, count, href)| {
-                        view! {
-                            <li>
-                                <a class="stat" href=href data-testid=format!("count-{id}")>
-                                    <span class="stat__label">
-                                        <Icon glyph/>
-                                        {words}
-                                    </span>
-                                    <span class="stat__count">{count}</span>
-                                </a>
-                            </li>
-                        }
-                    })
-                    .collect_view()}
-            </ul>
+            <Step>
+                <h2 id="resources">"What decides"</h2>
+                <ul class="stats stats--small">
+                    {counts
+                        .map(|(id, words, glyph, count, href)| {
+                            view! {
+                                <li>
+                                    <a class="stat" href=href data-testid=format!("count-{id}")>
+                                        <span class="stat__label">
+                                            <Icon glyph/>
+                                            {words}
+                                        </span>
+                                        <span class="stat__count">{count}</span>
+                                    </a>
+                                </li>
+                            }
+                        })
+                        .collect_view()}
+                </ul>
+            </Step>
         </section>
     }
 }

@@ -6,6 +6,7 @@ use leptos::{
     prelude::{Callback, Signal},
 };
 
+pub use super::step::in_a_step;
 use super::{theme::Theme, upload::Target};
 pub use crate::server::context::{chosen_theme as theme, set_page_status};
 use crate::shared::{Problem, TenantId};

@@ -20,6 +20,7 @@ pub mod save_bar;
 pub mod saving;
 pub mod script;
 pub mod size;
+pub mod step;
 pub mod table;
 pub mod theme;
 pub mod time;

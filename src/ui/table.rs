@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::step::Step;
+
 /// A table. The roles repeat what the elements mean: as cards they are no longer displayed as a table, and
 /// browsers then drop the meaning.
 #[component]
@@ -27,7 +29,9 @@ pub fn DataTable(
                             .collect_view()}
                     </tr>
                 </thead>
-                <tbody role="rowgroup">{children()}</tbody>
+                <tbody role="rowgroup">
+                    <Step>{children()}</Step>
+                </tbody>
             </table>
         </div>
     }

@@ -10,6 +10,7 @@ use crate::{
     ui::{
         badge::Tone,
         chart::{Bar, Part, Stack, StackedColumns},
+        step::Step,
     },
 };
 
@@ -49,13 +50,15 @@ pub fn OverTime(tenant: TenantId, period: Period, columns: Vec<Column>) -> impl 
         .collect_view();
     view! {
         <section class="section" aria-labelledby="over-time" data-testid="over-time">
-            <div class="section__head">
-                <h2 id="over-time">"Decisions over time"</h2>
-                <nav class="tabs" aria-label="Period">{choices}</nav>
-            </div>
-            <div class="panel">
-                <StackedColumns title parts=PARTS stacks/>
-            </div>
+            <Step>
+                <div class="section__head">
+                    <h2 id="over-time">"Decisions over time"</h2>
+                    <nav class="tabs" aria-label="Period">{choices}</nav>
+                </div>
+                <div class="panel">
+                    <StackedColumns title parts=PARTS stacks/>
+                </div>
+            </Step>
         </section>
     }
 }
@@ -93,12 +96,14 @@ pub fn Intents(tenant: TenantId, intents: Vec<IntentShare>) -> impl IntoView {
         .collect::<Vec<_>>();
     view! {
         <section class="panel" aria-labelledby="busiest" data-testid="busiest">
-            <h2 id="busiest">"Busiest intents"</h2>
-            {if items.is_empty() {
-                view! { <p class="hint">"No message was decided."</p> }.into_any()
-            } else {
-                view! { <ul class="shares">{items}</ul> }.into_any()
-            }}
+            <Step>
+                <h2 id="busiest">"Busiest intents"</h2>
+                {if items.is_empty() {
+                    view! { <p class="hint">"No message was decided."</p> }.into_any()
+                } else {
+                    view! { <ul class="shares">{items}</ul> }.into_any()
+                }}
+            </Step>
         </section>
     }
 }
@@ -125,12 +130,14 @@ pub fn Rules(rules: Vec<RuleShare>) -> impl IntoView {
         .collect::<Vec<_>>();
     view! {
         <section class="panel" aria-labelledby="failing" data-testid="failing">
-            <h2 id="failing">"Rules that fail most"</h2>
-            {if items.is_empty() {
-                view! { <p class="hint">"No rule failed."</p> }.into_any()
-            } else {
-                view! { <ul class="shares">{items}</ul> }.into_any()
-            }}
+            <Step>
+                <h2 id="failing">"Rules that fail most"</h2>
+                {if items.is_empty() {
+                    view! { <p class="hint">"No rule failed."</p> }.into_any()
+                } else {
+                    view! { <ul class="shares">{items}</ul> }.into_any()
+                }}
+            </Step>
         </section>
     }
 }
@@ -173,8 +180,10 @@ pub fn HealthPanel(tenant: TenantId, times: Times, health: Health) -> impl IntoV
     .collect_view();
     view! {
         <section class="panel" aria-labelledby="health" data-testid="health">
-            <h2 id="health">"How it runs"</h2>
-            <dl>{lines}</dl>
+            <Step>
+                <h2 id="health">"How it runs"</h2>
+                <dl>{lines}</dl>
+            </Step>
         </section>
     }
 }

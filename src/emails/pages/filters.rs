@@ -18,6 +18,7 @@ use crate::{
         host,
         icons::{Glyph, Icon},
         resource::load,
+        step::Step,
     },
 };
 
@@ -58,82 +59,84 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                 }
             }
         >
-            // A label comes by a link; the other filters narrow its list further.
-            {move || {
-                query
-                    .read()
-                    .filter
-                    .label
-                    .clone()
-                    .map(|label| {
-                        view! {
-                            <div class="field" data-testid="label-filter">
-                                <span class="field__label">"Label"</span>
-                                <span class="label">{label.clone()}</span>
-                                <input type="hidden" name="label" value=label/>
-                            </div>
-                        }
-                    })
-            }}
-            <label class="field field--search">
-                <span class="field__label">"Search"</span>
-                <input
-                    id=SEARCH
-                    type="search"
-                    name="q"
-                    value=text
-                    prop:value=text
-                    placeholder="Sender, recipient or subject"
-                    maxlength="200"
-                    aria-keyshortcuts="/"
-                />
-            </label>
-            <Choice
-                label="Decision"
-                name="decision"
-                chosen=Signal::derive(move || {
-                    query.read().filter.decision.map(|decision| decision.to_string()).unwrap_or_default()
-                })
-                options=decisions
-            />
-            <Choice
-                label="Status"
-                name="status"
-                chosen=Signal::derive(move || query.read().status().unwrap_or_default())
-                options=statuses
-            />
-            <Transition>
-                {move || Suspend::new(async move {
-                    let intents = intents.await.unwrap_or_default();
-                    let known = intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name));
-                    let options = or_any(known.chain([(NO_INTENT.to_owned(), "No intent".to_owned())]));
-                    view! { <Choice label="Intent" name="intent" chosen options/> }
-                })}
-            </Transition>
-            <Choice
-                label="Deliveries"
-                name="delivery"
-                chosen=Signal::derive(move || {
-                    query.read().filter.delivery.map(|status| status.to_string()).unwrap_or_default()
-                })
-                options=deliveries
-            />
-            <div class="filters__actions">
-                <button type="submit" class="button">
-                    <Icon glyph=Glyph::Search/>
-                    "Filter"
-                </button>
+            <Step>
+                // A label comes by a link; the other filters narrow its list further.
                 {move || {
-                    (!query.read().is_unfiltered())
-                        .then(|| {
+                    query
+                        .read()
+                        .filter
+                        .label
+                        .clone()
+                        .map(|label| {
                             view! {
-                                <a class="button button--quiet" href=tenant.page("/messages")>
-                                    "Clear"
-                                </a>
+                                <div class="field" data-testid="label-filter">
+                                    <span class="field__label">"Label"</span>
+                                    <span class="label">{label.clone()}</span>
+                                    <input type="hidden" name="label" value=label/>
+                                </div>
                             }
                         })
                 }}
-            </div>
+                <label class="field field--search">
+                    <span class="field__label">"Search"</span>
+                    <input
+                        id=SEARCH
+                        type="search"
+                        name="q"
+                        value=text
+                        prop:value=text
+                        placeholder="Sender, recipient or subject"
+                        maxlength="200"
+                        aria-keyshortcuts="/"
+                    />
+                </label>
+                <Choice
+                    label="Decision"
+                    name="decision"
+                    chosen=Signal::derive(move || {
+                        query.read().filter.decision.map(|decision| decision.to_string()).unwrap_or_default()
+                    })
+                    options=decisions
+                />
+                <Choice
+                    label="Status"
+                    name="status"
+                    chosen=Signal::derive(move || query.read().status().unwrap_or_default())
+                    options=statuses
+                />
+                <Transition>
+                    {move || Suspend::new(async move {
+                        let intents = intents.await.unwrap_or_default();
+                        let known = intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name));
+                        let options = or_any(known.chain([(NO_INTENT.to_owned(), "No intent".to_owned())]));
+                        view! { <Choice label="Intent" name="intent" chosen options/> }
+                    })}
+                </Transition>
+                <Choice
+                    label="Deliveries"
+                    name="delivery"
+                    chosen=Signal::derive(move || {
+                        query.read().filter.delivery.map(|status| status.to_string()).unwrap_or_default()
+                    })
+                    options=deliveries
+                />
+                <div class="filters__actions">
+                    <button type="submit" class="button">
+                        <Icon glyph=Glyph::Search/>
+                        "Filter"
+                    </button>
+                    {move || {
+                        (!query.read().is_unfiltered())
+                            .then(|| {
+                                view! {
+                                    <a class="button button--quiet" href=tenant.page("/messages")>
+                                        "Clear"
+                                    </a>
+                                }
+                            })
+                    }}
+                </div>
+            </Step>
         </Form>
     }
 }

@@ -28,6 +28,7 @@ use crate::{
         pager::Pager,
         panel::Empty,
         resource::load,
+        step::Step,
         toast::use_toasts,
     },
 };
@@ -66,7 +67,13 @@ pub fn MessagesPage() -> impl IntoView {
             }
             retry=move || emails.refetch()
             view=move |(id, query, may_work, emails): (TenantId, ListQuery, bool, Vec<Email>)| {
-                view! { <Listed tenant id query may_work emails/> }
+                view! {
+                    <div>
+                        <Step>
+                            <Listed tenant id query may_work emails/>
+                        </Step>
+                    </div>
+                }
             }
         />
     }

@@ -13,6 +13,7 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         icons::Glyph,
+        step::Step,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -35,10 +36,12 @@ pub fn MessageTable(emails: Vec<Email>) -> impl IntoView {
         .map(|email| {
             view! {
                 <tr role="row" class="row-link" data-testid="message-row">
-                    <Cell label="Decision">
-                        <DecisionMark status=email.status decision=email.decision/>
-                    </Cell>
-                    <Cells email/>
+                    <Step>
+                        <Cell label="Decision">
+                            <DecisionMark status=email.status decision=email.decision/>
+                        </Cell>
+                        <Cells email/>
+                    </Step>
                 </tr>
             }
         })
@@ -92,20 +95,22 @@ fn LiveRow(
             class:row-link--left=has_left
             data-testid="message-row"
         >
-            <td role="cell" data-label="Decision" class="row-link__mark">
-                {choose}
-                {move || {
-                    let (tone, glyph, text) = if has_left.get() {
-                        // How it stands now, the answer did not say.
-                        (Tone::Quiet, Glyph::Skip, "Left this list")
-                    } else {
-                        now.with(|email| standing(email.status, email.decision))
-                    };
-                    view! { <Badge tone glyph text/> }
-                }}
-            </td>
-            // The elements stay, and what they say is changed.
-            {move || view! { <Cells email=now.get()/> }}
+            <Step>
+                <td role="cell" data-label="Decision" class="row-link__mark">
+                    {choose}
+                    {move || {
+                        let (tone, glyph, text) = if has_left.get() {
+                            // How it stands now, the answer did not say.
+                            (Tone::Quiet, Glyph::Skip, "Left this list")
+                        } else {
+                            now.with(|email| standing(email.status, email.decision))
+                        };
+                        view! { <Badge tone glyph text/> }
+                    }}
+                </td>
+                // The elements stay, and what they say is changed.
+                {move || view! { <Cells email=now.get()/> }}
+            </Step>
         </tr>
     }
 }
