@@ -28,6 +28,8 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     await expect(failed, 'what it says is asked for by who looks').not.toContainText('email.decided');
     await failed.getByText('What it says').click();
     await expect(failed.getByTestId('sent')).toContainText('email.decided');
+    // Laid out: what the message is made of is a line each.
+    await expect(failed.getByTestId('sent').locator('pre').first()).toHaveText(/^\{\n {2}"/);
     await expect(failed.getByTestId('sent')).toContainText('A question');
     await expect(page.locator('[data-testid=delivery][data-status=delivered]')).toContainText('look at me');
     await page.screenshot({ path: `test-results/screens/${project.name}-message-deliveries.png`, fullPage: true });

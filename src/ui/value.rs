@@ -25,23 +25,37 @@ pub fn Plain(value: Value) -> impl IntoView {
     }
 }
 
-/// Names and values, one a line. Members of members are shown as JSON.
+/// Names and values, one a line. What a member holds in its turn is laid out as JSON below its name.
 #[component]
 pub fn Members(members: Map<String, Value>) -> impl IntoView {
     let lines = members
         .into_iter()
         .map(|(name, value)| {
+            let (class, shown) = match laid_out(&value) {
+                Some(text) => {
+                    ("facts__line facts__line--below", view! { <pre class="code">{text}</pre> }.into_any())
+                }
+                None => ("facts__line", view! { <Plain value/> }.into_any()),
+            };
             view! {
-                <div class="facts__line">
+                <div class=class>
                     <dt>{name}</dt>
-                    <dd>
-                        <Plain value/>
-                    </dd>
+                    <dd>{shown}</dd>
                 </div>
             }
         })
         .collect_view();
     view! { <dl class="facts facts--code">{lines}</dl> }
+}
+
+/// The text of a value with members or items of its own, each on its own line.
+fn laid_out(value: &Value) -> Option<String> {
+    let has_parts = match value {
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    };
+    has_parts.then(|| format!("{value:#}"))
 }
 
 #[cfg(test)]
@@ -56,5 +70,13 @@ mod tests {
         assert_eq!(plain(&json!({"a": [1]})).as_deref(), Some("{\"a\":[1]}"));
         assert_eq!(plain(&json!(null)), None);
         assert_eq!(plain(&json!("")), None);
+    }
+
+    #[test]
+    fn only_what_has_parts_is_laid_out() {
+        assert_eq!(laid_out(&json!({"a": [1]})).as_deref(), Some("{\n  \"a\": [\n    1\n  ]\n}"));
+        for whole in [json!({}), json!([]), json!("{}"), json!(1), json!(null)] {
+            assert_eq!(laid_out(&whole), None, "{whole}");
+        }
     }
 }
