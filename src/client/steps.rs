@@ -30,8 +30,8 @@ use web_sys::{Event, MessageChannel};
 use super::{dom::document, listener::Listener};
 use crate::ui::step::END_OF_STEP;
 
-/// How long steps follow each other without a pause, in milliseconds. On a phone four times as slow as what this was
-/// measured on, that is less than what counts as long (50 ms, W3C Long Tasks).
+/// How long steps follow each other without a pause, in milliseconds: less than what counts as long (50 ms, W3C Long
+/// Tasks), also where Lighthouse takes it four times, for a phone.
 const SLICE: f64 = 8.0;
 
 /// How many of the tasks that were held run in a row.
