@@ -272,3 +272,18 @@ async fn a_page_is_compressed_only_where_no_other_site_can_have_asked_for_it() {
     // The API is for programs, and its tags (ETag) are of the bytes as they are.
     assert!(!get("/api/intents?tenant_id=acme_corp", Some("same-origin"), "navigate").await.0);
 }
+
+/// What a page's title is made of is gone once the page is written, now and then before the title is: one of thirty pages
+/// was a fault, where many asked at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pages_that_many_ask_for_at_once_are_all_there() {
+    const AT_ONCE: usize = 16;
+    let server = TestServer::start_with(&[("RATE_LIMIT_ANONYMOUS_PER_MINUTE", "0")]).await;
+    let asked = (0..AT_ONCE).map(|_| async {
+        for _ in 0..50 {
+            let answer = server.request(Method::GET, "/sign-in?error=used", None).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+        }
+    });
+    futures::future::join_all(asked).await;
+}

@@ -22,6 +22,9 @@ pub fn PageHead(
         let context = context.get();
         if context.is_empty() { title.clone() } else { format!("{title} · {context}") }
     };
+    // On the server it is read once the page is written, by when what it depends on may be gone.
+    #[cfg(feature = "ssr")]
+    let document_title = untrack(document_title);
     view! {
         <Title text=document_title/>
         <div class="page-head">
