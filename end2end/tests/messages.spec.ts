@@ -309,6 +309,32 @@ test('what was said of a message is taken back on another page', async ({ page, 
   await expect(rows(page, 'Review')).toHaveCount(1);
 });
 
+test('what a button said of a message is taken back, though the message was left before its answer', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(mark);
+  let answer = () => {};
+  const isLeft = new Promise<void>((resolve) => (answer = resolve));
+  await page.route('**/ui/emails/decide-many', async (route) => {
+    await isLeft;
+    await route.continue();
+  });
+  await page.getByLabel('Note to the decision').fill('as agreed');
+  await page.getByTestId('decide-rejected').dblclick();
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.getByRole('navigation', { name: 'Other messages' }).getByRole('link', { name: 'Messages' }).click();
+  await expect(rows(page, mark)).toHaveCount(1);
+  await page.keyboard.press('j');
+  await expect(rows(page, mark).getByRole('link'), 'the keys are the list’s').toBeFocused();
+  answer();
+  await expect(page.getByTestId('toast')).toContainText('1 message rejected.');
+  await expect(rows(page, mark)).toContainText('Rejected');
+  await page.getByTestId('toast').getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back');
+  await expect(rows(page, mark)).not.toContainText('Rejected');
+});
+
 test('who reads a message keeps their place while others come', async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, `q=${mark}`);

@@ -186,7 +186,9 @@ fn Windows() -> impl IntoView {
                     type="button"
                     class="button"
                     on:click=move |_| {
-                        toasts.done_with_undo("3 messages accepted.", move || toasts.done("Undone."));
+                        let number = toasts.await_undo();
+                        toasts.done_as_awaited(number, "3 messages accepted.", move || toasts.done("Undone."));
+                        toasts.end_undo(number);
                     }
                 >
                     "Notice with undo"

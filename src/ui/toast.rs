@@ -62,11 +62,6 @@ impl Toasts {
         self.say(self.number(), Tone::Good, text.into(), None);
     }
 
-    /// Something was done that can be undone for a while, on other pages too: `undo` must need nothing of this one.
-    pub fn done_with_undo(self, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
-        self.say(self.number(), Tone::Good, text.into(), Some(Arc::new(undo)));
-    }
-
     /// Something could not be done.
     pub fn refused(self, problem: &Problem) {
         self.say(self.number(), Tone::Bad, problem.detail.clone(), None);
@@ -87,7 +82,8 @@ impl Toasts {
         });
     }
 
-    /// What was awaited under this number was done; it is undone at once where somebody asked for that meanwhile.
+    /// What was awaited under this number was done, and can be undone for a while, on other pages too: `undo` must need
+    /// nothing of this one. It is undone at once where somebody asked for that meanwhile.
     pub fn done_as_awaited(
         self,
         number: u32,

@@ -1,63 +1,63 @@
 //! What an operator can do with a message.
 
-use leptos::prelude::*;
+use leptos::{
+    ev::MouseEvent,
+    html::{Input, Select},
+    prelude::*,
+};
 
-use super::selection::Words;
+use super::selection::{Word, Words};
 use crate::{
-    app::CurrentTenant,
     emails::{
         api::{CorrectEmail, DecideEmail, ReprocessEmail},
         dto::{Decision, EmailStatus},
     },
     intents::dto::Intent,
-    shared::{EmailId, IntentId, Problem, TenantId, WordId},
+    shared::{EmailId, IntentId, TenantId},
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
     },
 };
 
-/// What can be done with the message of a page, by plain forms which the browser takes over.
+/// What can be done with the message of a page. By plain forms; where the browser runs the page, their buttons say the
+/// same words as the keys do, which are answered for and taken back on the next page too.
 #[derive(Clone, Copy)]
 pub struct MessageActions {
+    words: Words,
+    /// The one that is on its way.
+    said: RwSignal<Option<Word>>,
+    note: NodeRef<Input>,
+    choice: NodeRef<Select>,
     rerun: ServerAction<ReprocessEmail>,
     decide: ServerAction<DecideEmail>,
     correct: ServerAction<CorrectEmail>,
 }
 
 impl MessageActions {
-    pub fn new() -> Self {
-        Self { rerun: ServerAction::new(), decide: ServerAction::new(), correct: ServerAction::new() }
+    /// For a message, as long as its page is there: its forms are made anew with each answer.
+    pub fn new(words: Words) -> Self {
+        Self {
+            words,
+            said: RwSignal::new(None),
+            note: NodeRef::new(),
+            choice: NodeRef::new(),
+            rerun: ServerAction::new(),
+            decide: ServerAction::new(),
+            correct: ServerAction::new(),
+        }
     }
 
-    /// Rises with each answer; tracked.
-    pub fn version(self) -> usize {
-        self.rerun.version().get() + self.decide.version().get() + self.correct.version().get()
-    }
-
-    /// Offers to take back what a form did.
-    pub fn offer_back(
-        self,
-        tenant: CurrentTenant,
-        email: StoredValue<Result<EmailId, Problem>>,
-        words: Words,
-    ) {
-        let offer = move |word: WordId, text: &str| {
-            if let (Ok(tenant), Ok(email)) = (untrack(|| tenant.id()), email.get_value()) {
-                words.offer_back(tenant, email, word, text);
-            }
-        };
-        let (decided, corrected) = (self.decide.value(), self.correct.value());
-        Effect::new(move |_| {
-            if let Some(Ok(word)) = decided.get() {
-                offer(word, "The decision is saved.");
-            }
-        });
-        Effect::new(move |_| {
-            if let Some(Ok(word)) = corrected.get() {
-                offer(word, "The intent is set, and the classifier learns from it.");
-            }
-        });
+    /// Says what a button of a form says, in the place of the form. Once: who clicks twice means it once.
+    fn say(self, event: &MouseEvent, tenant: &TenantId, email: EmailId, word: Word) {
+        event.prevent_default();
+        let Self { words, said, .. } = self;
+        if said.with_untracked(Option::is_none) {
+            said.set(Some(word.clone()));
+            words.say_and(Ok(tenant.clone()), vec![email], word, move || {
+                let _ = said.try_set(None);
+            });
+        }
     }
 }
 
@@ -74,16 +74,27 @@ pub fn ChangeIntent(
     chosen: Option<IntentId>,
     actions: MessageActions,
 ) -> impl IntoView {
-    let correct = actions.correct;
-    let (is_pending, outcome) = (correct.pending(), correct.value());
-    let options = intents
+    let MessageActions { said, choice, correct, .. } = actions;
+    let outcome = correct.value();
+    let known: Vec<(IntentId, String)> = intents
         .into_iter()
         .filter(|intent| intent.is_active)
-        .map(|intent| {
-            let id = intent.intent_id;
-            view! { <option value=id.to_string() selected={chosen == Some(id)}>{intent.name}</option> }
+        .map(|intent| (intent.intent_id, intent.name))
+        .collect();
+    let options = known
+        .iter()
+        .map(|(id, name)| {
+            view! { <option value=id.to_string() selected={chosen == Some(*id)}>{name.clone()}</option> }
         })
         .collect_view();
+    let tenant = tenant_id.clone();
+    let say = move |event: MouseEvent| {
+        let Some(choice) = choice.get_untracked() else { return };
+        let id = choice.value();
+        let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
+        actions.say(&event, &tenant, email_id, Word::Correct(intent));
+    };
+    let is_saying = move || said.with(|said| matches!(said, Some(Word::Correct(_))));
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
@@ -91,7 +102,7 @@ pub fn ChangeIntent(
                 <Ids tenant_id email_id/>
                 <label class="field">
                     <span class="field__label">"It is about"</span>
-                    <select id=INTENT name="intent" data-testid="correct-intent">
+                    <select id=INTENT name="intent" node_ref=choice data-testid="correct-intent">
                         <option value="">"none of the intents"</option>
                         {options}
                     </select>
@@ -99,7 +110,8 @@ pub fn ChangeIntent(
                 <button
                     type="submit"
                     class="button"
-                    aria-busy=move || is_pending.get().to_string()
+                    aria-busy=move || is_saying().to_string()
+                    on:click=say
                     data-testid="correct"
                 >
                     <Icon glyph=Glyph::Learn/>
@@ -119,20 +131,26 @@ pub fn Actions(
     status: EmailStatus,
     actions: MessageActions,
 ) -> impl IntoView {
-    let MessageActions { rerun, decide, .. } = actions;
+    let MessageActions { said, note, rerun, decide, .. } = actions;
     let is_waiting = status != EmailStatus::Done;
-    let (is_rerunning, is_deciding) = (rerun.pending(), decide.pending());
     let (rerun_outcome, decide_outcome) = (rerun.value(), decide.value());
+    let is_rerunning = move || is_waiting || said.with(|said| matches!(said, Some(Word::RunAgain)));
     let news = move || {
-        if is_waiting || is_rerunning.get() {
+        if is_rerunning() {
             "Being decided. The outcome will show here."
-        } else if is_deciding.get() {
+        } else if said.with(|said| matches!(said, Some(Word::Decide(..)))) {
             "Saving the decision."
         } else {
             ""
         }
     };
-    let same_tenant = tenant_id.clone();
+    let (same_tenant, of) = (tenant_id.clone(), tenant_id.clone());
+    let run_again = move |event: MouseEvent| actions.say(&event, &of, email_id, Word::RunAgain);
+    let of = tenant_id.clone();
+    let on_decide = move |event: MouseEvent, decision: Decision| {
+        let note = note.get_untracked().map(|note| note.value()).unwrap_or_default();
+        actions.say(&event, &of, email_id, Word::Decide(decision, note));
+    };
     view! {
         <div class="actions">
             <ActionForm action=rerun attr:class="actions__rerun">
@@ -140,7 +158,8 @@ pub fn Actions(
                 <button
                     type="submit"
                     class="button button--primary"
-                    aria-busy=move || (is_waiting || is_rerunning.get()).to_string()
+                    aria-busy=move || is_rerunning().to_string()
+                    on:click=run_again
                     data-testid="run-again"
                 >
                     <Icon glyph=Glyph::RunAgain/>
@@ -151,10 +170,10 @@ pub fn Actions(
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
-                    <input type="text" name="note" maxlength="500" placeholder="Note (optional)"/>
+                    <input type="text" name="note" maxlength="500" placeholder="Note (optional)" node_ref=note/>
                 </label>
-                <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept"/>
-                <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject"/>
+                <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
+                <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>
             </ActionForm>
             <p class="actions__news" role="status" data-testid="news">{news}</p>
         </div>
@@ -173,13 +192,19 @@ fn Ids(tenant_id: TenantId, email_id: EmailId) -> impl IntoView {
 }
 
 #[component]
-fn Decide(decision: Decision, glyph: Glyph, words: &'static str) -> impl IntoView {
+fn Decide<Say: Fn(MouseEvent, Decision) + Send + 'static>(
+    decision: Decision,
+    glyph: Glyph,
+    words: &'static str,
+    on_decide: Say,
+) -> impl IntoView {
     view! {
         <button
             type="submit"
             class="button"
             name="decision"
             value=decision.as_str()
+            on:click=move |event| on_decide(event, decision)
             data-testid=format!("decide-{decision}")
         >
             <Icon glyph/>

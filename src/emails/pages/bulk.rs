@@ -38,8 +38,8 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         <Show when=is_shown>
             <div class="bulk" role="region" aria-label="Chosen messages" data-testid="bulk">
                 <span class="bulk__count" role="status">{counted}</span>
-                {button(Word::Decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
-                {button(Word::Decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
+                {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
+                {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
                 {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
                 <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent)))/>
                 <button

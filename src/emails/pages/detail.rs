@@ -84,10 +84,10 @@ fn Message(
     words: Words,
 ) -> impl IntoView {
     let email_id = StoredValue::new(email_id);
-    let actions = MessageActions::new();
+    let actions = MessageActions::new(words);
     let retry = ServerAction::<RetryDelivery>::new();
     Payloads::provide();
-    let versions = move || (actions.version(), retry.version().get(), words.version());
+    let versions = move || (retry.version().get(), words.version());
     let detail = load(
         move || (tenant.id(), versions()),
         move |(tenant, _)| async move { get_email(tenant?, email_id.get_value()?).await },
@@ -100,7 +100,6 @@ fn Message(
     let look = look_beside(tenant, here, email_id, detail, history);
     ask_while_waiting(detail, look);
     on_change(look.ask);
-    actions.offer_back(tenant, email_id, words);
     let me = use_context::<MyAccess>();
     use_keys(tenant, here, me, detail, words);
     view! {
@@ -167,8 +166,8 @@ fn use_keys(
         let Some(id) = shown else { return false };
         let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
         match key {
-            "e" => say(Word::Decide(Decision::Accepted)),
-            "#" => say(Word::Decide(Decision::Rejected)),
+            "e" => say(Word::decide(Decision::Accepted)),
+            "#" => say(Word::decide(Decision::Rejected)),
             "r" => say(Word::RunAgain),
             "n" => {
                 say(Word::Correct(None));

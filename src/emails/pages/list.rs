@@ -331,8 +331,8 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>) {
                     }
                 }
                 "*" => untrack(|| choice.all()),
-                "e" => say(Word::Decide(Decision::Accepted)),
-                "#" => say(Word::Decide(Decision::Rejected)),
+                "e" => say(Word::decide(Decision::Accepted)),
+                "#" => say(Word::decide(Decision::Rejected)),
                 "r" => say(Word::RunAgain),
                 "n" => say(Word::Correct(None)),
                 "Escape" => selection.clear(),

@@ -14,20 +14,26 @@ use crate::{
 /// What a person says of messages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Word {
-    Decide(Decision),
+    /// With a note, which may be empty.
+    Decide(Decision, String),
     RunAgain,
     /// They have this intent, by id and name, or none.
     Correct(Option<(IntentId, String)>),
 }
 
 impl Word {
+    /// A decision of which nothing more is to be said.
+    pub fn decide(decision: Decision) -> Self {
+        Self::Decide(decision, String::new())
+    }
+
     /// What was done to so many, as a notice says it.
     fn done(&self, count: usize) -> String {
         let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
         match self {
-            Self::Decide(Decision::Accepted) => format!("{messages} accepted."),
-            Self::Decide(Decision::Rejected) => format!("{messages} rejected."),
-            Self::Decide(Decision::Review) => format!("{messages} put up for review."),
+            Self::Decide(Decision::Accepted, _) => format!("{messages} accepted."),
+            Self::Decide(Decision::Rejected, _) => format!("{messages} rejected."),
+            Self::Decide(Decision::Review, _) => format!("{messages} put up for review."),
             Self::RunAgain => format!("{messages} run again."),
             Self::Correct(Some((_, name))) => format!("{messages} moved to {name}."),
             Self::Correct(None) => format!("{messages} without an intent now."),
@@ -36,58 +42,23 @@ impl Word {
 
     async fn say(&self, tenant: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
         match self {
-            Self::Decide(decision) => decide_many(tenant, ids, *decision, String::new()).await,
+            Self::Decide(decision, note) => decide_many(tenant, ids, *decision, note.clone()).await,
             Self::RunAgain => reprocess_many(tenant, ids).await,
             Self::Correct(intent) => correct_many(tenant, ids, intent.as_ref().map(|(id, _)| *id)).await,
         }
     }
 }
 
-/// Says words of messages, tells what came of it, and offers to take it back.
+/// Says words of messages, tells what came of it, and offers to take it back. What is on its way outlives the page, and
+/// holds nothing of it: the keys of a page that was left must not be heard.
 #[derive(Clone, Copy)]
 pub struct Words {
-    said: Action<(TenantId, Vec<EmailId>, Word), ()>,
     news: News,
 }
 
 impl Words {
     pub fn new() -> Self {
-        let toasts = use_toasts();
-        let news = News { toasts, version: RwSignal::new(0), under_way: RwSignal::new(0) };
-        let said = Action::new(move |(tenant, ids, word): &(TenantId, Vec<EmailId>, Word)| {
-            let (tenant, ids, word) = (tenant.clone(), ids.clone(), word.clone());
-            news.begin();
-            // Run again, a message comes to what it comes to: there is no word to take back.
-            let number = (word != Word::RunAgain).then(|| toasts.await_undo());
-            async move {
-                match word.say(tenant.clone(), ids).await {
-                    Ok(found) => {
-                        let mut text = word.done(found.done.len());
-                        match (&found.problem, found.left.len()) {
-                            (_, 0) => {}
-                            (Some(_), left) => text += &format!(" {left} were left as they are."),
-                            (None, left) => text += &format!(" {left} could not be found any more."),
-                        }
-                        match found.word.filter(|_| !found.done.is_empty()).zip(number) {
-                            None => toasts.done(text),
-                            Some((word, number)) => {
-                                let undo = undo(news, tenant, found.done, word, text.clone());
-                                toasts.done_as_awaited(number, text, undo);
-                            }
-                        }
-                        if let Some(problem) = &found.problem {
-                            toasts.refused(problem);
-                        }
-                    }
-                    Err(problem) => toasts.refused(&problem),
-                }
-                if let Some(number) = number {
-                    toasts.end_undo(number);
-                }
-                news.end();
-            }
-        });
-        Self { said, news }
+        Self { news: News { toasts: use_toasts(), version: RwSignal::new(0), under_way: RwSignal::new(0) } }
     }
 
     /// Rises with each word that was said or taken back. Tracked.
@@ -100,16 +71,27 @@ impl Words {
         self.news.under_way.get_untracked() > 0
     }
 
-    /// Tells of a word that a form said of one message, and offers to take it back.
-    pub fn offer_back(self, tenant: TenantId, id: EmailId, word: WordId, text: &str) {
-        self.news.toasts.done_with_undo(text, undo(self.news, tenant, vec![id], word, text.to_owned()));
-    }
-
     /// Says it of these messages; nothing happens where there are none.
     pub fn say(self, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
+        self.say_and(tenant, ids, word, || {});
+    }
+
+    /// The same, and calls `ended` once it is answered.
+    pub fn say_and(
+        self,
+        tenant: Result<TenantId, Problem>,
+        ids: Vec<EmailId>,
+        word: Word,
+        ended: impl FnOnce() + 'static,
+    ) {
         match tenant {
             Ok(tenant) if !ids.is_empty() => {
-                self.said.dispatch((tenant, ids, word));
+                self.news.begin();
+                spawn_local(async move {
+                    self.news.tell(tenant, ids, word).await;
+                    ended();
+                    self.news.end();
+                });
             }
             Ok(_) => {}
             Err(problem) => self.news.toasts.refused(&problem),
@@ -130,6 +112,39 @@ struct News {
 impl News {
     fn begin(self) {
         let _ = self.under_way.try_update(|count| *count += 1);
+    }
+
+    /// Says a word, and what came of it.
+    async fn tell(self, tenant: TenantId, ids: Vec<EmailId>, word: Word) {
+        let toasts = self.toasts;
+        // Run again, a message comes to what it comes to: there is no word to take back.
+        let number = (word != Word::RunAgain).then(|| toasts.await_undo());
+        match word.say(tenant.clone(), ids).await {
+            Ok(WordsDone { done, left, word: said, problem }) => {
+                let left = match (&problem, left.len()) {
+                    (_, 0) => String::new(),
+                    (Some(_), left) => format!(" {left} were left as they are."),
+                    (None, left) => format!(" {left} could not be found any more."),
+                };
+                let text = word.done(done.len()) + &left;
+                match said.zip(number) {
+                    _ if done.is_empty() && problem.is_some() => {}
+                    _ if done.is_empty() => toasts.refused(&Problem::business_rule(left.trim())),
+                    None => toasts.done(text),
+                    Some((said, number)) => {
+                        let undo = undo(self, tenant, done, said, text.clone());
+                        toasts.done_as_awaited(number, text, undo);
+                    }
+                }
+                if let Some(problem) = &problem {
+                    toasts.refused(problem);
+                }
+            }
+            Err(problem) => toasts.refused(&problem),
+        }
+        if let Some(number) = number {
+            toasts.end_undo(number);
+        }
     }
 
     /// Nothing of it matters where the page has been left.
@@ -315,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_notice_counts() {
-        assert_eq!(Word::Decide(Decision::Accepted).done(1), "1 message accepted.");
+        assert_eq!(Word::decide(Decision::Accepted).done(1), "1 message accepted.");
         assert_eq!(
             Word::Correct(Some((IntentId(1), "Orders".into()))).done(3),
             "3 messages moved to Orders."
