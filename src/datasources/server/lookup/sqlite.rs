@@ -3,7 +3,13 @@
 //!
 //! By rusqlite, on the same SQLite that sqlx would bring: sqlx has neither authorizer nor limits.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
@@ -13,18 +19,38 @@ use rusqlite::{
 };
 use serde_json::Value;
 
-use super::{Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked, sql_check::SqlDialect};
+use super::{
+    Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked, sql_check::SqlDialect, turns::Turn,
+};
 
+/// `LIKE` takes as many steps as its pattern is long for each byte that it goes through.
+const MAX_PATTERN: i32 = 1_000;
+/// A function puts its arguments together before it sees that they are too long.
+const MAX_ARGUMENTS: i32 = 100;
+/// Functions that no look-up needs: they leave the data, make long values of nothing, or take as many steps as their
+/// values are long, squared.
+const FORBIDDEN: [&str; 6] =
+    ["load_extension", "zeroblob", "randomblob", "unhex", "json_patch", "jsonb_patch"];
+/// What the functions of a statement may take between two looks at the clock, in steps of a 20th of a nanosecond
+/// (`steps_of`): half a minute, which nothing but a query made for it takes.
+const MAX_STEPS: u64 = 600_000_000_000;
+
+/// The turn goes with the work, which goes on when its caller hangs up.
 pub async fn ask(
     file: TenantFile,
     query: &str,
     params: &[Value],
     limits: &Limits,
+    turn: Arc<Turn>,
 ) -> Result<Rows, LookupError> {
     let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
-    tokio::task::spawn_blocking(move || run(&open(&file, limits.timeout / 2)?, &query, &params, &limits))
-        .await
-        .map_err(|_| LookupError::new(Cause::Answer, "the look-up broke off"))?
+    tokio::task::spawn_blocking(move || {
+        let answer = open(&file, limits.timeout / 2).and_then(|conn| run(&conn, &query, &params, &limits));
+        drop(turn);
+        answer
+    })
+    .await
+    .map_err(|_| LookupError::new(Cause::Answer, "the look-up broke off"))?
 }
 
 fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError> {
@@ -47,8 +73,15 @@ fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError
 /// Runs a query on a connection that is already open, and fences it first.
 pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
     let checked = checked(query, SqlDialect::Sqlite, params.len())?;
-    fence(conn, limits).map_err(|error| describe(&error))?;
+    let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
     let mut statement = conn.prepare(&checked.sql).map_err(|error| describe(&error))?;
+    fence.tighten(conn).map_err(|error| describe(&error))?;
+    if statement.column_count() > Rows::MAX_COLUMNS {
+        return Err(LookupError::new(
+            Cause::TooLarge,
+            format!("the answer has more than {} columns", Rows::MAX_COLUMNS),
+        ));
+    }
     let mut bounded = Bounded::new(limits);
     bounded.rows.columns = statement.column_names().into_iter().map(str::to_owned).collect();
     let params: Vec<rusqlite::types::Value> = params.iter().map(parameter).collect();
@@ -66,29 +99,70 @@ pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) ->
     Ok(bounded.rows)
 }
 
-fn fence(conn: &Connection, limits: &Limits) -> rusqlite::Result<()> {
-    let deadline = Instant::now() + limits.timeout;
-    conn.progress_handler(1_000, Some(move || Instant::now() >= deadline))?;
-    let max_bytes = i32::try_from(limits.max_bytes).unwrap_or(i32::MAX);
-    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, max_bytes.max(1_000_000))?;
-    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    conn.authorizer(Some(|context: AuthContext<'_>| match context.action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
-        AuthAction::Function { function_name } => {
-            if function_name.eq_ignore_ascii_case("load_extension") {
-                Authorization::Deny
-            } else {
-                Authorization::Allow
-            }
-        }
-        _ => Authorization::Deny,
-    }))
+/// What holds a statement within its bounds.
+struct Fence {
+    deadline: Instant,
+    /// The longest value, in bytes.
+    max_bytes: i32,
+    /// The steps of the statement's functions for each pair of bytes, as SQLite prepares it.
+    steps: Arc<AtomicU64>,
 }
 
-/// Lets the connection write again, and take its time: for a table of our own that is being indexed.
+impl Fence {
+    fn around(conn: &Connection, limits: &Limits) -> rusqlite::Result<Self> {
+        let deadline = Instant::now() + limits.timeout;
+        let max_bytes = i32::try_from(limits.max_bytes).unwrap_or(i32::MAX).max(1_000_000);
+        let steps = Arc::new(AtomicU64::new(0));
+        conn.progress_handler(1_000, Some(move || Instant::now() >= deadline))?;
+        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, max_bytes)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_FUNCTION_ARG, MAX_ARGUMENTS)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        let counted = Arc::clone(&steps);
+        conn.authorizer(Some(move |context: AuthContext<'_>| match context.action {
+            AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+            AuthAction::Function { function_name } => {
+                let is = |name: &&str| function_name.eq_ignore_ascii_case(name);
+                if FORBIDDEN.iter().any(is) {
+                    Authorization::Deny
+                } else {
+                    counted.fetch_add(steps_of(function_name), Ordering::Relaxed);
+                    Authorization::Allow
+                }
+            }
+            _ => Authorization::Deny,
+        }))?;
+        Ok(Self { deadline, max_bytes, steps })
+    }
+
+    /// SQLite looks at the clock between a loop's rounds, never within a function: the more slow functions a
+    /// statement has, the shorter are the values that it may have, and the oftener the clock is looked at.
+    fn tighten(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let steps = self.steps.load(Ordering::Relaxed);
+        if steps == 0 {
+            return Ok(());
+        }
+        let deadline = self.deadline;
+        conn.progress_handler(1, Some(move || Instant::now() >= deadline))?;
+        // The worst are two values that share the length: a quarter of its square in pairs of bytes.
+        let longest = i32::try_from((MAX_STEPS / steps).isqrt() * 2).unwrap_or(i32::MAX);
+        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest.min(self.max_bytes))?;
+        Ok(())
+    }
+}
+
+/// The steps that a function takes for each pair of bytes of its two values, about; none for most.
+fn steps_of(function: &str) -> u64 {
+    let is = |names: &[&str]| names.iter().any(|name| function.eq_ignore_ascii_case(name));
+    if is(&["trim", "ltrim", "rtrim"]) { 30 } else { u64::from(is(&["instr", "replace", "like", "glob"])) }
+}
+
+/// Lets the connection write again, values of any length, and take its time: for a table of our own that is being
+/// indexed.
 pub fn unfence(conn: &Connection) {
     let _ = conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
     let _ = conn.progress_handler(0, None::<fn() -> bool>);
+    let _ = conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX);
 }
 
 fn parameter(value: &Value) -> rusqlite::types::Value {
@@ -98,8 +172,8 @@ fn parameter(value: &Value) -> rusqlite::types::Value {
         Value::Bool(flag) => Sql::Integer(i64::from(*flag)),
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Sql::Integer(integer),
-            (None, Some(real)) => Sql::Real(real),
-            (None, None) => Sql::Text(number.to_string()),
+            (None, Some(real)) if number.is_f64() => Sql::Real(real),
+            _ => Sql::Text(number.to_string()),
         },
         Value::String(text) => Sql::Text(text.clone()),
         other => Sql::Text(other.to_string()),
@@ -145,6 +219,56 @@ fn describe(error: &rusqlite::Error) -> LookupError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            max_rows: 100,
+            max_bytes: 1 << 20,
+        }
+    }
+
+    /// Each of these would hold its thread for minutes or hours: SQLite looks at the clock between instructions.
+    #[test]
+    fn no_function_holds_a_thread() {
+        let conn = Connection::open_in_memory().expect("opens");
+        let long =
+            "WITH RECURSIVE t(s) AS (SELECT 'a' UNION ALL SELECT s || s FROM t WHERE length(s) < 500000)";
+        let many = |call: &str| vec![call; 200].join(", ");
+        for (query, cause) in [
+            (format!("SELECT {}", many("hex(zeroblob(500000)) LIKE '%1'")), Cause::Refused),
+            (format!("SELECT {}", many("json_patch('{}', '{}')")), Cause::Refused),
+            (
+                format!("{long} SELECT {} FROM t", many("max(s) LIKE '%' || substr(max(s), 1, 2000) || '1'")),
+                Cause::TooLarge,
+            ),
+            (format!("{long} SELECT {} FROM t", many("trim(max(s), max(s) || 'b')")), Cause::TooLarge),
+            (format!("{long} SELECT {} FROM t", many("instr(max(s), max(s) || 'b')")), Cause::TooLarge),
+            (format!("SELECT {}", vec!["1"; 501].join(", ")), Cause::TooLarge),
+        ] {
+            let started = Instant::now();
+            let refused = run(&conn, &query, &[], &limits()).expect_err("refused");
+            assert_eq!(refused.cause, cause, "{refused}");
+            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        }
+        let long_pattern = run(&conn, "SELECT 'a' LIKE ?", &["a".repeat(1_001).into()], &limits());
+        assert_eq!(long_pattern.expect_err("too long").cause, Cause::Refused);
+    }
+
+    #[test]
+    fn what_people_write_still_runs() {
+        let conn = Connection::open_in_memory().expect("opens");
+        conn.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (' Ann@x.example ')").expect("made");
+        let query =
+            "SELECT trim(replace(a, '@', ' at ')), instr(a, ?), lower(a) LIKE ? FROM t WHERE a GLOB '*Ann*'";
+        let params = [Value::from("x"), Value::from("%ann%")];
+        let found = run(&conn, query, &params, &limits()).expect("runs");
+        assert_eq!(found.rows, [vec![Value::from("Ann at x.example"), Value::from(6), Value::from(1)]]);
+        // One slow function leaves room for a body of a mail.
+        let body = run(&conn, "SELECT instr(?, 'x')", &["a".repeat(900_000).into()], &limits());
+        assert_eq!(body.expect("runs").rows, [vec![Value::from(0)]]);
+    }
 
     /// Between the check and the opening, somebody puts a link in the place of a folder or of the file.
     #[test]

@@ -1,52 +1,132 @@
 //! Delimited text, as people and spreadsheets write it.
 
-use super::{Cell, Kind, Sheet, cut_at};
+use std::{
+    cell::Cell as Counter,
+    io::{self, Read},
+};
+
+use csv::StringRecord;
+use encoding_rs::{Decoder, Encoding, UTF_8, WINDOWS_1252};
+
+use super::{Bounds, Cell, Kind, Seen, Sheet, Sink, cut_at};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
-pub fn parse(bytes: &[u8]) -> Result<Sheet, LookupError> {
-    let text = decode(bytes);
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter(&text)).flexible(true).from_reader(text.as_bytes());
-    let unreadable =
-        |error: csv::Error| LookupError::new(Cause::File, format!("the file is no CSV: {error}"));
-    let columns: Vec<String> =
-        reader.headers().map_err(unreadable)?.iter().map(|name| name.trim().to_owned()).collect();
-    if columns.len() > Rows::MAX_COLUMNS {
-        return Err(LookupError::new(
-            Cause::TooLarge,
-            format!("the file has more than {} columns", Rows::MAX_COLUMNS),
-        ));
-    }
-    let records = reader.records().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    let mut kinds: Vec<Option<Kind>> = vec![None; columns.len()];
-    for record in &records {
-        for (kind, cell) in kinds.iter_mut().zip(record).filter(|(_, cell)| !cell.is_empty()) {
-            *kind = Some(Kind::join(*kind, Kind::of(cell)));
+/// A line has at most this many delimiters: each takes memory before it is known to be one too many.
+const MAX_DELIMITERS: usize = 1_000_000;
+/// Where the delimiter is looked for: bytes.
+const HEAD: usize = 65_536;
+
+pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError> {
+    let (encoding, bytes) = encoding(bytes);
+    let head = encoding.decode_without_bom_handling(&bytes[..bytes.len().min(2 * HEAD)]).0;
+    let delimiter = delimiter(&head);
+    let text = Text { bytes, encoding, delimiter };
+    let mut columns = Vec::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    text.each(&mut |record| {
+        if columns.is_empty() {
+            if record.len() > Rows::MAX_COLUMNS {
+                return Err(LookupError::new(
+                    Cause::TooLarge,
+                    format!("the file has more than {} columns", Rows::MAX_COLUMNS),
+                ));
+            }
+            columns = record.iter().map(|name| name.trim().to_owned()).collect();
+            seen = vec![Seen::default(); columns.len()];
+            return Ok(());
         }
-    }
+        bounds.row(columns.len(), record.iter().take(columns.len()).map(str::len).sum())?;
+        for (seen, cell) in seen.iter_mut().zip(record).filter(|(_, cell)| !cell.is_empty()) {
+            seen.text(cell);
+        }
+        Ok(())
+    })?;
     let width = columns.len();
-    let kinds = kinds.into_iter().map(|kind| kind.unwrap_or(Kind::Text)).collect();
-    // An empty cell is no value; a short line's missing cells are none either.
-    let rows = records.into_iter().map(move |record| {
-        (0..width)
-            .map(|i| match record.get(i) {
-                None | Some("") => Cell::Null,
-                Some(text) => Cell::Text(text.to_owned()),
-            })
-            .collect()
-    });
+    let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let rows = move |sink: Sink<'_>| {
+        let mut is_header = true;
+        text.each(&mut |record| {
+            if std::mem::take(&mut is_header) {
+                return Ok(());
+            }
+            // An empty cell is no value; a short line's missing cells are none either.
+            sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
+        })
+    };
     Ok(Sheet { columns, kinds, rows: Box::new(rows) })
+}
+
+/// A file's text, which is decoded as it is read.
+struct Text<'b> {
+    bytes: &'b [u8],
+    encoding: &'static Encoding,
+    delimiter: u8,
+}
+
+impl Text<'_> {
+    /// Goes through the records, of which the first names the columns.
+    fn each(
+        &self,
+        take: &mut dyn FnMut(&StringRecord) -> Result<(), LookupError>,
+    ) -> Result<(), LookupError> {
+        let unreadable =
+            |error: csv::Error| LookupError::new(Cause::File, format!("the file is no CSV: {error}"));
+        let delimiters = Counter::new(0);
+        let source = Decoding {
+            decoder: self.encoding.new_decoder_without_bom_handling(),
+            bytes: self.bytes,
+            is_done: false,
+            delimiter: self.delimiter,
+            delimiters: &delimiters,
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(source);
+        let mut record = StringRecord::new();
+        while reader.read_record(&mut record).map_err(unreadable)? {
+            delimiters.set(0);
+            take(&record)?;
+        }
+        Ok(())
+    }
+}
+
+/// UTF-8 of what is written in any encoding.
+struct Decoding<'b> {
+    decoder: Decoder,
+    bytes: &'b [u8],
+    is_done: bool,
+    delimiter: u8,
+    /// Since the last record.
+    delimiters: &'b Counter<usize>,
+}
+
+impl Read for Decoding<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.is_done {
+            return Ok(0);
+        }
+        let (result, read, written, _) = self.decoder.decode_to_utf8(self.bytes, into, true);
+        self.bytes = &self.bytes[read..];
+        self.is_done = result == encoding_rs::CoderResult::InputEmpty;
+        let found = into[..written].iter().filter(|byte| **byte == self.delimiter).count();
+        self.delimiters.set(self.delimiters.get() + found);
+        if self.delimiters.get() > MAX_DELIMITERS {
+            return Err(io::Error::other(format!("a line has more than {MAX_DELIMITERS} delimiters")));
+        }
+        Ok(written)
+    }
 }
 
 /// UTF-8, with or without byte order mark, or UTF-16 with one; what is none of these is Windows-1252, the
 /// superset of Latin-1 that spreadsheets write.
-fn decode(bytes: &[u8]) -> String {
-    if let Some((encoding, skip)) = encoding_rs::Encoding::for_bom(bytes) {
-        return encoding.decode_without_bom_handling(&bytes[skip..]).0.into_owned();
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
+fn encoding(bytes: &[u8]) -> (&'static Encoding, &[u8]) {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, skip)) => (encoding, &bytes[skip..]),
+        None if std::str::from_utf8(bytes).is_ok() => (UTF_8, bytes),
+        None => (WINDOWS_1252, bytes),
     }
 }
 
@@ -54,7 +134,7 @@ fn decode(bytes: &[u8]) -> String {
 fn delimiter(text: &str) -> u8 {
     let mut quoted = false;
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
-    for byte in text[..cut_at(text, 65_536)].bytes() {
+    for byte in text[..cut_at(text, HEAD)].bytes() {
         match byte {
             b'"' => quoted = !quoted,
             b'\n' if !quoted => break,
@@ -73,6 +153,10 @@ fn delimiter(text: &str) -> u8 {
 mod tests {
     use super::*;
 
+    fn read(bytes: &[u8]) -> Sheet<'_> {
+        parse(bytes, Bounds::default()).expect("reads")
+    }
+
     #[test]
     fn what_spreadsheets_write_is_read() {
         for (bytes, columns, cells) in [
@@ -82,16 +166,47 @@ mod tests {
             (b"\"a;,\";b\n1;2\n", ["a;,", "b"], ["1", "2"]),
             (b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0", ["a", "b"], ["1", "2"]),
         ] {
-            let mut sheet = parse(bytes).expect("reads");
+            let sheet = read(bytes);
             assert_eq!(sheet.columns, columns);
-            let first = sheet.rows.next().expect("a row");
-            assert_eq!(first, cells.map(|cell| Cell::Text(cell.to_owned())));
+            assert_eq!(sheet.all(), [cells.map(|cell| Cell::Text(cell.to_owned()))]);
+        }
+    }
+
+    /// Longer than any buffer between the file and its cells.
+    #[test]
+    fn a_long_text_is_decoded_piece_by_piece() {
+        let long = "\u{fc}".repeat(50_000);
+        let latin: Vec<u8> = format!("a,b\n{long},\u{e9}\n").chars().map(|c| c as u8).collect();
+        let wide: Vec<u8> =
+            format!("\u{feff}a,b\n{long},\u{e9}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [latin, wide, format!("a,b\n{long},\u{e9}\n").into_bytes()] {
+            assert_eq!(read(&bytes).all(), [[Cell::Text(long.clone()), Cell::Text("\u{e9}".into())]]);
         }
     }
 
     #[test]
     fn a_number_keeps_its_leading_zeros() {
-        let sheet = parse(b"order,amount,qty,code\n0042,1.50,3,7\n7,2,4,x\n,,,\n").expect("reads");
-        assert_eq!(sheet.kinds, [Kind::Text, Kind::Real, Kind::Integer, Kind::Text]);
+        let sheet = read(b"order,amount,qty,code\n0042,1.50,3,7\n7,2,4,x\n,,,\n");
+        assert_eq!(sheet.kinds, [Kind::Text, Kind::Decimal, Kind::Integer, Kind::Text]);
+    }
+
+    #[test]
+    fn a_number_that_would_become_another_is_text() {
+        let sheet = read(
+            b"tracking,mixed,exact,amount\n\
+              9400111899223197428490,12345678901234567,1.5,12.50\n\
+              9400111899223197428491,1.5,-7,100.1\n",
+        );
+        assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Real, Kind::Decimal]);
+    }
+
+    #[test]
+    fn more_rows_than_memory_is_for_are_refused_before_they_are_there() {
+        let bounds = Bounds { bytes: 1_000, ..Bounds::default() };
+        let refused = parse("n\n1\n".repeat(1_000).as_bytes(), bounds).err().expect("refused");
+        assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
+        let wide = format!("a,b\n{}\n", ",".repeat(MAX_DELIMITERS + 10_000));
+        let refused = parse(wide.as_bytes(), Bounds::default()).err().expect("refused");
+        assert!(refused.message.contains("delimiters"), "{refused}");
     }
 }

@@ -3,51 +3,73 @@
 
 mod csv;
 mod json;
+mod origin;
+mod slots;
 mod xlsx;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     io::Read,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
 };
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
-use super::{Cause, Limits, LookupError, Request, Rows, TenantFile, sqlite};
+use super::{Cause, Limits, LookupError, Request, Rows, TenantFile, sqlite, turns::Turn};
 use crate::datasources::server::connection::{FileEndpoint, FileFormat};
 
-/// A file is loaded whole, so it must fit: bytes.
+/// A file is read whole, so it must fit: bytes.
 const MAX_FILE: u64 = 256 << 20;
-/// Loaded files together, by the size of the files: what was used longest ago is dropped first.
-const MAX_LOADED: u64 = 512 << 20;
-/// Files that are loaded at once.
-const LOADING: usize = 2;
+/// A table that is loaded, and with its indexes: bytes.
+const MAX_TABLE: usize = 384 << 20;
+const MAX_INDEXED: usize = 512 << 20;
+/// Loading a file takes at most this.
+const LOAD_TIME: Duration = Duration::from_secs(120);
+/// A file that is too large is not loaded again for so long, unless it changes.
+const RETRY: Duration = Duration::from_secs(600);
+/// Floating-point numbers that are written with so many digits are told apart by them.
+const MAX_DIGITS: usize = 17;
+/// Every integer up to this is a floating-point number too.
+const MAX_EXACT: u64 = 1 << 53;
 
 /// The loaded files.
+#[derive(Default)]
 pub struct Tables {
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
-    loading: Arc<Semaphore>,
+    slots: Arc<slots::Slots>,
+    places: Arc<slots::Places>,
 }
 
-/// The same file, read in another way, is another table.
-type Key = (PathBuf, Option<String>, Option<String>);
+/// What is kept of a file as it was at a time: its table, or why there is none.
+struct Held {
+    stamp: Stamp,
+    since: Instant,
+    table: Result<Table, LookupError>,
+}
 
-struct Slot {
-    table: Arc<AsyncMutex<Option<Table>>>,
-    /// Size of the file, and when it was last asked.
-    usage: Mutex<(u64, Instant)>,
+impl Held {
+    fn is_of(&self, stamp: Stamp) -> bool {
+        self.stamp == stamp && (self.table.is_ok() || self.since.elapsed() < RETRY)
+    }
 }
 
 /// One loaded file.
 struct Table {
-    stamp: Stamp,
-    columns: Vec<String>,
-    indexed: HashSet<String>,
+    columns: Vec<Column>,
+    /// The name of the number of a row, which no column has.
+    row_number: &'static str,
+    /// Whether the file is text: then what is written is matched, not what it says as a number.
+    is_text: bool,
+    indexed: HashSet<usize>,
+    bytes: u64,
     conn: Connection,
+}
+
+struct Column {
+    name: String,
+    kind: Kind,
 }
 
 /// What tells a changed file from the same.
@@ -58,16 +80,82 @@ struct Stamp {
     inode: u64,
 }
 
-/// What a parser makes of a file.
-struct Sheet {
+/// What a parser makes of a file, having gone through it once. `rows` goes through it again.
+struct Sheet<'b> {
     columns: Vec<String>,
     kinds: Vec<Kind>,
-    rows: Box<dyn Iterator<Item = Vec<Cell>> + Send>,
+    rows: EachRow<'b>,
+}
+
+/// Goes through the rows of a file.
+type EachRow<'b> = Box<dyn FnOnce(Sink<'_>) -> Result<(), LookupError> + 'b>;
+
+/// Takes the rows, one by one: all of them would not fit into memory.
+type Sink<'s> = &'s mut dyn FnMut(Vec<Cell>) -> Result<(), LookupError>;
+
+#[cfg(test)]
+impl Sheet<'_> {
+    fn all(self) -> Vec<Vec<Cell>> {
+        let mut all = Vec::new();
+        let mut take = |row| {
+            all.push(row);
+            Ok(())
+        };
+        (self.rows)(&mut take).expect("rows");
+        all
+    }
+}
+
+/// What loading a file may take.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    until: Instant,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { bytes: MAX_TABLE, until: Instant::now() + LOAD_TIME }
+    }
+}
+
+impl Bounds {
+    /// Counts a row of so many columns whose values have so many bytes.
+    ///
+    /// # Errors
+    /// `Cause::TooLarge`.
+    fn row(&mut self, columns: usize, bytes: usize) -> Result<(), LookupError> {
+        self.check_time()?;
+        // The row's number, and the sizes of its values.
+        self.bytes = self.bytes.checked_sub(9 + columns + bytes).ok_or_else(too_many)?;
+        Ok(())
+    }
+
+    fn check_time(&self) -> Result<(), LookupError> {
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        Err(LookupError::new(
+            Cause::TooLarge,
+            format!("the file takes longer than {} s to load", LOAD_TIME.as_secs()),
+        ))
+    }
+}
+
+fn too_many() -> LookupError {
+    LookupError::new(
+        Cause::TooLarge,
+        format!(
+            "the file holds more rows than can be loaded: as a table it takes more than {} MiB",
+            MAX_TABLE >> 20
+        ),
+    )
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Cell {
     Null,
+    Boolean(bool),
     Integer(i64),
     Real(f64),
     Text(String),
@@ -84,20 +172,36 @@ impl Cell {
         if real.fract() == 0.0 && real.abs() < 9e15 { Self::Integer(real as i64) } else { Self::Real(real) }
     }
 
-    fn kind(&self) -> Kind {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
         match self {
-            Self::Null | Self::Text(_) => Kind::Text,
-            Self::Integer(_) => Kind::Integer,
-            Self::Real(_) => Kind::Real,
+            Self::Null | Self::Boolean(_) => 0,
+            Self::Integer(_) | Self::Real(_) => 8,
+            Self::Text(text) => text.len(),
         }
     }
 
     fn into_text(self) -> String {
         match self {
             Self::Null => String::new(),
+            Self::Boolean(flag) => flag.to_string(),
             Self::Integer(integer) => integer.to_string(),
             Self::Real(real) => real.to_string(),
             Self::Text(text) => text,
+        }
+    }
+
+    /// As a column of this kind holds it.
+    fn fit(self, kind: Kind) -> Self {
+        match (kind, self) {
+            (Kind::Integer, Self::Text(text)) => {
+                text.parse::<i64>().map_or_else(|_| Self::Text(text), Self::Integer)
+            }
+            (Kind::Real | Kind::Decimal, Self::Text(text)) => {
+                text.parse::<f64>().map_or_else(|_| Self::Text(text), Self::Real)
+            }
+            (Kind::Text | Kind::AsIs, Self::Boolean(flag)) => Self::Text(flag.to_string()),
+            (_, cell) => cell,
         }
     }
 }
@@ -106,6 +210,7 @@ impl rusqlite::ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         match self {
             Self::Null => rusqlite::types::Null.to_sql(),
+            Self::Boolean(flag) => flag.to_sql(),
             Self::Integer(integer) => integer.to_sql(),
             Self::Real(real) => real.to_sql(),
             Self::Text(text) => text.to_sql(),
@@ -113,12 +218,16 @@ impl rusqlite::ToSql for Cell {
     }
 }
 
-/// What a column holds. A number that would not read back as it was written (`007`) is text.
+/// What a column holds. A number that would become another (`007`, or one of 22 digits) is text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Integer,
     Real,
+    /// Numbers that are written in another way than they would be read back, such as `1.50`: what is written is kept
+    /// beside, and matched.
+    Decimal,
     Text,
+    Boolean,
     /// Each value has its own type.
     AsIs,
 }
@@ -128,48 +237,110 @@ impl Kind {
     fn affinity(self) -> &'static str {
         match self {
             Self::Integer => "INTEGER",
-            Self::Real => "REAL",
+            Self::Real | Self::Decimal => "REAL",
             Self::Text => "TEXT",
+            Self::Boolean => "BOOLEAN",
             Self::AsIs => "BLOB",
-        }
-    }
-
-    fn of(cell: &str) -> Self {
-        if cell.parse::<i64>().is_ok_and(|n| n.to_string() == cell) {
-            return Self::Integer;
-        }
-        let plain = cell.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
-        let digits = cell.trim_start_matches('-');
-        let leading_zero = digits.starts_with('0') && !digits.starts_with("0.");
-        if plain && !leading_zero && cell.parse::<f64>().is_ok() { Self::Real } else { Self::Text }
-    }
-
-    /// What holds both.
-    fn join(old: Option<Self>, new: Self) -> Self {
-        match (old, new) {
-            (None, new) => new,
-            (Some(old), new) if old == new => old,
-            (Some(Self::Integer | Self::Real), Self::Integer | Self::Real) => Self::Real,
-            _ => Self::Text,
         }
     }
 }
 
-impl Default for Tables {
-    fn default() -> Self {
-        Self { slots: Mutex::default(), loading: Arc::new(Semaphore::new(LOADING)) }
+/// What a text says as a number.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Written {
+    Integer(i64),
+    Real(f64),
+    /// It would be read back as another text, of the same value.
+    Decimal(f64),
+    Text,
+}
+
+impl Written {
+    fn of(text: &str) -> Self {
+        if let Ok(integer) = text.parse::<i64>()
+            && integer.to_string() == text
+        {
+            return Self::Integer(integer);
+        }
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let leading_zero = digits.starts_with('0') && !digits.starts_with("0.");
+        // A whole number that is no i64 is a code.
+        if !plain || leading_zero || !digits.contains('.') {
+            return Self::Text;
+        }
+        let significant =
+            digits.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
+        match text.parse::<f64>() {
+            Ok(real) if real.to_string() == text => Self::Real(real),
+            Ok(real) if significant <= MAX_DIGITS => Self::Decimal(real),
+            Ok(_) | Err(_) => Self::Text,
+        }
+    }
+}
+
+/// What was seen of a column.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    boolean: bool,
+    integer: bool,
+    /// An integer that is no floating-point number.
+    long: bool,
+    real: bool,
+    decimal: bool,
+    text: bool,
+}
+
+impl Seen {
+    fn cell(&mut self, cell: &Cell) {
+        match cell {
+            Cell::Null => {}
+            Cell::Boolean(_) => self.boolean = true,
+            Cell::Integer(integer) => {
+                self.integer = true;
+                self.long |= integer.unsigned_abs() > MAX_EXACT;
+            }
+            Cell::Real(_) => self.real = true,
+            Cell::Text(_) => self.text = true,
+        }
+    }
+
+    /// A cell of which only the text is known.
+    fn text(&mut self, text: &str) {
+        match Written::of(text) {
+            Written::Integer(integer) => self.cell(&Cell::Integer(integer)),
+            Written::Real(real) => self.cell(&Cell::Real(real)),
+            Written::Decimal(real) => {
+                self.cell(&Cell::Real(real));
+                self.decimal = true;
+            }
+            Written::Text => self.text = true,
+        }
+    }
+
+    /// What holds everything; `mixed`, if nothing but that does.
+    fn kind(self, mixed: Kind) -> Kind {
+        match (self.boolean, self.integer, self.real, self.text) {
+            (false, false, false, _) => Kind::Text,
+            (true, false, false, false) => Kind::Boolean,
+            (false, true, false, false) => Kind::Integer,
+            (false, _, true, false) if !self.long && self.decimal => Kind::Decimal,
+            (false, _, true, false) if !self.long => Kind::Real,
+            _ => mixed,
+        }
     }
 }
 
 impl Tables {
     /// Whoever is not patient enough for a large file to be loaded finds it loaded the next time: the loading
-    /// goes on without him.
+    /// goes on without him, in its tenant's place. The turn goes with the asking.
     pub async fn ask(
         &self,
         file: TenantFile,
         endpoint: &FileEndpoint,
         request: &Request,
         limits: &Limits,
+        turn: Arc<Turn>,
     ) -> Result<Rows, LookupError> {
         let metadata = file.handle.metadata().map_err(unreadable)?;
         let stamp = Stamp {
@@ -183,50 +354,67 @@ impl Tables {
                 format!("the file is larger than {} MiB", MAX_FILE >> 20),
             ));
         }
-        let slot = self.slot(&file, endpoint, stamp.length);
-        let (loading, endpoint, request, limits) =
-            (Arc::clone(&self.loading), endpoint.clone(), request.clone(), limits.clone());
-        let asked = tokio::spawn(async move {
-            let mut table = Arc::clone(&slot.table).lock_owned().await;
-            let is_loaded = table.as_ref().is_some_and(|table| table.stamp == stamp);
-            let _permit = if is_loaded { None } else { loading.acquire_owned().await.ok() };
-            tokio::task::spawn_blocking(move || {
-                if table.as_ref().is_none_or(|table| table.stamp != stamp) {
-                    *table = None;
-                    *table = Some(load(file, &endpoint, stamp)?);
-                }
-                match table.as_mut() {
-                    Some(table) => table.ask(&request, &limits),
-                    None => Err(LookupError::new(Cause::Busy, "the file is being loaded")),
-                }
-            })
-            .await
-        });
-        match asked.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(LookupError::new(Cause::Answer, "the file's loading broke off")),
-        }
-    }
-
-    fn slot(&self, file: &TenantFile, endpoint: &FileEndpoint, length: u64) -> Arc<Slot> {
-        let key =
-            (file.path.clone(), endpoint.sheet.clone(), endpoint.rows.as_ref().map(ToString::to_string));
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.entry(key.clone()).or_insert_with(|| {
-            Arc::new(Slot { table: Arc::default(), usage: Mutex::new((length, Instant::now())) })
-        });
-        let slot = Arc::clone(slot);
-        *slot.usage.lock().unwrap_or_else(PoisonError::into_inner) = (length, Instant::now());
-        let usage = |slot: &Slot| *slot.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        while slots.len() > 1 && slots.values().map(|slot| usage(slot).0).sum::<u64>() > MAX_LOADED {
-            let oldest =
-                slots.iter().filter(|(other, _)| **other != key).min_by_key(|(_, slot)| usage(slot).1);
-            match oldest.map(|(key, _)| key.clone()) {
-                Some(oldest) => slots.remove(&oldest),
-                None => break,
+        let key = slots::Key::new(&file.folder, &file.path, endpoint);
+        let slot = self.slots.take(&key);
+        let mut held = Arc::clone(&slot.held).lock_owned().await;
+        if held.as_ref().is_none_or(|held| !held.is_of(stamp)) {
+            let slots = Arc::clone(&self.slots);
+            let settle = {
+                let (key, slot) = (key.clone(), Arc::clone(&slot));
+                move |bytes| slots.settle(&key, &slot, bytes)
             };
+            let (places, folder, endpoint) =
+                (Arc::clone(&self.places), file.folder.clone(), endpoint.clone());
+            let loading = tokio::spawn(async move {
+                let place = places.take(&folder, stamp.length).await;
+                let load = move || {
+                    let loaded = load_into(held, file, &endpoint, stamp, settle);
+                    drop(place);
+                    loaded
+                };
+                tokio::task::spawn_blocking(load).await.unwrap_or_else(|_| Err(broken_off()))
+            });
+            held = loading.await.unwrap_or_else(|_| Err(broken_off()))?;
         }
-        slot
+        let (slots, request, limits) = (Arc::clone(&self.slots), request.clone(), limits.clone());
+        let asking = move || {
+            let answer = match held.as_mut().map(|held| &mut held.table) {
+                Some(Ok(table)) => {
+                    let bytes = table.bytes;
+                    let answer = table.ask(&request, &limits);
+                    if table.bytes != bytes {
+                        slots.settle(&key, &slot, table.bytes);
+                    }
+                    answer
+                }
+                Some(Err(error)) => Err(error.clone()),
+                None => Err(LookupError::new(Cause::Busy, "the file is being loaded")),
+            };
+            drop((held, slot, turn));
+            answer
+        };
+        tokio::task::spawn_blocking(asking).await.unwrap_or_else(|_| Err(broken_off()))
+    }
+}
+
+/// Loads a file into its slot, and says how large it has become. That it is too large is kept as well, or it would be
+/// loaded for each look-up.
+fn load_into(
+    mut held: OwnedMutexGuard<Option<Held>>,
+    file: TenantFile,
+    endpoint: &FileEndpoint,
+    stamp: Stamp,
+    settle: impl FnOnce(u64),
+) -> Result<OwnedMutexGuard<Option<Held>>, LookupError> {
+    *held = None;
+    let table = load(file, endpoint, stamp);
+    settle(table.as_ref().map_or(0, |table| table.bytes));
+    match table {
+        Err(error) if error.cause != Cause::TooLarge => Err(error),
+        table => {
+            *held = Some(Held { stamp, since: Instant::now(), table });
+            Ok(held)
+        }
     }
 }
 
@@ -234,7 +422,7 @@ impl Table {
     fn ask(&mut self, request: &Request, limits: &Limits) -> Result<Rows, LookupError> {
         match request {
             Request::Match { columns } => self.find(columns, limits),
-            Request::Sql { query, params } => sqlite::run(&self.conn, query, params, limits),
+            Request::Sql { query, params } => self.run(query, params, limits),
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
         }
     }
@@ -243,26 +431,103 @@ impl Table {
         let mut conditions = Vec::new();
         let mut params = Vec::new();
         for (name, value) in wanted {
-            let column = self.columns.iter().find(|column| *column == name).ok_or_else(|| {
+            let place = self.columns.iter().position(|column| column.name == *name).ok_or_else(|| {
+                let names: Vec<&str> = self.names().collect();
                 LookupError::new(
                     Cause::Refused,
-                    format!("the file has no column {name}; it has {}", self.columns.join(", ")),
+                    format!("the file has no column {name}; it has {}", names.join(", ")),
                 )
             })?;
-            if self.indexed.insert(column.clone()) {
-                let index = format!(
-                    "CREATE INDEX IF NOT EXISTS {} ON data ({})",
-                    quoted(&format!("by {column}")),
-                    quoted(column)
-                );
-                sqlite::unfence(&self.conn);
-                self.conn.execute_batch(&index).map_err(|error| internal(&error))?;
-            }
-            conditions.push(format!("{} = ?", quoted(column)));
-            params.push(value.clone());
+            self.index(place)?;
+            let (condition, values) = self.condition(place, value);
+            conditions.push(condition);
+            params.extend(values);
         }
         let sql = format!("SELECT * FROM data WHERE {}", conditions.join(" AND "));
-        sqlite::run(&self.conn, &sql, &params, limits)
+        self.run(&sql, &params, limits)
+    }
+
+    /// Runs a query. Booleans stay some: SQLite has none.
+    fn run(&self, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+        let mut rows = sqlite::run(&self.conn, query, params, limits)?;
+        if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
+            return Ok(rows);
+        }
+        let names: Vec<&str> = self.names().collect();
+        for (i, origin) in origin::origins(query, &names, rows.columns.len()).into_iter().enumerate() {
+            if origin.is_none_or(|place| self.columns[place].kind != Kind::Boolean) {
+                continue;
+            }
+            for value in rows.rows.iter_mut().filter_map(|row| row.get_mut(i)) {
+                if let Some(flag) = value.as_i64() {
+                    *value = (flag != 0).into();
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// That a column holds a value, as SQL. What is compared has the column's own type: SQLite would take `007` for 7
+    /// where the column holds numbers, and 7 for something else than `7` where it holds anything.
+    fn condition(&self, place: usize, value: &Value) -> (String, Vec<Value>) {
+        let column = &self.columns[place];
+        let name = quoted(&column.name);
+        let equals = format!("{name} = ?");
+        let text = match value {
+            Value::Null => return (equals, vec![Value::Null]),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let number = match Written::of(&text) {
+            Written::Integer(integer) => Some(Value::from(integer)),
+            Written::Real(real) => Some(Value::from(real)),
+            Written::Decimal(real) if !self.is_text || value.is_number() => Some(Value::from(real)),
+            Written::Decimal(_) | Written::Text => None,
+        };
+        match (column.kind, number) {
+            (Kind::Decimal, _) if value.is_string() => (
+                format!("{} IN (SELECT id FROM written WHERE c{place} = ?)", self.row_number),
+                vec![text.into()],
+            ),
+            (Kind::Integer | Kind::Real | Kind::Decimal, number) => {
+                (equals, vec![number.unwrap_or_default()])
+            }
+            (Kind::Boolean, _) => {
+                let flag = match text.to_ascii_lowercase().as_str() {
+                    "true" | "1" => Value::from(1),
+                    "false" | "0" => Value::from(0),
+                    _ => Value::Null,
+                };
+                (equals, vec![flag])
+            }
+            (Kind::AsIs, Some(number)) => (format!("{name} IN (?, ?)"), vec![text.into(), number]),
+            (Kind::Text | Kind::AsIs, _) => (equals, vec![text.into()]),
+        }
+    }
+
+    /// Makes a look-up by a column quick. Where there is no room for that, it is slow.
+    fn index(&mut self, place: usize) -> Result<(), LookupError> {
+        if !self.indexed.insert(place) {
+            return Ok(());
+        }
+        let Column { name, kind } = &self.columns[place];
+        let on = match kind {
+            Kind::Decimal => format!("written (c{place})"),
+            _ => format!("data ({})", quoted(name)),
+        };
+        let index = quoted(&format!("by {name}"));
+        sqlite::unfence(&self.conn);
+        match self.conn.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {index} ON {on}")) {
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(internal(&error)),
+            _ => {
+                self.bytes = size(&self.conn).map_err(|error| internal(&error))?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -271,11 +536,18 @@ fn quoted(name: &str) -> String {
 }
 
 fn internal(error: &rusqlite::Error) -> LookupError {
-    LookupError::new(Cause::File, format!("the file cannot be loaded: {error}"))
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => too_many(),
+        _ => LookupError::new(Cause::File, format!("the file cannot be loaded: {error}")),
+    }
 }
 
 fn unreadable(error: std::io::Error) -> LookupError {
     LookupError::new(Cause::File, format!("the file cannot be read: {error}"))
+}
+
+fn broken_off() -> LookupError {
+    LookupError::new(Cause::Answer, "the file's loading broke off")
 }
 
 /// The largest offset within `max` bytes at which a character begins.
@@ -286,31 +558,89 @@ fn cut_at(text: &str, max: usize) -> usize {
 fn load(mut file: TenantFile, endpoint: &FileEndpoint, stamp: Stamp) -> Result<Table, LookupError> {
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.length).unwrap_or_default());
     file.handle.by_ref().take(MAX_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+    table(bytes, endpoint, Bounds::default())
+}
+
+fn table(bytes: Vec<u8>, endpoint: &FileEndpoint, bounds: Bounds) -> Result<Table, LookupError> {
     let sheet = match endpoint.format {
-        FileFormat::Csv => csv::parse(&bytes)?,
-        FileFormat::Xlsx => xlsx::parse(bytes, endpoint.sheet.as_deref())?,
-        FileFormat::Json => json::parse(&bytes, endpoint.rows.as_ref())?,
-        FileFormat::JsonLines => json::parse_lines(&bytes)?,
+        FileFormat::Csv => csv::parse(&bytes, bounds)?,
+        FileFormat::Xlsx => xlsx::parse(bytes, endpoint.sheet.as_deref(), bounds)?,
+        FileFormat::Json => json::parse(&bytes, endpoint.rows.as_ref(), bounds)?,
+        FileFormat::JsonLines => json::parse_lines(&bytes, bounds)?,
     };
-    let columns = sheet.columns;
-    check_columns(&columns)?;
-    let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
-    let declared: Vec<String> = columns
-        .iter()
-        .zip(&sheet.kinds)
-        .map(|(name, kind)| format!("{} {}", quoted(name), kind.affinity()))
+    check_columns(&sheet.columns)?;
+    let is_taken = |name: &str| sheet.columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let row_number = ["rowid", "oid", "_rowid_"].into_iter().find(|name| !is_taken(name));
+    let columns: Vec<Column> = sheet
+        .columns
+        .into_iter()
+        .zip(sheet.kinds)
+        .map(|(name, kind)| match kind {
+            Kind::Decimal if row_number.is_none() => Column { name, kind: Kind::Text },
+            kind => Column { name, kind },
+        })
         .collect();
-    let fill = || -> rusqlite::Result<()> {
-        conn.execute_batch(&format!("CREATE TABLE data ({}); BEGIN", declared.join(", ")))?;
-        let marks = vec!["?"; columns.len()].join(", ");
-        let mut insert = conn.prepare(&format!("INSERT INTO data VALUES ({marks})"))?;
-        for row in sheet.rows {
-            insert.execute(params_from_iter(row))?;
+    let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
+    fill(&conn, &columns, sheet.rows, bounds)?;
+    limit(&conn, MAX_INDEXED).map_err(|error| internal(&error))?;
+    let bytes = size(&conn).map_err(|error| internal(&error))?;
+    Ok(Table {
+        columns,
+        row_number: row_number.unwrap_or_default(),
+        is_text: endpoint.format == FileFormat::Csv,
+        indexed: HashSet::new(),
+        bytes,
+        conn,
+    })
+}
+
+/// Makes the table `data`, and `written` of what is to be matched as it is written.
+fn fill(conn: &Connection, columns: &[Column], rows: EachRow<'_>, bounds: Bounds) -> Result<(), LookupError> {
+    let failed = |error: rusqlite::Error| internal(&error);
+    limit(conn, bounds.bytes).map_err(failed)?;
+    let declared: Vec<String> =
+        columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.kind.affinity())).collect();
+    let decimals: Vec<usize> =
+        (0..columns.len()).filter(|place| columns[*place].kind == Kind::Decimal).collect();
+    let written: String = decimals.iter().map(|place| format!(", c{place} TEXT")).collect();
+    conn.execute_batch(&format!(
+        "CREATE TABLE data ({}); CREATE TABLE written (id INTEGER PRIMARY KEY{written}); BEGIN",
+        declared.join(", ")
+    ))
+    .map_err(failed)?;
+    let marks = |count: usize| vec!["?"; count].join(", ");
+    let mut insert =
+        conn.prepare(&format!("INSERT INTO data VALUES ({})", marks(columns.len()))).map_err(failed)?;
+    let mut keep = conn
+        .prepare(&format!("INSERT INTO written VALUES ({})", marks(decimals.len() + 1)))
+        .map_err(failed)?;
+    rows(&mut |row| {
+        bounds.check_time()?;
+        let texts: Vec<Cell> = decimals.iter().filter_map(|place| row.get(*place).cloned()).collect();
+        insert
+            .execute(params_from_iter(
+                row.into_iter().zip(columns).map(|(cell, column)| cell.fit(column.kind)),
+            ))
+            .map_err(failed)?;
+        if !texts.is_empty() {
+            let id = Cell::Integer(conn.last_insert_rowid());
+            keep.execute(params_from_iter(std::iter::once(id).chain(texts))).map_err(failed)?;
         }
-        conn.execute_batch("COMMIT")
-    };
-    fill().map_err(|error| internal(&error))?;
-    Ok(Table { stamp, columns, indexed: HashSet::new(), conn })
+        Ok(())
+    })?;
+    conn.execute_batch("COMMIT").map_err(failed)
+}
+
+/// Lets the tables of a connection take so many bytes.
+fn limit(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
+    let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    conn.query_row(&format!("PRAGMA max_page_count = {}", bytes / page.max(1) as usize), [], |_| Ok(()))
+}
+
+fn size(conn: &Connection) -> rusqlite::Result<u64> {
+    let pages: u32 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(u64::from(pages) * u64::from(page))
 }
 
 fn check_columns(columns: &[String]) -> Result<(), LookupError> {
@@ -326,7 +656,168 @@ fn check_columns(columns: &[String]) -> Result<(), LookupError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn loaded(format: FileFormat, bytes: impl Into<Vec<u8>>) -> Table {
+        let endpoint = FileEndpoint { path: "a".into(), format, sheet: None, rows: None };
+        table(bytes.into(), &endpoint, Bounds::default()).expect("loads")
+    }
+
+    fn ask(table: &mut Table, request: &Request) -> Rows {
+        let limits = Limits {
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(10),
+            max_rows: 100,
+            max_bytes: 1 << 20,
+        };
+        table.ask(request, &limits).expect("answers")
+    }
+
+    /// How many rows match.
+    fn matches(table: &mut Table, column: &str, value: Value) -> usize {
+        ask(table, &Request::Match { columns: vec![(column.to_owned(), value)] }).rows.len()
+    }
+
+    fn select(table: &mut Table, query: &str, params: &[&str]) -> Value {
+        let params = params.iter().map(|param| Value::from(*param)).collect();
+        json!(ask(table, &Request::Sql { query: query.to_owned(), params }).rows)
+    }
+
+    #[test]
+    fn what_a_text_file_says_is_matched_as_it_is_written() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "tracking,code,amount,id,rowid\n\
+             9400111899223197428490,1.10,100.10,12345678901234567,a\n\
+             9400111899223197428491,1.1,7,42,b\n",
+        );
+        for (column, value, count) in [
+            ("tracking", json!("9400111899223197428490"), 1),
+            ("tracking", json!("9400111899223197428492"), 0),
+            ("code", json!("1.10"), 1),
+            ("code", json!("1.1"), 1),
+            ("code", json!("1.100"), 0),
+            ("amount", json!("100.10"), 1),
+            ("amount", json!("100.1"), 0),
+            ("amount", json!(100.1), 1),
+            ("amount", json!("7"), 1),
+            ("amount", json!("7.0"), 0),
+            ("id", json!("12345678901234567"), 1),
+            ("id", json!("12345678901234568"), 0),
+            ("id", json!("42"), 1),
+            ("id", json!(42), 1),
+            ("id", json!("042"), 0),
+            ("id", json!(null), 0),
+        ] {
+            assert_eq!(matches(&mut table, column, value.clone()), count, "{column} {value}");
+        }
+        // SQL compares amounts as numbers, whatever they are compared with.
+        for (query, params, rows) in [
+            ("SELECT amount FROM data WHERE amount > 10", &[][..], json!([[100.1]])),
+            ("SELECT amount FROM data WHERE amount = ?", &["100.1"], json!([[100.1]])),
+            ("SELECT amount FROM data WHERE amount < ? ", &["9.50"], json!([[7.0]])),
+            (
+                "SELECT * FROM data WHERE code = 1.1",
+                &[],
+                json!([
+                    ["9400111899223197428490", 1.1, 100.1, 12_345_678_901_234_567_i64, "a"],
+                    ["9400111899223197428491", 1.1, 7.0, 42, "b"],
+                ]),
+            ),
+        ] {
+            assert_eq!(select(&mut table, query, params), rows, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_become_another_is_none() {
+        for (text, written) in [
+            ("7", Written::Integer(7)),
+            ("-7", Written::Integer(-7)),
+            ("1.5", Written::Real(1.5)),
+            ("52.5200066", Written::Real(52.520_006_6)),
+            ("1.50", Written::Decimal(1.5)),
+            ("0.00", Written::Decimal(0.0)),
+            ("", Written::Text),
+            ("007", Written::Text),
+            ("-0", Written::Text),
+            ("+7", Written::Text),
+            ("1e5", Written::Text),
+            ("1.2.3", Written::Text),
+            ("9400111899223197428490", Written::Text),
+            ("0.12345678901234567890", Written::Text),
+        ] {
+            assert_eq!(Written::of(text), written, "{text}");
+        }
+        assert_ne!(
+            Written::of("52.520006599999998"),
+            Written::Text,
+            "as many programs write a place on Earth"
+        );
+    }
+
+    #[test]
+    fn numbers_and_booleans_of_json_are_matched_by_text() {
+        let rows = json!([
+            {"order": 1042, "amount": 12.5, "active": true, "mixed": 7, "big": 18_446_744_073_709_551_615_u64},
+            {"order": 1043, "amount": 3, "active": false, "mixed": "7"},
+            {"order": 1044, "amount": null, "active": null, "mixed": true},
+        ]);
+        let mut table = loaded(FileFormat::Json, rows.to_string());
+        for (column, value, count) in [
+            ("order", json!("1042"), 1),
+            ("order", json!(1042), 1),
+            ("order", json!("01042"), 0),
+            ("order", json!("x"), 0),
+            ("amount", json!("12.50"), 1),
+            ("amount", json!("3"), 1),
+            ("active", json!("true"), 1),
+            ("active", json!(true), 1),
+            ("active", json!("FALSE"), 1),
+            ("active", json!("yes"), 0),
+            ("mixed", json!("7"), 2),
+            ("mixed", json!("true"), 1),
+            ("big", json!("18446744073709551615"), 1),
+            ("big", json!(18_446_744_073_709_551_615_u64), 1),
+            ("big", json!("18446744073709551616"), 0),
+        ] {
+            assert_eq!(matches(&mut table, column, value.clone()), count, "{column} {value}");
+        }
+        let found = ask(&mut table, &Request::Match { columns: vec![("order".into(), "1042".into())] });
+        assert_eq!(found.rows[0][2], json!(true));
+        for (query, params, rows) in [
+            (
+                "SELECT active AS ok, count(*) AS active FROM data WHERE \"order\" = ?",
+                &["1042"][..],
+                json!([[true, 1]]),
+            ),
+            ("SELECT \"order\" FROM data WHERE active", &[], json!([[1042]])),
+            ("SELECT \"order\" FROM data WHERE active = 0", &[], json!([[1043]])),
+            ("SELECT active FROM data WHERE active = false OR active IS NULL", &[], json!([[false], [null]])),
+        ] {
+            assert_eq!(select(&mut table, query, params), rows, "{query}");
+        }
+        sqlite::unfence(&table.conn);
+        let plan = "EXPLAIN QUERY PLAN SELECT * FROM data WHERE mixed IN (?, ?)";
+        let plan: String = table.conn.query_row(plan, ["7", "7"], |row| row.get(3)).expect("a plan");
+        assert!(plan.contains("by mixed"), "{plan}");
+    }
+
+    #[test]
+    fn a_table_is_no_larger_than_memory_is_for() {
+        let conn = Connection::open_in_memory().expect("opens");
+        let columns = [Column { name: "a".into(), kind: Kind::Text }];
+        let rows = |sink: Sink<'_>| -> Result<(), LookupError> {
+            (0..10_000).try_for_each(|_| sink(vec![Cell::Text("x".repeat(1_000))]))
+        };
+        let bounds = Bounds { bytes: 1 << 20, ..Bounds::default() };
+        let refused = fill(&conn, &columns, Box::new(rows), bounds).expect_err("too large");
+        assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
+        let late = Bounds { until: Instant::now(), ..Bounds::default() };
+        assert_eq!(super::csv::parse(b"a\n1\n", late).err().expect("too late").cause, Cause::TooLarge);
+    }
 
     #[test]
     fn every_column_has_a_name_of_its_own() {

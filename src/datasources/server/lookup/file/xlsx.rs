@@ -1,23 +1,29 @@
 //! Workbooks of Excel 2007 and later (ECMA-376). The first line of the sheet that holds anything names the columns.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 
 use calamine::{DataRef, Reader, Xlsx};
 
-use super::{Cell, Kind, Sheet};
+use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A workbook is a ZIP archive, whose parts must not unfold to more than this: bytes.
 const MAX_UNFOLDED: u64 = 1 << 30;
+/// The parts that are held in memory (`is_held`): bytes.
+const MAX_HELD: u64 = 256 << 20;
+/// Tags in a part that is held: each may be a text, or else a format.
+const MAX_TEXT_TAGS: usize = 16_000_000;
+const MAX_TAGS: usize = 1_000_000;
+/// Bytes without a tag, which are read at once. A cell of Excel's holds 32,767 characters.
+const MAX_RUN: usize = 16 << 20;
 /// No sheet of Excel has more.
 const MAX_ROWS: usize = 1_048_576;
 
-pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> {
-    let unreadable = |error: calamine::XlsxError| {
-        LookupError::new(Cause::File, format!("the file is no workbook: {error}"))
-    };
+type Book = Xlsx<Cursor<Vec<u8>>>;
+
+pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<Sheet<'static>, LookupError> {
     check_size(&bytes, MAX_UNFOLDED)?;
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
+    let mut book: Book = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
     let names = book.sheet_names();
     let name = match sheet {
         None => names
@@ -31,17 +37,70 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
             )
         })?,
     };
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut count = 0;
+    let columns = each(&mut book, &name, bounds, &mut |width, row| {
+        count += 1;
+        if count > MAX_ROWS {
+            return Err(LookupError::new(
+                Cause::TooLarge,
+                format!("the sheet has more than {MAX_ROWS} rows"),
+            ));
+        }
+        for (i, cell) in row.iter() {
+            if seen.len() <= *i {
+                seen.resize(*i + 1, Seen::default());
+            }
+            seen[*i].cell(cell);
+        }
+        bounds.row(width, row.iter().map(|(_, cell)| cell.size()).sum())
+    })?;
+    seen.resize(columns.len(), Seen::default());
+    let width = columns.len();
+    let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let rows = move |sink: Sink<'_>| {
+        each(&mut book, &name, bounds, &mut |_, row| {
+            let mut cells = vec![Cell::Null; width];
+            for (i, cell) in row.drain(..) {
+                if let Some(place) = cells.get_mut(i) {
+                    *place = cell;
+                }
+            }
+            sink(cells)
+        })
+        .map(drop)
+    };
+    Ok(Sheet { columns, kinds, rows: Box::new(rows) })
+}
+
+fn unreadable(error: &calamine::XlsxError) -> LookupError {
+    LookupError::new(Cause::File, format!("the file is no workbook: {error}"))
+}
+
+/// Takes a row: how many columns there are so far, and those of its cells that hold something.
+type TakeRow<'t> = &'t mut dyn FnMut(usize, &mut Vec<(usize, Cell)>) -> Result<(), LookupError>;
+
+/// Goes through a sheet's rows: so many columns there are, and those cells hold something, each with its column's
+/// place. Gives the columns' names.
+fn each(book: &mut Book, name: &str, bounds: Bounds, take: TakeRow<'_>) -> Result<Vec<String>, LookupError> {
     // Cell by cell: a range in memory would be as large as its two farthest cells make it.
-    let mut reader = book.worksheet_cells_reader(&name).map_err(unreadable)?;
+    let mut reader = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error))?;
     let mut columns: Vec<String> = Vec::new();
     let mut header: Option<u32> = None;
     let mut first_column = 0;
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut row_number = None;
-    let mut kinds: Vec<Option<Kind>> = Vec::new();
-    while let Some(found) = reader.next_cell().map_err(unreadable)? {
+    let mut cells: Vec<(usize, Cell)> = Vec::new();
+    while let Some(found) = reader.next_cell().map_err(|error| unreadable(&error))? {
         let (row, column) = found.get_position();
         let cell = cell(found.get_value());
+        if row_number != Some(row) {
+            row_number = Some(row);
+            bounds.check_time()?;
+            if !cells.is_empty() {
+                take(columns.len(), &mut cells)?;
+                cells.clear();
+            }
+        }
         if cell == Cell::Null {
             continue;
         }
@@ -57,48 +116,121 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>) -> Result<Sheet, LookupError> 
                     format!("the sheet has more than {} columns", Rows::MAX_COLUMNS),
                 ));
             }
-            columns.resize(i + 1, String::new());
+            columns.resize(columns.len().max(i + 1), String::new());
             columns[i] = cell.into_text().trim().to_owned();
-            continue;
-        }
-        kinds.resize(columns.len(), None);
-        // Beside the named columns people keep notes.
-        let Some(kind) = kinds.get_mut(i) else { continue };
-        if row_number != Some(row) {
-            if rows.len() == MAX_ROWS {
-                return Err(LookupError::new(
-                    Cause::TooLarge,
-                    format!("the sheet has more than {MAX_ROWS} rows"),
-                ));
-            }
-            row_number = Some(row);
-            rows.push(vec![Cell::Null; columns.len()]);
-        }
-        *kind = Some(Kind::join(*kind, cell.kind()));
-        if let Some(place) = rows.last_mut().and_then(|row| row.get_mut(i)) {
-            *place = cell;
+        } else if i < columns.len() && cells.len() < 2 * columns.len() {
+            // Beside the named columns people keep notes.
+            cells.push((i, cell));
         }
     }
-    kinds.resize(columns.len(), None);
-    let kinds = kinds.into_iter().map(|kind| kind.unwrap_or(Kind::Text)).collect();
-    Ok(Sheet { columns, kinds, rows: Box::new(rows.into_iter()) })
+    if !cells.is_empty() {
+        take(columns.len(), &mut cells)?;
+    }
+    Ok(columns)
 }
 
 /// Unfolds every part once, counting: what an archive says of its sizes need not be true.
 fn check_size(bytes: &[u8], most: u64) -> Result<(), LookupError> {
     let no_archive = |error| LookupError::new(Cause::File, format!("the file is no workbook: {error}"));
+    let damaged =
+        |error: io::Error| LookupError::new(Cause::File, format!("the file is a damaged workbook: {error}"));
+    let too_large = |most: u64| {
+        LookupError::new(Cause::TooLarge, format!("the workbook unfolds to more than {} MiB", most >> 20))
+    };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(no_archive)?;
-    let mut left = most;
+    let (mut left, mut held) = (most, MAX_HELD);
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(no_archive)?;
-        let copied = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(|error| {
-            LookupError::new(Cause::File, format!("the file is a damaged workbook: {error}"))
-        })?;
-        left = left.checked_sub(copied).ok_or_else(|| {
-            LookupError::new(Cause::TooLarge, format!("the workbook unfolds to more than {} MiB", most >> 20))
-        })?;
+        let name = part.name().map_err(no_archive)?.to_ascii_lowercase().replace('\\', "/");
+        let mut gauge = Gauge::default();
+        let copied = if name.ends_with("sharedstrings.xml") {
+            let mut texts = Vec::new();
+            let copied = part.take(left.min(held) + 1).read_to_end(&mut texts).map_err(damaged)?;
+            check_count(&texts)?;
+            gauge.write_all(&texts).map_err(damaged)?;
+            copied as u64
+        } else {
+            io::copy(&mut part.take(left + 1), &mut gauge).map_err(damaged)?
+        };
+        left = left.checked_sub(copied).ok_or_else(|| too_large(most))?;
+        let is_text = name.ends_with(".xml") || name.ends_with(".rels");
+        if is_text && gauge.longest > MAX_RUN {
+            return Err(LookupError::new(
+                Cause::TooLarge,
+                format!("the workbook holds a text of more than {} MiB", MAX_RUN >> 20),
+            ));
+        }
+        if is_held(&name) {
+            let most_tags = if name.ends_with("sharedstrings.xml") { MAX_TEXT_TAGS } else { MAX_TAGS };
+            held = held.checked_sub(copied).ok_or_else(|| too_large(MAX_HELD))?;
+            if gauge.tags > most_tags {
+                return Err(LookupError::new(
+                    Cause::TooLarge,
+                    format!("the workbook holds more than {most_tags} texts or formats"),
+                ));
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether a part is read whole when a workbook is opened: its texts, its formats, and what it consists of.
+fn is_held(name: &str) -> bool {
+    let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
+    matches!(file, "sharedstrings.xml" | "styles.xml" | "theme1.xml")
+        || file.starts_with("workbook")
+        || file.ends_with(".rels")
+}
+
+/// What a workbook says of the number of its texts, room is made for, before they are there.
+fn check_count(texts: &[u8]) -> Result<(), LookupError> {
+    const NAME: &[u8] = b"uniqueCount";
+    let fault =
+        |words: &str| LookupError::new(Cause::File, format!("the file is a damaged workbook: {words}"));
+    // UTF-16, which would hide the name.
+    if texts.contains(&0) {
+        return Err(fault("it holds NUL"));
+    }
+    for (at, _) in texts.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME) {
+        let digits = texts[at + NAME.len()..]
+            .iter()
+            .skip_while(|byte| matches!(byte, b'=' | b'"' | b'\'') || byte.is_ascii_whitespace())
+            .take_while(|byte| byte.is_ascii_digit());
+        let count = digits
+            .fold(0_usize, |sum, digit| sum.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+        if count > MAX_TEXT_TAGS {
+            return Err(fault("it says that it holds more texts than it can"));
+        }
+    }
+    Ok(())
+}
+
+/// What a part of a workbook holds.
+#[derive(Default)]
+struct Gauge {
+    tags: usize,
+    /// Bytes since the last tag, and the most that there were; a run within one piece that is written is not seen.
+    run: usize,
+    longest: usize,
+}
+
+impl Write for Gauge {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        for piece in piece.chunks(4_096) {
+            self.tags += piece.iter().filter(|byte| **byte == b'<').count();
+            let (before, after) = match piece.iter().rposition(|byte| *byte == b'<') {
+                Some(last) => (self.run, piece.len() - last),
+                None => (self.run + piece.len(), self.run + piece.len()),
+            };
+            self.longest = self.longest.max(before);
+            self.run = after;
+        }
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn cell(value: &DataRef<'_>) -> Cell {
@@ -108,7 +240,7 @@ fn cell(value: &DataRef<'_>) -> Cell {
         DataRef::Float(real) => Cell::number(*real),
         DataRef::String(text) => Cell::text(text),
         DataRef::SharedString(text) => Cell::text(text),
-        DataRef::Bool(flag) => Cell::Integer(i64::from(*flag)),
+        DataRef::Bool(flag) => Cell::Boolean(*flag),
         DataRef::DateTime(moment) if moment.is_datetime() => {
             let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
             let date = format!("{year:04}-{month:02}-{day:02}");
@@ -149,19 +281,53 @@ mod tests {
 
     #[test]
     fn a_workbook_is_read_by_sheet() {
-        let mut sheet = parse(workbook(), Some("Customers")).expect("reads");
+        let parse = |bytes, sheet| parse(bytes, sheet, Bounds::default());
+        let sheet = parse(workbook(), Some("Customers")).expect("reads");
         assert_eq!(sheet.columns, ["email", "since", "orders", "balance"]);
         assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Integer, Kind::Real]);
         let text = |text: &str| Cell::Text(text.to_owned());
         let first = [text("a@b.example"), text("2026-11-10"), Cell::Integer(12), Cell::Real(10.5)];
-        assert_eq!(sheet.rows.next().expect("a row"), first);
         let second = [text("c@d.example"), Cell::Null, Cell::Null, Cell::Integer(3)];
-        assert_eq!(sheet.rows.next().expect("a row"), second);
-        assert!(sheet.rows.next().is_none());
+        assert_eq!(sheet.all(), [first, second]);
 
         let refused = parse(workbook(), Some("Orders")).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
         assert!(parse(b"PK no archive".to_vec(), None).is_err());
+    }
+
+    #[test]
+    fn cells_of_nothing_take_no_memory() {
+        let mut book = Workbook::new();
+        let sheet = book.add_worksheet();
+        for column in 0..500 {
+            sheet.write(0, column, format!("c{column}")).expect("written");
+        }
+        for row in 1..100 {
+            sheet.write(row, 0, true).expect("written");
+        }
+        let book = book.save_to_buffer().expect("saved");
+        let sheet = parse(book.clone(), None, Bounds::default()).expect("reads");
+        assert_eq!((sheet.kinds[0], sheet.kinds[1]), (Kind::Boolean, Kind::Text));
+        let bounds = Bounds { bytes: 40_000, ..Bounds::default() };
+        let refused = parse(book, None, bounds).err().expect("99 rows of 500 columns");
+        assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
+    }
+
+    #[test]
+    fn a_part_that_would_take_more_memory_than_there_is_is_refused() {
+        let (long, many) = (format!("<a>{}</a>", "x".repeat(MAX_RUN + 10_000)), "<a/>".repeat(MAX_TAGS + 1));
+        for (name, text) in [
+            ("xl/sharedStrings.xml", "<sst uniqueCount=\"99999999999999\"/>"),
+            ("xl/sharedStrings.xml", "<sst uniqueCount = '16000001'/>"),
+            ("xl/styles.xml", many.as_str()),
+            ("xl/worksheets/sheet1.xml", long.as_str()),
+        ] {
+            let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("begun");
+            archive.write_all(text.as_bytes()).expect("written");
+            let archive = archive.finish().expect("written").into_inner();
+            assert!(check_size(&archive, MAX_UNFOLDED).is_err(), "{name}");
+        }
     }
 
     #[test]
