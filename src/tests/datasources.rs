@@ -256,6 +256,32 @@ async fn an_oauth_client_gets_one_token_and_a_new_one_when_it_is_refused() {
     );
 }
 
+/// A server may say that its token never ends.
+#[tokio::test]
+async fn a_token_of_any_lifetime_is_kept() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let issued = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&issued);
+    let token = async move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        axum::Json(json!({"access_token": "t", "token_type": "bearer", "expires_in": i64::MAX}))
+    };
+    let router = Router::new().route("/token", post(token)).route("/items", get(async || "[1]"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    let auth =
+        json!({"token_url": format!("http://{addr}/token"), "client_id": "id", "client_secret": "s3cret"});
+    let config = json!({"protocol": "http", "base_url": format!("http://{addr}"), "auth_type": "oauth", "auth_config": auth});
+    let id = datasource(&server, "ages", "api", config).await;
+    for _ in 0..2 {
+        let found = preview(&server, id, json!({"path": "/items"}), json!({})).await;
+        assert_eq!(found["row_count"], 1, "{found:#}");
+    }
+    assert_eq!(issued.load(Ordering::SeqCst), 1);
+}
+
 /// A MariaDB of the test's own. It goes when the test ends.
 pub struct MariaDb {
     process: Child,
@@ -350,6 +376,13 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
             "doc": "{\"a\": 1}", "raw": "2 bytes"}),
         "{row:#}"
     );
+    maria.run(
+        "USE shop; CREATE TABLE numbers (status tinyint(1), level tinyint(1) unsigned, low tinyint(1), price float, \
+         whole float); INSERT INTO numbers VALUES (2, 200, -1, 19.9, 20)",
+    );
+    let numbers = preview(&server, id, json!({"query": "SELECT * FROM numbers"}), json!({})).await;
+    let expected = json!({"status": 2, "level": 200, "low": -1, "price": 19.9, "whole": 20.0});
+    assert_eq!(numbers["rows"][0], expected, "{numbers:#}");
     let hostile = json!({"query": "SELECT id FROM orders WHERE email = ?", "params": ["{{sender_email}}"]});
     for value in ["' OR 1=1 -- ", "\\' OR 1=1 -- ", "x'; DROP TABLE orders; -- "] {
         let none = preview(&server, id, hostile.clone(), json!({"sender_email": value})).await;
@@ -382,6 +415,10 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
         "{tested:#}"
     );
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let by_name = json!({"protocol": "mysql", "base_url": format!("mysql://reader:reader-pw@localhost:{}/shop", maria.port)});
+    let by_name = datasource(&server, "by-name", "database", by_name).await;
+    let found = preview(&server, by_name, json!({"query": "SELECT 1 AS n"}), json!({})).await;
+    assert_eq!(found["rows"], json!([{"n": 1}]), "{found:#}");
     for (name, config, step) in [
         ("wrong-password", config(maria.port, "shop", "nonsense-pw"), "credentials"),
         ("wrong-database", config(maria.port, "nothing", "reader-pw"), "permission"),

@@ -82,6 +82,12 @@ impl Bench {
         self.server.decide("acme", message(from, subject, "Hello")).await
     }
 
+    /// The test's own PostgreSQL.
+    async fn postgres(&self) -> i64 {
+        let url = self.server.database().url.expose_secret();
+        self.datasource("database", json!({"protocol": "postgresql", "base_url": url})).await
+    }
+
     async fn sqlite(&self, sql: &'static str) {
         self.server.write_file("acme", "keep", b"");
         let path = self.server.app.config.files_dir(&"acme".parse().unwrap()).join("shop.sqlite");
@@ -227,6 +233,154 @@ async fn postgres_is_asked_read_only_with_values_of_every_type() {
     assert_eq!(count, 1);
 }
 
+/// To SQL, CHAR and BIT without a length are of one character and one bit.
+#[tokio::test]
+async fn postgres_compares_with_columns_of_a_fixed_length() {
+    let bench = Bench::new(&[]).await;
+    let mut conn = bench.server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE TABLE public.parts (code char(8), mask bit(4), kind \"char\", codes char(8)[], masks bit(4)[]); \
+         INSERT INTO public.parts VALUES ('AB12', B'1010', 'z', '{AB12,C}', '{1010,1111}')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let id = bench.postgres().await;
+    let rule = |rule_type: &str, condition: &str, params: Value| {
+        let query = format!("SELECT * FROM public.parts WHERE {condition}");
+        json!({"rule_type": rule_type, "datasource_id": id, "conditions": {"query": query, "params": params}})
+    };
+    let mut equals = rule("equals", "code = ?", json!(["AB12"]));
+    equals["conditions"]["expected"] = "AB12".into();
+    bench
+        .rules(&[
+            rule("exists", "code = ? AND mask = ? AND kind = ?", json!(["AB12", "1010", "z"])),
+            rule("exists", "codes = ? AND masks = ?", json!(["{AB12,C}", "{1010,1111}"])),
+            rule("exists", "? = ANY (codes) AND ? = ANY (masks)", json!(["AB12", "1111"])),
+            rule("not_exists", "code = ?", json!(["A"])),
+            rule("not_exists", "code = ?", json!(["AB12 and more"])),
+            equals,
+        ])
+        .await;
+    let email = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&email), ["pass"; 6], "{email:#}");
+    let row = &email["verdicts"][0]["evidence"]["rows"][0];
+    assert_eq!((&row["code"], &row["codes"]), (&json!("AB12"), &json!(["AB12", "C"])), "without padding");
+}
+
+/// What was prepared before a table changed is not what it is now.
+#[tokio::test]
+async fn postgres_is_asked_of_its_tables_as_they_are() {
+    let bench = Bench::new(&[]).await;
+    let mut conn = bench.server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE TABLE public.customers (email text, code int, b text); \
+         INSERT INTO public.customers VALUES ('ann@x.example', 7, 'old')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let id = bench.postgres().await;
+    let exists = |query: &str, param: &str| json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": query, "params": [param]}});
+    let twice =
+        "SELECT one.*, two.* FROM public.customers AS one, public.customers AS two WHERE one.email = ?";
+    let code = json!({"name": "code", "field": "subject", "pattern": "#(\\w+)"});
+    bench
+        .rules_with(
+            &code,
+            &[
+                exists("SELECT * FROM public.customers WHERE email = ?", "{{sender_email}}"),
+                exists(twice, "{{sender_email}}"),
+                exists("SELECT email FROM public.customers WHERE code = ?", "{{code}}"),
+            ],
+        )
+        .await;
+    let columns = |email: &Value, rule: usize| email["verdicts"][rule]["evidence"]["columns"].clone();
+    let before = bench.ask("ann@x.example", "order #7").await;
+    assert_eq!(verdicts(&before), ["pass"; 3], "{before:#}");
+    assert_eq!(columns(&before, 0), json!(["email", "code", "b"]));
+    sqlx::raw_sql(
+        "ALTER TABLE public.customers DROP COLUMN b, ADD COLUMN z text DEFAULT 'new', \
+         ALTER COLUMN code TYPE text USING 'A' || code",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let after = bench.ask("ann@x.example", "order #A7").await;
+    assert_eq!(verdicts(&after), ["pass"; 3], "{after:#}");
+    assert_eq!(columns(&after, 0), json!(["email", "code", "z"]));
+    assert_eq!(columns(&after, 1), json!(["email", "code", "z", "email", "code", "z"]));
+    let row = &after["verdicts"][0]["evidence"]["rows"][0];
+    assert_eq!(row, &json!({"email": "ann@x.example", "code": "A7", "z": "new"}));
+    sqlx::raw_sql("ALTER TABLE public.customers DROP COLUMN z").execute(&mut conn).await.unwrap();
+    let less = bench.ask("ann@x.example", "order #A7").await;
+    assert_eq!((verdicts(&less), columns(&less, 0)), (vec!["pass"; 3], json!(["email", "code"])), "{less:#}");
+}
+
+/// A value that cannot be read is the message's fault only where it is the message's value.
+#[tokio::test]
+async fn what_postgres_cannot_read_in_its_own_rows_is_no_verdict() {
+    let bench = Bench::new(&[]).await;
+    let mut conn = bench.server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE TABLE public.sales (order_no text, id int, day date); \
+         INSERT INTO public.sales VALUES ('N/A', 1, '2026-11-01')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let id = bench.postgres().await;
+    let exists = |condition: &str, param: &str| {
+        let query = format!("SELECT 1 FROM public.sales WHERE {condition}");
+        json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": query, "params": [param]}})
+    };
+    bench
+        .rules(&[
+            exists("order_no::int = ?", "{{order_number}}"),
+            exists("1 / (id - 1) = ?", "{{order_number}}"),
+            exists("id = ?", "{{sender_email}}"),
+            exists("day = ?", "{{sender_email}}"),
+            exists("id = ?", "{{order_number}}"),
+        ])
+        .await;
+    for _ in 0..2 {
+        let email = bench.ask("ann@x.example", "order #1").await;
+        assert_eq!(verdicts(&email), ["error", "error", "fail", "fail", "pass"], "{email:#}");
+        let reasons = |rule: usize| email["verdicts"][rule]["reason"].as_str().unwrap().to_owned();
+        assert!(reasons(0).contains("could not be asked") && reasons(0).contains("N/A"), "{email:#}");
+        assert!(reasons(2).contains("cannot be asked for ann@x.example"), "{email:#}");
+    }
+}
+
+/// More look-ups than have a turn within the patience for one, all of one priority.
+#[tokio::test]
+async fn a_message_does_not_wait_for_itself() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let router = Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            "[1]"
+        }
+    });
+    let addr = api(router).await;
+    let bench = Bench::new(&[
+        ("LOOKUP_TIMEOUT_MS", "1500"),
+        ("LOOKUP_CONNECT_TIMEOUT_MS", "500"),
+        ("JOB_MAX_ATTEMPTS", "1"),
+    ])
+    .await;
+    let id = bench.datasource("api", json!({"protocol": "http", "base_url": format!("http://{addr}")})).await;
+    let rules: Vec<Value> = (0..30)
+        .map(|i| json!({"rule_type": "exists", "datasource_id": id, "priority": 1, "conditions": {"path": format!("/{i}")}}))
+        .collect();
+    bench.rules(&rules).await;
+    let email = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&email), ["pass"; 30], "{email:#}");
+    assert_eq!(seen.load(Ordering::SeqCst), 30);
+}
+
 /// A small API. Each answer is counted.
 async fn api(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -347,6 +501,48 @@ async fn a_csv_is_matched_and_queried_and_read_again_when_it_changes() {
     );
     assert_eq!(verdicts(&bench.ask("ann@x.example", "order").await), ["fail", "fail", "error"]);
     assert_eq!(verdicts(&bench.ask("zo@x.example", "order").await), ["pass", "pass", "error"]);
+}
+
+/// The same data passes the same rules, however the file is written.
+#[tokio::test]
+async fn numbers_and_booleans_of_a_file_are_judged_alike_in_every_format() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in (0..).zip(["order", "active"]) {
+        sheet.write(0, column, name).unwrap();
+    }
+    sheet.write(1, 0, 1042).unwrap();
+    sheet.write(1, 1, true).unwrap();
+    for (path, bytes) in [
+        ("o.csv", b"order,active\n1042,true\n".to_vec()),
+        ("o.json", br#"[{"order": 1042, "active": true}]"#.to_vec()),
+        ("o.jsonl", br#"{"order": 1042, "active": true}"#.to_vec()),
+        ("o.xlsx", book.save_to_buffer().unwrap()),
+    ] {
+        let bench = Bench::new(&[]).await;
+        bench.server.write_file("acme", path, &bytes);
+        let id =
+            bench.datasource("file", json!({"protocol": "file", "connection_json": {"path": path}})).await;
+        let by_match = json!({"match": {"order": "{{order_number}}"}});
+        let by_query = json!({"query": "SELECT active AS ok FROM data WHERE \"order\" = ?", "params": ["{{order_number}}"]});
+        let with = |conditions: &Value, column: &str| {
+            let mut conditions = conditions.clone();
+            conditions["column"] = column.into();
+            conditions["expected"] = true.into();
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": conditions})
+        };
+        bench
+            .rules(&[
+                json!({"rule_type": "exists", "datasource_id": id, "conditions": by_match}),
+                with(&by_match, "active"),
+                with(&by_query, "ok"),
+            ])
+            .await;
+        let found = bench.ask("ann@x.example", "order #1042").await;
+        assert_eq!(verdicts(&found), ["pass"; 3], "{path}: {found:#}");
+        let none = bench.ask("ann@x.example", "order #1043").await;
+        assert_eq!(verdicts(&none), ["fail"; 3], "{path}: {none:#}");
+    }
 }
 
 #[tokio::test]
@@ -558,6 +754,38 @@ async fn lists_bounds_and_expressions_judge_fields_and_rows() {
         "conditions": {"expected": "a\0b"}});
     let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &nul).await;
     assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expected"]);
+}
+
+/// A field that the message lacks is missing, whatever the columns are called; what takes too much is no verdict.
+#[tokio::test]
+async fn expressions_miss_what_the_message_lacks_and_take_no_more_than_they_may() {
+    let bench = Bench::new(&[]).await;
+    bench.sqlite(SHOP).await;
+    let id = bench.datasource("database", sqlite_config()).await;
+    let expression = |query: &str, expression: &str| json!({"rule_type": "expression", "datasource_id": id, "conditions": {"query": query, "expression": expression}});
+    let orders = "SELECT number AS order_number FROM orders ORDER BY number";
+    let is_first = expression(orders, "string(row.order_number) == fields.order_number");
+    let mut or_skipped = is_first.clone();
+    or_skipped["when_missing"] = "skip".into();
+    let numbers =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
+    let pad = ["1"; 200].join(",");
+    let loops = format!("rows.all(a, rows.all(b, rows.all(c, a.i + b.i + c.i > 0 || [{pad}].size() == 0)))");
+    bench
+        .rules(&[
+            is_first,
+            or_skipped,
+            json!({"rule_type": "regex", "field_name": "header.Date", "conditions": {"pattern": "2026"}}),
+            expression(numbers, &loops),
+        ])
+        .await;
+    let whole = bench.ask("ann@x.example", "order #7").await;
+    assert_eq!(verdicts(&whole), ["pass", "pass", "pass", "error"], "{whole:#}");
+    assert!(whole["verdicts"][3]["reason"].as_str().unwrap().contains("steps"), "{whole:#}");
+    assert_eq!(whole["decision"], "review");
+    let none = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&none), ["fail", "skipped", "pass", "error"], "{none:#}");
+    assert_eq!(none["verdicts"][0]["reason"], "no order_number in the message");
 }
 
 /// A datasource that is left alone for a while was not asked: that spends no try, and decides nothing.

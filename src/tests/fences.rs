@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     datasources::server::{
-        connection::{Auth, Connection, Endpoint, HttpEndpoint, OAuthClient},
+        connection::{Auth, Connection, Endpoint, FileEndpoint, FileFormat, HttpEndpoint, OAuthClient},
         lookup::{Cause, Lookups, Request},
     },
     shared::ConfigId,
@@ -571,6 +571,10 @@ async fn what_is_too_large_is_an_error() {
         let answer = preview(&server, api, json!({"path": path}), json!({})).await.body;
         assert_eq!(answer["ok"], false, "{path}: {answer:#}");
     }
+    for path in ["$..*..*..*..*..*..*..*..*", "$..[?@..a]"] {
+        let refused = preview(&server, api, json!({"path": "/deep", "rows": path}), json!({})).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.rows"], "{path}");
+    }
     let rows = preview(&server, api, json!({"path": "/rows"}), json!({})).await.body;
     assert_eq!((rows["row_count"].as_u64(), rows["truncated"].as_bool()), (Some(5), Some(true)), "{rows:#}");
 
@@ -658,6 +662,66 @@ async fn a_stalled_datasource_takes_turns_from_nobody_else_and_waiting_is_no_fau
     let (_, waited) = tokio::join!(stall, wait);
     assert!(waited.iter().all(|answer| answer.as_ref().is_err_and(|e| e.cause == Cause::Busy)), "{waited:?}");
     assert!(lookups.ask(&other, &root).await.is_ok(), "what was not asked has not failed");
+}
+
+/// SQLite is within a function when its time is up, and goes on: whoever asked is answered, and its turn is not free.
+#[tokio::test]
+async fn a_query_that_goes_on_holds_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [
+        ("LOOKUP_TIMEOUT_MS", "200"),
+        ("LOOKUP_CONNECT_TIMEOUT_MS", "100"),
+        ("LOOKUP_CONCURRENCY", "1"),
+        ("LOOKUP_CONCURRENCY_PER_CONFIG", "1"),
+    ];
+    let lookups = Lookups::new(&config(folder.path(), &vars));
+    let sqlite = |tenant: &str| {
+        let files = folder.path().join("files").join(tenant);
+        std::fs::create_dir_all(&files).unwrap();
+        let database = rusqlite::Connection::open(files.join("a.db")).unwrap();
+        database.execute_batch("CREATE TABLE t (a)").unwrap();
+        let endpoint = Endpoint::Sqlite { path: "a.db".into() };
+        Connection { endpoint, ..api_of(tenant, 1, SocketAddr::from(([127, 0, 0, 1], 9))) }
+    };
+    let (acme, globex) = (sqlite("acme"), sqlite("globex"));
+    let sql = |query: &str| Request::Sql { query: query.into(), params: Vec::new() };
+    let slow = "WITH RECURSIVE s(a) AS (SELECT 'a' UNION ALL SELECT a || a FROM s WHERE length(a) < 400000) \
+                SELECT instr(max(a), substr(max(a), 1, 260000) || 'b') FROM s";
+    assert_eq!(lookups.ask(&acme, &sql(slow)).await.unwrap_err().cause, Cause::Time);
+    assert_eq!(lookups.ask(&acme, &sql("SELECT 1")).await.unwrap_err().cause, Cause::Busy);
+    assert!(lookups.ask(&globex, &sql("SELECT 1")).await.is_ok(), "another tenant has its own");
+    eventually("it ends", async || lookups.ask(&acme, &sql("SELECT 1")).await.ok()).await;
+}
+
+/// A tenant that has large files loaded again and again leaves room for another's small one.
+#[tokio::test]
+async fn a_tenant_that_loads_large_files_does_not_stall_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [("LOOKUP_TIMEOUT_MS", "2000"), ("LOOKUP_CONNECT_TIMEOUT_MS", "1000")];
+    let lookups = Lookups::new(&config(folder.path(), &vars));
+    let file = |tenant: &str, path: &str, rows: usize| {
+        let files = folder.path().join("files").join(tenant);
+        std::fs::create_dir_all(&files).unwrap();
+        let rows: String = (0..rows).map(|i| format!("{i},a text of some length\n")).collect();
+        std::fs::write(files.join(path), format!("id,text\n{rows}")).unwrap();
+        let endpoint = FileEndpoint { path: path.into(), format: FileFormat::Csv, sheet: None, rows: None };
+        Connection {
+            endpoint: Endpoint::File(endpoint),
+            ..api_of(tenant, 1, SocketAddr::from(([127, 0, 0, 1], 9)))
+        }
+    };
+    let large =
+        [file("acme", "a.csv", 600_000), file("acme", "b.csv", 600_000), file("acme", "c.csv", 600_000)];
+    let small = file("globex", "a.csv", 10);
+    let wanted = Request::Match { columns: vec![("id".into(), "7".into())] };
+    let loading = futures::future::join_all(large.iter().map(|file| lookups.ask(file, &wanted)));
+    let meanwhile = async {
+        // They have begun.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        lookups.ask(&small, &wanted).await
+    };
+    let (_, found) = tokio::join!(loading, meanwhile);
+    assert_eq!(found.unwrap().rows.len(), 1);
 }
 
 #[tokio::test]

@@ -345,6 +345,9 @@ fn checked_with(
     let mut checks = Checks::default();
     checks.same_tenant(input.tenant_id.as_deref(), &ctx.tenant);
     input.name = checks.name("name", &input.name);
+    if let Some(url) = &input.base_url {
+        checks.text("base_url", url, 2_000);
+    }
     let endpoint = connection::endpoint(
         &input.protocol,
         &input.driver_family,

@@ -492,8 +492,14 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
 }
 
 impl Conditions {
-    /// Every field that a template in it names.
+    /// Every field that a template or the expression in it names.
     pub fn fields(&self) -> Vec<String> {
+        let mut names = self.fields_of_templates();
+        names.extend(self.judgement.expression.iter().flat_map(Expression::fields).cloned());
+        names
+    }
+
+    fn fields_of_templates(&self) -> Vec<String> {
         let mut names = self.lookup.as_ref().map_or_else(Vec::new, Lookup::fields);
         for operand in self.judgement.expected.iter().flat_map(Expected::operands) {
             names.extend(operand.fields().into_iter().map(str::to_owned));
@@ -616,9 +622,10 @@ fn encode_segment(value: &str) -> String {
         .collect()
 }
 
-/// Faults of templates that name a field which no message of the intent can have.
+/// Faults of templates that name a field which no message of the intent can have. `Expression::check` tells those of
+/// the expression, at its own place.
 pub fn unknown_fields(conditions: &Conditions, is_known: impl Fn(&str) -> bool) -> Vec<FieldError> {
-    let mut unknown: Vec<String> = conditions.fields();
+    let mut unknown: Vec<String> = conditions.fields_of_templates();
     unknown.retain(|name| !is_known(name));
     unknown.sort();
     unknown.dedup();

@@ -4,12 +4,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     conditions::{Conditions, Unrenderable},
@@ -18,14 +21,15 @@ use super::{
 use crate::{
     datasources::server::{
         connection::Connection,
-        lookup::{Cause, LookupError, Lookups, Request, Rows},
+        lookup::{Cause, ForMessage, LookupError, Lookups, Request, Rows},
     },
     emails::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
         server::fields::Fields,
     },
     rules::dto::{OnError, OnFail, ValidationRule, Verdict, WhenMissing},
-    shared::Problem,
+    server::aside,
+    shared::{Problem, TenantId},
 };
 
 /// Evidence holds at most this many rows, and this many characters of a value.
@@ -33,6 +37,41 @@ const EVIDENCE_ROWS: usize = 10;
 const EVIDENCE_CHARS: usize = 500;
 /// A look-up's query and values are shown to this many characters each.
 const EVIDENCE_QUERY: usize = 4_000;
+
+/// What the patterns and expressions of all rules may take for one message, as the patterns of its intents may.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a tenant does one at a time. A save has a turn of its own: it has a transaction open, and must not wait for
+/// messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    Run,
+    Save,
+}
+
+/// Runs what a tenant's patterns and expressions ask for away from the threads that answer requests, and one at a time:
+/// the tenant wrote them, and they must not take every thread.
+pub async fn aside_in_turn<T: Send + 'static>(
+    tenant: &TenantId,
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    type Gates = HashMap<(TenantId, Turn), Arc<Semaphore>>;
+    static GATES: LazyLock<Mutex<Gates>> = LazyLock::new(Mutex::default);
+    let gate = {
+        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(gates.entry((tenant.clone(), turn)).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    };
+    // Nobody closes a gate.
+    let turn = gate.acquire_owned().await.ok();
+    // The turn goes with the work, which goes on when its caller hangs up.
+    aside::run(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+}
 
 /// A rule that is ready to run.
 #[derive(Debug)]
@@ -59,10 +98,24 @@ pub struct Judged {
 /// The answers so far: the same look-up asked twice for one message is asked once.
 type Asked = Mutex<HashMap<String, Arc<OnceCell<Result<Arc<Rows>, LookupError>>>>>;
 
+/// One message that is held against its rules.
+struct Run<'r> {
+    lookups: ForMessage<'r>,
+    asked: Asked,
+    fields: Arc<Fields>,
+    /// What patterns and expressions took so far. Unit: microseconds.
+    spent: Arc<AtomicU64>,
+}
+
 /// Runs the rules in order of priority; those of equal priority side by side. The failure of a rule with `stop`
 /// ends the run: what comes after its priority is skipped.
 pub async fn run(lookups: &Lookups, rules: &[ReadyRule], fields: &Fields) -> Vec<Judged> {
-    let asked = Asked::default();
+    let run = Run {
+        lookups: lookups.for_message(),
+        asked: Asked::default(),
+        fields: Arc::new(fields.clone()),
+        spent: Arc::default(),
+    };
     let mut judged: Vec<Judged> = Vec::with_capacity(rules.len());
     let mut stopped_by: Option<String> = None;
     for group in rules.chunk_by(|a, b| a.rule.priority == b.rule.priority) {
@@ -71,8 +124,7 @@ pub async fn run(lookups: &Lookups, rules: &[ReadyRule], fields: &Fields) -> Vec
             judged.extend(group.iter().map(|ready| skipped(ready, reason.clone())));
             continue;
         }
-        let results =
-            futures::future::join_all(group.iter().map(|ready| judge(lookups, &asked, ready, fields))).await;
+        let results = futures::future::join_all(group.iter().map(|ready| judge(&run, ready))).await;
         if let Some(stop) = group
             .iter()
             .zip(&results)
@@ -143,9 +195,9 @@ impl Outcome {
     }
 }
 
-async fn judge(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &Fields) -> Judged {
+async fn judge(run: &Run<'_>, ready: &ReadyRule) -> Judged {
     let started = Instant::now();
-    let outcome = outcome(lookups, asked, ready, fields).await;
+    let outcome = outcome(run, ready).await;
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
     judged(ready, outcome, duration_ms)
 }
@@ -174,7 +226,8 @@ fn judged(ready: &ReadyRule, outcome: Outcome, duration_ms: f64) -> Judged {
     }
 }
 
-async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &Fields) -> Outcome {
+async fn outcome(run: &Run<'_>, ready: &ReadyRule) -> Outcome {
+    let fields = &run.fields;
     let name = ready.datasource_name.as_deref().unwrap_or("the datasource");
     let conditions = match &ready.conditions {
         Ok(conditions) => conditions,
@@ -187,41 +240,23 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
         Ok(expected) => expected,
         Err(unrenderable) => return missing(&ready.rule, unrenderable),
     };
-    let judge = |found: Option<judge::Found<'_>>| match judge::judge(
-        &ready.rule,
-        &conditions.judgement,
-        &expected,
-        fields,
-        found,
-    ) {
-        Ok(finding) => {
-            let verdict = if finding.passes { Verdict::Pass } else { Verdict::Fail };
-            let mut outcome = Outcome::new(verdict, finding.reason);
-            outcome.evidence.compared = finding.compared.map(|compared| Compared {
-                actual: cut(&compared.actual),
-                expected: cut(&compared.expected),
-                ..compared
-            });
-            outcome
-        }
-        Err(judge::Unjudged::Message(unrenderable)) => missing(&ready.rule, unrenderable),
-        Err(judge::Unjudged::Datasource(fault)) => Outcome::error(
-            LookupError::new(Cause::Refused, fault),
-            ready.datasource_name.as_deref().unwrap_or("the rule"),
-        ),
+    let Some(lookup) = &conditions.lookup else {
+        return judge_found(run, ready, conditions, expected, None).await;
     };
-    let Some(lookup) = &conditions.lookup else { return judge(None) };
     let request = match lookup.render(fields) {
         Ok(request) => request,
         Err(unrenderable) => return missing(&ready.rule, unrenderable),
     };
     let answer = match &ready.connection {
-        Some(Ok(connection)) => ask(lookups, asked, connection, &request).await,
+        Some(Ok(connection)) => ask(&run.lookups, &run.asked, connection, &request).await,
         Some(Err(reason)) => Err(LookupError::new(Cause::Rule, reason.clone())),
         None => Err(LookupError::new(Cause::Rule, "the rule has no datasource")),
     };
     let mut outcome = match &answer {
-        Ok(rows) => judge(Some(judge::Found { request: &request, rows, place: name })),
+        Ok(rows) => {
+            let found = Some((request.clone(), Arc::clone(rows)));
+            judge_found(run, ready, conditions, expected, found).await
+        }
         // The message's own value cannot be asked for, so it is not there.
         Err(error) if error.unfit() && !lookup.fields().is_empty() => missing(
             &ready.rule,
@@ -240,8 +275,58 @@ async fn outcome(lookups: &Lookups, asked: &Asked, ready: &ReadyRule, fields: &F
     outcome
 }
 
+/// Judges what was found, or the message's own field where nothing is looked up.
+async fn judge_found(
+    run: &Run<'_>,
+    ready: &ReadyRule,
+    conditions: &Arc<Conditions>,
+    expected: Vec<Value>,
+    found: Option<(Request, Arc<Rows>)>,
+) -> Outcome {
+    let place = ready.datasource_name.clone().unwrap_or_else(|| "the datasource".to_owned());
+    let takes_time = judge::takes_time(ready.rule.rule_type);
+    let (rule, conditions) = (ready.rule.clone(), Arc::clone(conditions));
+    let (fields, spent) = (Arc::clone(&run.fields), Arc::clone(&run.spent));
+    let work = move || {
+        let found = found.as_ref().map(|(request, rows)| judge::Found { request, rows, place: &place });
+        let patience = PATIENCE.saturating_sub(Duration::from_micros(spent.load(Ordering::Relaxed)));
+        if takes_time && patience.is_zero() {
+            return Err(judge::Unjudged::Datasource(format!(
+                "the patterns and expressions of the rules took longer than {} s",
+                PATIENCE.as_secs()
+            )));
+        }
+        let started = Instant::now();
+        let finding = judge::judge(&rule, &conditions.judgement, &expected, &fields, found, patience);
+        if takes_time {
+            let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            spent.fetch_add(took, Ordering::Relaxed);
+        }
+        finding
+    };
+    let finding =
+        if takes_time { aside_in_turn(&ready.rule.tenant_id, Turn::Run, work).await } else { work() };
+    match finding {
+        Ok(finding) => {
+            let verdict = if finding.passes { Verdict::Pass } else { Verdict::Fail };
+            let mut outcome = Outcome::new(verdict, finding.reason);
+            outcome.evidence.compared = finding.compared.map(|compared| Compared {
+                actual: cut(&compared.actual),
+                expected: cut(&compared.expected),
+                ..compared
+            });
+            outcome
+        }
+        Err(judge::Unjudged::Message(unrenderable)) => missing(&ready.rule, unrenderable),
+        Err(judge::Unjudged::Datasource(fault)) => Outcome::error(
+            LookupError::new(Cause::Refused, fault),
+            ready.datasource_name.as_deref().unwrap_or("the rule"),
+        ),
+    }
+}
+
 async fn ask(
-    lookups: &Lookups,
+    lookups: &ForMessage<'_>,
     asked: &Asked,
     connection: &Connection,
     request: &Request,

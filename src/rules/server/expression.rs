@@ -1,14 +1,19 @@
 //! Expressions in the Common Expression Language (cel-spec) over `email`, `fields`, `row` and `rows`.
 //!
 //! The crate has no type checker, so an expression is checked when it is saved by its names, and by running it
-//! once on sample values: whatever depends on the message alone shows its types there.
+//! once on sample values: whatever depends on the message alone shows its types there. Nor does it bound what an
+//! expression takes: `meter` does.
+
+mod meter;
+mod tree;
 
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
-use cel::{Context, ExecutionError, Program, Value as Cel};
+use cel::{Context, ExecutionError, IdedExpr, Program, Value as Cel};
 use regex::Regex;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
@@ -24,6 +29,12 @@ const VARIABLES: [&str; 4] = ["email", "fields", "row", "rows"];
 const MAX_LENGTH: usize = 4_000;
 /// Loops over rows within loops cost the product of their lengths.
 const MAX_LOOPS: usize = 3;
+/// Levels of an expression. A sum takes one for each term.
+const MAX_DEPTH: usize = 200;
+/// What a chain such as `1+1+…` needs, each term of which is a level to the parser. Unit: bytes, of address space.
+const STACK: usize = 64 << 20;
+/// What one may take while it is saved: who saves it waits, with a transaction open.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A loop over a list, and the name that it gives to each of its items.
 static LOOP: LazyLock<Regex> = LazyLock::new(|| {
@@ -36,7 +47,12 @@ static LOOP: LazyLock<Regex> = LazyLock::new(|| {
 #[serde(try_from = "String")]
 pub struct Expression {
     text: String,
-    program: Arc<Program>,
+    /// With the charges of `meter` in it.
+    tree: Arc<IdedExpr>,
+    names: tree::Names,
+    /// At most, of loops over what is written in it.
+    steps: u64,
+    needs_row: bool,
     looks_at_rows: bool,
 }
 
@@ -47,6 +63,8 @@ pub enum Fault {
     Missing(String),
     /// Types that do not go together, or a result that is neither true nor false.
     Type(String),
+    /// It takes more steps, memory or time than one may: a sentence that goes on after its name.
+    Costly(String),
 }
 
 impl TryFrom<String> for Expression {
@@ -54,6 +72,21 @@ impl TryFrom<String> for Expression {
     fn try_from(text: String) -> Result<Self, String> {
         Self::compile(&text)
     }
+}
+
+/// Runs it on a stack of its own: the parser and the crate go down a level of the expression at each call, and who runs
+/// out of stack takes the whole server along.
+///
+/// # Errors
+/// There is no thread to be had.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(|error| format!("cannot be worked out now: {error}"))?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 impl Expression {
@@ -68,11 +101,18 @@ impl Expression {
         if LOOP.find_iter(text).count() > MAX_LOOPS {
             return Err(format!("must have at most {MAX_LOOPS} of all, exists, exists_one, map and filter"));
         }
+        on_deep_stack(|| Self::parse(text))?
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
         let program = Program::compile(text).map_err(|error| {
             let first =
                 error.to_string().lines().next().unwrap_or_default().replace("ERROR: <input>:", "at ");
             format!("is no CEL expression: {first}")
         })?;
+        if tree::depth(program.expression()) > MAX_DEPTH {
+            return Err(format!("must have at most {MAX_DEPTH} levels within one another, sums included"));
+        }
         let references = program.references();
         let bound: Vec<&str> =
             LOOP.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
@@ -81,8 +121,17 @@ impl Expression {
         if let Some(unknown) = references.variables().into_iter().find(|name| !is_known(name)) {
             return Err(format!("names '{unknown}'; there are {}", VARIABLES.join(", ")));
         }
-        let looks_at_rows = references.has_variable("row") || references.has_variable("rows");
-        Ok(Self { text: text.to_owned(), program: Arc::new(program), looks_at_rows })
+        let needs_row = references.has_variable("row");
+        let mut tree = program.expression().clone();
+        tree::fence(&mut tree);
+        Ok(Self {
+            text: text.to_owned(),
+            tree: Arc::new(tree),
+            names: tree::names(program.expression()),
+            steps: tree::steps(program.expression()),
+            needs_row,
+            looks_at_rows: needs_row || references.has_variable("rows"),
+        })
     }
 
     pub fn text(&self) -> &str {
@@ -91,28 +140,40 @@ impl Expression {
 
     /// Whether it looks at the first row, which may not be there.
     pub fn needs_row(&self) -> bool {
-        self.program.references().has_variable("row")
+        self.needs_row
+    }
+
+    /// Every field that it names as one of `fields`.
+    pub fn fields(&self) -> &[String] {
+        &self.names.fields
     }
 
     /// Whether a name in it is a field of the message.
     pub fn names_field(&self, name: &str) -> bool {
-        [
-            format!("fields.{name}"),
-            format!("email.{name}"),
-            format!("fields['{name}']"),
-            format!("fields[\"{name}\"]"),
-        ]
-        .iter()
-        .any(|written| self.text.contains(written.as_str()))
+        self.names.fields.iter().chain(&self.names.email).any(|named| named == name)
     }
 
-    /// Runs it once on a message that has every field.
+    /// Checks its names, and runs it once on a message that has every field.
     ///
     /// # Errors
     /// What is wrong with it, in a sentence.
     pub fn check(&self, extractors: &[Extractor], looks_up: bool) -> Result<(), String> {
         if self.looks_at_rows && !looks_up {
             return Err("names rows, and nothing is looked up".into());
+        }
+        let is_known =
+            |name: &str| is_message_field(name) || extractors.iter().any(|extractor| extractor.name == name);
+        let unknown = |name: &str| {
+            format!("names '{name}', which is neither a field of a message nor an extractor of the intent")
+        };
+        if let Some(name) = self.names.fields.iter().find(|name| !is_known(name)) {
+            return Err(unknown(name));
+        }
+        if let Some(name) = self.names.email.iter().find(|name| !is_message_field(name)) {
+            return Err(format!("names 'email.{name}', which is not a field of a message"));
+        }
+        if self.steps > meter::MAX_STEPS {
+            return Err(meter::too_many_steps());
         }
         let mut fields = Fields::default();
         for name in MESSAGE_FIELDS {
@@ -123,21 +184,32 @@ impl Expression {
         }
         match self.run(&fields, &Rows::default()) {
             Ok(_) => Ok(()),
+            Err(Fault::Costly(fault)) => Err(fault),
             // What a row holds is known only when there is one.
             Err(_) if self.looks_at_rows => Ok(()),
             Err(Fault::Missing(name)) if is_message_field(&name) => Ok(()),
-            Err(Fault::Missing(name)) => Err(format!(
-                "names '{name}', which is neither a field of a message nor an extractor of the intent"
-            )),
+            Err(Fault::Missing(name)) => Err(unknown(&name)),
             Err(Fault::Type(fault)) => Err(format!("cannot be worked out: {fault}")),
         }
     }
 
-    /// Works it out.
+    /// Works it out, as long as that takes while it is saved.
     ///
     /// # Errors
     /// `Fault`.
     pub fn run(&self, fields: &Fields, rows: &Rows) -> Result<bool, Fault> {
+        self.run_within(fields, rows, PATIENCE)
+    }
+
+    /// Works it out, and takes no longer than `patience`.
+    ///
+    /// # Errors
+    /// `Fault`.
+    pub fn run_within(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
+        on_deep_stack(|| self.work_out(fields, rows, patience)).map_err(Fault::Costly)?
+    }
+
+    fn work_out(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
         let mut context = Context::default();
         let field = |name: &str, value: &str| (name.to_owned(), typed(value, fields.kind(name)));
         let all: HashMap<String, Cel> = fields.iter().map(|(name, value)| field(name, value)).collect();
@@ -158,7 +230,17 @@ impl Expression {
             context.add_variable_from_value("row", list.first().cloned().unwrap_or(Cel::Null));
             context.add_variable_from_value("rows", list);
         }
-        match self.program.execute(&context) {
+        let meter = Arc::new(meter::Meter::new(patience));
+        for (name, function) in meter::functions(&meter) {
+            context
+                .add_function::<meter::Function, meter::Function>(name, function)
+                .map_err(|error| Fault::Type(error.to_string()))?;
+        }
+        let result = Cel::resolve(&self.tree, &context);
+        if let Some(fault) = meter.fault() {
+            return Err(Fault::Costly(fault.to_owned()));
+        }
+        match result {
             Ok(Cel::Bool(result)) => Ok(result),
             Ok(other) => {
                 Err(Fault::Type(format!("it gives a {}, and neither true nor false", other.type_of())))
@@ -291,6 +373,135 @@ mod tests {
             "rows.all(a, rows.all(b, rows.all(c, rows.all(d, true))))",
         ] {
             assert!(check(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        let check = |text: &str| {
+            Expression::compile(text).and_then(|expression| expression.check(&extractors(), true))
+        };
+        for good in [
+            "fields.total.amount <= row.limit",
+            "rows.exists(r, r.name == fields['header.X-List'] && r.qty == fields.qty)",
+            "has(email.subject) || row.a == 'b'",
+            // These are rows', called as the message's are.
+            "rows.all(fields, fields.typo == 'x') && rows.map(email, email.typo).size() == 0",
+            "row.typo == 'fields.typo'",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        let unknown = "which is neither a field of a message nor an extractor of the intent";
+        for (bad, name) in [
+            ("fields.totl.amount <= row.limit", "totl"),
+            ("fields.qty > 0 || fields.typo == 'x'", "typo"),
+            ("row.a == 'b' || fields['typo'] == 'x'", "typo"),
+            ("row.a == 'b' && has(fields.typo)", "typo"),
+            ("rows.exists(r, r.a == fields.typo)", "typo"),
+            ("rows.filter(r, r.a == fields.typo).size() > 0", "typo"),
+            ("[row.a].map(fields, fields)[0] == {'a': [fields.typo]}['a'][0]", "typo"),
+            ("row.a == 'b' || fields.Subject == 'x'", "Subject"),
+        ] {
+            assert_eq!(check(bad), Err(format!("names '{name}', {unknown}")), "{bad}");
+        }
+        for bad in ["row.a == email.totl", "row.a == email['total']"] {
+            assert!(check(bad).is_err_and(|fault| fault.contains("not a field of a message")), "{bad}");
+        }
+        let expression = Expression::compile("fields['header.X-List'] == email.subject").expect("compiles");
+        assert_eq!(expression.fields(), ["header.x-list"]);
+        assert!(expression.names_field("subject") && !expression.names_field("sub"));
+        let is_listed = Expression::compile("fields['header.X-List'] == 'a'").expect("compiles");
+        assert_eq!(is_listed.run(&fields(), &Rows::default()), Ok(true));
+    }
+
+    #[test]
+    fn what_takes_too_much_is_refused_and_is_no_verdict() {
+        let list = |count: usize| vec!["1"; count].join(",");
+        let check = |text: &str, looks_up| {
+            Expression::compile(text).and_then(|expression| expression.check(&extractors(), looks_up))
+        };
+        let long = list(600);
+        let loops = format!("[{long}].all(a, [{long}].all(b, [{long}].all(c, true)))");
+        for before in ["", "fields.qty > 100.0 && ", "row.a == 'b' && "] {
+            let dear = format!("{before}{loops}");
+            assert!(check(&dear, true).is_err_and(|fault| fault.contains("steps")), "refused at save");
+        }
+        let body = "x".repeat(1 << 20);
+        let mut message = fields();
+        message.set("body", &body);
+        let rows = |cell: Value, count: usize| Rows {
+            columns: vec!["cell".into()],
+            rows: vec![vec![cell]; count],
+            truncated: false,
+        };
+        let bodies = ["fields.body"; 100].join("+");
+        // Counts in each turn, and is not reached.
+        let pad = format!("[{}].size() > 0", list(200));
+        let numbers = || rows(json!(vec![1; 5_000]), 1);
+        for (text, rows, limit) in [
+            (
+                format!("row.cell.all(a, row.cell.all(b, row.cell.all(c, c == 1 || {pad})))"),
+                numbers(),
+                "steps",
+            ),
+            // An error beside `true` is passed over, this one is not.
+            (
+                format!(
+                    "row.cell.exists(a, row.cell.exists(b, row.cell.exists(c, c == 2 && {pad}))) || true"
+                ),
+                numbers(),
+                "steps",
+            ),
+            // Each turn copies its item.
+            (
+                "rows.all(a, rows.all(b, rows.all(c, true)))".to_owned(),
+                rows(json!(vec![1; 100]), 100),
+                "steps",
+            ),
+            (
+                "row.cell.map(a, row.cell).map(a, a.size() == row.cell.size()).size() > 0".to_owned(),
+                numbers(),
+                "MiB",
+            ),
+            (format!("[{}].map(x, {bodies}).size() > 0", list(1_000)), Rows::default(), "MiB"),
+            (format!("[{}].map(x, fields.body).size() > 0", list(1_000)), Rows::default(), "MiB"),
+            (format!("[{}].size() > 0", ["fields.body"; 100].join(",")), Rows::default(), "MiB"),
+            (format!("{bodies} == ''"), Rows::default(), "MiB"),
+        ] {
+            let expression = Expression::compile(&text).expect("compiles");
+            match expression.run_within(&message, &rows, Duration::from_secs(60)) {
+                Err(Fault::Costly(fault)) => assert!(fault.contains(limit), "{limit}: {fault}"),
+                other => panic!("{limit} {}: {other:?}", &text[..text.len().min(100)]),
+            }
+        }
+        let slow = Expression::compile("rows.exists(a, a.cell == 'y')").expect("compiles");
+        let late = slow.run_within(&message, &rows(json!("x"), 100), Duration::ZERO);
+        assert_eq!(late, Err(Fault::Costly("takes too long".into())));
+        // What people write stays within the limits.
+        for (text, result) in [
+            ("rows.all(a, rows.exists(b, b.cell == a.cell && fields.qty > 1.0))", true),
+            ("rows.exists_one(a, a.cell == 'y') || rows.filter(a, a.cell == 'x').size() == 100", true),
+            ("rows.map(a, a.cell == 'x', a.cell + '!').all(b, b == 'x!')", true),
+            ("(fields.body + email.sender_email).endsWith('ann@x.example')", true),
+            ("fields.body.matches('x{5}') && !email.sender_email.matches('(bob|eve)@')", true),
+        ] {
+            let expression = Expression::compile(text).expect("compiles");
+            assert_eq!(expression.run(&message, &rows(json!("x"), 100)), Ok(result), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_deep_is_refused_and_takes_nothing_along() {
+        for deep in ["1".to_owned() + &"+1".repeat(1_990) + " > 1", "row".to_owned() + &".a".repeat(1_990)] {
+            assert!(Expression::compile(&deep).is_err_and(|fault| fault.contains("levels")));
+        }
+        let sum = "1".to_owned() + &"+1".repeat(80) + " == 81";
+        let expression = Expression::compile(&sum).expect("compiles");
+        assert_eq!(expression.run(&fields(), &Rows::default()), Ok(true));
+        for pattern in ["(a{1000}){1000}", "("] {
+            let text = format!("email.sender_email.matches('{pattern}')");
+            let expression = Expression::compile(&text).expect("compiles");
+            assert!(matches!(expression.run(&fields(), &Rows::default()), Err(Fault::Type(_))), "{pattern}");
         }
     }
 

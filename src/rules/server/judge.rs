@@ -1,6 +1,6 @@
 //! What a rule makes of the rows that were found, or of the message's own field (DESIGN, section 5).
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, time::Duration};
 
 use chrono::Utc;
 use serde_json::Value;
@@ -63,14 +63,25 @@ pub fn expected(
     }
 }
 
+/// The name that a field is kept by: RFC 5322 header names are case-insensitive, and kept in lower case.
+pub fn field_key(name: &str) -> String {
+    if name.starts_with("header.") { name.to_ascii_lowercase() } else { name.to_owned() }
+}
+
 fn field_of(rule: &ValidationRule, fields: &Fields) -> Result<Value, Unrenderable> {
-    match fields.present(&rule.field_name) {
+    match fields.present(&field_key(&rule.field_name)) {
         Some(value) => Ok(value.into()),
         None => Err(Unrenderable::Missing(rule.field_name.clone())),
     }
 }
 
-/// Judges. `found` is what the look-up gave; without one, the message's own field is judged.
+/// Whether it may take its time: it runs a pattern or an expression, which people wrote.
+pub fn takes_time(rule_type: RuleType) -> bool {
+    matches!(rule_type, RuleType::Regex | RuleType::Expression)
+}
+
+/// Judges. `found` is what the look-up gave; without one, the message's own field is judged. An expression may take
+/// `patience`.
 ///
 /// # Errors
 /// `Unjudged`.
@@ -80,13 +91,14 @@ pub fn judge(
     expected: &[Value],
     fields: &Fields,
     found: Option<Found<'_>>,
+    patience: Duration,
 ) -> Result<Finding, Unjudged> {
     match rule.rule_type {
         RuleType::Exists | RuleType::NotExists => {
             let found = found.ok_or_else(|| Unjudged::Datasource("the rule looks nothing up".into()))?;
             Ok(existence(rule.rule_type == RuleType::Exists, &found))
         }
-        RuleType::Expression => expression(judgement, fields, found.as_ref()),
+        RuleType::Expression => expression(judgement, fields, found.as_ref(), patience),
         RuleType::Equals | RuleType::NotEquals | RuleType::Regex | RuleType::OneOf | RuleType::Compare => {
             let (left, actual) = match &found {
                 None => (rule.field_name.clone(), field_of(rule, fields).map_err(Unjudged::Message)?),
@@ -148,6 +160,7 @@ fn expression(
     judgement: &Judgement,
     fields: &Fields,
     found: Option<&Found<'_>>,
+    patience: Duration,
 ) -> Result<Finding, Unjudged> {
     let Some(expression) = &judgement.expression else {
         return Err(Unjudged::Datasource("the rule has no expression".into()));
@@ -155,12 +168,17 @@ fn expression(
     let none = Rows::default();
     let rows = found.map_or(&none, |found| found.rows);
     let text = shorten(expression.text(), 200);
-    match expression.run(fields, rows) {
+    match expression.run_within(fields, rows, patience) {
         Ok(passes) => Ok(Finding {
             passes,
             reason: format!("{text} is {passes}"),
             compared: Some(Compared { left: text, actual: passes.into(), expected: true.into() }),
         }),
+        Err(Fault::Costly(fault)) => Err(Unjudged::Datasource(format!("the expression {fault}"))),
+        // A column may be called the same.
+        Err(Fault::Missing(name)) if expression.names_field(&name) && fields.get(&name).is_none() => {
+            Err(Unjudged::Message(Unrenderable::Missing(name)))
+        }
         Err(Fault::Missing(name)) if rows.columns.contains(&name) => Err(Unjudged::Datasource(format!(
             "the expression gives no answer: {name} is not where it is named"
         ))),
@@ -168,9 +186,7 @@ fn expression(
         Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
             found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
         }
-        Err(Fault::Missing(name)) if found.is_none() || expression.names_field(&name) => {
-            Err(Unjudged::Message(Unrenderable::Missing(name)))
-        }
+        Err(Fault::Missing(name)) if found.is_none() => Err(Unjudged::Message(Unrenderable::Missing(name))),
         Err(Fault::Missing(name)) => {
             Err(Unjudged::Datasource(format!("the expression names {name}, which is not there")))
         }
@@ -369,6 +385,68 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn rule(field_name: &str, rule_type: RuleType) -> ValidationRule {
+        serde_json::from_value(json!({
+            "rule_id": 1, "tenant_id": "acme", "intent_id": 1, "datasource_id": null, "field_name": field_name,
+            "rule_type": rule_type, "conditions": {}, "priority": 100, "is_active": true, "on_fail": "reject",
+            "on_error": "review", "when_missing": "fail", "stop": false,
+            "created_at": "2026-11-24T10:00:00Z", "updated_at": "2026-11-24T10:00:00Z"
+        }))
+        .expect("a rule")
+    }
+
+    #[test]
+    fn a_header_field_is_found_however_it_is_written() {
+        let mut fields = Fields::default();
+        fields.set("header.x-foo", "a");
+        for name in ["header.X-Foo", "header.x-foo"] {
+            let rule = rule(name, RuleType::Regex);
+            let judgement = Judgement { pattern: Some("^a$".into()), ..Judgement::default() };
+            let finding = judge(&rule, &judgement, &[], &fields, None, Duration::from_secs(5));
+            assert!(finding.is_ok_and(|finding| finding.passes), "{name}");
+            let equals = ValidationRule { rule_type: RuleType::Equals, ..rule };
+            assert_eq!(expected(&equals, &Judgement::default(), &fields), Ok(vec![json!("a")]), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_message_lacks_is_missing_whatever_columns_there_are() {
+        let request = Request::Match { columns: Vec::new() };
+        let rows = Rows {
+            columns: vec!["order_number".into(), "status".into()],
+            rows: vec![vec![json!("7"), json!("open")]],
+            truncated: false,
+        };
+        let mut fields = Fields::default();
+        fields.set("status", "open");
+        let judged = |text: &str, rows: &Rows| {
+            let expression = crate::rules::server::expression::Expression::compile(text).expect("compiles");
+            let judgement = Judgement { expression: Some(expression), ..Judgement::default() };
+            let found = Found { request: &request, rows, place: "Orders" };
+            let rule = rule("subject", RuleType::Expression);
+            judge(&rule, &judgement, &[], &fields, Some(found), Duration::from_secs(60))
+        };
+        let missing: Result<Finding, _> =
+            Err(Unjudged::Message(Unrenderable::Missing("order_number".into())));
+        for text in [
+            "row.order_number == fields.order_number",
+            "rows.exists(r, r.order_number == fields['order_number'])",
+        ] {
+            assert_eq!(judged(text, &rows), missing, "{text}");
+        }
+        // The row is at fault: the message has it, or it is no field of a message's.
+        for text in ["row.status.order_number == 'x'", "{'a': 1}[row.status] == 1"] {
+            assert!(matches!(judged(text, &rows), Err(Unjudged::Datasource(_))), "{text}");
+        }
+        let loops = "rows.all(a, rows.all(b, rows.all(c, a.status == b.status && b.status == c.status)))";
+        let many = Rows { rows: vec![rows.rows[0].clone(); 100], ..rows };
+        let dear = judged(loops, &many);
+        assert!(
+            matches!(&dear, Err(Unjudged::Datasource(fault)) if fault.contains("more than 2000000 steps")),
+            "{dear:?}"
+        );
+    }
 
     #[test]
     fn numbers_are_the_same_by_value_and_exactly() {

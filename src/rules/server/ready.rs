@@ -44,7 +44,7 @@ pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: &[ValidationRule]) 
         };
         let conditions = match (&datasource, rule.datasource_id) {
             (None, Some(_)) => Err(Problem::business_rule("its datasource is gone")),
-            _ => service::parsed(rule, datasource.as_ref().map(|(datasource, _)| datasource)),
+            _ => service::parsed(rule, datasource.as_ref().map(|(datasource, _)| datasource)).await,
         };
         ready.push(ReadyRule {
             rule: rule.clone(),

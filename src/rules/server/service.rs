@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     conditions::{self, Conditions},
+    engine::{self, Turn},
     repository,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     },
     rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule},
     server::{
-        Error, Result, TenantContext, TenantTx,
+        Error, Result, TenantContext, TenantTx, aside,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -59,11 +60,12 @@ pub async fn list_of_intent(
     ctx: &TenantContext,
     intent: IntentId,
     active_only: bool,
+    page: Page<RuleCursor>,
 ) -> Result<Vec<ValidationRule>> {
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
     intents::find(&mut tx, intent).await?;
-    of_intent(&mut tx, intent, active_only).await
+    Ok(repository::list(&mut tx, Some(intent), active_only, page.cursor, page.limit).await?)
 }
 
 /// By priority.
@@ -115,9 +117,7 @@ pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationR
 /// 400 for a datasource that is not there, 422.
 pub async fn insert(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<ValidationRule> {
     check(tx, intent, input).await?;
-    if repository::count_of(tx, intent.intent_id).await? >= MAX_RULES as i64 {
-        return Err(Problem::business_rule(format!("An intent may have at most {MAX_RULES} rules")).into());
-    }
+    check_room(tx, intent.intent_id).await?;
     repository::insert(tx, intent.intent_id, input)
         .await
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)
@@ -139,6 +139,9 @@ pub async fn replace(
     if_match.check(&before)?;
     let intent = intent_of(&mut tx, &input).await?;
     check(&mut tx, &intent, &input).await?;
+    if before.intent_id != intent.intent_id {
+        check_room(&mut tx, intent.intent_id).await?;
+    }
     let rule = repository::update(&mut tx, id, intent.intent_id, &input)
         .await
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)?
@@ -207,11 +210,11 @@ pub async fn remove(tx: &mut TenantTx, id: RuleId) -> Result<()> {
 /// 422, naming the extractor that a rule needs.
 pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
     for rule in of_intent(tx, intent.intent_id, false).await? {
-        let kind = match rule.datasource_id {
-            Some(id) => datasources::find(tx, id).await?.map(|d| (d.datasource_type, SqlDialect::Any)),
+        let datasource = match rule.datasource_id {
+            Some(id) => datasources::find(tx, id).await?,
             None => None,
         };
-        let Ok(parsed) = conditions::parse(rule.rule_type, kind, &rule.conditions) else { continue };
+        let Ok(parsed) = parsed(&rule, datasource.as_ref()).await else { continue };
         let mut needed = parsed.fields();
         needed.push(rule.field_name.clone());
         if let Some(name) = needed.iter().find(|name| !is_known(intent, name)) {
@@ -233,7 +236,10 @@ const CACHED: usize = 5_000;
 ///
 /// # Errors
 /// 422, where they no longer fit the datasource.
-pub fn parsed(rule: &ValidationRule, datasource: Option<&Datasource>) -> Result<Arc<Conditions>, Problem> {
+pub async fn parsed(
+    rule: &ValidationRule,
+    datasource: Option<&Datasource>,
+) -> Result<Arc<Conditions>, Problem> {
     type Key = (RuleType, Option<DatasourceType>, String);
     static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Conditions>>>> = LazyLock::new(Mutex::default);
     let kind = datasource.map(|datasource| datasource.datasource_type);
@@ -242,7 +248,8 @@ pub fn parsed(rule: &ValidationRule, datasource: Option<&Datasource>) -> Result<
         return Ok(Arc::clone(found));
     }
     let kind = kind.map(|kind| (kind, SqlDialect::Any));
-    let conditions = Arc::new(conditions::parse(rule.rule_type, kind, &rule.conditions)?);
+    let (rule_type, given) = (rule.rule_type, rule.conditions.clone());
+    let conditions = Arc::new(aside::run(move || conditions::parse(rule_type, kind, &given)).await?);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if cache.len() >= CACHED {
         cache.clear();
@@ -292,17 +299,23 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
             format!("'{}' is neither a field of a message nor an extractor of the intent", input.field_name),
         );
     }
-    match conditions::parse(input.rule_type, datasource, &input.conditions) {
+    // SQL and patterns take a while to be parsed, and an expression is tried out.
+    let (rule_type, given, of) = (input.rule_type, input.conditions.clone(), intent.clone());
+    let checked = engine::aside_in_turn(&intent.tenant_id, Turn::Save, move || {
+        let parsed = conditions::parse(rule_type, datasource, &given)?;
+        let expression = parsed.judgement.expression.as_ref();
+        let fault = expression.and_then(|one| one.check(&of.extractors, datasource.is_some()).err());
+        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_known(&of, name))))
+    });
+    match checked.await {
         Err(problem) => {
             checks.part_as_is::<()>(Err(problem));
         }
-        Ok(parsed) => {
-            if let Some(expression) = &parsed.judgement.expression
-                && let Err(fault) = expression.check(&intent.extractors, datasource.is_some())
-            {
+        Ok((fault, unknown)) => {
+            if let Some(fault) = fault {
                 checks.fault("conditions.expression", fault);
             }
-            for error in conditions::unknown_fields(&parsed, |name| is_known(intent, name)) {
+            for error in unknown {
                 checks.fault(error.field, error.message);
             }
         }
@@ -320,6 +333,15 @@ async fn kind_of(tx: &mut TenantTx, id: DatasourceId) -> Result<(DatasourceType,
     });
     let dialect = endpoint.map_or(SqlDialect::Any, |endpoint| endpoint.dialect());
     Ok((datasource.datasource_type, dialect))
+}
+
+/// # Errors
+/// 400, where the intent has as many rules as it may.
+async fn check_room(tx: &mut TenantTx, intent: IntentId) -> Result<()> {
+    if repository::count_of(tx, intent).await? >= MAX_RULES as i64 {
+        return Err(Problem::business_rule(format!("An intent may have at most {MAX_RULES} rules")).into());
+    }
+    Ok(())
 }
 
 fn is_known(intent: &Intent, name: &str) -> bool {

@@ -11,6 +11,7 @@ use super::{Cause, Limits, LookupError, Request, Rows, json_path, oauth::Tokens}
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
     server::{
+        aside,
         error::chain,
         outbound::{Fence, Fenced},
     },
@@ -78,7 +79,9 @@ impl HttpApi {
         }
         let value: Value = serde_json::from_slice(&text)
             .map_err(|error| LookupError::new(Cause::Answer, format!("the answer is no JSON: {error}")))?;
-        json_path::rows(json_path::items(value, rows.as_ref()), limits.max_rows)
+        // A path may take its time over a large answer.
+        let (path, max_rows) = (rows.clone(), limits.max_rows);
+        aside::run(move || json_path::rows(json_path::items(value, path.as_ref()), max_rows)).await
     }
 
     /// The status of the base address.

@@ -21,8 +21,51 @@ impl FromStr for JsonPath {
         }
         let path = serde_json_path::JsonPath::parse(text)
             .map_err(|error| format!("is no JSONPath such as $.items[*]: {error}"))?;
+        check_extent(text)?;
         Ok(Self { text: text.to_owned(), path })
     }
+}
+
+/// A path has at most this many ways to go on: the selectors of its brackets, multiplied.
+const MAX_WAYS: usize = 32;
+
+/// Refuses what finds the same values again and again, and takes ages over a small document: `..` below `..`, and
+/// lists of selectors below each other. What stands in quotes is a name or a value.
+fn check_extent(text: &str) -> Result<(), String> {
+    let (mut descents, mut ways) = (0, 1_usize);
+    // The selectors of each bracket that is open; 0 for a parenthesis, whose commas part arguments.
+    let mut open: Vec<usize> = Vec::new();
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => {
+                chars.next();
+            }
+            (Some(mark), _) if mark == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '.') if chars.peek() == Some(&'.') => descents += 1,
+            (None, '[') => open.push(1),
+            (None, '(') => open.push(0),
+            (None, ']' | ')') => ways = ways.saturating_mul(open.pop().unwrap_or(1).max(1)),
+            (None, ',') => {
+                if let Some(selectors) = open.last_mut().filter(|selectors| **selectors > 0) {
+                    *selectors += 1;
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    if descents > 1 {
+        return Err(
+            "may hold .. once, filters included: name the members between, as in $..orders[*].items".into()
+        );
+    }
+    if ways > MAX_WAYS {
+        return Err(format!("may lead {MAX_WAYS} ways at most, and the lists in its brackets make {ways}"));
+    }
+    Ok(())
 }
 
 impl serde::Serialize for JsonPath {
@@ -139,6 +182,30 @@ mod tests {
         assert!(rows(items(json!([1, 2, 3]), None), 2).expect("rows").truncated);
         let many: Value = (0..501).map(|i| (format!("c{i}"), json!(1))).collect();
         assert!(rows(vec![many], 100).is_err());
+    }
+
+    #[test]
+    fn a_path_that_would_find_the_same_again_and_again_is_refused() {
+        for path in [
+            "$..*..*..*..*..*..*..*..*".to_owned(),
+            "$..a..b".to_owned(),
+            "$..[?@..a]".to_owned(),
+            "$[?@..a && count($..b) > 2]".to_owned(),
+            format!("${}", "[0,0]".repeat(50)),
+            format!("$[?@{}]", "[*, *]".repeat(6)),
+        ] {
+            assert!(path.parse::<JsonPath>().expect_err(&path).starts_with("may "), "{path}");
+        }
+        for path in [
+            "$..id",
+            "$..[?@.a == '..' || @.b == \"..\"]",
+            "$.items[?@..id]",
+            "$['..']['a\\'..'].b",
+            "$['a', 'b', 'c'][*]['x', 'y']",
+            "$[?match(@.a, 'x,y') && match(@.b, '[,]')]",
+        ] {
+            assert!(path.parse::<JsonPath>().is_ok(), "{path}: {:?}", path.parse::<JsonPath>());
+        }
     }
 
     proptest! {

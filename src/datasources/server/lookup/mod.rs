@@ -14,6 +14,7 @@ mod turns;
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -349,6 +350,8 @@ pub struct Lookups {
     limits: Limits,
     files_root: PathBuf,
     turns: turns::Turns,
+    /// Of the look-ups of one message, how many run at once, and how many with one config.
+    at_once: (usize, usize),
     http: http_api::HttpApi,
     postgres: postgres::PostgresLookups,
     mysql: pools::Pools<sqlx::MySql>,
@@ -376,6 +379,7 @@ impl Lookups {
             figures: LookupFigures::default(),
             files_root: config.files_root(),
             turns: turns::Turns::new(lookups.concurrency, lookups.concurrency_per_config),
+            at_once: (lookups.concurrency, lookups.concurrency_per_config),
             fence,
             limits,
         }
@@ -387,7 +391,7 @@ impl Lookups {
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
         let started = Instant::now();
-        let answer = self.bounded(connection, self.ask_now(connection, request)).await;
+        let answer = self.bounded(connection, |turn| self.ask_now(connection, request, turn)).await;
         let outcome = answer.as_ref().map_or_else(|error| error.cause.word(), |_| "answered");
         self.figures.asked(outcome, started.elapsed());
         answer.map(Rows::storable).map_err(|mut error| {
@@ -396,17 +400,23 @@ impl Lookups {
         })
     }
 
+    /// For the look-ups of one message.
+    pub fn for_message(&self) -> ForMessage<'_> {
+        let (per_tenant, per_config) = self.at_once;
+        ForMessage { lookups: self, turns: turns::Turns::new(per_tenant, per_config) }
+    }
+
     /// Runs what asks a datasource, in its turn, if its breaker lets it. Waiting for a turn is bounded too, and
-    /// counts against nobody: the datasource has not been asked.
-    async fn bounded<T>(
+    /// counts against nobody: the datasource has not been asked. What goes on after its time holds its turn.
+    async fn bounded<T, F: Future<Output = Result<T, LookupError>>>(
         &self,
         connection: &Connection,
-        asking: impl Future<Output = Result<T, LookupError>>,
+        asking: impl FnOnce(Arc<turns::Turn>) -> F,
     ) -> Result<T, LookupError> {
         let patience = self.limits.timeout + self.limits.connect_timeout;
-        let _turn = self.turns.take(connection, patience).await?;
+        let turn = Arc::new(self.turns.take(connection, patience).await?);
         let pass = self.breakers.enter(connection)?;
-        let answer = timeout(patience, asking).await.unwrap_or_else(|_| {
+        let answer = timeout(patience, asking(turn)).await.unwrap_or_else(|_| {
             Err(LookupError::new(Cause::Time, format!("no answer within {} ms", patience.as_millis())))
         });
         pass.leave(answer.as_ref().is_err_and(LookupError::transient));
@@ -443,10 +453,20 @@ impl Lookups {
         connection: &Connection,
         endpoint: &HttpEndpoint,
     ) -> Result<u16, LookupError> {
-        self.bounded(connection, self.http.probe(connection, endpoint, &self.fence)).await
+        let probe = |turn: Arc<turns::Turn>| async move {
+            let answer = self.http.probe(connection, endpoint, &self.fence).await;
+            drop(turn);
+            answer
+        };
+        self.bounded(connection, probe).await
     }
 
-    async fn ask_now(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
+    async fn ask_now(
+        &self,
+        connection: &Connection,
+        request: &Request,
+        turn: Arc<turns::Turn>,
+    ) -> Result<Rows, LookupError> {
         match (&connection.endpoint, request) {
             (Endpoint::Postgres(endpoint), Request::Sql { query, params }) => {
                 self.postgres.ask(connection, endpoint, query, params, &self.fence, &self.limits).await
@@ -456,11 +476,11 @@ impl Lookups {
             }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
                 let file = self.file(&connection.tenant, path)?;
-                sqlite::ask(file, query, params, &self.limits).await
+                sqlite::ask(file, query, params, &self.limits, turn).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
                 let file = self.file(&connection.tenant, &endpoint.path)?;
-                self.files.ask(file, endpoint, request, &self.limits).await
+                self.files.ask(file, endpoint, request, &self.limits, turn).await
             }
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
                 self.http.ask(connection, endpoint, request, &self.fence, &self.limits).await
@@ -485,6 +505,27 @@ impl Lookups {
             )
         })?;
         Ok(TenantFile { path: folder.join(path), folder, handle })
+    }
+}
+
+/// The look-ups of one message, which are not more at once than there are turns for: a message that waited for its
+/// own would lose patience with them.
+pub struct ForMessage<'l> {
+    lookups: &'l Lookups,
+    turns: turns::Turns,
+}
+
+impl ForMessage<'_> {
+    /// Longer than all look-ups of a message take, each within its own bounds.
+    const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+    /// As `Lookups::ask`, once the message's other look-ups leave room.
+    ///
+    /// # Errors
+    /// `LookupError`.
+    pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
+        let _turn = self.turns.take(connection, Self::PATIENCE).await?;
+        self.lookups.ask(connection, request).await
     }
 }
 

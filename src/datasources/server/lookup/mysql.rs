@@ -32,7 +32,7 @@ pub async fn ask(
 ) -> Result<Rows, LookupError> {
     let checked = checked(query, SqlDialect::MySql, params.len())?;
     let pool = pools
-        .get(connection, endpoint, fence, |address| {
+        .get(connection, endpoint, fence, limits, |address| {
             let mut options = MySqlConnectOptions::new()
                 .host(&address.ip().to_string())
                 .port(address.port())
@@ -132,13 +132,17 @@ fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
     }
     let kind = raw.type_info().name().to_owned();
     Ok(match kind.as_str() {
-        "BOOLEAN" => i64::from(row.try_get::<bool, _>(i).map_err(failed)?).into(),
+        // What TINYINT(1) is called: a number like others, which may be 2.
+        "BOOLEAN" => match row.try_get::<u64, _>(i) {
+            Ok(unsigned) => unsigned.into(),
+            Err(_) => row.try_get::<i64, _>(i).map_err(failed)?.into(),
+        },
         "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => {
             row.try_get::<i64, _>(i).map_err(failed)?.into()
         }
         "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
         | "BIGINT UNSIGNED" | "YEAR" | "BIT" => row.try_get_unchecked::<u64, _>(i).map_err(failed)?.into(),
-        "FLOAT" => f64::from(row.try_get::<f32, _>(i).map_err(failed)?).into(),
+        "FLOAT" => as_written(row.try_get(i).map_err(failed)?).into(),
         "DOUBLE" => row.try_get::<f64, _>(i).map_err(failed)?.into(),
         "DATE" => row.try_get::<chrono::NaiveDate, _>(i).map_err(failed)?.to_string().into(),
         "DATETIME" | "TIMESTAMP" => {
@@ -164,6 +168,11 @@ fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
             String::from_utf8_lossy(&text).into_owned().into()
         }
     })
+}
+
+/// The number that the shortest digits of a FLOAT say. Widened as it is, it would have digits that nobody wrote.
+fn as_written(real: f32) -> f64 {
+    real.to_string().parse().unwrap_or_else(|_| f64::from(real))
 }
 
 /// What went wrong, in words, and whether trying again may help (MySQL's server error numbers; MariaDB shares

@@ -26,6 +26,8 @@ use crate::{
 
 /// A token is renewed this long before it expires.
 const MARGIN: Duration = Duration::from_secs(30);
+/// A token is kept for at most this long, whatever is told: the clock does not reach as far as some numbers do.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a token is kept whose lifetime is not told.
 const UNTOLD: Duration = Duration::from_secs(300);
 /// An answer larger than this holds no token: bytes.
@@ -93,7 +95,7 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
     let answer = basic.exchange_client_credentials().add_scopes(scopes).request_async(&http).await;
     match answer {
         Ok(answer) => {
-            let lifetime = answer.expires_in().unwrap_or(UNTOLD);
+            let lifetime = answer.expires_in().unwrap_or(UNTOLD).min(LONGEST);
             Ok(Token {
                 value: answer.access_token().secret().clone().into(),
                 expires: Instant::now() + lifetime.saturating_sub(MARGIN),

@@ -4,11 +4,13 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use sqlx::{Database, Pool, pool::PoolConnection};
+use tokio::{net::TcpStream, time::timeout};
 
-use super::{Cause, LookupError};
+use super::{Cause, Limits, LookupError};
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
     server::outbound::Fence,
@@ -17,8 +19,8 @@ use crate::{
 
 /// A pool with the version of the config that it was made for, by config.
 type ByConfig<DB> = HashMap<(TenantId, ConfigId), (i64, Pool<DB>)>;
-/// By config, its version, and the text.
-type ByText<T> = HashMap<(TenantId, ConfigId, i64, String), Arc<T>>;
+/// By config, its version, and the text; with when it was kept.
+type ByText<T> = HashMap<(TenantId, ConfigId, i64, String), (Instant, Arc<T>)>;
 
 /// The pools of one kind of database.
 pub struct Pools<DB: Database> {
@@ -32,7 +34,7 @@ impl<DB: Database> Default for Pools<DB> {
 }
 
 impl<DB: Database> Pools<DB> {
-    /// The config's pool. `open` gets the checked address, not the name: what that resolves to later does not
+    /// The config's pool. `open` gets a checked address, not the name: what that resolves to later does not
     /// matter.
     ///
     /// # Errors
@@ -42,6 +44,7 @@ impl<DB: Database> Pools<DB> {
         connection: &Connection,
         endpoint: &DatabaseEndpoint,
         fence: &Fence,
+        limits: &Limits,
         open: impl FnOnce(SocketAddr) -> Pool<DB>,
     ) -> Result<Pool<DB>, LookupError> {
         let key = (connection.tenant.clone(), connection.config_id);
@@ -51,8 +54,9 @@ impl<DB: Database> Pools<DB> {
             return Ok(pool.clone());
         }
         let addresses = fence.resolve(&endpoint.host, endpoint.port).await?;
-        let address =
-            *addresses.first().ok_or_else(|| LookupError::new(Cause::Name, "the host has no address"))?;
+        let address = answering(&addresses, limits.connect_timeout)
+            .await
+            .ok_or_else(|| LookupError::new(Cause::Name, "the host has no address"))?;
         let pool = open(address);
         self.lock().insert(key, (connection.version, pool.clone()));
         Ok(pool)
@@ -72,6 +76,19 @@ impl<DB: Database> Pools<DB> {
     fn lock(&self) -> std::sync::MutexGuard<'_, ByConfig<DB>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The first address where something listens: a host may have several (`localhost` is `::1` and 127.0.0.1), and the
+/// server listen on one. The last is not tried, since none is left to take in its place.
+async fn answering(addresses: &[SocketAddr], patience: Duration) -> Option<SocketAddr> {
+    let (last, others) = addresses.split_last()?;
+    let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in others {
+        if let Ok(Ok(_)) = timeout(share, TcpStream::connect(address)).await {
+            return Some(*address);
+        }
+    }
+    Some(*last)
 }
 
 /// A connection whose look-up broke off is thrown away: nobody knows its state.
@@ -103,7 +120,7 @@ impl<DB: Database> Drop for Lease<DB> {
     }
 }
 
-/// The statements that were prepared before, by their text as it was written.
+/// The statements that were prepared a moment ago, by their text as it was written.
 pub struct Statements<T>(Mutex<ByText<T>>);
 
 impl<T> Default for Statements<T> {
@@ -114,9 +131,17 @@ impl<T> Default for Statements<T> {
 
 impl<T> Statements<T> {
     const MOST: usize = 5_000;
+    /// The tables that a statement was prepared on change without a word.
+    const LIFETIME: Duration = Duration::from_secs(60);
 
     pub fn get(&self, connection: &Connection, query: &str) -> Option<Arc<T>> {
-        self.lock().get(&Self::key(connection, query)).cloned()
+        let statements = self.lock();
+        let (kept, prepared) = statements.get(&Self::key(connection, query))?;
+        (kept.elapsed() < Self::LIFETIME).then(|| Arc::clone(prepared))
+    }
+
+    pub fn forget(&self, connection: &Connection, query: &str) {
+        self.lock().remove(&Self::key(connection, query));
     }
 
     pub fn keep(&self, connection: &Connection, query: &str, prepared: T) -> Arc<T> {
@@ -125,7 +150,7 @@ impl<T> Statements<T> {
         if statements.len() >= Self::MOST {
             statements.clear();
         }
-        statements.insert(Self::key(connection, query), Arc::clone(&prepared));
+        statements.insert(Self::key(connection, query), (Instant::now(), Arc::clone(&prepared)));
         prepared
     }
 
@@ -135,5 +160,26 @@ impl<T> Statements<T> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ByText<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_address_that_answers_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let open = listener.local_addr().expect("address");
+        // Of another address, the same port is closed.
+        let closed = SocketAddr::from(([127, 0, 0, 2], open.port()));
+        let patience = Duration::from_secs(2);
+        for addresses in [vec![open], vec![open, closed], vec![closed, open], vec![closed, closed, open]] {
+            assert_eq!(answering(&addresses, patience).await, Some(open), "{addresses:?}");
+        }
+        assert_eq!(answering(&[closed; 2], patience).await, Some(closed), "which then refuses in words");
+        assert_eq!(answering(&[], patience).await, None);
     }
 }

@@ -1,14 +1,20 @@
 //! Look-ups in PostgreSQL: a read-only transaction, a statement timeout, a row limit.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
 use secrecy::ExposeSecret;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::Value;
 use sqlx::{
     AssertSqlSafe, Column, Connection as _, Either, Executor, PgConnection, Postgres, Row, SqlSafeStr,
-    Statement, TypeInfo,
-    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    Statement, Transaction, TypeInfo,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgSslMode, PgStatement},
+    query::Query,
+    types::JsonRawValue,
 };
 
 use super::{
@@ -28,12 +34,19 @@ pub struct PostgresLookups {
     statements: Statements<Prepared>,
 }
 
-/// A query whose parameters are all text, cast by the server, and whose rows are JSON, in order of columns.
+/// A query whose parameters are all text, cast by the server, and whose rows are JSON.
+///
+/// Each row names its columns itself: were their names kept here, a table that changed would give its values under
+/// other columns' names.
 struct Prepared {
     sql: String,
+    /// The parameters alone, each cast as in `sql`.
+    casts: String,
+    /// The columns of an answer without rows.
     columns: Vec<String>,
-    /// Which of them are of the type numeric.
-    numeric: Vec<bool>,
+    /// Those of the type numeric, and those of the type character, which is padded with blanks.
+    numeric: HashSet<String>,
+    padded: HashSet<String>,
 }
 
 impl PostgresLookups {
@@ -52,7 +65,7 @@ impl PostgresLookups {
     ) -> Result<Rows, LookupError> {
         let pool = self
             .pools
-            .get(connection, endpoint, fence, |address| {
+            .get(connection, endpoint, fence, limits, |address| {
                 let mut options = PgConnectOptions::new_without_pgpass()
                     .host(&address.ip().to_string())
                     .port(address.port())
@@ -75,8 +88,22 @@ impl PostgresLookups {
         let acquired = pool.acquire().await;
         let mut lease =
             Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
-        let prepared = self.prepare(connection, lease.conn(), query, params.len()).await?;
-        let rows = run(lease.conn(), &prepared, params, limits).await?;
+        let kept = self.statements.get(connection, query);
+        let is_kept = kept.is_some();
+        let mut prepared = match kept {
+            Some(kept) => kept,
+            None => self.prepare(connection, lease.conn(), query, params.len()).await?,
+        };
+        let mut answer = run(lease.conn(), &prepared, params, limits).await;
+        if is_kept && answer.as_ref().is_err_and(Failure::may_come_of_a_change) {
+            self.statements.forget(connection, query);
+            prepared = self.prepare(connection, lease.conn(), query, params.len()).await?;
+            answer = run(lease.conn(), &prepared, params, limits).await;
+        }
+        let rows = match answer {
+            Ok(rows) => rows,
+            Err(failure) => return Err(blame(lease.conn(), &prepared, params, limits, failure).await),
+        };
         lease.give_back();
         Ok(rows)
     }
@@ -90,10 +117,9 @@ impl PostgresLookups {
         query: &str,
         given: usize,
     ) -> Result<Arc<Prepared>, LookupError> {
-        if let Some(found) = self.statements.get(connection, query) {
-            return Ok(found);
-        }
         let checked = checked(query, SqlDialect::Postgres, given)?;
+        // The library would tell what it was told when it prepared the same text before.
+        conn.clear_cached_statements().await.map_err(|error| describe(&error))?;
         let statement = conn
             .prepare(AssertSqlSafe(checked.sql.clone()).into_sql_str())
             .await
@@ -106,36 +132,55 @@ impl PostgresLookups {
                 format!("the query must have 1 to {} columns, and has {}", Rows::MAX_COLUMNS, columns.len()),
             ));
         }
-        // By place, since two columns may have one name. JSON has no exact number: numeric travels as text.
-        let places: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
-        let values: Vec<String> = statement
-            .columns()
-            .iter()
-            .zip(&places)
-            .map(|(column, place)| match column.type_info().name() {
-                "NUMERIC" => format!("{place}::text AS {place}"),
-                _ => place.clone(),
-            })
-            .collect();
-        let numeric = statement.columns().iter().map(|c| c.type_info().name() == "NUMERIC").collect();
-        let types: Vec<String> = match statement.parameters() {
-            Some(Either::Left(types)) => types.iter().map(|t| t.name().to_owned()).collect(),
+        let types: Vec<&str> = match statement.parameters() {
+            Some(Either::Left(types)) => types.iter().map(|t| sql_type(t.name())).collect(),
             _ => Vec::new(),
         };
+        let casts: Vec<String> =
+            (0..given).map(|i| cast(i + 1, types.get(i).copied().unwrap_or("text"))).collect();
         let mut sql = checked.sql;
         // From the last to the first, so that $1 is not found within $10.
-        for number in (1..=given).rev() {
-            let name = types.get(number - 1).map_or("TEXT", String::as_str);
-            if !name.eq_ignore_ascii_case("text") {
-                sql = cast_parameter(&sql, number, name);
-            }
+        for (i, cast) in casts.iter().enumerate().rev() {
+            sql = sql_check::replace_placeholder(&sql, i + 1, cast);
         }
-        let sql = format!(
-            "SELECT row_to_json(answer)::text AS row FROM (SELECT {} FROM (\n{sql}\n) AS looked_up ({})) AS answer",
-            values.join(", "),
-            places.join(", ")
-        );
-        Ok(self.statements.keep(connection, query, Prepared { sql, columns, numeric }))
+        let prepared = Prepared {
+            sql: format!("SELECT row_to_json(looked_up.*)::text AS row FROM (\n{sql}\n) AS looked_up"),
+            // Not the values themselves: the library would ask for them in a form that not every type has.
+            casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect::<Vec<_>>().join(", "),
+            columns,
+            numeric: columns_of(&statement, &["NUMERIC"]),
+            padded: columns_of(&statement, &["CHAR", "CHAR[]"]),
+        };
+        Ok(self.statements.keep(connection, query, prepared))
+    }
+}
+
+/// The names of the columns of these types.
+fn columns_of(statement: &PgStatement, types: &[&str]) -> HashSet<String> {
+    let columns = statement.columns().iter();
+    columns.filter(|c| types.contains(&c.type_info().name())).map(|c| c.name().to_owned()).collect()
+}
+
+/// The library's name of a type, as a cast needs it: to SQL, CHAR and BIT are of the length 1, and what is longer
+/// would be cut without a word.
+fn sql_type(name: &str) -> &str {
+    match name {
+        "CHAR" => "bpchar",
+        "CHAR[]" => "bpchar[]",
+        "BIT" => "\"bit\"",
+        "BIT[]" => "\"bit\"[]",
+        "\"CHAR\"" => "\"char\"",
+        "\"CHAR\"[]" => "\"char\"[]",
+        name => name,
+    }
+}
+
+/// A parameter, which comes as text, as a value of the type.
+fn cast(number: usize, type_name: &str) -> String {
+    if type_name.eq_ignore_ascii_case("text") {
+        format!("${number}")
+    } else {
+        format!("CAST(CAST(${number} AS text) AS {type_name})")
     }
 }
 
@@ -144,14 +189,8 @@ async fn run(
     prepared: &Prepared,
     params: &[Value],
     limits: &Limits,
-) -> Result<Rows, LookupError> {
-    // SET LOCAL each time: a query may have changed the session's setting before.
-    let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
-        limits.timeout.as_millis(),
-        limits.timeout.as_millis(),
-    );
-    let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(|error| describe(&error))?;
+) -> Result<Rows, Failure> {
+    let mut tx = begin(conn, limits).await?;
     // The limit is one row more than is kept, so that a cut is known.
     // What is too large is not sent at all.
     let sql = format!(
@@ -160,46 +199,178 @@ async fn run(
         prepared.sql,
         limits.max_rows + 1
     );
-    let mut ask = sqlx::query(AssertSqlSafe(sql));
-    for param in params {
-        ask = ask.bind(match param {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        });
-    }
     let mut rows = Rows { columns: prepared.columns.clone(), ..Rows::default() };
     let mut bytes = 0;
     {
-        let mut stream = ask.fetch(&mut *tx);
-        while let Some(row) = stream.try_next().await.map_err(|error| describe(&error))? {
-            let text: Option<String> = row.try_get(0).map_err(|error| describe(&error))?;
+        let mut stream = bound(sql, params).fetch(&mut *tx);
+        while let Some(row) = stream.try_next().await? {
+            let text: Option<String> = row.try_get(0)?;
             let text = text.ok_or_else(|| limits.too_large())?;
             bytes += text.len();
             if bytes > limits.max_bytes {
-                return Err(limits.too_large());
+                return Err(limits.too_large().into());
             }
             if rows.rows.len() == limits.max_rows {
                 rows.truncated = true;
                 break;
             }
-            let object: serde_json::Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
+            let (columns, values) = prepared.read(&text).map_err(|error| {
                 LookupError::new(Cause::Refused, format!("a row cannot be read: {error}"))
             })?;
-            let values = object.into_iter().zip(&prepared.numeric).map(|((_, value), numeric)| match value {
-                Value::String(text) if *numeric => number(&text),
-                value => value,
-            });
-            rows.rows.push(values.collect());
+            rows.columns = columns;
+            rows.rows.push(values);
         }
     }
-    tx.rollback().await.map_err(|error| describe(&error))?;
+    tx.rollback().await?;
     Ok(rows)
 }
 
-/// Replaces the placeholder `$number` (outside quotes) by a cast from text.
-fn cast_parameter(sql: &str, number: usize, type_name: &str) -> String {
-    sql_check::replace_placeholder(sql, number, &format!("CAST(CAST(${number} AS text) AS {type_name})"))
+async fn begin<'c>(
+    conn: &'c mut PgConnection,
+    limits: &Limits,
+) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+    // SET LOCAL each time: a query may have changed the session's setting before.
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        limits.timeout.as_millis(),
+        limits.timeout.as_millis(),
+    );
+    conn.begin_with(AssertSqlSafe(begin)).await
+}
+
+fn bound(sql: String, params: &[Value]) -> Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for param in params {
+        query = query.bind(match param {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        });
+    }
+    query
+}
+
+/// Whose fault it is that a value cannot be read: the message's, where its own do not bear their casts alone, and
+/// the datasource's otherwise.
+async fn blame(
+    conn: &mut PgConnection,
+    prepared: &Prepared,
+    params: &[Value],
+    limits: &Limits,
+    failure: Failure,
+) -> LookupError {
+    if !failure.is_of(DATA) || params.is_empty() {
+        return failure.error;
+    }
+    match cast_alone(conn, prepared, params, limits).await {
+        Ok(()) => failure.error,
+        Err(cast) if cast.is_of(DATA) => LookupError::new(Cause::Unfit, cast.error.message),
+        Err(cast) => cast.error,
+    }
+}
+
+async fn cast_alone(
+    conn: &mut PgConnection,
+    prepared: &Prepared,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let mut tx = begin(conn, limits).await?;
+    bound(format!("SELECT {}", prepared.casts), params).execute(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(())
+}
+
+impl Prepared {
+    /// The columns and the values of a row.
+    fn read(&self, row: &str) -> serde_json::Result<(Vec<String>, Vec<Value>)> {
+        let Cells(cells) = serde_json::from_str(row)?;
+        let values = cells.iter().map(|(column, value)| self.value(column, value));
+        let values = values.collect::<serde_json::Result<Vec<_>>>()?;
+        Ok((cells.into_iter().map(|(column, _)| column).collect(), values))
+    }
+
+    /// PostgreSQL writes a numeric with all its digits, which JSON's readers would lose. It ignores the blanks that
+    /// a character is padded with when it compares, and so does everybody else once they are gone.
+    fn value(&self, column: &str, written: &JsonRawValue) -> serde_json::Result<Value> {
+        let written = written.get();
+        if written.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && self.numeric.contains(column) {
+            return Ok(number(written));
+        }
+        let value: Value = serde_json::from_str(written)?;
+        Ok(if self.padded.contains(column) { without_padding(value) } else { value })
+    }
+}
+
+fn without_padding(value: Value) -> Value {
+    match value {
+        Value::String(text) => text.trim_end_matches(' ').into(),
+        Value::Array(items) => items.into_iter().map(without_padding).collect(),
+        other => other,
+    }
+}
+
+/// A row as it is written: its columns in their order, of which two may have one name.
+struct Cells(Vec<(String, Box<JsonRawValue>)>);
+
+impl<'de> Deserialize<'de> for Cells {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Cells;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut row: A) -> Result<Cells, A::Error> {
+                let mut cells = Vec::new();
+                while let Some(cell) = row.next_entry()? {
+                    cells.push(cell);
+                }
+                Ok(Cells(cells))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// A value that cannot be read, or computed with (class 22 of PostgreSQL's appendix A).
+const DATA: &str = "22";
+/// What the query names is not there, or not such (class 42).
+const NAMES: &str = "42";
+
+/// Why a query did not run.
+struct Failure {
+    error: LookupError,
+    /// PostgreSQL's own code for it (SQLSTATE); empty where it gave none.
+    code: String,
+}
+
+impl Failure {
+    fn is_of(&self, class: &str) -> bool {
+        self.code.starts_with(class)
+    }
+
+    /// Whether a table may have changed since the query was prepared.
+    fn may_come_of_a_change(&self) -> bool {
+        self.is_of(NAMES) || self.is_of(DATA)
+    }
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Self {
+        Self { error, code: String::new() }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|database| database.code());
+        Self { code: code.unwrap_or_default().into_owned(), error: describe(&error) }
+    }
 }
 
 /// What went wrong, in words, and whether trying again may help (SQLSTATE classes of PostgreSQL, appendix A).
@@ -209,10 +380,7 @@ fn describe(error: &sqlx::Error) -> LookupError {
             let code = database.code().unwrap_or_default();
             let message = database.message();
             match code.as_ref() {
-                // Only a value can be at fault here, and values are the message's (class 22, data exception).
-                "22P02" | "22003" | "22007" | "22008" | "22021" => {
-                    LookupError::new(Cause::Unfit, message.to_owned())
-                }
+                code if code.starts_with(DATA) => LookupError::new(Cause::Refused, message.to_owned()),
                 "57014" => LookupError::new(Cause::Time, "the query took longer than is allowed"),
                 "55P03" => LookupError::new(Cause::Time, "the query waited too long for a lock"),
                 "28P01" | "28000" => {

@@ -1,0 +1,285 @@
+//! What is read off an expression's tree before it runs, and what is put into it.
+
+use std::mem;
+
+use cel::common::ast::{
+    CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue, operators,
+};
+
+use super::meter::{MADE, MATCHES, TURN};
+use crate::rules::server::judge::field_key;
+
+/// What an expression names of the message, written out: `fields.total`, `email['subject']`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub fields: Vec<String>,
+    pub email: Vec<String>,
+}
+
+/// The names, those within macros too.
+pub fn names(expr: &IdedExpr) -> Names {
+    let mut names = Names::default();
+    collect(expr, &mut Vec::new(), &mut names);
+    names
+}
+
+/// `bound` are the names that the loops around give to their items.
+fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) {
+    if let Some((variable, name)) = member(expr)
+        && !bound.contains(&variable)
+    {
+        let known = match variable {
+            "fields" => Some(&mut names.fields),
+            "email" => Some(&mut names.email),
+            _ => None,
+        };
+        let name = field_key(name);
+        if let Some(known) = known
+            && !known.contains(&name)
+        {
+            known.push(name);
+        }
+    }
+    if let Expr::Comprehension(looped) = &expr.expr {
+        collect(&looped.iter_range, bound, names);
+        collect(&looped.accu_init, bound, names);
+        bound.push(&looped.iter_var);
+        for part in [&looped.loop_cond, &looped.loop_step, &looped.result] {
+            collect(part, bound, names);
+        }
+        bound.pop();
+    } else {
+        for part in parts(expr) {
+            collect(part, bound, names);
+        }
+    }
+}
+
+/// The variable and the member, where a member of a variable is named.
+fn member(expr: &IdedExpr) -> Option<(&str, &str)> {
+    let (operand, name) = match &expr.expr {
+        Expr::Select(select) => (&*select.operand, select.field.as_str()),
+        Expr::Call(call) if indexes(call) => {
+            let [operand, index] = call.args.as_slice() else { return None };
+            let Expr::Literal(LiteralValue::String(name)) = &index.expr else { return None };
+            (operand, name.inner())
+        }
+        _ => return None,
+    };
+    match &operand.expr {
+        Expr::Ident(variable) => Some((variable.as_str(), name)),
+        _ => None,
+    }
+}
+
+fn indexes(call: &CallExpr) -> bool {
+    matches!(call.func_name.as_str(), operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT)
+}
+
+/// How many levels it has.
+pub fn depth(expr: &IdedExpr) -> usize {
+    1 + parts(expr).into_iter().map(depth).max().unwrap_or(0)
+}
+
+/// The steps that its loops over written lists take at most. How long anything else is shows when it runs: a loop over
+/// that counts as one turn.
+pub fn steps(expr: &IdedExpr) -> u64 {
+    if let Expr::Comprehension(looped) = &expr.expr {
+        let turns = match &looped.iter_range.expr {
+            Expr::List(list) => list.elements.len() as u64,
+            Expr::Map(map) => map.entries.len() as u64,
+            _ => 1,
+        };
+        steps(&looped.iter_range).saturating_add(turns.saturating_mul(steps(&looped.loop_step)))
+    } else {
+        parts(expr).into_iter().map(steps).fold(1, u64::saturating_add)
+    }
+}
+
+fn count(expr: &IdedExpr) -> i64 {
+    1 + parts(expr).into_iter().map(count).sum::<i64>()
+}
+
+/// Puts in what `meter` charges by, and names of header fields as fields are keyed.
+pub fn fence(expr: &mut IdedExpr) {
+    // As it was written: what is put in does not count.
+    let size = match &expr.expr {
+        Expr::Comprehension(looped) => count(&looped.loop_step),
+        _ => 0,
+    };
+    for part in parts_mut(expr) {
+        fence(part);
+    }
+    match &mut expr.expr {
+        Expr::Comprehension(looped) => {
+            let step = mem::take(&mut looped.loop_step);
+            looped.loop_step = metered(step, &looped.iter_var, size);
+        }
+        Expr::Call(call) => {
+            key_header(call);
+            bound_pattern(call);
+        }
+        _ => {}
+    }
+    // What stands in a list or a map is copied into it.
+    if matches!(&expr.expr, Expr::List(_) | Expr::Map(_)) {
+        for part in parts_mut(expr) {
+            if may_be_large(part) {
+                charge(part);
+            }
+        }
+    }
+    if matches!(&expr.expr, Expr::Call(call) if grows(call)) {
+        charge(expr);
+    }
+}
+
+/// The step of a loop with a charge before its body. The macros' own forms are kept: by those the crate knows how to
+/// append in place, and which errors a later item overrides.
+fn metered(step: IdedExpr, item: &str, size: i64) -> IdedExpr {
+    let IdedExpr { id, expr } = step;
+    let expr = match expr {
+        // `all` and `exists`: what came of it so far, and the body.
+        Expr::Call(mut call)
+            if call.args.len() == 2
+                && matches!(call.func_name.as_str(), operators::LOGICAL_AND | operators::LOGICAL_OR) =>
+        {
+            call.args[1] = guarded(mem::take(&mut call.args[1]), item, size);
+            Expr::Call(call)
+        }
+        // `exists_one`, `filter`, and `map` with a condition.
+        Expr::Call(mut call) if call.args.len() == 3 && call.func_name == operators::CONDITIONAL => {
+            call.args[0] = guarded(mem::take(&mut call.args[0]), item, size);
+            Expr::Call(call)
+        }
+        // `map`: what came of it so far, and a list of one.
+        Expr::Call(mut call) if call.args.len() == 2 && call.func_name == operators::ADD => {
+            match &mut call.args[1].expr {
+                Expr::List(ListExpr { elements, .. }) if elements.len() == 1 => {
+                    elements[0] = guarded(mem::take(&mut elements[0]), item, size);
+                    Expr::Call(call)
+                }
+                _ => return guarded(IdedExpr { id, expr: Expr::Call(call) }, item, size),
+            }
+        }
+        other => return guarded(IdedExpr { id, expr: other }, item, size),
+    };
+    IdedExpr { id, expr }
+}
+
+/// `@turn(item, size) ? body : false`. It gives `true` or an error, so the body alone says what comes of it.
+fn guarded(body: IdedExpr, item: &str, size: i64) -> IdedExpr {
+    let turn = function(
+        TURN,
+        vec![node(Expr::Ident(item.to_owned())), node(Expr::Literal(LiteralValue::Int(size.into())))],
+    );
+    let never = node(Expr::Literal(LiteralValue::Boolean(false.into())));
+    function(operators::CONDITIONAL, vec![turn, body, never])
+}
+
+fn charge(expr: &mut IdedExpr) {
+    let made = mem::take(expr);
+    *expr = function(MADE, vec![made]);
+}
+
+/// Whether it makes a text or a list that is longer than what it is made of.
+fn grows(call: &CallExpr) -> bool {
+    match call.func_name.as_str() {
+        // A loop's own sum: what it adds is charged where it is made.
+        operators::ADD => !matches!(
+            call.args.first().map(|arg| &arg.expr),
+            Some(Expr::Ident(name)) if name.starts_with('@')
+        ),
+        operators::OPT_INDEX | operators::OPT_SELECT | "bytes" | "string" => true,
+        _ => false,
+    }
+}
+
+fn may_be_large(expr: &IdedExpr) -> bool {
+    match &expr.expr {
+        Expr::Literal(literal) => matches!(literal, LiteralValue::String(_) | LiteralValue::Bytes(_)),
+        _ => true,
+    }
+}
+
+/// `fields['header.X-Thing']` names a header field in any case, as a template does.
+fn key_header(call: &mut CallExpr) {
+    if indexes(call)
+        && let [operand, index] = call.args.as_mut_slice()
+        && matches!(&operand.expr, Expr::Ident(variable) if variable == "fields" || variable == "email")
+        && let Expr::Literal(LiteralValue::String(name)) = &mut index.expr
+    {
+        let key = field_key(name.inner());
+        *name = key.into();
+    }
+}
+
+/// `a.matches(b)` and `matches(a, b)` go to the function that bounds its pattern.
+fn bound_pattern(call: &mut CallExpr) {
+    let count = call.args.len() + usize::from(call.target.is_some());
+    if call.func_name == "matches" && count == 2 {
+        if let Some(target) = call.target.take() {
+            call.args.insert(0, *target);
+        }
+        call.func_name = MATCHES.to_owned();
+    }
+}
+
+fn node(expr: Expr) -> IdedExpr {
+    IdedExpr { id: 0, expr }
+}
+
+fn function(name: &str, args: Vec<IdedExpr>) -> IdedExpr {
+    node(Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args }))
+}
+
+/// What it is made of.
+fn parts(expr: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expr.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Comprehension(looped) => {
+            vec![&looped.iter_range, &looped.accu_init, &looped.loop_cond, &looped.loop_step, &looped.result]
+        }
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map.entries.iter().flat_map(entry).collect(),
+        Expr::Select(select) => vec![&*select.operand],
+        Expr::Struct(object) => object.entries.iter().flat_map(entry).collect(),
+    }
+}
+
+fn entry(entry: &IdedEntryExpr) -> Vec<&IdedExpr> {
+    match &entry.expr {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
+/// As `parts`.
+fn parts_mut(expr: &mut IdedExpr) -> Vec<&mut IdedExpr> {
+    match &mut expr.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
+        Expr::Comprehension(looped) => {
+            let looped = &mut **looped;
+            vec![
+                &mut looped.iter_range,
+                &mut looped.accu_init,
+                &mut looped.loop_cond,
+                &mut looped.loop_step,
+                &mut looped.result,
+            ]
+        }
+        Expr::List(list) => list.elements.iter_mut().collect(),
+        Expr::Map(map) => map.entries.iter_mut().flat_map(entry_mut).collect(),
+        Expr::Select(select) => vec![&mut *select.operand],
+        Expr::Struct(object) => object.entries.iter_mut().flat_map(entry_mut).collect(),
+    }
+}
+
+fn entry_mut(entry: &mut IdedEntryExpr) -> Vec<&mut IdedExpr> {
+    match &mut entry.expr {
+        EntryExpr::StructField(field) => vec![&mut field.value],
+        EntryExpr::MapEntry(entry) => vec![&mut entry.key, &mut entry.value],
+    }
+}
