@@ -23,7 +23,7 @@ use crate::{
     },
     bench,
     emails::{
-        dto::{EmailDetail, EmailStatus, Versions},
+        dto::{EmailDetail, EmailStatus},
         server::{service as emails, worker},
     },
     keys::server::service as keys,
@@ -350,7 +350,7 @@ async fn process(
     let email = in_tenant(config, &tenant, async |ctx| {
         let received = emails::receive(&ctx, "command line", raw, intent.as_deref()).await?;
         if received.duplicate {
-            emails::reprocess(&ctx, received.email_id, Versions::Today).await?;
+            emails::receive_again(&ctx, received.email_id, intent.as_deref()).await?;
         }
         loop {
             worker::process_now(&ctx.app, &tenant, received.email_id).await?;

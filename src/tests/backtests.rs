@@ -180,6 +180,20 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
     assert_eq!((page.len(), rest.len()), (2, 1));
 }
 
+/// What a person said of a message is kept by the intent, not by its name.
+#[tokio::test]
+async fn a_new_name_changes_nothing_of_what_people_corrected() {
+    let shop = Shop::new().await;
+    let bob = shop.decide("bob@x.example", "hello").await;
+    let path = format!("/api/emails/{bob}/intent?tenant_id=acme");
+    shop.server.post(&path, &json!({"intent_id": shop.intent})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(shop.server.decided("acme", &bob).await["decision"], "accepted");
+    let mut renamed = orders();
+    renamed["name"] = "Purchases".into();
+    let backtest = shop.run(json!({"intent": renamed, "intent_id": shop.intent, "last": 10})).await;
+    assert_eq!(counts(&backtest), [1, 1, 0, 0, 0], "{:?}", shop.changes(&backtest, "").await);
+}
+
 #[tokio::test]
 async fn a_fault_of_a_datasource_is_an_error_and_no_change() {
     let shop = Shop::new().await;

@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     name_server::NameServer,
+    receivers::Relay,
     support::{TestServer, eventually, message},
 };
 use crate::mailboxes::server::smtp::{self, Bounds, Protocol};
@@ -437,6 +438,35 @@ async fn who_sent_a_message_is_found_out_at_arrival_and_rules_can_name_it() {
     let dry = json!({"message": {"email_id": id}});
     let run = mail.server.post("/api/emails/dry-run?tenant_id=acme", &dry).await.is(StatusCode::OK);
     assert_eq!(run.body["intent"]["name"], "Forged");
+}
+
+/// Whoever is answered nothing by machines says so in the envelope, of which no header tells here.
+#[tokio::test]
+async fn what_comes_with_a_null_return_path_is_neither_answered_nor_sent_on() {
+    let relay = Relay::start();
+    let mail = Mail::start(&[("SMTP_URL", &relay.url()), ("SMTP_FROM", "flow@acme.example")]).await;
+    for (kind, settings) in
+        [("reply", json!({"body": "Thank you"})), ("forward", json!({"to": ["desk@acme.example"]}))]
+    {
+        let route = json!({"name": kind, "kind": kind, "decisions": ["review"], "settings": settings});
+        mail.server.post("/api/routes?tenant_id=acme", &route).await.is(StatusCode::CREATED);
+    }
+    for (from, status) in [("", "cancelled"), ("ann@sender.example", "delivered")] {
+        let mut talk = Talk::opened_by(from, mail.smtp, "EHLO", &["orders@acme.example"]).await;
+        let raw = message("ann@sender.example", "I am away", "x");
+        assert!(talk.deliver(&raw).await.starts_with("250"));
+        let id = mail.emails("acme").await[0]["email_id"].as_str().unwrap().to_owned();
+        let deliveries = eventually(&format!("all are {status}"), async || {
+            let found = mail.server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+            let deliveries = found["deliveries"].as_array().unwrap().clone();
+            (deliveries.len() == 2 && deliveries.iter().all(|one| one["status"] == status))
+                .then_some(deliveries)
+        })
+        .await;
+        let why = "Not sent: its return path is empty, so it wants no answer";
+        assert!(status == "delivered" || deliveries.iter().all(|one| one["note"] == why), "{deliveries:?}");
+    }
+    assert_eq!(relay.mails().len(), 2);
 }
 
 #[tokio::test]

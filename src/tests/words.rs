@@ -10,7 +10,12 @@ use super::{
     receivers::Receiver,
     support::{Answer, TestServer, eventually, message},
 };
-use crate::{auth::dto::Role, emails::server::process, server::queue, shared::EmailId};
+use crate::{
+    auth::dto::Role,
+    emails::server::{process, service as emails},
+    server::{CallerContext, queue},
+    shared::EmailId,
+};
 
 async fn ui(server: &TestServer, key: &str, function: &str, body: &Value) -> Answer {
     let request = server.request(Method::POST, &format!("/ui/{function}"), Some(key)).json(body);
@@ -268,6 +273,81 @@ async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is
     assert_eq!(examples().await, [Some(intent)]);
     take_back(&server, &key, &id, &word).await;
     assert_eq!(examples().await, [None]);
+}
+
+/// It is a word on the intent, and not on what that was called when it was said.
+#[tokio::test]
+async fn a_word_on_an_intent_holds_under_its_new_name() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let mut ids = Vec::new();
+    for body in ["one", "two", "three"] {
+        ids.push(server.receive("acme", message("a@b.example", "hello", body)).await);
+    }
+    let correct = async |id: &str, intent: Option<i64>| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    for id in &ids {
+        correct(id, Some(intent)).await;
+    }
+    let path = format!("/api/intents/{intent}?tenant_id=acme");
+    let mut renamed = server.get(&path).await.is(StatusCode::OK).body;
+    renamed["name"] = "Purchases".into();
+    server.put(&path, &renamed).await.is(StatusCode::OK);
+    let purchases = json!({"intent_id": intent, "name": "Purchases"});
+    // Decided before the message was run, …
+    say(&server, &key, &ids[0], "accepted").await;
+    assert_eq!(email(&server, &ids[0]).await["intent"], purchases);
+    // … given up, …
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE jobs SET attempts = 1000").execute(&mut conn).await.unwrap();
+    let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+    let job = queue::claim_of::<EmailId>(&mut tx, ids[1].parse().unwrap()).await.unwrap().expect("a job");
+    tx.commit().await.unwrap();
+    process::run(&server.app, &job).await.unwrap();
+    assert_eq!(email(&server, &ids[1]).await["intent"], purchases);
+    // … or taken back to, with its example.
+    let word = correct(&ids[2], None).await;
+    assert_eq!(take_back(&server, &key, &ids[2], &word).await, [ids[2].as_str()]);
+    let example: Option<i64> =
+        sqlx::query_scalar("SELECT intent_id FROM intent_examples WHERE email_id = $1::uuid")
+            .bind(&ids[2])
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(example, Some(intent));
+    say(&server, &key, &ids[2], "accepted").await;
+    assert_eq!(email(&server, &ids[2]).await["intent"], purchases);
+}
+
+/// As the command line does with a file that is known: what is asked for now is what counts.
+#[tokio::test]
+async fn a_message_that_is_handed_in_again_gets_the_intent_that_is_asked_for() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let orders = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let found = server.decide("acme", message("a@b.example", "order 1", "x")).await;
+    let id = found["email_id"].as_str().unwrap();
+    let ctx = CallerContext::system(server.app.clone()).in_tenant(&tenant).await.unwrap();
+    let again = async |intent: Option<&str>| {
+        emails::receive_again(&ctx, id.parse().unwrap(), intent).await.unwrap();
+        let found = server.decided("acme", id).await;
+        (found["intent"]["intent_id"].clone(), found["classification"]["method"].clone())
+    };
+    assert_eq!(again(Some("Other")).await, (json!(other), json!("requested")));
+    assert_eq!(again(None).await, (json!(other), json!("requested")), "as it was asked for before");
+    let path = format!("/api/emails/{id}/intent?tenant_id=acme");
+    server.post(&path, &json!({"intent_id": null})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(server.decided("acme", id).await["intent"], Value::Null);
+    assert_eq!(again(None).await, (Value::Null, json!("corrected")));
+    assert_eq!(again(Some("Orders")).await, (json!(orders), json!("requested")));
+    let unknown = emails::receive_again(&ctx, id.parse().unwrap(), Some("Nothing")).await;
+    assert!(unknown.is_err());
+    assert_eq!(server.decided("acme", id).await["intent"]["name"], "Orders", "and nothing is changed");
 }
 
 /// A message that FlowEngine gives up on is decided by nobody's word.

@@ -131,7 +131,7 @@ async fn step(app: &AppState, job: &Job<BacktestId>, prepared: &Prepared) -> Res
         None
     } else {
         let said = Said {
-            requested: standing.stored.requested_intent.clone(),
+            requested: standing.stored.requested(),
             corrected_by: standing.stored.corrected_by.clone(),
         };
         let run = prepared.run(app, &job.tenant, standing.stored.into(), said).await?;

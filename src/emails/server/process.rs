@@ -154,7 +154,7 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
     let learned = classifier::learned(app, &mut tx).await?;
     tx.commit().await?;
 
-    let (requested, corrected_by) = (stored.requested_intent.clone(), stored.corrected_by.clone());
+    let (requested, corrected_by) = (stored.requested(), stored.corrected_by.clone());
     let hints = Hints { requested, corrected_by, learned };
     let examined = examine::examine(stored.into(), intents, hints).await;
     let rules = match &examined.intent {

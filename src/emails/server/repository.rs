@@ -10,7 +10,7 @@ use crate::{
         Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Envelope,
         Evidence, Neighbours, VerdictEntry,
     },
-    intents::dto::Intent,
+    intents::{dto::Intent, server::matching::Requested},
     rules::dto::{OnFail, RuleType, Verdict},
     server::{TenantTx, queue::Job},
     shared::{EmailId, IntentId, MailboxId, RuleId, WordId},
@@ -33,7 +33,7 @@ pub struct NewEmail<'a> {
     pub recipient_email: &'a str,
     pub subject: &'a str,
     pub received_at: DateTime<Utc>,
-    pub requested_intent: Option<&'a str>,
+    pub requested_intent: Option<&'a Intent>,
     pub mailbox: Option<MailboxId>,
     pub envelope: Option<&'a Envelope>,
     pub fields: Map<String, Value>,
@@ -164,21 +164,56 @@ pub struct Standing {
 pub struct Stored {
     pub raw: Vec<u8>,
     pub received_at: DateTime<Utc>,
-    pub requested_intent: Option<String>,
-    /// Who said so, if a person did; without a name they said that it belongs to no intent.
+    requested_intent: Option<String>,
+    requested_intent_id: Option<IntentId>,
+    is_requested_by_name: bool,
+    /// Who said so, if a person did; without an intent they said that it belongs to none.
     pub corrected_by: Option<String>,
     /// The state of the intents that it is to be held against, where that is not today's.
     pub requested_revision: Option<i64>,
     pub envelope: Option<Json<Envelope>>,
 }
 
+impl Stored {
+    /// The intent that was asked for.
+    pub fn requested(&self) -> Option<Requested> {
+        let name = self.requested_intent.clone()?;
+        Some(Requested { id: self.requested_intent_id, name, is_by_name: self.is_requested_by_name })
+    }
+}
+
+/// The columns of `Stored`, of a row of `emails e`.
+macro_rules! stored_columns {
+    () => {
+        "raw, received_at, requested_intent, requested_intent_id, NOT EXISTS (SELECT FROM intents i \
+           WHERE i.tenant_id = e.tenant_id AND i.intent_id = e.requested_intent_id) AS is_requested_by_name, \
+         corrected_by, requested_revision, envelope"
+    };
+}
+
+/// The intent that a row of `emails e` asks for, as it is called today: the one of that id, else the one of that name. It
+/// stays until the transaction ends.
+macro_rules! requested_today {
+    ($column:literal) => {
+        concat!(
+            "(SELECT i.",
+            $column,
+            " FROM intents i WHERE i.tenant_id = e.tenant_id \
+               AND (i.intent_id = e.requested_intent_id OR i.name = e.requested_intent) \
+               ORDER BY i.intent_id = e.requested_intent_id DESC NULLS LAST LIMIT 1 FOR KEY SHARE)"
+        )
+    };
+}
+pub(super) use requested_today;
+
 /// `None` where the same message from the same source is there already.
 pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Option<EmailId>> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(
         "INSERT INTO emails (tenant_id, email_id, source, message_id, content_hash, raw, parse_error, \
-         sender_email, sender_name, recipient_email, subject, received_at, requested_intent, fields, mailbox_id, \
-         envelope) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         sender_email, sender_name, recipient_email, subject, received_at, requested_intent, \
+         requested_intent_id, fields, mailbox_id, envelope) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT ON CONSTRAINT uq_eivs_emails_tenant_message DO NOTHING RETURNING email_id",
     )
     .bind(tenant.as_str())
@@ -193,7 +228,8 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
     .bind(email.recipient_email)
     .bind(email.subject)
     .bind(email.received_at)
-    .bind(email.requested_intent)
+    .bind(email.requested_intent.map(|intent| intent.name.as_str()))
+    .bind(email.requested_intent.map(|intent| intent.intent_id))
     .bind(Json(&email.fields))
     .bind(email.mailbox)
     .bind(email.envelope.map(Json))
@@ -286,6 +322,12 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
     }
     if filter.without_intent {
         query.push(" AND intent_id IS NULL AND intent_name IS NULL");
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND received_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND received_at < ").push_bind(to);
     }
     for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS) {
         query.push(
@@ -380,10 +422,11 @@ pub async fn raw(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<u8>>
 /// Reads a message as `take_up` does, and leaves it as it is.
 pub async fn stored(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Stored>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT raw, received_at, requested_intent, corrected_by, requested_revision, envelope FROM emails \
-         WHERE tenant_id = $1 AND email_id = $2",
-    )
+    sqlx::query_as(concat!(
+        "SELECT ",
+        stored_columns!(),
+        " FROM emails e WHERE tenant_id = $1 AND email_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())
@@ -394,12 +437,12 @@ pub async fn stored(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Store
 pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Option<Stored>> {
     let tenant = tx.tenant().clone();
     // One statement, as each costs a round trip; the job is locked first, as everywhere.
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "WITH mine AS (SELECT subject FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3 FOR UPDATE) \
-         UPDATE emails SET status = 'processing' FROM mine \
-         WHERE emails.tenant_id = $1 AND emails.email_id = mine.subject \
-         RETURNING raw, received_at, requested_intent, corrected_by, requested_revision, envelope",
-    )
+         UPDATE emails e SET status = 'processing' FROM mine \
+         WHERE e.tenant_id = $1 AND e.email_id = mine.subject RETURNING ",
+        stored_columns!()
+    ))
     .bind(tenant.as_str())
     .bind(job.job_id)
     .bind(job.token)
@@ -412,27 +455,45 @@ pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Opti
 pub async fn correct(
     tx: &mut TenantTx,
     id: EmailId,
-    intent: Option<&str>,
+    intent: Option<&Intent>,
     by: Speaker<'_>,
 ) -> sqlx::Result<Option<Map<String, Value>>> {
     let tenant = tx.tenant().clone();
     let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
-        "UPDATE emails SET status = 'queued', requested_intent = $3, corrected_by = $4, requested_revision = NULL, \
-         undo = jsonb_build_object('what', 'intent', 'word', $5::uuid, 'actor', $6::text, 'at', now(), \
+        "UPDATE emails SET status = 'queued', requested_intent = $3, requested_intent_id = $7, corrected_by = $4, \
+         requested_revision = NULL, undo = jsonb_build_object('what', 'intent', 'word', $5::uuid, 'actor', $6::text, 'at', now(), \
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
            'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored', \
-           'run', run, 'requested_intent', requested_intent, 'corrected_by', corrected_by) \
+           'run', run, 'requested_intent', requested_intent, 'requested_intent_id', requested_intent_id, \
+           'corrected_by', corrected_by) \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
     )
     .bind(tenant.as_str())
     .bind(id)
-    .bind(intent)
+    .bind(intent.map(|intent| intent.name.as_str()))
     .bind(by.label)
     .bind(by.word)
     .bind(by.identity)
+    .bind(intent.map(|intent| intent.intent_id))
     .fetch_optional(tx.conn())
     .await?;
     Ok(fields.map(|json| json.0))
+}
+
+/// Notes which intent is asked for, in the place of what was asked for or said of it before.
+pub async fn request(tx: &mut TenantTx, id: EmailId, intent: &Intent) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "UPDATE emails SET requested_intent = $3, requested_intent_id = $4, corrected_by = NULL \
+         WHERE tenant_id = $1 AND email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(&intent.name)
+    .bind(intent.intent_id)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Puts a message back into the queue's sight, to be held against today's intents, or against an earlier state of
@@ -562,18 +623,20 @@ pub async fn decide(
     explanation: &str,
 ) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    let done = sqlx::query(
+    let done = sqlx::query(concat!(
         // A correction that was not run yet holds all the same.
-        "UPDATE emails SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), explanation = $5, \
-         intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN requested_intent \
-           ELSE intent_name END, \
-         intent_id = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN (SELECT i.intent_id \
-           FROM intents i WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END, \
+        "UPDATE emails e SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), explanation = $5, \
+         intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN coalesce(",
+        requested_today!("name"),
+        ", requested_intent) ELSE intent_name END, \
+         intent_id = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN ",
+        requested_today!("intent_id"),
+        " ELSE intent_id END, \
          undo = jsonb_build_object('what', 'decision', 'word', $6::uuid, 'actor', $7::text, 'at', now(), \
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
            'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored') \
-         WHERE tenant_id = $1 AND email_id = $2",
-    )
+         WHERE tenant_id = $1 AND email_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(decision.as_str())
@@ -590,17 +653,20 @@ pub async fn decide(
 /// theirs is this; a correction that was said before can still be taken back.
 pub async fn put_up(tx: &mut TenantTx, id: EmailId, explanation: &str) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    let done = sqlx::query(
-        "UPDATE emails SET status = 'done', \
+    let done = sqlx::query(concat!(
+        "UPDATE emails e SET status = 'done', \
          decision = CASE WHEN undo ->> 'what' = 'restored' THEN decision ELSE $3 END, \
          explanation = CASE WHEN undo ->> 'what' = 'restored' THEN undo ->> 'explanation' ELSE $4 END, \
          decided_by = CASE WHEN undo ->> 'what' = 'restored' THEN decided_by ELSE $5 END, \
          decided_at = CASE WHEN undo ->> 'what' = 'restored' THEN decided_at ELSE now() END, \
-         intent_name = CASE WHEN corrected_by IS NOT NULL THEN requested_intent ELSE intent_name END, \
-         intent_id = CASE WHEN corrected_by IS NOT NULL THEN (SELECT i.intent_id FROM intents i \
-           WHERE i.tenant_id = $1 AND i.name = requested_intent FOR KEY SHARE) ELSE intent_id END, \
-         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END WHERE tenant_id = $1 AND email_id = $2",
-    )
+         intent_name = CASE WHEN corrected_by IS NOT NULL THEN coalesce(",
+        requested_today!("name"),
+        ", requested_intent) ELSE intent_name END, \
+         intent_id = CASE WHEN corrected_by IS NOT NULL THEN ",
+        requested_today!("intent_id"),
+        " ELSE intent_id END, \
+         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END WHERE tenant_id = $1 AND email_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(Decision::Review.as_str())

@@ -106,9 +106,14 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     queue::cancel(&mut tx, &[id]).await?;
     let too_late = || Problem::business_rule("It is too late to take this back");
     let about = undo::last_word(&mut tx, id, word, &ctx.actor.identity()).await?.ok_or_else(too_late)?;
-    let undo::Restored { has_to_run, requested_intent, corrected_by } = undo::restore(&mut tx, id).await?;
+    let restored = undo::restore(&mut tx, id).await?;
+    let has_to_run = restored.has_to_run;
     if about == About::Intent {
-        let before = corrected_by.map(|_| requested_intent.as_deref());
+        let before = match restored.intent_id {
+            // What was said of an intent that is gone teaches nothing.
+            None if restored.is_requested => None,
+            intent => restored.is_corrected.then_some(intent),
+        };
         classifier::restore_correction(&mut tx, id, before).await?;
     }
     if has_to_run {

@@ -17,7 +17,7 @@ use crate::{
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
     rules::server::{engine::shorten, values},
     server::aside,
-    shared::{Problem, validate::Checks},
+    shared::{IntentId, Problem, validate::Checks},
 };
 
 /// A regular expression may compile to at most this many bytes.
@@ -70,20 +70,44 @@ pub struct Reading {
     pub fault: Option<String>,
 }
 
+/// An intent that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requested {
+    /// It stays the same whatever the intent is called since.
+    pub id: Option<IntentId>,
+    /// What it was called then.
+    pub name: String,
+    /// Whether an intent of that name will do: there is no id, or none has it any more.
+    pub is_by_name: bool,
+}
+
+impl From<&Intent> for Requested {
+    fn from(intent: &Intent) -> Self {
+        Self { id: Some(intent.intent_id), name: intent.name.clone(), is_by_name: false }
+    }
+}
+
+impl Requested {
+    fn among<'i>(&self, intents: &'i [Intent]) -> Option<&'i Intent> {
+        let by_id = intents.iter().find(|intent| Some(intent.intent_id) == self.id);
+        by_id.or_else(|| intents.iter().find(|intent| self.is_by_name && intent.name == self.name))
+    }
+}
+
 /// What is known of a message's intent beside the message itself.
 #[derive(Debug, Default)]
 pub struct Hints {
-    /// The name of the intent that was asked for.
-    pub requested: Option<String>,
-    /// The person who said so; without a name they said that it belongs to no intent.
+    /// The intent that was asked for.
+    pub requested: Option<Requested>,
+    /// The person who said so; without an intent they said that it belongs to none.
     pub corrected_by: Option<String>,
     /// The tenant's trained classifier.
     pub learned: Option<Learned>,
 }
 
 /// Says that a person chose the intent, or none. What was requested was looked up as such before.
-fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classification, is_named: bool) {
-    if !is_named {
+fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classification, is_requested: bool) {
+    if !is_requested {
         *classification = Classification {
             method: ClassificationMethod::Corrected,
             intent: None,
@@ -101,7 +125,7 @@ fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classificat
 pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Reading {
     aside::run(move || {
         let budget = Budget::new(PATIENCE);
-        let (intent, mut classification) = classify(&intents, hints.requested.as_deref(), &fields, &budget);
+        let (intent, mut classification) = classify(&intents, hints.requested.as_ref(), &fields, &budget);
         let intent = match (&hints.corrected_by, &hints.learned) {
             (Some(by), _) => {
                 corrected(by, intent, &mut classification, hints.requested.is_some());
@@ -155,6 +179,9 @@ pub fn check_patterns(conditions: &MatchConditions, extractors: &[Extractor]) ->
     }
     for (i, extractor) in extractors.iter().enumerate() {
         match compile(&extractor.pattern, false) {
+            _ if extractor.pattern.contains('\0') => {
+                checks.fault(format!("extractors[{i}].pattern"), "must not hold NUL");
+            }
             Err(fault) => checks.fault(format!("extractors[{i}].pattern"), fault),
             Ok(regex) if regex.captures_len() != 2 => checks.fault(
                 format!("extractors[{i}].pattern"),
@@ -210,16 +237,17 @@ fn judge(conditions: &MatchConditions, fields: &Fields, budget: &Budget) -> Resu
 /// it and what kept them out, and those after it that would have matched too.
 pub fn classify<'i>(
     intents: &'i [Intent],
-    requested: Option<&str>,
+    requested: Option<&Requested>,
     fields: &Fields,
     budget: &Budget,
 ) -> (Option<&'i Intent>, Classification) {
-    if let Some(name) = requested {
-        let intent = intents.iter().find(|intent| intent.name == name);
+    if let Some(requested) = requested {
+        let intent = requested.among(intents);
         let because = match intent {
             Some(_) => vec!["it was named when the message was handed in".to_owned()],
             None => vec![format!(
-                "'{name}' was named when the message was handed in, and is not there or not active"
+                "'{}' was named when the message was handed in, and is not there or not active",
+                requested.name
             )],
         };
         let classification = Classification {
@@ -386,6 +414,37 @@ mod tests {
                 "an absent field meets nothing"
             );
         }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_found_by_its_id_and_by_its_name_only_where_nothing_has_that() {
+        let intent = |id: i64, name: &str| Intent {
+            intent_id: IntentId(id),
+            tenant_id: "acme".parse().expect("a slug"),
+            name: name.into(),
+            description: String::new(),
+            is_active: true,
+            priority: 100,
+            conditions: MatchConditions::default(),
+            extractors: Vec::new(),
+            version: 1,
+            examples_count: 0,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            updated_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        // The first was called Orders, and another intent took its name.
+        let intents = [intent(1, "Purchases"), intent(2, "Orders")];
+        let found = |id: Option<i64>, is_by_name: bool| {
+            let requested = Requested { id: id.map(IntentId), name: "Orders".into(), is_by_name };
+            let (found, classification) = classify(&intents, Some(&requested), &fields(&[]), &budget());
+            assert_eq!(classification.intent.as_ref(), found.map(|intent| &intent.name));
+            found.map(|intent| intent.intent_id.0)
+        };
+        assert_eq!(found(Some(1), false), Some(1), "renamed");
+        assert_eq!(found(Some(1), true), Some(1), "gone since, and run with the versions of then");
+        assert_eq!(found(Some(3), false), None, "not active: no other stands for it");
+        assert_eq!(found(Some(3), true), Some(2), "gone");
+        assert_eq!(found(None, true), Some(2), "asked for before ids were kept");
     }
 
     #[test]

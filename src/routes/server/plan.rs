@@ -193,7 +193,10 @@ fn unanswerable(message: &EmailDetail, to: &str, sender: Sender<'_>) -> Option<S
 /// Why it is the word of a mail server on another mail, which is neither answered nor sent on.
 fn bounce(message: &EmailDetail) -> Option<String> {
     let header = |name: &str| field(message, &format!("header.{name}"));
-    if header("return-path").is_some_and(|value| value.lines().any(|line| line.trim() == "<>")) {
+    // The server that delivers a message writes its return path down; one that hands it on to this one only says it.
+    let is_written = header("return-path").is_some_and(|value| value.lines().any(|line| line.trim() == "<>"));
+    let is_said = message.envelope.as_ref().is_some_and(|envelope| envelope.from.as_deref() == Some(""));
+    if is_written || is_said {
         return Some("its return path is empty, so it wants no answer".into());
     }
     header("content-type")
@@ -275,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        emails::dto::{Decision, Email, EmailStatus},
+        emails::dto::{Decision, Email, EmailStatus, Envelope},
         routes::dto::RouteKind,
         shared::{EmailId, RouteId},
     };
@@ -401,6 +404,21 @@ mod tests {
                 plan(&rows, &message(&[fields]), SENDER)[0].withheld.is_some(),
                 "{fields:?} is not sent on"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_mail_server_handed_on_without_a_return_path_is_neither_answered_nor_sent_on() {
+        let rows = [
+            row(RouteKind::Reply, json!({"body": "Hello"})),
+            row(RouteKind::Forward, json!({"to": ["a@b.example"]})),
+        ];
+        for (from, is_withheld) in [(Some(""), true), (Some("zoe@x.example"), false), (None, false)] {
+            let mut message = message(&[]);
+            message.envelope = Some(Envelope { from: from.map(str::to_owned), ..Envelope::default() });
+            for planned in plan(&rows, &message, SENDER) {
+                assert_eq!(planned.withheld.is_some(), is_withheld, "{from:?}: {planned:?}");
+            }
         }
     }
 
