@@ -13,12 +13,15 @@ use crate::{
     shared::{ExampleId, IntentId, TenantId},
     ui::{
         badge::{Badge, Tone},
-        dialog::Confirm,
+        dialog::{Confirm, DeleteForGood},
+        fields::{FaultSummary, TextArea},
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
         resource::load,
+        saving::{on_done, successes},
         time::Timestamp,
         toast::use_toasts,
     },
@@ -31,7 +34,9 @@ pub fn ExamplesPage() -> impl IntoView {
     let intent_id = use_intent();
     let add = ServerAction::<AddExample>::new();
     let delete = ServerAction::<DeleteExample>::new();
-    let (adds, deletes) = (add.version(), delete.version());
+    let (adds, deletes) = (successes(add.value()), delete.version());
+    // Here, where it outlives what is loaded again.
+    let text = RwSignal::new(String::new());
     let intent = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
@@ -44,7 +49,12 @@ pub fn ExamplesPage() -> impl IntoView {
         move || (tenant.id(), adds.get(), deletes.get()),
         |(tenant, ..)| async move { get_classifier(tenant?).await },
     );
-    tell(add, delete);
+    let toasts = use_toasts();
+    on_done(add.value(), move |()| {
+        text.set(String::new());
+        toasts.done("The example is added.");
+    });
+    on_done(delete.value(), move |()| toasts.done("The example is deleted."));
     let back = move || match intent_id.get() {
         Ok(id) => tenant.page(&format!("/intents/{id}")),
         Err(_) => tenant.page("/intents"),
@@ -76,32 +86,15 @@ pub fn ExamplesPage() -> impl IntoView {
                         context=tenant.label()
                     />
                     <Standing classifier/>
-                    <ActionProblem outcome=add.value()/>
                     <ActionProblem outcome=delete.value()/>
                     <Allowed permission=Permission::Configure>
-                        <Add tenant_id=adding.0.clone() intent_id=adding.1 add/>
+                        <Add tenant_id=adding.0.clone() intent_id=adding.1 add text/>
                     </Allowed>
                     <Examples tenant_id intent_id examples delete/>
                 }
             }
         />
     }
-}
-
-/// Says what was done.
-fn tell(add: ServerAction<AddExample>, delete: ServerAction<DeleteExample>) {
-    let toasts = use_toasts();
-    let (added, deleted) = (add.value(), delete.value());
-    Effect::new(move |_| {
-        if let Some(Ok(())) = added.get() {
-            toasts.done("The example is added.");
-        }
-    });
-    Effect::new(move |_| {
-        if let Some(Ok(())) = deleted.get() {
-            toasts.done("The example is deleted.");
-        }
-    });
 }
 
 /// What the classifier says of itself.
@@ -134,18 +127,30 @@ fn Standing(classifier: Classifier) -> impl IntoView {
 }
 
 #[component]
-fn Add(tenant_id: TenantId, intent_id: IntentId, add: ServerAction<AddExample>) -> impl IntoView {
+fn Add(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    add: ServerAction<AddExample>,
+    /// What is typed.
+    text: RwSignal<String>,
+) -> impl IntoView {
     let is_pending = add.pending();
     view! {
         <section class="section" aria-labelledby="add-example">
             <h2 id="add-example">"Add an example"</h2>
-            <ActionForm action=add attr:class="panel form">
+            <PlainForm action=add class="panel form">
+                <FaultSummary/>
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="intent_id" value=intent_id.to_string()/>
-                <label class="field">
-                    <span class="field__label">"What such a message says"</span>
-                    <textarea name="text" rows="5" required maxlength="20000" data-testid="example-text"></textarea>
-                </label>
+                <TextArea
+                    label="What such a message says"
+                    path="text"
+                    value=text
+                    rows=5
+                    required=true
+                    maxlength="20000"
+                    testid="example-text"
+                />
                 <button
                     type="submit"
                     class="button button--primary"
@@ -155,7 +160,7 @@ fn Add(tenant_id: TenantId, intent_id: IntentId, add: ServerAction<AddExample>) 
                     <Icon glyph=Glyph::Add/>
                     "Add it"
                 </button>
-            </ActionForm>
+            </PlainForm>
         </section>
     }
 }
@@ -175,11 +180,15 @@ fn Examples(
         }
         .into_any()
     } else {
-        let items = examples
-            .into_iter()
-            .map(|example| view! { <ExampleCard tenant_id=tenant_id.clone() intent_id example delete/> })
-            .collect_view();
-        view! { <ul class="cards" data-testid="examples-list">{items}</ul> }.into_any()
+        let card = move |example: Example| {
+            view! { <ExampleCard tenant_id=tenant_id.clone() intent_id example delete/> }
+        };
+        view! {
+            <ul class="cards" data-testid="examples-list">
+                <For each=move || examples.clone() key=|example| example.example_id children=card/>
+            </ul>
+        }
+        .into_any()
     };
     view! {
         <section class="section" aria-labelledby="examples">
@@ -234,14 +243,12 @@ fn Delete(
             testid="delete-example"
         >
             <p>"The classifier learns anew without it."</p>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="intent_id" value=intent_id.to_string()/>
                 <input type="hidden" name="example_id" value=example_id.to_string()/>
-                <button type="submit" class="button button--danger" data-testid="confirm-delete">
-                    "Delete for good"
-                </button>
-            </ActionForm>
+                <DeleteForGood is_pending=delete.pending()/>
+            </PlainForm>
         </Confirm>
     }
 }

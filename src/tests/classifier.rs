@@ -187,6 +187,81 @@ async fn a_correction_decides_the_message_and_becomes_an_example() {
     server.post(nobody, &json!({"intent_id": returns})).await.is(StatusCode::NOT_FOUND);
 }
 
+/// What a person said, or a sender asked for, is an intent, whatever it is called since.
+#[tokio::test]
+async fn a_correction_and_a_request_follow_their_intent_to_a_new_name() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let orders = intent(&server, "acme", "Orders").await;
+    let email = server.decide("acme", message("a@x.example", "Boots", "They shall go back")).await;
+    let corrected = email["email_id"].as_str().unwrap();
+    let path = format!("/api/emails/{corrected}/intent?tenant_id=acme");
+    server.post(&path, &json!({"intent_id": orders})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(server.decided("acme", corrected).await["intent"]["name"], "Orders");
+    let path = "/api/emails?tenant_id=acme&intent=Orders";
+    let request = server.request(Method::POST, path, Some(&server.key));
+    let request = request.header("content-type", "message/rfc822");
+    let request = request.body(message("a@x.example", "Shoes", "x"));
+    let answer = Answer::of(request.send().await.unwrap()).await.is(StatusCode::ACCEPTED).body;
+    let requested = answer["email_id"].as_str().unwrap();
+    assert_eq!(server.decided("acme", requested).await["intent"]["name"], "Orders");
+
+    let path = format!("/api/intents/{orders}?tenant_id=acme");
+    let change = async |name: &str, is_active: bool| {
+        let mut changed = server.get(&path).await.is(StatusCode::OK).body;
+        changed["name"] = name.into();
+        changed["is_active"] = is_active.into();
+        server.put(&path, &changed).await.is(StatusCode::OK);
+    };
+    let again = async |id: &str, versions: &str| {
+        let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+        server.post(&path, &json!({"versions": versions})).await.is(StatusCode::ACCEPTED);
+        let email = server.decided("acme", id).await;
+        (email["intent"].clone(), email["classification"]["method"].clone())
+    };
+    change("Purchases", true).await;
+    // Another one takes the name: what was said of the first does not go over to it.
+    let other = intent(&server, "acme", "Orders").await;
+    let named = |id: i64, name: &str| json!({"intent_id": id, "name": name});
+    for (id, method) in [(corrected, "corrected"), (requested, "requested")] {
+        assert_eq!(again(id, "decision").await, (named(orders, "Orders"), json!(method)), "as it was then");
+        assert_eq!(again(id, "today").await, (named(orders, "Purchases"), json!(method)));
+    }
+    change("Purchases", false).await;
+    for id in [corrected, requested] {
+        assert_eq!(again(id, "today").await.0, Value::Null, "no other stands for one that is not active");
+    }
+    change("Purchases", true).await;
+    assert_eq!(again(corrected, "today").await.0, named(orders, "Purchases"));
+    // Only where it is gone, the name is all that is left of it.
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    for (id, method) in [(corrected, "corrected"), (requested, "requested")] {
+        assert_eq!(again(id, "today").await, (named(other, "Orders"), json!(method)));
+    }
+}
+
+/// Copies of one text, as a shop sends them, say nothing of how good the classifier is.
+#[tokio::test]
+async fn copies_with_other_numbers_do_not_open_the_gate() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let orders = intent(&server, "acme", "Order").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    let shipped: Vec<String> = (990..1_010).map(|i| format!("Your order {i} was shipped")).collect();
+    let due: Vec<String> = (90..110).map(|i| format!("Invoice {i} is due on Friday")).collect();
+    for (intent, texts) in [(orders, shipped), (invoices, due)] {
+        teach(&server, "acme", intent, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    trained(&server, "acme", 40).await;
+    let state = set_gate(&server, "acme", 0.5).await;
+    assert_eq!(state["suggests_only"], true, "{state}");
+    let why = state["why"].as_str().unwrap();
+    assert!(
+        why.contains("2 of 40 examples (those that differ in numbers alone count once) are too few"),
+        "{why}"
+    );
+}
+
 #[tokio::test]
 async fn examples_are_listed_by_pages_unique_and_deleted() {
     let server = TestServer::start_idle(&[]).await;

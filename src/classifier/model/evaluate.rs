@@ -1,12 +1,14 @@
 //! How good a model is on what it has not seen: cross-validation over the tenant's own examples.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Example, NONE,
     calibrate::{Calibration, Outcome, SIGNS},
     features::Occurrence,
-    machine::{Machine, folds_of, read},
+    machine::{Machine, Texts, folds_of, read},
 };
 
 /// The same folds each time, so that a figure changes with the examples and with nothing else.
@@ -25,6 +27,10 @@ const POINTS: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub examples: usize,
+    /// How many were judged: of those that differ in their numbers alone, one. It is what all shares are of. `None` in a
+    /// report of before they were told apart: all were.
+    #[serde(default)]
+    pub judged: Option<usize>,
     /// The share of examples of an intent that got it, without a threshold. 0 to 1.
     pub accuracy: f64,
     /// By ascending threshold.
@@ -43,10 +49,20 @@ pub struct Point {
 }
 
 impl Report {
+    /// How many examples were judged, copies counted once.
+    pub fn judged(&self) -> usize {
+        self.judged.unwrap_or(self.examples)
+    }
+
+    /// How many of the examples that were judged would be answered at this point.
+    pub fn answers(&self, point: &Point) -> usize {
+        (point.decided * self.judged() as f64).round() as usize
+    }
+
     /// The point with the lowest threshold from which on precision is never below `gate`, over at least
     /// `least` answers. `None`: not good enough yet.
     pub fn passes(&self, gate: f64, least: usize) -> Option<Point> {
-        let is_enough = |point: &&Point| point.decided * self.examples as f64 + 0.5 >= least as f64;
+        let is_enough = |point: &&Point| self.answers(point) >= least;
         let enough: Vec<&Point> = self.curve.iter().take_while(is_enough).collect();
         enough.into_iter().rev().take_while(|point| point.precision >= gate).last().copied()
     }
@@ -88,7 +104,7 @@ impl Report {
         }
         curve.reverse();
         let accuracy = if of_intent == 0 { 0.0 } else { right as f64 / of_intent as f64 };
-        Self { examples: labels.len(), accuracy, curve }
+        Self { examples: labels.len(), judged: Some(labels.len()), accuracy, curve }
     }
 }
 
@@ -100,21 +116,32 @@ struct Judged {
     unseen: Option<[f64; SIGNS]>,
 }
 
-/// Trains without each fold in turn, and judges it. `None` where nothing of the text was known.
-fn judge(texts: &[Vec<Occurrence>], labels: &[i64], folds: usize) -> Vec<Option<Judged>> {
-    let fold_of = folds_of(labels, folds, SEED);
-    let mut judged: Vec<Option<Judged>> = labels.iter().map(|_| None).collect();
+/// The examples to judge: of each intent's that differ in their numbers alone, the first. Copies are worth one answer.
+fn without_copies(first: &[usize], labels: &[i64]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    (0..labels.len()).filter(|i| seen.insert((labels[*i], first[*i]))).collect()
+}
+
+/// Trains without each fold in turn, and judges what of it is to be judged (`places`), in that order. `None` where
+/// nothing of the text was known.
+fn judge(texts: &Texts, labels: &[i64], places: &[usize], folds: usize) -> Vec<Option<Judged>> {
+    let fold_of = folds_of(labels, &texts.first, folds, SEED);
+    let texts = &texts.features;
+    let mut judged: Vec<Option<Judged>> = places.iter().map(|_| None).collect();
     for fold in 0..folds {
+        if !fold_of.contains(&fold) {
+            continue;
+        }
         let rest: Vec<usize> = (0..labels.len()).filter(|i| fold_of[*i] != fold).collect();
         let of_rest: Vec<&[Occurrence]> = rest.iter().map(|i| texts[*i].as_slice()).collect();
         let labels_of_rest: Vec<i64> = rest.iter().map(|i| labels[*i]).collect();
         let machine = Machine::fit(&of_rest, &labels_of_rest, SEED);
-        for i in (0..labels.len()).filter(|i| fold_of[*i] == fold) {
+        for (judged, &i) in judged.iter_mut().zip(places).filter(|(_, i)| fold_of[**i] == fold) {
             let Some(scores) = machine.scores(&texts[i]) else { continue };
             let Some(ranking) = machine.rank(&scores, None) else { continue };
             let place = machine.labels.binary_search(&labels[i]).ok();
             let unseen = (labels[i] != NONE).then(|| machine.rank(&scores, place)).flatten();
-            judged[i] = Some(Judged {
+            *judged = Some(Judged {
                 signs: ranking.signs,
                 is_right: machine.labels[ranking.best] == labels[i],
                 unseen: unseen.map(|ranking| ranking.signs),
@@ -124,9 +151,14 @@ fn judge(texts: &[Vec<Occurrence>], labels: &[i64], folds: usize) -> Vec<Option<
     judged
 }
 
-/// The signs of each example to a model that does not know its intent. The intents are left out by fifths. `None`
-/// for too many examples, or where of two intents one alone would be left, which could not but be the answer.
-fn without_their_intent(texts: &[Vec<Occurrence>], labels: &[i64]) -> Option<Vec<[f64; SIGNS]>> {
+/// The signs of each example to be judged (`places`) to a model that does not know its intent. The intents are left out
+/// by fifths. `None` for too many examples, or where of two intents one alone would be left, which could not but be the
+/// answer.
+fn without_their_intent(
+    texts: &[Vec<Occurrence>],
+    labels: &[i64],
+    places: &[usize],
+) -> Option<Vec<[f64; SIGNS]>> {
     let mut intents: Vec<i64> = labels.iter().copied().filter(|label| *label != NONE).collect();
     intents.sort_unstable();
     intents.dedup();
@@ -135,32 +167,35 @@ fn without_their_intent(texts: &[Vec<Occurrence>], labels: &[i64]) -> Option<Vec
         return None;
     }
     let group_of = |label: i64| intents.binary_search(&label).ok().map(|place| place % groups);
-    let mut found = Vec::with_capacity(labels.len());
+    let mut found = Vec::with_capacity(places.len());
     for group in 0..groups {
-        let (out, rest): (Vec<usize>, Vec<usize>) =
-            (0..labels.len()).partition(|i| group_of(labels[*i]) == Some(group));
+        let is_out = |i: &usize| group_of(labels[*i]) == Some(group);
+        let rest: Vec<usize> = (0..labels.len()).filter(|i| !is_out(i)).collect();
         let of_rest: Vec<&[Occurrence]> = rest.iter().map(|i| texts[*i].as_slice()).collect();
         let labels_of_rest: Vec<i64> = rest.iter().map(|i| labels[*i]).collect();
         let machine = Machine::fit(&of_rest, &labels_of_rest, SEED);
         let signs = |i: usize| Some(machine.rank(&machine.scores(&texts[i])?, None)?.signs);
-        found.extend(out.into_iter().filter_map(signs));
+        found.extend(places.iter().copied().filter(is_out).filter_map(signs));
     }
     Some(found)
 }
 
 /// The calibration that the folds give, and the report under it.
-pub(super) fn measure(texts: &[Vec<Occurrence>], labels: &[i64], folds: usize) -> (Calibration, Report) {
-    let judged = judge(texts, labels, folds.clamp(2, 20));
+pub(super) fn measure(texts: &Texts, labels: &[i64], folds: usize) -> (Calibration, Report) {
+    let places = without_copies(&texts.first, labels);
+    let labels_of_judged: Vec<i64> = places.iter().map(|i| labels[*i]).collect();
+    let judged = judge(texts, labels, &places, folds.clamp(2, 20));
     let known = || judged.iter().flatten();
     let mut outcomes: Vec<Outcome> =
         known().map(|one| Outcome { signs: one.signs, is_right: one.is_right, weight: 1.0 }).collect();
     // Nobody collects messages that belong nowhere before there is a need. Until then examples stand for them,
     // judged as if their own intent did not exist.
-    let has_none = labels.iter().filter(|label| **label == NONE).count() >= ENOUGH_NONE;
+    let has_none = labels_of_judged.iter().filter(|label| **label == NONE).count() >= ENOUGH_NONE;
     let unseen: Vec<_> = if has_none {
         Vec::new()
     } else {
-        without_their_intent(texts, labels).unwrap_or_else(|| known().filter_map(|one| one.unseen).collect())
+        without_their_intent(&texts.features, labels, &places)
+            .unwrap_or_else(|| known().filter_map(|one| one.unseen).collect())
     };
     let weight = UNSEEN_SHARE / (1.0 - UNSEEN_SHARE) * outcomes.len() as f64 / unseen.len().max(1) as f64;
     outcomes.extend(unseen.iter().map(|signs| Outcome { signs: *signs, is_right: false, weight }));
@@ -170,7 +205,8 @@ pub(super) fn measure(texts: &[Vec<Occurrence>], labels: &[i64], folds: usize) -
         .map(|one| one.as_ref().map(|one| (calibration.probability(one.signs), one.is_right)))
         .collect();
     let mut strangers: Vec<f64> = unseen.into_iter().map(|signs| calibration.probability(signs)).collect();
-    (calibration, Report::with_strangers(&answers, labels, &mut strangers, weight))
+    let report = Report::with_strangers(&answers, &labels_of_judged, &mut strangers, weight);
+    (calibration, Report { examples: labels.len(), ..report })
 }
 
 /// Trains and tests over `folds` parts (2 to 20) of the examples.
@@ -196,5 +232,44 @@ mod tests {
         assert_eq!(Report::default().passes(0.5, 0), None);
         let strict = Report::with_strangers(&answers, &labels, &mut [0.35, 0.1], 1.0);
         assert_eq!(strict.passes(1.0, 5).map(|point| point.threshold), Some(0.4), "strangers count as wrong");
+    }
+
+    #[test]
+    fn copies_neither_vouch_for_each_other_nor_count_as_many_answers() {
+        let shipped: Vec<String> =
+            (0..30).map(|i| format!("Your order {} was shipped", 900 + i * 37)).collect();
+        let due: Vec<String> = (0..30).map(|i| format!("Invoice {} is due on Friday", 90 + i * 7)).collect();
+        let of = |label: i64, texts: &[String]| -> Vec<(i64, String)> {
+            texts.iter().map(|text| (label, text.clone())).collect()
+        };
+        let report = |texts: &[(i64, String)]| {
+            let examples: Vec<Example<'_>> =
+                texts.iter().map(|(label, text)| Example { label: *label, text }).collect();
+            cross_validate(&examples, 5)
+        };
+        let copies = report(&[of(1, &shipped), of(2, &due)].concat());
+        assert_eq!((copies.examples, copies.judged()), (60, 2));
+        assert_eq!(copies.accuracy, 0.0, "each was judged by a model that knows the other alone: {copies:?}");
+        assert_eq!(copies.passes(0.5, 20), None);
+        // Beside others they are one more, however many there are.
+        let others: Vec<(i64, String)> = (0..24_usize)
+            .map(|i| {
+                let (label, word) = if i % 2 == 0 { (1, "return") } else { (2, "bill") };
+                (label, format!("{word} of thing{}", "x".repeat(i)))
+            })
+            .collect();
+        assert_eq!(report(&others).judged(), 24);
+        let mixed = report(&[others, of(1, &shipped)].concat());
+        assert_eq!((mixed.examples, mixed.judged()), (54, 25));
+        assert!(mixed.curve.iter().all(|point| mixed.answers(point) <= 25));
+    }
+
+    #[test]
+    fn a_report_of_before_copies_were_told_apart_is_read_as_it_was_meant() {
+        let old: Report = serde_json::from_str(
+            r#"{"examples": 40, "accuracy": 1.0, "curve": [{"threshold": 0.5, "decided": 1.0, "precision": 1.0}]}"#,
+        )
+        .expect("a report");
+        assert_eq!((old.judged(), old.passes(0.9, 20).is_some()), (40, true));
     }
 }

@@ -60,6 +60,22 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// What texts have in common that differ in their numbers alone, of however many digits these are.
+pub fn outline(words: &[String]) -> u64 {
+    let mut text = String::new();
+    for word in words {
+        for c in word.chars() {
+            if c != '0' || !text.trim_end().ends_with('0') {
+                text.push(c);
+            }
+        }
+        if !text.ends_with(' ') {
+            text.push(' ');
+        }
+    }
+    hash(b'o', &[text.as_bytes()])
+}
+
 /// FNV-1a.
 fn hash(kind: u8, parts: &[&[u8]]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
@@ -204,6 +220,21 @@ mod tests {
     fn a_text_is_words_without_case_digits_or_marks() {
         assert_eq!(words("Order #4711, GRÖSSE straße!"), ["order", "0000", "grösse", "straße"]);
         assert!(words(" \t\n-- ").is_empty());
+    }
+
+    #[test]
+    fn texts_that_differ_in_numbers_alone_have_the_same_outline() {
+        let outline = |text: &str| outline(&words(text));
+        let first = outline("Your order 1234 of 3.11.2026 over 1,250.00 EUR was shipped");
+        assert_eq!(first, outline("your ORDER 99871 of 30.11.2026, over 9.50 EUR, was shipped."));
+        for other in [
+            "Your order of 3.11.2026 over 9.50 EUR was shipped",
+            "Your order 1234 of 3.11.2026 over 9.50 EUR was lost",
+            "",
+        ] {
+            assert_ne!(first, outline(other), "{other}");
+        }
+        assert_ne!(outline("a b"), outline("ab"));
     }
 
     #[test]

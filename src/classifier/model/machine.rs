@@ -1,9 +1,11 @@
 //! The vocabulary and the weights: text in, one score a label out.
 
+use std::collections::HashMap;
+
 use super::{
     Example, NONE, Shuffler,
     calibrate::SIGNS,
-    features::{Occurrence, Sparse, Vocabulary, occurrences, words},
+    features::{Occurrence, Sparse, Vocabulary, occurrences, outline, words},
     linear,
 };
 
@@ -113,19 +115,64 @@ impl Machine {
     }
 }
 
-/// The features of each example, read once for all folds.
-pub fn read(examples: &[Example<'_>]) -> Vec<Vec<Occurrence>> {
-    examples.iter().map(|example| occurrences(&words(example.text))).collect()
+/// The examples, read once for all folds.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// Of each example.
+    pub features: Vec<Vec<Occurrence>>,
+    /// Of each example, the first that differs from it in numbers alone; its own place where that is none.
+    pub first: Vec<usize>,
 }
 
-/// Which fold each example is in: every label spread evenly.
-pub fn folds_of(labels: &[i64], folds: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..labels.len()).collect();
+pub fn read(examples: &[Example<'_>]) -> Texts {
+    let mut texts = Texts::default();
+    let mut places = HashMap::new();
+    for (place, example) in examples.iter().enumerate() {
+        let words = words(example.text);
+        texts.first.push(*places.entry(outline(&words)).or_insert(place));
+        texts.features.push(occurrences(&words));
+    }
+    texts
+}
+
+/// Which fold each example is in: every label spread evenly, and copies together with the `first` of them. A model
+/// that has seen a copy would be tested on what it knows.
+pub fn folds_of(labels: &[i64], first: &[usize], folds: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..labels.len()).filter(|i| first[*i] == *i).collect();
     Shuffler::new(seed).shuffle(&mut order);
     order.sort_by_key(|i| labels[*i]);
     let mut fold = vec![0; labels.len()];
     for (n, i) in order.into_iter().enumerate() {
         fold[i] = n % folds.max(1);
     }
-    fold
+    first.iter().map(|i| fold[*i]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_in_one_fold_and_every_label_is_spread_evenly() {
+        // The copies stand between the others, and one of them was given another intent.
+        let labels: Vec<i64> = (0..60).map(|i| if i == 57 || i % 3 == 2 { 2 } else { 1 }).collect();
+        let first: Vec<usize> = (0..60).map(|i| if i % 3 == 0 { 0 } else { i }).collect();
+        let fold = folds_of(&labels, &first, 5, 150);
+        assert!((0..60).step_by(3).all(|i| fold[i] == fold[0]), "{fold:?}");
+        for label in [1, 2] {
+            let mut counts = [0_usize; 5];
+            for i in (0..60).filter(|i| first[*i] == *i && labels[*i] == label) {
+                counts[fold[i]] += 1;
+            }
+            assert!(counts.iter().all(|count| (4..=5).contains(count)), "{counts:?}");
+        }
+        assert_eq!(fold, folds_of(&labels, &first, 5, 150));
+    }
+
+    #[test]
+    fn the_first_of_the_copies_stands_for_them() {
+        let texts = ["Order 7 was shipped", "Where is it?", "order 1,234 was SHIPPED.", "", "where is it"];
+        let examples = texts.map(|text| Example { label: 1, text });
+        assert_eq!(read(&examples).first, [0, 1, 0, 3, 1]);
+    }
 }

@@ -58,7 +58,7 @@ impl Model {
         }
         let texts = read(examples);
         let (calibration, report) = measure(&texts, &labels, folds(labels.len()));
-        let texts: Vec<_> = texts.iter().map(Vec::as_slice).collect();
+        let texts: Vec<_> = texts.features.iter().map(Vec::as_slice).collect();
         (Self { machine: Machine::fit(&texts, &labels, SEED), calibration }, report)
     }
 

@@ -21,10 +21,10 @@ pub struct Standing {
 
 /// Judges a report by the tenant's gate (0 to 1).
 pub fn standing(report: &Report, gate: f64) -> Standing {
-    let examples = report.examples;
+    let examples = measured_by(report);
     if let Some(point) = report.passes(gate, LEAST_ANSWERS) {
         let why = format!(
-            "It gives intents: cross-validated on {examples} examples, {} of its answers are right from a \
+            "It gives intents: cross-validated on {examples}, {} of its answers are right from a \
              probability of {} on, which the gate of {} asks for. It answers {} of them.",
             percent(point.precision),
             percent(point.threshold),
@@ -34,11 +34,10 @@ pub fn standing(report: &Report, gate: f64) -> Standing {
         return Standing { point: Some(point), why, until: None };
     }
     let until = format!("the classifier only suggests until {} of its answers are right", percent(gate));
-    let answers = |point: &&Point| (point.decided * examples as f64).round() as usize >= LEAST_ANSWERS;
     let best = report
         .curve
         .iter()
-        .filter(answers)
+        .filter(|point| report.answers(point) >= LEAST_ANSWERS)
         .map(|point| point.precision)
         .fold(None, |best, next| Some(best.map_or(next, |best: f64| best.max(next))));
     let why = match best {
@@ -46,17 +45,27 @@ pub fn standing(report: &Report, gate: f64) -> Standing {
             "It says nothing yet: it needs examples of at least two intents.".into()
         }
         None => format!(
-            "It only suggests: {examples} examples are too few to measure it by. It takes at least \
+            "It only suggests: {examples} are too few to measure it by. It takes at least \
              {LEAST_ANSWERS} answers in the cross-validation."
         ),
         Some(best) => format!(
-            "It only suggests: cross-validated on {examples} examples, at best {} of its answers are right, and \
+            "It only suggests: cross-validated on {examples}, at best {} of its answers are right, and \
              the gate asks for {}. More examples, above all of intents that are mistaken for each other, help.",
             percent(best),
             percent(gate)
         ),
     };
     Standing { point: None, why, until: Some(until) }
+}
+
+/// The examples that it was measured by, in words. People see more of them than count.
+fn measured_by(report: &Report) -> String {
+    match (report.examples, report.judged()) {
+        (all, judged) if judged < all => {
+            format!("{judged} of {all} examples (those that differ in numbers alone count once)")
+        }
+        (all, _) => format!("{all} examples"),
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +89,9 @@ mod tests {
         let mixed: Vec<_> = (0..60).map(|i| Some((1.0 - f64::from(i) / 1e3, i % 2 == 0))).collect();
         let poor = standing(&Report::of(&mixed, &[1; 60]), 0.95);
         assert!(poor.point.is_none() && poor.why.contains("at best"), "{poor:?}");
+        // 40 examples, 38 of which are copies.
+        let copies = Report { examples: 40, ..answers(2, 0) };
+        let few = standing(&copies, 0.95);
+        assert!(few.point.is_none() && few.why.contains("2 of 40 examples (those"), "{few:?}");
     }
 }

@@ -273,6 +273,15 @@ pub async fn model(tx: &mut TenantTx, revision: i64) -> sqlx::Result<Option<Vec<
         .await
 }
 
+/// The tenant's own gate, which nobody else changes until this transaction ends.
+pub async fn lock_gate(tx: &mut TenantTx) -> sqlx::Result<Option<f64>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT gate FROM classifier_settings WHERE tenant_id = $1 FOR UPDATE")
+        .bind(tenant.as_str())
+        .fetch_optional(tx.conn())
+        .await
+}
+
 pub async fn set_gate(tx: &mut TenantTx, gate: f64) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(

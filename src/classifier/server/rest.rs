@@ -13,8 +13,9 @@ use crate::{
     emails::{dto::Received, server::words},
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, PathIds, Query},
-        openapi::{InTenant, Paging},
+        openapi::{InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::{EmailId, ExampleId, IntentId},
@@ -125,11 +126,11 @@ async fn correct(
     operation_id = "get_classifier",
     tag = "classifier",
     params(InTenant),
-    responses((status = 200, description = "Done", body = Classifier)),
+    responses((status = 200, description = "Done", body = Classifier, headers(("ETag" = String)))),
     extensions(("x-required-role" = json!("viewer"))),
 )]
-async fn find(ctx: TenantContext) -> Result<axum::Json<Classifier>> {
-    Ok(axum::Json(service::get(&ctx).await?))
+async fn find(ctx: TenantContext) -> Result<Tagged<Classifier>> {
+    Ok(Tagged(service::get(&ctx).await?))
 }
 
 /// Sets how good the classifier must be to give intents.
@@ -138,13 +139,17 @@ async fn find(ctx: TenantContext) -> Result<axum::Json<Classifier>> {
     path = "/api/classifier",
     operation_id = "set_classifier_gate",
     tag = "classifier",
-    params(InTenant),
+    params(InTenant, Unchanged),
     request_body = GateInput,
-    responses((status = 200, description = "Done", body = Classifier)),
+    responses((status = 200, description = "Done", body = Classifier, headers(("ETag" = String)))),
     extensions(("x-required-role" = json!("editor"))),
 )]
-async fn set_gate(ctx: TenantContext, Json(input): Json<GateInput>) -> Result<axum::Json<Classifier>> {
-    Ok(axum::Json(service::set_gate(&ctx, input.gate).await?))
+async fn set_gate(
+    ctx: TenantContext,
+    if_match: IfMatch,
+    Json(input): Json<GateInput>,
+) -> Result<Tagged<Classifier>> {
+    Ok(Tagged(service::set_gate(&ctx, input.gate, &if_match).await?))
 }
 
 /// Says what the classifier takes a text for, and why.

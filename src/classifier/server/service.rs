@@ -25,7 +25,13 @@ use crate::{
         dto::Intent,
         server::{repository as active_intents, service as intents},
     },
-    server::{AppState, Error, Result, TenantContext, TenantTx, error::OnConstraint, paging::Page, queue},
+    server::{
+        AppState, Error, Result, TenantContext, TenantTx,
+        error::OnConstraint,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+        queue,
+    },
     shared::{EmailId, ExampleId, IntentId, Problem, WordId, validate::Checks},
 };
 
@@ -33,6 +39,19 @@ use crate::{
 const DEFAULT_GATE: f64 = 0.95;
 /// What one tenant may have: training takes memory and time in proportion.
 const MAX_EXAMPLES: i64 = 20_000;
+
+/// What of the classifier is set by somebody.
+#[derive(serde::Serialize)]
+struct Gate(f64);
+
+impl Versioned for Gate {}
+
+impl Versioned for Classifier {
+    /// Without what training changes, which is nobody's change to lose.
+    fn etag(&self) -> String {
+        Gate(self.gate).etag()
+    }
+}
 
 /// Newest first.
 ///
@@ -116,7 +135,7 @@ pub async fn correct(
     let name = intent.as_ref().map(|intent| intent.name.as_str());
     let (label, identity) = (ctx.actor.label(), ctx.actor.identity());
     let by = Speaker { word, identity: &identity, label: &label };
-    let fields = emails::correct(&mut tx, email, name, by).await?.ok_or_else(not_found)?;
+    let fields = emails::correct(&mut tx, email, intent.as_ref(), by).await?.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
     deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
     let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
@@ -129,22 +148,21 @@ pub async fn correct(
     Ok(Received { email_id: email, status: EmailStatus::Queued, duplicate: false })
 }
 
-/// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to the
-/// intent of that name or to no intent.
+/// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to that
+/// intent or to no intent.
 ///
 /// # Errors
 /// The database's.
 pub async fn restore_correction(
     tx: &mut TenantTx,
     email: EmailId,
-    before: Option<Option<&str>>,
+    before: Option<Option<IntentId>>,
 ) -> Result<()> {
-    let Some(name) = before else { return Ok(repository::correct(tx, email, None, "").await?) };
-    let intent = match name {
-        None => None,
-        Some(name) => active_intents::find_by_name(tx, name).await?.map(|intent| intent.intent_id),
-    };
-    Ok(repository::point_correction(tx, email, intent).await?)
+    match before {
+        None => repository::correct(tx, email, None, "").await?,
+        Some(intent) => repository::point_correction(tx, email, intent).await?,
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -187,11 +205,12 @@ fn curve(report: Report) -> Vec<CurvePoint> {
 }
 
 /// # Errors
-/// 403, 422.
-pub async fn set_gate(ctx: &TenantContext, gate: f64) -> Result<Classifier> {
+/// 403, 412, 422.
+pub async fn set_gate(ctx: &TenantContext, gate: f64, if_match: &IfMatch) -> Result<Classifier> {
     ctx.require(Permission::Configure)?;
     check_gate(gate)?;
     let mut tx = ctx.begin().await?;
+    if_match.check(&Gate(repository::lock_gate(&mut tx).await?.unwrap_or(DEFAULT_GATE)))?;
     repository::set_gate(&mut tx, gate).await?;
     ctx.audit(&mut tx, Event::done("classifier.set_gate", "gate", json!({"gate": gate}))).await?;
     tx.commit().await?;
