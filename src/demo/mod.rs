@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     datasources::{
-        dto::{DatasourceConfigInput, DatasourceInput, MASK},
+        dto::{DatasourceConfigInput, DatasourceInput},
         server::{config_service, service as datasources},
     },
     emails::server::service as emails,
@@ -166,26 +166,17 @@ fn write_sqlite(path: &Path, sql: &str) -> Result<()> {
 async fn refresh_address(ctx: &TenantContext, demo: &Demo) -> Result<()> {
     let ours = format!("/demo-api/{}", demo.tenant);
     let address = format!("{}/{}", api::base_url(&ctx.app), demo.tenant);
+    let script = script(&ctx.app, demo)?;
     for config in config_service::list(ctx, Page::first()).await? {
         let Some(url) = &config.base_url else { continue };
         if !url.ends_with(&ours) || *url == address {
             continue;
         }
-        let masked = config.auth_config.as_object().cloned().unwrap_or_default();
-        let input = DatasourceConfigInput {
-            name: config.name,
-            protocol: config.protocol,
-            driver_family: config.driver_family,
-            base_url: Some(address.clone()),
-            auth_type: config.auth_type,
-            auth_config: masked.into_iter().map(|(name, _)| (name, MASK.into())).collect(),
-            connection_json: config.connection_json.as_object().cloned().unwrap_or_default(),
-            tenant_id: None,
-            config_id: Default::default(),
-            created_at: Default::default(),
-            updated_at: Default::default(),
+        // With its secret: masked, it is kept for the address that it was entered for alone.
+        let Some(input) = script.datasource_configs.iter().find(|input| input.name == config.name) else {
+            continue;
         };
-        config_service::replace(ctx, config.config_id, input, &IfMatch::any()).await?;
+        config_service::replace(ctx, config.config_id, input.clone(), &IfMatch::any()).await?;
     }
     Ok(())
 }

@@ -4,7 +4,10 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::support::TestServer;
-use crate::demo;
+use crate::{
+    demo,
+    server::{AppState, vault::Vault},
+};
 
 async fn list(server: &TestServer, tenant: &str) -> Vec<Value> {
     let path = format!("/api/emails?tenant_id={tenant}");
@@ -39,6 +42,15 @@ async fn every_message_of_the_demo_is_decided_as_it_says() {
     // Loading it again changes nothing.
     demo::load(&server.app).await.unwrap();
     assert_eq!(list(&server, "acme_corp").await.len(), 12);
+    // Served at another address, its API is found there.
+    let app = &server.app;
+    let vault = Vault::new([7; 32]);
+    let elsewhere = "127.0.0.1:1".parse().unwrap();
+    let moved = AppState::new(app.config.clone(), app.database.clone(), vault, app.leptos.clone(), elsewhere);
+    demo::load(&moved).await.unwrap();
+    let configs = server.get("/api/datasource-configs?tenant_id=acme_corp").await.is(StatusCode::OK).body;
+    let urls = configs.as_array().unwrap().iter().filter_map(|config| config["base_url"].as_str());
+    assert!(urls.into_iter().any(|url| url == "http://127.0.0.1:1/demo-api/acme_corp"), "{configs:#}");
 }
 
 /// The main job: rejected because a row is missing; the row is added; the message is run again; accepted.
