@@ -6,7 +6,15 @@ use clap::Parser;
 use flowengine::server::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Not clap's own ending: 2 means something else here (`flowengine import --dry-run`).
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_fault = error.use_stderr();
+            let _ = error.print();
+            return if is_fault { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

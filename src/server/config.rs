@@ -250,6 +250,20 @@ impl Config {
         if config.lookups.concurrency == 0 {
             r.fault("LOOKUP_CONCURRENCY", "must be at least 1".into());
         }
+        // None of them means "without bound": no look-up would find a row, and databases take 0 for no time-out.
+        let never_zero = [
+            ("LOOKUP_CONNECT_TIMEOUT_MS", config.lookups.connect_timeout.is_zero()),
+            ("LOOKUP_TIMEOUT_MS", config.lookups.timeout.is_zero()),
+            ("LOOKUP_MAX_ROWS", config.lookups.max_rows == 0),
+            ("LOOKUP_MAX_BYTES", config.lookups.max_bytes == 0),
+            ("MAX_MESSAGE_BYTES", config.max_message_bytes == 0),
+            ("FILE_MAX_BYTES", config.files.max_file == 0),
+            ("FILES_MAX_BYTES", config.files.max_tenant == 0),
+            ("DELIVERY_TIMEOUT_MS", config.deliveries.timeout.is_zero()),
+        ];
+        for (name, _) in never_zero.iter().filter(|(_, is_zero)| *is_zero) {
+            r.fault(name, "must be at least 1".into());
+        }
         if let Some(key) = &config.encryption_key
             && super::vault::parse_key(key).is_none()
         {
@@ -409,6 +423,22 @@ mod tests {
             assert!(text.contains(name), "{name} in {text}");
         }
         assert!(!text.contains("s3cret"));
+    }
+
+    #[test]
+    fn zero_is_no_bound() {
+        let names = [
+            "LOOKUP_TIMEOUT_MS",
+            "LOOKUP_MAX_ROWS",
+            "LOOKUP_MAX_BYTES",
+            "MAX_MESSAGE_BYTES",
+            "FILE_MAX_BYTES",
+        ];
+        let vars: Vec<(&str, &str)> = names.iter().map(|name| (*name, "0")).collect();
+        let text = read(&vars).expect_err("faults").to_string();
+        for name in names {
+            assert!(text.contains(&format!("{name} must be at least 1")), "{name} in {text}");
+        }
     }
 
     #[test]

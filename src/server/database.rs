@@ -37,7 +37,7 @@ pub enum DatabaseError {
     #[error("the database cannot be reached: {0}")]
     Connect(#[source] sqlx::Error),
     #[error(
-        "the role {APP_ROLE} is missing and DATABASE_URL's role may not create it; as an administrator run: \
+        "the role {APP_ROLE} is missing, or DATABASE_URL's role may not work as it; as an administrator run: \
          CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO <the role of DATABASE_URL>; ({0})"
     )]
     Role(#[source] sqlx::Error),
@@ -71,10 +71,13 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
 ///
 /// # Errors
 /// `DatabaseError`, in words for an administrator.
-pub async fn migrate(owner_url: &SecretString) -> Result<(), DatabaseError> {
+pub async fn migrate(owner_url: &SecretString, url: &SecretString) -> Result<(), DatabaseError> {
     let mut conn = PgConnection::connect_with(&options(owner_url)?).await.map_err(DatabaseError::Connect)?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(BOOTSTRAP_LOCK).execute(&mut conn).await?;
     ensure_app_role(&mut conn).await?;
+    if owner_url.expose_secret() != url.expose_secret() {
+        let_work_as_app(&mut conn, options(url)?.get_username()).await?;
+    }
     sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS eivs; SET search_path TO eivs").execute(&mut conn).await?;
     MIGRATOR.run(&mut conn).await?;
     conn.close().await?;
@@ -100,12 +103,31 @@ async fn ensure_app_role(conn: &mut PgConnection) -> Result<(), DatabaseError> {
     Ok(())
 }
 
+/// Lets the role of `DATABASE_URL` work as `APP_ROLE`, where it is another one than the owner's.
+async fn let_work_as_app(conn: &mut PgConnection, user: &str) -> Result<(), DatabaseError> {
+    let grant: Option<String> = sqlx::query_scalar(
+        "SELECT format('GRANT flowengine_app TO %I', rolname) FROM pg_roles \
+         WHERE rolname = $1 AND NOT pg_has_role(rolname, 'flowengine_app', 'MEMBER')",
+    )
+    .bind(user)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(grant) = grant {
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(conn).await.map_err(DatabaseError::Role)?;
+    }
+    Ok(())
+}
+
 impl Database {
     /// Opens the pool. Every connection works as `APP_ROLE`.
     ///
     /// # Errors
     /// `DatabaseError`, in words for an administrator.
     pub async fn connect(url: &SecretString, config: &Config) -> Result<Self, DatabaseError> {
+        // Tried once before: a pool would try again until its time is up, and then not say why.
+        let mut conn = PgConnection::connect_with(&options(url)?).await.map_err(DatabaseError::Connect)?;
+        conn.execute("SET ROLE flowengine_app").await.map_err(DatabaseError::Role)?;
+        conn.close().await?;
         let check = config.pool_check;
         let pool = PgPoolOptions::new()
             .min_connections(config.pool_min)

@@ -27,7 +27,6 @@ use crate::{
     deliveries::server::worker as sending,
     demo,
     emails::server::worker,
-    files::server::service as files,
     mailboxes::server::{
         smtp::{self, Protocol},
         watch as watching,
@@ -80,7 +79,7 @@ pub async fn open_database(config: &Config) -> Result<Opened, Fatal> {
         }
     };
     let owner = config.database_owner_url.as_ref().unwrap_or(&url);
-    database::migrate(owner).await?;
+    database::migrate(owner, &url).await?;
     let database = Database::connect(&url, config).await?;
     Ok(Opened { database, url, embedded })
 }
@@ -166,7 +165,6 @@ pub async fn serve_until(
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
-    tokio::spawn(files::tidy(app.clone()));
     let training = tokio::spawn(training::work(app.clone(), stop.clone()));
     let retaining = tokio::spawn(retaining::work(app.clone(), stop.clone()));
     let watching = tokio::spawn(watching::work(app.clone(), stop.clone()));

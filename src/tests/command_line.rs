@@ -275,17 +275,17 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
     folder.wait_for_the_database_to_stop();
 
     // Without a server, a command starts the database by itself.
-    let printed = folder.ok(&[
-        "process",
-        demo_message("01-order-where-is-it.eml").to_str().unwrap(),
-        "--tenant",
-        "acme_corp",
-    ]);
+    let known = demo_message("01-order-where-is-it.eml");
+    let process = ["process", known.to_str().unwrap(), "--tenant", "acme_corp"];
+    let printed = folder.ok(&process);
     assert!(
         printed.starts_with("rejected  Rejected: Shop database has no row for priya.nair@northwind.example."),
         "{printed}"
     );
     assert!(printed.contains("SELECT customer_number"), "{printed}");
+    // The message is known by now, and gets the intent that is asked for all the same.
+    let printed = folder.ok(&[&process[..], &["--intent", "Supplier invoice"]].concat());
+    assert!(printed.contains("intent    Supplier invoice: it was named"), "{printed}");
     let link = folder.ok(&["admin", "sign-in-link"]);
     assert!(link.contains("/sign-in/"), "{link}");
 }
@@ -331,11 +331,13 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
             vec![("DATABASE_POOL_MAX", "many"), ("ENVIRONMENT", "production")],
             "DATABASE_POOL_MAX",
         ),
+        (vec!["import", "x.yaml", "--tenant", "Acme!", "--dry-run"], vec![], "must start with a letter"),
         (vec!["serve"], vec![("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/x")], "cannot be reached"),
     ] {
         let output = folder.command(&args).envs(vars).stdin(Stdio::null()).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success());
+        // Not 2, by which `import --dry-run` says that there are changes.
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(text.contains(word) && !text.contains("panicked"), "{args:?}: {text}");
     }
 }
@@ -362,6 +364,41 @@ fn several_servers_may_migrate_at_once() {
         assert!(child.wait().unwrap().success());
     }
     run(format!("DROP DATABASE {name} WITH (FORCE)"));
+}
+
+/// The tables are the owner's, and the server's own role, which made nothing, may work with them.
+#[test]
+fn an_owner_may_migrate_for_a_role_that_owns_nothing() {
+    let superuser = std::env::var("TEST_DATABASE_URL").expect("./dev test starts a PostgreSQL and sets it");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let name = format!("owned_{}", std::process::id());
+    let run = |sql: String| {
+        runtime.block_on(async {
+            let mut conn = sqlx::PgConnection::connect(&superuser).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        });
+    };
+    run(format!("CREATE ROLE {name} LOGIN PASSWORD 'x'"));
+    run(format!("CREATE DATABASE {name}"));
+    let mut owner: url::Url = superuser.parse().unwrap();
+    owner.set_path(&name);
+    let mut worker = owner.clone();
+    worker.set_username(&name).unwrap();
+    worker.set_password(Some("x")).unwrap();
+    let folder = Folder::new();
+    let with = |args: &[&str], owner: Option<&url::Url>| {
+        let mut command = folder.command(args);
+        command.env("DATABASE_URL", worker.as_str());
+        if let Some(owner) = owner {
+            command.env("DATABASE_OWNER_URL", owner.as_str());
+        }
+        command.output().unwrap()
+    };
+    let args = ["admin", "create-key", "--name", "x", "--instance"];
+    let made = with(&args, Some(&owner));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    run(format!("DROP DATABASE {name} WITH (FORCE)"));
+    run(format!("REVOKE flowengine_app FROM {name}; DROP ROLE {name}"));
 }
 
 /// cargo-leptos reads Cargo.toml, a deployed server reads Leptos.toml: they must say the same.

@@ -76,7 +76,7 @@ impl TestDatabase {
             ] {
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
             }
-            database::migrate(&url_of(&unfinished)).await.unwrap();
+            database::migrate(&url_of(&unfinished), &url_of(&unfinished)).await.unwrap();
             let sql = format!("ALTER DATABASE {unfinished} RENAME TO {template}");
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
         }
