@@ -18,6 +18,7 @@ use crate::{
     shared::{Problem, TenantId},
     ui::{
         dialog::Confirm,
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         panel::ActionProblem,
@@ -247,7 +248,7 @@ fn Plan(
     let form = move |class: &'static str, label: &'static str| {
         let days = plan.message_days.map(|days| days.to_string()).unwrap_or_default();
         view! {
-            <ActionForm action=save>
+            <PlainForm action=save>
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="days" value=days/>
                 <input type="hidden" name="etag" value=etag/>
@@ -259,7 +260,7 @@ fn Plan(
                 >
                     {label}
                 </button>
-            </ActionForm>
+            </PlainForm>
         }
     };
     let way = if plan.is_same() {

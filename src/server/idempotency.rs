@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{AppState, Error, Result, TenantContext, error::problem_response, vault::Place};
-use crate::shared::Problem;
+use crate::{shared::Problem, tenants::server::repository as tenants};
 
 const HEADER: &str = "idempotency-key";
 /// Says of an answer that it is the first one, given again.
@@ -36,6 +36,21 @@ pub async fn layer(State(app): State<AppState>, request: Request, next: Next) ->
         Ok(response) => response,
         Err(error) => problem_response(error.into_problem()),
     }
+}
+
+/// Deletes, for every tenant, the answers that were kept for their day: one may hold a message, or a key that is shown
+/// once, and its tenant may never send another that would clear it away.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_old(app: &AppState) -> Result<()> {
+    let tenants = tenants::ids(&mut app.database.instance().await?).await?;
+    for tenant in tenants {
+        let mut tx = app.database.tenant(&tenant).await?;
+        repository::forget_old(&mut tx).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 async fn answer(app: AppState, request: Request, next: Next) -> Result<Response> {

@@ -139,3 +139,21 @@ async fn a_key_opens_nothing_and_is_checked() {
     let get = server.request(Method::GET, INTENTS, Some(&server.key)).header("idempotency-key", "");
     assert_eq!(get.send().await.unwrap().status(), StatusCode::OK);
 }
+
+/// An answer may hold a message, or a key that is shown once: it goes after its day, though nobody sends another.
+#[tokio::test]
+async fn what_is_kept_is_kept_for_a_day() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        let path = format!("/api/intents?tenant_id={tenant}");
+        post(&server, &path, "k-1", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    }
+    let mut conn = server.database().superuser().await;
+    let old = "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE tenant_id = 'acme'";
+    sqlx::raw_sql(old).execute(&mut conn).await.unwrap();
+    crate::server::idempotency::forget_old(&server.app).await.unwrap();
+    let left: Vec<String> =
+        sqlx::query_scalar("SELECT tenant_id FROM idempotency_keys").fetch_all(&mut conn).await.unwrap();
+    assert_eq!(left, ["globex"]);
+}

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{DefaultBodyLimit, Multipart, Request, multipart::MultipartRejection},
+    extract::{DefaultBodyLimit, Multipart, OriginalUri, Request, multipart::MultipartRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -18,8 +18,9 @@ use crate::{
     files::dto::{Refusal, TenantFile},
     server::{
         AppState, Error, Result, TenantContext,
-        extract::{PathId, wants_page},
-        openapi::InTenant,
+        extract::{PathId, Query, wants_page},
+        openapi::{InTenant, Paging},
+        paging::list_response,
     },
     shared::Problem,
 };
@@ -45,12 +46,15 @@ struct FileForm {
     path = "/api/files",
     operation_id = "list_files",
     tag = "files",
-    params(InTenant),
-    responses((status = 200, description = "All of them", body = [TenantFile])),
+    params(InTenant, Paging),
+    responses((status = 200, description = "A page", body = [TenantFile])),
     extensions(("x-required-role" = json!("viewer"))),
 )]
-async fn list(ctx: TenantContext) -> Result<axum::Json<Vec<TenantFile>>> {
-    Ok(axum::Json(service::list(&ctx).await?))
+async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
+    let page = query.page()?;
+    let limit = page.limit;
+    let files = service::list(&ctx, page).await?;
+    Ok(list_response(files, limit, &uri, |file| file.path.clone()))
 }
 
 /// Gives the bytes of a file.

@@ -20,7 +20,7 @@ use crate::{
     auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig},
+    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig, paging::Page},
     shared::Problem,
 };
 
@@ -42,12 +42,19 @@ fn store(ctx: &TenantContext) -> Store {
 ///
 /// # Errors
 /// 403.
-pub async fn list(ctx: &TenantContext) -> Result<Vec<TenantFile>> {
+pub async fn list(ctx: &TenantContext, page: Page<String>) -> Result<Vec<TenantFile>> {
     ctx.require(Permission::Read)?;
     let users = users(ctx).await?;
     let store = store(ctx);
     let entries = aside::run(move || store.list()).await.map_err(Error::internal)?;
-    Ok(entries.into_iter().map(|entry| shown(entry, &users)).collect())
+    let mut files: Vec<TenantFile> = entries
+        .into_iter()
+        .map(|entry| shown(entry, &users))
+        .filter(|file| page.cursor.as_ref().is_none_or(|after| file.path > *after))
+        .collect();
+    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    files.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(files)
 }
 
 /// # Errors
@@ -195,7 +202,7 @@ pub async fn delete(ctx: &TenantContext, path: &FilePath) -> Result<()> {
 }
 
 /// Removes what servers that were killed left of files that were coming in.
-pub async fn tidy(app: AppState) {
+pub async fn tidy(app: &AppState) {
     let root = app.config.files_root();
     match aside::run(move || store::remove_left(&root, LEFT)).await {
         Ok(0) => {}

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Batch};
 use crate::{
-    server::{AppState, Result, error::chain},
+    files::server::service as files,
+    server::{AppState, Result, error::chain, idempotency},
     shared::TenantId,
 };
 
@@ -32,6 +33,14 @@ pub struct Turn {
     pub is_unfinished: bool,
 }
 
+/// What nobody's days are needed for: answers that were kept for a day, and files that came in by half.
+async fn tidy(app: &AppState) {
+    if let Err(error) = idempotency::forget_old(app).await {
+        tracing::error!(error = %chain(&error), "kept answers could not be deleted");
+    }
+    files::tidy(app).await;
+}
+
 /// Works until `stop`, then ends the batch under way.
 pub async fn work(app: AppState, stop: CancellationToken) {
     let mut pause = SOON;
@@ -49,6 +58,9 @@ pub async fn work(app: AppState, stop: CancellationToken) {
                 EVERY
             }
         };
+        if pause == EVERY {
+            tidy(&app).await;
+        }
     }
 }
 

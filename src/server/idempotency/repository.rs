@@ -4,6 +4,16 @@ use sqlx::types::Json;
 
 use crate::server::TenantTx;
 
+/// Deletes what was kept for its day.
+pub async fn forget_old(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM idempotency_keys WHERE tenant_id = $1 AND created_at < now() - interval '1 day'")
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 /// Writes the key down. `None` where it is there already.
 pub async fn begin(
     tx: &mut TenantTx,
@@ -11,13 +21,8 @@ pub async fn begin(
     key: &str,
     fingerprint: &[u8; 32],
 ) -> sqlx::Result<Option<i64>> {
+    forget_old(tx).await?;
     let tenant = tx.tenant().clone();
-    sqlx::query(
-        "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND created_at < now() - interval '1 day'",
-    )
-    .bind(tenant.as_str())
-    .execute(tx.conn())
-    .await?;
     sqlx::query_scalar(
         "INSERT INTO idempotency_keys (tenant_id, caller, key, fingerprint) VALUES ($1, $2, $3, $4) \
          ON CONFLICT ON CONSTRAINT uq_eivs_idempotency_keys_tenant_key DO NOTHING RETURNING record_id",

@@ -30,6 +30,13 @@ impl TryFrom<Row> for Tenant {
     }
 }
 
+/// All of them.
+pub async fn ids(tx: &mut InstanceTx) -> sqlx::Result<Vec<TenantId>> {
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT tenant_id FROM tenants ORDER BY tenant_id").fetch_all(tx.conn()).await?;
+    ids.into_iter().map(|id| id.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
+}
+
 /// By id, `only` these where given.
 pub async fn list(
     tx: &mut InstanceTx,
