@@ -7,13 +7,16 @@ use crate::shared::{Problem, TenantId};
 #[cfg(feature = "ssr")]
 use crate::{
     files::server::{look, path::FilePath, service},
-    server::context::{tenant_context, wire},
+    server::{
+        context::{tenant_context, wire},
+        paging::Page,
+    },
 };
 
 #[server(prefix = "/ui", endpoint = "files/list")]
 pub async fn list_files(tenant_id: TenantId) -> Result<Vec<TenantFile>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::list(&ctx).await)
+    wire(service::list(&ctx, Page::first()).await)
 }
 
 /// Refused while a config leads to it.

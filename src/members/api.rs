@@ -5,6 +5,8 @@ use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use super::dto::{InvitationInput, MemberInput};
 use super::dto::{InvitationMade, InvitationShown, People};
+#[cfg(feature = "ssr")]
+use crate::server::etag::IfMatch;
 use crate::{
     auth::dto::Role,
     shared::{InvitationId, Problem, TenantId, UserId},
@@ -38,7 +40,7 @@ pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
 #[server(prefix = "/ui", endpoint = "members/set-role")]
 pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::set_role(&ctx, user_id, &MemberInput { role }).await.map(drop))
+    wire(service::set_role(&ctx, user_id, &MemberInput::of(role), &IfMatch::any()).await.map(drop))
 }
 
 /// Ends a person's part in the tenant.

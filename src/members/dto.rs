@@ -1,7 +1,7 @@
 //! Wire types of members.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     auth::dto::Role,
@@ -27,6 +27,30 @@ pub struct Member {
 #[cfg_attr(feature = "ssr", schema(examples(json!({"role": "operator"}))))]
 pub struct MemberInput {
     pub role: Role,
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "ssr", schema(ignore))]
+    pub user_id: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "ssr", schema(ignore))]
+    pub email: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "ssr", schema(ignore))]
+    pub display_name: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "ssr", schema(ignore))]
+    pub created_at: IgnoredAny,
+}
+
+impl MemberInput {
+    pub fn of(role: Role) -> Self {
+        Self {
+            role,
+            user_id: IgnoredAny,
+            email: IgnoredAny,
+            display_name: IgnoredAny,
+            created_at: IgnoredAny,
+        }
+    }
 }
 
 /// A person who may become a member.

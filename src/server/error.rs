@@ -55,14 +55,19 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code()).map(String::from);
         // Two changes that waited for each other: PostgreSQL ended this one (`deadlock_detected`).
-        let was_ended = error.as_database_error().and_then(|error| error.code()).as_deref() == Some("40P01");
+        let was_ended = code.as_deref() == Some("40P01");
+        // Every field is checked for it before. Where one was forgotten, it is still the caller's to mend
+        // (`character_not_in_repertoire`, and in JSON `untranslatable_character`).
+        let holds_nul = matches!(code.as_deref(), Some("22021" | "22P05"));
         match error {
             // Nothing was taken, so the caller may come again: overload, not failure.
             sqlx::Error::PoolTimedOut => {
                 Problem::new(503, "The server is busy. Try again in a moment").into()
             }
             _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
+            _ if holds_nul => Problem::new(422, "A text must not hold NUL").into(),
             other => Self::internal(other),
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::RawPathParamsRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -185,6 +185,17 @@ impl Query {
     }
 }
 
+/// # Errors
+/// 422 for a path that is no UTF-8 once it is decoded.
+async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams> {
+    RawPathParams::from_request_parts(parts, state).await.map_err(|rejection| match rejection {
+        RawPathParamsRejection::InvalidUtf8InPathParam(_) => {
+            Problem::invalid_field("path", "must be UTF-8 where it is percent-encoded").into()
+        }
+        other => Error::internal(other),
+    })
+}
+
 /// The two parameters of the path, in their order.
 #[derive(Debug)]
 pub struct PathIds<A, B>(pub A, pub B);
@@ -193,7 +204,7 @@ impl<A: std::str::FromStr, B: std::str::FromStr, S: Send + Sync> FromRequestPart
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(Error::internal)?;
+        let params = path_params(parts, state).await?;
         let mut params = params.iter();
         let mut next =
             || params.next().ok_or_else(|| Error::internal("the route has fewer than two parameters"));
@@ -214,7 +225,7 @@ impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(Error::internal)?;
+        let params = path_params(parts, state).await?;
         let first = params.iter().next().ok_or_else(|| Error::internal("the route has no parameter"))?;
         Ok(Self(parsed_id(first)?))
     }

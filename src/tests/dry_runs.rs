@@ -318,3 +318,15 @@ async fn a_bad_draft_is_refused_as_saving_it_would_be() {
         assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
     }
 }
+
+#[tokio::test]
+async fn rules_alone_run_beside_an_intent_that_is_called_as_their_draft_is() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.post("/api/intents?tenant_id=acme", &json!({"name": "Draft"})).await.is(StatusCode::CREATED);
+    let rule = json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "order"}});
+    let body = json!({"message": {"raw": message("a@x.example", "order", "x")}, "validation_rules": [rule]});
+    let run =
+        server.post("/api/validation-rules/dry-run?tenant_id=acme", &body).await.is(StatusCode::OK).body;
+    assert_eq!(run["verdicts"][0]["verdict"], "pass", "{run:#}");
+}

@@ -419,3 +419,39 @@ async fn a_person_of_the_installation_manages_it_by_a_link_from_its_command_line
     // Somebody can sign in now, so a start prints no link any more.
     assert!(crate::auth::server::service::first_link(&server.app).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn an_address_with_nul_is_nobodys() {
+    let server = TestServer::start_idle(&[]).await;
+    sign_in(&server, "a\0b@x.example", PASSWORD).await.is(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn an_invitation_does_not_take_a_tenants_last_administrator() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let invite = async |role: &str| {
+        let input = json!({"email": "ada@acme.example", "role": role});
+        let made = server.post("/api/invitations?tenant_id=acme", &input).await.is(StatusCode::CREATED).body;
+        let link = made["link"].as_str().unwrap().to_owned();
+        link.split_once("/invitation/").map(|(_, link)| format!("/invitation/{link}")).unwrap()
+    };
+    let new = [("display_name", "Ada"), ("password", PASSWORD)];
+    let ada = form(&server, &invite("admin").await, "", &new).await;
+    let ada = cookie_of(&ada);
+    let refused = form(&server, &invite("viewer").await, &ada, &[("password", PASSWORD)]).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    assert_eq!(members[0]["role"], "admin");
+}
+
+#[tokio::test]
+async fn a_look_at_the_link_does_not_use_it() {
+    let server = TestServer::start_idle(&[]).await;
+    let link = crate::auth::server::service::first_link(&server.app).await.unwrap().unwrap();
+    let path = format!("/sign-in/{}", link.expose_secret());
+    let look = server.request(Method::HEAD, &path, None).send().await.unwrap();
+    assert!(look.headers().get(header::SET_COOKIE).is_none());
+    let used = server.request(Method::GET, &path, None).send().await.unwrap();
+    assert_eq!(used.headers()[header::LOCATION], "/");
+}

@@ -288,3 +288,16 @@ async fn a_long_queue_of_one_tenant_does_not_keep_anothers_waiting() {
     }
     assert_eq!(served, ["acme", "globex", "acme"]);
 }
+
+#[tokio::test]
+async fn a_message_is_run_again_by_json_or_by_nothing() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let email = server.decide("acme", message("a@x.example", "x", "x")).await;
+    let path = format!("/api/emails/{}/reprocess?tenant_id=acme", email["email_id"].as_str().unwrap());
+    let again = server.request(Method::POST, &path, Some(&server.key)).header("content-type", "text/plain");
+    let answer = again.body("{\"versions\":\"decision\"}").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let again = server.request(Method::POST, &path, Some(&server.key));
+    assert_eq!(again.send().await.unwrap().status(), StatusCode::ACCEPTED);
+}

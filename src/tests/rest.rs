@@ -1,6 +1,6 @@
 //! The resources by REST: shapes, statuses, and the sentences of errors (DESIGN, section 4).
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::support::{Answer, TestServer};
@@ -188,6 +188,71 @@ async fn a_template_must_name_a_field_that_a_message_can_have() {
         1,
         "nothing was changed"
     );
+}
+
+#[tokio::test]
+async fn an_expression_must_name_fields_that_a_message_can_have_and_take_no_more_than_it_may() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let made = server.post("/api/datasources?tenant_id=acme", &datasource("Shop", "later")).await;
+    let id = made.is(StatusCode::CREATED).id("datasource_id");
+    let intent = json!({"name": "Orders", "extractors": [{"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"}]});
+    let intent_id =
+        server.post("/api/intents?tenant_id=acme", &intent).await.is(StatusCode::CREATED).id("intent_id");
+    let rule = |expression: &str| {
+        json!({
+            "intent_id": intent_id, "field_name": "sender_email", "rule_type": "expression", "datasource_id": id,
+            "conditions": {"query": "SELECT 1 WHERE a = ?", "params": ["{{sender_email}}"], "expression": expression}
+        })
+    };
+    for good in [
+        "fields.total.amount <= row.limit",
+        "rows.exists(r, r.thing == fields['header.X-Thing'])",
+        "has(email.reply_to) && row.a == email.reply_to",
+    ] {
+        server.post("/api/validation-rules?tenant_id=acme", &rule(good)).await.is(StatusCode::CREATED);
+    }
+    let ones = ["1"; 600].join(",");
+    let loops = format!("[{ones}].all(a, [{ones}].all(b, [{ones}].all(c, true)))");
+    for (bad, named) in [
+        ("fields.totl.amount <= row.limit", "totl"),
+        ("row.a == 'b' || fields['typo'] == 'x'", "typo"),
+        ("rows.exists(r, has(fields.typo))", "typo"),
+        ("row.a == email.totl", "totl"),
+        (loops.as_str(), "steps"),
+    ] {
+        let refused = server.post("/api/validation-rules?tenant_id=acme", &rule(bad)).await;
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["conditions.expression"], "{named}");
+        assert!(refused.text.contains(named), "{named}");
+    }
+    // An extractor that an expression names cannot go.
+    let path = format!("/api/intents/{intent_id}?tenant_id=acme");
+    let refused = server.put(&path, &json!({"name": "Orders"})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["extractors"]);
+    server.put(&path, &intent).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_rule_moves_to_no_intent_that_is_full() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let rule = json!({"field_name": "subject", "rule_type": "equals", "conditions": {"expected": "x"}});
+    let made = async |name: &str, count: usize| {
+        let body = json!({"intent": {"name": name}, "validation_rules": vec![rule.clone(); count]});
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body
+    };
+    let (full, other) = (made("Full", 200).await, made("Other", 1).await);
+    let put = async |of: &Value, into: &Value| {
+        let mut moved = rule.clone();
+        moved["intent_id"] = into["intent"]["intent_id"].clone();
+        let path = format!("/api/validation-rules/{}?tenant_id=acme", of["validation_rules"][0]["rule_id"]);
+        server.put(&path, &moved).await
+    };
+    put(&other, &full).await.problem(StatusCode::BAD_REQUEST, "An intent may have at most 200 rules");
+    put(&full, &full).await.is(StatusCode::OK);
+    put(&full, &other).await.is(StatusCode::OK);
+    put(&other, &full).await.is(StatusCode::OK);
 }
 
 #[tokio::test]
@@ -500,4 +565,87 @@ async fn roles_reach_as_far_as_the_table_says() {
         let tenants = send(Method::GET, "/api/tenants", json, String::new()).await;
         assert_eq!(tenants.body.as_array().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_utf_8_is_the_callers_fault() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for path in ["/api/intents/%FF", "/api/files/%E4rzte.csv", "/api/intents/1/versions/%FF"] {
+        let answer = server.get(&format!("{path}?tenant_id=acme")).await;
+        assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["path"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn rules_of_an_intent_and_files_come_in_pages() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let rule = |priority: i32| json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}, "priority": priority});
+    let body = json!({"intent": {"name": "A"}, "validation_rules": [rule(3), rule(1), rule(2)]});
+    let made =
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    for name in ["b.csv", "a.csv", "c/a.csv"] {
+        server.write_file("acme", name.trim_start_matches("c/"), b"a\n1\n");
+        let request =
+            server.request(Method::PUT, &format!("/api/files/{name}?tenant_id=acme"), Some(&server.key));
+        assert!(request.body("a\n1\n").send().await.unwrap().status().is_success(), "{name}");
+    }
+    let rules = format!("/api/intents/{}/validation-rules?tenant_id=acme", made["intent"]["intent_id"]);
+    for (path, member, expected) in [
+        (rules.as_str(), "priority", [json!(1), json!(2), json!(3)]),
+        ("/api/files?tenant_id=acme", "path", [json!("a.csv"), json!("b.csv"), json!("c/a.csv")]),
+    ] {
+        let mut next = format!("{path}&limit=2");
+        let mut found = Vec::new();
+        for page in 1..=2 {
+            let answer = server.get(&next).await.is(StatusCode::OK);
+            found.extend(answer.body.as_array().unwrap().iter().map(|item| item[member].clone()));
+            let link = answer.headers.get(header::LINK).map(|link| link.to_str().unwrap().to_owned());
+            assert_eq!(link.is_some(), page == 1, "{path}");
+            if let Some(link) = link {
+                next = link.split('>').next().unwrap().trim_start_matches('<').to_owned();
+            }
+        }
+        assert_eq!(found, expected, "{path}");
+        for limit in ["0", "1001"] {
+            let answer = server.get(&format!("{path}&limit={limit}")).await;
+            assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["limit"], "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_gate_and_a_members_role_are_guarded_against_lost_updates() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let ada = server
+        .post("/api/invitations?tenant_id=acme", &json!({"email": "ada@acme.example", "role": "admin"}))
+        .await;
+    let link = ada.is(StatusCode::CREATED).body["link"].as_str().unwrap().to_owned();
+    let link = link.rsplit_once('/').unwrap().1.to_owned();
+    let accept = server
+        .request(Method::POST, &format!("/invitation/{link}"), None)
+        .header("sec-fetch-site", "same-origin")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body("display_name=Ada&password=a+horse+that+staples+batteries");
+    let accepted = accept.send().await.unwrap();
+    assert!(!accepted.status().is_client_error() && !accepted.status().is_server_error());
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let member = format!("/api/members/{}?tenant_id=acme", members[0]["user_id"]);
+    for (path, change) in [
+        (member.as_str(), json!({"role": "admin"})),
+        ("/api/classifier?tenant_id=acme", json!({"gate": 0.8})),
+    ] {
+        let read = server.get(path).await.is(StatusCode::OK);
+        let put = async |tag: &str| {
+            let request = server.request(Method::PUT, path, Some(&server.key)).header(header::IF_MATCH, tag);
+            request.json(&change).send().await.unwrap().status()
+        };
+        assert_eq!(put("\"stale\"").await, StatusCode::PRECONDITION_FAILED, "{path}");
+        assert_eq!(put(read.headers[header::ETAG].to_str().unwrap()).await, StatusCode::OK, "{path}");
+    }
+    // What a GET gave can be sent back.
+    let read = server.get(&member).await.is(StatusCode::OK).body;
+    server.put(&member, &read).await.is(StatusCode::OK);
 }

@@ -27,7 +27,8 @@ pub async fn sign_in(
     password: &SecretString,
     before: Option<&str>,
 ) -> Result<SecretString> {
-    let email = email.trim().to_lowercase();
+    // Nobody has an address with NUL in it, and PostgreSQL could not even be asked for one.
+    let email = email.trim().to_lowercase().replace('\0', "\u{fffd}");
     app.throttle.check(&email, origin.address)?;
     let mut tx = app.database.instance().await?;
     let account = repository::account(&mut tx, &email).await?;

@@ -276,10 +276,14 @@ pub async fn insert_link(
 }
 
 /// Whether anyone could sign in without a link from the console.
-pub async fn any_password(tx: &mut InstanceTx) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE password_hash IS NOT NULL)")
-        .fetch_one(tx.conn())
-        .await
+/// Whether somebody has a password, or an administrator comes by another way (OIDC).
+pub async fn any_way_in(tx: &mut InstanceTx) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM users WHERE password_hash IS NOT NULL) OR EXISTS ( \
+           SELECT FROM user_identities JOIN users USING (user_id) WHERE is_instance_admin)",
+    )
+    .fetch_one(tx.conn())
+    .await
 }
 
 /// The first administrator, made where there is none. Several servers may start at once.

@@ -3,6 +3,7 @@
 use axum::{
     Router,
     extract::{Path, Request, State},
+    http::StatusCode,
     response::Redirect,
     routing::{get, post},
 };
@@ -21,7 +22,8 @@ use crate::server::{
 
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/sign-in/{token}", get(sign_in))
+        // A look at a link, as programs that follow mail take, is not the use of it.
+        .route("/sign-in/{token}", get(sign_in).head(async || StatusCode::NO_CONTENT))
         .route("/sign-out", post(sign_out))
         .merge(oidc_rest::routes())
 }

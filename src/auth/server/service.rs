@@ -171,13 +171,13 @@ pub async fn sign_out(app: &AppState, session: &str) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// A one-time link for the first administrator, while nobody has a password to sign in with.
+/// A one-time link for the first administrator, while nobody has another way to sign in.
 ///
 /// # Errors
 /// The database's.
 pub async fn first_link(app: &AppState) -> Result<Option<SecretString>> {
     let mut tx = app.database.instance().await?;
-    if repository::any_password(&mut tx).await? {
+    if repository::any_way_in(&mut tx).await? {
         return Ok(None);
     }
     drop(tx);

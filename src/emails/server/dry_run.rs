@@ -18,7 +18,7 @@ use crate::{
     intents::{
         dto::{Intent, IntentInput},
         server::{
-            matching::Hints,
+            matching::{Hints, Requested},
             repository as intents, service as intent_service,
             versions::{self, Configuration},
         },
@@ -87,7 +87,7 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     let prepared = prepare(ctx, &mut tx, draft).await?;
     tx.commit().await?;
     let said = if input.requested {
-        Said { requested: prepared.name(), corrected_by: None }
+        Said { requested: prepared.requested(), corrected_by: None }
     } else {
         message.said.clone()
     };
@@ -107,7 +107,7 @@ pub async fn run_rules(ctx: &TenantContext, input: RuleDryRunInput) -> Result<Dr
     // Without a saved intent they stand under one that has nothing but a name.
     let intent = match input.intent_id {
         Some(_) => None,
-        None => Some(IntentInput::named("Draft")),
+        None => Some(IntentInput::named(&free_name(ctx).await?)),
     };
     let input = DryRunInput {
         message: input.message,
@@ -117,6 +117,18 @@ pub async fn run_rules(ctx: &TenantContext, input: RuleDryRunInput) -> Result<Dr
         requested: true,
     };
     run(ctx, input).await
+}
+
+/// A name that no intent of the tenant has: the draft is asked for by it.
+async fn free_name(ctx: &TenantContext) -> Result<String> {
+    let mut tx = ctx.begin().await?;
+    let mut name = "Draft".to_owned();
+    let mut number = 1;
+    while intents::find_by_name(&mut tx, &name).await?.is_some() {
+        number += 1;
+        name = format!("Draft {number}");
+    }
+    Ok(name)
 }
 
 /// What is only read of intents and rules.
@@ -278,9 +290,9 @@ impl Prepared {
         Self { revision, intents, draft: Some((intent, rules)), learned }
     }
 
-    /// The name of the draft's intent.
-    fn name(&self) -> Option<String> {
-        self.draft.as_ref().map(|(intent, _)| intent.name.clone())
+    /// The draft's intent, asked for.
+    fn requested(&self) -> Option<Requested> {
+        self.draft.as_ref().map(|(intent, _)| Requested::from(intent))
     }
 
     /// Runs one message. A datasource that cannot be asked gives `error` at once: a person waits for the answer.
@@ -333,7 +345,7 @@ struct Message {
 /// What was said of a message's intent, as `Hints` has it.
 #[derive(Clone, Default)]
 pub struct Said {
-    pub requested: Option<String>,
+    pub requested: Option<Requested>,
     pub corrected_by: Option<String>,
 }
 
@@ -359,10 +371,7 @@ async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
         (None, None, Some(id)) => {
             let stored = repository::stored(&mut ctx.begin().await?, id).await?;
             let stored = stored.ok_or_else(|| Problem::not_found("Email", id))?;
-            let said = Said {
-                requested: stored.requested_intent.clone(),
-                corrected_by: stored.corrected_by.clone(),
-            };
+            let said = Said { requested: stored.requested(), corrected_by: stored.corrected_by.clone() };
             Ok(Message { email_id: Some(id), arrival: stored.into(), said })
         }
         _ => {

@@ -23,6 +23,8 @@ const TOLD: usize = 100;
 
 /// Files of a tenant that may be taken in at once. Editors upload theirs beside them.
 const AT_ONCE: usize = 2;
+/// Seconds after which to come again where there are that many.
+const RETRY_AFTER_S: u64 = 5;
 
 /// A message's header fields stand in its first bytes, so many at most (Postfix's `header_size_limit`).
 const HEAD: usize = 102_400;
@@ -127,7 +129,7 @@ fn time_is_up() -> Error {
 fn too_many() -> Problem {
     let detail =
         format!("{AT_ONCE} files of messages are taken in, as many as may. Try again when one is done");
-    Problem::new(429, detail)
+    Problem { retry_after: Some(RETRY_AFTER_S), ..Problem::new(429, detail) }
 }
 
 fn no_message(layout: Layout) -> Problem {

@@ -12,7 +12,10 @@ use crate::{
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
     },
-    rules::{dto::ValidationRule, server::service as rules},
+    rules::{
+        dto::{RuleCursor, ValidationRule},
+        server::service as rules,
+    },
     server::{
         AppState, Result, TenantContext,
         etag::{IfMatch, Tagged},
@@ -183,16 +186,19 @@ async fn delete(ctx: TenantContext, PathId(id): PathId<IntentId>, if_match: IfMa
     path = "/api/intents/{intent_id}/validation-rules",
     operation_id = "list_rules_of_intent",
     tag = "intents",
-    params(("intent_id" = IntentId, Path), InTenant, Active),
-    responses((status = 200, description = "All of them", body = [ValidationRule])),
+    params(("intent_id" = IntentId, Path), InTenant, Active, Paging),
+    responses((status = 200, description = "A page", body = [ValidationRule])),
     extensions(("x-required-role" = json!("viewer"))),
 )]
 async fn validation_rules(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
+    OriginalUri(uri): OriginalUri,
     query: Query,
-) -> Result<axum::Json<Vec<ValidationRule>>> {
-    Ok(axum::Json(rules::list_of_intent(&ctx, id, query.flag("active_only")?).await?))
+) -> Result<Response> {
+    let page = query.page()?;
+    let rules = rules::list_of_intent(&ctx, id, query.flag("active_only")?, page).await?;
+    Ok(list_response(rules, page.limit, &uri, RuleCursor::of))
 }
 
 /// Lists the versions of an intent, newest first.

@@ -12,8 +12,9 @@ use crate::{
     members::dto::{Invitation, InvitationInput, InvitationMade, Member, MemberInput},
     server::{
         AppState, Result, TenantContext,
+        etag::{IfMatch, Tagged},
         extract::{Json, PathId, Query},
-        openapi::{InTenant, Paging},
+        openapi::{InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::{InvitationId, UserId},
@@ -50,11 +51,11 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     operation_id = "get_member",
     tag = "members",
     params(("user_id" = UserId, Path), InTenant),
-    responses((status = 200, description = "Done", body = Member)),
+    responses((status = 200, description = "Done", body = Member, headers(("ETag" = String)))),
     extensions(("x-required-role" = json!("admin"))),
 )]
-async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<axum::Json<Member>> {
-    Ok(axum::Json(service::get(&ctx, user).await?))
+async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<Tagged<Member>> {
+    Ok(Tagged(service::get(&ctx, user).await?))
 }
 
 /// Gives a member another role.
@@ -63,10 +64,10 @@ async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<axum::
     path = "/api/members/{user_id}",
     operation_id = "set_member_role",
     tag = "members",
-    params(("user_id" = UserId, Path), InTenant),
+    params(("user_id" = UserId, Path), InTenant, Unchanged),
     request_body = MemberInput,
     responses(
-        (status = 200, description = "Done", body = Member),
+        (status = 200, description = "Done", body = Member, headers(("ETag" = String))),
         (status = 400, description = "The tenant would be left without an administrator"),
     ),
     extensions(("x-required-role" = json!("admin"))),
@@ -74,9 +75,10 @@ async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<axum::
 async fn set_role(
     ctx: TenantContext,
     PathId(user): PathId<UserId>,
+    if_match: IfMatch,
     Json(input): Json<MemberInput>,
-) -> Result<axum::Json<Member>> {
-    Ok(axum::Json(service::set_role(&ctx, user, &input).await?))
+) -> Result<Tagged<Member>> {
+    Ok(Tagged(service::set_role(&ctx, user, &input, &if_match).await?))
 }
 
 /// Ends a person's part in the tenant.

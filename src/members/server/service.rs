@@ -18,12 +18,20 @@ use crate::{
         },
     },
     members::dto::{Invitation, InvitationInput, InvitationMade, InvitationShown, Member, MemberInput},
-    server::{Actor, AppState, Error, Result, TenantContext, origin::Origin, paging::Page, token},
+    server::{
+        Actor, AppState, Error, Result, TenantContext,
+        etag::{IfMatch, Versioned},
+        origin::Origin,
+        paging::Page,
+        token,
+    },
     shared::{InvitationId, Problem, TenantId, UserId, validate::Checks},
 };
 
 /// An invitation that is not accepted ends after this.
 const INVITATION_DAYS: i64 = 7;
+
+impl Versioned for Member {}
 
 /// By user id.
 ///
@@ -44,12 +52,18 @@ pub async fn get(ctx: &TenantContext, user: UserId) -> Result<Member> {
 /// Gives a member another role, from the next request on.
 ///
 /// # Errors
-/// 403, 404; 400 where nobody would be left to administer the tenant.
-pub async fn set_role(ctx: &TenantContext, user: UserId, input: &MemberInput) -> Result<Member> {
+/// 403, 404; 400 where nobody would be left to administer the tenant; 412.
+pub async fn set_role(
+    ctx: &TenantContext,
+    user: UserId,
+    input: &MemberInput,
+    if_match: &IfMatch,
+) -> Result<Member> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let admins = repository::lock_admins(&mut tx).await?;
     let before = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
+    if_match.check(&before)?;
     if input.role != Role::Admin {
         refuse_last(&admins, user)?;
     }
@@ -248,7 +262,11 @@ async fn join(
     user: UserId,
 ) -> Result<()> {
     let mut tx = app.database.tenant(tenant).await?;
+    let admins = repository::lock_admins(&mut tx).await?;
     let role = repository::accept(&mut tx, &token::hash(link)).await?.ok_or_else(gone)?;
+    if role != Role::Admin {
+        refuse_last(&admins, user)?;
+    }
     repository::join(&mut tx, user, role).await?;
     let member = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
     let actor = Actor::User {
