@@ -277,6 +277,12 @@ pub struct EmailFilter {
     /// Words to be found in sender, recipient or subject.
     #[serde(default)]
     pub q: Option<String>,
+    /// Received not before this.
+    #[serde(default)]
+    pub from: Option<DateTime<Utc>>,
+    /// Received before this.
+    #[serde(default)]
+    pub to: Option<DateTime<Utc>>,
 }
 
 /// The messages beside one in a list, which need not hold it.

@@ -1,5 +1,7 @@
 //! Checks of input that forms and the server share.
 
+use chrono::{DateTime, Datelike, Utc};
+
 use super::{FieldError, Problem};
 
 /// Collects every fault of an input, so that all are named at once.
@@ -53,6 +55,20 @@ impl Checks {
             self.fault(field, format!("must have at most {max} characters"));
         }
         value.to_owned()
+    }
+
+    /// A text that is looked for. PostgreSQL has none with NUL.
+    pub fn asked_text(&mut self, field: &str, value: Option<&str>) {
+        if value.is_some_and(|value| value.contains('\0')) {
+            self.fault(field, "must not hold NUL");
+        }
+    }
+
+    /// A time that is looked for. PostgreSQL has none before 4713 BC.
+    pub fn asked_time(&mut self, field: &str, value: Option<DateTime<Utc>>) {
+        if value.is_some_and(|value| !(0..=9999).contains(&value.year())) {
+            self.fault(field, "must be within the years 0 to 9999");
+        }
     }
 
     /// Takes over the faults of a part, its fields below `prefix`.

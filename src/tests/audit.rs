@@ -204,3 +204,19 @@ async fn guarded(server: &TestServer, path: &str, body: &Value) {
     send(Method::PUT, &format!("\"x\", {second}"), &changed).await.is(StatusCode::OK);
     send(Method::PUT, "*", &changed).await.is(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_postgresql_cannot_be_asked_for_is_refused_by_name() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for (query, field) in [("from=-9999-01-01T00:00:00Z", "from"), ("to=%2B99999-01-01T00:00:00Z", "to")] {
+        for path in ["/api/audit-log?tenant_id=acme", "/api/instance-audit-log?limit=5"] {
+            let answer = server.get(&format!("{path}&{query}")).await;
+            assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [field], "{path}");
+        }
+    }
+    let request = server.request(Method::POST, "/ui/audit/list", Some(&server.key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let answer = Answer::of(request.body("tenant_id=acme&filter[actor]=%00").send().await.unwrap()).await;
+    assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["actor"]);
+}

@@ -140,3 +140,37 @@ async fn what_a_delivery_says_is_shown_to_its_own_tenant_alone() {
     ask(&stranger, "acme").await.is(StatusCode::NOT_FOUND);
     ask(&stranger, "globex").await.is(StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_list_is_narrowed_to_when_its_messages_were_received() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let first = id(&server.decide("acme", message("a@x.example", "one", "x")).await);
+    let second = id(&server.decide("acme", message("a@x.example", "two", "x")).await);
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE emails SET received_at = '2026-11-01T12:00:00Z' WHERE email_id = $1::uuid")
+        .bind(&first)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let both = [second.as_str(), first.as_str()];
+    for (query, expected) in [
+        ("&from=2026-11-01T12:00:00Z", &both[..]),
+        ("&from=2026-11-01T12:00:01Z", &both[..1]),
+        ("&to=2026-11-01T12:00:00Z", &[]),
+        ("&from=2026-11-01T00:00:00%2B01:00&to=2026-11-02T00:00:00Z", &both[1..]),
+    ] {
+        assert_eq!(listed(&server, query).await, expected, "{query}");
+    }
+    assert!(
+        neighbours(&server, &server.key, &format!("email_id={first}&filter[to]=2026-11-02T00:00:00Z"))
+            .await
+            .is(StatusCode::OK)
+            .body["newer"]
+            .is_null()
+    );
+    for (query, field) in [("from=-9999-01-01T00:00:00Z", "from"), ("to=today", "to")] {
+        let answer = server.get(&format!("/api/emails?tenant_id=acme&{query}")).await;
+        assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [field]);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod badge;
 pub mod chart;
+pub mod days;
 pub mod dialog;
 pub mod editor;
 pub mod fields;

@@ -15,20 +15,20 @@ pub fn in_utc(at: DateTime<Utc>) -> String {
     written(at.year(), at.month(), at.day(), at.hour(), at.minute()) + " UTC"
 }
 
+/// A time as programs read it (RFC 3339), to the second.
+pub fn machine(at: DateTime<Utc>) -> String {
+    let day = in_utc(at);
+    let day = day.split(' ').next().unwrap_or_default();
+    format!("{day}T{:02}:{:02}:{:02}Z", at.hour(), at.minute(), at.second())
+}
+
 /// A point in time: UTC as the server renders it, then in the reader's zone, with UTC as its tooltip.
 #[component]
 pub fn Timestamp(at: DateTime<Utc>) -> impl IntoView {
     let local = RwSignal::new(None);
     Effect::new(move |_| local.set(host::local_time(at)));
-    let machine = format!(
-        "{}T{:02}:{:02}:{:02}Z",
-        in_utc(at).split(' ').next().unwrap_or_default(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    );
     view! {
-        <time datetime=machine title=in_utc(at)>
+        <time datetime=machine(at) title=in_utc(at)>
             {move || local.get().unwrap_or_else(|| in_utc(at))}
         </time>
     }
@@ -42,5 +42,6 @@ mod tests {
     fn a_time_is_written_in_utc_to_the_minute() {
         let at: DateTime<Utc> = "2026-11-03T09:05:59+01:00".parse().expect("a time");
         assert_eq!(in_utc(at), "2026-11-03 08:05 UTC");
+        assert_eq!(machine(at), "2026-11-03T08:05:59Z");
     }
 }

@@ -6,7 +6,7 @@ use leptos_router::components::Form;
 use super::query::AuditQuery;
 use crate::{
     app::CurrentTenant,
-    ui::icons::{Glyph, Icon},
+    ui::{days::DaysFields, form::FilterButtons},
 };
 
 /// Kinds of things that something is done to.
@@ -63,24 +63,11 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
             {field("Who", "actor", "text", "Part of a name", |query| query.actor.clone())}
             {field("What", "action", "text", "intent, or intent.update", |query| query.action.clone())}
             {field("Of", "object", "text", "An id, a path, an email", |query| query.object.clone())}
-            {field("From", "from", "date", "", |query| query.from.clone())}
-            {field("To", "to", "date", "", |query| query.to.clone())}
-            <div class="filters__actions">
-                <button type="submit" class="button">
-                    <Icon glyph=Glyph::Search/>
-                    "Filter"
-                </button>
-                {move || {
-                    (!query.read().is_unfiltered())
-                        .then(|| {
-                            view! {
-                                <a class="button button--quiet" href=tenant.page("/audit")>
-                                    "Clear"
-                                </a>
-                            }
-                        })
-                }}
-            </div>
+            <DaysFields days=Signal::derive(move || query.read().days.clone())/>
+            <FilterButtons
+                all=Signal::derive(move || tenant.page("/audit"))
+                is_filtered=Signal::derive(move || !query.read().is_unfiltered())
+            />
         </Form>
     }
 }

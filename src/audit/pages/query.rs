@@ -1,21 +1,20 @@
 //! The log's filters, as they stand in its address.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use leptos_router::{location::Url, params::ParamsMap};
 
 use crate::{
     audit::dto::AuditFilter,
     shared::{AuditId, TenantId},
+    ui::{days::Days, time::machine},
 };
 
-/// Which entries the log shows. Dates are days in UTC, as in `2026-11-23`, the last one included.
+/// Which entries the log shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuditQuery {
     pub actor: Option<String>,
     pub action: Option<String>,
     pub object: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
+    pub days: Days,
     /// Only entries older than this one.
     pub before: Option<AuditId>,
 }
@@ -24,19 +23,17 @@ impl AuditQuery {
     /// Reads an address. What cannot be read narrows nothing.
     pub fn read(map: &ParamsMap) -> Self {
         let text = |key: &str| map.get(key).filter(|text| !text.trim().is_empty());
-        let date = |key: &str| text(key).filter(|text| day(text).is_some());
         Self {
             actor: text("actor"),
             action: text("action"),
             object: text("object"),
-            from: date("from"),
-            to: date("to"),
+            days: Days::read(text),
             before: text("before").and_then(|text| text.parse().ok()),
         }
     }
 
     pub fn is_unfiltered(&self) -> bool {
-        *self == Self { before: self.before, ..Self::default() }
+        self.filter() == AuditFilter::default()
     }
 
     pub fn filter(&self) -> AuditFilter {
@@ -44,55 +41,39 @@ impl AuditQuery {
             action: self.action.clone(),
             object_id: self.object.clone(),
             actor: self.actor.clone(),
-            from: self.from.as_deref().and_then(day),
-            to: self.to.as_deref().and_then(day).map(|day| day + TimeDelta::days(1)),
+            from: self.days.begin(),
+            to: self.days.end(),
         }
     }
 
     /// The address's query of the same list, from another entry on.
     pub fn page(&self, before: Option<AuditId>) -> String {
-        let pairs = [
-            ("actor", self.actor.clone()),
-            ("action", self.action.clone()),
-            ("object", self.object.clone()),
-            ("from", self.from.clone()),
-            ("to", self.to.clone()),
-            ("before", before.map(|id| id.to_string())),
-        ];
-        let query = joined(&pairs);
+        let pairs =
+            [("actor", self.actor.clone()), ("action", self.action.clone()), ("object", self.object.clone())];
+        let before = ("before", before.map(|id| id.to_string()));
+        let query = joined(pairs.into_iter().chain(self.days.pairs()).chain([before]));
         if query.is_empty() { query } else { format!("?{query}") }
     }
 
     /// Where all of it can be had as a file.
     pub fn export(&self, tenant: &TenantId, format: &str) -> String {
-        let next = |date: &String| {
-            let next = day(date)? + TimeDelta::days(1);
-            // Its date alone: midnight.
-            Some(format!("{}T00:00:00Z", crate::ui::time::in_utc(next).split(' ').next()?))
-        };
+        let AuditFilter { from, to, .. } = self.filter();
         let pairs = [
             ("actor", self.actor.clone()),
             ("action", self.action.clone()),
             ("object_id", self.object.clone()),
-            ("from", self.from.as_ref().map(|date| format!("{date}T00:00:00Z"))),
-            ("to", self.to.as_ref().and_then(next)),
+            ("from", from.map(machine)),
+            ("to", to.map(machine)),
         ];
-        let query = joined(&pairs);
+        let query = joined(pairs);
         let and = if query.is_empty() { "" } else { "&" };
         format!("/api/audit-log?tenant_id={tenant}&format={format}{and}{query}")
     }
 }
 
-/// The beginning of a day.
-fn day(text: &str) -> Option<DateTime<Utc>> {
-    format!("{text}T00:00:00Z").parse().ok()
-}
-
-fn joined(pairs: &[(&str, Option<String>)]) -> String {
-    let pairs = pairs.iter().filter_map(|(name, value)| {
-        let value = value.as_ref()?;
-        Some(format!("{name}={}", Url::escape(value)))
-    });
+fn joined(pairs: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
+    let pairs =
+        pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", Url::escape(&value?))));
     pairs.collect::<Vec<_>>().join("&")
 }
 
@@ -115,7 +96,7 @@ mod tests {
         let filter = query.filter();
         assert_eq!(filter.actor.as_deref(), Some("ada"));
         assert_eq!(filter.action, None);
-        assert_eq!(filter.to, day("2026-12-01"), "the last day counts");
+        assert_eq!(filter.to, "2026-12-01T00:00:00Z".parse().ok(), "the last day counts");
         // What needs no escape is escaped by the server all the same.
         let plain = |address: String| address.replace("%2D", "-").replace("%3A", ":").replace("%5F", "_");
         assert_eq!(plain(query.page(None)), "?actor=ada&from=2026-11-01&to=2026-11-30");

@@ -9,7 +9,7 @@ use crate::{
         Actor, CallerContext, Result, TenantContext, TenantTx, database::InstanceTx, origin::Origin,
         paging::Page,
     },
-    shared::AuditId,
+    shared::{AuditId, Problem, validate::Checks},
 };
 
 /// Keeps what was done in a tenant, in the transaction that does it.
@@ -39,7 +39,21 @@ pub async fn record_instance(
 /// 403: what was done, and from where, is for administrators.
 pub async fn list(ctx: &TenantContext, filter: &AuditFilter, page: Page<AuditId>) -> Result<Vec<AuditEntry>> {
     ctx.require(Permission::Audit)?;
+    check(filter)?;
     Ok(repository::list(&mut ctx.begin().await?, filter, page.cursor, page.limit).await?)
+}
+
+fn check(filter: &AuditFilter) -> Result<(), Problem> {
+    let mut checks = Checks::default();
+    for (name, text) in
+        [("action", &filter.action), ("object_id", &filter.object_id), ("actor", &filter.actor)]
+    {
+        checks.asked_text(name, text.as_deref());
+    }
+    for (name, time) in [("from", filter.from), ("to", filter.to)] {
+        checks.asked_time(name, time);
+    }
+    checks.finish()
 }
 
 /// Newest first.
@@ -52,6 +66,7 @@ pub async fn list_instance(
     page: Page<AuditId>,
 ) -> Result<Vec<AuditEntry>> {
     ctx.require_instance_admin()?;
+    check(filter)?;
     let mut tx = ctx.app.database.instance().await?;
     Ok(repository::list_instance(&mut tx, filter, page.cursor, page.limit).await?)
 }

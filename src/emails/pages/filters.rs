@@ -14,9 +14,9 @@ use crate::{
     emails::dto::{Decision, EmailStatus},
     intents::api::list_intents,
     ui::{
-        form::{Choice, or_any},
+        days::DaysFields,
+        form::{Choice, FilterButtons, or_any},
         host,
-        icons::{Glyph, Icon},
         resource::load,
         step::Step,
     },
@@ -105,12 +105,16 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                     options=statuses
                 />
                 <Transition>
-                    {move || Suspend::new(async move {
-                        let intents = intents.await.unwrap_or_default();
-                        let known = intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name));
-                        let options = or_any(known.chain([(NO_INTENT.to_owned(), "No intent".to_owned())]));
-                        view! { <Choice label="Intent" name="intent" chosen options/> }
-                    })}
+                    {move || {
+                        let active = chosen.get();
+                        Suspend::new(async move {
+                            let intents = intents.await.unwrap_or_default();
+                            let known = intents.into_iter().map(|intent| (intent.intent_id.to_string(), intent.name));
+                            let known = known.chain([(NO_INTENT.to_owned(), "No intent".to_owned())]);
+                            let options = or_any(with_active(known.collect(), active));
+                            view! { <Choice label="Intent" name="intent" chosen options/> }
+                        })
+                    }}
                 </Transition>
                 <Choice
                     label="Deliveries"
@@ -120,23 +124,35 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                     })
                     options=deliveries
                 />
-                <div class="filters__actions">
-                    <button type="submit" class="button">
-                        <Icon glyph=Glyph::Search/>
-                        "Filter"
-                    </button>
-                    {move || {
-                        (!query.read().is_unfiltered())
-                            .then(|| {
-                                view! {
-                                    <a class="button button--quiet" href=tenant.page("/messages")>
-                                        "Clear"
-                                    </a>
-                                }
-                            })
-                    }}
-                </div>
+                <DaysFields days=Signal::derive(move || query.read().days.clone())/>
+                <FilterButtons
+                    all=Signal::derive(move || tenant.page("/messages"))
+                    is_filtered=Signal::derive(move || !query.read().is_unfiltered())
+                />
             </Step>
         </Form>
+    }
+}
+
+/// The options with the intent by which the list is narrowed, though it is not known (any more): a choice that lacked it
+/// would say `Any`, and drop it with the next filter.
+fn with_active(mut known: Vec<(String, String)>, active: String) -> Vec<(String, String)> {
+    if !active.is_empty() && known.iter().all(|(value, _)| *value != active) {
+        let words = format!("Intent {active}");
+        known.push((active, words));
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_active;
+
+    #[test]
+    fn what_narrows_the_list_stays_an_option() {
+        let known = || vec![("7".to_owned(), "Orders".to_owned())];
+        assert_eq!(with_active(known(), String::new()), known());
+        assert_eq!(with_active(known(), "7".to_owned()), known());
+        assert_eq!(with_active(known(), "9".to_owned())[1], ("9".to_owned(), "Intent 9".to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos_router::{location::Url, params::ParamsMap};
 
-use crate::{emails::dto::EmailFilter, shared::EmailId};
+use crate::{emails::dto::EmailFilter, shared::EmailId, ui::days::Days};
 
 /// The status that stands for all that are not decided yet.
 pub const WAITING: &str = "waiting";
@@ -13,6 +13,8 @@ pub const NO_INTENT: &str = "none";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
     pub filter: EmailFilter,
+    /// Of which the filter's times are.
+    pub days: Days,
     /// Only messages older than this one.
     pub before: Option<EmailId>,
 }
@@ -21,6 +23,7 @@ impl ListQuery {
     /// Reads an address. What cannot be read narrows nothing.
     pub fn read(map: &ParamsMap) -> Self {
         let text = |key: &str| map.get(key).filter(|text| !text.trim().is_empty());
+        let days = Days::read(text);
         Self {
             filter: EmailFilter {
                 decision: text("decision").and_then(|text| text.parse().ok()),
@@ -31,7 +34,10 @@ impl ListQuery {
                 label: text("label"),
                 delivery: text("delivery").and_then(|text| text.parse().ok()),
                 q: text("q"),
+                from: days.begin(),
+                to: days.end(),
             },
+            days,
             before: text("before").and_then(|text| text.parse().ok()),
         }
     }
@@ -63,10 +69,11 @@ impl ListQuery {
             ("label", label.clone()),
             ("delivery", delivery.map(|status| status.to_string())),
             ("q", q.clone()),
-            ("before", before.map(|id| id.to_string())),
         ];
         let query: Vec<String> = pairs
             .into_iter()
+            .chain(self.days.pairs())
+            .chain([("before", before.map(|id| id.to_string()))])
             .filter_map(|(name, value)| Some(format!("{name}={}", Url::escape(&value?))))
             .collect();
         if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) }
@@ -88,9 +95,17 @@ mod tests {
         assert_eq!((query.filter.status, query.filter.intent_id), (None, None));
         assert_eq!(query.page(None), "?decision=rejected&q=a%20b");
         assert_eq!(ListQuery::default().page(None), "");
-        for address in ["?status=waiting&intent=none&delivery=failed", "?status=queued&intent=7&label=late"] {
+        for address in [
+            "?status=waiting&intent=none&delivery=failed",
+            "?status=queued&intent=7&label=late",
+            "?from=2026%2D11%2D01&zone=%2D90",
+        ] {
             let pairs = address.trim_start_matches('?').split('&');
-            let map: ParamsMap = pairs.filter_map(|pair| pair.split_once('=')).collect();
+            let pairs = pairs.map(|pair| pair.replace("%2D", "-"));
+            let pairs: Vec<(String, String)> = pairs
+                .filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.into(), value.into())))
+                .collect();
+            let map: ParamsMap = pairs.into_iter().collect();
             assert_eq!(ListQuery::read(&map).page(None), address);
         }
     }

@@ -150,6 +150,8 @@ async fn import_file(
         ("delivery" = Option<DeliveryStatus>, Query, description = "With a delivery that has come so far: the last of a route, for the present decision"),
         ("label" = Option<String>, Query, description = "With this label"),
         ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient or subject"),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Received not before this"),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Received before this"),
         Paging,
     ),
     responses((status = 200, description = "A page", body = [Email])),
@@ -166,6 +168,8 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         delivery: query.parsed("delivery")?,
         label: query.get("label").map(str::to_owned),
         q: query.get("q").map(str::to_owned),
+        from: query.parsed("from")?,
+        to: query.parsed("to")?,
     };
     let emails = service::list(&ctx, &filter, page.cursor, page.limit).await?;
     Ok(list_response(emails, page.limit, &uri, |email| email.email_id))
@@ -313,7 +317,11 @@ async fn reprocess(
     PathId(id): PathId<EmailId>,
     request: Request,
 ) -> Result<impl IntoResponse> {
+    let is_json = extract::is_type(request.headers(), "application/json");
     let body = extract::body(request, &ctx.app).await?;
+    if !body.is_empty() && !is_json {
+        return Err(Problem::new(415, "The body must be application/json").into());
+    }
     let input = if body.is_empty() { ReprocessInput::default() } else { extract::parse_json(&body)? };
     Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id, input.versions).await?)))
 }

@@ -21,7 +21,7 @@ use crate::{
     emails::dto::{
         Decision, Email, EmailDetail, EmailFilter, EmailStatus, Envelope, Neighbours, Received, Versions,
     },
-    intents::server::repository as intents,
+    intents::{dto::Intent, server::repository as intents},
     server::{
         Actor, AppState, Result, TenantContext, TenantTx, error::OnConstraint, origin::Origin,
         paging::MAX_LIMIT, queue,
@@ -46,16 +46,22 @@ pub async fn receive(
     }
     let read = ReadMessage::of(raw).await;
     let mut tx = ctx.begin().await?;
-    if let Some(name) = intent
-        && intents::find_by_name(&mut tx, name).await?.is_none_or(|intent| !intent.is_active)
-    {
-        return Err(Problem::invalid_field("intent", format!("there is no active intent '{name}'")).into());
-    }
-    let via = Via { source, intent, mailbox: None };
+    let intent = match intent {
+        None => None,
+        Some(name) => Some(named(&mut tx, name).await?),
+    };
+    let via = Via { source, intent: intent.as_ref(), mailbox: None };
     let received = store(&mut tx, &ctx.actor, &ctx.origin, &read, &via).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     Ok(received)
+}
+
+/// The active intent of that name, which somebody asks for.
+async fn named(tx: &mut TenantTx, name: &str) -> Result<Intent> {
+    let found = intents::find_by_name(tx, name).await?.filter(|intent| intent.is_active);
+    let unknown = || Problem::invalid_field("intent", format!("there is no active intent '{name}'"));
+    Ok(found.ok_or_else(unknown)?)
 }
 
 /// A message, and what was read of it.
@@ -108,7 +114,7 @@ pub struct Via<'a> {
     /// The same message is taken once from each.
     pub source: &'a str,
     /// The intent that whoever sent it asks for.
-    pub intent: Option<&'a str>,
+    pub intent: Option<&'a Intent>,
     pub mailbox: Option<(MailboxId, &'a Envelope)>,
 }
 
@@ -187,14 +193,15 @@ pub async fn neighbours(ctx: &TenantContext, filter: &EmailFilter, of: EmailId) 
     Ok(repository::neighbours(&mut ctx.begin().await?, filter, of).await?)
 }
 
-/// PostgreSQL has no text with NUL.
 fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {
+    let mut checks = Checks::default();
     for (name, text) in [("q", &filter.q), ("label", &filter.label)] {
-        if text.as_ref().is_some_and(|text| text.contains('\0')) {
-            return Err(Problem::invalid_field(name, "must not hold NUL"));
-        }
+        checks.asked_text(name, text.as_deref());
     }
-    Ok(())
+    for (name, time) in [("from", filter.from), ("to", filter.to)] {
+        checks.asked_time(name, time);
+    }
+    checks.finish()
 }
 
 /// # Errors
@@ -229,10 +236,34 @@ pub async fn raw(ctx: &TenantContext, id: EmailId) -> Result<Vec<u8>> {
 /// # Errors
 /// 403, 404; 400 where FlowEngine has not decided it yet, so that there are no versions of a decision.
 pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Result<Received> {
+    run_again(ctx, id, with, None).await
+}
+
+/// Runs the message again with today's intents, as one that is handed in anew: the intent that is asked for, if any, takes
+/// the place of whatever was asked for or said of it before. What was learned from a correction stays.
+///
+/// # Errors
+/// 403, 404; 422 for an unknown intent.
+pub async fn receive_again(ctx: &TenantContext, id: EmailId, intent: Option<&str>) -> Result<Received> {
+    run_again(ctx, id, Versions::Today, intent).await
+}
+
+async fn run_again(
+    ctx: &TenantContext,
+    id: EmailId,
+    with: Versions,
+    intent: Option<&str>,
+) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::enqueue(&mut tx, &[id]).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
+    if let Some(name) = intent {
+        let intent = named(&mut tx, name).await?;
+        if !repository::request(&mut tx, id, &intent).await? {
+            return Err(not_found(id).into());
+        }
+    }
     let revision = match with {
         Versions::Today => None,
         Versions::Decision => {
@@ -244,7 +275,11 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Resu
     if !repository::run_again(&mut tx, id, revision).await? {
         return Err(not_found(id).into());
     }
-    ctx.audit(&mut tx, Event::done("email.reprocess", id, json!({"versions": with}))).await?;
+    let mut detail = json!({"versions": with});
+    if let Some(name) = intent {
+        detail["intent"] = name.into();
+    }
+    ctx.audit(&mut tx, Event::done("email.reprocess", id, detail)).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     Ok(Received { email_id: id, status: EmailStatus::Queued, duplicate: false })

@@ -1,0 +1,133 @@
+//! Days that a list is narrowed to, as they stand in its address and its form.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use leptos::prelude::*;
+
+use super::host;
+
+/// Some days of the reader's, as in `2026-11-23`, the last one included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Days {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// Minutes that the days begin before those of UTC. In the address, so that whoever is given it, and the server, means
+    /// the same days.
+    zone: i32,
+}
+
+/// Zones are from UTC-12 to UTC+14.
+const MOST_MINUTES: i32 = 14 * 60;
+
+impl Days {
+    /// From an address's parameters. What cannot be read narrows nothing.
+    pub fn read(text: impl Fn(&str) -> Option<String>) -> Self {
+        let date = |name| text(name).filter(|text| midnight(text).is_some());
+        let zone = text("zone").and_then(|text| text.parse().ok());
+        Self {
+            from: date("from"),
+            to: date("to"),
+            zone: zone.filter(|zone: &i32| zone.abs() <= MOST_MINUTES).unwrap_or_default(),
+        }
+    }
+
+    /// When they begin.
+    pub fn begin(&self) -> Option<DateTime<Utc>> {
+        self.in_zone(self.from.as_deref(), 0)
+    }
+
+    /// When they are over.
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        self.in_zone(self.to.as_deref(), 1)
+    }
+
+    fn in_zone(&self, date: Option<&str>, days: i64) -> Option<DateTime<Utc>> {
+        let after = TimeDelta::days(days) - TimeDelta::minutes(self.zone.into());
+        midnight(date?)?.checked_add_signed(after)
+    }
+
+    /// As an address has them.
+    pub fn pairs(&self) -> [(&'static str, Option<String>); 3] {
+        let are_some = self.from.is_some() || self.to.is_some();
+        let zone = (are_some && self.zone != 0).then(|| self.zone.to_string());
+        [("from", self.from.clone()), ("to", self.to.clone()), ("zone", zone)]
+    }
+}
+
+/// In UTC. Only of years that a field for dates has.
+fn midnight(date: &str) -> Option<DateTime<Utc>> {
+    let is_date = date.len() == 10 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    is_date.then(|| format!("{date}T00:00:00Z").parse().ok()).flatten()
+}
+
+/// Two fields of a form of filters. Without WebAssembly, the days are those of UTC.
+#[component]
+pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
+    // The day whose zone it is, where that was typed: summer and winter differ. The first, or the last without one.
+    let typed = RwSignal::new(None::<String>);
+    let on_change = move |name: &str, text: String| {
+        if name == "from" || (typed.read().is_none() && days.read().from.is_none()) {
+            typed.set(Some(text).filter(|text| !text.is_empty()));
+        }
+    };
+    let field = move |label: &'static str, name: &'static str, value: fn(&Days) -> Option<String>| {
+        let text = move || value(&days.read()).unwrap_or_default();
+        view! {
+            <label class="field">
+                <span class="field__label">{label}</span>
+                <input
+                    type="date"
+                    name=name
+                    value=text
+                    prop:value=text
+                    on:change=move |event| on_change(name, event_target_value(&event))
+                />
+            </label>
+        }
+        .into_any()
+    };
+    let zone = move || {
+        let Days { from, to, .. } = days.get();
+        host::zone_of(typed.get().or(from).or(to).as_deref()).to_string()
+    };
+    view! {
+        {field("From", "from", |days| days.from.clone())}
+        {field("To", "to", |days| days.to.clone())}
+        <input type="hidden" name="zone" value="" prop:value=zone/>
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    fn read(address: &str) -> Days {
+        Days::read(|name| {
+            let mut pairs = address.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(other, _)| *other == name).map(|(_, value)| value.to_owned())
+        })
+    }
+
+    #[test]
+    fn days_are_the_readers_and_the_last_one_counts() {
+        let utc = |text: &str| text.parse::<DateTime<Utc>>().ok();
+        let days = read("from=2026-11-01&to=2026-11-30");
+        assert_eq!((days.begin(), days.end()), (utc("2026-11-01T00:00:00Z"), utc("2026-12-01T00:00:00Z")));
+        let days = read("from=2026-11-01&to=2026-11-01&zone=60");
+        assert_eq!((days.begin(), days.end()), (utc("2026-10-31T23:00:00Z"), utc("2026-11-01T23:00:00Z")));
+        assert_eq!(
+            days.pairs().map(|(_, value)| value.unwrap_or_default()),
+            ["2026-11-01", "2026-11-01", "60"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_day_narrows_nothing() {
+        for address in ["from=yesterday", "from=2026-13-01", "to=+12026-01-01", "zone=60", "from=&to=&zone=x"]
+        {
+            let days = read(address);
+            assert_eq!((days.begin(), days.end()), (None, None), "{address}");
+            assert!(days.pairs().iter().all(|(_, value)| value.is_none()), "{address}");
+        }
+        assert_eq!(read("from=2026-11-01&zone=9999999").begin(), read("from=2026-11-01").begin());
+    }
+}
