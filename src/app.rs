@@ -23,7 +23,8 @@ use leptos_router::{
 
 pub use allowed::{Allowed, allows, may};
 use hydration::Hydration;
-pub use layout::{PlainLayout, TenantLayout};
+use layout::{FollowNavigation, Followed};
+pub use layout::{MAIN, PlainLayout, TenantLayout};
 use lazy::Page;
 pub use live::on_change;
 pub use params::use_optional_id;
@@ -71,6 +72,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     Toasts::provide();
+    Followed::provide();
     view! {
         <Stylesheet id="leptos" href="/pkg/flowengine.css"/>
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>
@@ -136,6 +138,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings") view=Page::Settings ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
+            <FollowNavigation/>
             <ToastRegion/>
         </Router>
     }

@@ -39,6 +39,15 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await expect(page.getByLabel('Decision')).toHaveValue('');
 });
 
+test('an intent that is not known any more goes on narrowing the list', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?intent=987654');
+  await hydrated(page);
+  await expect(page.getByLabel('Intent')).toHaveValue('987654');
+  await page.getByLabel('Decision').selectOption('Rejected');
+  await expect(page).toHaveURL(/[?&]decision=rejected(&|$)/);
+  await expect(page).toHaveURL(/[?&]intent=987654(&|$)/);
+});
+
 test('a search that finds nothing says so, and leads back', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?q=zeppelin');
   await hydrated(page);

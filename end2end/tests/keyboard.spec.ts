@@ -47,6 +47,46 @@ test('keys go on after a box was ticked, and rest while a window is open', async
   await expect(page.getByTestId('bulk')).toContainText('1 chosen');
 });
 
+test('single keys can be turned off, all but the one that tells how to turn them on', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const help = page.getByRole('dialog', { name: 'Keyboard' });
+  const first = page.getByTestId('message-row').getByRole('link').first();
+  await page.keyboard.press('?');
+  await help.getByTestId('single-keys').uncheck();
+  await page.keyboard.press('Escape');
+  await expect(help).toBeHidden();
+  await page.keyboard.press('j');
+  await expect(first).not.toBeFocused();
+
+  await page.reload();
+  await hydrated(page);
+  await page.keyboard.press('j');
+  await expect(first, 'the choice is kept').not.toBeFocused();
+  await page.keyboard.press('Control+k');
+  await expect(page.getByTestId('palette-input'), 'what needs a command key stays').toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('palette-input')).toBeHidden();
+  await page.keyboard.press('?');
+  await expect(help.getByTestId('single-keys')).not.toBeChecked();
+  await help.getByTestId('single-keys').check();
+  await page.keyboard.press('Escape');
+  await expect(help).toBeHidden();
+  await page.keyboard.press('j');
+  await expect(first).toBeFocused();
+});
+
+test('a sign that a keyboard writes with Alt is a key like another', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const press = (key: string) =>
+    page.evaluate((key) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, altKey: true, bubbles: true, cancelable: true })), key);
+  await press('j');
+  await expect(page.getByTestId('message-row').getByRole('link').first(), 'no letter is').not.toBeFocused();
+  await press('/');
+  await expect(page.getByRole('searchbox', { name: 'Search' })).toBeFocused();
+});
+
 test('j and k walk through the messages, and Enter opens one', async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
   await hydrated(page);

@@ -44,16 +44,41 @@ test('a page that nobody touches says so in what it asks by itself', { tag: '@de
   expect(await header()).toBeUndefined();
 });
 
+test('a page on which somebody works keeps its session, and one that was left does not', { tag: '@desktop' }, async ({ page }) => {
+  // From the start: the page's own watch runs by it.
+  await page.clock.install();
+  await page.goto(`/t/${TENANT}/messages`);
+  // Such a clock knows no marks: it answers once it answers to a key.
+  const first = page.getByTestId('message-row').first().getByRole('link');
+  await expect(async () => {
+    await page.keyboard.press('k');
+    await expect(first).toBeFocused({ timeout: 500 });
+  }).toPass();
+  let asked = 0;
+  page.on('request', (request) => {
+    if (request.url().includes('/ui/signed_in_as')) asked += 1;
+  });
+  for (let minute = 0; minute < 4; minute += 1) {
+    await page.keyboard.press('Shift');
+    await page.clock.runFor(60_000);
+  }
+  await expect.poll(() => asked).toBe(1);
+  await page.clock.runFor(300_000);
+  await expect.poll(() => asked, 'once more, for what was done last').toBe(2);
+  await page.clock.runFor(1_800_000);
+  expect(asked, 'nobody is there').toBe(2);
+});
+
 test.describe('a reader who may not look any more', () => {
   test.use({ expectedFaults: /40[14]/ });
 
   for (const [status, words, link] of [
-    [401, 'You were signed out.', '/sign-in?next=%2Ft%2Fglobex_inc%2Fmessages'],
+    [401, 'You were signed out.', '/sign-in?next=%2Ft%2Fglobex_inc%2Fmessages%3Fq%3Dlate'],
     [404, 'You may not look at this tenant any more.', '/tenants'],
   ] as const) {
     test(`is told so (${status})`, { tag: '@desktop' }, async ({ page }) => {
       await page.route('**/ui/changes?*', (route) => route.fulfill({ status }));
-      await page.goto(`/t/${TENANT}/messages`);
+      await page.goto(`/t/${TENANT}/messages?q=late`);
       await hydrated(page);
       const ended = page.getByTestId('ended');
       await expect(ended).toContainText(words);

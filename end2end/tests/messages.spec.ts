@@ -48,6 +48,122 @@ test('chosen messages are decided together, and that is taken back', async ({ pa
   await expect(page.getByTestId('toast').filter({ hasText: 'Taken back' })).toBeVisible();
 });
 
+test('the intent of chosen messages is set by a button, not by the first step of its choice', async ({ page, request, isMobile }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  await page.getByTestId('choose').nth(0).check();
+  const bar = page.getByTestId('bulk');
+  const set = bar.getByTestId('bulk-set-intent');
+  await expect(set).toBeDisabled();
+  await bar.getByTestId('bulk-intent').selectOption('none');
+  await expect(set).toBeEnabled();
+  await expect(bar, 'nothing is said yet').toContainText('1 chosen');
+  if (isMobile) expect((await set.boundingBox())!.height).toBeGreaterThanOrEqual(44);
+  await set.click();
+  await expect(page.getByTestId('toast')).toContainText('1 message without an intent now.');
+  await expect(bar).toBeHidden();
+  const links = page.getByTestId('message-row').getByRole('link');
+  await expect(links.nth(1), 'the keyboard goes on in the list').toBeFocused();
+});
+
+test('what was ticked is decided by a key, and reading goes on beneath it', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 4);
+  await open(page, `q=${mark}`);
+  await page.getByTestId('choose').nth(1).click();
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await expect(page.getByTestId('message-row').getByRole('link').nth(2)).toBeFocused();
+});
+
+test('who comes back to the list is where they were', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}`);
+  const last = page.getByTestId('message-row').getByRole('link').nth(2);
+  const title = page.getByRole('heading', { level: 1 });
+  const ways: Record<string, () => Promise<unknown>> = {
+    'by its key': () => page.keyboard.press('u'),
+    'by the link': () => page.getByRole('navigation', { name: 'Other messages' }).getByRole('link', { name: 'Messages' }).click(),
+    'by the browser’s button': () => page.goBack(),
+  };
+  for (const [way, goBack] of Object.entries(ways)) {
+    await last.click();
+    await expect(title).toHaveText(`${mark} 1`);
+    await goBack();
+    await expect(title).toHaveText('Messages');
+    await expect(last, way).toBeFocused();
+  }
+  await page.reload();
+  await hydrated(page);
+  await expect(last, 'a page that is loaded anew moves nothing').not.toBeFocused();
+});
+
+test('a message is shown in another way where one reads it', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await page.setViewportSize({ width: 390, height: 500 });
+  await open(page, `q=${mark}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  const tab = page.getByTestId('view-source');
+  await tab.scrollIntoViewIfNeeded();
+  const place = () => page.evaluate(() => window.scrollY);
+  expect(await place()).toBeGreaterThan(0);
+  await tab.click();
+  await expect(page.getByTestId('source')).toContainText(mark);
+  expect(await place(), 'the page has not gone to its start').toBeGreaterThan(0);
+});
+
+test('a notice stays while somebody reads it', { tag: '@desktop' }, async ({ page, request }) => {
+  // Timers of half a minute, as a notice has that offers to undo, go off by hand.
+  await page.addInitScript(() => {
+    const { setTimeout, clearTimeout } = window;
+    const timers = new Map<number, () => void>();
+    let next = 1_000_000;
+    Object.assign(window, {
+      timers,
+      setTimeout: (run: () => void, ms?: number) => {
+        if (ms !== 30_000) return setTimeout(run, ms);
+        timers.set(++next, run);
+        return next;
+      },
+      clearTimeout: (id: number) => timers.delete(id) || clearTimeout(id),
+    });
+  });
+  const timers = <T>(look: (timers: Map<number, () => void>) => T) =>
+    page.evaluate(`(${look})(window.timers)`) as Promise<T>;
+  const running = (count: number, when: string) =>
+    expect.poll(() => timers((timers) => timers.size), { message: when }).toBe(count);
+
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  const notice = page.getByTestId('toast').filter({ hasText: '1 message accepted.' });
+  await expect(notice).toBeVisible();
+  await running(1, 'its time runs');
+  await notice.hover();
+  await running(0, 'but not under the pointer');
+  await notice.getByTestId('undo').focus();
+  await page.mouse.move(0, 0);
+  await expect(notice.getByTestId('undo')).toBeFocused();
+  await running(0, 'nor with the keyboard in it');
+  await page.locator('#main').focus();
+  await running(1, 'it begins anew');
+  await timers((timers) => timers.forEach((run) => run()));
+  await expect(notice).toHaveCount(0);
+});
+
+test.describe('intents that cannot be had', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('are told of in the place of their choice', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await page.route('**/ui/intents/list', (route) => route.fulfill({ status: 503 }));
+    await page.getByTestId('message-row').getByRole('link').click();
+    await expect(page.getByTestId('no-intents')).toContainText('The intents could not be had');
+    await expect(page.getByTestId('correct')).toHaveCount(0);
+  });
+});
+
 test('a message leaves the view that it no longer belongs to', async ({ page, request }) => {
   const mark = await send(request, 2);
   await open(page, `q=${mark}&decision=review`);
@@ -167,6 +283,7 @@ test('what newly comes waits above the list until it is asked for', async ({ pag
   await expect(page.getByTestId('message-row').first(), 'the list has not jumped').toContainText(mark);
   await fresh.getByRole('button').click();
   await expect(page.getByTestId('message-row').first()).toContainText(later);
+  await expect(page.getByTestId('message-row').first().getByRole('link'), 'the keyboard is at what came').toBeFocused();
   await expect(fresh).toHaveText('');
 });
 
@@ -221,18 +338,56 @@ test.describe('a file without messages', { tag: '@desktop' }, () => {
   });
 });
 
-test('a view is saved by name and found again', async ({ page }) => {
-  await open(page, 'decision=review');
-  await page.getByText('Save this view').click();
-  await page.getByTestId('view-name').fill('My reviews');
-  await page.getByTestId('save-view').click();
+test('a view is saved by name and found again, and what is done to it can be taken back', async ({ page }) => {
   const view = page.getByTestId('view').filter({ hasText: 'My reviews' });
+  const notice = page.getByTestId('toast').last();
+  const save = async (query: string) => {
+    await open(page, query);
+    await page.getByText('Save this view').click();
+    await page.getByTestId('view-name').fill('My reviews');
+    await page.getByTestId('save-view').click();
+  };
+  const leads = (to: RegExp) => expect(view.getByRole('link')).toHaveAttribute('href', to);
+  await save('decision=review');
   await expect(view).toBeVisible();
+  await expect(notice).toContainText('The view My reviews is saved.');
   await open(page, '');
   await view.getByRole('link').click();
   await expect(page).toHaveURL(/decision=review/);
-  await view.getByRole('button', { name: 'Delete the view My reviews' }).click();
+
+  const remove = view.getByRole('button', { name: 'Delete the view My reviews' });
+  await remove.click();
   await expect(view).toBeHidden();
+  await expect(notice).toContainText('The view My reviews is deleted.');
+  await page.getByTestId('undo').click();
+  await leads(/decision=review/);
+
+  await save('decision=rejected');
+  await expect(notice).toContainText('The view My reviews is replaced.');
+  await leads(/decision=rejected/);
+  await page.getByTestId('undo').click();
+  await leads(/decision=review/);
+  await remove.click();
+  await expect(view).toBeHidden();
+});
+
+test.describe('a view that cannot be deleted', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('says so, and is there to be tried again', async ({ page }) => {
+    await open(page, 'decision=accepted');
+    await page.getByText('Save this view').click();
+    await page.getByTestId('view-name').fill('Kept');
+    await page.getByTestId('save-view').click();
+    const view = page.getByTestId('view').filter({ hasText: 'Kept' });
+    await page.route('**/ui/saved-filters/delete', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await view.getByRole('button').click();
+    await expect(page.locator('.toast.tone-bad')).toBeVisible();
+    await expect(async () => {
+      await view.getByRole('button').click({ timeout: 1_000 });
+      await expect(view).toBeHidden({ timeout: 1_000 });
+    }).toPass();
+  });
 });
 
 const RICH = (subject: string) =>

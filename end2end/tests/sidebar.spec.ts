@@ -85,7 +85,10 @@ test.describe('on a desktop', { tag: '@desktop' }, () => {
     await expect(page.getByTestId('message')).toBeVisible();
     await expect(sidebar(page).locator('[aria-current=page]')).toHaveText('Messages');
     await page.getByRole('link', { name: 'Switch tenant' }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Tenants');
+    await expect(page.locator('#main'), 'the keyboard is at the new page').toBeFocused();
     await page.getByTestId('tenant-link').filter({ hasText: 'Globex' }).click();
     await expect(page.getByTestId('tenant-name')).toHaveText('Globex Inc.');
+    await expect(page.locator('#main')).toBeFocused();
   });
 });

@@ -1,5 +1,5 @@
 // A draft is tried on a message: each step is shown, and a change of the draft changes it.
-import { STAR, messageId, only } from './demo';
+import { STAR, invite, messageId, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 test('a draft is tried on a pasted message and on a stored one', async ({ page, request }, { project }) => {
@@ -42,6 +42,25 @@ test('a draft is tried on a pasted message and on a stored one', async ({ page, 
     await page.getByTestId('try').click();
     await expect(steps.getByTestId('outcome')).toContainText('Rejected');
   });
+});
+
+test('an operator tries a message, and is offered no draft, which the server would refuse', { tag: '@desktop' }, async ({ browser, request }) => {
+  const link = await invite(request, 'otto@acme.example');
+  const context = await browser.newContext({ storageState: { cookies: [], origins: [] } });
+  const page = await context.newPage();
+  await page.goto(link.href);
+  await page.getByLabel('Your name, for a new account').fill('Otto');
+  await page.getByLabel('Password', { exact: true }).fill('mellow otter paints fences');
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await expect(page.getByTestId('tenants')).toContainText('Acme Corporation');
+  await page.goto(`/t/acme_corp/messages/${await messageId(request, STAR)}`);
+  await page.getByTestId('try-changes').click();
+  await expect(page.getByTestId('trial')).toContainText(STAR);
+  await expect(page.getByTestId('draft')).toHaveCount(0);
+  await hydrated(page);
+  await page.getByTestId('try').click();
+  await expect(page.getByTestId('steps').getByTestId('outcome')).toContainText('Rejected');
+  await context.close();
 });
 
 test.use({ expectedFaults: /status of 422/ });

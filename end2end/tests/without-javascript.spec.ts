@@ -31,6 +31,12 @@ test('no page waits for a script', { tag: '@desktop' }, async ({ page, request }
   }
 });
 
+test('what works with a script alone says so', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/try');
+  // It has to be looked for in the source: this browser reads pages as if scripts ran, and then runs none.
+  expect(await page.content()).toContain('This works only with JavaScript.');
+});
+
 test.describe('plain forms', { tag: '@desktop' }, () => {
   test.afterEach(async ({ request }) => resetStar(request));
 

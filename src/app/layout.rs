@@ -1,6 +1,8 @@
 //! The frame of a tenant's pages, and the plain one of pages without a tenant.
 
-use leptos::{ev::FocusEvent, prelude::*};
+use std::time::Duration;
+
+use leptos::{ev::FocusEvent, prelude::*, task::spawn_local};
 use leptos_router::{components::Outlet, hooks::use_location};
 
 use super::{
@@ -28,7 +30,12 @@ const SIDEBAR: &str = "sidebar";
 /// The id of the button that closes it.
 const CLOSE: &str = "sidebar-close";
 /// The id of the page's content, where the skip link leads.
-const MAIN: &str = "main";
+pub const MAIN: &str = "main";
+
+/// How often the page looks whether somebody is there: as often as `is_attended` forgets.
+const LOOK: Duration = Duration::from_secs(60);
+/// After how many looks it asks for something, if somebody was there: well before an idle session ends (30 minutes).
+const LOOKS: u32 = 3;
 
 /// What everybody in a tenant may read.
 const PAGES: [(&str, &str, Glyph); 8] = [
@@ -58,7 +65,8 @@ pub fn TenantLayout() -> impl IntoView {
     let me = MyAccess(load(|| (), |()| api::me()));
     provide_context(me);
     remember(tenant, me);
-    follow_navigation();
+    begin_at_main();
+    stay_signed_in();
     let live = Live::provide(tenant);
     Trail::provide();
     let is_open = RwSignal::new(false);
@@ -98,16 +106,66 @@ fn remember(tenant: CurrentTenant, me: MyAccess) {
     });
 }
 
+/// Whether a link was followed since the application began: its first page has the keyboard where the browser has it.
+#[derive(Clone, Copy)]
+pub struct Followed(StoredValue<bool>);
+
+impl Followed {
+    pub fn provide() {
+        provide_context(Self(StoredValue::new(false)));
+    }
+}
+
 /// After a link was followed: the sidebar closes, and the keyboard is at the new page's start.
-fn follow_navigation() {
+#[component]
+pub fn FollowNavigation() -> impl IntoView {
     let path = use_location().pathname;
+    let followed: Option<Followed> = use_context();
     Effect::new(move |before: Option<String>| {
         let now = path.get();
         if before.is_some_and(|before| before != now) {
+            if let Some(Followed(is_so)) = followed {
+                is_so.set_value(true);
+            }
             host::hide_popover(SIDEBAR);
             host::focus(MAIN);
         }
         now
+    });
+}
+
+/// The same where the frame is a new one: it comes after its address, and what had the focus goes with the old one.
+fn begin_at_main() {
+    let followed: Option<Followed> = use_context();
+    Effect::new(move |_| {
+        if followed.is_some_and(|Followed(is_so)| is_so.get_value()) {
+            request_animation_frame(|| host::focus(MAIN));
+        }
+    });
+}
+
+/// Whoever writes for long sends nothing meanwhile, and their session would end as an idle one: this asks for something
+/// small while somebody is there. A page that nobody touches asks for nothing.
+fn stay_signed_in() {
+    let (was_attended, passed) = (StoredValue::new(false), StoredValue::new(0_u32));
+    let look = move || {
+        passed.update_value(|passed| *passed = passed.saturating_add(1));
+        if host::is_attended() {
+            was_attended.set_value(true);
+        }
+        if was_attended.get_value() && passed.get_value() >= LOOKS {
+            was_attended.set_value(false);
+            passed.set_value(0);
+            spawn_local(async {
+                // Who is signed out hears of it from what they do.
+                let _ = api::signed_in_as().await;
+            });
+        }
+    };
+    Effect::new(move |_| {
+        if let Ok(timer) = set_interval_with_handle(look, LOOK) {
+            on_cleanup(move || timer.clear());
+        }
     });
 }
 
@@ -342,6 +400,7 @@ fn Person(me: MyAccess) -> impl IntoView {
 /// The frame of pages without a tenant: one column in the middle.
 #[component]
 pub fn PlainLayout(children: Children) -> impl IntoView {
+    begin_at_main();
     view! {
         <div class="plain">
             <header class="plain__head">

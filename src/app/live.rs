@@ -1,12 +1,13 @@
 //! Hearing of changes while a tenant's page is looked at.
 
 use leptos::prelude::*;
-use leptos_router::{hooks::use_location, location::Url};
+use leptos_router::location::Url;
 
 use super::tenant::CurrentTenant;
 use crate::ui::{
     host,
     icons::{Glyph, Icon},
+    page::use_address,
 };
 
 /// The layout of a tenant provides it to the pages in it.
@@ -45,11 +46,11 @@ impl Live {
 /// Says that the page does not follow what happens any more, and why.
 #[component]
 pub fn Ended(live: Live) -> impl IntoView {
-    let path = use_location().pathname;
+    let here = use_address();
     move || {
         let (words, label, href) = match live.ended.get()? {
             401 => {
-                let next = Url::escape(&path.get());
+                let next = Url::escape(&here());
                 ("You were signed out.", "Sign in", format!("/sign-in?next={next}"))
             }
             _ => ("You may not look at this tenant any more.", "Your tenants", "/tenants".to_owned()),

@@ -18,6 +18,7 @@ use crate::{
         dialog::Dialog,
         host,
         icons::{Glyph, Icon},
+        page::use_address,
     },
 };
 
@@ -94,9 +95,11 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
         shown
     });
     let navigate = use_navigate();
+    let here = use_address();
     let go = StoredValue::new_local(move |entry: Entry| {
         is_open.set(false);
-        if host::may_leave() {
+        // Whoever is there already leaves nothing.
+        if entry.href != untrack(here) && host::may_leave() {
             navigate(&entry.href, NavigateOptions::default());
         }
     });
@@ -188,8 +191,10 @@ fn pages(tenant: &TenantId, role: Role) -> Vec<Entry> {
         page(Glyph::Datasource, "Datasources", "Page", "/datasources"),
         page(Glyph::Config, "Configs", "Page", "/configs"),
         page(Glyph::File, "Files", "Page", "/files"),
-        page(Glyph::Trial, "Try a message", "Page", "/try"),
     ];
+    if role.may(Permission::WorkMessages) {
+        entries.push(page(Glyph::Trial, "Try a message", "Page", "/try"));
+    }
     if role.may(Permission::Configure) {
         entries.extend([
             page(Glyph::Settings, "Settings: export and import", "Page", "/settings"),
@@ -266,5 +271,7 @@ mod tests {
         assert_eq!(names("nothing of the kind"), Vec::<String>::new());
         assert_eq!(names("").len(), SHOWN);
         assert!(!best(&pages(&tenant, Role::Viewer), "new").iter().any(|entry| entry.kind == "Create"));
+        let may_try = |role| !best(&pages(&tenant, role), "try a message").is_empty();
+        assert_eq!([Role::Viewer, Role::Operator].map(may_try), [false, true]);
     }
 }

@@ -45,6 +45,10 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
     ("Editors", &[("⌘ S", "Save"), ("⌘ Enter", "Try it")]),
 ];
 
+/// What becomes of them where single keys are turned off.
+const TURNED_OFF: &str = "Turned off, no letter and no sign but ? does anything here: for whoever speaks to the computer, \
+                          or presses keys by chance. This browser keeps the choice.";
+
 /// How long the key after `g` may take.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
@@ -102,6 +106,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
 /// The window of `?`.
 #[component]
 pub fn Help(is_open: RwSignal<bool>) -> impl IntoView {
+    let is_on = RwSignal::new(host::are_keys_on());
     view! {
         <Dialog id="help" title="Keyboard" is_open>
             <div class="keys">
@@ -130,6 +135,26 @@ pub fn Help(is_open: RwSignal<bool>) -> impl IntoView {
                     .collect_view()}
             </div>
             <p class="hint">"On Windows and Linux, ⌘ is Ctrl."</p>
+            <SingleKeys is_on/>
         </Dialog>
+    }
+}
+
+/// Turns off what keys do that write a character, and on again.
+#[component]
+fn SingleKeys(is_on: RwSignal<bool>) -> impl IntoView {
+    let on_change = move |event: ev::Event| {
+        let is_on_now = event_target_checked(&event);
+        is_on.set(is_on_now);
+        host::turn_keys(is_on_now);
+    };
+    view! {
+        <div class="field">
+            <label class="check">
+                <input type="checkbox" prop:checked=is_on data-testid="single-keys" on:change=on_change/>
+                <span>"Single keys do what stands here"</span>
+            </label>
+            <p class="field__hint">{TURNED_OFF}</p>
+        </div>
     }
 }

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::{emails::dto::EmailFilter, shared::TenantId};
+use crate::{
+    emails::dto::EmailFilter,
+    shared::{EmailId, TenantId},
+};
 
 /// A list of messages that was looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,20 +15,40 @@ pub struct LastList {
     pub query: String,
 }
 
-/// The list of messages that was last looked at in this tab, and whose messages they are.
+/// The way through the messages, in this tab.
 #[derive(Clone, Copy)]
-pub struct Trail(RwSignal<Option<(TenantId, LastList)>>);
+pub struct Trail {
+    /// The list that was last looked at, and whose messages they are.
+    list: RwSignal<Option<(TenantId, LastList)>>,
+    /// The message that was last read since a list was looked at.
+    read: StoredValue<Option<EmailId>>,
+}
 
 impl Trail {
     pub fn provide() {
-        provide_context(Self(RwSignal::new(None)));
+        provide_context(Self { list: RwSignal::new(None), read: StoredValue::new(None) });
     }
 
     /// The list that is looked at.
     pub fn note(tenant: TenantId, list: LastList) {
-        if let Some(Self(last)) = use_context() {
+        if let Some(Self { list: last, .. }) = use_context() {
             last.set(Some((tenant, list)));
         }
+    }
+
+    /// The message that is read.
+    pub fn note_read(email: EmailId) {
+        if let Some(Self { read, .. }) = use_context() {
+            read.set_value(Some(email));
+        }
+    }
+
+    /// The message from which one comes to a list. Once: the next list is not come to from it.
+    pub fn take_read() -> Option<EmailId> {
+        let Self { read, .. } = use_context()?;
+        let email = read.get_value();
+        read.set_value(None);
+        email
     }
 }
 
@@ -33,7 +56,7 @@ impl Trail {
 pub fn use_last_list() -> impl Fn(&TenantId) -> LastList + Copy + Send + Sync + 'static {
     let trail: Option<Trail> = use_context();
     move |tenant| {
-        let last = trail.and_then(|Trail(last)| last.get());
+        let last = trail.and_then(|Trail { list, .. }| list.get());
         last.filter(|(whose, _)| whose == tenant).map(|(_, list)| list).unwrap_or_default()
     }
 }

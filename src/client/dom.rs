@@ -5,6 +5,7 @@ use leptos::ev::{Event, FocusEvent, KeyboardEvent};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Element, HtmlElement, HtmlSelectElement, Node};
 
+use super::are_keys_on;
 use crate::ui::time::written;
 
 pub(super) fn document() -> Option<Document> {
@@ -66,14 +67,27 @@ pub fn move_focus(selector: &str, step: i32) {
 /// Where keys are text, or choose. A box to tick is none of these: whoever ticked it goes on by keys.
 const TYPED_INTO: &str = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 
-/// Whether a key is meant for the page: no modifier, nobody is typing, and nothing lies over the page.
+/// Whether a key is meant for the page: no modifier, nobody is typing, nothing lies over the page, and the reader has not
+/// turned it off.
 pub fn is_shortcut(event: &KeyboardEvent) -> bool {
     let typing = event
         .target()
         .and_then(|target| target.dyn_into::<Element>().ok())
         .is_some_and(|target| target.closest(TYPED_INTO).ok().flatten().is_some());
-    let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
-    !(typing || has_modifier || event.default_prevented() || is_covered())
+    let key = event.key();
+    // Some keyboards of a Mac write `#` with Option, which is Alt.
+    let has_modifier = event.ctrl_key() || event.meta_key() || (event.alt_key() && !is_sign(&key));
+    !(typing || has_modifier || event.default_prevented() || is_covered() || is_off(&key))
+}
+
+/// Whether a key writes a sign, neither a letter nor a digit.
+fn is_sign(key: &str) -> bool {
+    matches!(key.as_bytes(), [byte] if byte.is_ascii_punctuation())
+}
+
+/// Whether the reader turned a key off: all that write a character, but the one that tells where to turn them on.
+fn is_off(key: &str) -> bool {
+    key.chars().count() == 1 && key != "?" && !are_keys_on()
 }
 
 /// Whether a window lies over the page.
@@ -142,6 +156,17 @@ pub fn focus_left(event: &FocusEvent, id: &str) -> bool {
         (Some(to), Some(element)) => !element.contains(Some(&to)),
         _ => false,
     }
+}
+
+/// Minutes that a day, as in `2026-11-23`, begins before that of UTC where the reader is; without one, today.
+pub fn zone_of(date: Option<&str>) -> i32 {
+    let at = match date {
+        // With a time it is the reader's own.
+        Some(date) => js_sys::Date::new(&JsValue::from_str(&format!("{date}T00:00"))),
+        None => js_sys::Date::new_0(),
+    };
+    let west = at.get_timezone_offset();
+    if west.is_finite() { -west as i32 } else { 0 }
 }
 
 /// A time in the reader's own zone: `2026-11-23 10:12`.

@@ -1,10 +1,10 @@
 //! Asks before the page is left while something on it is unsaved.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
-use web_sys::{Element, Event};
+use web_sys::{Element, Event, MouseEvent};
 
 use super::{dom::document, listener::Listener};
 
@@ -13,9 +13,15 @@ thread_local! {
     static UNSAVED: RefCell<Option<Signal<bool>>> = const { RefCell::new(None) };
     /// The address of the page that holds it.
     static ADDRESS: RefCell<String> = const { RefCell::new(String::new()) };
+    /// When somebody last said that they leave, as `Date.now` has it.
+    static ALLOWED: Cell<f64> = const { Cell::new(0.0) };
 }
 
-/// Whether the page may be left. Asks where something is unsaved, and after a yes not again.
+/// So long a yes holds, in milliseconds: one step asks twice where a link leads out of the application. Not longer: the
+/// editor may still be there.
+const HOLDS: f64 = 1_000.0;
+
+/// Whether the page may be left. Asks where something is unsaved, once a step.
 pub fn may_leave() -> bool {
     if !is_unsaved() {
         return true;
@@ -23,13 +29,17 @@ pub fn may_leave() -> bool {
     let question = "You have changes that are not saved. Leave without them?";
     let may = web_sys::window().is_some_and(|window| window.confirm_with_message(question).unwrap_or(true));
     if may {
-        UNSAVED.with_borrow_mut(Option::take);
+        ALLOWED.set(js_sys::Date::now());
     }
     may
 }
 
 fn is_unsaved() -> bool {
-    UNSAVED.with_borrow(|unsaved| unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false)))
+    let was_allowed = js_sys::Date::now() - ALLOWED.get() < HOLDS;
+    let is_dirty = |unsaved: &Option<Signal<bool>>| {
+        unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false))
+    };
+    !was_allowed && UNSAVED.with_borrow(is_dirty)
 }
 
 /// Guards the page for as long as its editor is there: by a link, and by closing the tab. `watch_history` guards the
@@ -73,7 +83,9 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
 /// the first comes first.
 pub fn watch_history() {
     let on_pop = Closure::<dyn Fn(Event)>::new(|event: Event| {
-        if may_leave() {
+        // A step within the page, as the skip link's, leaves nothing.
+        let stays = ADDRESS.with_borrow(|here| without_fragment(here) == without_fragment(&address()));
+        if stays || may_leave() {
             return;
         }
         // The browser has left already: the page's address comes back on top.
@@ -93,11 +105,33 @@ fn address() -> String {
     web_sys::window().and_then(|window| window.location().href().ok()).unwrap_or_default()
 }
 
-/// Whether a click follows a link of the application.
+fn without_fragment(address: &str) -> &str {
+    address.split('#').next().unwrap_or_default()
+}
+
+/// Whether a click follows a link to another page, and in this tab: with another button or a key, browsers open another or
+/// keep a copy.
 fn leads_away(event: &Event) -> bool {
+    let is_plain = event.dyn_ref::<MouseEvent>().is_some_and(|click| {
+        let has_modifier = click.ctrl_key() || click.meta_key() || click.shift_key() || click.alt_key();
+        click.button() == 0 && !has_modifier
+    });
+    is_plain && follows_link(event)
+}
+
+fn follows_link(event: &Event) -> bool {
     event
         .target()
         .and_then(|target| target.dyn_into::<Element>().ok())
         .and_then(|target| target.closest("a[href]:not([target]):not([download])").ok().flatten())
-        .is_some_and(|link| !link.get_attribute("href").unwrap_or_default().starts_with('#'))
+        .is_some_and(|link| is_elsewhere(&link.get_attribute("href").unwrap_or_default()))
+}
+
+/// Whether a link leads to another page than this one.
+fn is_elsewhere(href: &str) -> bool {
+    let here = web_sys::window().map(|window| window.location()).map(|here| {
+        let (path, query) = (here.pathname().unwrap_or_default(), here.search().unwrap_or_default());
+        path + &query
+    });
+    !href.starts_with('#') && here.as_deref() != Some(without_fragment(href))
 }

@@ -2,9 +2,12 @@
 
 mod attended;
 mod changes;
+mod cookies;
 mod dialog;
 mod dom;
 mod files;
+mod focus;
+mod keys;
 mod leave;
 mod listener;
 mod session;
@@ -17,6 +20,8 @@ pub use changes::*;
 pub use dialog::*;
 pub use dom::*;
 pub use files::*;
+pub use focus::*;
+pub use keys::*;
 pub use leave::*;
 pub use session::*;
 pub use steps::*;

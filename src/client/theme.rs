@@ -1,9 +1,6 @@
 //! The reader's choice of theme.
 
-use wasm_bindgen::JsCast;
-use web_sys::HtmlDocument;
-
-use super::dom::document;
+use super::{cookies::keep, dom::document};
 use crate::ui::theme::{COOKIE, Theme};
 
 /// The theme that the document was written with.
@@ -16,12 +13,8 @@ pub fn theme() -> Theme {
 
 /// Changes the document, and keeps the choice for a year.
 pub fn set_theme(theme: Theme) {
-    let Some(document) = document() else { return };
-    if let Some(root) = document.document_element() {
+    if let Some(root) = document().and_then(|document| document.document_element()) {
         let _ = root.set_attribute("data-theme", theme.as_str());
     }
-    if let Ok(document) = document.dyn_into::<HtmlDocument>() {
-        let cookie = format!("{COOKIE}={}; path=/; max-age=31536000; samesite=lax", theme.as_str());
-        let _ = document.set_cookie(&cookie);
-    }
+    keep(COOKIE, theme.as_str());
 }

@@ -1,7 +1,8 @@
 //! Files on their way to the server, and texts on their way to the clipboard.
 
 use leptos::ev::{DragEvent, Event, FocusEvent};
-use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, FileList, FileReader, HtmlInputElement, ProgressEvent, XmlHttpRequest};
 
 use super::dom::element;
@@ -124,11 +125,16 @@ fn send_as(
     let _ = request.send_with_opt_blob(Some(file));
 }
 
-/// Puts a text on the clipboard.
-pub fn copy(text: &str) {
-    if let Some(window) = web_sys::window() {
-        drop(window.navigator().clipboard().write_text(text));
-    }
+/// Puts a text on the clipboard, and tells whether it is there.
+pub fn copy(text: &str, told: impl FnOnce(bool) + 'static) {
+    let clipboard = web_sys::window().map(|window| window.navigator().clipboard());
+    // Pages that came by plain HTTP have none, whatever the type says.
+    let Some(clipboard) = clipboard.filter(|clipboard| !AsRef::<JsValue>::as_ref(clipboard).is_undefined())
+    else {
+        return told(false);
+    };
+    let written = clipboard.write_text(text);
+    spawn_local(async move { told(JsFuture::from(written).await.is_ok()) });
 }
 
 /// Selects what is in the field that got the focus.

@@ -17,6 +17,10 @@ pub fn stored_tenant() -> Option<TenantId> {
 pub fn store_tenant(_: &TenantId) {}
 pub fn forget_tenant() {}
 pub fn focus(_: &str) {}
+pub fn focus_trail() -> Vec<String> {
+    Vec::new()
+}
+pub fn focus_first(_: &[String]) {}
 pub fn move_focus(_: &str, _: i32) {}
 pub fn label_of(_: &str) -> Option<String> {
     None
@@ -34,9 +38,16 @@ pub fn hide_popover(_: &str) {}
 pub fn focus_left(_: &FocusEvent, _: &str) -> bool {
     false
 }
+pub fn zone_of(_: Option<&str>) -> i32 {
+    0
+}
 pub fn local_time(_: DateTime<Utc>) -> Option<String> {
     None
 }
+pub fn are_keys_on() -> bool {
+    true
+}
+pub fn turn_keys(_: bool) {}
 pub fn set_theme(_: Theme) {}
 pub fn open_dialog(_: &str) {}
 pub fn close_dialog(_: &str) {}
@@ -64,7 +75,7 @@ pub fn read_chosen(_: &Event, _: Callback<(String, String)>) {}
 pub fn read_dropped(_: &DragEvent, _: Callback<(String, String)>) {}
 pub fn allow_drop(_: &DragEvent) {}
 pub fn begin_drag(_: &DragEvent) {}
-pub fn copy(_: &str) {}
+pub fn copy(_: &str, _: impl FnOnce(bool) + 'static) {}
 
 /// A file that somebody chose. There is none on the server.
 #[derive(Clone)]

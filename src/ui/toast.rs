@@ -10,9 +10,9 @@ use super::{
 };
 use crate::shared::Problem;
 
-/// How long a notice stays; longer where it offers something to do.
+/// How long a notice stays; far longer where it offers something to do (WCAG 2.2.1).
 const STAYS: Duration = Duration::from_secs(6);
-const STAYS_WITH_UNDO: Duration = Duration::from_secs(12);
+const STAYS_WITH_UNDO: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct Toast {
@@ -127,7 +127,6 @@ impl Toasts {
     }
 
     fn say(self, id: u32, tone: Tone, text: String, undo: Option<Undo>) {
-        let stays = if undo.is_some() { STAYS_WITH_UNDO } else { STAYS };
         self.shown.update(|shown| {
             // Three at most: more would hide the page.
             if shown.len() >= 3 {
@@ -135,7 +134,6 @@ impl Toasts {
             }
             shown.push(Toast { id, tone, text, undo });
         });
-        set_timeout(move || self.close(id), stays);
     }
 
     fn close(self, id: u32) {
@@ -160,9 +158,31 @@ pub fn ToastRegion() -> impl IntoView {
 #[component]
 fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     let Toast { id, tone, text, undo } = toast;
+    let stays = if undo.is_some() { STAYS_WITH_UNDO } else { STAYS };
+    // While somebody reads it, or is about to do what it offers, it stays; its time begins anew after that.
+    let (is_pointed_at, has_focus) = (RwSignal::new(false), RwSignal::new(false));
+    // It may be left because it goes, and with it what it knows.
+    let end = move |held: RwSignal<bool>| {
+        let _ = held.try_set(false);
+    };
+    Effect::new(move |_| {
+        if is_pointed_at.get() || has_focus.get() {
+            return;
+        }
+        if let Ok(timer) = set_timeout_with_handle(move || toasts.close(id), stays) {
+            on_cleanup(move || timer.clear());
+        }
+    });
     let glyph = if tone == Tone::Bad { Glyph::Alert } else { Glyph::Accept };
     view! {
-        <div class=format!("toast {}", tone.class()) data-testid="toast">
+        <div
+            class=format!("toast {}", tone.class())
+            data-testid="toast"
+            on:pointerenter=move |_| is_pointed_at.set(true)
+            on:pointerleave=move |_| end(is_pointed_at)
+            on:focusin=move |_| has_focus.set(true)
+            on:focusout=move |_| end(has_focus)
+        >
             <Icon glyph/>
             <span class="toast__text">{text}</span>
             {undo

@@ -40,6 +40,7 @@ pub fn OverTime(tenant: TenantId, period: Period, columns: Vec<Column>) -> impl 
                 <a
                     class="tabs__tab"
                     href=tenant_page(&tenant, "") + &query
+                    data-noscroll="true"
                     aria-current=(choice == period).then_some("true")
                     data-testid=format!("period-{choice}")
                 >

@@ -13,7 +13,7 @@ use crate::{
         dto::{Decision, EmailStatus},
     },
     intents::dto::Intent,
-    shared::{EmailId, IntentId, TenantId},
+    shared::{EmailId, IntentId, Problem, TenantId},
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
@@ -119,6 +119,22 @@ pub fn ChangeIntent(
                 </button>
             </ActionForm>
             <ActionProblem outcome/>
+        </section>
+    }
+}
+
+/// Stands in the place of `ChangeIntent` where the intents could not be had: out of none one could only say that it has
+/// none.
+#[component]
+pub fn NoIntents(problem: Problem) -> impl IntoView {
+    let words = format!("The intents could not be had, so none can be chosen. {}", problem.detail);
+    view! {
+        <section class="panel" aria-labelledby="not-this">
+            <h2 id="not-this">"Not this intent?"</h2>
+            <p class="notice tone-bad" data-testid="no-intents">
+                <Icon glyph=Glyph::Alert/>
+                <span>{words}</span>
+            </p>
         </section>
     }
 }

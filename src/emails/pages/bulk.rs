@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::selection::{Choice, Word, Words};
+use super::{
+    selection::{Choice, Word, Words},
+    table::go_to_row,
+};
 use crate::{
     app::{Allowed, CurrentTenant},
     auth::authority::Permission,
@@ -17,9 +20,17 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     let selection = choice.selection;
     let is_shown = move || !selection.ids().is_empty();
     let counted = move || format!("{} chosen", selection.ids().len());
+    // With the bar goes the button that has the focus: the keyboard goes on in the list.
     let say = move |word: Word| {
+        let next = untrack(|| choice.next_to_chosen());
         words.say(tenant.id(), selection.ids(), word);
         selection.clear();
+        go_to_row(next);
+    };
+    let choose_none = move |_| {
+        let last = untrack(|| choice.last_chosen());
+        selection.clear();
+        go_to_row(last);
     };
     let button = move |word: Word, glyph: Glyph, label: &'static str, testid: &'static str| {
         view! {
@@ -50,7 +61,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                 >
                     {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
                 </button>
-                <button type="button" class="button button--quiet" on:click=move |_| selection.clear()>
+                <button type="button" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
                     "None"
                 </button>
             </div>
@@ -58,7 +69,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     }
 }
 
-/// Which intent the chosen messages have.
+/// Which intent the chosen messages have. It is set by the button: a select tells of each step of its keys.
 #[component]
 fn Relabel(
     tenant: CurrentTenant,
@@ -73,31 +84,47 @@ fn Relabel(
         found.retain(|intent| intent.is_active);
         found
     };
-    let on_change = move |event: leptos::ev::Event| {
-        let value = event_target_value(&event);
-        if value == "none" {
+    let chosen = RwSignal::new(String::new());
+    let set = move |_| {
+        let chosen = chosen.get_untracked();
+        if chosen == "none" {
             on_choose.run(None);
-        } else if let Some(intent) = known().into_iter().find(|intent| intent.intent_id.to_string() == value)
+        } else if let Some(intent) =
+            untrack(known).into_iter().find(|intent| intent.intent_id.to_string() == chosen)
         {
             on_choose.run(Some((intent.intent_id, intent.name)));
         }
     };
     view! {
-        <label class="bulk__intent">
-            <span class="visually-hidden">"Set the intent"</span>
-            <select data-testid="bulk-intent" on:change=on_change>
-                <option value="" selected>"Set the intent …"</option>
-                {move || {
-                    known()
-                        .into_iter()
-                        .map(|intent| {
-                            view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }
-                        })
-                        .collect_view()
-                }}
-                <option value="none">"No intent"</option>
-            </select>
-        </label>
+        <div class="bulk__relabel">
+            <label class="bulk__intent">
+                <span class="visually-hidden">"Set the intent"</span>
+                <select
+                    data-testid="bulk-intent"
+                    on:change=move |event| chosen.set(event_target_value(&event))
+                >
+                    <option value="" selected>"Set the intent …"</option>
+                    {move || {
+                        known()
+                            .into_iter()
+                            .map(|intent| {
+                                view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }
+                            })
+                            .collect_view()
+                    }}
+                    <option value="none">"No intent"</option>
+                </select>
+            </label>
+            <button
+                type="button"
+                class="button"
+                disabled=move || chosen.read().is_empty()
+                data-testid="bulk-set-intent"
+                on:click=set
+            >
+                "Set it"
+            </button>
+        </div>
     }
 }
 

@@ -72,6 +72,8 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
                     <a
                         class="tabs__tab"
                         href=href
+                        // What one looks at is here, not at the page's start.
+                        data-noscroll="true"
                         aria-current=move || (view.get() == tab).then_some("true")
                         data-testid=format!("view-{}", words.to_lowercase())
                     >
@@ -167,7 +169,9 @@ fn as_html(parts: &Parts, tenant: &TenantId, email: EmailId, here: &str, with_re
             <p class="notice tone-quiet" data-testid="images-blocked">
                 <Icon glyph=Glyph::Image/>
                 <span>{words}</span>
-                <a class="button button--small" href=show data-testid="show-images">"Load them"</a>
+                <a class="button button--small" href=show data-noscroll="true" data-testid="show-images">
+                    "Load them"
+                </a>
             </p>
         }
     });

@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use super::{
-    actions::{Actions, ChangeIntent, INTENT, MessageActions},
+    actions::{Actions, ChangeIntent, INTENT, MessageActions, NoIntents},
     beside::{Beside, BesideLinks, Step},
     carried::Carried,
     content::Content,
@@ -22,7 +22,10 @@ use super::{
     why::{Envelope, WhyThisIntent},
 };
 use crate::{
-    app::{Allowed, CurrentTenant, MyAccess, allows, may, on_change, tenant_page, use_last_list, use_tenant},
+    app::{
+        Allowed, CurrentTenant, MyAccess, Trail, allows, may, on_change, tenant_page, use_last_list,
+        use_tenant,
+    },
     auth::authority::Permission,
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
@@ -55,6 +58,12 @@ pub fn MessagePage() -> impl IntoView {
     // What is said of a message can be taken back from the next one, too.
     let words = Words::new();
     use_ways(email_id, list, beside);
+    // So that the way back leads to its row.
+    Effect::new(move |_| {
+        if let Ok(id) = email_id.get() {
+            Trail::note_read(id);
+        }
+    });
     view! {
         <nav class="back" aria-label="Other messages">
             <a href=list>
@@ -108,15 +117,18 @@ fn Message(
             data=move || async move {
                 let detail = detail.await?;
                 let may_work = may(me, &detail.email.tenant_id, Permission::WorkMessages).await;
-                Ok((detail, may_work, history.await.unwrap_or_default(), intents.await.unwrap_or_default()))
+                Ok((detail, may_work, history.await.unwrap_or_default(), intents.await))
             }
             retry=move || detail.refetch()
-            view=move |(detail, may_work, history, intents): (EmailDetail, bool, Vec<HistoryEntry>, Vec<Intent>)| {
+            view=move |(detail, may_work, history, intents): (EmailDetail, bool, Vec<HistoryEntry>, KnownIntents)| {
                 view! { <MessageView detail may_work history intents actions retry context=tenant.label()/> }
             }
         />
     }
 }
+
+/// What there is to choose from, or why that could not be had.
+type KnownIntents = Result<Vec<Intent>, Problem>;
 
 /// `j` and `k` lead to the next message of the list and the one before, `u` back to the list, as it was narrowed.
 fn use_ways(
@@ -269,7 +281,7 @@ fn MessageView(
     /// and all, with each answer.
     may_work: bool,
     history: Vec<HistoryEntry>,
-    intents: Vec<Intent>,
+    intents: KnownIntents,
     actions: MessageActions,
     retry: ServerAction<RetryDelivery>,
     context: Signal<String>,
@@ -326,26 +338,18 @@ fn MessageView(
                     })}
             </section>
             {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> })}
-            <p class="actions__more">
-                <a href=trial data-testid="try-changes">"Try changes on this message"</a>
-                <Allowed permission=Permission::Configure>
-                    {edit
-                        .clone()
-                        .map(|edit| {
-                            view! {
-                                " · "
-                                <a href=edit data-testid="edit-its-intent">"Edit its intent, with this message to try"</a>
-                            }
-                        })}
-                </Allowed>
-            </p>
+            {may_work.then(|| view! { <MoreWays trial edit/> })}
             <div class="message__columns">
                 <div class="message__side">
                     <Envelope email/>
                     {envelope.map(|carried| view! { <Carried carried/> })}
                     {may_work
-                        .then(|| {
-                            view! { <ChangeIntent tenant_id=tenant_id.clone() email_id intents chosen actions/> }
+                        .then(|| match intents {
+                            Ok(intents) => {
+                                view! { <ChangeIntent tenant_id=tenant_id.clone() email_id intents chosen actions/> }
+                                    .into_any()
+                            }
+                            Err(problem) => view! { <NoIntents problem/> }.into_any(),
                         })}
                     {classification.map(|classification| view! { <WhyThisIntent classification/> })}
                 </div>
@@ -359,4 +363,24 @@ fn MessageView(
         </article>
     }
     .into_any()
+}
+
+/// The ways to try the message out, for those who may: with what is so already, and with its intent as one changes it.
+#[component]
+fn MoreWays(trial: String, edit: Option<String>) -> impl IntoView {
+    view! {
+        <p class="actions__more">
+            <a href=trial data-testid="try-changes">"Try changes on this message"</a>
+            <Allowed permission=Permission::Configure>
+                {edit
+                    .clone()
+                    .map(|edit| {
+                        view! {
+                            " · "
+                            <a href=edit data-testid="edit-its-intent">"Edit its intent, with this message to try"</a>
+                        }
+                    })}
+            </Allowed>
+        </p>
+    }
 }

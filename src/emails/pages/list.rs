@@ -10,10 +10,10 @@ use super::{
     query::ListQuery,
     saved::SavedFilters,
     selection::{Choice, Selection, Word, Words},
-    table::{LiveTable, ROWS, row_id},
+    table::{LiveTable, ROWS, go_to_row, is_at_row, row_id},
 };
 use crate::{
-    app::{CurrentTenant, LastList, MyAccess, Trail, may, on_change, tenant_page, use_tenant},
+    app::{CurrentTenant, LastList, MAIN, MyAccess, Trail, may, on_change, tenant_page, use_tenant},
     auth::authority::Permission,
     emails::{
         api::{PAGE, list_emails},
@@ -173,6 +173,7 @@ fn Listed(
     let has_more = Signal::derive(move || last.get().is_some());
     let choice = Choice { selection, listed, has_more, on_all };
     use_keys(tenant, choice, may_work.then_some(words));
+    go_on_at_last_read();
     let is_unfiltered = query.is_unfiltered() && query.before.is_none();
     let pages = (id.clone(), query);
     view! {
@@ -192,6 +193,19 @@ fn Listed(
         </Show>
         <Pages tenant=pages.0 query=pages.1 last/>
     }
+}
+
+/// Who comes back from a message is where they were in the list, once it stands there: unless the keyboard has gone on from
+/// where a new page has it.
+fn go_on_at_last_read() {
+    Effect::new(move |_| {
+        let Some(email) = Trail::take_read() else { return };
+        request_animation_frame(move || {
+            if host::focused_id().as_deref() == Some(MAIN) {
+                host::focus(&row_id(email));
+            }
+        });
+    });
 }
 
 /// The messages that fit, from those of this page on, newest first; and whether there are more than may be worked on at
@@ -269,9 +283,12 @@ fn Fresh(
         all.extend(rows.get_untracked());
         all.sort_by_key(|email| std::cmp::Reverse(email.email_id));
         all.dedup_by_key(|email| email.email_id);
-        newest.update_value(|newest| *newest = (*newest).max(all.first().map(|email| email.email_id)));
+        let first = all.first().map(|email| email.email_id);
+        newest.update_value(|newest| *newest = (*newest).max(first));
         fresh.set(Vec::new());
         rows.set(all);
+        // The button goes: the keyboard is at what it brought, once that stands there.
+        request_animation_frame(move || go_to_row(first));
     };
     view! {
         <div class="fresh" role="status" data-testid="fresh">
@@ -305,7 +322,11 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>) {
                 let ids = if chosen.is_empty() { focused().into_iter().collect() } else { chosen };
                 if !ids.is_empty() {
                     // What is decided may leave the list: reading goes on at the next.
-                    host::move_focus(ROWS, 1);
+                    if is_at_row() {
+                        host::move_focus(ROWS, 1);
+                    } else {
+                        go_to_row(untrack(|| choice.next_to_chosen()));
+                    }
                     words.say(untrack(|| tenant.id()), ids, word);
                     selection.clear();
                 }

@@ -1,32 +1,111 @@
 //! Views of the list with names.
 
-use leptos::prelude::*;
+use leptos::{ev::MouseEvent, prelude::*, task::spawn_local};
 
 use super::query::ListQuery;
 use crate::{
     app::CurrentTenant,
     saved_filters::{
-        api::{DeleteFilter, SaveFilter, list_saved_filters},
+        api::{DeleteFilter, SaveFilter, delete_filter, list_saved_filters, save_filter},
         dto::SavedFilter,
     },
+    shared::TenantId,
     ui::{
         icons::{Glyph, Icon},
         panel::ActionProblem,
         resource::load,
+        saving::on_done,
+        toast::{Toasts, use_toasts},
     },
 };
 
-/// The reader's own views, each a link; and a name for the one that is looked at. Plain forms.
+/// Who is told that a view came or went. What is on its way outlives the page, and holds nothing of it.
+#[derive(Clone, Copy)]
+struct News {
+    toasts: Toasts,
+    /// Rises with each change that no form made.
+    version: RwSignal<u32>,
+}
+
+impl News {
+    /// Nothing of it matters where the page has been left.
+    fn changed(self) {
+        let _ = self.version.try_update(|version| *version = version.wrapping_add(1));
+    }
+
+    /// Deletes a view, and offers to take that back.
+    fn delete(self, tenant: TenantId, view: SavedFilter) {
+        let toasts = self.toasts;
+        let number = toasts.await_undo();
+        spawn_local(async move {
+            match delete_filter(tenant.clone(), view.filter_id).await {
+                Ok(()) => {
+                    let text = format!("The view {} is deleted.", view.name);
+                    toasts.done_as_awaited(number, text, self.put_back(tenant, view));
+                }
+                Err(problem) => toasts.refused(&problem),
+            }
+            toasts.end_undo(number);
+            self.changed();
+        });
+    }
+
+    /// Tells that a view is saved, and offers to take that back where another had its name.
+    fn saved(self, tenant: TenantId, now: &SavedFilter, before: Option<SavedFilter>) {
+        let toasts = self.toasts;
+        match before.filter(|before| before.query != now.query) {
+            Some(before) => {
+                let number = toasts.await_undo();
+                let text = format!("The view {} is replaced.", now.name);
+                toasts.done_as_awaited(number, text, self.put_back(tenant, before));
+                toasts.end_undo(number);
+            }
+            None => toasts.done(format!("The view {} is saved.", now.name)),
+        }
+    }
+
+    /// Saves a view as it was.
+    fn put_back(self, tenant: TenantId, view: SavedFilter) -> impl Fn() + Send + Sync + 'static {
+        move || {
+            let (tenant, SavedFilter { name, query, .. }) = (tenant.clone(), view.clone());
+            spawn_local(async move {
+                match save_filter(tenant, name.clone(), query).await {
+                    Ok(_) => self.toasts.done(format!("The view {name} is as it was.")),
+                    Err(problem) => self.toasts.refused(&problem),
+                }
+                self.changed();
+            });
+        }
+    }
+}
+
+/// The reader's own views, each a link; and a name for the one that is looked at. Plain forms; where the browser runs the
+/// page, what they do is told, and can be taken back.
 #[component]
 pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let save = ServerAction::<SaveFilter>::new();
     let delete = ServerAction::<DeleteFilter>::new();
+    let news = News { toasts: use_toasts(), version: RwSignal::new(0) };
     let saved = load(
-        move || (tenant.id(), save.version().get(), delete.version().get()),
+        move || (tenant.id(), save.version().get(), news.version.get()),
         |(tenant, ..)| async move { list_saved_filters(tenant?).await },
     );
+    // What is known when the answer comes is what was there before it.
+    let known = RwSignal::new(Vec::<SavedFilter>::new());
+    Effect::new(move |_| {
+        if let Some(Ok(found)) = saved.get() {
+            known.set(found);
+        }
+    });
+    on_done(save.value(), move |now: SavedFilter| {
+        let before =
+            known.with_untracked(|known| known.iter().find(|view| view.filter_id == now.filter_id).cloned());
+        if let Ok(tenant) = untrack(|| tenant.id()) {
+            news.saved(tenant, &now, before);
+        }
+    });
     let here = move || query.read().page(None);
-    let outcome = save.value();
+    let (save_outcome, delete_outcome) = (save.value(), delete.value());
     let text = move || tenant.id().map(|id| id.to_string()).unwrap_or_default();
     view! {
         <div class="views" data-testid="views">
@@ -39,7 +118,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                     };
                     let links = saved
                         .into_iter()
-                        .map(|filter| view! { <View tenant filter delete here=here()/> })
+                        .map(|filter| view! { <View tenant filter delete news here=here()/> })
                         .collect_view();
                     let can_name = !here().is_empty() && !is_named;
                     view! {
@@ -76,7 +155,8 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                     }
                 })}
             </Transition>
-            <ActionProblem outcome/>
+            <ActionProblem outcome=save_outcome/>
+            <ActionProblem outcome=delete_outcome/>
         </div>
     }
 }
@@ -86,8 +166,21 @@ fn View(
     tenant: CurrentTenant,
     filter: SavedFilter,
     delete: ServerAction<DeleteFilter>,
+    news: News,
     here: String,
 ) -> impl IntoView {
+    // Once: who clicks twice means it once.
+    let was_clicked = StoredValue::new(false);
+    let of = filter.clone();
+    let on_delete = move |event: MouseEvent| {
+        event.prevent_default();
+        if let Ok(tenant) = untrack(|| tenant.id())
+            && !was_clicked.get_value()
+        {
+            was_clicked.set_value(true);
+            news.delete(tenant, of.clone());
+        }
+    };
     let SavedFilter { filter_id, name, query } = filter;
     let is_here = query == here;
     let href = move || tenant.page("/messages") + &query;
@@ -100,7 +193,7 @@ fn View(
             <ActionForm action=delete>
                 <input type="hidden" name="tenant_id" value=text/>
                 <input type="hidden" name="filter_id" value=filter_id.to_string()/>
-                <button type="submit" class="icon-button view-chip__delete" title=title>
+                <button type="submit" class="icon-button view-chip__delete" title=title on:click=on_delete>
                     <Icon glyph=Glyph::Close/>
                     <span class="visually-hidden">{label}</span>
                 </button>

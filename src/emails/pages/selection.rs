@@ -303,6 +303,24 @@ impl Choice {
             self.selection.all(self.listed.get());
         }
     }
+
+    /// The last of the list that is chosen.
+    pub fn last_chosen(self) -> Option<EmailId> {
+        let listed = self.listed.read();
+        listed.iter().rfind(|id| self.selection.has(**id)).copied()
+    }
+
+    /// Where one goes on in the list when what is chosen may leave it.
+    pub fn next_to_chosen(self) -> Option<EmailId> {
+        next_to(&self.listed.read(), |id| self.selection.has(id))
+    }
+}
+
+/// What follows the last that is chosen; at the list's end, what stands before it and is not chosen.
+fn next_to(listed: &[EmailId], is_chosen: impl Fn(EmailId) -> bool) -> Option<EmailId> {
+    let last = listed.iter().rposition(|id| is_chosen(*id))?;
+    let before = listed[..last].iter().rfind(|id| !is_chosen(**id));
+    listed.get(last + 1).or(before).copied()
 }
 
 /// What the list shows from one to another, both included, whichever stands first; from nowhere, the other alone.
@@ -326,6 +344,16 @@ mod tests {
         let gone = EmailId(uuid::Uuid::from_u128(9));
         assert_eq!(range(&ids, Some(gone), ids[2]), &ids[2..=2]);
         assert!(range(&ids, Some(ids[2]), gone).is_empty());
+    }
+
+    #[test]
+    fn one_goes_on_after_what_is_chosen_or_before_it() {
+        let ids: Vec<EmailId> = (0..4).map(|n| EmailId(uuid::Uuid::from_u128(n))).collect();
+        let next = |chosen: &[usize]| next_to(&ids, |id| chosen.iter().any(|at| ids[*at] == id));
+        assert_eq!(next(&[0, 2]), Some(ids[3]));
+        assert_eq!(next(&[2, 3]), Some(ids[1]));
+        assert_eq!(next(&[0, 1, 2, 3]), None);
+        assert_eq!(next(&[]), None);
     }
 
     #[test]

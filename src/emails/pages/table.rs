@@ -7,11 +7,12 @@ use super::{
     selection::Choice,
 };
 use crate::{
-    app::tenant_page,
+    app::{MAIN, tenant_page},
     emails::dto::Email,
     shared::EmailId,
     ui::{
         badge::{Badge, Tone},
+        host,
         icons::Glyph,
         step::Step,
         table::{Cell, DataTable},
@@ -22,8 +23,24 @@ use crate::{
 /// The links that `j` and `k` walk through.
 pub const ROWS: &str = ".row-link__target";
 
+/// How the ids of those links begin.
+const ROW: &str = "message-";
+
 pub fn row_id(email: EmailId) -> String {
-    format!("message-{email}")
+    format!("{ROW}{email}")
+}
+
+/// Whether the keyboard is at a row.
+pub fn is_at_row() -> bool {
+    host::focused_id().is_some_and(|id| id.starts_with(ROW))
+}
+
+/// Puts the keyboard at the row of a message; where there is none, at the page's start, where `j` begins.
+pub fn go_to_row(email: Option<EmailId>) {
+    match email {
+        Some(email) => host::focus(&row_id(email)),
+        None => host::focus(MAIN),
+    }
 }
 
 const COLUMNS: &[&str] = &["Decision", "Subject", "From", "Intent", "Received"];

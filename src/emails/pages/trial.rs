@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{deliveries::PlannedDeliveries, marks::DecisionMark, verdict::Verdicts, why::WhyThisIntent};
 use crate::{
-    app::use_tenant,
+    app::{MyAccess, may, use_tenant},
+    auth::authority::Permission,
     emails::{
         api::{TryMessage, draft_of, get_email},
         dto::{DryRun, EmailStatus},
@@ -20,6 +21,7 @@ use crate::{
         page::PageHead,
         panel::ActionProblem,
         resource::load,
+        script::NeedsScript,
         table::{Cell, DataTable},
     },
 };
@@ -31,6 +33,28 @@ struct Start {
     email: Option<(EmailId, String)>,
     intent: Option<IntentId>,
     draft: String,
+}
+
+/// What the reader may try.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Nothing,
+    /// The intents as they are.
+    Messages,
+    /// Drafts, too: their look-ups are made with the tenant's credentials.
+    Drafts,
+}
+
+impl Scope {
+    async fn of(me: Option<MyAccess>, tenant: &TenantId) -> Self {
+        if may(me, tenant, Permission::Configure).await {
+            Self::Drafts
+        } else if may(me, tenant, Permission::WorkMessages).await {
+            Self::Messages
+        } else {
+            Self::Nothing
+        }
+    }
 }
 
 /// A message, a draft, and each step of what would come of them.
@@ -61,16 +85,28 @@ pub fn TrialPage() -> impl IntoView {
     );
     let run = ServerAction::<TryMessage>::new();
     let outcome = run.value();
+    let me = use_context::<MyAccess>();
     view! {
         <PageHead
             title="Try it"
             lead="What a message would come to, step by step. Nothing is stored, and nothing sent."
             context=tenant.label()
         />
+        <NeedsScript/>
         <Load
-            data=move || async move { Ok((tenant.id()?, start.await?)) }
+            data=move || async move {
+                let tenant = tenant.id()?;
+                let scope = Scope::of(me, &tenant).await;
+                Ok((tenant, scope, start.await?))
+            }
             retry=move || start.refetch()
-            view=move |(tenant_id, start): (TenantId, Start)| view! { <Trial tenant_id start run/> }
+            view=move |(tenant_id, scope, start): (TenantId, Scope, Start)| {
+                if scope == Scope::Nothing {
+                    return view! { <p class="panel">"Who tries messages needs the role operator."</p> }.into_any();
+                }
+                let has_drafts = scope == Scope::Drafts;
+                view! { <Trial tenant_id start run has_drafts/> }.into_any()
+            }
         />
         <ActionProblem outcome/>
         <div aria-live="polite">
@@ -83,10 +119,17 @@ pub fn TrialPage() -> impl IntoView {
 }
 
 #[component]
-fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> impl IntoView {
+fn Trial(
+    tenant_id: TenantId,
+    start: Start,
+    run: ServerAction<TryMessage>,
+    /// Whether a draft may be tried.
+    has_drafts: bool,
+) -> impl IntoView {
     let is_pending = run.pending();
     let Start { email, intent, draft } = start;
-    let has_draft = !draft.is_empty();
+    let draft =
+        if has_drafts { view! { <Draft draft/> }.into_any() } else { view! { <NoDraft/> }.into_any() };
     let message = match email {
         Some((id, subject)) => view! {
             <p>
@@ -113,24 +156,7 @@ fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> im
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
             {message}
-            <details class="details" open=has_draft>
-                <summary>"Draft of an intent and its rules"</summary>
-                <label class="field">
-                    <span class="field__label">
-                        "JSON, as in POST /api/intents/with-rules. Left empty, the intents are tried as they are."
-                    </span>
-                    <textarea name="draft" rows="18" spellcheck="false" data-testid="draft">
-                        {draft}
-                    </textarea>
-                </label>
-                <label class="field">
-                    <span class="field__label">"The message gets this intent"</span>
-                    <select name="requested">
-                        <option value="false">"if its conditions hold"</option>
-                        <option value="true">"whatever its conditions say"</option>
-                    </select>
-                </label>
-            </details>
+            {draft}
             <button
                 type="submit"
                 class="button button--primary"
@@ -141,6 +167,41 @@ fn Trial(tenant_id: TenantId, start: Start, run: ServerAction<TryMessage>) -> im
                 "Try it"
             </button>
         </ActionForm>
+    }
+}
+
+/// What is tried in the place of the intents as they are.
+#[component]
+fn Draft(draft: String) -> impl IntoView {
+    let has_draft = !draft.is_empty();
+    view! {
+        <details class="details" open=has_draft>
+            <summary>"Draft of an intent and its rules"</summary>
+            <label class="field">
+                <span class="field__label">
+                    "JSON, as in POST /api/intents/with-rules. Left empty, the intents are tried as they are."
+                </span>
+                <textarea name="draft" rows="18" spellcheck="false" data-testid="draft">
+                    {draft}
+                </textarea>
+            </label>
+            <label class="field">
+                <span class="field__label">"The message gets this intent"</span>
+                <select name="requested">
+                    <option value="false">"if its conditions hold"</option>
+                    <option value="true">"whatever its conditions say"</option>
+                </select>
+            </label>
+        </details>
+    }
+}
+
+/// The same of those who may not try one.
+#[component]
+fn NoDraft() -> impl IntoView {
+    view! {
+        <input type="hidden" name="draft" value=""/>
+        <input type="hidden" name="requested" value="false"/>
     }
 }
 

@@ -1,0 +1,45 @@
+//! Where the keyboard goes on once what had it was shown anew.
+
+use wasm_bindgen::JsCast;
+use web_sys::Element;
+
+use super::dom::{document, element};
+
+/// The page's content: where the keyboard goes on if nothing else is left.
+const CONTENT: &str = "main";
+
+/// Ids of what the keyboard may go on at, the best first: the element that has it, then the buttons of its list that
+/// follow, then those before it. Empty where nothing with an id has it.
+pub fn focus_trail() -> Vec<String> {
+    let Some(active) = document().and_then(|document| document.active_element()) else { return Vec::new() };
+    let id = active.id();
+    if id.is_empty() {
+        return Vec::new();
+    }
+    let buttons = buttons_beside(&active);
+    let at = buttons.iter().position(|button| *button == id).unwrap_or_default();
+    let (before, after) = buttons.split_at(at);
+    let mut trail = vec![id];
+    trail.extend(after.iter().cloned());
+    trail.extend(before.iter().rev().cloned());
+    trail.push(CONTENT.to_owned());
+    trail
+}
+
+/// The ids of the buttons of the list that an element stands in, in their order.
+fn buttons_beside(element: &Element) -> Vec<String> {
+    let list = element.closest("tbody, ul").ok().flatten();
+    let Some(Ok(found)) = list.map(|list| list.query_selector_all("button[id]")) else { return Vec::new() };
+    (0..found.length()).filter_map(|i| Some(found.get(i)?.dyn_into::<Element>().ok()?.id())).collect()
+}
+
+/// Gives the keyboard to the first of these that is on the page, unless something has it.
+pub fn focus_first(trail: &[String]) {
+    let Some(document) = document() else { return };
+    let active = document.active_element();
+    let is_lost = active.is_none_or(|active| document.body().is_some_and(|body| *body == active));
+    if is_lost && let Some(element) = trail.iter().find_map(|id| element(id)) {
+        // Only an element that is gone refuses.
+        let _ = element.focus();
+    }
+}
