@@ -31,6 +31,7 @@ for (const javaScriptEnabled of [true, false]) {
       await fill(page, { 'Your name, for a new account': 'Ada Lovelace', Password: 'password1234' });
       await page.getByRole('button', { name: 'Accept' }).click();
       await expect(page.getByTestId('form-outcome')).toContainText('easily guessed');
+      await expect(page.getByLabel('Password', { exact: true })).toHaveAttribute('aria-invalid', 'true');
       await fill(page, { 'Your name, for a new account': 'Ada Lovelace', Password: PASSWORD });
       await page.getByRole('button', { name: 'Accept' }).click();
       await expect(page.getByTestId('tenants')).toContainText('Acme Corporation');
@@ -40,6 +41,7 @@ for (const javaScriptEnabled of [true, false]) {
       await fill(page, { 'Current password': PASSWORD, 'New password': OTHER, Again: `${OTHER}s` });
       await page.getByRole('button', { name: 'Set the password' }).click();
       await expect(page.getByTestId('form-outcome')).toContainText('not the same');
+      await expect(page.getByLabel('Again')).toHaveAccessibleDescription(/not the same/);
       await fill(page, { 'Current password': PASSWORD, 'New password': OTHER, Again: OTHER });
       await page.getByRole('button', { name: 'Set the password' }).click();
       await expect(page.getByTestId('form-outcome')).toContainText('Your password is set');

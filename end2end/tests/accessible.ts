@@ -44,16 +44,28 @@ async function violations(axe: AxeBuilder): Promise<string[]> {
   return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
 }
 
-/** What can be touched, and is smaller than a finger. */
+/** What can be touched, and is smaller than a finger. Links within a sentence are as high as its lines (WCAG 2.5.8). */
 function smallTargets(page: Page): Promise<string[]> {
-  return page.locator('button, .button, select, input:not([type=hidden]), summary').evaluateAll((elements) =>
-    elements
-      .filter((element) => element.checkVisibility())
-      // What ticks a box is its label as well.
-      .map((element) => ({ element, box: ((element.matches('[type=checkbox]') && element.closest('label')) || element).getBoundingClientRect() }))
-      .filter(({ box }) => box.width < 44 || box.height < 44)
-      .map(({ element, box }) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${element.outerHTML.slice(0, 120)}`),
-  );
+  return page.locator('button, .button, select, input:not([type=hidden]), summary, a[href]:not(.skip-link)').evaluateAll((elements) => {
+    const isInline = (element: Element) => getComputedStyle(element).display === 'inline';
+    const isText = (element: Element) => element.matches('a:not(.button, .icon-button)');
+    const isInSentence = (element: Element) => {
+      if (!isText(element) || !isInline(element)) return false;
+      let block = element.parentElement!;
+      while (isInline(block)) block = block.parentElement!;
+      return block.textContent!.trim() !== element.textContent!.trim();
+    };
+    // What ticks a box is its label as well, and the link of a row is the whole row.
+    const touched = (element: Element) =>
+      (element.matches('[type=checkbox]') && element.closest('label')) ||
+      (element.matches('.row-link__target') && element.closest('.row-link')) ||
+      element;
+    return elements
+      .filter((element) => element.checkVisibility() && !isInSentence(element))
+      .map((element) => ({ element, box: touched(element).getBoundingClientRect() }))
+      .filter(({ element, box }) => box.height < 44 || (box.width < 44 && !isText(element)))
+      .map(({ element, box }) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${element.outerHTML.slice(0, 120)}`);
+  });
 }
 
 /** If the page scrolls sideways: what reaches beyond its edge. */

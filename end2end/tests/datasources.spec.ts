@@ -101,6 +101,11 @@ test('a stored secret stays unless it is typed anew', async ({ page, request }, 
     await expect(page.getByText('Stored. Left empty, it stays as it is.')).toBeVisible();
     await page.getByTestId('test-connection').click();
     await expect(page.getByTestId('test-outcome')).toContainText('It ended at the');
+    await page.getByTestId('base-url').fill('http://127.0.0.1:10');
+    await expect(page.getByTestId('test-outcome'), 'of another address it says nothing').toHaveCount(0);
+    await expect(page.getByTestId('test-outdated')).toBeVisible();
+    await page.getByTestId('base-url').fill('http://127.0.0.1:9');
+    await expect(page.getByTestId('test-outcome')).toBeVisible();
     await look(page, `${project.name}-config-editor`);
 
     await page.getByTestId('base-url').fill('http://127.0.0.2:9');

@@ -27,6 +27,23 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
   await expect(row).toHaveCount(0);
 });
 
+test('what is deleted leaves no question about the next @desktop', async ({ page, request }) => {
+  for (const name of ['one.csv', 'two.csv']) {
+    const answer = await request.put(`/api/files/${name}?tenant_id=acme_corp`, { data: 'a\n1\n', headers: { 'content-type': 'text/csv' } });
+    expect(answer.ok()).toBe(true);
+  }
+  await page.goto('/t/acme_corp/files');
+  await hydrated(page);
+  const row = (name: string) => page.getByTestId('file').filter({ hasText: name });
+  await row('one.csv').getByTestId('delete').click();
+  await row('one.csv').getByTestId('delete-file').click();
+  await expect(row('one.csv')).toHaveCount(0);
+  await expect(page.getByRole('dialog'), 'nothing is asked').toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Delete for good' })).toHaveCount(0);
+  await expect(page.getByTestId('file').locator(':focus'), 'the keyboard stays in the list').toHaveCount(1);
+  await request.delete('/api/files/two.csv?tenant_id=acme_corp');
+});
+
 test.describe('refused', { tag: '@desktop' }, () => {
   test.use({ expectedFaults: /status of 422/ });
 

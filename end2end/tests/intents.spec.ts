@@ -6,7 +6,7 @@ import { only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 // Faults of a draft are provoked here, by saving and by trying.
-test.use({ expectedFaults: /status of (422|409|412|404)/ });
+test.use({ expectedFaults: /status of (422|409|412|404|401|503)/ });
 
 const TENANT = 'tenant_id=acme_corp';
 
@@ -68,6 +68,8 @@ test('an intent is made and tried by the keyboard alone', { tag: '@desktop' }, a
   const steps = page.getByTestId('steps');
   await expect(steps.getByTestId('outcome')).toContainText('Accepted');
   await expect(steps.getByTestId('verdict')).toHaveAttribute('data-verdict', 'pass');
+  await expect(page.getByTestId('try-said'), 'a line is told, not each step').toHaveText('It would be accepted.');
+  await expect(page.locator('[aria-live], [role=status]').filter({ has: steps })).toHaveCount(0);
 
   await tabTo(page, page.getByTestId('pattern'), 'Shift+Tab');
   await page.keyboard.press('End');
@@ -148,6 +150,10 @@ test('rules are ordered, faults stand at their fields, and nothing unsaved is lo
     expect(changed.status()).toBe(200);
     await page.getByTestId('save').click();
     await expect(page.getByTestId('faults')).toContainText('It was changed since you read it');
+    const theirs = page.getByTestId('way-out');
+    await expect(theirs).toContainText('Open theirs');
+    await expect(theirs).toHaveAttribute('target', '_blank');
+    await expect(theirs).toHaveAttribute('href', `/t/acme_corp/intents/${id}/edit`);
     page.once('dialog', (dialog) => dialog.accept());
     await page.getByRole('link', { name: 'Back, without saving' }).click();
   });
@@ -220,7 +226,15 @@ test('a draft is tried on a file, and run over the messages of before', async ({
   await backtest.getByTestId('start-backtest').click();
   await expect(page.getByTestId('backtest-standing')).toHaveAttribute('data-status', 'done', { timeout: 20_000 });
   await expect(page.getByTestId('backtest-standing')).toContainText('would change');
+  await expect(page.getByTestId('backtest-said')).toContainText('would change');
   await isAccessible(page, project.name, 'intent-edit-backtest');
+  const outdated = page.getByTestId('backtest-outdated');
+  await expect(outdated).toHaveCount(0);
+  const condition = page.getByRole('textbox', { name: 'Value of condition 1' }).first();
+  await condition.fill('no message says this either');
+  await expect(outdated, 'what was found is of the draft before').toBeVisible();
+  await condition.fill('no message says this');
+  await expect(outdated).toHaveCount(0);
 
   const change = backtest.getByTestId('change').first();
   const subject = (await change.getByRole('link').innerText()).split('\n')[0];
@@ -230,6 +244,68 @@ test('a draft is tried on a file, and run over the messages of before', async ({
   await expect(page.getByTestId('steps'), 'on the draft, which finds no intent').toContainText('No intent was found');
   page.once('dialog', (dialog) => dialog.accept());
   await page.getByRole('link', { name: 'Cancel' }).click();
+});
+
+test('who would have theirs stand saves over what was changed, and who was signed out keeps what they typed', { tag: '@desktop' }, async ({ page, context, request }) => {
+  const name = `Contended ${Date.now()}`;
+  const id = await make(request, name);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  await page.getByTestId('name').fill(`${name} by me`);
+  expect((await request.put(`/api/intents/${id}?${TENANT}`, { data: { name: `${name} by them` } })).status()).toBe(200);
+  await page.getByTestId('save').click();
+  await page.getByTestId('save-over').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${name} by me`);
+
+  await page.getByTestId('edit-intent').click();
+  await page.getByTestId('name').fill(`${name} again`);
+  const cookies = await context.cookies();
+  await context.clearCookies();
+  await page.getByTestId('save').click();
+  const way = page.getByTestId('faults').getByTestId('way-out');
+  await expect(way).toContainText('Sign in');
+  await expect(way).toHaveAttribute('target', '_blank');
+  await context.addCookies(cookies);
+  await expect(page.getByTestId('name')).toHaveValue(`${name} again`);
+  await page.getByTestId('save').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${name} again`);
+  await remove(request, id);
+});
+
+test('routes that cannot be read are not none', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/intents');
+  await hydrated(page);
+  await page.route(/\/ui\/routes\//, (route) =>
+    route.fulfill({ status: 503, json: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'Busy' } }),
+  );
+  await page.getByRole('link', { name: 'Order enquiry' }).click();
+  await expect(page.getByTestId('problem')).toContainText('Busy');
+  await expect(page.getByText('Nothing is sent')).toHaveCount(0);
+});
+
+test('intents are found by what they are called, and whether they are active', async ({ page, request }, { project }) => {
+  const name = `Dormant ${project.name}`;
+  const id = await make(request, name);
+  expect((await request.put(`/api/intents/${id}?${TENANT}`, { data: { name, is_active: false } })).status()).toBe(200);
+  await page.goto('/t/acme_corp/intents');
+  await hydrated(page);
+  const rows = page.getByTestId('intent');
+  const all = await rows.count();
+  await page.getByRole('searchbox', { name: 'Search' }).fill('ORDER enq');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/[?&]q=ORDER/);
+  await expect(rows).toHaveCount(1);
+  await page.getByLabel('State').selectOption('inactive');
+  await expect(page).toHaveURL(/[?&]active=false/);
+  await expect(page.getByTestId('empty')).toContainText('No intent fits');
+  await page.goto('/t/acme_corp/intents?active=false');
+  await hydrated(page);
+  await expect(page.getByLabel('State')).toHaveValue('false');
+  await expect(rows.filter({ hasText: name })).toHaveCount(1);
+  await expect(rows.filter({ hasText: 'Order enquiry' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(rows).toHaveCount(all);
+  await remove(request, id);
 });
 
 test('examples are added and deleted', async ({ page, request }, { project }) => {
@@ -243,9 +319,10 @@ test('examples are added and deleted', async ({ page, request }, { project }) =>
   await page.getByTestId('example-text').fill('I want to give my sister a voucher.');
   await page.getByTestId('add-example').click();
   await expect(page.getByTestId('example')).toContainText('voucher');
+  await expect(page.getByTestId('example-text'), 'the next is another').toHaveValue('');
   await isAccessible(page, project.name, 'examples-one');
   await page.getByTestId('delete-example').click();
-  await page.getByTestId('confirm-delete').click();
+  await page.getByTestId('delete-for-good').click();
   await expect(page.getByTestId('example')).toHaveCount(0);
   await remove(request, id);
 });

@@ -22,7 +22,7 @@ async function looksOnly(page: Page): Promise<void> {
   await page.keyboard.press('j');
   await expect(page, 'one may walk through them').toHaveURL(/messages\/.+/);
   await expect(page.getByTestId('toast'), 'no word was said').toHaveCount(0);
-  for (const offered of ['decide-accepted', 'run-again', 'correct-intent', 'retry-delivery', 'edit-its-intent']) {
+  for (const offered of ['decide-accepted', 'run-again', 'correct-intent', 'retry-delivery', 'edit-its-intent', 'try-changes']) {
     await expect(page.getByTestId(offered), offered).toHaveCount(0);
   }
   await page.goto('/t/acme_corp/intents');
@@ -122,6 +122,60 @@ test('a key is made, works, and is revoked; the log tells of it', async ({ page,
   const downloading = page.waitForEvent('download');
   await page.getByTestId('export-csv').click();
   expect((await downloading).url()).toContain('action=api_key');
+});
+
+test('who clicks twice makes one key', { tag: '@desktop' }, async ({ page, request }) => {
+  const name = `Twice ${Date.now()}`;
+  await page.goto('/t/acme_corp/keys');
+  await hydrated(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByTestId('create-key').dblclick();
+  await expect(page.getByTestId('key-made')).toHaveValue(/^fe_/);
+  await expect(page.getByLabel('Name'), 'the next is another').toHaveValue('');
+  const row = page.getByTestId('key').filter({ hasText: name });
+  await expect(row).toHaveCount(1);
+  const keys: { name: string }[] = await (await request.get('/api/api-keys?tenant_id=acme_corp')).json();
+  expect(keys.filter((key) => key.name === name)).toHaveLength(1);
+
+  await test.step('what cannot be copied is not said to be', async () => {
+    await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
+    await page.getByTestId('copy').click();
+    await expect(page.getByTestId('toast').last()).toContainText('does not let the page copy');
+    await expect(page.getByTestId('key-made'), 'it is there to be copied').toBeFocused();
+  });
+  await row.getByTestId('revoke').click();
+  await row.getByTestId('revoke-for-good').click();
+  await expect(row).toContainText('revoked');
+});
+
+test.describe('refused', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of (422|409)/ });
+
+  test('what is wrong with a new tenant is told at its field', async ({ page }) => {
+    await page.goto('/tenants');
+    await hydrated(page);
+    const form = page.getByTestId('new-tenant');
+    await form.getByLabel('Name').fill('Initech');
+    await form.getByLabel(/^Id/).fill('No Id!');
+    await page.getByTestId('create-tenant').click();
+    await expect(form.getByLabel(/^Id/)).toHaveAttribute('aria-invalid', 'true');
+    await expect(form.getByTestId('faults')).toBeFocused();
+    await expect(form.getByTestId('faults'), 'by its label').not.toContainText('tenant_id');
+    await form.getByTestId('faults').getByRole('button', { name: /^Id/ }).click();
+    await expect(form.getByLabel(/^Id/)).toBeFocused();
+    await expect(form.getByLabel('Name'), 'what was typed stays').toHaveValue('Initech');
+  });
+
+  test('what is wrong with a domain is told at the domains', async ({ page }) => {
+    await page.goto('/t/acme_corp/mailboxes');
+    await hydrated(page);
+    const domains = page.getByTestId('domains');
+    const before = await domains.inputValue();
+    await domains.fill(`${before}\nno domain!`);
+    await page.getByTestId('save-domains').click();
+    await expect(domains).toHaveAttribute('aria-invalid', 'true');
+    await expect(page.getByTestId('faults').getByRole('button', { name: /domains, one a line/ }).first()).toBeVisible();
+  });
 });
 
 test('a tenant is made, renamed and deactivated', async ({ page, request }, { project }) => {

@@ -45,7 +45,7 @@ fn Outcome(
             (None, None) => return None,
         };
         Some(view! {
-            <p class=format!("notice {}", tone.class()) role=role data-testid="form-outcome">
+            <p id=OUTCOME class=format!("notice {}", tone.class()) role=role data-testid="form-outcome">
                 <Icon glyph/>
                 <span>{words}</span>
             </p>
@@ -53,7 +53,19 @@ fn Outcome(
     }
 }
 
-/// A field of a form, with its label.
+const OUTCOME: &str = "form-outcome";
+
+/// Whether a form that was refused so has something wrong in the field of this name.
+fn is_wrong_in(outcome: FormOutcome, name: &str) -> bool {
+    match outcome {
+        FormOutcome::Wrong => matches!(name, "email" | "password" | "current_password"),
+        FormOutcome::Short | FormOutcome::Weak => matches!(name, "password" | "new_password"),
+        FormOutcome::Differs => name == "repeated_password",
+        _ => false,
+    }
+}
+
+/// A field of a form, with its label. The outcome that names it stands at the head of the page.
 #[component]
 fn Field(
     label: &'static str,
@@ -66,6 +78,19 @@ fn Field(
 ) -> impl IntoView {
     let hint_id = format!("{name}-hint");
     let has_hint = !hint.is_empty();
+    let query = use_query_map();
+    let is_wrong = Memo::new(move |_| {
+        let outcome = query.read().get("error").and_then(|word| word.parse::<FormOutcome>().ok());
+        outcome.is_some_and(|outcome| is_wrong_in(outcome, name))
+    });
+    let described = {
+        let hint_id = hint_id.clone();
+        move || {
+            let ids = [is_wrong.get().then_some(OUTCOME), has_hint.then_some(hint_id.as_str())];
+            let ids: Vec<&str> = ids.into_iter().flatten().collect();
+            (!ids.is_empty()).then(|| ids.join(" "))
+        }
+    };
     view! {
         <div class="field">
             <label class="field__label" for=name>{label}</label>
@@ -75,7 +100,8 @@ fn Field(
                 type=kind
                 autocomplete=autocomplete
                 required=required
-                aria-describedby=has_hint.then(|| hint_id.clone())
+                aria-describedby=described
+                aria-invalid=move || is_wrong.get().then_some("true")
             />
             {has_hint.then(|| view! { <p class="hint" id=hint_id.clone()>{hint}</p> })}
         </div>

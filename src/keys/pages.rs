@@ -15,6 +15,8 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         dialog::Confirm,
+        fields::{FaultSummary, TextField},
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         once::ShownOnce,
@@ -40,6 +42,8 @@ pub fn KeysPage() -> impl IntoView {
     );
     let toasts = use_toasts();
     let revoked = revoke.value();
+    let name = RwSignal::new(String::new());
+    on_done(create.value(), move |_| name.set(String::new()));
     on_done(revoked, move |()| toasts.done("The key is revoked."));
     view! {
         <PageHead
@@ -47,7 +51,7 @@ pub fn KeysPage() -> impl IntoView {
             lead="By which programs work for this tenant: sent as a bearer token with each request."
             context=tenant.label()
         />
-        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create/> })}
+        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create name/> })}
         <ActionProblem outcome=revoked/>
         <Load
             data=move || async move { Ok((tenant.id()?, keys.await?)) }
@@ -64,17 +68,14 @@ pub fn KeysPage() -> impl IntoView {
                 // Those that hold first, then those that are over.
                 let (over, holding): (Vec<_>, Vec<_>) =
                     keys.into_iter().partition(|key| key.revoked_at.is_some());
-                let rows = holding
-                    .into_iter()
-                    .chain(over)
-                    .map(|key| view! { <KeyRow tenant_id=tenant_id.clone() key revoke/> })
-                    .collect_view();
+                let keys: Vec<_> = holding.into_iter().chain(over).collect();
+                let row = move |key: ApiKey| view! { <KeyRow tenant_id=tenant_id.clone() key revoke/> };
                 view! {
                     <DataTable
                         caption="API keys"
                         columns=&["Name", "Role", "Last used", "Ends", "Made", "State"]
                     >
-                        {rows}
+                        <For each=move || keys.clone() key=|key| key.key_id children=row/>
                     </DataTable>
                 }
                 .into_any()
@@ -84,16 +85,19 @@ pub fn KeysPage() -> impl IntoView {
 }
 
 #[component]
-fn NewKey(tenant_id: TenantId, create: ServerAction<CreateKey>) -> impl IntoView {
+fn NewKey(
+    tenant_id: TenantId,
+    create: ServerAction<CreateKey>,
+    /// What is typed as the name.
+    name: RwSignal<String>,
+) -> impl IntoView {
     let is_pending = create.pending();
     let outcome = create.value();
     view! {
-        <ActionForm action=create attr:class="panel line-form" attr:data-testid="new-key">
+        <PlainForm action=create class="panel line-form" testid="new-key">
+            <FaultSummary/>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
-            <label class="field">
-                <span class="field__label">"Name"</span>
-                <input type="text" name="name" required maxlength="200" autocomplete="off" placeholder="Warehouse"/>
-            </label>
+            <TextField label="Name" path="name" value=name required=true maxlength="200" placeholder="Warehouse"/>
             <RoleSelect label="Role" chosen=Role::Operator/>
             <label class="field">
                 <span class="field__label">"Ends"</span>
@@ -113,9 +117,8 @@ fn NewKey(tenant_id: TenantId, create: ServerAction<CreateKey>) -> impl IntoView
                 <Icon glyph=Glyph::Key/>
                 "Make a key"
             </button>
-        </ActionForm>
+        </PlainForm>
         <noscript>"A key is shown once, and only with JavaScript: without it, make one by the command line."</noscript>
-        <ActionProblem outcome/>
         <div aria-live="polite">
             {move || match outcome.get() {
                 Some(Ok(made)) => {
@@ -153,7 +156,7 @@ fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: ServerAction<RevokeKey>) -> 
                 testid="revoke"
             >
                 <p>"What uses it is refused from the next request on. It cannot be brought back."</p>
-                <ActionForm action=revoke>
+                <PlainForm action=revoke>
                     <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                     <input type="hidden" name="key_id" value=id.to_string()/>
                     <button
@@ -164,7 +167,7 @@ fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: ServerAction<RevokeKey>) -> 
                     >
                         "Revoke for good"
                     </button>
-                </ActionForm>
+                </PlainForm>
             </Confirm>
         }
         .into_any(),

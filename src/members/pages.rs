@@ -10,7 +10,7 @@ use members::Members;
 
 use super::{
     api::{InviteMember, RemoveMember, SetMemberRole, TakeBackInvitation, list_people},
-    dto::People,
+    dto::{InvitationMade, People},
 };
 use crate::{
     app::{MyAccess, use_tenant},
@@ -29,12 +29,19 @@ pub fn MembersPage() -> impl IntoView {
     let take_back = ServerAction::<TakeBackInvitation>::new();
     let set_role = ServerAction::<SetMemberRole>::new();
     let remove = ServerAction::<RemoveMember>::new();
+    let address = RwSignal::new(String::new());
     let changes = move || {
         (invite.version().get(), take_back.version().get(), set_role.version().get(), remove.version().get())
     };
     let people =
         load(move || (tenant.id(), changes()), |(tenant, _)| async move { list_people(tenant?).await });
     let toasts = use_toasts();
+    // The next to be invited is somebody else.
+    on_done(invite.value(), move |made: InvitationMade| {
+        if made.invitation.email.eq_ignore_ascii_case(address.read_untracked().trim()) {
+            address.set(String::new());
+        }
+    });
     on_done(take_back.value(), move |()| toasts.done("The invitation is taken back."));
     on_done(set_role.value(), move |()| toasts.done("The role is changed."));
     on_done(remove.value(), move |()| toasts.done("The member is removed."));
@@ -48,11 +55,11 @@ pub fn MembersPage() -> impl IntoView {
         <ActionProblem outcome=roles_set/>
         <ActionProblem outcome=removed/>
         <ActionProblem outcome=taken_back/>
-        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite/> })}
+        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite address/> })}
         <Load
             data=move || async move {
                 let mine = match me {
-                    Some(me) => me.0.await.map(|me| me.email).unwrap_or_default(),
+                    Some(me) => me.0.await?.email,
                     None => String::new(),
                 };
                 Ok((tenant.id()?, people.await?, mine))

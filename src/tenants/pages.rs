@@ -21,6 +21,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::{Badge, Tone},
+        form::PlainForm,
         host,
         icons::{Glyph, Icon},
         load::Load,
@@ -216,7 +217,7 @@ fn NoTenants(is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl Into
                 "in, and a dozen messages each."
             </p>
             <ActionProblem outcome/>
-            <ActionForm action=demo>
+            <PlainForm action=demo>
                 <button
                     type="submit"
                     class="button button--primary"
@@ -225,7 +226,7 @@ fn NoTenants(is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl Into
                 >
                     {move || if is_pending.get() { "Loading the demo …" } else { "Load the demo" }}
                 </button>
-            </ActionForm>
+            </PlainForm>
             <p class="hint">"Or make your own at " <a href="/tenants">"Tenants"</a> "."</p>
         </Empty>
     }

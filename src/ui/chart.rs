@@ -23,6 +23,19 @@ pub struct Stack {
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 180.0;
 
+/// The ids of the patterns. One chart a page.
+const STRIPES: &str = "chart-stripes";
+const DOTS: &str = "chart-dots";
+
+/// What lies over a part, for those to whom the colours are alike; the style sheet gives its key in the legend the same.
+fn pattern_of(tone: Tone) -> Option<&'static str> {
+    match tone {
+        Tone::Bad => Some(STRIPES),
+        Tone::Attention => Some(DOTS),
+        Tone::Good | Tone::Quiet => None,
+    }
+}
+
 /// Columns side by side, each of parts on top of each other. The scale begins at nothing.
 #[component]
 pub fn StackedColumns(
@@ -55,14 +68,23 @@ pub fn StackedColumns(
                 .map(|(size, part)| {
                     let height = HEIGHT * *size as f64 / top as f64;
                     base -= height;
+                    let rect = |class: String, fill: Option<String>| {
+                        view! {
+                            <rect
+                                class=class
+                                fill=fill
+                                x=place(i as f64 * step + step * 0.14)
+                                y=place(base)
+                                width=place(step * 0.72)
+                                height=place(height)
+                            ></rect>
+                        }
+                    };
+                    let pattern = pattern_of(part.tone)
+                        .map(|id| rect("chart__pattern".to_owned(), Some(format!("url(#{id})"))));
                     view! {
-                        <rect
-                            class=format!("chart__part {}", part.tone.class())
-                            x=place(i as f64 * step + step * 0.14)
-                            y=place(base)
-                            width=place(step * 0.72)
-                            height=place(height)
-                        ></rect>
+                        {rect(format!("chart__part {}", part.tone.class()), None)}
+                        {pattern}
                     }
                 })
                 .collect_view();
@@ -118,6 +140,14 @@ pub fn StackedColumns(
                     role="img"
                     aria-label=title.clone()
                 >
+                    <defs>
+                        <pattern id=STRIPES width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+                            <rect class="chart__figure" width="3" height="8"></rect>
+                        </pattern>
+                        <pattern id=DOTS width="8" height="8" patternUnits="userSpaceOnUse">
+                            <circle class="chart__figure" cx="4" cy="4" r="2"></circle>
+                        </pattern>
+                    </defs>
                     <line class="chart__line" x1="0" x2=WIDTH y1=HEIGHT / 2.0 y2=HEIGHT / 2.0></line>
                     <line class="chart__line" x1="0" x2=WIDTH y1="0.5" y2="0.5"></line>
                     {bars}

@@ -83,13 +83,21 @@ pub fn Confirm(
     children: Children,
 ) -> impl IntoView {
     let heading = format!("{id}-title");
-    let (labelled, opens, closes) = (heading.clone(), id.clone(), id.clone());
+    let (labelled, opens, closes, answered) = (heading.clone(), id.clone(), id.clone(), id.clone());
     view! {
-        <button type="button" class="button" popovertarget=opens data-testid=testid>
+        <button id=format!("{id}-ask") type="button" class="button" popovertarget=opens data-testid=testid>
             {glyph.map(|glyph| view! { <Icon glyph/> })}
             {label}
         </button>
-        <div id=id class="confirm" popover="auto" role="dialog" aria-labelledby=labelled>
+        // Once it is answered it goes: what it asked about may stand in another's place before the server has answered.
+        <div
+            id=id
+            class="confirm"
+            popover="auto"
+            role="dialog"
+            aria-labelledby=labelled
+            on:submit=move |_| host::hide_popover(&answered)
+        >
             <p id=heading class="panel__title">{title}</p>
             {children()}
             <button type="button" class="button confirm__cancel" popovertarget=closes popovertargetaction="hide">

@@ -1,10 +1,11 @@
-//! Fields of forms that the browser drives. Each is bound to a signal, and shows what the server says of it.
+//! Fields of forms. Each is bound to a signal, and shows what the server says of it.
 
 use leptos::prelude::*;
 
 use super::{
     host,
     icons::{Glyph, Icon},
+    panel::WayOut,
 };
 use crate::shared::Problem;
 
@@ -14,14 +15,46 @@ pub struct Faults {
     problem: RwSignal<Option<Problem>>,
     /// Whether it is told at the head of the form too.
     is_told: RwSignal<bool>,
+    /// Saves over what was changed since it was read.
+    save_over: StoredValue<Option<Callback<()>>>,
 }
 
 impl Faults {
+    fn new() -> Self {
+        Self {
+            problem: RwSignal::new(None),
+            is_told: RwSignal::new(false),
+            save_over: StoredValue::new(None),
+        }
+    }
+
     /// Those of the form that begins here: the fields in it find them.
     pub fn provide() -> Self {
-        let faults = Self { problem: RwSignal::new(None), is_told: RwSignal::new(false) };
+        let faults = Self::new();
         provide_context(faults);
         faults
+    }
+
+    /// What an action answered last, where it was refused. It may have come with the page: as it does where no script runs.
+    pub fn of_refusal(refusal: Signal<Option<Problem>>) -> Self {
+        let faults = Self::new();
+        let refused = refusal.get_untracked();
+        faults.is_told.set(refused.is_some());
+        faults.problem.set(refused);
+        Effect::new(move |is_later: Option<()>| {
+            let refused = refusal.get();
+            match refused.filter(|_| is_later.is_some()) {
+                Some(problem) => faults.show(problem),
+                None if is_later.is_some() => faults.clear(),
+                None => {}
+            }
+        });
+        faults
+    }
+
+    /// What is to be done where somebody would have theirs stand, though it was changed since they read it (412).
+    pub fn on_conflict(self, save_over: Callback<()>) {
+        self.save_over.set_value(Some(save_over));
     }
 
     /// Shows a problem, and leads the keyboard to it once it is on the page.
@@ -77,7 +110,10 @@ const SUMMARY: &str = "faults";
 pub fn FaultSummary() -> impl IntoView {
     let faults = use_context::<Faults>();
     move || {
-        let problem = faults.filter(|faults| faults.is_told.get())?.problem.get()?;
+        let faults = faults.filter(|faults| faults.is_told.get())?;
+        let problem = faults.problem.get()?;
+        let status = problem.status;
+        let save_over = faults.save_over.get_value().filter(|_| status == 412);
         let (lead, items) = if problem.errors.is_empty() {
             (problem.detail, Vec::new())
         } else {
@@ -93,6 +129,22 @@ pub fn FaultSummary() -> impl IntoView {
                 <div>
                     <p>{lead}</p>
                     <ul>{items}</ul>
+                    <div class="notice__ways">
+                        <WayOut status/>
+                        {save_over
+                            .map(|save_over| {
+                                view! {
+                                    <button
+                                        type="button"
+                                        class="button button--small"
+                                        data-testid="save-over"
+                                        on:click=move |_| save_over.run(())
+                                    >
+                                        "Save mine over it"
+                                    </button>
+                                }
+                            })}
+                    </div>
                 </div>
             </div>
         })
@@ -102,7 +154,7 @@ pub fn FaultSummary() -> impl IntoView {
 /// One fault. It leads to its field, where that is in sight, and otherwise names it as the server does.
 #[component]
 fn Fault(path: String, message: String) -> impl IntoView {
-    let name = match host::label_of(&path) {
+    let name = match label_of(&path) {
         Some(words) => view! {
             <button type="button" class="button-as-link" on:click=move |_| host::focus_field(&path)>
                 {words}
@@ -112,6 +164,13 @@ fn Fault(path: String, message: String) -> impl IntoView {
         None => view! { <code class="breakable">{path}</code> }.into_any(),
     };
     view! { <li>{name} " " {message}</li> }
+}
+
+/// The words at a field, where it is in sight. While the browser takes a page over it must find what the server wrote,
+/// which sees none.
+fn label_of(path: &str) -> Option<String> {
+    let is_taking_over = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
+    if is_taking_over { None } else { host::label_of(path) }
 }
 
 /// What is wrong with several fields together, as a list has it.
@@ -196,6 +255,10 @@ pub fn TextField(
     /// The id of a `datalist`.
     #[prop(optional)]
     list: Option<&'static str>,
+    /// Whether the browser asks for it, and how long it may be: for forms that it sends by itself.
+    #[prop(optional)]
+    required: bool,
+    #[prop(optional)] maxlength: Option<&'static str>,
     #[prop(optional)] is_label_hidden: bool,
     #[prop(optional)] is_code: bool,
     #[prop(optional)] testid: Option<&'static str>,
@@ -210,6 +273,8 @@ pub fn TextField(
                 prop:value=value
                 placeholder=placeholder
                 list=list
+                required=required
+                maxlength=maxlength
                 autocomplete="off"
                 spellcheck=if is_code { "false" } else { "true" }
                 aria-describedby=described.by
@@ -231,6 +296,8 @@ pub fn TextArea(
     #[prop(optional)] hint: &'static str,
     #[prop(default = 3)] rows: u32,
     #[prop(optional)] placeholder: &'static str,
+    #[prop(optional)] required: bool,
+    #[prop(optional)] maxlength: Option<&'static str>,
     #[prop(optional)] is_label_hidden: bool,
     #[prop(optional)] is_code: bool,
     #[prop(optional)] testid: Option<&'static str>,
@@ -242,6 +309,8 @@ pub fn TextArea(
                 name=path
                 rows=rows
                 placeholder=placeholder
+                required=required
+                maxlength=maxlength
                 spellcheck=if is_code { "false" } else { "true" }
                 prop:value=value
                 aria-describedby=described.by

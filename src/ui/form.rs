@@ -1,8 +1,77 @@
-//! Parts of forms.
+//! Parts of plain forms, which work where no script runs.
 
-use leptos::prelude::*;
+use leptos::{context::Provider, ev::SubmitEvent, prelude::*, server_fn::ServerFn};
+use serde::de::DeserializeOwned;
 
-use super::host;
+use super::{
+    fields::Faults,
+    host,
+    icons::{Glyph, Icon},
+};
+use crate::shared::{FieldError, Problem};
+
+/// A form of an action. It is sent once: who clicks twice means it once. What the server says of its fields stands at them.
+///
+/// Not Leptos' own `ActionForm`, which sends at each submit.
+#[component]
+pub fn PlainForm<F>(
+    action: ServerAction<F>,
+    #[prop(optional)] class: Option<&'static str>,
+    #[prop(optional)] testid: Option<&'static str>,
+    children: Children,
+) -> impl IntoView
+where
+    F: ServerFn<Error = Problem> + DeserializeOwned + Clone + Send + Sync + 'static,
+    F::Output: Send + Sync + 'static,
+{
+    let (is_pending, answer) = (action.pending(), action.value());
+    let refusal = Signal::derive(move || {
+        answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(at_flat_fields))
+    });
+    let faults = Faults::of_refusal(refusal);
+    // Its own: other forms may have the same action.
+    let is_sent = StoredValue::new(false);
+    Effect::new(move |_| {
+        if !is_pending.get() {
+            is_sent.set_value(false);
+        }
+    });
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        // What stands until its page is there anew has lost its state.
+        if is_sent.try_get_value() == Some(true) {
+            return;
+        }
+        match F::from_event(&event) {
+            Ok(input) => {
+                let _ = is_sent.try_set_value(true);
+                action.dispatch(input);
+            }
+            Err(error) => answer.set(Some(Err(Problem::new(422, error.to_string())))),
+        }
+    };
+    view! {
+        <form method="post" action=F::url() class=class data-testid=testid on:submit=on_submit>
+            <Provider value=faults>{children()}</Provider>
+        </form>
+    }
+}
+
+/// The fields of a plain form hold no others: what is wrong with an item of a list is told at the field whose lines it has.
+fn at_flat_fields(problem: &Problem) -> Problem {
+    let mut problem = problem.clone();
+    for FieldError { field, message } in &mut problem.errors {
+        let place = field.split_once('[').and_then(|(name, rest)| {
+            let index: usize = rest.strip_suffix(']')?.parse().ok()?;
+            Some((name.to_owned(), index))
+        });
+        if let Some((name, index)) = place {
+            *field = name;
+            *message = format!("line {} {message}", index + 1);
+        }
+    }
+    problem
+}
 
 /// A choice that applies as soon as it is made, or with the form's button where there is no WebAssembly.
 #[component]
@@ -18,12 +87,13 @@ pub fn Choice(
     let options = options
         .into_iter()
         .map(|(value, words)| {
+            // Not a signal: it would end with this view, and where another takes its place, what it showed still asks.
             let is_chosen = {
                 let value = value.clone();
-                Signal::derive(move || chosen.get() == value)
+                move || chosen.get() == value
             };
             view! {
-                <option value=value selected=is_chosen prop:selected=is_chosen>
+                <option value=value selected=is_chosen.clone() prop:selected=is_chosen>
                     {words}
                 </option>
             }
@@ -42,4 +112,51 @@ pub fn Choice(
 /// The options, after the one that chooses none.
 pub fn or_any(options: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
     std::iter::once((String::new(), "Any".to_owned())).chain(options).collect()
+}
+
+/// The options of what is active or not, after the one that chooses none.
+pub fn active_or_not() -> Vec<(String, String)> {
+    or_any(
+        [("true", "active"), ("false", "inactive")]
+            .map(|(value, words)| (value.to_owned(), words.to_owned())),
+    )
+}
+
+/// The end of a form of filters: the button that applies them, and the way back to all there is.
+#[component]
+pub fn FilterButtons(
+    /// The address of the list as it is without filters.
+    #[prop(into)]
+    all: Signal<String>,
+    /// Whether there is something to clear.
+    #[prop(into)]
+    is_filtered: Signal<bool>,
+) -> impl IntoView {
+    view! {
+        <div class="filters__actions">
+            <button type="submit" class="button">
+                <Icon glyph=Glyph::Search/>
+                "Filter"
+            </button>
+            {move || {
+                is_filtered.get().then(|| view! { <a class="button button--quiet" href=all>"Clear"</a> })
+            }}
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_told_at_its_field() {
+        let told = |field: &str| {
+            let problem = at_flat_fields(&Problem::invalid_field(field, "must be a domain"));
+            let FieldError { field, message } = problem.errors[0].clone();
+            (field, message)
+        };
+        assert_eq!(told("domains[1]"), ("domains".into(), "line 2 must be a domain".into()));
+        assert_eq!(told("domains"), ("domains".into(), "must be a domain".into()));
+    }
 }

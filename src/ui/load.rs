@@ -4,7 +4,7 @@ use std::future::Future;
 
 use leptos::prelude::*;
 
-use super::{page::PageHead, panel::ProblemPanel};
+use super::{host, page::PageHead, panel::ProblemPanel};
 use crate::shared::Problem;
 
 /// Shows what resources gave: a skeleton while the first answer is awaited, then `view` of it or its problem.
@@ -41,7 +41,10 @@ where
                 let view = view.clone();
                 Suspend::new(async move {
                     match answer.await {
-                        Ok(value) => view(value).into_any(),
+                        Ok(value) => {
+                            keep_focus();
+                            view(value).into_any()
+                        }
                         Err(problem) => {
                             view! {
                                 <Heading heading/>
@@ -53,6 +56,14 @@ where
                 })
             }}
         </Transition>
+    }
+}
+
+/// What is shown anew may be made of other elements: the keyboard goes on where it was, or near.
+fn keep_focus() {
+    let trail = host::focus_trail();
+    if !trail.is_empty() {
+        request_animation_frame(move || host::focus_first(&trail));
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     icons::{Glyph, Icon},
     toast::use_toasts,
 };
+use crate::shared::Problem;
 
 /// A secret that is not shown again, with a button that copies it.
 #[component]
@@ -14,10 +15,21 @@ pub fn ShownOnce(
     #[prop(into)] words: String,
     label: &'static str,
     text: String,
+    /// The id of its field, too.
     testid: &'static str,
 ) -> impl IntoView {
     let toasts = use_toasts();
     let copied = text.clone();
+    let told = move |is_copied: bool| {
+        if is_copied {
+            toasts.done("Copied.");
+        } else {
+            // Which selects it.
+            host::focus(testid);
+            let words = "This browser does not let the page copy. It is selected: copy it yourself.";
+            toasts.refused(&Problem::business_rule(words));
+        }
+    };
     view! {
         <div class="notice tone-good once">
             <Icon glyph=Glyph::Accept/>
@@ -25,6 +37,7 @@ pub fn ShownOnce(
                 <p>{words}</p>
                 <div class="once__line">
                     <input
+                        id=testid
                         type="text"
                         readonly
                         aria-label=label
@@ -36,10 +49,7 @@ pub fn ShownOnce(
                         type="button"
                         class="button"
                         data-testid="copy"
-                        on:click=move |_| {
-                            host::copy(&copied);
-                            toasts.done("Copied.");
-                        }
+                        on:click=move |_| host::copy(&copied, told)
                     >
                         <Icon glyph=Glyph::Copy/>
                         "Copy"

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::{hooks::use_location, location::Location};
 
 /// The page's one `h1`, and what stands beside it.
 #[component]
@@ -32,5 +33,14 @@ pub fn PageHead(
             {children.map(|children| view! { <div class="page-head__actions">{children()}</div> })}
             {(!lead.is_empty()).then(|| view! { <p class="lead">{lead}</p> })}
         </div>
+    }
+}
+
+/// The page's address as a link has it: its path and its query. Tracked.
+pub fn use_address() -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    let Location { pathname, search, .. } = use_location();
+    move || {
+        let (path, search) = (pathname.get(), search.get());
+        if search.is_empty() { path } else { format!("{path}?{search}") }
     }
 }

@@ -1,11 +1,12 @@
 //! What stands in the place of content: nothing yet, a problem, not found.
 
 use leptos::{ev::MouseEvent, prelude::*};
-use leptos_router::hooks::use_location;
+use leptos_router::location::Url;
 
 use super::{
     host,
     icons::{Glyph, Icon},
+    page::use_address,
 };
 use crate::shared::Problem;
 
@@ -37,14 +38,18 @@ pub fn ProblemPanel(
             </div>
         }
         .into_any(),
-        401 => view! {
-            <div class="panel" role="alert" data-testid="signed-out">
-                <p class="panel__title"><Icon glyph=Glyph::SignOut/>"You are signed out"</p>
-                <p>"Your session has ended."</p>
-                <a class="button button--primary" href="/sign-in" rel="external">"Sign in again"</a>
-            </div>
+        401 => {
+            let here = use_address();
+            let href = move || format!("/sign-in?next={}", Url::escape(&here()));
+            view! {
+                <div class="panel" role="alert" data-testid="signed-out">
+                    <p class="panel__title"><Icon glyph=Glyph::SignOut/>"You are signed out"</p>
+                    <p>"Your session has ended."</p>
+                    <a class="button button--primary" href=href rel="external">"Sign in again"</a>
+                </div>
+            }
+            .into_any()
         }
-        .into_any(),
         _ => view! {
             <div class="panel panel--problem" role="alert" data-testid="problem">
                 <p class="panel__title"><Icon glyph=Glyph::Alert/>{problem.title}</p>
@@ -59,11 +64,7 @@ pub fn ProblemPanel(
 /// Asks again: in place, or by loading the page anew where there is no WebAssembly.
 #[component]
 fn Retry(retry: Callback<()>) -> impl IntoView {
-    let location = use_location();
-    let here = move || {
-        let (path, search) = (location.pathname.get(), location.search.get());
-        if search.is_empty() { path } else { format!("{path}?{search}") }
-    };
+    let here = use_address();
     let on_click = move |event: MouseEvent| {
         event.prevent_default();
         retry.run(());
@@ -76,6 +77,24 @@ fn Retry(retry: Callback<()>) -> impl IntoView {
     }
 }
 
+/// What helps out of a refusal of this status, in a tab of its own, so that what was typed here is kept.
+#[component]
+pub fn WayOut(status: u16) -> impl IntoView {
+    let here = use_address();
+    let (href, words) = match status {
+        401 => (Signal::stored("/sign-in".to_owned()), "Sign in"),
+        412 => (Signal::derive(here), "Open theirs"),
+        _ => return None,
+    };
+    Some(view! {
+        <a class="button button--small" href=href target="_blank" data-testid="way-out">
+            <Icon glyph=Glyph::External/>
+            {words}
+            <span class="visually-hidden">" (opens in a new tab)"</span>
+        </a>
+    })
+}
+
 /// What an action answered, if it was refused.
 #[component]
 pub fn ActionProblem<T>(#[prop(into)] outcome: Signal<Option<Result<T, Problem>>>) -> impl IntoView
@@ -86,7 +105,7 @@ where
         Some(Err(problem)) => Some(view! {
             <p class="notice tone-bad" role="alert" data-testid="action-problem">
                 <Icon glyph=Glyph::Alert/>
-                <span>{problem.detail}</span>
+                <span>{problem.detail} " " <WayOut status=problem.status/></span>
             </p>
         }),
         _ => None,

@@ -34,3 +34,15 @@ pub fn on_done<T: Clone + Send + Sync + 'static>(
         }
     });
 }
+
+/// Another number after each success: for what is to be loaded again then. What was refused changed nothing, and what was
+/// typed for it is to stay.
+pub fn successes<T: Send + Sync + 'static>(
+    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+) -> Memo<u32> {
+    let answer = answer.into();
+    Memo::new(move |before: Option<&u32>| {
+        let before = before.copied().unwrap_or_default();
+        answer.with(|answer| if matches!(answer, Some(Ok(_))) { before.wrapping_add(1) } else { before })
+    })
+}

@@ -21,6 +21,7 @@ use crate::{
     shared::{ConfigId, Problem, TenantId},
     ui::{
         dialog::{Confirm, DeleteForGood},
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -146,12 +147,12 @@ fn Delete(
     let content = if users.is_empty() {
         view! {
             <p>"No datasource uses it. Its credentials are deleted with it, and cannot be brought back."</p>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="config_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
                 <DeleteForGood is_pending=delete.pending()/>
-            </ActionForm>
+            </PlainForm>
         }
         .into_any()
     } else {

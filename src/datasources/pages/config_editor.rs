@@ -93,7 +93,7 @@ fn Editor(
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let asked = tenant_id.clone();
-    let save = Action::new(move |input: &DatasourceConfigInput| {
+    let save = Action::new(move |(input, etag): &(DatasourceConfigInput, String)| {
         save_config(asked.clone(), id, etag.clone(), input.clone())
     });
     let (toasts, navigate) = (use_toasts(), use_navigate());
@@ -102,13 +102,15 @@ fn Editor(
         let page = tenant_page(&config.tenant_id, &format!("/configs/{}", config.config_id));
         navigate(&page, NavigateOptions::default());
     });
-    let on_save = Callback::new(move |()| {
+    let send = Callback::new(move |etag: String| {
         let input = input.get_untracked().0;
         match check_name(&input) {
-            Ok(()) => drop(save.dispatch(input)),
+            Ok(()) => drop(save.dispatch((input, etag))),
             Err(problem) => faults.show(problem),
         }
     });
+    let on_save = Callback::new(move |()| send.run(etag.clone()));
+    faults.on_conflict(Callback::new(move |()| send.run(String::new())));
     let tried = tenant_id.clone();
     let test = Action::new(move |&(): &()| test_config(tried.clone(), id, for_test(input.get_untracked().0)));
     on_answer(test.value(), faults, |_| {});
@@ -135,11 +137,17 @@ fn Editor(
                     testid="config-name"
                 />
                 <ConfigFields form prefix="" protocols files/>
-                <TestConnection test/>
+                <TestConnection test of=Signal::derive(move || tried_words(input.get().0))/>
             </section>
         </div>
         <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
     }
+}
+
+/// What a test tries, written down: all but the name.
+pub fn tried_words(mut input: DatasourceConfigInput) -> String {
+    input.name.clear();
+    serde_json::to_string(&input).unwrap_or_default()
 }
 
 /// A test stores nothing, and so needs no name.

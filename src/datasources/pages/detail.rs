@@ -23,6 +23,7 @@ use crate::{
     ui::{
         badge::{ActiveBadge, Badge, Tone},
         dialog::{Confirm, DeleteForGood},
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -255,12 +256,12 @@ fn Delete(
         >
             <p>{what}</p>
             <ul class="confirm__list">{items}</ul>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="datasource_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
                 <DeleteForGood is_pending=delete.pending()/>
-            </ActionForm>
+            </PlainForm>
         </Confirm>
     }
 }

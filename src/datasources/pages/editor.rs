@@ -8,7 +8,7 @@ use leptos_router::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    config_editor::for_test,
+    config_editor::{for_test, tried_words},
     config_fields::ConfigFields,
     config_form::{ConfigForm, PROTOCOLS},
     trial::TestConnection,
@@ -176,22 +176,26 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let asked = tenant_id.clone();
-    let save = Action::new(move |(input, config): &(DatasourceInput, Option<DatasourceConfigInput>)| {
-        save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
-    });
+    let save = Action::new(
+        move |(input, config, etag): &(DatasourceInput, Option<DatasourceConfigInput>, String)| {
+            save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
+        },
+    );
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_answer(save.value(), faults, move |saved| {
         toasts.done(format!("{} is saved.", saved.name));
         let page = tenant_page(&saved.tenant_id, &format!("/datasources/{}", saved.datasource_id));
         navigate(&page, NavigateOptions::default());
     });
-    let on_save = Callback::new(move |()| {
+    let send = Callback::new(move |etag: String| {
         let (input, config) = input.get_untracked().0;
         match input.clone().validate(&place.get_value()) {
-            Ok(_) => drop(save.dispatch((input, config))),
+            Ok(_) => drop(save.dispatch((input, config, etag))),
             Err(problem) => faults.show(problem),
         }
     });
+    let on_save = Callback::new(move |()| send.run(etag.clone()));
+    faults.on_conflict(Callback::new(move |()| send.run(String::new())));
     let cancel = match id {
         Some(id) => tenant_page(&tenant_id, &format!("/datasources/{id}")),
         None => tenant_page(&tenant_id, "/datasources"),
@@ -286,6 +290,8 @@ fn Connection(
         async move { test_config(tenant, None, config).await.map_err(below_config) }
     });
     on_answer(test.value(), faults, |_| {});
+    let place = StoredValue::new(tenant_id);
+    let tried = Signal::derive(move || place.with_value(|tenant| tried_words(form.config.input(tenant))));
     let hint = if may_connect {
         "Address and sign-in. Several datasources may share one."
     } else {
@@ -315,7 +321,7 @@ fn Connection(
                     value=form.config.name
                     hint="Left empty, the datasource’s."
                 />
-                <TestConnection test/>
+                <TestConnection test of=tried/>
             </Show>
         </section>
     }

@@ -14,9 +14,16 @@ use crate::{
 
 /// A button that tries, and what came of it. A problem is for the page to show, which may have fields for it.
 #[component]
-pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl IntoView {
+pub fn TestConnection(
+    test: Action<(), Result<TestResult, Problem>>,
+    /// What is tried, written down: of anything else, what came of it is not true.
+    #[prop(optional, into)]
+    of: Signal<String>,
+) -> impl IntoView {
     let is_pending = test.pending();
     let outcome = test.value();
+    let tried = RwSignal::new(None::<String>);
+    let is_of_this = Memo::new(move |_| tried.read().as_ref() == Some(&*of.read()));
     view! {
         <div class="attempt" data-testid="connection-test">
             <button
@@ -26,6 +33,7 @@ pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl Int
                 disabled=is_pending
                 data-testid="test-connection"
                 on:click=move |_| {
+                    tried.set(Some(of.get_untracked()));
                     test.dispatch(());
                 }
             >
@@ -34,8 +42,16 @@ pub fn TestConnection(test: Action<(), Result<TestResult, Problem>>) -> impl Int
             </button>
             <div aria-live="polite">
                 {move || match outcome.get() {
-                    Some(Ok(result)) if !is_pending.get() => Some(view! { <TestOutcome result/> }),
-                    _ => None,
+                    Some(Ok(result)) if !is_pending.get() && is_of_this.get() => {
+                        view! { <TestOutcome result/> }.into_any()
+                    }
+                    Some(Ok(_)) if !is_pending.get() => view! {
+                        <p class="hint" data-testid="test-outdated">
+                            "What was tried was changed since. Test it again."
+                        </p>
+                    }
+                    .into_any(),
+                    _ => ().into_any(),
                 }}
             </div>
         </div>

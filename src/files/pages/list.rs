@@ -15,6 +15,7 @@ use crate::{
     ui::{
         badge::Tone,
         dialog::Confirm,
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -71,24 +72,20 @@ pub fn FilesPage() -> impl IntoView {
                     }
                     .into_any();
                 }
-                let rows = files
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, file)| {
-                        let changes = may_change
-                            .then(|| {
-                                view! {
-                                    <FileChanges i tenant_id=tenant_id.clone() file=file.clone() delete uploads/>
-                                }
-                            });
-                        let look = may_change
-                            .then(|| tenant_page(&tenant_id, &format!("/files/look?path={}", Url::escape(&file.path))));
-                        view! { <FileRow file look>{changes}</FileRow> }
-                    })
-                    .collect_view();
+                let row = move |file: TenantFile| {
+                    let changes = may_change
+                        .then(|| {
+                            view! {
+                                <FileChanges tenant_id=tenant_id.clone() file=file.clone() delete uploads/>
+                            }
+                        });
+                    let look = may_change
+                        .then(|| tenant_page(&tenant_id, &format!("/files/look?path={}", Url::escape(&file.path))));
+                    view! { <FileRow file look>{changes}</FileRow> }
+                };
                 view! {
                     <DataTable caption="Files" columns=&["File", "Size", "Used by", "Changed", "Change it"]>
-                        {rows}
+                        <For each=move || files.clone() key=|file| file.path.clone() children=row/>
                     </DataTable>
                 }
                 .into_any()
@@ -147,10 +144,22 @@ fn FileRow(file: TenantFile, look: Option<String>, children: Children) -> impl I
     }
 }
 
+/// A path as part of an id, which has no spaces. Not as part of an address, which browsers and servers escape differently.
+fn plain(path: &str) -> String {
+    let mut id = String::new();
+    for c in path.chars() {
+        if c.is_ascii_alphanumeric() {
+            id.push(c);
+        } else {
+            id.push_str(&format!("-{:x}-", u32::from(c)));
+        }
+    }
+    id
+}
+
 /// Replacing it, and deleting it: what a config leads to stays, the server refuses it too.
 #[component]
 fn FileChanges(
-    i: usize,
     tenant_id: TenantId,
     file: TenantFile,
     delete: ServerAction<DeleteFile>,
@@ -162,14 +171,14 @@ fn FileChanges(
         let (tenant, wanted) = (tenant_id.to_string(), path.clone());
         view! {
             <Confirm
-                id=format!("delete-file-{i}")
+                id=format!("delete-file-{}", plain(&path))
                 label="Delete …"
                 glyph=Glyph::Delete
                 title=format!("Delete {path}?")
                 testid="delete"
             >
                 <p>"No config leads to it. It cannot be brought back."</p>
-                <ActionForm action=delete>
+                <PlainForm action=delete>
                     <input type="hidden" name="tenant_id" value=tenant/>
                     <input type="hidden" name="path" value=wanted/>
                     <button
@@ -180,7 +189,7 @@ fn FileChanges(
                     >
                         "Delete for good"
                     </button>
-                </ActionForm>
+                </PlainForm>
             </Confirm>
         }
         .into_any()

@@ -80,12 +80,14 @@ pub fn IntentPage() -> impl IntoView {
         <Load
             heading="Intent"
             data=move || async move {
+                let intent = intent.await?;
+                // What cannot be read is not nothing: it would say that nothing is sent.
                 let around = Around {
-                    datasources: datasources.await.unwrap_or_default(),
-                    routes: routes.await.unwrap_or_default(),
-                    versions: versions.await.unwrap_or_default(),
+                    datasources: datasources.await?,
+                    routes: routes.await?,
+                    versions: versions.await?,
                 };
-                Ok((intent.await?, around))
+                Ok((intent, around))
             }
             retry=move || {
                 intent.refetch();

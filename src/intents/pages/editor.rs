@@ -117,18 +117,20 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
         }
     });
     let tenant = tenant_id.clone();
-    let on_save = Callback::new(move |()| {
+    let send = Callback::new(move |etag: Option<String>| {
         let (draft, wrong) = untrack(|| form.read());
         let checked = if wrong.is_empty() { draft.validate(&tenant) } else { Err(Problem::invalid(wrong)) };
         match checked {
             Ok(draft) => {
                 faults.clear();
-                let (tenant_id, etag) = (tenant.clone(), etag.clone());
+                let tenant_id = tenant.clone();
                 save.dispatch(SaveIntent { tenant_id, intent_id, etag, draft });
             }
             Err(problem) => faults.show(problem),
         }
     });
+    let on_save = Callback::new(move |()| send.run(etag.clone()));
+    faults.on_conflict(Callback::new(move |()| send.run(None)));
     let is_dirty = Signal::derive(move || *draft.read() != unchanged);
     let stored = email_id.or_else(|| messages.first().filter(|_| intent_id.is_some()).map(|(id, _)| *id));
     let (message, offered) = (Message::new(stored), RwSignal::new(messages));
@@ -171,7 +173,7 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
                     offered
                     is_asked=email_id.is_some()
                 />
-                <Backtests tenant_id intent_id form on_try/>
+                <Backtests tenant_id intent_id form draft on_try/>
             </aside>
         </div>
     }

@@ -8,6 +8,7 @@ use crate::{
     shared::{IntentId, TenantId},
     ui::{
         dialog::Confirm,
+        form::PlainForm,
         icons::{Glyph, Icon},
     },
 };
@@ -41,7 +42,7 @@ pub fn Tools(
             testid="delete-intent"
         >
             <p data-testid="goes-with-it">{going}</p>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="intent_id" value=id.to_string()/>
                 <button
@@ -53,7 +54,7 @@ pub fn Tools(
                     <Icon glyph=Glyph::Delete/>
                     "Delete for good"
                 </button>
-            </ActionForm>
+            </PlainForm>
         </Confirm>
     }
 }

@@ -92,7 +92,7 @@ pub fn VersionPage() -> impl IntoView {
         </p>
         <Load
             heading="Version"
-            data=move || async move { Ok((detail.await?, datasources.await.unwrap_or_default())) }
+            data=move || async move { Ok((detail.await?, datasources.await?)) }
             retry=move || {
                 detail.refetch();
                 datasources.refetch();

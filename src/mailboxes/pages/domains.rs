@@ -6,10 +6,33 @@ use crate::{
     mailboxes::api::SetMailDomains,
     shared::TenantId,
     ui::{
+        fields::{FaultSummary, TextArea},
+        form::PlainForm,
         icons::{Glyph, Icon},
-        panel::ActionProblem,
     },
 };
+
+/// What is typed as the domains, a domain a line. It outlives the list, which is loaded again at each change.
+#[derive(Clone, Copy)]
+pub struct DomainsTyped {
+    text: RwSignal<String>,
+    /// What it began with.
+    stored: StoredValue<Option<Vec<String>>>,
+}
+
+impl DomainsTyped {
+    pub fn new() -> Self {
+        Self { text: RwSignal::new(String::new()), stored: StoredValue::new(None) }
+    }
+
+    /// Begins anew where others are stored.
+    fn begin_with(self, domains: &[String]) {
+        if self.stored.with_value(|stored| stored.as_deref() != Some(domains)) {
+            self.text.set(domains.join("\n"));
+            self.stored.set_value(Some(domains.to_vec()));
+        }
+    }
+}
 
 /// The domains, and for administrators of the installation a plain form to say them.
 #[component]
@@ -18,8 +41,10 @@ pub fn Domains(
     domains: Vec<String>,
     may_set: bool,
     set_domains: ServerAction<SetMailDomains>,
+    typed: DomainsTyped,
 ) -> impl IntoView {
-    let text = domains.join("\n");
+    typed.begin_with(&domains);
+    let text = typed.text;
     let listed = if domains.is_empty() {
         view! { <p>"No domain is this tenant’s yet, so no address can be taken."</p> }.into_any()
     } else {
@@ -49,19 +74,21 @@ pub fn Domains(
 fn DomainsForm(
     tenant_id: TenantId,
     /// A domain a line.
-    text: String,
+    text: RwSignal<String>,
     set_domains: ServerAction<SetMailDomains>,
 ) -> impl IntoView {
     let is_pending = set_domains.pending();
     view! {
-        <ActionForm action=set_domains attr:class="form" attr:data-testid="set-domains">
+        <PlainForm action=set_domains class="form" testid="set-domains">
+            <FaultSummary/>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
-            <label class="field">
-                <span class="field__label">"The tenant’s domains, one a line, such as acme.example"</span>
-                <textarea name="domains" rows="3" spellcheck="false" data-testid="domains">
-                    {text}
-                </textarea>
-            </label>
+            <TextArea
+                label="The tenant’s domains, one a line, such as acme.example"
+                path="domains"
+                value=text
+                is_code=true
+                testid="domains"
+            />
             <button
                 type="submit"
                 class="button"
@@ -71,7 +98,6 @@ fn DomainsForm(
                 <Icon glyph=Glyph::Accept/>
                 "Save the domains"
             </button>
-        </ActionForm>
-        <ActionProblem outcome=set_domains.value()/>
+        </PlainForm>
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         dialog::{Confirm, DeleteForGood},
         editor::{Section, options},
         fields::{CheckField, FaultSummary, Faults, SelectField, TextField},
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -105,8 +106,8 @@ fn Editor(
     let is_dirty = Signal::derive(move || input.get() != before);
 
     let (saved_in, saved_over) = (tenant_id.clone(), etag.clone());
-    let save = Action::new(move |input: &MailboxInput| {
-        save_mailbox(saved_in.clone(), id, saved_over.clone(), input.clone())
+    let save = Action::new(move |(input, etag): &(MailboxInput, String)| {
+        save_mailbox(saved_in.clone(), id, etag.clone(), input.clone())
     });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     let list = tenant_page(&tenant_id, "/mailboxes");
@@ -115,13 +116,15 @@ fn Editor(
         toasts.done(format!("{} is saved.", saved.name));
         navigate(&back, NavigateOptions::default());
     });
-    let on_save = Callback::new(move |()| {
+    let send = Callback::new(move |etag: String| {
         let input = input.get_untracked().0;
         match input.clone().validate(&place.get_value()) {
-            Ok(_) => drop(save.dispatch(input)),
+            Ok(_) => drop(save.dispatch((input, etag))),
             Err(problem) => faults.show(problem),
         }
     });
+    let on_save = Callback::new(move |()| send.run(saved_over.clone()));
+    faults.on_conflict(Callback::new(move |()| send.run(String::new())));
     let title = stored
         .as_ref()
         .map_or_else(|| "New mailbox".to_owned(), |stored| format!("Edit {}", stored.mailbox.name));
@@ -297,12 +300,12 @@ fn Delete(
             testid="delete"
         >
             <p>"No more mail comes by it, and a password that it holds is deleted with it. The messages that came stay."</p>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="mailbox_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
                 <DeleteForGood is_pending=delete.pending()/>
-            </ActionForm>
+            </PlainForm>
         </Confirm>
     }
 }

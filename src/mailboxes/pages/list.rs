@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    domains::Domains,
+    domains::{Domains, DomainsTyped},
     signs::{NotListening, Standing, or_never},
     words::{count_words, way_words},
 };
@@ -21,7 +21,7 @@ use crate::{
         page::PageHead,
         panel::Empty,
         resource::load,
-        saving::on_done,
+        saving::{on_done, successes},
         table::{Cell, DataTable},
         toast::use_toasts,
     },
@@ -32,10 +32,9 @@ use crate::{
 pub fn MailboxesPage() -> impl IntoView {
     let tenant = use_tenant();
     let set_domains = ServerAction::<SetMailDomains>::new();
-    let mailboxes = load(
-        move || (tenant.id(), set_domains.version().get()),
-        |(tenant, _)| async move { list_mailboxes(tenant?).await },
-    );
+    let (saved, typed) = (successes(set_domains.value()), DomainsTyped::new());
+    let mailboxes =
+        load(move || (tenant.id(), saved.get()), |(tenant, _)| async move { list_mailboxes(tenant?).await });
     on_change(move || mailboxes.refetch());
     let toasts = use_toasts();
     on_done(set_domains.value(), move |()| toasts.done("The domains are saved."));
@@ -56,19 +55,24 @@ pub fn MailboxesPage() -> impl IntoView {
             data=move || async move { Ok((tenant.id()?, mailboxes.await?)) }
             retry=move || mailboxes.refetch()
             view=move |(tenant_id, list): (TenantId, MailboxList)| {
-                view! { <Shown tenant_id list set_domains/> }
+                view! { <Shown tenant_id list set_domains typed/> }
             }
         />
     }
 }
 
 #[component]
-fn Shown(tenant_id: TenantId, list: MailboxList, set_domains: ServerAction<SetMailDomains>) -> impl IntoView {
+fn Shown(
+    tenant_id: TenantId,
+    list: MailboxList,
+    set_domains: ServerAction<SetMailDomains>,
+    typed: DomainsTyped,
+) -> impl IntoView {
     let MailboxList { mailboxes, domains, listens, may_set_domains } = list;
     view! {
         {(!listens).then(|| view! { <NotListening/> })}
         <MailboxTable mailboxes/>
-        <Domains tenant_id domains may_set=may_set_domains set_domains/>
+        <Domains tenant_id domains may_set=may_set_domains set_domains typed/>
     }
 }
 

@@ -11,9 +11,10 @@ use crate::{
     },
     shared::TenantId,
     ui::{
+        fields::{FaultSummary, TextField},
+        form::PlainForm,
         icons::{Glyph, Icon},
         once::ShownOnce,
-        panel::ActionProblem,
         table::{Cell, DataTable},
         time::Timestamp,
     },
@@ -21,23 +22,27 @@ use crate::{
 
 /// Whom to invite, and what came of it: where the installation sends no mail, the link to hand over.
 #[component]
-pub fn Invite(tenant_id: TenantId, invite: ServerAction<InviteMember>) -> impl IntoView {
+pub fn Invite(
+    tenant_id: TenantId,
+    invite: ServerAction<InviteMember>,
+    /// What is typed as the address.
+    address: RwSignal<String>,
+) -> impl IntoView {
     let is_pending = invite.pending();
     let outcome = invite.value();
     view! {
-        <ActionForm action=invite attr:class="panel line-form" attr:data-testid="invite">
+        <PlainForm action=invite class="panel line-form" testid="invite">
+            <FaultSummary/>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
-            <label class="field">
-                <span class="field__label">"Email"</span>
-                <input
-                    type="email"
-                    name="email"
-                    required
-                    maxlength="254"
-                    autocomplete="off"
-                    placeholder="ada@acme.example"
-                />
-            </label>
+            <TextField
+                label="Email"
+                path="email"
+                value=address
+                kind="email"
+                required=true
+                maxlength="254"
+                placeholder="ada@acme.example"
+            />
             <RoleSelect label="Role" chosen=Role::Operator/>
             <button
                 type="submit"
@@ -48,11 +53,10 @@ pub fn Invite(tenant_id: TenantId, invite: ServerAction<InviteMember>) -> impl I
                 <Icon glyph=Glyph::Mail/>
                 "Invite"
             </button>
-        </ActionForm>
+        </PlainForm>
         <noscript>
             "Without JavaScript the link of an invitation cannot be shown. It works where this installation sends mail."
         </noscript>
-        <ActionProblem outcome/>
         <div aria-live="polite">
             {move || match outcome.get() {
                 Some(Ok(made)) => Some(view! { <Made made/> }),
@@ -104,17 +108,18 @@ pub fn Invitations(
     take_back: ServerAction<TakeBackInvitation>,
 ) -> impl IntoView {
     (!invitations.is_empty()).then(|| {
-        let rows = invitations
-            .into_iter()
-            .map(|invitation| {
-                view! { <InvitationRow tenant_id=tenant_id.clone() invitation invite take_back/> }
-            })
-            .collect_view();
+        let row = move |invitation: Invitation| {
+            view! { <InvitationRow tenant_id=tenant_id.clone() invitation invite take_back/> }
+        };
         view! {
             <section class="section" aria-labelledby="invitations">
                 <h2 id="invitations">"Invited"</h2>
                 <DataTable caption="Open invitations" columns=&["Email", "Role", "Invited by", "Ends", "Change it"]>
-                    {rows}
+                    <For
+                        each=move || invitations.clone()
+                        key=|invitation| invitation.invitation_id
+                        children=row
+                    />
                 </DataTable>
             </section>
         }
@@ -146,11 +151,12 @@ fn InvitationRow(
             </Cell>
             <Cell label="Change it">
                 <span class="marks">
-                    <ActionForm action=invite>
+                    <PlainForm action=invite>
                         <input type="hidden" name="tenant_id" value=sender/>
                         <input type="hidden" name="email" value=address/>
                         <input type="hidden" name="role" value=role.as_str()/>
                         <button
+                            id=format!("send-again-{invitation_id}")
                             type="submit"
                             class="button"
                             aria-busy=move || is_sending.get().to_string()
@@ -159,11 +165,12 @@ fn InvitationRow(
                             "Send again"
                             <span class="visually-hidden">{named}</span>
                         </button>
-                    </ActionForm>
-                    <ActionForm action=take_back>
+                    </PlainForm>
+                    <PlainForm action=take_back>
                         <input type="hidden" name="tenant_id" value=taker/>
                         <input type="hidden" name="invitation_id" value=invitation_id.to_string()/>
                         <button
+                            id=format!("take-back-{invitation_id}")
                             type="submit"
                             class="button"
                             aria-busy=move || is_taking.get().to_string()
@@ -171,7 +178,7 @@ fn InvitationRow(
                         >
                             "Take back"
                         </button>
-                    </ActionForm>
+                    </PlainForm>
                 </span>
             </Cell>
         </tr>

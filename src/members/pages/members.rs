@@ -11,6 +11,7 @@ use crate::{
     shared::TenantId,
     ui::{
         dialog::Confirm,
+        form::PlainForm,
         icons::Glyph,
         panel::Empty,
         table::{Cell, DataTable},
@@ -35,18 +36,15 @@ pub fn Members(
         }
         .into_any();
     }
-    let rows = members
-        .into_iter()
-        .map(|member| {
-            let is_me = member.email == mine;
-            view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
-        })
-        .collect_view();
+    let row = move |member: Member| {
+        let is_me = member.email == mine;
+        view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
+    };
     view! {
         <section class="section" aria-labelledby="members">
             <h2 id="members">"Members"</h2>
             <DataTable caption="Members" columns=&["Name", "Role", "Since", "Remove"]>
-                {rows}
+                <For each=move || members.clone() key=|member| member.user_id children=row/>
             </DataTable>
         </section>
     }
@@ -80,11 +78,12 @@ fn MemberRow(
                 </span>
             </Cell>
             <Cell label="Role">
-                <ActionForm action=set_role attr:class="inline-form">
+                <PlainForm action=set_role class="inline-form">
                     <input type="hidden" name="tenant_id" value=setter/>
                     <input type="hidden" name="user_id" value=user_id.to_string()/>
                     <RoleSelect label=role_label chosen=role is_label_hidden=true/>
                     <button
+                        id=format!("set-role-{user_id}")
                         type="submit"
                         class="button"
                         aria-busy=move || is_setting.get().to_string()
@@ -92,7 +91,7 @@ fn MemberRow(
                     >
                         "Change"
                     </button>
-                </ActionForm>
+                </PlainForm>
             </Cell>
             <Cell label="Since">
                 <Timestamp at=created_at/>
@@ -106,7 +105,7 @@ fn MemberRow(
                     testid="remove"
                 >
                     <p>{warning}</p>
-                    <ActionForm action=remove>
+                    <PlainForm action=remove>
                         <input type="hidden" name="tenant_id" value=remover/>
                         <input type="hidden" name="user_id" value=user_id.to_string()/>
                         <button
@@ -117,7 +116,7 @@ fn MemberRow(
                         >
                             "Remove from this tenant"
                         </button>
-                    </ActionForm>
+                    </PlainForm>
                 </Confirm>
             </Cell>
         </tr>

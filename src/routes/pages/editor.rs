@@ -30,6 +30,7 @@ use crate::{
         dialog::{Confirm, DeleteForGood},
         editor::{InsertField, Section, options},
         fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
+        form::PlainForm,
         host,
         icons::{Glyph, Icon},
         load::Load,
@@ -114,8 +115,8 @@ fn Editor(
     let is_dirty = Signal::derive(move || made.read().is_none() && input.get() != before);
 
     let saved_in = tenant_id.clone();
-    let save = Action::new(move |input: &RouteInput| {
-        save_route(saved_in.clone(), id, etag.get_untracked(), input.clone())
+    let save = Action::new(move |(input, etag): &(RouteInput, String)| {
+        save_route(saved_in.clone(), id, etag.clone(), input.clone())
     });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     let list = tenant_page(&tenant_id, "/routes");
@@ -128,13 +129,15 @@ fn Editor(
             navigate(&back, NavigateOptions::default());
         }
     });
-    let on_save = Callback::new(move |()| {
+    let send = Callback::new(move |etag: String| {
         let input = input.get_untracked().0;
         match input.clone().validate(&place.get_value()) {
-            Ok(_) => drop(save.dispatch(input)),
+            Ok(_) => drop(save.dispatch((input, etag))),
             Err(problem) => faults.show(problem),
         }
     });
+    let on_save = Callback::new(move |()| send.run(etag.get_untracked()));
+    faults.on_conflict(Callback::new(move |()| send.run(String::new())));
     let title = stored
         .as_ref()
         .map_or_else(|| "New route".to_owned(), |stored| format!("Edit {}", stored.route.name));
@@ -359,12 +362,12 @@ fn Delete(
             testid="delete"
         >
             <p>"What is still under way for it is called off. What was sent stays in the messages’ history."</p>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                 <input type="hidden" name="route_id" value=id.to_string()/>
                 <input type="hidden" name="etag" value=etag/>
                 <DeleteForGood is_pending=delete.pending()/>
-            </ActionForm>
+            </PlainForm>
         </Confirm>
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     shared::{IntentId, TenantId},
     ui::{
         badge::ActiveBadge,
-        form::{Choice, or_any},
+        form::{Choice, FilterButtons, or_any},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -104,13 +104,7 @@ fn Filters<'a>(tenant: TenantId, query: RoutesQuery, intents: &'a [Intent]) -> i
                 options=of_intents
             />
             <Choice label="Kind" name="kind" chosen=chosen(query.kind.map(|kind| kind.to_string())) options=of_kinds/>
-            <div class="filters__actions">
-                <button type="submit" class="button">
-                    <Icon glyph=Glyph::Search/>
-                    "Filter"
-                </button>
-                {is_filtered.then(|| view! { <a class="button button--quiet" href=page>"Clear"</a> })}
-            </div>
+            <FilterButtons all=page is_filtered=Signal::stored(is_filtered)/>
         </Form>
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     },
     shared::{RouteId, TenantId},
     ui::{
-        dialog::Confirm, editor::Section, icons::Glyph, once::ShownOnce, panel::ActionProblem,
-        saving::on_done, time::Timestamp,
+        dialog::Confirm, editor::Section, form::PlainForm, icons::Glyph, once::ShownOnce,
+        panel::ActionProblem, saving::on_done, time::Timestamp,
     },
 };
 
@@ -65,7 +65,7 @@ fn NewSecret(
                     testid="rotate"
                 >
                     <p>"Deliveries are signed with both for a day, so that the receiver can change over."</p>
-                    <ActionForm action=rotate>
+                    <PlainForm action=rotate>
                         <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                         <input type="hidden" name="route_id" value=route_id.to_string()/>
                         <button
@@ -76,7 +76,7 @@ fn NewSecret(
                         >
                             "Make it"
                         </button>
-                    </ActionForm>
+                    </PlainForm>
                 </Confirm>
             </div>
             <ActionProblem outcome/>

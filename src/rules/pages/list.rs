@@ -15,8 +15,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
-        form::{Choice, or_any},
-        icons::{Glyph, Icon},
+        form::{Choice, FilterButtons, active_or_not, or_any},
         load::Load,
         page::PageHead,
         panel::Empty,
@@ -83,8 +82,6 @@ fn Filters<'a>(
         or_any(datasources.iter().map(|found| (found.datasource_id.to_string(), found.name.clone())));
     let of_types =
         or_any(RuleType::ALL.iter().map(|kind| (kind.to_string(), kind.as_str().replace('_', " "))));
-    let of_states =
-        or_any(vec![("true".to_owned(), "active".to_owned()), ("false".to_owned(), "inactive".to_owned())]);
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
     let page = tenant_page(&tenant, "/rules");
     view! {
@@ -111,16 +108,9 @@ fn Filters<'a>(
                 label="State"
                 name="active"
                 chosen=chosen(query.is_active.map(|is_active| is_active.to_string()))
-                options=of_states
+                options=active_or_not()
             />
-            <div class="filters__actions">
-                <button type="submit" class="button">
-                    <Icon glyph=Glyph::Search/>
-                    "Filter"
-                </button>
-                {(!query.is_unfiltered())
-                    .then(|| view! { <a class="button button--quiet" href=page>"Clear"</a> })}
-            </div>
+            <FilterButtons all=page is_filtered=Signal::stored(!query.is_unfiltered())/>
         </Form>
     }
 }

@@ -10,9 +10,11 @@ use crate::{
     ui::{
         badge::ActiveBadge,
         dialog::Confirm,
+        fields::{FaultSummary, TextField},
+        form::PlainForm,
         icons::{Glyph, Icon},
         panel::ActionProblem,
-        saving::on_done,
+        saving::{on_done, successes},
         table::{Cell, DataTable},
         toast::use_toasts,
     },
@@ -24,35 +26,45 @@ pub struct TenantActions {
     create: ServerAction<CreateTenant>,
     rename: ServerAction<RenameTenant>,
     set_active: ServerAction<SetTenantActive>,
+    created: Memo<u32>,
+    /// What is typed for a new one.
+    name: RwSignal<String>,
+    id: RwSignal<String>,
 }
 
 impl TenantActions {
     pub fn new() -> Self {
+        let create = ServerAction::<CreateTenant>::new();
         let actions = Self {
-            create: ServerAction::new(),
+            create,
             rename: ServerAction::new(),
             set_active: ServerAction::new(),
+            created: successes(create.value()),
+            name: RwSignal::new(String::new()),
+            id: RwSignal::new(String::new()),
         };
         let toasts = use_toasts();
-        on_done(actions.create.value(), move |()| toasts.done("The tenant is made."));
+        on_done(actions.create.value(), move |()| {
+            actions.name.set(String::new());
+            actions.id.set(String::new());
+            toasts.done("The tenant is made.");
+        });
         on_done(actions.rename.value(), move |()| toasts.done("The tenant is renamed."));
         on_done(actions.set_active.value(), move |()| toasts.done("Done."));
         actions
     }
 
     /// Others after each change.
-    pub fn versions(self) -> (usize, usize, usize) {
-        (self.create.version().get(), self.rename.version().get(), self.set_active.version().get())
+    pub fn versions(self) -> (u32, usize, usize) {
+        (self.created.get(), self.rename.version().get(), self.set_active.version().get())
     }
 }
 
-/// What was refused.
+/// What was refused of those that there are.
 #[component]
 pub fn Problems(actions: TenantActions) -> impl IntoView {
-    let (created, renamed, set) =
-        (actions.create.value(), actions.rename.value(), actions.set_active.value());
+    let (renamed, set) = (actions.rename.value(), actions.set_active.value());
     view! {
-        <ActionProblem outcome=created/>
         <ActionProblem outcome=renamed/>
         <ActionProblem outcome=set/>
     }
@@ -64,23 +76,25 @@ pub fn NewTenant(actions: TenantActions) -> impl IntoView {
     view! {
         <section class="section" aria-labelledby="new-tenant">
             <h2 id="new-tenant">"New tenant"</h2>
-            <ActionForm action=actions.create attr:class="panel line-form" attr:data-testid="new-tenant">
-                <label class="field">
-                    <span class="field__label">"Name"</span>
-                    <input type="text" name="name" required maxlength="200" autocomplete="off" placeholder="Initech"/>
-                </label>
-                <label class="field">
-                    <span class="field__label">"Id, for good: a-z, 0-9 and _"</span>
-                    <input
-                        type="text"
-                        name="tenant_id"
-                        required
-                        maxlength="63"
-                        autocomplete="off"
-                        spellcheck="false"
-                        placeholder="initech"
-                    />
-                </label>
+            <PlainForm action=actions.create class="panel line-form" testid="new-tenant">
+                <FaultSummary/>
+                <TextField
+                    label="Name"
+                    path="name"
+                    value=actions.name
+                    required=true
+                    maxlength="200"
+                    placeholder="Initech"
+                />
+                <TextField
+                    label="Id, for good: a-z, 0-9 and _"
+                    path="tenant_id"
+                    value=actions.id
+                    required=true
+                    maxlength="63"
+                    is_code=true
+                    placeholder="initech"
+                />
                 <button
                     type="submit"
                     class="button button--primary"
@@ -90,7 +104,7 @@ pub fn NewTenant(actions: TenantActions) -> impl IntoView {
                     <Icon glyph=Glyph::Add/>
                     "Make it"
                 </button>
-            </ActionForm>
+            </PlainForm>
         </section>
     }
 }
@@ -98,12 +112,12 @@ pub fn NewTenant(actions: TenantActions) -> impl IntoView {
 #[component]
 pub fn Manage(tenants: Vec<Tenant>, actions: TenantActions) -> impl IntoView {
     (!tenants.is_empty()).then(|| {
-        let rows = tenants.into_iter().map(|tenant| view! { <ManagedRow tenant actions/> }).collect_view();
+        let row = move |tenant: Tenant| view! { <ManagedRow tenant actions/> };
         view! {
             <section class="section" aria-labelledby="manage">
                 <h2 id="manage">"Manage"</h2>
                 <DataTable caption="Tenants to manage" columns=&["Name", "State", "Change it"]>
-                    {rows}
+                    <For each=move || tenants.clone() key=|tenant| tenant.tenant_id.clone() children=row/>
                 </DataTable>
             </section>
         }
@@ -115,14 +129,16 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
     let Tenant { tenant_id, name, is_active, .. } = tenant;
     let (is_renaming, is_setting) = (actions.rename.pending(), actions.set_active.pending());
     let id = tenant_id.to_string();
-    let (again, renamed) = (id.clone(), id.clone());
+    let (again, renamed, button, renames) =
+        (id.clone(), id.clone(), format!("set-active-{id}"), format!("rename-{id}"));
     let name_label = format!("Name of {id}");
     let set_active = move |words: &'static str, class: &'static str, testid: &'static str| {
         view! {
-            <ActionForm action=actions.set_active>
+            <PlainForm action=actions.set_active>
                 <input type="hidden" name="tenant_id" value=again/>
                 <input type="hidden" name="is_active" value=(!is_active).to_string()/>
                 <button
+                    id=button
                     type="submit"
                     class=class
                     aria-busy=move || is_setting.get().to_string()
@@ -130,7 +146,7 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
                 >
                     {words}
                 </button>
-            </ActionForm>
+            </PlainForm>
         }
     };
     let switch = if is_active {
@@ -153,13 +169,14 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
     view! {
         <tr role="row" data-testid="managed-tenant">
             <Cell label="Name">
-                <ActionForm action=actions.rename attr:class="inline-form">
+                <PlainForm action=actions.rename class="inline-form">
                     <input type="hidden" name="tenant_id" value=renamed/>
                     <label class="field">
                         <span class="visually-hidden">{name_label}</span>
                         <input type="text" name="name" required maxlength="200" autocomplete="off" value=name/>
                     </label>
                     <button
+                        id=renames
                         type="submit"
                         class="button"
                         aria-busy=move || is_renaming.get().to_string()
@@ -167,7 +184,7 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
                     >
                         "Rename"
                     </button>
-                </ActionForm>
+                </PlainForm>
                 <code class="hint breakable">{id}</code>
             </Cell>
             <Cell label="State">

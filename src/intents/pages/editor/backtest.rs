@@ -28,6 +28,8 @@ struct Run {
     changes: RwSignal<Vec<BacktestChange>>,
     refused: RwSignal<Option<String>>,
     is_starting: RwSignal<bool>,
+    /// The draft that it runs, written down.
+    of: RwSignal<String>,
     tenant_id: StoredValue<TenantId>,
 }
 
@@ -113,6 +115,8 @@ pub fn Backtests(
     tenant_id: TenantId,
     intent_id: Option<IntentId>,
     form: IntentForm,
+    /// As it stands, written down.
+    draft: Memo<String>,
     /// Tries the draft on a message of this id and title, step by step.
     on_try: Callback<(EmailId, String)>,
 ) -> impl IntoView {
@@ -121,18 +125,23 @@ pub fn Backtests(
         changes: RwSignal::new(Vec::new()),
         refused: RwSignal::new(None),
         is_starting: RwSignal::new(false),
+        of: RwSignal::new(String::new()),
         tenant_id: StoredValue::new(tenant_id),
     };
     let faults = use_context::<Faults>();
     let last = RwSignal::new("100".to_owned());
     let is_under_way = Memo::new(move |_| run.is_under_way());
+    let is_outdated = Memo::new(move |_| *run.of.read() != *draft.read());
     let start = move |_| match sent(form) {
-        Ok(draft) => run.start(BacktestInput {
-            intent: Some(draft.intent),
-            intent_id,
-            validation_rules: Some(draft.validation_rules),
-            last: last.get_untracked().parse().unwrap_or(100),
-        }),
+        Ok(sent) => {
+            run.of.set(draft.get_untracked());
+            run.start(BacktestInput {
+                intent: Some(sent.intent),
+                intent_id,
+                validation_rules: Some(sent.validation_rules),
+                last: last.get_untracked().parse().unwrap_or(100),
+            });
+        }
         Err(problem) => {
             run.refused.set(Some(problem.detail.clone()));
             if let Some(faults) = faults {
@@ -187,7 +196,16 @@ pub fn Backtests(
                     </button>
                 </Show>
             </div>
-            <div aria-live="polite">
+            // Only the end is told: how far it is changes all the time.
+            <p class="visually-hidden" role="status" data-testid="backtest-said">
+                {move || {
+                    run.backtest
+                        .get()
+                        .filter(|_| !is_under_way.get())
+                        .map(|backtest| standing_words(&backtest))
+                }}
+            </p>
+            <div role="status">
                 {move || {
                     run.refused
                         .get()
@@ -200,8 +218,14 @@ pub fn Backtests(
                             }
                         })
                 }}
-                {move || run.backtest.get().map(|backtest| view! { <Standing backtest/> })}
             </div>
+            {move || run.backtest.get().map(|backtest| view! { <Standing backtest/> })}
+            <Show when=move || run.backtest.read().is_some() && is_outdated.get()>
+                <p class="notice tone-attention" data-testid="backtest-outdated">
+                    <Icon glyph=Glyph::Alert/>
+                    <span>"This is of the draft as it was. It was changed since: run it again. Each step is shown of the draft as it is now."</span>
+                </p>
+            </Show>
             {move || {
                 let changes = run.changes.get();
                 (!changes.is_empty() && !is_under_way.get())
@@ -211,25 +235,30 @@ pub fn Backtests(
     }
 }
 
-/// How far it is, or what it came to.
-#[component]
-fn Standing(backtest: Backtest) -> impl IntoView {
+/// How far it is, or what it came to, in words.
+fn standing_words(backtest: &Backtest) -> String {
     let Backtest { status, total, done, changed, skipped, errors, note, .. } = backtest;
-    let words = match status {
+    match status {
         BacktestStatus::Queued => "It waits for its turn.".to_owned(),
         BacktestStatus::Running => format!("{done} of {total} messages."),
-        BacktestStatus::Failed => note.unwrap_or_else(|| "It failed.".to_owned()),
+        BacktestStatus::Failed => note.clone().unwrap_or_else(|| "It failed.".to_owned()),
         BacktestStatus::Done => {
             let mut words = format!("{changed} of {total} would change.");
-            if skipped > 0 {
+            if *skipped > 0 {
                 words.push_str(&format!(" {skipped} were decided by a person, and are not compared."));
             }
-            if errors > 0 {
+            if *errors > 0 {
                 words.push_str(&format!(" {errors} could not be compared: a datasource could not be asked."));
             }
             words
         }
-    };
+    }
+}
+
+#[component]
+fn Standing(backtest: Backtest) -> impl IntoView {
+    let words = standing_words(&backtest);
+    let Backtest { status, total, done, .. } = backtest;
     let is_under_way = matches!(status, BacktestStatus::Queued | BacktestStatus::Running);
     view! {
         {is_under_way

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     emails::{
         api::try_draft,
-        dto::{DryRun, DryRunInput},
+        dto::{Decision, DryRun, DryRunInput},
         pages::Steps,
     },
     intents::dto::IntentWithRulesInput,
@@ -135,7 +135,11 @@ pub fn TryPanel(
                 "Try it"
                 <kbd>"⌘↵"</kbd>
             </button>
-            <div aria-live="polite">
+            // What it comes to is told in a line; the steps are there to be read.
+            <p class="visually-hidden" role="status" data-testid="try-said">
+                {move || outcome.found.with(|found| found.as_ref().map(said))}
+            </p>
+            <div role="status">
                 {move || {
                     outcome
                         .refused
@@ -149,10 +153,19 @@ pub fn TryPanel(
                             }
                         })
                 }}
-                {move || outcome.found.get().map(|found| view! { <Steps found/> })}
             </div>
+            {move || outcome.found.get().map(|found| view! { <Steps found/> })}
         </section>
     }
+}
+
+fn said(found: &DryRun) -> String {
+    match found.decision {
+        Decision::Accepted => "It would be accepted.",
+        Decision::Rejected => "It would be rejected.",
+        Decision::Review => "It would go to a person.",
+    }
+    .to_owned()
 }
 
 /// A fault of the draft stands at its field; what else is wrong stands here.
