@@ -164,10 +164,11 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
 async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
     const PATIENCE: Duration = Duration::from_secs(3);
     let resolved = fence.resolve(host, port).await.map_err(|error| (TestStep::Name, error.to_string()))?;
-    let Some(address) = resolved.first() else {
+    if resolved.is_empty() {
         return Err((TestStep::Name, format!("the name {host} has no address")));
-    };
-    match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+    }
+    // One after the other: it may listen on another than the first.
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(resolved.as_slice())).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err((TestStep::Port, format!("{host} cannot be reached on port {port}: {error}"))),
         Err(_) => Err((

@@ -176,7 +176,7 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
         Some(rules) => checked_rules(ctx, tx, &drafted, &rules).await?,
         None => match &saved {
             Some(saved) => {
-                rules::at_place(rules::check_all_of(tx, &drafted).await, "intent")?;
+                rules::at_place(rules::check_all_of(tx, &drafted, Some(saved)).await, "intent")?;
                 rules::of_intent(tx, saved.intent_id, true).await?
             }
             None => Vec::new(),

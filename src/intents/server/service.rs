@@ -154,7 +154,7 @@ pub async fn replace(
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
-    rules::check_all_of(&mut tx, &intent).await?;
+    rules::check_all_of(&mut tx, &intent, Some(&before)).await?;
     routes::check_all_of(&mut tx, &intent).await?;
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     ctx.audit(&mut tx, Event::updated("intent.update", id, &before, &intent)).await?;

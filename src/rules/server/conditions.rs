@@ -499,6 +499,11 @@ impl Conditions {
         names
     }
 
+    /// Whether it is the expression that names the field, and no template.
+    pub fn names_in_expression(&self, name: &str) -> bool {
+        !self.fields_of_templates().iter().any(|field| field == name)
+    }
+
     fn fields_of_templates(&self) -> Vec<String> {
         let mut names = self.lookup.as_ref().map_or_else(Vec::new, Lookup::fields);
         for operand in self.judgement.expected.iter().flat_map(Expected::operands) {

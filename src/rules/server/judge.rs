@@ -360,6 +360,12 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     if actual.is_null() || expected.is_null() {
         return actual.is_null() && expected.is_null();
     }
+    // People write 1 and 0 for them, too: the tables of files gave no other once.
+    if actual.is_boolean()
+        && let (Some(left), Some(right)) = (flag_of(actual), flag_of(expected))
+    {
+        return left == right;
+    }
     let (Some(left), Some(right)) = (text_of(actual), text_of(expected)) else { return actual == expected };
     if left == right || (ignore_case && left.to_lowercase() == right.to_lowercase()) {
         return true;
@@ -369,6 +375,20 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     }
     let decimal = |text: &str| text.trim().parse::<rust_decimal::Decimal>().ok();
     matches!((decimal(&left), decimal(&right)), (Some(left), Some(right)) if left == right)
+}
+
+fn flag_of(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) if number.as_f64() == Some(1.0) => Some(true),
+        Value::Number(number) if number.as_f64() == Some(0.0) => Some(false),
+        Value::String(text) => match text.as_str() {
+            "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn text_of(value: &Value) -> Option<String> {
@@ -459,6 +479,11 @@ mod tests {
             (json!("7"), json!("007"), false, false),
             (json!(19.9), json!("19.90"), false, true),
             (json!(1), json!(true), false, false),
+            (json!(true), json!(true), false, true),
+            (json!(true), json!("1"), false, true),
+            (json!(true), json!(0), false, false),
+            (json!(false), json!("false"), false, true),
+            (json!(true), json!("yes"), false, false),
             (json!(9_007_199_254_740_993_i64), json!("9007199254740992"), false, false),
             (json!("123456789012345678901"), json!("123456789012345678902"), false, false),
             (json!(null), json!(null), false, true),

@@ -204,11 +204,11 @@ pub async fn remove(tx: &mut TenantTx, id: RuleId) -> Result<()> {
     if repository::delete(tx, id).await? { Ok(()) } else { Err(not_found(id).into()) }
 }
 
-/// Checks that the rules of an intent still hold with its extractors of now.
+/// Checks that the rules of an intent still hold with its extractors of now. `before` is what it was.
 ///
 /// # Errors
 /// 422, naming the extractor that a rule needs.
-pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
+pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&Intent>) -> Result<()> {
     for rule in of_intent(tx, intent.intent_id, false).await? {
         let datasource = match rule.datasource_id {
             Some(id) => datasources::find(tx, id).await?,
@@ -216,6 +216,10 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
         };
         let Ok(parsed) = parsed(&rule, datasource.as_ref()).await else { continue };
         let mut needed = parsed.fields();
+        // What an expression of before names was not always looked at: only what it would lose now counts.
+        needed.retain(|name| {
+            !parsed.names_in_expression(name) || before.is_none_or(|before| is_known(before, name))
+        });
         needed.push(rule.field_name.clone());
         if let Some(name) = needed.iter().find(|name| !is_known(intent, name)) {
             return Err(Problem::invalid_field(

@@ -145,6 +145,7 @@ impl<'a> Import<'a> {
         let change = plan::change(Kind::Intent, &entry.name, before, plan::members(entry), &[]);
         let is_same = change.action == Action::Same;
         self.changes.push(change);
+        let before = stored.clone();
         let intent = match stored {
             Some(stored) if is_same => stored,
             stored => {
@@ -160,7 +161,7 @@ impl<'a> Import<'a> {
             self.rules(&at, &intent, wanted).await?;
         }
         if !is_same {
-            let held = rules::check_all_of(&mut self.tx, &intent).await;
+            let held = rules::check_all_of(&mut self.tx, &intent, before.as_ref()).await;
             at_place(held, &at)?;
             self.changed.push((i, intent.clone()));
         }

@@ -1,6 +1,14 @@
 //! Look-ups in PostgreSQL: a read-only transaction, a statement timeout, a row limit.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::TryStreamExt;
 use secrecy::ExposeSecret;
@@ -94,16 +102,13 @@ impl PostgresLookups {
             Some(kept) => kept,
             None => self.prepare(connection, lease.conn(), query, params.len()).await?,
         };
-        let mut answer = run(lease.conn(), &prepared, params, limits).await;
+        let mut answer = blamed(lease.conn(), &prepared, params, limits).await;
         if is_kept && answer.as_ref().is_err_and(Failure::may_come_of_a_change) {
             self.statements.forget(connection, query);
             prepared = self.prepare(connection, lease.conn(), query, params.len()).await?;
-            answer = run(lease.conn(), &prepared, params, limits).await;
+            answer = blamed(lease.conn(), &prepared, params, limits).await;
         }
-        let rows = match answer {
-            Ok(rows) => rows,
-            Err(failure) => return Err(blame(lease.conn(), &prepared, params, limits, failure).await),
-        };
+        let rows = answer.map_err(|failure| failure.error)?;
         lease.give_back();
         Ok(rows)
     }
@@ -118,10 +123,11 @@ impl PostgresLookups {
         given: usize,
     ) -> Result<Arc<Prepared>, LookupError> {
         let checked = checked(query, SqlDialect::Postgres, given)?;
-        // The library would tell what it was told when it prepared the same text before.
-        conn.clear_cached_statements().await.map_err(|error| describe(&error))?;
+        // Another text each time: of the same, the library would tell what it was told when it prepared it before, and
+        // PostgreSQL would keep to the plan of then.
+        let mark = format!("/* {} */ ", PREPARED.fetch_add(1, Ordering::Relaxed));
         let statement = conn
-            .prepare(AssertSqlSafe(checked.sql.clone()).into_sql_str())
+            .prepare(AssertSqlSafe(format!("{mark}{}", checked.sql)).into_sql_str())
             .await
             .map_err(|error| describe(&error))?;
         let columns: Vec<String> =
@@ -144,7 +150,7 @@ impl PostgresLookups {
             sql = sql_check::replace_placeholder(&sql, i + 1, cast);
         }
         let prepared = Prepared {
-            sql: format!("SELECT row_to_json(looked_up.*)::text AS row FROM (\n{sql}\n) AS looked_up"),
+            sql: format!("SELECT row_to_json(looked_up.*)::text AS row FROM ({mark}\n{sql}\n) AS looked_up"),
             // Not the values themselves: the library would ask for them in a form that not every type has.
             casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect::<Vec<_>>().join(", "),
             columns,
@@ -154,6 +160,9 @@ impl PostgresLookups {
         Ok(self.statements.keep(connection, query, prepared))
     }
 }
+
+/// How many statements were prepared.
+static PREPARED: AtomicU64 = AtomicU64::new(0);
 
 /// The names of the columns of these types.
 fn columns_of(statement: &PgStatement, types: &[&str]) -> HashSet<String> {
@@ -250,22 +259,24 @@ fn bound(sql: String, params: &[Value]) -> Query<'static, Postgres, PgArguments>
     query
 }
 
-/// Whose fault it is that a value cannot be read: the message's, where its own do not bear their casts alone, and
-/// the datasource's otherwise.
-async fn blame(
+/// Runs it, and says whose fault it is that a value cannot be read: the message's, where its own do not bear their casts
+/// alone, and the datasource's otherwise.
+async fn blamed(
     conn: &mut PgConnection,
     prepared: &Prepared,
     params: &[Value],
     limits: &Limits,
-    failure: Failure,
-) -> LookupError {
-    if !failure.is_of(DATA) || params.is_empty() {
-        return failure.error;
-    }
+) -> Result<Rows, Failure> {
+    let failure = match run(conn, prepared, params, limits).await {
+        Err(failure) if failure.is_of(DATA) && !params.is_empty() => failure,
+        answer => return answer,
+    };
     match cast_alone(conn, prepared, params, limits).await {
-        Ok(()) => failure.error,
-        Err(cast) if cast.is_of(DATA) => LookupError::new(Cause::Unfit, cast.error.message),
-        Err(cast) => cast.error,
+        Ok(()) => Err(failure),
+        Err(cast) if cast.is_of(DATA) => {
+            Err(Failure { error: LookupError::new(Cause::Unfit, cast.error.message), ..cast })
+        }
+        Err(cast) => Err(cast),
     }
 }
 

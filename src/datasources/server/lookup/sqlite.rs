@@ -143,7 +143,8 @@ impl Fence {
             return Ok(());
         }
         let deadline = self.deadline;
-        conn.progress_handler(1, Some(move || Instant::now() >= deadline))?;
+        // A loop's round has a handful of instructions, of which one or two call a function.
+        conn.progress_handler(4, Some(move || Instant::now() >= deadline))?;
         // The worst are two values that share the length: a quarter of its square in pairs of bytes.
         let longest = i32::try_from((MAX_STEPS / steps).isqrt() * 2).unwrap_or(i32::MAX);
         conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest.min(self.max_bytes))?;

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_number_keeps_its_leading_zeros() {
         let sheet = read(b"order,amount,qty,code\n0042,1.50,3,7\n7,2,4,x\n,,,\n");
-        assert_eq!(sheet.kinds, [Kind::Text, Kind::Decimal, Kind::Integer, Kind::Text]);
+        assert_eq!(sheet.kinds, [Kind::Text, Kind::Real, Kind::Integer, Kind::Text]);
     }
 
     #[test]

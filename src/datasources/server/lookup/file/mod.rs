@@ -223,8 +223,8 @@ impl rusqlite::ToSql for Cell {
 enum Kind {
     Integer,
     Real,
-    /// Numbers that are written in another way than they would be read back, such as `1.50`: what is written is kept
-    /// beside, and matched.
+    /// Numbers that tell more by how they are written than by their value, such as `1.1` beside `1.10`: what is written
+    /// is kept beside, and matched. Amounts, which all have as many places (`12.50`), are none of these.
     Decimal,
     Text,
     Boolean,
@@ -288,6 +288,10 @@ struct Seen {
     long: bool,
     real: bool,
     decimal: bool,
+    /// How many places the numbers with a point have, so far all of them; 0 before the first.
+    places: usize,
+    /// Whether some have more than others.
+    uneven: bool,
     text: bool,
 }
 
@@ -309,13 +313,20 @@ impl Seen {
     fn text(&mut self, text: &str) {
         match Written::of(text) {
             Written::Integer(integer) => self.cell(&Cell::Integer(integer)),
-            Written::Real(real) => self.cell(&Cell::Real(real)),
+            Written::Real(real) => self.written(text, real),
             Written::Decimal(real) => {
-                self.cell(&Cell::Real(real));
+                self.written(text, real);
                 self.decimal = true;
             }
             Written::Text => self.text = true,
         }
+    }
+
+    fn written(&mut self, text: &str, real: f64) {
+        self.cell(&Cell::Real(real));
+        let places = text.len() - text.find('.').map_or(0, |point| point + 1);
+        self.uneven |= self.places != 0 && self.places != places;
+        self.places = places;
     }
 
     /// What holds everything; `mixed`, if nothing but that does.
@@ -324,7 +335,7 @@ impl Seen {
             (false, false, false, _) => Kind::Text,
             (true, false, false, false) => Kind::Boolean,
             (false, true, false, false) => Kind::Integer,
-            (false, _, true, false) if !self.long && self.decimal => Kind::Decimal,
+            (false, _, true, false) if !self.long && self.decimal && self.uneven => Kind::Decimal,
             (false, _, true, false) if !self.long => Kind::Real,
             _ => mixed,
         }
@@ -482,10 +493,13 @@ impl Table {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
+        let is_by_value = matches!(column.kind, Kind::Integer | Kind::Real);
         let number = match Written::of(&text) {
             Written::Integer(integer) => Some(Value::from(integer)),
             Written::Real(real) => Some(Value::from(real)),
-            Written::Decimal(real) if !self.is_text || value.is_number() => Some(Value::from(real)),
+            Written::Decimal(real) if is_by_value || !self.is_text || value.is_number() => {
+                Some(Value::from(real))
+            }
             Written::Decimal(_) | Written::Text => None,
         };
         match (column.kind, number) {
@@ -689,9 +703,9 @@ mod tests {
     fn what_a_text_file_says_is_matched_as_it_is_written() {
         let mut table = loaded(
             FileFormat::Csv,
-            "tracking,code,amount,id,rowid\n\
-             9400111899223197428490,1.10,100.10,12345678901234567,a\n\
-             9400111899223197428491,1.1,7,42,b\n",
+            "tracking,code,amount,price,id,rowid\n\
+             9400111899223197428490,1.10,100.10,1250.00,12345678901234567,a\n\
+             9400111899223197428491,1.1,7.5,19.90,42,b\n",
         );
         for (column, value, count) in [
             ("tracking", json!("9400111899223197428490"), 1),
@@ -702,8 +716,15 @@ mod tests {
             ("amount", json!("100.10"), 1),
             ("amount", json!("100.1"), 0),
             ("amount", json!(100.1), 1),
-            ("amount", json!("7"), 1),
-            ("amount", json!("7.0"), 0),
+            ("amount", json!("7.5"), 1),
+            ("amount", json!("7.50"), 0),
+            // All with two places: amounts, whichever way the message writes them.
+            ("price", json!("1250.00"), 1),
+            ("price", json!("1250"), 1),
+            ("price", json!("1250.0"), 1),
+            ("price", json!("19.9"), 1),
+            ("price", json!("19.91"), 0),
+            ("id", json!("42.0"), 1),
             ("id", json!("12345678901234567"), 1),
             ("id", json!("12345678901234568"), 0),
             ("id", json!("42"), 1),
@@ -717,13 +738,13 @@ mod tests {
         for (query, params, rows) in [
             ("SELECT amount FROM data WHERE amount > 10", &[][..], json!([[100.1]])),
             ("SELECT amount FROM data WHERE amount = ?", &["100.1"], json!([[100.1]])),
-            ("SELECT amount FROM data WHERE amount < ? ", &["9.50"], json!([[7.0]])),
+            ("SELECT amount FROM data WHERE amount < ? ", &["9.50"], json!([[7.5]])),
             (
                 "SELECT * FROM data WHERE code = 1.1",
                 &[],
                 json!([
-                    ["9400111899223197428490", 1.1, 100.1, 12_345_678_901_234_567_i64, "a"],
-                    ["9400111899223197428491", 1.1, 7.0, 42, "b"],
+                    ["9400111899223197428490", 1.1, 100.1, 1250.0, 12_345_678_901_234_567_i64, "a"],
+                    ["9400111899223197428491", 1.1, 7.5, 19.9, 42, "b"],
                 ]),
             ),
         ] {

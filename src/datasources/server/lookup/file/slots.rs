@@ -114,16 +114,21 @@ impl Slots {
         if held.values().sum::<u64>() <= self.max {
             return None;
         }
-        let share = self.max / (held.len() as u64).max(1);
+        let share = fair_share(held.values().copied().collect(), self.max);
         let is_above = |key: &Key| held.get(key.folder.as_path()).is_some_and(|bytes| *bytes > share);
         let asks_too_much = is_above(asking);
+        let of_modest = held.values().filter(|bytes| **bytes <= share).sum::<u64>();
+        let has_room = slots.get(asking).is_some_and(|slot| of_modest + slot.usage().bytes <= self.max);
         let rank = |key: &Key, usage: Usage| {
-            if key.folder == asking.folder {
-                Some(!asks_too_much)
-            } else if usage.asked.elapsed() >= IDLE || (!asks_too_much && is_above(key)) {
-                Some(asks_too_much)
-            } else {
-                None
+            let is_idle = usage.asked.elapsed() >= IDLE;
+            match (key.folder == asking.folder, asks_too_much) {
+                (true, true) | (false, false) if is_idle || is_above(key) => Some(0),
+                (true, true) => Some(0),
+                (true, false) => Some(1),
+                (false, true) if is_idle => Some(1),
+                // Each is above its share: whoever was asked last is there, or a table would go before it is used once.
+                (false, true) if is_above(key) && has_room => Some(2),
+                (false, _) => None,
             }
         };
         slots
@@ -137,6 +142,20 @@ impl Slots {
             .map(|(_, key)| key.clone())
             .or_else(|| (asks_too_much && slots.contains_key(asking)).then(|| asking.clone()))
     }
+}
+
+/// What each may have, where those that need less leave the rest to the others (max-min fairness).
+fn fair_share(mut needs: Vec<u64>, max: u64) -> u64 {
+    needs.sort_unstable();
+    let mut left = max;
+    for (need, sharing) in needs.iter().zip((1..=needs.len() as u64).rev()) {
+        let share = left / sharing;
+        if *need > share {
+            return share;
+        }
+        left -= need;
+    }
+    max
 }
 
 /// Places for loading.
@@ -210,6 +229,15 @@ mod tests {
         assert!(is_there("initech", "e.csv") && is_there("globex", "small.csv") && is_there("acme", "c.csv"));
         assert!(!is_there("acme", "d.csv"));
         drop(c);
+        // Of three that each are above their share, the one that was asked last is there.
+        let three = Slots { max: 100_000, ..Slots::default() };
+        for tenant in ["acme", "globex", "initech"] {
+            let key = key(tenant, "large.csv");
+            let slot = three.take(&key);
+            three.settle(&key, &slot, 40_000);
+        }
+        let left = three.slots.lock().expect("there").len();
+        assert!(left == 2 && three.slots.lock().expect("there").contains_key(&key("initech", "large.csv")));
         // One that is larger than its share is not kept where that would be at others' cost.
         loaded("hooli", "f.csv", 90_000);
         assert!(!is_there("hooli", "f.csv") && is_there("acme", "c.csv") && is_there("globex", "small.csv"));
