@@ -124,6 +124,43 @@ test('a key is made, works, and is revoked; the log tells of it', async ({ page,
   expect((await downloading).url()).toContain('action=api_key');
 });
 
+test('a double click revokes one key, whatever takes its place meanwhile', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/keys');
+  await hydrated(page);
+  const names = [1, 2].map((number) => `Row ${number} ${Date.now()}`);
+  for (const name of names) {
+    await page.getByLabel('Name').fill(name);
+    await page.getByTestId('create-key').click();
+    await expect(page.getByTestId('key').filter({ hasText: name })).toHaveCount(1);
+  }
+  await page.getByTestId('key').filter({ hasText: names[0] }).getByTestId('revoke').click();
+  const button = page.getByTestId('revoke-for-good').locator('visible=true');
+  const { x, y, width, height } = (await button.boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await expect(page.getByTestId('key').filter({ hasText: names[0] })).toContainText('revoked');
+  await page.mouse.down({ clickCount: 2 });
+  await page.mouse.up({ clickCount: 2 });
+  await expect(page.getByTestId('key').filter({ hasText: names[1] })).not.toContainText('revoked');
+});
+
+test('what is typed before the page is taken over is kept', { tag: '@desktop' }, async ({ page }) => {
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  await page.route('**/*.wasm', async (route) => {
+    await gate;
+    await route.continue();
+  });
+  await page.goto('/t/acme_corp/keys', { waitUntil: 'commit' });
+  await page.getByLabel('Name').fill('Typed early');
+  go();
+  await hydrated(page);
+  await expect(page.getByLabel('Name')).toHaveValue('Typed early');
+  await page.getByTestId('create-key').click();
+  await expect(page.getByTestId('key').filter({ hasText: 'Typed early' })).toHaveCount(1);
+});
+
 test('who clicks twice makes one key', { tag: '@desktop' }, async ({ page, request }) => {
   const name = `Twice ${Date.now()}`;
   await page.goto('/t/acme_corp/keys');

@@ -1,7 +1,7 @@
 //! Focus, keys, popovers and times.
 
 use chrono::{DateTime, Utc};
-use leptos::ev::{Event, FocusEvent, KeyboardEvent};
+use leptos::ev::{Event, FocusEvent, KeyboardEvent, MouseEvent};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Element, HtmlElement, HtmlSelectElement, Node};
 
@@ -156,6 +156,12 @@ pub fn focus_left(event: &FocusEvent, id: &str) -> bool {
         (Some(to), Some(element)) => !element.contains(Some(&to)),
         _ => false,
     }
+}
+
+/// Whether a click is the second of a double click on a button.
+pub fn is_second_click(event: &MouseEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    event.detail() > 1 && target.is_some_and(|target| target.closest("button").ok().flatten().is_some())
 }
 
 /// Minutes that a day, as in `2026-11-23`, begins before that of UTC where the reader is; without one, today.

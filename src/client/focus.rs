@@ -12,7 +12,12 @@ const CONTENT: &str = "main";
 /// follow, then those before it. Empty where nothing with an id has it.
 pub fn focus_trail() -> Vec<String> {
     let Some(active) = document().and_then(|document| document.active_element()) else { return Vec::new() };
-    let id = active.id();
+    // A field has none: the keyboard goes on at a button of its form or its row.
+    let beside = || active.closest("form, tr, li").ok()??.query_selector("button[id]").ok()?;
+    let id = match active.id() {
+        id if id.is_empty() => beside().map(|button| button.id()).unwrap_or_default(),
+        id => id,
+    };
     if id.is_empty() {
         return Vec::new();
     }

@@ -17,7 +17,13 @@ use crate::{
     auth::dto::Role,
     shared::TenantId,
     ui::resource::load,
-    ui::{load::Load, page::PageHead, panel::ActionProblem, saving::on_done, toast::use_toasts},
+    ui::{
+        load::Load,
+        page::PageHead,
+        panel::ActionProblem,
+        saving::{on_done, successes},
+        toast::use_toasts,
+    },
 };
 
 /// Members and invitations.
@@ -30,9 +36,8 @@ pub fn MembersPage() -> impl IntoView {
     let set_role = ServerAction::<SetMemberRole>::new();
     let remove = ServerAction::<RemoveMember>::new();
     let address = RwSignal::new(String::new());
-    let changes = move || {
-        (invite.version().get(), take_back.version().get(), set_role.version().get(), remove.version().get())
-    };
+    let (roles, removals) = (successes(set_role.value()), successes(remove.value()));
+    let changes = move || (invite.version().get(), take_back.version().get(), roles.get(), removals.get());
     let people =
         load(move || (tenant.id(), changes()), |(tenant, _)| async move { list_people(tenant?).await });
     let toasts = use_toasts();

@@ -22,12 +22,10 @@ impl Days {
     /// From an address's parameters. What cannot be read narrows nothing.
     pub fn read(text: impl Fn(&str) -> Option<String>) -> Self {
         let date = |name| text(name).filter(|text| midnight(text).is_some());
-        let zone = text("zone").and_then(|text| text.parse().ok());
-        Self {
-            from: date("from"),
-            to: date("to"),
-            zone: zone.filter(|zone: &i32| zone.abs() <= MOST_MINUTES).unwrap_or_default(),
-        }
+        let (from, to) = (date("from"), date("to"));
+        let zone = text("zone").filter(|_| from.is_some() || to.is_some());
+        let zone = zone.and_then(|text| text.parse().ok()).filter(|zone: &i32| zone.abs() <= MOST_MINUTES);
+        Self { from, to, zone: zone.unwrap_or_default() }
     }
 
     /// When they begin.
@@ -62,7 +60,8 @@ fn midnight(date: &str) -> Option<DateTime<Utc>> {
 /// Two fields of a form of filters. Without WebAssembly, the days are those of UTC.
 #[component]
 pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
-    // The day whose zone it is, where that was typed: summer and winter differ. The first, or the last without one.
+    // The day whose zone is sent, where one was typed here: summer and winter differ. The first, or the last without one.
+    // Days that came by the address keep the zone that they came with.
     let typed = RwSignal::new(None::<String>);
     let on_change = move |name: &str, text: String| {
         if name == "from" || (typed.read().is_none() && days.read().from.is_none()) {
@@ -85,9 +84,14 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
         }
         .into_any()
     };
-    let zone = move || {
-        let Days { from, to, .. } = days.get();
-        host::zone_of(typed.get().or(from).or(to).as_deref()).to_string()
+    // What was typed for other days says nothing of these.
+    Effect::new(move |_| {
+        days.track();
+        typed.set(None);
+    });
+    let zone = move || match typed.get() {
+        Some(typed) => host::zone_of(Some(&typed)).to_string(),
+        None => days.read().zone.to_string(),
     };
     view! {
         {field("From", "from", |days| days.from.clone())}

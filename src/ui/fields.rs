@@ -1,6 +1,9 @@
 //! Fields of forms. Each is bound to a signal, and shows what the server says of it.
 
-use leptos::prelude::*;
+use leptos::{
+    html::{Input, Textarea},
+    prelude::*,
+};
 
 use super::{
     host,
@@ -17,6 +20,8 @@ pub struct Faults {
     is_told: RwSignal<bool>,
     /// Saves over what was changed since it was read.
     save_over: StoredValue<Option<Callback<()>>>,
+    /// Whether the form has a head that tells.
+    has_head: StoredValue<bool>,
 }
 
 impl Faults {
@@ -25,6 +30,7 @@ impl Faults {
             problem: RwSignal::new(None),
             is_told: RwSignal::new(false),
             save_over: StoredValue::new(None),
+            has_head: StoredValue::new(false),
         }
     }
 
@@ -61,7 +67,10 @@ impl Faults {
     pub fn show(self, problem: Problem) {
         self.is_told.set(true);
         self.problem.set(Some(problem));
-        request_animation_frame(|| host::focus(SUMMARY));
+        // Another form's may still stand.
+        if self.has_head.get_value() {
+            request_animation_frame(|| host::focus(SUMMARY));
+        }
     }
 
     /// Shows a problem at its fields alone: somebody is still writing. What is told stays told.
@@ -109,6 +118,9 @@ const SUMMARY: &str = "faults";
 #[component]
 pub fn FaultSummary() -> impl IntoView {
     let faults = use_context::<Faults>();
+    if let Some(faults) = faults {
+        faults.has_head.set_value(true);
+    }
     move || {
         let faults = faults.filter(|faults| faults.is_told.get())?;
         let problem = faults.problem.get()?;
@@ -239,6 +251,28 @@ struct Described {
     invalid: Signal<Option<&'static str>>,
 }
 
+/// Keeps a field and its signal in step. What was typed before the page was taken over counts, and is not written over.
+fn in_step(
+    value: RwSignal<String>,
+    shown: impl Fn() -> Option<String> + 'static,
+    show: impl Fn(&str) + 'static,
+) {
+    let was_there = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
+    Effect::new(move |was_seen: Option<bool>| {
+        let was_seen = was_seen.unwrap_or_default();
+        let text = value.get();
+        let Some(typed) = shown() else { return was_seen };
+        if typed != text {
+            if was_there && !was_seen {
+                value.set(typed);
+            } else {
+                show(&text);
+            }
+        }
+        true
+    });
+}
+
 /// One line of text.
 #[component]
 pub fn TextField(
@@ -264,13 +298,23 @@ pub fn TextField(
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
+    let node = NodeRef::<Input>::new();
+    in_step(
+        value,
+        move || node.get().map(|node| node.value()),
+        move |text| {
+            if let Some(node) = node.get_untracked() {
+                node.set_value(text);
+            }
+        },
+    );
     let field = move |described: Described| {
         view! {
             <input
+                node_ref=node
                 type=kind
                 name=path
                 value=value.get_untracked()
-                prop:value=value
                 placeholder=placeholder
                 list=list
                 required=required
@@ -303,24 +347,34 @@ pub fn TextArea(
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
+    let node = NodeRef::<Textarea>::new();
+    in_step(
+        value,
+        move || node.get().map(|node| node.value()),
+        move |text| {
+            if let Some(node) = node.get_untracked() {
+                node.set_value(text);
+            }
+        },
+    );
     let field = move |described: Described| {
         view! {
-            <textarea
-                name=path
-                rows=rows
-                placeholder=placeholder
-                required=required
-                maxlength=maxlength
-                spellcheck=if is_code { "false" } else { "true" }
-                prop:value=value
-                aria-describedby=described.by
-                aria-invalid=described.invalid
-                data-testid=testid
-                on:input=move |event| value.set(event_target_value(&event))
-            >
-                {value.get_untracked()}
-            </textarea>
-        }
+                    <textarea
+                        node_ref=node
+                        name=path
+                        rows=rows
+                        placeholder=placeholder
+                        required=required
+                        maxlength=maxlength
+                        spellcheck=if is_code { "false" } else { "true" }
+        aria-describedby=described.by
+                        aria-invalid=described.invalid
+                        data-testid=testid
+                        on:input=move |event| value.set(event_target_value(&event))
+                    >
+                        {value.get_untracked()}
+                    </textarea>
+                }
     };
     view! { <Framed label path hint is_label_hidden class field/> }
 }

@@ -1,6 +1,11 @@
 //! Parts of plain forms, which work where no script runs.
 
-use leptos::{context::Provider, ev::SubmitEvent, prelude::*, server_fn::ServerFn};
+use leptos::{
+    context::Provider,
+    ev::{MouseEvent, SubmitEvent},
+    prelude::*,
+    server_fn::ServerFn,
+};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -30,13 +35,17 @@ where
     });
     let faults = Faults::of_refusal(refusal);
     // Its own: other forms may have the same action.
-    let is_sent = StoredValue::new(false);
+    let is_sent = StoredValue::new(is_pending.get_untracked());
     Effect::new(move |_| {
         if !is_pending.get() {
             is_sent.set_value(false);
         }
     });
     let on_submit = move |event: SubmitEvent| {
+        // Somebody has taken care of it.
+        if event.default_prevented() {
+            return;
+        }
         event.prevent_default();
         // What stands until its page is there anew has lost its state.
         if is_sent.try_get_value() == Some(true) {
@@ -50,8 +59,21 @@ where
             Err(error) => answer.set(Some(Err(Problem::new(422, error.to_string())))),
         }
     };
+    // The second of a double click may come after a quick answer, and meet what stands there by then.
+    let on_click = move |event: MouseEvent| {
+        if host::is_second_click(&event) {
+            event.prevent_default();
+        }
+    };
     view! {
-        <form method="post" action=F::url() class=class data-testid=testid on:submit=on_submit>
+        <form
+            method="post"
+            action=F::url()
+            class=class
+            data-testid=testid
+            on:click=on_click
+            on:submit=on_submit
+        >
             <Provider value=faults>{children()}</Provider>
         </form>
     }

@@ -30,6 +30,9 @@ pub fn leave_field() {}
 pub fn is_shortcut(_: &KeyboardEvent) -> bool {
     false
 }
+pub fn is_second_click(_: &MouseEvent) -> bool {
+    false
+}
 pub fn submit_form_of(_: &Event) {}
 pub fn is_popover_open(_: &str) -> bool {
     false

@@ -15,6 +15,7 @@ use crate::{
     intents::dto::Intent,
     shared::{EmailId, IntentId, Problem, TenantId},
     ui::{
+        form::PlainForm,
         icons::{Glyph, Icon},
         panel::ActionProblem,
     },
@@ -98,7 +99,7 @@ pub fn ChangeIntent(
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
-            <ActionForm action=correct attr:class="change-intent">
+            <PlainForm action=correct class="change-intent">
                 <Ids tenant_id email_id/>
                 <label class="field">
                     <span class="field__label">"It is about"</span>
@@ -117,7 +118,7 @@ pub fn ChangeIntent(
                     <Icon glyph=Glyph::Learn/>
                     "Set it"
                 </button>
-            </ActionForm>
+            </PlainForm>
             <ActionProblem outcome/>
         </section>
     }
@@ -169,7 +170,7 @@ pub fn Actions(
     };
     view! {
         <div class="actions">
-            <ActionForm action=rerun attr:class="actions__rerun">
+            <PlainForm action=rerun class="actions__rerun">
                 <Ids tenant_id=same_tenant email_id/>
                 <button
                     type="submit"
@@ -181,8 +182,8 @@ pub fn Actions(
                     <Icon glyph=Glyph::RunAgain/>
                     "Run again"
                 </button>
-            </ActionForm>
-            <ActionForm action=decide attr:class="actions__decide">
+            </PlainForm>
+            <PlainForm action=decide class="actions__decide">
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
@@ -190,7 +191,7 @@ pub fn Actions(
                 </label>
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>
-            </ActionForm>
+            </PlainForm>
             <p class="actions__news" role="status" data-testid="news">{news}</p>
         </div>
         <ActionProblem outcome=rerun_outcome/>

@@ -13,6 +13,7 @@ use crate::{
     shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
+        form::PlainForm,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         time::Timestamp,
@@ -178,7 +179,7 @@ fn SendAgain(
 ) -> impl IntoView {
     let is_pending = retry.pending();
     view! {
-        <ActionForm action=retry>
+        <PlainForm action=retry>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
             <button
@@ -190,7 +191,7 @@ fn SendAgain(
                 <Icon glyph=Glyph::RunAgain/>
                 "Send again"
             </button>
-        </ActionForm>
+        </PlainForm>
     }
 }
 

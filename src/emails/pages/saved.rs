@@ -11,6 +11,7 @@ use crate::{
     },
     shared::TenantId,
     ui::{
+        form::PlainForm,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         resource::load,
@@ -131,7 +132,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <Icon glyph=Glyph::Saved/>
                                             "Save this view"
                                         </summary>
-                                        <ActionForm action=save attr:class="views__form">
+                                        <PlainForm action=save class="views__form">
                                             <input type="hidden" name="tenant_id" value=text/>
                                             <input type="hidden" name="query" value=here/>
                                             <label>
@@ -148,7 +149,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <button type="submit" class="button" data-testid="save-view">
                                                 "Save"
                                             </button>
-                                        </ActionForm>
+                                        </PlainForm>
                                     </details>
                                 }
                             })}
@@ -175,9 +176,9 @@ fn View(
     let on_delete = move |event: MouseEvent| {
         event.prevent_default();
         if let Ok(tenant) = untrack(|| tenant.id())
-            && !was_clicked.get_value()
+            && was_clicked.try_get_value() != Some(true)
         {
-            was_clicked.set_value(true);
+            let _ = was_clicked.try_set_value(true);
             news.delete(tenant, of.clone());
         }
     };
@@ -190,14 +191,14 @@ fn View(
     view! {
         <span class="view-chip" data-testid="view">
             <a href=href aria-current=is_here.then_some("page")>{name}</a>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=text/>
                 <input type="hidden" name="filter_id" value=filter_id.to_string()/>
                 <button type="submit" class="icon-button view-chip__delete" title=title on:click=on_delete>
                     <Icon glyph=Glyph::Close/>
                     <span class="visually-hidden">{label}</span>
                 </button>
-            </ActionForm>
+            </PlainForm>
         </span>
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     rules::pages::field_words,
     shared::{EmailId, IntentId, TenantId},
     ui::{
+        form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -152,7 +153,7 @@ fn Trial(
         .into_any(),
     };
     view! {
-        <ActionForm action=run attr:class="panel trial" attr:data-testid="trial">
+        <PlainForm action=run class="panel trial" testid="trial">
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
             {message}
@@ -166,7 +167,7 @@ fn Trial(
                 <Icon glyph=Glyph::RunAgain/>
                 "Try it"
             </button>
-        </ActionForm>
+        </PlainForm>
     }
 }
 

@@ -27,6 +27,8 @@ pub struct TenantActions {
     rename: ServerAction<RenameTenant>,
     set_active: ServerAction<SetTenantActive>,
     created: Memo<u32>,
+    renamed: Memo<u32>,
+    switched: Memo<u32>,
     /// What is typed for a new one.
     name: RwSignal<String>,
     id: RwSignal<String>,
@@ -35,11 +37,15 @@ pub struct TenantActions {
 impl TenantActions {
     pub fn new() -> Self {
         let create = ServerAction::<CreateTenant>::new();
+        let (rename, set_active) =
+            (ServerAction::<RenameTenant>::new(), ServerAction::<SetTenantActive>::new());
         let actions = Self {
             create,
-            rename: ServerAction::new(),
-            set_active: ServerAction::new(),
+            rename,
+            set_active,
             created: successes(create.value()),
+            renamed: successes(rename.value()),
+            switched: successes(set_active.value()),
             name: RwSignal::new(String::new()),
             id: RwSignal::new(String::new()),
         };
@@ -55,8 +61,8 @@ impl TenantActions {
     }
 
     /// Others after each change.
-    pub fn versions(self) -> (u32, usize, usize) {
-        (self.created.get(), self.rename.version().get(), self.set_active.version().get())
+    pub fn versions(self) -> (u32, u32, u32) {
+        (self.created.get(), self.renamed.get(), self.switched.get())
     }
 }
 

@@ -45,7 +45,8 @@ impl Run {
         })
     }
 
-    fn start(self, input: BacktestInput) {
+    /// `of` is the draft, written down.
+    fn start(self, input: BacktestInput, of: String) {
         self.refused.set(None);
         self.is_starting.set(true);
         let tenant = self.tenant_id.get_value();
@@ -60,6 +61,7 @@ impl Run {
             match started {
                 Ok(backtest) => {
                     let _ = self.changes.try_set(Vec::new());
+                    let _ = self.of.try_set(of);
                     // The page may be gone by now.
                     if let Some(Some(orphan)) = self.backtest.try_set(Some(backtest)) {
                         let _ = delete_backtest(tenant, orphan.backtest_id).await;
@@ -134,13 +136,13 @@ pub fn Backtests(
     let is_outdated = Memo::new(move |_| *run.of.read() != *draft.read());
     let start = move |_| match sent(form) {
         Ok(sent) => {
-            run.of.set(draft.get_untracked());
-            run.start(BacktestInput {
+            let input = BacktestInput {
                 intent: Some(sent.intent),
                 intent_id,
                 validation_rules: Some(sent.validation_rules),
                 last: last.get_untracked().parse().unwrap_or(100),
-            });
+            };
+            run.start(input, draft.get_untracked());
         }
         Err(problem) => {
             run.refused.set(Some(problem.detail.clone()));
