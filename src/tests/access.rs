@@ -581,3 +581,24 @@ async fn every_page_but_those_of_signing_in_asks_who_calls() {
         }
     }
 }
+
+/// What somebody wrote stands in the fields of an editor as text, whatever it looks like.
+#[tokio::test]
+async fn a_text_cannot_end_its_field() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let text = "\n</textarea><form action=//evil.example id=planted>&lt;";
+    let intent = json!({"name": "A", "description": text});
+    let id =
+        server.post("/api/intents?tenant_id=acme", &intent).await.is(StatusCode::CREATED).id("intent_id");
+    let (_, cookie) = sign_in(&server).await;
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let path = format!("/t/acme/intents/{id}/edit");
+    let page = server.request(Method::GET, &path, None).header(header::COOKIE, cookie).send().await.unwrap();
+    let page = Answer::of(page).await.is(StatusCode::OK).text;
+    assert!(
+        page.contains("\n\n&lt;/textarea><form action=//evil.example id=planted>&amp;lt;</textarea>"),
+        "{page}"
+    );
+    assert!(!page.contains("</textarea><form"), "{page}");
+}

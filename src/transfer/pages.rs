@@ -11,6 +11,7 @@ use crate::{
     retention::pages::RetentionSection,
     shared::{Problem, TenantId},
     ui::{
+        area::area_text,
         badge::{Badge, Tone},
         icons::{Glyph, Icon},
         load::Load,
@@ -172,7 +173,7 @@ fn ShownPlan(tenant_id: TenantId, plan: Plan, document: String, delete: bool) ->
                 enctype="multipart/form-data"
                 data-testid="apply-form"
             >
-                <textarea name="document" hidden>{document}</textarea>
+                <textarea name="document" hidden>{area_text(&document)}</textarea>
                 <input type="hidden" name="delete" value=delete.to_string()/>
                 <input type="hidden" name="revision" value=revision/>
                 <button type="submit" name="step" value="apply" class="button button--primary" data-testid="apply">

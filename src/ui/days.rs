@@ -60,13 +60,13 @@ fn midnight(date: &str) -> Option<DateTime<Utc>> {
 /// Two fields of a form of filters. Without WebAssembly, the days are those of UTC.
 #[component]
 pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
-    // The day whose zone is sent, where one was typed here: summer and winter differ. The first, or the last without one.
+    // Of an address only: what else changes there says nothing of them.
+    let days = Memo::new(move |_| days.get());
+    // What is typed here has the zone that it has where it is typed: summer and winter differ, and the first day counts.
     // Days that came by the address keep the zone that they came with.
-    let typed = RwSignal::new(None::<String>);
+    let (typed_from, typed_to) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let on_change = move |name: &str, text: String| {
-        if name == "from" || (typed.read().is_none() && days.read().from.is_none()) {
-            typed.set(Some(text).filter(|text| !text.is_empty()));
-        }
+        if name == "from" { typed_from.set(text) } else { typed_to.set(text) }
     };
     let field = move |label: &'static str, name: &'static str, value: fn(&Days) -> Option<String>| {
         let text = move || value(&days.read()).unwrap_or_default();
@@ -87,11 +87,21 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
     // What was typed for other days says nothing of these.
     Effect::new(move |_| {
         days.track();
-        typed.set(None);
+        typed_from.set(String::new());
+        typed_to.set(String::new());
     });
-    let zone = move || match typed.get() {
-        Some(typed) => host::zone_of(Some(&typed)).to_string(),
-        None => days.read().zone.to_string(),
+    let zone = move || {
+        let Days { from, to, zone } = days.get();
+        let (typed_from, typed_to) = (typed_from.get(), typed_to.get());
+        let typed = [&typed_from, &typed_to].into_iter().find(|typed| !typed.is_empty());
+        match typed {
+            // The first day of the address stands.
+            Some(_) if typed_from.is_empty() && from.is_some() => zone,
+            Some(typed) => host::zone_of(Some(typed)),
+            None if from.is_some() || to.is_some() => zone,
+            None => host::zone_of(None),
+        }
+        .to_string()
     };
     view! {
         {field("From", "from", |days| days.from.clone())}

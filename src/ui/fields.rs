@@ -6,6 +6,7 @@ use leptos::{
 };
 
 use super::{
+    area::area_text,
     host,
     icons::{Glyph, Icon},
     panel::WayOut,
@@ -252,18 +253,19 @@ struct Described {
 }
 
 /// Keeps a field and its signal in step. What was typed before the page was taken over counts, and is not written over.
+/// `shown` gives what the field holds, and what it held at first.
 fn in_step(
     value: RwSignal<String>,
-    shown: impl Fn() -> Option<String> + 'static,
+    shown: impl Fn() -> Option<(String, String)> + 'static,
     show: impl Fn(&str) + 'static,
 ) {
     let was_there = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
     Effect::new(move |was_seen: Option<bool>| {
         let was_seen = was_seen.unwrap_or_default();
         let text = value.get();
-        let Some(typed) = shown() else { return was_seen };
+        let Some((typed, first)) = shown() else { return was_seen };
         if typed != text {
-            if was_there && !was_seen {
+            if was_there && !was_seen && typed != first {
                 value.set(typed);
             } else {
                 show(&text);
@@ -301,7 +303,7 @@ pub fn TextField(
     let node = NodeRef::<Input>::new();
     in_step(
         value,
-        move || node.get().map(|node| node.value()),
+        move || node.get().map(|node| (node.value(), node.default_value())),
         move |text| {
             if let Some(node) = node.get_untracked() {
                 node.set_value(text);
@@ -350,7 +352,7 @@ pub fn TextArea(
     let node = NodeRef::<Textarea>::new();
     in_step(
         value,
-        move || node.get().map(|node| node.value()),
+        move || node.get().map(|node| (node.value(), node.default_value().unwrap_or_default())),
         move |text| {
             if let Some(node) = node.get_untracked() {
                 node.set_value(text);
@@ -372,7 +374,7 @@ pub fn TextArea(
                         data-testid=testid
                         on:input=move |event| value.set(event_target_value(&event))
                     >
-                        {value.get_untracked()}
+                        {area_text(&value.get_untracked())}
                     </textarea>
                 }
     };

@@ -17,7 +17,8 @@ use crate::shared::{FieldError, Problem};
 
 /// A form of an action. It is sent once: who clicks twice means it once. What the server says of its fields stands at them.
 ///
-/// Not Leptos' own `ActionForm`, which sends at each submit.
+/// Not Leptos' own `ActionForm`, which sends at each submit. A message's forms are of that kind all the same: their
+/// buttons' words are said once (`MessageActions`), and with this one here, what it is made of is in every page's files.
 #[component]
 pub fn PlainForm<F>(
     action: ServerAction<F>,

@@ -1,5 +1,6 @@
 //! Widgets without domain knowledge.
 
+pub mod area;
 pub mod badge;
 pub mod chart;
 pub mod days;

@@ -167,15 +167,19 @@ async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
     if resolved.is_empty() {
         return Err((TestStep::Name, format!("the name {host} has no address")));
     }
-    // One after the other: it may listen on another than the first.
-    match tokio::time::timeout(PATIENCE, TcpStream::connect(resolved.as_slice())).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err((TestStep::Port, format!("{host} cannot be reached on port {port}: {error}"))),
-        Err(_) => Err((
-            TestStep::Port,
-            format!("{host} does not answer on port {port} within {} s", PATIENCE.as_secs()),
-        )),
+    // It may listen on another than the first.
+    let share = PATIENCE / u32::try_from(resolved.len()).unwrap_or(u32::MAX);
+    let mut refused = String::new();
+    for address in &resolved {
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => refused = format!("{host} cannot be reached on port {port}: {error}"),
+            Err(_) => {
+                refused = format!("{host} does not answer on port {port} within {} ms", share.as_millis());
+            }
+        }
     }
+    Err((TestStep::Port, refused))
 }
 
 /// Which step of the test a look-up's error belongs to.

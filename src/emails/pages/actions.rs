@@ -15,7 +15,7 @@ use crate::{
     intents::dto::Intent,
     shared::{EmailId, IntentId, Problem, TenantId},
     ui::{
-        form::PlainForm,
+        host,
         icons::{Glyph, Icon},
         panel::ActionProblem,
     },
@@ -53,7 +53,7 @@ impl MessageActions {
     fn say(self, event: &MouseEvent, tenant: &TenantId, email: EmailId, word: Word) {
         event.prevent_default();
         let Self { words, said, .. } = self;
-        if said.with_untracked(Option::is_none) {
+        if said.with_untracked(Option::is_none) && !host::is_second_click(event) {
             said.set(Some(word.clone()));
             words.say_and(Ok(tenant.clone()), vec![email], word, move || {
                 let _ = said.try_set(None);
@@ -99,7 +99,7 @@ pub fn ChangeIntent(
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
-            <PlainForm action=correct class="change-intent">
+            <ActionForm action=correct attr:class="change-intent">
                 <Ids tenant_id email_id/>
                 <label class="field">
                     <span class="field__label">"It is about"</span>
@@ -118,7 +118,7 @@ pub fn ChangeIntent(
                     <Icon glyph=Glyph::Learn/>
                     "Set it"
                 </button>
-            </PlainForm>
+            </ActionForm>
             <ActionProblem outcome/>
         </section>
     }
@@ -170,7 +170,7 @@ pub fn Actions(
     };
     view! {
         <div class="actions">
-            <PlainForm action=rerun class="actions__rerun">
+            <ActionForm action=rerun attr:class="actions__rerun">
                 <Ids tenant_id=same_tenant email_id/>
                 <button
                     type="submit"
@@ -182,8 +182,8 @@ pub fn Actions(
                     <Icon glyph=Glyph::RunAgain/>
                     "Run again"
                 </button>
-            </PlainForm>
-            <PlainForm action=decide class="actions__decide">
+            </ActionForm>
+            <ActionForm action=decide attr:class="actions__decide">
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
@@ -191,7 +191,7 @@ pub fn Actions(
                 </label>
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>
-            </PlainForm>
+            </ActionForm>
             <p class="actions__news" role="status" data-testid="news">{news}</p>
         </div>
         <ActionProblem outcome=rerun_outcome/>

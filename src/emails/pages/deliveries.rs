@@ -13,7 +13,6 @@ use crate::{
     shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
-        form::PlainForm,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         time::Timestamp,
@@ -179,7 +178,7 @@ fn SendAgain(
 ) -> impl IntoView {
     let is_pending = retry.pending();
     view! {
-        <PlainForm action=retry>
+        <ActionForm action=retry>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
             <button
@@ -191,7 +190,7 @@ fn SendAgain(
                 <Icon glyph=Glyph::RunAgain/>
                 "Send again"
             </button>
-        </PlainForm>
+        </ActionForm>
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     },
     shared::TenantId,
     ui::{
-        form::PlainForm,
+        host,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         resource::load,
@@ -132,7 +132,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <Icon glyph=Glyph::Saved/>
                                             "Save this view"
                                         </summary>
-                                        <PlainForm action=save class="views__form">
+                                        <ActionForm action=save attr:class="views__form">
                                             <input type="hidden" name="tenant_id" value=text/>
                                             <input type="hidden" name="query" value=here/>
                                             <label>
@@ -149,7 +149,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <button type="submit" class="button" data-testid="save-view">
                                                 "Save"
                                             </button>
-                                        </PlainForm>
+                                        </ActionForm>
                                     </details>
                                 }
                             })}
@@ -175,6 +175,9 @@ fn View(
     let of = filter.clone();
     let on_delete = move |event: MouseEvent| {
         event.prevent_default();
+        if host::is_second_click(&event) {
+            return;
+        }
         if let Ok(tenant) = untrack(|| tenant.id())
             && was_clicked.try_get_value() != Some(true)
         {
@@ -191,14 +194,14 @@ fn View(
     view! {
         <span class="view-chip" data-testid="view">
             <a href=href aria-current=is_here.then_some("page")>{name}</a>
-            <PlainForm action=delete>
+            <ActionForm action=delete>
                 <input type="hidden" name="tenant_id" value=text/>
                 <input type="hidden" name="filter_id" value=filter_id.to_string()/>
                 <button type="submit" class="icon-button view-chip__delete" title=title on:click=on_delete>
                     <Icon glyph=Glyph::Close/>
                     <span class="visually-hidden">{label}</span>
                 </button>
-            </PlainForm>
+            </ActionForm>
         </span>
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     rules::pages::field_words,
     shared::{EmailId, IntentId, TenantId},
     ui::{
-        form::PlainForm,
+        area::area_text,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -145,7 +145,7 @@ fn Trial(
             <label class="field">
                 <span class="field__label">"Message, as it came (RFC 5322)"</span>
                 <textarea name="raw" rows="10" required spellcheck="false" data-testid="raw">
-                    {EXAMPLE}
+                    {area_text(EXAMPLE)}
                 </textarea>
                 <input type="hidden" name="email" value=""/>
             </label>
@@ -153,7 +153,7 @@ fn Trial(
         .into_any(),
     };
     view! {
-        <PlainForm action=run class="panel trial" testid="trial">
+        <ActionForm action=run attr:class="panel trial" attr:data-testid="trial">
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
             {message}
@@ -167,7 +167,7 @@ fn Trial(
                 <Icon glyph=Glyph::RunAgain/>
                 "Try it"
             </button>
-        </PlainForm>
+        </ActionForm>
     }
 }
 
@@ -183,7 +183,7 @@ fn Draft(draft: String) -> impl IntoView {
                     "JSON, as in POST /api/intents/with-rules. Left empty, the intents are tried as they are."
                 </span>
                 <textarea name="draft" rows="18" spellcheck="false" data-testid="draft">
-                    {draft}
+                    {area_text(&draft)}
                 </textarea>
             </label>
             <label class="field">
