@@ -597,7 +597,7 @@ async fn a_text_cannot_end_its_field() {
     let page = server.request(Method::GET, &path, None).header(header::COOKIE, cookie).send().await.unwrap();
     let page = Answer::of(page).await.is(StatusCode::OK).text;
     assert!(
-        page.contains("\n\n&lt;/textarea><form action=//evil.example id=planted>&amp;lt;</textarea>"),
+        page.contains("\n\n&lt;/textarea>&lt;form action=//evil.example id=planted>&amp;lt;</textarea>"),
         "{page}"
     );
     assert!(!page.contains("</textarea><form"), "{page}");
