@@ -70,6 +70,11 @@ impl Template {
     }
 }
 
+/// The name that a field is kept by: RFC 5322 header names are case-insensitive, and kept in lower case.
+pub fn field_key(name: &str) -> String {
+    if name.starts_with("header.") { name.to_ascii_lowercase() } else { name.to_owned() }
+}
+
 /// Whether `name` has the form of a field name: `order_number`, or `header.` and an RFC 5322 header name.
 pub fn is_field_name(name: &str) -> bool {
     let word = |text: &str, extra: &[u8]| {
@@ -100,9 +105,7 @@ impl FromStr for Template {
             if !is_field_name(name) {
                 return Err(TemplateError::BadName(name.to_owned()));
             }
-            // RFC 5322 header names are case-insensitive; fields are keyed in lower case.
-            let name = if name.starts_with("header.") { name.to_ascii_lowercase() } else { name.to_owned() };
-            parts.push(Part::Field(name));
+            parts.push(Part::Field(field_key(name)));
             rest = &inner[close + 2..];
         }
         if !rest.is_empty() {

@@ -47,14 +47,11 @@ pub async fn list(ctx: &TenantContext, page: Page<String>) -> Result<Vec<TenantF
     let users = users(ctx).await?;
     let store = store(ctx);
     let entries = aside::run(move || store.list()).await.map_err(Error::internal)?;
-    let mut files: Vec<TenantFile> = entries
-        .into_iter()
-        .map(|entry| shown(entry, &users))
-        .filter(|file| page.cursor.as_ref().is_none_or(|after| file.path > *after))
-        .collect();
-    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    files.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    Ok(files)
+    // In the order of their paths, as the store gives them.
+    let after =
+        entries.into_iter().filter(|entry| page.cursor.as_ref().is_none_or(|after| entry.path > *after));
+    let on_page = after.take(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(on_page.map(|entry| shown(entry, &users)).collect())
 }
 
 /// # Errors

@@ -16,6 +16,7 @@ use crate::{
     emails::{dto::Compared, server::fields::Fields},
     intents::{dto::FieldType, server::matching},
     rules::dto::{RuleType, ValidationRule},
+    shared::template::field_key,
 };
 
 /// What a look-up found.
@@ -61,11 +62,6 @@ pub fn expected(
         }
         (Equals | NotEquals | OneOf | Compare, None) => Ok(vec![field_of(rule, fields)?]),
     }
-}
-
-/// The name that a field is kept by: RFC 5322 header names are case-insensitive, and kept in lower case.
-pub fn field_key(name: &str) -> String {
-    if name.starts_with("header.") { name.to_ascii_lowercase() } else { name.to_owned() }
 }
 
 fn field_of(rule: &ValidationRule, fields: &Fields) -> Result<Value, Unrenderable> {

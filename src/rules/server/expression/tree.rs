@@ -7,7 +7,7 @@ use cel::common::ast::{
 };
 
 use super::meter::{MADE, MATCHES, TURN};
-use crate::rules::server::judge::field_key;
+use crate::shared::template::field_key;
 
 /// What an expression names of the message, written out: `fields.total`, `email['subject']`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
