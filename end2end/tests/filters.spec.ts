@@ -64,3 +64,41 @@ test('what is searched for is a value, not a pattern, and not markup', { tag: '@
     await expect(page.getByTestId('empty')).toBeVisible();
   }
 });
+
+test('a message is found by what its text says, whatever the case', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto(`/t/acme_corp/messages?${new URLSearchParams({ q: 'BOOKSHELF nair' })}`);
+  await hydrated(page);
+  const rows = page.getByTestId('message-row');
+  await expect(rows).toHaveCount(1);
+  await expect(rows).toContainText('Where is my order 1042?');
+  await expect(page.getByTestId('found-so-far')).toHaveCount(0);
+});
+
+test('a search that has looked at so many messages leads further back', { tag: '@desktop' }, async ({ page }) => {
+  // As many messages as a page of a search looks at would take long to make: of the newest, this answers that none fits.
+  const last = 'ffffffff-ffff-7fff-8fff-ffffffffffff';
+  await page.route('**/ui/emails/list', async (route) => {
+    const form = new URLSearchParams(route.request().postData() ?? '');
+    if (form.has('before')) {
+      await route.continue();
+    } else {
+      await route.fulfill({ json: { emails: [], next: last } });
+    }
+  });
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  await page.getByRole('searchbox', { name: 'Search' }).fill('bookshelf');
+  await page.keyboard.press('Enter');
+  const empty = page.getByTestId('empty');
+  await expect(empty).toContainText('Nothing in the newest 5,000 messages');
+  const further = empty.getByRole('link', { name: 'Look further back' });
+  const href = await further.getAttribute('href');
+  await expect(page.getByTestId('older'), 'both lead to the next page').toHaveAttribute('href', href ?? '');
+
+  await further.click();
+  await expect(page).toHaveURL(/[?&]q=bookshelf&before=ffffffff/);
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+  await expect(page.getByTestId('older')).toHaveCount(0);
+  await page.getByRole('link', { name: 'Newest' }).click();
+  await expect(empty).toContainText('Nothing in the newest 5,000 messages');
+});

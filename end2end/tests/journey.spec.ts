@@ -99,6 +99,19 @@ test('a person decides, with a note', async ({ page, request }) => {
   await expect(page.locator('[data-verdict=fail]'), 'the verdicts stay').toHaveCount(1);
 });
 
+test('Enter in the note begins a line, and decides nothing', async ({ page, request }) => {
+  await openStar(page, request);
+  const note = page.getByLabel('Note to the decision');
+  await note.fill('She called:');
+  await note.press('Enter');
+  await note.pressSequentially('a new customer');
+  await expect(note).toHaveValue('She called:\na new customer');
+  await expect(page.getByTestId('outcome')).toContainText('Rejected');
+  await page.getByTestId('decide-accepted').click();
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  await expect(page.getByTestId('outcome')).toContainText('She called: a new customer');
+});
+
 async function openStar(page: Page, request: APIRequestContext): Promise<string> {
   const id = await messageId(request, STAR);
   await page.goto(`/t/acme_corp/messages/${id}`);

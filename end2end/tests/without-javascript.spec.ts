@@ -55,9 +55,15 @@ test.describe('plain forms', { tag: '@desktop' }, () => {
   test('a message is decided by a plain form', async ({ page, request }) => {
     const id = await messageId(request, STAR);
     await page.goto(`/t/acme_corp/messages/${id}`);
+    const note = page.getByLabel('Note to the decision');
+    await note.fill('first');
+    await note.press('Enter');
+    await note.pressSequentially('second');
+    await expect(note, 'Enter posts nothing').toHaveValue('first\nsecond');
     await page.getByTestId('decide-accepted').click();
     await expect(page).toHaveURL(new RegExp(`/t/acme_corp/messages/${id}\\??$`));
     await expect(page.getByTestId('outcome')).toContainText('Accepted');
+    await expect(page.getByTestId('outcome')).toContainText('first second');
   });
 });
 

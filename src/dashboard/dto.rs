@@ -117,6 +117,9 @@ pub struct Times {
     pub p95: Option<f64>,
 }
 
+/// Of what went wrong, so many are counted: each is to be looked at, and more of them say no more.
+pub const MOST_COUNTED: i64 = 1_000;
+
 /// What is under way, and what went wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(sqlx::FromRow))]
@@ -125,6 +128,6 @@ pub struct Health {
     pub waiting: i64,
     pub oldest: Option<f64>,
     pub deliveries_pending: i64,
-    /// Deliveries that were given up, and could be sent again.
+    /// Deliveries that were given up, and could be sent again; one more than `MOST_COUNTED` stands for any number beyond.
     pub deliveries_failed: i64,
 }

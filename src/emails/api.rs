@@ -3,7 +3,7 @@
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::dto::{
-    Decision, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, HistoryEntry, Neighbours, Parts,
+    Decision, DryRun, DryRunInput, EmailDetail, EmailFilter, EmailPage, HistoryEntry, Neighbours, Parts,
     WordsDone,
 };
 #[cfg(feature = "ssr")]
@@ -20,16 +20,16 @@ use crate::{
     },
 };
 
-/// One page of messages, newest first; `before` is the last id of the page before.
+/// One page of messages, newest first; `before` is the `next` of the page before.
 #[server(prefix = "/ui", endpoint = "emails/list", client = LiveClient)]
 pub async fn list_emails(
     tenant_id: TenantId,
     // A form has no field for a filter without members.
     #[server(default)] filter: EmailFilter,
     before: Option<EmailId>,
-) -> Result<Vec<Email>, Problem> {
+) -> Result<EmailPage, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::list(&ctx, &filter, before, PAGE).await)
+    wire(service::page(&ctx, &filter, before, PAGE).await)
 }
 
 /// How many messages a page of the screen shows.

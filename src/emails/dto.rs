@@ -274,7 +274,7 @@ pub struct EmailFilter {
     /// To those of which a route's last delivery for the present decision has come so far.
     #[serde(default)]
     pub delivery: Option<DeliveryStatus>,
-    /// Words to be found in sender, recipient or subject.
+    /// Words, each to be found in sender, recipient, subject, text or an extracted field.
     #[serde(default)]
     pub q: Option<String>,
     /// Received not before this.
@@ -285,7 +285,38 @@ pub struct EmailFilter {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The messages beside one in a list, which need not hold it.
+/// Of a search, so many words are looked for.
+pub const MOST_WORDS: usize = 16;
+
+/// One page of a search looks at so many messages, the newest first: no index finds a text under row-level security.
+pub const MOST_LOOKED_AT: i64 = 5_000;
+
+impl EmailFilter {
+    /// The words that are looked for. Where there are none, no text is looked at.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS)
+    }
+}
+
+/// A page of a list of messages, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmailPage {
+    pub emails: Vec<Email>,
+    /// The next page holds what is older than this message; none at the list's end. A page of a search that has looked at
+    /// as many messages as it may is followed by another, however few of them it holds.
+    pub next: Option<EmailId>,
+}
+
+impl IntoIterator for EmailPage {
+    type Item = Email;
+    type IntoIter = std::vec::IntoIter<Email>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.emails.into_iter()
+    }
+}
+
+/// The messages beside one in a list, which need not hold it. A search looks no further than a page of it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbours {
     pub newer: Option<EmailId>,

@@ -10,6 +10,7 @@ pub mod mime;
 pub mod process;
 pub mod repository;
 pub mod rest;
+mod search_repository;
 pub mod service;
 pub mod shown;
 mod tags;

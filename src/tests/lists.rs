@@ -8,7 +8,7 @@ use super::{
     receivers::Receiver,
     support::{Answer, TestServer, eventually, message},
 };
-use crate::auth::dto::Role;
+use crate::{auth::dto::Role, emails::dto::MOST_LOOKED_AT};
 
 /// The ids that a list gives, newest first.
 async fn listed(server: &TestServer, query: &str) -> Vec<String> {
@@ -20,6 +20,30 @@ async fn neighbours(server: &TestServer, key: &str, form: &str) -> Answer {
     let request = server.request(Method::POST, "/ui/emails/neighbours", Some(key));
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     Answer::of(request.body(format!("tenant_id=acme&{form}")).send().await.unwrap()).await
+}
+
+/// The ids of a page of a list, and the address of the page after it.
+async fn page(server: &TestServer, path: &str) -> (Vec<String>, Option<String>) {
+    let answer = server.get(path).await.is(StatusCode::OK);
+    let next = answer.headers.get("link").map(|link| {
+        let (path, rel) = link.to_str().unwrap().split_once('>').unwrap();
+        assert_eq!(rel, "; rel=\"next\"");
+        path.trim_start_matches('<').to_owned()
+    });
+    (answer.body.as_array().unwrap().iter().map(id).collect(), next)
+}
+
+/// All pages of a list, by its links.
+async fn pages(server: &TestServer, query: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut next = Some(format!("/api/emails?tenant_id=acme{query}"));
+    while let Some(path) = next {
+        let (ids, after) = page(server, &path).await;
+        found.push(ids);
+        next = after;
+        assert!(found.len() < 10, "the list ends");
+    }
+    found
 }
 
 fn id(email: &Value) -> String {
@@ -44,6 +68,13 @@ async fn what_waits_what_has_no_intent_and_what_was_given_up_are_lists() {
     })
     .await;
     assert_eq!(given_up, [order.as_str()]);
+    assert_eq!(listed(&server, &format!("&delivery=failed&cursor={other}")).await, [order.as_str()]);
+    assert!(listed(&server, &format!("&delivery=failed&cursor={order}")).await.is_empty());
+    for (of, older) in [(&other, Some(&order)), (&order, None)] {
+        let beside =
+            neighbours(&server, &server.key, &format!("email_id={of}&filter[delivery]=failed")).await;
+        assert_eq!(beside.is(StatusCode::OK).body, json!({"newer": null, "older": older}), "{of}");
+    }
     assert!(listed(&server, "&delivery=delivered").await.is_empty());
     assert_eq!(listed(&server, "&without_intent=true").await, [other.as_str()]);
     assert_eq!(listed(&server, "&without_intent=false").await, [other.as_str(), order.as_str()]);
@@ -69,6 +100,11 @@ async fn what_waits_what_has_no_intent_and_what_was_given_up_are_lists() {
 async fn what_waits_is_queued_or_being_decided() {
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;
+    let counts = async || {
+        let stats = server.get("/api/stats?tenant_id=acme").await.is(StatusCode::OK).body;
+        ["emails", "queued", "accepted", "rejected", "review"].map(|name| stats[name].as_i64().unwrap())
+    };
+    assert_eq!(counts().await, [0; 5]);
     let mut ids = Vec::new();
     for subject in ["one", "two", "three"] {
         ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
@@ -80,6 +116,34 @@ async fn what_waits_is_queued_or_being_decided() {
     }
     assert_eq!(listed(&server, "&waiting=true").await, [ids[1].as_str(), ids[0].as_str()]);
     assert_eq!(listed(&server, "&waiting=true&status=queued").await, [ids[0].as_str()]);
+    assert_eq!(counts().await, [3, 2, 0, 0, 1]);
+    // What was decided and is run again has its decision, and waits.
+    let sql = "UPDATE emails SET status = 'queued' WHERE email_id = $1::uuid";
+    sqlx::query(sql).bind(&ids[2]).execute(&mut conn).await.unwrap();
+    assert_eq!(counts().await, [3, 3, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_list_of_a_label_goes_on_beyond_a_page() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut ids = Vec::new();
+    for subject in ["one", "two", "three", "four"] {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    let labelled = [ids[0].clone(), ids[1].clone(), ids[3].clone()];
+    let sql = "INSERT INTO email_labels (tenant_id, email_id, label) SELECT 'acme', unnest($1::text[])::uuid, 'vip'";
+    let mut conn = server.database().superuser().await;
+    sqlx::query(sql).bind(labelled.to_vec()).execute(&mut conn).await.unwrap();
+    let one_each: [&[String]; 4] = [&labelled[2..], &labelled[1..2], &labelled[..1], &[]];
+    assert_eq!(pages(&server, "&label=vip&limit=1").await, one_each);
+    for (of, newer, older) in [(0, Some(1), None), (1, Some(3), Some(0)), (2, Some(3), Some(1))] {
+        let beside =
+            neighbours(&server, &server.key, &format!("email_id={}&filter[label]=vip", ids[of])).await;
+        let expected =
+            json!({"newer": newer.map(|n: usize| &ids[n]), "older": older.map(|n: usize| &ids[n])});
+        assert_eq!(beside.is(StatusCode::OK).body, expected, "{of}");
+    }
 }
 
 #[tokio::test]
@@ -169,8 +233,137 @@ async fn a_list_is_narrowed_to_when_its_messages_were_received() {
             .body["newer"]
             .is_null()
     );
+    // A time that is a little later than the id, as after a clock was set, counts no less than one that is earlier.
+    sqlx::query("UPDATE emails SET received_at = now() + interval '45 minutes' WHERE email_id = $1::uuid")
+        .bind(&second)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let from = |minutes| {
+        let from = chrono::Utc::now() + chrono::TimeDelta::minutes(minutes);
+        format!("&from={}", from.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    };
+    assert_eq!(listed(&server, &from(30)).await, &both[..1]);
+    assert!(listed(&server, &from(50)).await.is_empty());
     for (query, field) in [("from=-9999-01-01T00:00:00Z", "from"), ("to=today", "to")] {
         let answer = server.get(&format!("/api/emails?tenant_id=acme&{query}")).await;
         assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [field]);
+    }
+}
+
+#[tokio::test]
+async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let question = message("ann@x.example", "a question", "Where is PO-70318?");
+    let plain = server.receive("acme", question.clone()).await;
+    let odd =
+        server.receive("acme", message("bob@y.example", "an answer", r"100% of the_parcel in C:\temp")).await;
+    let text = "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
+    let umlauts = message("zoe@z.example", "a list", "GRÜNE Äpfel für Zoë").replacen("\r\n\r\n", text, 1);
+    let umlauts = server.receive("acme", umlauts).await;
+    let theirs = server.receive("globex", question).await;
+    let fields = json!({"order_number": "AB/77", "amount": 4711, "parts": ["zinc"], "spf": "softfail", "header.x-mark": "hidden"});
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE emails SET fields = fields || $2 WHERE email_id = $1::uuid")
+        .bind(&odd)
+        .bind(fields)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+
+    let ids = [[plain], [odd], [umlauts]];
+    let [plain, odd, umlauts] = ids.each_ref().map(|id| &id[..]);
+    for (words, expected) in [
+        // In the text, whatever its case; each word may stand elsewhere.
+        ("po-70318", plain),
+        ("PO-7031", plain),
+        ("question PO-70318", plain),
+        ("70318 ann@ service@", plain),
+        ("answer PO-70318", &[]),
+        // In fields that extractors found; not in what mail servers wrote, nor in what is no text.
+        ("ab/77", odd),
+        ("4711", odd),
+        ("answer ab/77 parcel", odd),
+        ("softfail", &[]),
+        ("hidden", &[]),
+        ("zinc", &[]),
+        // Plain characters, no patterns.
+        ("%", odd),
+        ("_", odd),
+        (r"c:\temp", odd),
+        ("100%of", &[]),
+        ("the%parcel", &[]),
+        ("thexparcel", &[]),
+        ("the_parcel", odd),
+        ("'", &[]),
+        // Capitals outside ASCII, too.
+        ("grüne", umlauts),
+        ("GRÜNE ZOË", umlauts),
+        ("ÄPFEL", umlauts),
+        ("äpfel für", umlauts),
+        ("grune", &[]),
+    ] {
+        let query: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+        assert_eq!(listed(&server, &format!("&q={query}")).await, expected, "{words}");
+    }
+    assert_eq!(listed(&server, "&q=%20").await.len(), 3, "where no word is looked for, all are listed");
+    let found = server.get("/api/emails?tenant_id=globex&q=PO-70318").await.is(StatusCode::OK).body;
+    assert_eq!(found.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [theirs]);
+    assert_eq!(server.get("/api/emails?tenant_id=globex&q=4711").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn a_search_looks_at_so_many_messages_a_page_and_who_follows_it_sees_all() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let old = server.receive("acme", message("ann@x.example", "needle one", "x")).await;
+    // Newer than any that comes: one more than a page looks at. The newest one fits as well.
+    let count = MOST_LOOKED_AT + 1;
+    let filler = |n: i64| format!("ffffffff-ffff-7fff-8fff-{n:012x}");
+    let mut conn = server.database().superuser().await;
+    let sql = "INSERT INTO emails (tenant_id, email_id, source, content_hash, raw, subject, status, decision, fields) \
+         SELECT 'acme', ('ffffffff-ffff-7fff-8fff-' || lpad(to_hex(n), 12, '0'))::uuid, 'fill', sha256(n::text::bytea), \
+           ''::bytea, 'hay ' || n, 'done', 'review', jsonb_build_object('body', CASE n WHEN $1 THEN 'needle two' ELSE 'hay' END) \
+         FROM generate_series(1::bigint, $1) AS n";
+    sqlx::query(sql).bind(count).execute(&mut conn).await.unwrap();
+    let (newest, second) = (filler(count), filler(2));
+
+    // A page that found nothing leads on, from the last that was looked at; the last page does not.
+    let (found, next) = page(&server, "/api/emails?tenant_id=acme&limit=7&q=one+needle").await;
+    assert!(found.is_empty());
+    let next = next.expect("there is more to look at");
+    assert_eq!(next, format!("/api/emails?tenant_id=acme&limit=7&q=one+needle&cursor={second}"));
+    assert_eq!(page(&server, &next).await, (vec![old.clone()], None));
+    assert_eq!(pages(&server, "&q=needle").await, [[newest.clone()], [old.clone()]]);
+    // A full page ends at what it shows.
+    let one_each: [&[String]; 4] = [std::slice::from_ref(&newest), &[], std::slice::from_ref(&old), &[]];
+    assert_eq!(pages(&server, "&q=needle&limit=1").await, one_each);
+    // Only what the other filters leave is looked at.
+    assert_eq!(pages(&server, "&q=needle&status=queued").await, [[old.clone()]]);
+    let (found, next) = page(&server, "/api/emails?tenant_id=acme&q=nowhere&decision=review").await;
+    assert_eq!((found.len(), next.is_some()), (0, true));
+    assert_eq!(pages(&server, "&q=nowhere").await, [[""; 0], [""; 0]]);
+
+    // The screen's list says so too, and a message has no neighbour beyond.
+    let ui = async |path: &str, form: &str| {
+        let request = server.request(Method::POST, path, Some(&server.key));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let body = format!("tenant_id=acme&filter[q]=needle{form}");
+        Answer::of(request.body(body).send().await.unwrap()).await.is(StatusCode::OK).body
+    };
+    let first = ui("/ui/emails/list", "").await;
+    assert_eq!((first["emails"].as_array().unwrap().len(), &first["next"]), (1, &json!(second)));
+    let last = ui("/ui/emails/list", &format!("&before={second}")).await;
+    assert_eq!((id(&last["emails"][0]), &last["next"]), (old.clone(), &Value::Null));
+    for (of, newer, older) in [
+        (&old, None, None),
+        (&newest, None, None),
+        (&second, Some(&newest), Some(&old)),
+        (&filler(count - 1), Some(&newest), Some(&old)),
+    ] {
+        let beside = ui("/ui/emails/neighbours", &format!("&email_id={of}")).await;
+        assert_eq!(beside, json!({"newer": newer, "older": older}), "{of}");
     }
 }

@@ -323,6 +323,57 @@ async fn a_word_on_an_intent_holds_under_its_new_name() {
     assert_eq!(email(&server, &ids[2]).await["intent"], purchases);
 }
 
+/// A server of before, which may run beside this one for a while, knows the name of what was asked for, and no id.
+#[tokio::test]
+async fn what_a_server_of_before_says_of_an_intent_holds() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let key = server.key_of("acme", Role::Operator).await;
+    let found = server.decide("acme", message("a@b.example", "hello", "x")).await;
+    let id = found["email_id"].as_str().unwrap();
+    let correct = async |intent: i64| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        let word =
+            ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone();
+        (word, server.decided("acme", id).await["intent"]["intent_id"].clone())
+    };
+    let before = async |sql: &'static str| {
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        queue::enqueue(&mut tx, &[id.parse::<EmailId>().unwrap()]).await.unwrap();
+        sqlx::query(sql).bind(id).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+        server.app.job_bell.notify_one();
+        server.decided("acme", id).await["intent"]["intent_id"].clone()
+    };
+    let corrected = "UPDATE emails SET status = 'queued', requested_intent = 'Other', corrected_by = 'Bob', \
+         undo = jsonb_build_object('what', 'intent', 'requested_intent', requested_intent, 'corrected_by', corrected_by) \
+         WHERE email_id = $1::uuid";
+    let none = "UPDATE emails SET status = 'queued', requested_intent = NULL, corrected_by = 'Bob' \
+         WHERE email_id = $1::uuid";
+    let taken_back = "UPDATE emails SET status = 'queued', requested_intent = undo ->> 'requested_intent', \
+         corrected_by = undo ->> 'corrected_by', undo = NULL WHERE email_id = $1::uuid";
+    assert_eq!(correct(intent).await.1, intent);
+    assert_eq!(before(corrected).await, other);
+    assert_eq!(before(none).await, Value::Null);
+
+    // What this server says of an intent holds as well, whatever that is called by then, …
+    assert_eq!(correct(intent).await.1, intent);
+    let path = format!("/api/intents/{intent}?tenant_id=acme");
+    let mut renamed = server.get(&path).await.is(StatusCode::OK).body;
+    renamed["name"] = "Purchases".into();
+    server.put(&path, &renamed).await.is(StatusCode::OK);
+    assert_ne!(orders(&server).await, intent, "another has its name");
+    let (word, now) = correct(intent).await;
+    assert_eq!(now, intent, "by its new name");
+    // … and stands again, whoever takes the word after it back.
+    assert_eq!(take_back(&server, &key, id, &word).await, [id]);
+    assert_eq!(server.decided("acme", id).await["intent"]["name"], "Purchases");
+    assert_eq!(correct(other).await.1, other);
+    assert_eq!(before(taken_back).await, intent);
+}
+
 /// As the command line does with a file that is known: what is asked for now is what counts.
 #[tokio::test]
 async fn a_message_that_is_handed_in_again_gets_the_intent_that_is_asked_for() {

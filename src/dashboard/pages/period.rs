@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     app::tenant_page,
-    dashboard::dto::{Column, Health, IntentShare, Period, RuleShare, Times},
+    dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, Period, RuleShare, Times},
     rules::pages::rule_words,
     shared::TenantId,
     ui::{
@@ -161,7 +161,7 @@ pub fn HealthPanel(tenant: TenantId, times: Times, health: Health) -> impl IntoV
         ("95 of 100 within", times.p95.map_or_else(|| "no decision yet".to_owned(), duration_words), None),
         ("Waiting for a decision", waiting, Some("?status=waiting")),
         ("Deliveries on their way", health.deliveries_pending.to_string(), Some("?delivery=pending")),
-        ("Deliveries given up", health.deliveries_failed.to_string(), Some("?delivery=failed")),
+        ("Deliveries given up", count_words(health.deliveries_failed), Some("?delivery=failed")),
     ]
     .map(|(words, value, query)| {
         let words = match query {
@@ -189,6 +189,11 @@ pub fn HealthPanel(tenant: TenantId, times: Times, health: Health) -> impl IntoV
     }
 }
 
+/// `17`, and `1,000+` where no more were counted.
+fn count_words(count: i64) -> String {
+    if count > MOST_COUNTED { "1,000+".to_owned() } else { count.to_string() }
+}
+
 /// `0.4 s`, `12 s`, `3 min`, `5 h`, `2 days`.
 fn duration_words(seconds: f64) -> String {
     match seconds {
@@ -202,7 +207,13 @@ fn duration_words(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::duration_words;
+    use super::{MOST_COUNTED, count_words, duration_words};
+
+    #[test]
+    fn a_count_that_was_broken_off_says_so() {
+        let words = [0, MOST_COUNTED, MOST_COUNTED + 1].map(count_words);
+        assert_eq!(words, ["0", "1000", "1,000+"]);
+    }
 
     #[test]
     fn a_duration_is_read_at_a_glance() {

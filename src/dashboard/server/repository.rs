@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    dashboard::dto::{Column, Health, IntentShare, RuleShare, Stats, Times},
+    dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, RuleShare, Stats, Times},
     deliveries::server::repository::STANDS,
     emails::server::repository::DECIDED_BY,
     server::TenantTx,
@@ -14,12 +14,16 @@ use crate::{
 /// More are not read at a glance.
 const SHOWN: i64 = 6;
 
+/// Messages are counted by their decision, and those that wait apart from it: for either there is an index that tells alone.
 pub async fn stats(tx: &mut TenantTx) -> sqlx::Result<Stats> {
     let tenant = tx.tenant().clone();
     let (emails, queued, accepted, rejected, review): (i64, i64, i64, i64, i64) = sqlx::query_as(
-        "SELECT count(*), count(*) FILTER (WHERE status <> 'done'), \
-         count(*) FILTER (WHERE decision = 'accepted'), count(*) FILTER (WHERE decision = 'rejected'), \
-         count(*) FILTER (WHERE decision = 'review') FROM emails WHERE tenant_id = $1",
+        "SELECT coalesce(sum(n), 0)::bigint, \
+         (SELECT count(*) FROM emails WHERE tenant_id = $1 AND status <> 'done'), \
+         coalesce(sum(n) FILTER (WHERE decision = 'accepted'), 0)::bigint, \
+         coalesce(sum(n) FILTER (WHERE decision = 'rejected'), 0)::bigint, \
+         coalesce(sum(n) FILTER (WHERE decision = 'review'), 0)::bigint \
+         FROM (SELECT decision, count(*) AS n FROM emails WHERE tenant_id = $1 GROUP BY decision) AS counted",
     )
     .bind(tenant.as_str())
     .fetch_one(tx.conn())
@@ -94,7 +98,7 @@ pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<Inte
     .await
 }
 
-/// By what each message's last run came to.
+/// By what each message's last run came to. The period is said of the verdicts too: those of before would be read.
 pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleShare>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
@@ -102,7 +106,8 @@ pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleSh
          count(*) FILTER (WHERE v.verdict <> 'skipped') AS asked, count(*) FILTER (WHERE v.verdict = 'fail') AS failed, \
          count(*) FILTER (WHERE v.verdict = 'error') AS errors \
          FROM emails e JOIN verdicts v ON v.tenant_id = e.tenant_id AND v.email_id = e.email_id AND v.run = e.run \
-         WHERE e.tenant_id = $1 AND e.email_id >= $2 GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name \
+         WHERE e.tenant_id = $1 AND e.email_id >= $2 AND v.email_id >= $2 \
+         GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name \
          HAVING count(*) FILTER (WHERE v.verdict IN ('fail', 'error')) > 0 \
          ORDER BY failed DESC, errors DESC, v.rule_id LIMIT $3",
     )
@@ -131,13 +136,15 @@ pub async fn times(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Times> {
 
 pub async fn health(tx: &mut TenantTx) -> sqlx::Result<Health> {
     let tenant = tx.tenant().clone();
+    let most = MOST_COUNTED + 1;
     let query = format!(
         "SELECT (SELECT count(*) FROM emails WHERE tenant_id = $1 AND status <> 'done') AS waiting, \
          (SELECT extract(epoch FROM now() - min(received_at))::float8 FROM emails \
            WHERE tenant_id = $1 AND status <> 'done') AS oldest, \
          (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'pending') AS deliveries_pending, \
-         (SELECT count(*) FROM deliveries d JOIN emails e ON e.tenant_id = d.tenant_id AND e.email_id = d.email_id \
-           WHERE d.tenant_id = $1 AND d.status = 'failed' AND {STANDS}) AS deliveries_failed",
+         (SELECT count(*) FROM (SELECT FROM deliveries d \
+           JOIN emails e ON e.tenant_id = d.tenant_id AND e.email_id = d.email_id \
+           WHERE d.tenant_id = $1 AND d.status = 'failed' AND {STANDS} LIMIT {most}) AS failed) AS deliveries_failed",
     );
     sqlx::query_as(AssertSqlSafe(query)).bind(tenant.as_str()).fetch_one(tx.conn()).await
 }

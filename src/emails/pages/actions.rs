@@ -2,7 +2,7 @@
 
 use leptos::{
     ev::MouseEvent,
-    html::{Input, Select},
+    html::{Select, Textarea},
     prelude::*,
 };
 
@@ -28,7 +28,7 @@ pub struct MessageActions {
     words: Words,
     /// The one that is on its way.
     said: RwSignal<Option<Word>>,
-    note: NodeRef<Input>,
+    note: NodeRef<Textarea>,
     choice: NodeRef<Select>,
     rerun: ServerAction<ReprocessEmail>,
     decide: ServerAction<DecideEmail>,
@@ -187,7 +187,8 @@ pub fn Actions(
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
-                    <input type="text" name="note" maxlength="500" placeholder="Note (optional)" node_ref=note/>
+                    // Of several lines: Enter in a field of one would press the first button, and accept.
+                    <textarea name="note" rows="1" maxlength="500" placeholder="Note (optional)" node_ref=note></textarea>
                 </label>
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>

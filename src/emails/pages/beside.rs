@@ -49,7 +49,12 @@ impl Beside {
                 Ok((email, get_neighbours(tenant?, filter, email).await?))
             },
         );
-        on_change(move || found.refetch());
+        // A search is not made anew with each message that comes: its neighbours are found with the next step.
+        on_change(move || {
+            if filter.with_untracked(|filter| filter.words().next().is_none()) {
+                found.refetch();
+            }
+        });
         let known = RwSignal::new(None);
         Effect::new(move |_| known.set(found.get().and_then(Result::ok)));
         let query = use_query_map();
@@ -57,7 +62,8 @@ impl Beside {
         Self { tenant, found, known, shown_as }
     }
 
-    /// The address of the message to which a step leads from this one. None at the list's end, and while it is not known.
+    /// The address of the message to which a step leads from this one. None at the list's end, where a search looks no
+    /// further, and while it is not known.
     pub fn next(self, from: EmailId, step: Step) -> Option<String> {
         let (of, neighbours) = self.known.get_untracked()?;
         let next = neighbour(neighbours, step).filter(|_| of == from)?;

@@ -85,7 +85,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         name="q"
                         value=text
                         prop:value=text
-                        placeholder="Sender, recipient or subject"
+                        placeholder="Sender, subject or text"
                         maxlength="200"
                         aria-keyshortcuts="/"
                     />

@@ -17,7 +17,7 @@ use crate::{
     auth::authority::Permission,
     emails::{
         api::{PAGE, list_emails},
-        dto::{Decision, Email, MOST_AT_ONCE},
+        dto::{Decision, Email, EmailFilter, EmailPage, MOST_AT_ONCE, MOST_LOOKED_AT},
     },
     shared::{EmailId, Problem, TenantId},
     ui::{
@@ -66,11 +66,11 @@ pub fn MessagesPage() -> impl IntoView {
                 }
             }
             retry=move || emails.refetch()
-            view=move |(id, query, may_work, emails): (TenantId, ListQuery, bool, Vec<Email>)| {
+            view=move |(id, query, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
                 view! {
                     <div>
                         <Step>
-                            <Listed tenant id query may_work emails/>
+                            <Listed tenant id query may_work page/>
                         </Step>
                     </div>
                 }
@@ -88,10 +88,10 @@ fn Listed(
     query: ListQuery,
     /// Whether the reader may have a word on messages, or only look.
     may_work: bool,
-    emails: Vec<Email>,
+    page: EmailPage,
 ) -> impl IntoView {
-    let rows = RwSignal::new(emails);
-    let last = Memo::new(move |_| last_of_full_page(&rows.read()));
+    let rows = RwSignal::new(page.emails);
+    let next = RwSignal::new(page.next);
     let fresh = RwSignal::new(Vec::<Email>::new());
     let left = RwSignal::new(Vec::<EmailId>::new());
     let selection = Selection::new();
@@ -103,18 +103,29 @@ fn Listed(
     });
     // The newest that was shown: what is newer than that has newly come.
     let newest = StoredValue::new(untrack(|| rows.read().first().map(|email| email.email_id)));
-    let asked = StoredValue::new((id.clone(), query.clone()));
+    let (is_search, is_newest) = (query.filter.words().next().is_some(), query.before.is_none());
+    let is_all = query.is_unfiltered() && is_newest;
+    // Whether a search looks only at those that fit other filters, too.
+    let is_narrowed = EmailFilter { q: None, ..query.filter.clone() } != EmailFilter::default();
+    let asked = StoredValue::new((id, query));
+    let page_from = move |before: Option<EmailId>| {
+        asked.with_value(|(tenant, query)| tenant_page(tenant, "/messages") + &query.page(before))
+    };
+    let newest_page = (!is_newest).then(|| page_from(None));
+    // It stays the same link as long as it leads to the same.
+    let older = Memo::new(move |_| next.get().map(|next| page_from(Some(next))));
     let turn = StoredValue::new(0_u32);
     let ask = Action::new(move |is_own: &bool| {
         turn.update_value(|turn| *turn = turn.wrapping_add(1));
         let (is_own, turn, (tenant, query)) = (*is_own, turn.get_value(), asked.get_value());
         async move { (turn, is_own, list_emails(tenant, query.filter, query.before).await) }
     });
-    let missed = StoredValue::new(false);
+    // What is to be asked once there is an answer: whether it is after one's own word.
+    let missed = StoredValue::new(None::<bool>);
     let ask_for_news = move || {
         // Of one's own word one hears before its answer, which asks too; and it counts for more than news.
         if ask.pending().get_untracked() {
-            missed.set_value(true);
+            missed.update_value(|missed| *missed = missed.or(Some(false)));
         } else if !words.is_under_way() {
             ask.dispatch(false);
         }
@@ -126,7 +137,8 @@ fn Listed(
             return;
         }
         if let Ok(found) = answer {
-            let before = (rows.get_untracked(), left.get_untracked());
+            let before =
+                Shown { rows: rows.get_untracked(), left: left.get_untracked(), next: next.get_untracked() };
             let taken = taken_over(before, newest.get_value(), found, is_own);
             fresh.set(taken.came);
             selection.leave_out(&taken.left);
@@ -134,19 +146,32 @@ fn Listed(
             newest.update_value(|newest| {
                 *newest = (*newest).max(taken.rows.first().map(|email| email.email_id))
             });
+            next.set(taken.next);
             rows.set(taken.rows);
         }
     });
     Effect::new(move |_| {
-        if !ask.pending().get() && missed.get_value() {
-            missed.set_value(false);
-            untrack(ask_for_news);
+        if ask.pending().get() {
+            return;
+        }
+        let was_missed = missed.get_value();
+        missed.set_value(None);
+        match was_missed {
+            Some(true) => drop(ask.dispatch(true)),
+            Some(false) => untrack(ask_for_news),
+            None => {}
         }
     });
     Effect::new(move |before: Option<u32>| {
         let now = words.version();
         if before.is_some_and(|before| before != now) {
-            ask.dispatch(true);
+            if ask.pending().get_untracked() {
+                // What is under way was asked before the word: its answer does not count.
+                turn.update_value(|turn| *turn = turn.wrapping_add(1));
+                missed.set_value(Some(true));
+            } else {
+                ask.dispatch(true);
+            }
         }
         now
     });
@@ -156,9 +181,12 @@ fn Listed(
         let version = selection.version().unwrap_or_default();
         async move {
             match all_that_fit(tenant, query).await {
-                Ok((ids, has_more)) => {
-                    if selection.all_since(version, ids) && has_more {
-                        toasts.done(format!("{MOST_AT_ONCE} are chosen: no more can be worked on at once."));
+                Ok((ids, ended)) => {
+                    let notice = ended.notice(ids.len());
+                    if selection.all_since(version, ids)
+                        && let Some(notice) = notice
+                    {
+                        toasts.done(notice);
                     }
                 }
                 Err(problem) => toasts.refused(&problem),
@@ -170,28 +198,28 @@ fn Listed(
             gather.dispatch(());
         }
     });
-    let has_more = Signal::derive(move || last.get().is_some());
+    let has_more = Signal::derive(move || older.read().is_some() && !listed.read().is_empty());
     let choice = Choice { selection, listed, has_more, on_all };
     use_keys(tenant, choice, may_work.then_some(words));
     go_on_at_last_read();
-    let is_unfiltered = query.is_unfiltered() && query.before.is_none();
-    let pages = (id.clone(), query);
+    let none = move || {
+        let all = asked.with_value(|(tenant, _)| tenant_page(tenant, "/messages"));
+        match older.get() {
+            Some(older) if is_search => view! { <NoneFitsYet older is_newest is_narrowed/> }.into_any(),
+            _ if is_all => view! { <NoMessages/> }.into_any(),
+            _ => view! { <NoneFits all is_newest/> }.into_any(),
+        }
+    };
+    let is_short = move || i64::try_from(rows.read().len()).is_ok_and(|count| (1..PAGE).contains(&count));
+    let is_part = Memo::new(move |_| is_search && older.read().is_some() && is_short());
     view! {
         <Fresh rows fresh newest/>
         {may_work.then(|| view! { <BulkBar tenant words choice/> })}
-        <Show
-            when=move || !rows.read().is_empty()
-            fallback=move || {
-                if is_unfiltered {
-                    view! { <NoMessages/> }.into_any()
-                } else {
-                    view! { <NoneFits tenant=id.clone()/> }.into_any()
-                }
-            }
-        >
+        <Show when=move || !rows.read().is_empty() fallback=none>
             <LiveTable rows left choice=may_work.then_some(choice)/>
         </Show>
-        <Pages tenant=pages.0 query=pages.1 last/>
+        {move || is_part.get().then(|| view! { <FoundSoFar is_newest is_narrowed/> })}
+        <Pages newest=newest_page older/>
     }
 }
 
@@ -208,21 +236,53 @@ fn go_on_at_last_read() {
     });
 }
 
-/// The messages that fit, from those of this page on, newest first; and whether there are more than may be worked on at
-/// once.
-async fn all_that_fit(tenant: TenantId, query: ListQuery) -> Result<(Vec<EmailId>, bool), Problem> {
-    let mut ids: Vec<EmailId> = Vec::new();
-    let mut before = query.before;
-    loop {
-        let page = list_emails(tenant.clone(), query.filter.clone(), before).await?;
-        before = last_of_full_page(&page);
-        ids.extend(page.iter().map(|email| email.email_id));
-        if ids.len() >= MOST_AT_ONCE || before.is_none() {
-            let has_more = ids.len() > MOST_AT_ONCE || before.is_some();
-            ids.truncate(MOST_AT_ONCE);
-            return Ok((ids, has_more));
+/// So many pages are asked for at once, at most: those of a search may hold few messages, or none.
+const MOST_PAGES: usize = 10;
+
+/// Where the gathering of messages ended.
+enum Ended {
+    AtTheLast,
+    /// At as many as may be worked on at once.
+    AtMost,
+    /// At as many pages as are asked for at once.
+    OnTheWay,
+}
+
+impl Ended {
+    /// What is to be said of it, where so many are chosen.
+    fn notice(&self, count: usize) -> Option<String> {
+        match self {
+            Self::AtTheLast => None,
+            Self::AtMost => Some(format!("{count} are chosen: no more can be worked on at once.")),
+            Self::OnTheWay => Some(format!("{count} are chosen: what is older was not searched.")),
         }
     }
+}
+
+/// The messages that fit, from those of this page on, newest first.
+async fn all_that_fit(tenant: TenantId, query: ListQuery) -> Result<(Vec<EmailId>, Ended), Problem> {
+    let mut ids: Vec<EmailId> = Vec::new();
+    let mut before = query.before;
+    for _ in 0..MOST_PAGES {
+        let page = list_emails(tenant.clone(), query.filter.clone(), before).await?;
+        before = page.next;
+        ids.extend(page.emails.iter().map(|email| email.email_id));
+        if ids.len() >= MOST_AT_ONCE || before.is_none() {
+            let is_all = ids.len() <= MOST_AT_ONCE && before.is_none();
+            ids.truncate(MOST_AT_ONCE);
+            return Ok((ids, if is_all { Ended::AtTheLast } else { Ended::AtMost }));
+        }
+    }
+    Ok((ids, Ended::OnTheWay))
+}
+
+/// What a list shows.
+struct Shown {
+    rows: Vec<Email>,
+    /// The rows that do not belong in the list any more.
+    left: Vec<EmailId>,
+    /// The next page holds what is older than this; none where there is no such page.
+    next: Option<EmailId>,
 }
 
 /// What comes of an answer.
@@ -232,39 +292,42 @@ struct Taken {
     came: Vec<Email>,
     /// The rows that are still shown, and do not belong in the list any more: somebody else had a word on them.
     left: Vec<EmailId>,
+    /// The next page holds what is older than this.
+    next: Option<EmailId>,
 }
 
 /// What changed, changes in place. After the reader's own word the list is as it would be asked for anew: what no longer
 /// belongs in it goes, and what is next takes its place. `newest` is the newest message that was ever shown in it.
-fn taken_over(
-    (rows, left): (Vec<Email>, Vec<EmailId>),
-    newest: Option<EmailId>,
-    found: Vec<Email>,
-    is_own: bool,
-) -> Taken {
-    if rows.is_empty() {
-        return Taken { rows: found, came: Vec::new(), left: Vec::new() };
-    }
+fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: bool) -> Taken {
+    let Shown { rows, left, next } = before;
     // Of what is older than it reaches, an answer says nothing.
-    let reach = last_of_full_page(&found);
+    let EmailPage { emails: found, next: reach } = found;
+    if rows.is_empty() {
+        // Of a list that had no next page only a full page may be followed by more.
+        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= PAGE);
+        let next = reach.filter(|_| next.is_some() || is_full);
+        return Taken { rows: found, came: Vec::new(), left: Vec::new(), next };
+    }
     let is_beyond = |id: EmailId| reach.is_some_and(|reach| id < reach);
     let is_new = |id: EmailId| newest.is_none_or(|newest| id > newest);
+    // The rows go as far as the page did, or as the answer does. Where no page was next, none is: only newer ones can have
+    // joined, or such as were taken back.
+    let end = reach.zip(next).map(|(reach, next)| reach.min(next));
     if is_own {
         let beyond = rows.into_iter().filter(|row| is_beyond(row.email_id)).collect::<Vec<_>>();
         let left = left.into_iter().filter(|id| is_beyond(*id)).collect();
         let (came, known): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_new(email.email_id));
-        return Taken { rows: known.into_iter().chain(beyond).collect(), came, left };
+        return Taken { rows: known.into_iter().chain(beyond).collect(), came, left, next: end };
     }
     let is_found = |id: EmailId| found.iter().any(|email| email.email_id == id);
     let has_left = |id: EmailId| if is_beyond(id) { left.contains(&id) } else { !is_found(id) };
     let left = rows.iter().map(|row| row.email_id).filter(|id| has_left(*id)).collect();
     // What was taken back, or done late, comes in between. What is next after the last row is on the next page.
-    let last = last_of_full_page(&rows);
     let is_shown = |id: EmailId| rows.iter().any(|row| row.email_id == id);
     let (known, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_shown(email.email_id));
-    let came = other.into_iter().filter(|email| last.is_none_or(|last| email.email_id > last)).collect();
+    let came = other.into_iter().filter(|email| next.is_none_or(|next| email.email_id > next)).collect();
     let now = |row: Email| known.iter().find(|email| email.email_id == row.email_id).cloned().unwrap_or(row);
-    Taken { rows: rows.into_iter().map(now).collect(), came, left }
+    Taken { rows: rows.into_iter().map(now).collect(), came, left, next }
 }
 
 /// The way to what came since.
@@ -364,21 +427,10 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>) {
     });
 }
 
-/// The last message's id, if there may be more after it.
-fn last_of_full_page(emails: &[Email]) -> Option<EmailId> {
-    let is_full = i64::try_from(emails.len()).is_ok_and(|count| count >= PAGE);
-    emails.last().filter(|_| is_full).map(|email| email.email_id)
-}
-
 /// The ways to the neighbours of a page of the list.
 #[component]
-fn Pages(tenant: TenantId, query: ListQuery, last: Memo<Option<EmailId>>) -> impl IntoView {
-    move || {
-        let link = |before| tenant_page(&tenant, "/messages") + &query.page(before);
-        let newest = query.before.map(|_| link(None));
-        let older = last.get().map(|last| link(Some(last)));
-        view! { <Pager label="Pages of the list" newest older/> }
-    }
+fn Pages(newest: Option<String>, older: Memo<Option<String>>) -> impl IntoView {
+    move || view! { <Pager label="Pages of the list" newest=newest.clone() older=older.get()/> }
 }
 
 /// No message has come yet.
@@ -395,12 +447,43 @@ pub fn NoMessages() -> impl IntoView {
 }
 
 #[component]
-fn NoneFits(tenant: TenantId) -> impl IntoView {
+fn NoneFits(all: String, is_newest: bool) -> impl IntoView {
+    let title = if is_newest { "No message fits" } else { "No older message fits" };
     view! {
-        <Empty title="No message fits">
+        <Empty title=title>
             <p>"Choose less narrowly, or look at all of them."</p>
-            <a class="button" href=tenant_page(&tenant, "/messages")>"All messages"</a>
+            <a class="button" href=all>"All messages"</a>
         </Empty>
+    }
+}
+
+/// None of those fits that a search has looked at, and there are more.
+#[component]
+fn NoneFitsYet(older: String, is_newest: bool, is_narrowed: bool) -> impl IntoView {
+    view! {
+        <Empty title=format!("Nothing in {}", looked_at(is_newest, is_narrowed))>
+            <p>"There are older ones, which were not searched yet."</p>
+            <a class="button" href=older data-testid="look-further">"Look further back"</a>
+        </Empty>
+    }
+}
+
+/// What a page of a search shows is not all that fits, though there would be room for more.
+#[component]
+fn FoundSoFar(is_newest: bool, is_narrowed: bool) -> impl IntoView {
+    let looked_at = looked_at(is_newest, is_narrowed);
+    let words = format!("Found in {looked_at}. Older ones were not searched yet.");
+    view! { <p class="hint" data-testid="found-so-far">{words}</p> }
+}
+
+/// What a page of a search looks at: of all messages, or of those that fit the other filters.
+fn looked_at(is_newest: bool, is_narrowed: bool) -> String {
+    let count = format!("{},{:03}", MOST_LOOKED_AT / 1_000, MOST_LOOKED_AT % 1_000);
+    let which = if is_narrowed { " that fit the other filters" } else { "" };
+    if is_newest {
+        format!("the newest {count} messages{which}")
+    } else {
+        format!("{count} older messages{which}")
     }
 }
 
@@ -436,47 +519,104 @@ mod tests {
             .collect()
     }
 
+    /// As the server makes a page of them.
+    fn page(emails: Vec<Email>) -> EmailPage {
+        let is_full = i64::try_from(emails.len()).is_ok_and(|count| count >= PAGE);
+        let next = emails.last().filter(|_| is_full).map(|email| email.email_id);
+        EmailPage { emails, next }
+    }
+
+    fn shown(rows: &[Email], left: &[EmailId]) -> Shown {
+        let EmailPage { emails: rows, next } = page(rows.to_vec());
+        Shown { rows, left: left.to_vec(), next }
+    }
+
     #[test]
     fn an_answer_changes_rows_in_place_and_takes_none_that_it_does_not_reach() {
-        let page = u32::try_from(PAGE).expect("a small number");
-        let rows: Vec<Email> = (10..10 + page).map(|number| email(number, "was")).collect();
-        let newest = Some(rows[0].email_id);
+        let count = u32::try_from(PAGE).expect("a small number");
+        let rows: Vec<Email> = (10..10 + count).map(|number| email(number, "was")).collect();
+        let (newest, end) = (Some(rows[0].email_id), Some(rows[49].email_id));
         // Ten more came: a full answer ends ten rows early.
-        let found: Vec<Email> = (0..page).map(|number| email(number, "is")).collect();
-        let Taken { rows: now, came, left: gone } = taken_over((rows.clone(), vec![]), newest, found, false);
-        assert_eq!((now.len(), came.len()), (rows.len(), 10));
-        assert_eq!((told(&now)[0], told(&now)[49], gone), ((10, "is"), (59, "was"), vec![]));
+        let found: Vec<Email> = (0..count).map(|number| email(number, "is")).collect();
+        let taken = taken_over(shown(&rows, &[]), newest, page(found.clone()), false);
+        assert_eq!((taken.rows.len(), taken.came.len(), taken.next), (rows.len(), 10, end));
+        assert_eq!(
+            (told(&taken.rows)[0], told(&taken.rows)[49], taken.left),
+            ((10, "is"), (59, "was"), vec![])
+        );
 
         // Somebody decided the rows 10 and 11, which the filter leaves out: as long as it was not the reader, they stay.
         let left =
-            (0..page + 2).filter(|number| ![10, 11].contains(number)).map(|number| email(number, "is"));
+            (0..count + 2).filter(|number| ![10, 11].contains(number)).map(|number| email(number, "is"));
         let left: Vec<Email> = left.collect();
-        let taken = taken_over((rows.clone(), vec![]), newest, left.clone(), false);
+        let taken = taken_over(shown(&rows, &[]), newest, page(left.clone()), false);
         let gone: Vec<EmailId> = rows[..2].iter().map(|row| row.email_id).collect();
-        assert_eq!((taken.rows.len(), &taken.left), (rows.len(), &gone));
+        assert_eq!((taken.rows.len(), &taken.left, taken.next), (rows.len(), &gone, end));
         // Ten more come, and the answer reaches ten rows less: of those it does not reach, what was known stays known.
-        let known = vec![rows[0].email_id, rows[49].email_id];
-        let found: Vec<Email> = (0..page).map(|number| email(number, "is")).collect();
-        assert_eq!(taken_over((rows.clone(), known.clone()), newest, found, false).left, known[1..]);
-        let Taken { rows: now, came, left: gone } = taken_over((rows.clone(), vec![]), newest, left, true);
-        assert_eq!((came.len(), gone), (10, vec![]));
+        let known = [rows[0].email_id, rows[49].email_id];
+        assert_eq!(taken_over(shown(&rows, &known), newest, page(found), false).left, known[1..]);
+        let taken = taken_over(shown(&rows, &[]), newest, page(left), true);
+        assert_eq!((taken.came.len(), taken.left, taken.next), (10, vec![], end));
+        let now = taken.rows;
         let numbers: Vec<u128> = told(&now).into_iter().map(|(number, _)| number).collect();
         assert_eq!((numbers[0], numbers.len()), (12, 48), "{numbers:?}");
 
         // One of the two is taken back: by the reader it is a row again, by somebody else it waits above the list.
         let back: Vec<Email> =
-            (10..10 + page).filter(|number| *number != 11).map(|number| email(number, "is")).collect();
-        let taken = taken_over((now.clone(), vec![]), newest, back.clone(), true);
-        assert_eq!((told(&taken.rows)[0], taken.came), ((10, "is"), vec![]));
-        let taken = taken_over((now, vec![]), newest, back, false);
+            (10..10 + count).filter(|number| *number != 11).map(|number| email(number, "is")).collect();
+        let before = || Shown { rows: now.clone(), left: vec![], next: end };
+        let taken = taken_over(before(), newest, page(back.clone()), true);
+        assert_eq!((told(&taken.rows)[0], taken.came, taken.next), ((10, "is"), vec![], None));
+        let taken = taken_over(before(), newest, page(back), false);
         assert_eq!((told(&taken.rows)[0].0, told(&taken.came)), (12, vec![(10, "is")]));
 
         // All were decided: the next come up. Then there is nothing more.
-        let next: Vec<Email> = (100..100 + page).map(|number| email(number, "is")).collect();
-        let taken = taken_over((rows.clone(), vec![]), newest, next.clone(), true);
-        assert_eq!((taken.rows, taken.came), (next, vec![]));
-        let taken = taken_over((rows, vec![]), newest, vec![], true);
-        assert_eq!((taken.rows, taken.came, taken.left), (vec![], vec![], vec![]));
-        assert_eq!(taken_over((vec![], vec![]), None, vec![email(1, "is")], false).rows.len(), 1);
+        let next: Vec<Email> = (100..100 + count).map(|number| email(number, "is")).collect();
+        let taken = taken_over(shown(&rows, &[]), newest, page(next.clone()), true);
+        assert_eq!((taken.next, taken.came), (Some(next[49].email_id), vec![]));
+        assert_eq!(taken.rows, next);
+        let taken = taken_over(shown(&rows, &[]), newest, EmailPage::default(), true);
+        assert_eq!((taken.rows, taken.came, taken.left, taken.next), (vec![], vec![], vec![], None));
+        let taken = taken_over(shown(&[], &[]), None, page(vec![email(1, "is")]), false);
+        assert_eq!((taken.rows.len(), taken.next), (1, None));
+    }
+
+    #[test]
+    fn an_answer_that_ended_early_leaves_what_lies_beyond_it() {
+        let rows: Vec<Email> = [10, 20, 30].map(|number| email(number, "was")).into();
+        let id = |number: u32| email(number, "").email_id;
+        let before = |next| Shown { rows: rows.clone(), left: vec![], next };
+        let newest = Some(id(10));
+        // A search looked as far as 40; since 5 came it looks as far as 25, where 20 does not fit any more.
+        let found = || EmailPage { emails: vec![email(5, "is"), email(10, "is")], next: Some(id(25)) };
+        let taken = taken_over(before(Some(id(40))), newest, found(), false);
+        assert_eq!(told(&taken.rows), [(10, "is"), (20, "was"), (30, "was")]);
+        assert_eq!(
+            (told(&taken.came), taken.left, taken.next),
+            (vec![(5, "is")], vec![id(20)], Some(id(40)))
+        );
+        let taken = taken_over(before(Some(id(40))), newest, found(), true);
+        assert_eq!(told(&taken.rows), [(10, "is"), (30, "was")]);
+        assert_eq!((told(&taken.came), taken.next), (vec![(5, "is")], Some(id(40))));
+        // All had been looked at: what an answer does not reach any more was, too.
+        assert_eq!(taken_over(before(None), newest, found(), false).next, None);
+        assert_eq!(taken_over(before(None), newest, found(), true).next, None);
+        let none = |next| Shown { rows: vec![], left: vec![], next };
+        assert_eq!(taken_over(none(None), None, found(), false).next, None);
+        assert_eq!(taken_over(none(Some(id(40))), None, found(), false).next, Some(id(25)));
+        // It looks further than before: what lies there comes up after the reader's own word, else on the next page.
+        let found = || EmailPage { emails: vec![email(10, "is"), email(45, "is")], next: Some(id(50)) };
+        let taken = taken_over(before(Some(id(40))), newest, found(), true);
+        assert_eq!((told(&taken.rows), taken.next), (vec![(10, "is"), (45, "is")], Some(id(50))));
+        let taken = taken_over(before(Some(id(40))), newest, found(), false);
+        assert_eq!((taken.came, taken.next), (vec![], Some(id(40))));
+    }
+
+    #[test]
+    fn what_a_search_looked_at_is_told() {
+        assert_eq!(looked_at(true, false), "the newest 5,000 messages");
+        assert_eq!(looked_at(false, false), "5,000 older messages");
+        assert_eq!(looked_at(true, true), "the newest 5,000 messages that fit the other filters");
+        assert_eq!(looked_at(false, true), "5,000 older messages that fit the other filters");
     }
 }

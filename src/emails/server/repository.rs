@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::{Postgres, QueryBuilder, types::Json};
+use sqlx::types::Json;
 
 use crate::{
-    deliveries::server::repository::STANDS,
     emails::dto::{
-        Classification, Decision, Email, EmailDetail, EmailFilter, EmailIntent, EmailStatus, Envelope,
-        Evidence, Neighbours, VerdictEntry,
+        Classification, Decision, Email, EmailDetail, EmailIntent, EmailStatus, Envelope, Evidence,
+        VerdictEntry,
     },
     intents::{dto::Intent, server::matching::Requested},
     rules::dto::{OnFail, RuleType, Verdict},
@@ -53,9 +52,10 @@ pub struct Outcome<'a> {
     pub verdicts: &'a [&'a VerdictEntry],
 }
 
+/// A message as lists show it.
 #[derive(sqlx::FromRow)]
-struct Row {
-    email_id: EmailId,
+pub(super) struct Row {
+    pub(super) email_id: EmailId,
     message_id: String,
     sender_email: String,
     sender_name: String,
@@ -72,7 +72,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_email(self, tx: &TenantTx) -> Email {
+    pub(super) fn into_email(self, tx: &TenantTx) -> Email {
         Email {
             email_id: self.email_id,
             tenant_id: tx.tenant().clone(),
@@ -206,14 +206,16 @@ macro_rules! requested_today {
 }
 pub(super) use requested_today;
 
-/// `None` where the same message from the same source is there already.
+/// `None` where the same message from the same source is there already, or was fetched and is deleted since.
 pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Option<EmailId>> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(
         "INSERT INTO emails (tenant_id, email_id, source, message_id, content_hash, raw, parse_error, \
          sender_email, sender_name, recipient_email, subject, received_at, requested_intent, \
          requested_intent_id, fields, mailbox_id, envelope) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
+         WHERE NOT EXISTS (SELECT FROM taken_messages t \
+           WHERE t.tenant_id = $1 AND t.mailbox_id = $16 AND t.content_hash = $5) \
          ON CONFLICT ON CONSTRAINT uq_eivs_emails_tenant_message DO NOTHING RETURNING email_id",
     )
     .bind(tenant.as_str())
@@ -240,115 +242,16 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
 pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<(EmailId, EmailStatus)> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT email_id, status FROM emails WHERE tenant_id = $1 AND source = $2 AND content_hash = $3",
+        "SELECT email_id, status FROM emails WHERE tenant_id = $1 AND source = $2 AND content_hash = $3 \
+         UNION ALL SELECT email_id, 'done' FROM taken_messages \
+         WHERE tenant_id = $1 AND mailbox_id = $4 AND content_hash = $3 LIMIT 1",
     )
     .bind(tenant.as_str())
     .bind(email.source)
     .bind(email.content_hash.as_slice())
+    .bind(email.mailbox)
     .fetch_one(tx.conn())
     .await
-}
-
-/// Of a search, so many words are looked for.
-const MOST_WORDS: usize = 16;
-
-/// Newest first, before the id `before`.
-pub async fn list(
-    tx: &mut TenantTx,
-    filter: &EmailFilter,
-    before: Option<EmailId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Email>> {
-    let tenant = tx.tenant().clone();
-    // Built, not one text for all filters: each of them has an index, which a condition such as `$1 IS NULL OR …`
-    // would keep from being used.
-    let mut query = QueryBuilder::new(
-        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
-         intent_id, intent_name, decision, explanation, parse_error, ARRAY(SELECT label FROM email_labels l \
-           WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels \
-         FROM emails e WHERE tenant_id = ",
-    );
-    query.push_bind(tenant.as_str().to_owned());
-    if let Some(before) = before {
-        query.push(" AND email_id < ").push_bind(before);
-    }
-    narrow(&mut query, filter);
-    query.push(" ORDER BY email_id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
-    Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
-}
-
-/// Which messages stand beside one in a list, whether that holds it or not.
-pub async fn neighbours(tx: &mut TenantTx, filter: &EmailFilter, of: EmailId) -> sqlx::Result<Neighbours> {
-    let newer = neighbour(tx, filter, (" AND email_id > ", of, " ORDER BY email_id LIMIT 1")).await?;
-    let older = neighbour(tx, filter, (" AND email_id < ", of, " ORDER BY email_id DESC LIMIT 1")).await?;
-    Ok(Neighbours { newer, older })
-}
-
-async fn neighbour(
-    tx: &mut TenantTx,
-    filter: &EmailFilter,
-    (side, of, nearest): (&str, EmailId, &str),
-) -> sqlx::Result<Option<EmailId>> {
-    let tenant = tx.tenant().clone();
-    let mut query = QueryBuilder::new("SELECT email_id FROM emails e WHERE tenant_id = ");
-    query.push_bind(tenant.as_str().to_owned());
-    query.push(side).push_bind(of);
-    narrow(&mut query, filter);
-    query.push(nearest);
-    query.build_query_scalar().fetch_optional(tx.conn()).await
-}
-
-/// Adds the filter's conditions to a query of `emails e`.
-fn narrow(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
-    if let Some(decision) = filter.decision {
-        query.push(" AND decision = ").push_bind(decision.as_str());
-    }
-    match filter.status {
-        // As the index of what is not done yet has it.
-        Some(status @ (EmailStatus::Queued | EmailStatus::Processing)) => {
-            query.push(" AND status <> 'done' AND status = ").push_bind(status.as_str());
-        }
-        Some(status) => {
-            query.push(" AND status = ").push_bind(status.as_str());
-        }
-        None => {}
-    }
-    if filter.waiting {
-        query.push(" AND status <> 'done'");
-    }
-    if let Some(intent) = filter.intent_id {
-        query.push(" AND intent_id = ").push_bind(intent);
-    }
-    if filter.without_intent {
-        query.push(" AND intent_id IS NULL AND intent_name IS NULL");
-    }
-    if let Some(from) = filter.from {
-        query.push(" AND received_at >= ").push_bind(from);
-    }
-    if let Some(to) = filter.to {
-        query.push(" AND received_at < ").push_bind(to);
-    }
-    for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS) {
-        query.push(
-            " AND strpos(lower(sender_email || ' ' || sender_name || ' ' || recipient_email || ' ' || subject), lower(",
-        );
-        query.push_bind(word.to_owned()).push(")) > 0");
-    }
-    if let Some(label) = &filter.label {
-        query.push(
-            " AND EXISTS (SELECT FROM email_labels l WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id \
-             AND l.label = ",
-        );
-        query.push_bind(label.clone()).push(")");
-    }
-    if let Some(status) = filter.delivery {
-        query.push(
-            " AND EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id \
-             AND d.status = ",
-        );
-        query.push_bind(status.as_str()).push(" AND ").push(STANDS).push(")");
-    }
 }
 
 pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     extract::{DefaultBodyLimit, OriginalUri, Request},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -18,7 +18,7 @@ use crate::{
     auth::authority::Permission,
     deliveries::dto::DeliveryStatus,
     emails::dto::{
-        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput,
+        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput, EmailPage,
         EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
     },
     server::{
@@ -135,6 +135,10 @@ async fn import_file(
 }
 
 /// Lists the messages, newest first.
+///
+/// With `q`, a page looks at 5,000 messages at most, those that the other filters leave. Where older ones are left to look
+/// at, `Link` leads on to them, also from a page that holds fewer than `limit` messages, or none: only a page without it is
+/// the last.
 #[utoipa::path(
     get,
     path = "/api/emails",
@@ -149,7 +153,7 @@ async fn import_file(
         ("without_intent" = Option<bool>, Query, description = "That have none, not even one that was deleted since"),
         ("delivery" = Option<DeliveryStatus>, Query, description = "With a delivery that has come so far: the last of a route, for the present decision"),
         ("label" = Option<String>, Query, description = "With this label"),
-        ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient or subject"),
+        ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient, subject, text (of which the first 64 KiB are searched), the names of attachments, or a field that was extracted. Upper and lower case are the same"),
         ("from" = Option<DateTime<Utc>>, Query, description = "Received not before this"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Received before this"),
         Paging,
@@ -171,8 +175,17 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         from: query.parsed("from")?,
         to: query.parsed("to")?,
     };
-    let emails = service::list(&ctx, &filter, page.cursor, page.limit).await?;
-    Ok(list_response(emails, page.limit, &uri, |email| email.email_id))
+    Ok(page_response(service::page(&ctx, &filter, page.cursor, page.limit).await?, &uri))
+}
+
+/// As `list_response`, but the next page begins where this one was ended, which may be beyond the last message in it.
+fn page_response(page: EmailPage, uri: &Uri) -> Response {
+    let mut response = axum::Json(page.emails).into_response();
+    let way_on = list_response(Vec::from_iter(page.next), 1, uri, |next| *next);
+    if let Some(link) = way_on.headers().get(header::LINK) {
+        response.headers_mut().insert(header::LINK, link.clone());
+    }
+    response
 }
 
 /// Gives a message with its verdicts and deliveries.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     fields::{self, Parsed},
     repository::{self, Speaker},
+    search_repository as lists,
 };
 use crate::{
     audit::server::service::{self as audit, Event},
@@ -19,7 +20,8 @@ use crate::{
         server::{outbox, repository as deliveries},
     },
     emails::dto::{
-        Decision, Email, EmailDetail, EmailFilter, EmailStatus, Envelope, Neighbours, Received, Versions,
+        Decision, Email, EmailDetail, EmailFilter, EmailPage, EmailStatus, Envelope, Neighbours, Received,
+        Versions,
     },
     intents::{dto::Intent, server::repository as intents},
     server::{
@@ -167,30 +169,43 @@ pub async fn store(
     Ok(Received { email_id, status: EmailStatus::Queued, duplicate: false })
 }
 
-/// Newest first.
+/// A page, newest first, of what is older than `before`.
 ///
 /// # Errors
-/// The database's.
+/// 422; the database's.
+pub async fn page(
+    ctx: &TenantContext,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> Result<EmailPage> {
+    ctx.require(Permission::Read)?;
+    check_filter(filter)?;
+    Ok(lists::page(&mut ctx.begin().await?, filter, before, limit).await?)
+}
+
+/// The messages of a page alone.
+///
+/// # Errors
+/// 422; the database's.
 pub async fn list(
     ctx: &TenantContext,
     filter: &EmailFilter,
     before: Option<EmailId>,
     limit: i64,
 ) -> Result<Vec<Email>> {
-    ctx.require(Permission::Read)?;
-    check_filter(filter)?;
-    Ok(repository::list(&mut ctx.begin().await?, filter, before, limit).await?)
+    Ok(page(ctx, filter, before, limit).await?.emails)
 }
 
 /// Which messages stand beside this one in a list that is narrowed so. The list need not hold the message itself: it may
-/// just have been decided out of it.
+/// just have been decided out of it. Of a search, none where it is further away than a page of it looks.
 ///
 /// # Errors
 /// 422; the database's.
 pub async fn neighbours(ctx: &TenantContext, filter: &EmailFilter, of: EmailId) -> Result<Neighbours> {
     ctx.require(Permission::Read)?;
     check_filter(filter)?;
-    Ok(repository::neighbours(&mut ctx.begin().await?, filter, of).await?)
+    Ok(lists::neighbours(&mut ctx.begin().await?, filter, of).await?)
 }
 
 fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {

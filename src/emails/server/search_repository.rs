@@ -1,0 +1,326 @@
+//! SQL of lists of messages: their pages, what stands beside a message in one, and the search in what messages say.
+//!
+//! Under row-level security no index finds a text, since PostgreSQL hands hidden rows to no function that might tell of them.
+//! So a search reads its candidates, the messages that the other filters leave, one by one, and of them no more than
+//! `MOST_LOOKED_AT` at a time: it costs the same wherever in a list it begins, and however little it finds.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Postgres, QueryBuilder};
+
+use super::repository::Row;
+use crate::{
+    deliveries::server::repository::STANDS,
+    emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
+    server::TenantTx,
+    shared::EmailId,
+};
+
+/// A way through a list.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Newer,
+    Older,
+}
+
+impl Side {
+    /// The condition on what lies on this side of an id, which follows it.
+    const fn beyond(self) -> &'static str {
+        match self {
+            Self::Newer => " AND email_id > ",
+            Self::Older => " AND email_id < ",
+        }
+    }
+
+    /// The nearest first.
+    const fn order(self) -> &'static str {
+        match self {
+            Self::Newer => " ORDER BY email_id",
+            Self::Older => " ORDER BY email_id DESC",
+        }
+    }
+}
+
+/// The columns of a `Row`, and after them its labels, of a row of `e`.
+const COLUMNS: &str = "email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
+     intent_id, intent_name, decision, explanation, parse_error";
+const LABELS: &str = ", ARRAY(SELECT label FROM email_labels l \
+     WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels";
+
+/// What a message of the candidates `e` says, in one text: its fields `f` and what its columns hold of them. No word goes
+/// from one to the next, since none holds a line end.
+const SAID: &str = "concat_ws(E'\\n', e.sender_email, e.sender_name, e.recipient_email, e.subject, \
+     string_agg(f.value #>> '{}', E'\\n'))";
+/// Which fields are searched: what the sender wrote and the extractors found. What mail servers and programs note in a
+/// message is full of numbers and words that nobody looks for.
+const SEARCHED: &str = "jsonb_typeof(f.value) IN ('string', 'number') AND f.key NOT LIKE 'header.%' \
+     AND f.key NOT IN ('sender_email', 'sender_domain', 'sender_name', 'recipient_email', 'subject', 'message_id', \
+       'received_at', 'attachment_count', 'mailbox', 'spf', 'dkim', 'dmarc', 'arc')";
+
+/// A candidate of a search that is shown, or beyond which the next page begins.
+#[derive(sqlx::FromRow)]
+struct Candidate {
+    #[sqlx(flatten)]
+    row: Row,
+    fits: bool,
+    /// Whether as many were looked at, with this one, as may be.
+    is_last: bool,
+}
+
+/// Newest first, before the id `before`.
+pub async fn page(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> sqlx::Result<EmailPage> {
+    if is_search(filter) {
+        return search(tx, filter, before, limit).await;
+    }
+    let mut query = QueryBuilder::<Postgres>::new("SELECT ");
+    query.push(COLUMNS).push(LABELS);
+    push_messages(&mut query, tx, filter, before.map(|before| (Side::Older, before)));
+    query.push(Side::Older.order()).push(" LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
+    let next = rows.last().filter(|_| is_full(rows.len(), limit)).map(|last| last.email_id);
+    Ok(EmailPage { emails: rows.into_iter().map(|row| row.into_email(tx)).collect(), next })
+}
+
+/// The same, of the messages that hold the filter's words. Where the candidates are not yet at their end, the last one
+/// that was looked at comes too, in one statement with what fits: what joins or leaves them meanwhile moves nothing.
+async fn search(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> sqlx::Result<EmailPage> {
+    // `LIMIT` keeps the words out of the innermost query: they are looked for in its rows alone, and in these one after
+    // the other, until the page is full.
+    let mut query = QueryBuilder::<Postgres>::new("SELECT ");
+    query.push(COLUMNS).push(", fits, is_last").push(LABELS);
+    query.push(" FROM (SELECT e.*, said.fits, row_number() OVER (ORDER BY email_id DESC) = ");
+    query.push(MOST_LOOKED_AT).push(" AS is_last FROM (SELECT tenant_id, fields, ").push(COLUMNS);
+    push_messages(&mut query, tx, filter, before.map(|before| (Side::Older, before)));
+    query.push(Side::Older.order()).push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
+    push_said(&mut query, filter);
+    query.push(") e WHERE fits OR is_last").push(Side::Older.order()).push(" LIMIT ").push_bind(limit);
+    let found: Vec<Candidate> = query.build_query_as().fetch_all(tx.conn()).await?;
+    let is_full = is_full(found.len(), limit);
+    let next = found.last().filter(|last| is_full || last.is_last).map(|last| last.row.email_id);
+    let fitting = found.into_iter().filter(|candidate| candidate.fits);
+    Ok(EmailPage { emails: fitting.map(|candidate| candidate.row.into_email(tx)).collect(), next })
+}
+
+/// Which messages stand beside one in a list, whether that holds it or not.
+pub async fn neighbours(tx: &mut TenantTx, filter: &EmailFilter, of: EmailId) -> sqlx::Result<Neighbours> {
+    let newer = neighbour(tx, filter, Side::Newer, of).await?;
+    let older = neighbour(tx, filter, Side::Older, of).await?;
+    Ok(Neighbours { newer, older })
+}
+
+async fn neighbour(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    side: Side,
+    of: EmailId,
+) -> sqlx::Result<Option<EmailId>> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT email_id");
+    if is_search(filter) {
+        query.push(" FROM (SELECT email_id, sender_email, sender_name, recipient_email, subject, fields");
+        push_messages(&mut query, tx, filter, Some((side, of)));
+        query.push(side.order()).push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
+        push_said(&mut query, filter);
+        query.push(" WHERE fits");
+    } else {
+        push_messages(&mut query, tx, filter, Some((side, of)));
+    }
+    query.push(side.order()).push(" LIMIT 1");
+    query.build_query_scalar().fetch_optional(tx.conn()).await
+}
+
+fn is_search(filter: &EmailFilter) -> bool {
+    filter.words().next().is_some()
+}
+
+fn is_full(count: usize, limit: i64) -> bool {
+    i64::try_from(count).is_ok_and(|count| count >= limit)
+}
+
+/// Adds where a query's rows come from: the messages `e` that the filter leaves, its words aside, on one side of an id.
+///
+/// Built, not one text for all filters: each of them has an index, which a condition such as `$1 IS NULL OR …` would keep
+/// from being used.
+fn push_messages(
+    query: &mut QueryBuilder<Postgres>,
+    tx: &TenantTx,
+    filter: &EmailFilter,
+    beyond: Option<(Side, EmailId)>,
+) {
+    query.push(" FROM emails e WHERE tenant_id = ").push_bind(tx.tenant().as_str().to_owned());
+    push_beyond(query, beyond);
+    if let Some(decision) = filter.decision {
+        query.push(" AND decision = ").push_bind(decision.as_str());
+    }
+    match filter.status {
+        // As the index of what is not done yet has it.
+        Some(status @ (EmailStatus::Queued | EmailStatus::Processing)) => {
+            query.push(" AND status <> 'done' AND status = ").push_bind(status.as_str());
+        }
+        Some(status) => {
+            query.push(" AND status = ").push_bind(status.as_str());
+        }
+        None => {}
+    }
+    if filter.waiting {
+        query.push(" AND status <> 'done'");
+    }
+    if let Some(intent) = filter.intent_id {
+        query.push(" AND intent_id = ").push_bind(intent);
+    }
+    if filter.without_intent {
+        query.push(" AND intent_id IS NULL AND intent_name IS NULL");
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND received_at >= ").push_bind(from);
+        query.push(" AND email_id >= ").push_bind(earliest(from));
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND received_at < ").push_bind(to);
+    }
+    if let Some(label) = &filter.label {
+        query.push(
+            " AND EXISTS (SELECT FROM email_labels l WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id \
+             AND l.label = ",
+        );
+        query.push_bind(label.clone());
+        push_beyond(query, beyond);
+        query.push(")");
+    }
+    if let Some(status) = filter.delivery {
+        query.push(
+            " AND EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id \
+             AND d.status = ",
+        );
+        query.push_bind(status.as_str());
+        push_beyond(query, beyond);
+        query.push(" AND ").push(STANDS).push(")");
+    }
+}
+
+/// Adds on which side of an id messages lie. Whatever narrows them by another table says so of its rows too: a later page
+/// would otherwise pass by those of all pages before it.
+fn push_beyond(query: &mut QueryBuilder<Postgres>, beyond: Option<(Side, EmailId)>) {
+    if let Some((side, id)) = beyond {
+        query.push(side.beyond()).push_bind(id);
+    }
+}
+
+/// No message that was received at this time or later has a smaller id, by which alone older ones need not be read.
+///
+/// An id is made as its message is stored, so after `received_at`; the hour is for a clock that was set meanwhile. There is
+/// no such bound above: what is stored late, or is given an earlier time, has a later id.
+fn earliest(received_at: DateTime<Utc>) -> EmailId {
+    EmailId::earliest(received_at.checked_sub_signed(TimeDelta::hours(1)).unwrap_or(received_at))
+}
+
+/// Adds to a query of the candidates `e` whether each holds all words of the filter: `said.fits`. What it says is put
+/// together and folded once, however many words are looked for; `OFFSET 0` keeps it from being put together for each.
+fn push_said(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
+    let words: Vec<&str> = filter.words().collect();
+    let capitals = Capitals::of(&words);
+    query.push(" CROSS JOIN LATERAL (SELECT ");
+    for (place, word) in words.into_iter().enumerate() {
+        query.push(if place == 0 { "strpos(text, " } else { " AND strpos(text, " });
+        capitals.push_folded(query, |query| {
+            query.push_bind(word.to_owned());
+        });
+        query.push(") > 0");
+    }
+    query.push(" AS fits FROM (SELECT ");
+    capitals.push_folded(query, |query| {
+        query.push(SAID);
+    });
+    query.push(" AS text FROM jsonb_each(e.fields) f WHERE ").push(SEARCHED).push(") t OFFSET 0) said");
+}
+
+/// The capital letters outside ASCII that are looked for, and the small ones that they count as: of such letters, a
+/// database whose locale is `C` knows none.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Capitals {
+    capital: String,
+    small: String,
+}
+
+impl Capitals {
+    fn of(words: &[&str]) -> Self {
+        let mut known = Self::default();
+        for letter in words.iter().flat_map(|word| word.chars()) {
+            let Some((capital, small)) = sole(letter.to_uppercase()).zip(sole(letter.to_lowercase())) else {
+                continue;
+            };
+            let is_pair = capital != small && sole(capital.to_lowercase()) == Some(small);
+            if is_pair && !capital.is_ascii() && !small.is_ascii() && !known.capital.contains(capital) {
+                known.capital.push(capital);
+                known.small.push(small);
+            }
+        }
+        known
+    }
+
+    /// Adds a text as it is compared.
+    fn push_folded(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        push_text: impl FnOnce(&mut QueryBuilder<Postgres>),
+    ) {
+        if self.capital.is_empty() {
+            query.push("lower(");
+            push_text(query);
+            query.push(")");
+        } else {
+            query.push("translate(lower(");
+            push_text(query);
+            query.push("), ").push_bind(self.capital.clone());
+            query.push(", ").push_bind(self.small.clone()).push(")");
+        }
+    }
+}
+
+/// The letter, where there is but one.
+fn sole(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    let letter = letters.next()?;
+    letters.next().is_none().then_some(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_id_of_a_time_is_of_an_hour_before() {
+        // The example of RFC 9562, A.6.
+        let at = |millis| DateTime::from_timestamp_millis(millis).expect("a time");
+        let hour = 3_600_000;
+        let example = 0x017F_22E2_79B0;
+        assert_eq!(earliest(at(example + hour)).to_string(), "017f22e2-79b0-0000-0000-000000000000");
+        let made: EmailId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().expect("an id");
+        assert!(earliest(at(example + hour)) <= made && made < earliest(at(example + hour + 1)));
+        for early in [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC] {
+            assert_eq!(earliest(early).to_string(), "00000000-0000-0000-0000-000000000000");
+        }
+    }
+
+    #[test]
+    fn capitals_outside_ascii_count_as_the_small_letters_that_are_looked_for() {
+        let pairs = |words: &[&str]| {
+            let Capitals { capital, small } = Capitals::of(words);
+            (capital, small)
+        };
+        assert_eq!(pairs(&["grüne", "ÜBER"]), ("Ü".to_owned(), "ü".to_owned()));
+        assert_eq!(pairs(&["Äpfel", "Ωμέγα"]), ("ÄΩΜΈΓΑ".to_owned(), "äωμέγα".to_owned()));
+        // Neither letters without a pair, nor such whose pair is of ASCII or of several letters.
+        assert_eq!(
+            Capitals::of(&["Order", "1042", "straße", "ς", "ı", "ſ", "\u{212a}", "注文"]),
+            Capitals::default()
+        );
+    }
+}
