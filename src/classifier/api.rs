@@ -15,17 +15,25 @@ use crate::{
     },
 };
 
+/// How many examples a page of the screen shows.
+pub const PAGE: i64 = 50;
+
 #[server(prefix = "/ui", endpoint = "classifier/get")]
 pub async fn get_classifier(tenant_id: TenantId) -> Result<Classifier, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx).await)
 }
 
-/// The examples of an intent, newest first.
+/// One page of the examples of an intent, newest first; `before` is the last id of the page before.
 #[server(prefix = "/ui", endpoint = "examples/list")]
-pub async fn list_examples(tenant_id: TenantId, intent_id: IntentId) -> Result<Vec<Example>, Problem> {
+pub async fn list_examples(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    before: Option<ExampleId>,
+) -> Result<Vec<Example>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::list(&ctx, intent_id, Page::first()).await)
+    let page = Page { limit: PAGE, cursor: before.map(|id| id.0) };
+    wire(service::list(&ctx, intent_id, page).await)
 }
 
 #[server(prefix = "/ui", endpoint = "examples/add")]

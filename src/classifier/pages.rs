@@ -1,13 +1,17 @@
 //! The examples of an intent, and what the classifier that learns from them says of itself.
 
 use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_query_map},
+};
 
 use super::{
-    api::{AddExample, DeleteExample, get_classifier, list_examples},
+    api::{AddExample, DeleteExample, PAGE, get_classifier, list_examples},
     dto::{Classifier, Example, Origin, State, percent},
 };
 use crate::{
-    app::{Allowed, use_tenant},
+    app::{Allowed, tenant_page, use_tenant},
     auth::authority::Permission,
     intents::{api::get_intent, dto::Intent, pages::use_intent},
     shared::{ExampleId, IntentId, TenantId},
@@ -19,6 +23,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        pager::Pager,
         panel::{ActionProblem, Empty},
         resource::load,
         saving::{on_done, successes},
@@ -32,6 +37,9 @@ use crate::{
 pub fn ExamplesPage() -> impl IntoView {
     let tenant = use_tenant();
     let intent_id = use_intent();
+    let map = use_query_map();
+    // Only examples older than this one.
+    let before = Memo::new(move |_| map.read().get("before").and_then(|text| text.parse::<ExampleId>().ok()));
     let add = ServerAction::<AddExample>::new();
     let delete = ServerAction::<DeleteExample>::new();
     let (adds, deletes) = (successes(add.value()), delete.version());
@@ -42,17 +50,22 @@ pub fn ExamplesPage() -> impl IntoView {
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
     );
     let examples = load(
-        move || (tenant.id(), intent_id.get(), adds.get(), deletes.get()),
-        |(tenant, intent, ..)| async move { list_examples(tenant?, intent?).await },
+        move || (tenant.id(), intent_id.get(), before.get(), adds.get(), deletes.get()),
+        |(tenant, intent, before, ..)| async move { list_examples(tenant?, intent?, before).await },
     );
     let classifier = load(
         move || (tenant.id(), adds.get(), deletes.get()),
         |(tenant, ..)| async move { get_classifier(tenant?).await },
     );
-    let toasts = use_toasts();
+    let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(add.value(), move |()| {
         text.set(String::new());
         toasts.done("The example is added.");
+        // It is the first of the newest page.
+        if let (Some(_), Ok(id)) = (before.get_untracked(), intent_id.get_untracked()) {
+            let newest = untrack(|| tenant.page(&format!("/intents/{id}/examples")));
+            navigate(&newest, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+        }
     });
     on_done(delete.value(), move |()| toasts.done("The example is deleted."));
     let back = move || match intent_id.get() {
@@ -68,15 +81,25 @@ pub fn ExamplesPage() -> impl IntoView {
         </p>
         <Load
             heading="Examples"
-            data=move || async move {
-                Ok((tenant.id()?, intent.await?.intent, examples.await?, classifier.await?))
+            data=move || {
+                let before = before.get();
+                async move {
+                    let intent = intent.await?.intent;
+                    Ok((tenant.id()?, intent, before, examples.await?, classifier.await?))
+                }
             }
             retry=move || {
                 intent.refetch();
                 examples.refetch();
                 classifier.refetch();
             }
-            view=move |(tenant_id, intent, examples, classifier): (TenantId, Intent, Vec<Example>, Classifier)| {
+            view=move |(tenant_id, intent, before, examples, classifier): (
+                TenantId,
+                Intent,
+                Option<ExampleId>,
+                Vec<Example>,
+                Classifier,
+            )| {
                 let Intent { intent_id, name, .. } = intent;
                 let adding = (tenant_id.clone(), intent_id);
                 view! {
@@ -90,7 +113,7 @@ pub fn ExamplesPage() -> impl IntoView {
                     <Allowed permission=Permission::Configure>
                         <Add tenant_id=adding.0.clone() intent_id=adding.1 add text/>
                     </Allowed>
-                    <Examples tenant_id intent_id examples delete/>
+                    <Examples tenant_id intent_id before examples delete/>
                 }
             }
         />
@@ -169,10 +192,18 @@ fn Add(
 fn Examples(
     tenant_id: TenantId,
     intent_id: IntentId,
+    before: Option<ExampleId>,
     examples: Vec<Example>,
     delete: ServerAction<DeleteExample>,
 ) -> impl IntoView {
-    let content = if examples.is_empty() {
+    let page = tenant_page(&tenant_id, &format!("/intents/{intent_id}/examples"));
+    let is_full = i64::try_from(examples.len()).is_ok_and(|count| count >= PAGE);
+    let last = examples.last().filter(|_| is_full);
+    let older = last.map(|last| format!("{page}?before={}", last.example_id));
+    let newest = before.map(|_| page);
+    let content = if examples.is_empty() && before.is_some() {
+        view! { <p class="hint">"There are no older ones."</p> }.into_any()
+    } else if examples.is_empty() {
         view! {
             <Empty title="There are no examples yet">
                 <p>"Add what such messages say, in their own words. Messages that a person gave this intent come by themselves."</p>
@@ -194,6 +225,7 @@ fn Examples(
         <section class="section" aria-labelledby="examples">
             <h2 id="examples">"Examples"</h2>
             {content}
+            <Pager label="Pages of the examples" newest older/>
         </section>
     }
 }

@@ -8,7 +8,7 @@ use super::{
     dto::ApiKey,
 };
 use crate::{
-    app::use_tenant,
+    app::{tenant_page, use_tenant},
     auth::dto::Role,
     members::pages::RoleSelect,
     shared::TenantId,
@@ -16,6 +16,7 @@ use crate::{
         badge::{Badge, Tone},
         dialog::Confirm,
         fields::{FaultSummary, TextField},
+        find::{Found, holds, use_sought},
         form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
@@ -33,7 +34,7 @@ use crate::{
 /// The keys of a tenant.
 #[component]
 pub fn KeysPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let create = ServerAction::<CreateKey>::new();
     let revoke = ServerAction::<RevokeKey>::new();
     let keys = load(
@@ -54,9 +55,12 @@ pub fn KeysPage() -> impl IntoView {
         {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create name/> })}
         <ActionProblem outcome=revoked/>
         <Load
-            data=move || async move { Ok((tenant.id()?, keys.await?)) }
+            data=move || {
+                let q = q.get();
+                async move { Ok((tenant.id()?, q, keys.await?)) }
+            }
             retry=move || keys.refetch()
-            view=move |(tenant_id, keys): (TenantId, Vec<ApiKey>)| {
+            view=move |(tenant_id, q, keys): (TenantId, String, Vec<ApiKey>)| {
                 if keys.is_empty() {
                     return view! {
                         <Empty title="There are no keys yet">
@@ -65,18 +69,26 @@ pub fn KeysPage() -> impl IntoView {
                     }
                     .into_any();
                 }
+                let (all, count) = (tenant_page(&tenant_id, "/keys"), keys.len());
+                let fitting = |key: &ApiKey| {
+                    let role = key.role.map(Role::as_str).unwrap_or_default();
+                    holds(&q, &[&key.name, &key.prefix, role, &key.created_by])
+                };
                 // Those that hold first, then those that are over.
                 let (over, holding): (Vec<_>, Vec<_>) =
-                    keys.into_iter().partition(|key| key.revoked_at.is_some());
+                    keys.into_iter().filter(fitting).partition(|key| key.revoked_at.is_some());
                 let keys: Vec<_> = holding.into_iter().chain(over).collect();
+                let fits = keys.len();
                 let row = move |key: ApiKey| view! { <KeyRow tenant_id=tenant_id.clone() key revoke/> };
                 view! {
-                    <DataTable
-                        caption="API keys"
-                        columns=&["Name", "Role", "Last used", "Ends", "Made", "State"]
-                    >
-                        <For each=move || keys.clone() key=|key| key.key_id children=row/>
-                    </DataTable>
+                    <Found q all by="Name, role or who made it" names=("key", "keys") count fits>
+                        <DataTable
+                            caption="API keys"
+                            columns=&["Name", "Role", "Last used", "Ends", "Made", "State"]
+                        >
+                            <For each=move || keys.clone() key=|key| key.key_id children=row/>
+                        </DataTable>
+                    </Found>
                 }
                 .into_any()
             }

@@ -6,21 +6,22 @@ mod members;
 use leptos::prelude::*;
 
 use invitations::{Invitations, Invite};
-use members::Members;
+use members::{Members, NoMembers};
 
 use super::{
     api::{InviteMember, RemoveMember, SetMemberRole, TakeBackInvitation, list_people},
     dto::{InvitationMade, People},
 };
 use crate::{
-    app::{MyAccess, use_tenant},
+    app::{MyAccess, tenant_page, use_tenant},
     auth::dto::Role,
     shared::TenantId,
-    ui::resource::load,
     ui::{
+        find::{Found, holds, use_sought},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        resource::load,
         saving::{on_done, successes},
         toast::use_toasts,
     },
@@ -29,7 +30,7 @@ use crate::{
 /// Members and invitations.
 #[component]
 pub fn MembersPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let me = use_context::<MyAccess>();
     let invite = ServerAction::<InviteMember>::new();
     let take_back = ServerAction::<TakeBackInvitation>::new();
@@ -62,19 +63,34 @@ pub fn MembersPage() -> impl IntoView {
         <ActionProblem outcome=taken_back/>
         {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite address/> })}
         <Load
-            data=move || async move {
-                let mine = match me {
-                    Some(me) => me.0.await?.email,
-                    None => String::new(),
-                };
-                Ok((tenant.id()?, people.await?, mine))
+            data=move || {
+                let q = q.get();
+                async move {
+                    let mine = match me {
+                        Some(me) => me.0.await?.email,
+                        None => String::new(),
+                    };
+                    Ok((tenant.id()?, q, people.await?, mine))
+                }
             }
             retry=move || people.refetch()
-            view=move |(tenant_id, people, mine): (TenantId, People, String)| {
-                let People { members, invitations } = people;
+            view=move |(tenant_id, q, people, mine): (TenantId, String, People, String)| {
+                let People { mut members, mut invitations } = people;
+                let all = tenant_page(&tenant_id, "/members");
+                let has_none = members.is_empty();
+                // Of the longer of the two lists.
+                let count = members.len().max(invitations.len());
+                members.retain(|member| {
+                    holds(&q, &[&member.display_name, &member.email, member.role.as_str()])
+                });
+                invitations.retain(|invited| holds(&q, &[&invited.email, invited.role.as_str()]));
+                let fits = members.len() + invitations.len();
                 view! {
-                    <Invitations tenant_id=tenant_id.clone() invitations invite take_back/>
-                    <Members tenant_id members mine set_role remove/>
+                    <Found q all by="Name, email or role" names=("member", "members") count fits>
+                        <Invitations tenant_id=tenant_id.clone() invitations invite take_back/>
+                        {has_none.then(|| view! { <NoMembers/> })}
+                        <Members tenant_id members mine set_role remove/>
+                    </Found>
                 }
             }
         />

@@ -6,6 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
+pub use crate::shared::MAX_LIMIT;
 use crate::shared::Problem;
 
 /// At most `limit` items beyond `cursor`, the key of the last item of the page before.
@@ -16,7 +17,6 @@ pub struct Page<K> {
 }
 
 pub const DEFAULT_LIMIT: i64 = 100;
-pub const MAX_LIMIT: i64 = 1_000;
 
 impl<K: std::str::FromStr> Page<K> {
     /// The first page, as long as a page may be.

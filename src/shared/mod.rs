@@ -11,3 +11,6 @@ pub use ids::{
     InvitationId, KeyId, MailboxId, RouteId, RuleId, TenantId, UserId, WordId,
 };
 pub use problem::{FieldError, Problem};
+
+/// A list gives so many items at once, at most.
+pub const MAX_LIMIT: i64 = 1_000;

@@ -10,7 +10,10 @@ use leptos_router::{
 
 use manage::{Manage, NewTenant, TenantActions};
 
-use super::api::{LoadDemo, list_tenants};
+use super::{
+    api::{LoadDemo, list_tenants},
+    dto::Tenant,
+};
 use crate::{
     app::{PlainLayout, tenant_page},
     auth::{
@@ -21,6 +24,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::{Badge, Tone},
+        find::{Cut, Found, holds, use_sought},
         form::PlainForm,
         host,
         icons::{Glyph, Icon},
@@ -67,6 +71,8 @@ pub fn ChooseTenant() -> impl IntoView {
                 retry=move || me.refetch()
                 view=move |me: Me| {
                     let search = search.get();
+                    // Others have all of theirs here.
+                    let count = if me.is_instance_admin { me.tenants.len() } else { 0 };
                     let lines = me
                         .tenants
                         .iter()
@@ -79,7 +85,11 @@ pub fn ChooseTenant() -> impl IntoView {
                             created_at: None,
                         })
                         .collect();
-                    view! { <TenantList lines me demo leads_to_management=true/> }
+                    view! {
+                        <TenantList lines is_instance_admin=me.is_instance_admin demo/>
+                        <Cut count/>
+                        <Foot me leads_to_management=true/>
+                    }
                 }
             />
         </PlainLayout>
@@ -89,6 +99,7 @@ pub fn ChooseTenant() -> impl IntoView {
 /// All tenants that the caller may see. Stays, whatever the tab's choice.
 #[component]
 pub fn TenantsPage() -> impl IntoView {
+    let q = use_sought();
     let demo = ServerAction::<LoadDemo>::new();
     let actions = TenantActions::new();
     let changes = move || (demo.version().get(), actions.versions());
@@ -100,14 +111,22 @@ pub fn TenantsPage() -> impl IntoView {
             <PageHead title="Tenants" lead="Choose the one that this tab works for."/>
             <manage::Problems actions/>
             <Load
-                data=move || async move { Ok((me.await?, tenants.await?)) }
+                data=move || {
+                    let q = q.get();
+                    async move { Ok((me.await?, q, tenants.await?)) }
+                }
                 retry=move || {
                     me.refetch();
                     tenants.refetch();
                 }
-                view=move |(me, tenants): (Me, Vec<super::dto::Tenant>)| {
-                    let managed = me.is_instance_admin.then(|| tenants.clone());
-                    let lines = tenants
+                view=move |(me, q, tenants): (Me, String, Vec<Tenant>)| {
+                    let is_instance_admin = me.is_instance_admin;
+                    let count = tenants.len();
+                    let fitting = |tenant: &Tenant| holds(&q, &[&tenant.name, tenant.tenant_id.as_str()]);
+                    let tenants: Vec<Tenant> = tenants.into_iter().filter(fitting).collect();
+                    let fits = tenants.len();
+                    let managed = is_instance_admin.then(|| tenants.clone());
+                    let lines: Vec<Line> = tenants
                         .into_iter()
                         .map(|tenant| Line {
                             href: tenant_page(&tenant.tenant_id, ""),
@@ -123,7 +142,17 @@ pub fn TenantsPage() -> impl IntoView {
                         })
                         .collect();
                     view! {
-                        <TenantList lines me demo/>
+                        <Found
+                            q
+                            all="/tenants".to_owned()
+                            by="Name or id"
+                            names=("tenant", "tenants")
+                            count
+                            fits
+                        >
+                            <TenantList lines is_instance_admin demo/>
+                        </Found>
+                        <Foot me/>
                         {managed
                             .map(|tenants| {
                                 view! {
@@ -149,23 +178,24 @@ struct Line {
 }
 
 #[component]
-fn TenantList(
-    lines: Vec<Line>,
+fn TenantList(lines: Vec<Line>, is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl IntoView {
+    if lines.is_empty() {
+        return view! { <NoTenants is_instance_admin demo/> }.into_any();
+    }
+    let items = lines.into_iter().map(|line| view! { <TenantItem line/> }).collect_view();
+    view! { <ul class="tenants" data-testid="tenants">{items}</ul> }.into_any()
+}
+
+/// Who is signed in, and the way out.
+#[component]
+fn Foot(
     me: Me,
-    demo: ServerAction<LoadDemo>,
     /// Whether tenants are managed elsewhere.
     #[prop(optional)]
     leads_to_management: bool,
 ) -> impl IntoView {
     let leads_to_management = leads_to_management && me.is_instance_admin;
-    let list = if lines.is_empty() {
-        view! { <NoTenants is_instance_admin=me.is_instance_admin demo/> }.into_any()
-    } else {
-        let items = lines.into_iter().map(|line| view! { <TenantItem line/> }).collect_view();
-        view! { <ul class="tenants" data-testid="tenants">{items}</ul> }.into_any()
-    };
     view! {
-        {list}
         <div class="plain__foot">
             <p class="hint">{format!("Signed in as {} ({})", me.display_name, me.email)}</p>
             {leads_to_management.then(|| view! { <a class="button button--quiet" href="/tenants">"Manage tenants"</a> })}

@@ -3,6 +3,8 @@
 use leptos::{
     html::{Input, Textarea},
     prelude::*,
+    wasm_bindgen::JsCast,
+    web_sys::HtmlInputElement,
 };
 
 use super::{
@@ -253,22 +255,19 @@ struct Described {
 }
 
 /// Keeps a field and its signal in step. What was typed before the page was taken over counts, and is not written over.
-/// `shown` gives what the field holds, and what it held at first.
-fn in_step(
-    value: RwSignal<String>,
-    shown: impl Fn() -> Option<(String, String)> + 'static,
-    show: impl Fn(&str) + 'static,
-) {
+/// Of an element nothing is asked but what a `textarea` has as an `input` has it: it may be passed for one.
+fn in_step(value: RwSignal<String>, element: impl Fn() -> Option<HtmlInputElement> + 'static) {
     let was_there = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
     Effect::new(move |was_seen: Option<bool>| {
         let was_seen = was_seen.unwrap_or_default();
         let text = value.get();
-        let Some((typed, first)) = shown() else { return was_seen };
+        let Some(element) = element() else { return was_seen };
+        let typed = element.value();
         if typed != text {
-            if was_there && !was_seen && typed != first {
+            if was_there && !was_seen && typed != element.default_value() {
                 value.set(typed);
             } else {
-                show(&text);
+                element.set_value(&text);
             }
         }
         true
@@ -301,15 +300,7 @@ pub fn TextField(
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
     let node = NodeRef::<Input>::new();
-    in_step(
-        value,
-        move || node.get().map(|node| (node.value(), node.default_value())),
-        move |text| {
-            if let Some(node) = node.get_untracked() {
-                node.set_value(text);
-            }
-        },
-    );
+    in_step(value, move || node.get());
     let field = move |described: Described| {
         view! {
             <input
@@ -350,33 +341,25 @@ pub fn TextArea(
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
     let node = NodeRef::<Textarea>::new();
-    in_step(
-        value,
-        move || node.get().map(|node| (node.value(), node.default_value().unwrap_or_default())),
-        move |text| {
-            if let Some(node) = node.get_untracked() {
-                node.set_value(text);
-            }
-        },
-    );
+    in_step(value, move || node.get().map(|node| node.unchecked_into()));
     let field = move |described: Described| {
         view! {
-                    <textarea
-                        node_ref=node
-                        name=path
-                        rows=rows
-                        placeholder=placeholder
-                        required=required
-                        maxlength=maxlength
-                        spellcheck=if is_code { "false" } else { "true" }
-        aria-describedby=described.by
-                        aria-invalid=described.invalid
-                        data-testid=testid
-                        on:input=move |event| value.set(event_target_value(&event))
-                    >
-                        {area_text(&value.get_untracked())}
-                    </textarea>
-                }
+            <textarea
+                node_ref=node
+                name=path
+                rows=rows
+                placeholder=placeholder
+                required=required
+                maxlength=maxlength
+                spellcheck=if is_code { "false" } else { "true" }
+                aria-describedby=described.by
+                aria-invalid=described.invalid
+                data-testid=testid
+                on:input=move |event| value.set(event_target_value(&event))
+            >
+                {area_text(&value.get_untracked())}
+            </textarea>
+        }
     };
     view! { <Framed label path hint is_label_hidden class field/> }
 }

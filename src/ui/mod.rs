@@ -7,6 +7,7 @@ pub mod days;
 pub mod dialog;
 pub mod editor;
 pub mod fields;
+pub mod find;
 pub mod form;
 #[cfg(debug_assertions)]
 pub mod gallery;

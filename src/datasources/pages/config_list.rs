@@ -9,6 +9,7 @@ use crate::{
     datasources::{api::list_configs, dto::DatasourceConfig},
     shared::TenantId,
     ui::{
+        find::{Found, holds, use_sought},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -23,7 +24,7 @@ use crate::{
 /// The configs of a tenant.
 #[component]
 pub fn ConfigsPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let configs = load(move || tenant.id(), |tenant| async move { list_configs(tenant?).await });
     view! {
         <PageHead
@@ -39,14 +40,17 @@ pub fn ConfigsPage() -> impl IntoView {
             </Allowed>
         </PageHead>
         <Load
-            data=move || async move { Ok((tenant.id()?, configs.await?)) }
+            data=move || {
+                let q = q.get();
+                async move { Ok((tenant.id()?, q, configs.await?)) }
+            }
             retry=move || configs.refetch()
             view=config_list
         />
     }
 }
 
-fn config_list((tenant, configs): (TenantId, Vec<DatasourceConfig>)) -> AnyView {
+fn config_list((tenant, q, configs): (TenantId, String, Vec<DatasourceConfig>)) -> AnyView {
     if configs.is_empty() {
         let new = tenant_page(&tenant, "/datasources/new");
         return view! {
@@ -62,14 +66,30 @@ fn config_list((tenant, configs): (TenantId, Vec<DatasourceConfig>)) -> AnyView 
         }
         .into_any();
     }
+    let count = configs.len();
+    let fitting = |config: &DatasourceConfig| {
+        let address = config.base_url.as_deref().unwrap_or_default();
+        holds(&q, &[&config.name, &protocol_words(config), address])
+    };
+    let configs: Vec<DatasourceConfig> = configs.into_iter().filter(fitting).collect();
+    let fits = configs.len();
     let rows = configs.into_iter().map(|config| view! { <ConfigRow config/> }).collect_view();
     view! {
-        <DataTable
-            caption="Datasource configs"
-            columns=&["Name", "Protocol", "Address", "Sign-in", "Settings", "Changed"]
+        <Found
+            q
+            all=tenant_page(&tenant, "/configs")
+            by="Name, protocol or address"
+            names=("config", "configs")
+            count
+            fits
         >
-            {rows}
-        </DataTable>
+            <DataTable
+                caption="Datasource configs"
+                columns=&["Name", "Protocol", "Address", "Sign-in", "Settings", "Changed"]
+            >
+                {rows}
+            </DataTable>
+        </Found>
     }
     .into_any()
 }

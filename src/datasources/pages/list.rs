@@ -10,6 +10,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
+        find::{Found, holds, use_sought},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -23,7 +24,7 @@ use crate::{
 /// The datasources of a tenant.
 #[component]
 pub fn DatasourcesPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     view! {
         <PageHead
@@ -43,14 +44,17 @@ pub fn DatasourcesPage() -> impl IntoView {
             </Allowed>
         </PageHead>
         <Load
-            data=move || async move { Ok((tenant.id()?, datasources.await?)) }
+            data=move || {
+                let q = q.get();
+                async move { Ok((tenant.id()?, q, datasources.await?)) }
+            }
             retry=move || datasources.refetch()
             view=datasource_list
         />
     }
 }
 
-fn datasource_list((tenant, datasources): (TenantId, Vec<Datasource>)) -> AnyView {
+fn datasource_list((tenant, q, datasources): (TenantId, String, Vec<Datasource>)) -> AnyView {
     if datasources.is_empty() {
         let new = tenant_page(&tenant, "/datasources/new");
         return view! {
@@ -68,7 +72,26 @@ fn datasource_list((tenant, datasources): (TenantId, Vec<Datasource>)) -> AnyVie
         }
         .into_any();
     }
-    view! { <DatasourceTable datasources/> }.into_any()
+    let count = datasources.len();
+    let fitting = |found: &Datasource| {
+        let kind = type_words(found.datasource_type);
+        holds(&q, &[&found.name, &found.description, kind, &found.connection_key])
+    };
+    let datasources: Vec<Datasource> = datasources.into_iter().filter(fitting).collect();
+    let fits = datasources.len();
+    view! {
+        <Found
+            q
+            all=tenant_page(&tenant, "/datasources")
+            by="Name, type or connection"
+            names=("datasource", "datasources")
+            count
+            fits
+        >
+            <DatasourceTable datasources/>
+        </Found>
+    }
+    .into_any()
 }
 
 /// Datasources, one a row; each leads to its page.

@@ -15,6 +15,7 @@ use crate::{
     ui::{
         badge::Tone,
         dialog::Confirm,
+        find::{Found, holds, use_sought},
         form::PlainForm,
         icons::{Glyph, Icon},
         load::Load,
@@ -33,7 +34,7 @@ use crate::{
 /// The files of a tenant.
 #[component]
 pub fn FilesPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let me = use_context::<MyAccess>();
     let delete = ServerAction::<DeleteFile>::new();
     let deletions = delete.version();
@@ -57,13 +58,16 @@ pub fn FilesPage() -> impl IntoView {
         </Allowed>
         <ActionProblem outcome/>
         <Load
-            data=move || async move {
-                let id = tenant.id()?;
-                let may_change = may(me, &id, Permission::Configure).await;
-                Ok((id, files.await?, may_change))
+            data=move || {
+                let q = q.get();
+                async move {
+                    let id = tenant.id()?;
+                    let may_change = may(me, &id, Permission::Configure).await;
+                    Ok((id, q, files.await?, may_change))
+                }
             }
             retry=move || files.refetch()
-            view=move |(tenant_id, files, may_change): (TenantId, Vec<TenantFile>, bool)| {
+            view=move |(tenant_id, q, files, may_change): (TenantId, String, Vec<TenantFile>, bool)| {
                 if files.is_empty() {
                     return view! {
                         <Empty title="There are no files yet">
@@ -72,6 +76,10 @@ pub fn FilesPage() -> impl IntoView {
                     }
                     .into_any();
                 }
+                let (all, count) = (tenant_page(&tenant_id, "/files"), files.len());
+                let fitting = |file: &TenantFile| holds(&q, &[&file.path, &file.used_by.join(" ")]);
+                let files: Vec<TenantFile> = files.into_iter().filter(fitting).collect();
+                let fits = files.len();
                 let row = move |file: TenantFile| {
                     let changes = may_change
                         .then(|| {
@@ -84,9 +92,11 @@ pub fn FilesPage() -> impl IntoView {
                     view! { <FileRow file look>{changes}</FileRow> }
                 };
                 view! {
-                    <DataTable caption="Files" columns=&["File", "Size", "Used by", "Changed", "Change it"]>
-                        <For each=move || files.clone() key=|file| file.path.clone() children=row/>
-                    </DataTable>
+                    <Found q all by="Path, or what uses it" names=("file", "files") count fits>
+                        <DataTable caption="Files" columns=&["File", "Size", "Used by", "Changed", "Change it"]>
+                            <For each=move || files.clone() key=|file| file.path.clone() children=row/>
+                        </DataTable>
+                    </Found>
                 }
                 .into_any()
             }

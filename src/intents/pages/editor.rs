@@ -89,6 +89,10 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
     let faults = Faults::provide();
     let toasts = use_toasts();
     let navigate = use_navigate();
+    // Of the rules as they are stored, which another draft is not.
+    if let Some(fault) = saved.as_ref().filter(|_| draft.is_none()).and_then(|saved| saved.fault.clone()) {
+        faults.show(fault);
+    }
     let (intent_id, etag, title) = match &saved {
         Some(saved) => (
             Some(saved.saved.intent.intent_id),

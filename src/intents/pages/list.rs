@@ -13,6 +13,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
+        find::{Cut, FindField, NoneFits, holds, sought},
         form::{Choice, FilterButtons, active_or_not},
         icons::{Glyph, Icon},
         load::Load,
@@ -28,15 +29,14 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 struct IntentsQuery {
     /// To be found in name or description.
-    q: Option<String>,
+    q: String,
     is_active: Option<bool>,
 }
 
 impl IntentsQuery {
     /// Reads an address. What cannot be read narrows nothing.
     fn read(map: &ParamsMap) -> Self {
-        let text = |key: &str| map.get(key).filter(|text| !text.trim().is_empty());
-        Self { q: text("q"), is_active: text("active").and_then(|text| text.parse().ok()) }
+        Self { q: sought(map), is_active: map.get("active").and_then(|text| text.parse().ok()) }
     }
 
     fn is_unfiltered(&self) -> bool {
@@ -44,11 +44,7 @@ impl IntentsQuery {
     }
 
     fn lets_through(&self, intent: &Intent) -> bool {
-        let holds = |q: &String| {
-            let q = q.trim().to_lowercase();
-            [&intent.name, &intent.description].into_iter().any(|text| text.to_lowercase().contains(&q))
-        };
-        self.q.as_ref().is_none_or(holds)
+        holds(&self.q, &[&intent.name, &intent.description])
             && self.is_active.is_none_or(|is_active| intent.is_active == is_active)
     }
 }
@@ -92,21 +88,10 @@ pub fn IntentsPage() -> impl IntoView {
 /// A plain form whose fields are the address's query.
 #[component]
 fn Filters(tenant: CurrentTenant, query: Memo<IntentsQuery>) -> impl IntoView {
-    let text = move || query.read().q.clone().unwrap_or_default();
     let active = move || query.read().is_active.map(|is_active| is_active.to_string()).unwrap_or_default();
     view! {
         <Form method="get" action=move || tenant.page("/intents") attr:class="line-form" attr:role="search">
-            <label class="field field--search">
-                <span class="field__label">"Search"</span>
-                <input
-                    type="search"
-                    name="q"
-                    value=text
-                    prop:value=text
-                    placeholder="Name or description"
-                    maxlength="200"
-                />
-            </label>
+            <FindField q=Signal::derive(move || query.read().q.clone()) by="Name or description"/>
             <Choice label="State" name="active" chosen=Signal::derive(active) options=active_or_not()/>
             <FilterButtons
                 all=Signal::derive(move || tenant.page("/intents"))
@@ -127,13 +112,12 @@ fn intent_list((tenant, query, intents): (TenantId, IntentsQuery, Vec<Intent>)) 
         }
         .into_any();
     }
+    let count = intents.len();
     let shown: Vec<Intent> = intents.into_iter().filter(|intent| query.lets_through(intent)).collect();
     if shown.is_empty() {
         return view! {
-            <Empty title="No intent fits">
-                <p>"Choose less narrowly, or look at all of them."</p>
-                <a class="button" href=tenant_page(&tenant, "/intents")>"All intents"</a>
-            </Empty>
+            <NoneFits all=tenant_page(&tenant, "/intents") names=("intent", "intents")/>
+            <Cut count/>
         }
         .into_any();
     }
@@ -145,6 +129,7 @@ fn intent_list((tenant, query, intents): (TenantId, IntentsQuery, Vec<Intent>)) 
         >
             {rows}
         </DataTable>
+        <Cut count/>
     }
     .into_any()
 }

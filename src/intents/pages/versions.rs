@@ -15,6 +15,7 @@ use crate::{
     shared::{Problem, TenantId},
     ui::{
         badge::ActiveBadge,
+        find::is_cut,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -31,6 +32,7 @@ const SHOWN: usize = 20;
 #[component]
 pub fn Versions(tenant_id: TenantId, versions: Vec<IntentVersion>) -> impl IntoView {
     let more = versions.len().saturating_sub(SHOWN);
+    let or_more = if is_cut(versions.len()) { " or more" } else { "" };
     let rows = versions
         .into_iter()
         .take(SHOWN)
@@ -59,7 +61,7 @@ pub fn Versions(tenant_id: TenantId, versions: Vec<IntentVersion>) -> impl IntoV
             <DataTable caption="Versions" columns=&["Version", "Made", "By"]>
                 {rows}
             </DataTable>
-            {(more > 0).then(|| view! { <p class="hint">{format!("And {more} earlier ones.")}</p> })}
+            {(more > 0).then(|| view! { <p class="hint">{format!("And {more}{or_more} earlier ones.")}</p> })}
         </section>
     }
 }

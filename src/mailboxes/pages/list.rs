@@ -16,6 +16,7 @@ use crate::{
     },
     shared::TenantId,
     ui::{
+        find::{Found, holds, use_sought},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -30,7 +31,7 @@ use crate::{
 /// The mailboxes of a tenant. It follows what changes as long as it is looked at.
 #[component]
 pub fn MailboxesPage() -> impl IntoView {
-    let tenant = use_tenant();
+    let (tenant, q) = (use_tenant(), use_sought());
     let set_domains = ServerAction::<SetMailDomains>::new();
     let (saved, typed) = (successes(set_domains.value()), DomainsTyped::new());
     let mailboxes =
@@ -52,10 +53,13 @@ pub fn MailboxesPage() -> impl IntoView {
             </Allowed>
         </PageHead>
         <Load
-            data=move || async move { Ok((tenant.id()?, mailboxes.await?)) }
+            data=move || {
+                let q = q.get();
+                async move { Ok((tenant.id()?, q, mailboxes.await?)) }
+            }
             retry=move || mailboxes.refetch()
-            view=move |(tenant_id, list): (TenantId, MailboxList)| {
-                view! { <Shown tenant_id list set_domains typed/> }
+            view=move |(tenant_id, q, list): (TenantId, String, MailboxList)| {
+                view! { <Shown tenant_id q list set_domains typed/> }
             }
         />
     }
@@ -64,6 +68,7 @@ pub fn MailboxesPage() -> impl IntoView {
 #[component]
 fn Shown(
     tenant_id: TenantId,
+    q: String,
     list: MailboxList,
     set_domains: ServerAction<SetMailDomains>,
     typed: DomainsTyped,
@@ -71,13 +76,18 @@ fn Shown(
     let MailboxList { mailboxes, domains, listens, may_set_domains } = list;
     view! {
         {(!listens).then(|| view! { <NotListening/> })}
-        <MailboxTable mailboxes/>
+        <MailboxTable all=tenant_page(&tenant_id, "/mailboxes") q mailboxes/>
         <Domains tenant_id domains may_set=may_set_domains set_domains typed/>
     }
 }
 
 #[component]
-fn MailboxTable(mailboxes: Vec<Mailbox>) -> impl IntoView {
+fn MailboxTable(
+    /// The address of the whole list.
+    all: String,
+    q: String,
+    mailboxes: Vec<Mailbox>,
+) -> impl IntoView {
     if mailboxes.is_empty() {
         return view! {
             <Empty title="There are no mailboxes yet">
@@ -88,14 +98,23 @@ fn MailboxTable(mailboxes: Vec<Mailbox>) -> impl IntoView {
         }
         .into_any();
     }
+    let count = mailboxes.len();
+    let fitting = |mailbox: &Mailbox| {
+        let (whose, how) = way_words(mailbox);
+        holds(&q, &[&mailbox.name, &whose, &how])
+    };
+    let mailboxes: Vec<Mailbox> = mailboxes.into_iter().filter(fitting).collect();
+    let fits = mailboxes.len();
     let rows = mailboxes.into_iter().map(|mailbox| view! { <MailboxRow mailbox/> }).collect_view();
     view! {
-        <DataTable
-            caption="Mailboxes"
-            columns=&["Name", "How mail comes", "State", "Last seen", "Last message", "Messages"]
-        >
-            {rows}
-        </DataTable>
+        <Found q all by="Name, or how mail comes" names=("mailbox", "mailboxes") count fits>
+            <DataTable
+                caption="Mailboxes"
+                columns=&["Name", "How mail comes", "State", "Last seen", "Last message", "Messages"]
+            >
+                {rows}
+            </DataTable>
+        </Found>
     }
     .into_any()
 }

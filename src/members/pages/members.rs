@@ -20,6 +20,15 @@ use crate::{
 };
 
 #[component]
+pub fn NoMembers() -> impl IntoView {
+    view! {
+        <Empty title="There are no members yet">
+            <p>"Administrators of the installation work here without being one. Invite those who work for this tenant."</p>
+        </Empty>
+    }
+}
+
+#[component]
 pub fn Members(
     tenant_id: TenantId,
     members: Vec<Member>,
@@ -28,27 +37,20 @@ pub fn Members(
     set_role: ServerAction<SetMemberRole>,
     remove: ServerAction<RemoveMember>,
 ) -> impl IntoView {
-    if members.is_empty() {
-        return view! {
-            <Empty title="There are no members yet">
-                <p>"Administrators of the installation work here without being one. Invite those who work for this tenant."</p>
-            </Empty>
+    (!members.is_empty()).then(|| {
+        let row = move |member: Member| {
+            let is_me = member.email == mine;
+            view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
+        };
+        view! {
+            <section class="section" aria-labelledby="members">
+                <h2 id="members">"Members"</h2>
+                <DataTable caption="Members" columns=&["Name", "Role", "Since", "Remove"]>
+                    <For each=move || members.clone() key=|member| member.user_id children=row/>
+                </DataTable>
+            </section>
         }
-        .into_any();
-    }
-    let row = move |member: Member| {
-        let is_me = member.email == mine;
-        view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
-    };
-    view! {
-        <section class="section" aria-labelledby="members">
-            <h2 id="members">"Members"</h2>
-            <DataTable caption="Members" columns=&["Name", "Role", "Since", "Remove"]>
-                <For each=move || members.clone() key=|member| member.user_id children=row/>
-            </DataTable>
-        </section>
-    }
-    .into_any()
+    })
 }
 
 #[component]

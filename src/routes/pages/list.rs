@@ -17,6 +17,7 @@ use crate::{
     shared::{IntentId, TenantId},
     ui::{
         badge::ActiveBadge,
+        find::{FindField, NoneFits, holds, sought},
         form::{Choice, FilterButtons, or_any},
         icons::{Glyph, Icon},
         load::Load,
@@ -31,14 +32,17 @@ use crate::{
 /// What the address asks for.
 #[derive(Clone, Default, PartialEq)]
 struct RoutesQuery {
+    /// To be found in what a row says of the route.
+    q: String,
     intent_id: Option<IntentId>,
     kind: Option<RouteKind>,
 }
 
 impl RoutesQuery {
     /// Routes for every intent are among those of each.
-    fn lets_through(&self, route: &Route) -> bool {
-        self.intent_id.is_none_or(|id| route.intent_id.is_none_or(|of| of == id))
+    fn lets_through(&self, route: &Route, intent: &str) -> bool {
+        holds(&self.q, &[&route.name, &deed(route), intent])
+            && self.intent_id.is_none_or(|id| route.intent_id.is_none_or(|of| of == id))
             && self.kind.is_none_or(|kind| route.kind == kind)
     }
 }
@@ -51,7 +55,11 @@ pub fn RoutesPage() -> impl IntoView {
     let query = Memo::new(move |_| {
         let map = map.read();
         let part = |name: &str| map.get(name).unwrap_or_default();
-        RoutesQuery { intent_id: part("intent").parse().ok(), kind: part("kind").parse().ok() }
+        RoutesQuery {
+            q: sought(&map),
+            intent_id: part("intent").parse().ok(),
+            kind: part("kind").parse().ok(),
+        }
     });
     let routes = load(move || tenant.id(), |tenant| async move { list_routes(tenant?).await });
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
@@ -97,6 +105,7 @@ fn Filters<'a>(tenant: TenantId, query: RoutesQuery, intents: &'a [Intent]) -> i
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
     view! {
         <Form method="get" action=page.clone() attr:class="line-form" attr:role="search">
+            <FindField q=Signal::stored(query.q) by="Name, intent or what it does"/>
             <Choice
                 label="Intent"
                 name="intent"
@@ -124,28 +133,23 @@ fn RouteTable(
         }
         .into_any();
     }
-    let shown: Vec<Route> = routes.into_iter().filter(|route| query.lets_through(route)).collect();
-    if shown.is_empty() {
-        return view! {
-            <Empty title="No route fits">
-                <p>"Choose less narrowly, or look at all of them."</p>
-                <a class="button" href=tenant_page(&tenant, "/routes")>"All routes"</a>
-            </Empty>
-        }
-        .into_any();
-    }
     let names: HashMap<IntentId, String> =
         intents.into_iter().map(|intent| (intent.intent_id, intent.name)).collect();
-    let rows = shown
-        .into_iter()
-        .map(|route| {
-            let intent = match route.intent_id {
-                None => "every intent".to_owned(),
-                Some(id) => names.get(&id).cloned().unwrap_or_default(),
-            };
-            view! { <RouteRow route intent/> }
-        })
-        .collect_view();
+    let mut shown = Vec::new();
+    for route in routes {
+        let intent = match route.intent_id {
+            None => "every intent".to_owned(),
+            Some(id) => names.get(&id).cloned().unwrap_or_default(),
+        };
+        if query.lets_through(&route, &intent) {
+            shown.push((route, intent));
+        }
+    }
+    if shown.is_empty() {
+        let all = tenant_page(&tenant, "/routes");
+        return view! { <NoneFits all names=("route", "routes")/> }.into_any();
+    }
+    let rows = shown.into_iter().map(|(route, intent)| view! { <RouteRow route intent/> }).collect_view();
     view! {
         <DataTable caption="Routes" columns=&["Name", "What it does", "For", "When", "State", "Changed"]>
             {rows}

@@ -15,6 +15,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
+        find::{Cut, NoneFits},
         form::{Choice, FilterButtons, active_or_not, or_any},
         load::Load,
         page::PageHead,
@@ -123,6 +124,7 @@ fn Rules(
     intents: Vec<Intent>,
     datasources: Vec<Datasource>,
 ) -> impl IntoView {
+    let count = rules.len();
     let is_empty = rules.is_empty() && query.is_unfiltered();
     let shown: Vec<ValidationRule> = rules.into_iter().filter(|rule| query.lets_through(rule)).collect();
     if is_empty {
@@ -136,10 +138,8 @@ fn Rules(
     }
     if shown.is_empty() {
         return view! {
-            <Empty title="No rule fits">
-                <p>"Choose less narrowly, or look at all of them."</p>
-                <a class="button" href=tenant_page(&tenant, "/rules")>"All rules"</a>
-            </Empty>
+            <NoneFits all=tenant_page(&tenant, "/rules") names=("rule", "rules")/>
+            <Cut count/>
         }
         .into_any();
     }
@@ -161,6 +161,7 @@ fn Rules(
         >
             {rows}
         </DataTable>
+        <Cut count/>
     }
     .into_any()
 }
