@@ -54,6 +54,9 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await query.press('ControlOrMeta+Enter');
     await expect(page.getByTestId('preview-outcome')).toContainText('1 row in');
     await expect(page.getByRole('cell', { name: 'Bob', exact: true })).toBeVisible();
+    await expect(page.getByTestId('preview-said')).toHaveText(/^1 row in [\d.]+ m?s$/);
+    const live = page.locator('[aria-live], [role=status], [role=alert]');
+    await expect(live.filter({ has: page.getByRole('table') }), 'no table is read out').toHaveCount(0);
     await page.getByTestId('preview-way').selectOption('match');
     await page.getByTestId('preview-match').fill('email = nobody@x.example');
     await page.getByTestId('run-preview').click();

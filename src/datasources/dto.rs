@@ -170,6 +170,8 @@ pub struct DatasourceView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigView {
     pub config: DatasourceConfig,
+    /// Why no look-up can use it as it is stored: what is refused today may have been taken once.
+    pub fault: Option<Problem>,
     /// Of the config, for the change that is made to it.
     pub etag: String,
     pub used_by: Vec<Datasource>,

@@ -9,6 +9,7 @@ use crate::{
     files::server::{look, path::FilePath, service},
     server::{
         context::{tenant_context, wire},
+        etag::IfMatch,
         paging::Page,
     },
 };
@@ -24,7 +25,7 @@ pub async fn list_files(tenant_id: TenantId) -> Result<Vec<TenantFile>, Problem>
 pub async fn delete_file(tenant_id: TenantId, path: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let path = wire(FilePath::find(&path).map_err(Into::into))?;
-    wire(service::delete(&ctx, &path).await)
+    wire(service::delete(&ctx, &path, &IfMatch::any()).await)
 }
 
 /// The first rows of a file.

@@ -10,6 +10,7 @@ use crate::shared::{IntentId, Problem, TenantId};
 use crate::{
     app::tenant_page,
     intents::server::{service, with_rules},
+    rules::server::service as rules,
     server::{
         context::{tenant_context, wire},
         etag::{IfMatch, Versioned},
@@ -35,7 +36,8 @@ pub async fn get_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<Inte
 pub async fn edit_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<Editable, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let saved = wire(service::get_with_rules(&ctx, intent_id).await)?;
-    Ok(Editable { etag: saved.etag(), saved })
+    let fault = wire(rules::fault_of(&ctx, &saved.validation_rules).await)?;
+    Ok(Editable { etag: saved.etag(), saved, fault })
 }
 
 /// Stores an intent with all its rules: in the place of one that was read with this tag, or as a new one.

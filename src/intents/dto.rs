@@ -358,6 +358,8 @@ impl From<IntentWithRules> for IntentWithRulesInput {
 pub struct Editable {
     pub saved: IntentWithRules,
     pub etag: String,
+    /// Why its rules can judge no message as they are stored: what is refused today may have been taken once.
+    pub fault: Option<Problem>,
 }
 
 /// The answer to `POST /api/intents/with-rules`.

@@ -59,10 +59,19 @@ impl IfMatch {
     /// # Errors
     /// 412.
     pub fn check<T: Versioned>(&self, stored: &T) -> Result<(), Problem> {
+        self.check_if_any(Some(stored))
+    }
+
+    /// As `check`, of what may not be there: whatever the caller read, it is not that.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn check_if_any<T: Versioned>(&self, stored: Option<&T>) -> Result<(), Problem> {
         let Some(given) = &self.0 else { return Ok(()) };
-        let etag = stored.etag();
         // A weak validator never matches here: section 13.1.1 asks for the strong comparison.
-        if given.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag) {
+        if let Some(etag) = stored.map(Versioned::etag)
+            && given.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag)
+        {
             return Ok(());
         }
         Err(Problem::new(

@@ -218,10 +218,10 @@ fn finish_paths(document: &mut Value) {
             if let Some(call) = item.get_mut(method) {
                 finish_call(&path, method, call);
                 if is_versioned && let Some(answer) = call["responses"].get_mut("200") {
-                    answer["headers"] = json!({"ETag": {
+                    answer["headers"]["ETag"] = json!({
                         "description": "Another one whenever the answer differs",
                         "schema": {"type": "string"},
-                    }});
+                    });
                 }
             }
         }

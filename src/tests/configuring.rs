@@ -144,6 +144,41 @@ async fn a_stored_password_follows_no_base_url_and_does_not_go_in_clear() {
     put(id, api("https://u:p@127.0.0.2:9", json!({}))).await;
 }
 
+/// What is refused today may have been taken once: whoever opens it is told, before a message is.
+#[tokio::test]
+async fn what_is_stored_and_of_no_use_any_more_is_told_where_it_is_changed() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let config = json!({"name": "people", "protocol": "file", "connection_json": {"path": "people.json", "rows": "$..a"}});
+    let made = server.post("/api/datasource-configs?tenant_id=acme", &config).await;
+    let config = made.is(StatusCode::CREATED).id("config_id");
+    let rule = json!({"field_name": "subject", "rule_type": "expression", "conditions": {"expression": "fields.subject == 'x'"}});
+    let rules = json!({"intent": {"name": "Orders"}, "validation_rules": [rule, rule]});
+    let made = server.post("/api/intents/with-rules?tenant_id=acme", &rules).await.is(StatusCode::CREATED);
+    let intent = made.body["intent"]["intent_id"].as_i64().unwrap();
+    let faults = async || {
+        let config =
+            form(&server, "datasource-configs/get", &format!("tenant_id=acme&config_id={config}")).await;
+        let intent = form(&server, "intents/edit", &format!("tenant_id=acme&intent_id={intent}")).await;
+        [config, intent].map(|answer| answer.is(StatusCode::OK).body["fault"]["errors"].clone())
+    };
+    assert_eq!(faults().await, [Value::Null, Value::Null]);
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE datasource_configs SET connection_json = jsonb_set(connection_json, '{rows}', '\"$..a..b\"'); \
+         UPDATE validation_rules SET conditions = jsonb_build_object('expression', \
+           'fields.subject == ' || quote_literal(repeat('x', 4000))) \
+         WHERE rule_id = (SELECT max(rule_id) FROM validation_rules)",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let [of_config, of_intent] = faults().await;
+    assert_eq!(of_config[0]["field"], "connection_json.rows", "{of_config:#}");
+    assert_eq!(of_intent[0]["field"], "validation_rules[1].conditions.expression", "{of_intent:#}");
+    assert_eq!(of_intent.as_array().map(Vec::len), Some(1));
+}
+
 #[tokio::test]
 async fn a_file_is_looked_into_whether_a_config_leads_to_it_or_not() {
     let server = TestServer::start_idle(&[]).await;

@@ -1,7 +1,7 @@
 //! A tenant's files: where they may lie, how much of the disk they take, and that none is deleted under a config.
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
-use reqwest::{Body, Method, StatusCode, header};
+use reqwest::{Body, Method, RequestBuilder, StatusCode, header};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -20,9 +20,13 @@ struct Coming {
 
 impl Coming {
     fn begin(server: &TestServer, path: &str) -> Self {
-        let (parts, body) = unbounded();
         let path = format!("/api/files/{path}?tenant_id=acme");
-        let request = server.request(Method::PUT, &path, Some(&server.key)).body(Body::wrap_stream(body));
+        Self::of(server.request(Method::PUT, &path, Some(&server.key)))
+    }
+
+    fn of(request: RequestBuilder) -> Self {
+        let (parts, body) = unbounded();
+        let request = request.body(Body::wrap_stream(body));
         let answer = tokio::spawn(async { Answer::of(request.send().await.unwrap()).await });
         Self { parts, answer }
     }
@@ -92,6 +96,36 @@ async fn few_files_of_a_tenant_come_in_at_once() {
     for coming in begun {
         coming.end(1).await.is(StatusCode::CREATED);
     }
+}
+
+/// As everything that can be changed.
+#[tokio::test]
+async fn a_file_is_replaced_and_deleted_only_as_it_was_read() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let path = "/api/files/a.csv?tenant_id=acme";
+    let guarded = |method: Method, etag: &str| {
+        server.request(method, path, Some(&server.key)).header(header::IF_MATCH, etag)
+    };
+    let send = async |method: Method, etag: &str, body: &'static str| {
+        Answer::of(guarded(method, etag).body(body).send().await.unwrap()).await
+    };
+    let etag = |answer: &Answer| answer.headers[header::ETAG].to_str().unwrap().to_owned();
+    send(Method::PUT, "*", "a\n").await.is(StatusCode::PRECONDITION_FAILED);
+    let made = etag(&put(&server, "acme", "a.csv", "a\n1\n").await.is(StatusCode::CREATED));
+    for _ in 0..2 {
+        assert_eq!(etag(&server.get(path).await.is(StatusCode::OK)), made, "the same while nothing changes");
+    }
+    let coming_late = Coming::of(guarded(Method::PUT, &made));
+    coming(&server, 1).await;
+    let replaced = etag(&send(Method::PUT, &made, "a\n2\n").await.is(StatusCode::OK));
+    coming_late.end(4).await.is(StatusCode::PRECONDITION_FAILED);
+    send(Method::PUT, &made, "a\n3\n").await.is(StatusCode::PRECONDITION_FAILED);
+    let found = server.get(path).await.is(StatusCode::OK);
+    assert_eq!((found.text.as_str(), etag(&found)), ("a\n2\n", replaced.clone()));
+    send(Method::DELETE, &made, "").await.is(StatusCode::PRECONDITION_FAILED);
+    send(Method::DELETE, &replaced, "").await.is(StatusCode::NO_CONTENT);
+    send(Method::DELETE, "*", "").await.is(StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

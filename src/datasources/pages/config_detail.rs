@@ -72,7 +72,7 @@ pub fn ConfigPage() -> impl IntoView {
 
 #[component]
 fn Shown(found: ConfigView, delete: ServerAction<DeleteConfig>, context: Signal<String>) -> impl IntoView {
-    let ConfigView { config, etag, used_by } = found;
+    let ConfigView { config, fault, etag, used_by } = found;
     let (tenant, id) = (config.tenant_id.clone(), config.config_id);
     let edit = tenant_page(&tenant, &format!("/configs/{id}/edit"));
     let protocol = protocol_words(&config);
@@ -90,6 +90,15 @@ fn Shown(found: ConfigView, delete: ServerAction<DeleteConfig>, context: Signal<
                 <Delete id place users delete/>
             </Allowed>
         </PageHead>
+        {fault
+            .map(|fault| {
+                view! {
+                    <p class="notice tone-bad" data-testid="config-fault">
+                        <Icon glyph=Glyph::Alert/>
+                        <span>{format!("No look-up can use it as it is: {}", fault.detail)}</span>
+                    </p>
+                }
+            })}
         <div class="panel">
             <dl class="facts">
                 <div class="facts__line">

@@ -84,6 +84,9 @@ fn Editor(
     context: Signal<String>,
 ) -> impl IntoView {
     let faults = Faults::provide();
+    if let Some(fault) = stored.as_ref().and_then(|stored| stored.fault.clone()) {
+        faults.show(fault);
+    }
     let form = ConfigForm::new(stored.as_ref().map(|stored| &stored.config));
     let id = stored.as_ref().map(|stored| stored.config.config_id);
     let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();

@@ -28,6 +28,7 @@ pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl
     let run = Action::new(move |input: &PreviewInput| preview_datasource(tenant.clone(), id, input.clone()));
     let (is_pending, outcome) = (run.pending(), run.value());
     on_answer(outcome, faults, |_| {});
+    let found = move || outcome.get().and_then(Result::ok).filter(|_| !is_pending.get());
     let start = move || match form.input() {
         Ok(input) => {
             run.dispatch(input);
@@ -74,12 +75,11 @@ pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl
                 <Icon glyph=Glyph::Search/>
                 {move || if is_pending.get() { "Looking up …" } else { "Look up" }}
             </button>
-            <div aria-live="polite">
-                {move || match outcome.get() {
-                    Some(Ok(result)) if !is_pending.get() => Some(view! { <Found result/> }),
-                    _ => None,
-                }}
-            </div>
+            // What it gave is told in a line; the rows are there to be read.
+            <p class="visually-hidden" role="status" data-testid="preview-said">
+                {move || found().map(|result| said(&result))}
+            </p>
+            {move || found().map(|result| view! { <Found result/> })}
         </div>
     }
 }
@@ -182,29 +182,55 @@ fn ApiFields(form: PreviewForm) -> impl IntoView {
     }
 }
 
+/// How many rows it gave, and how long that took.
+fn outcome_words(result: &PreviewResult) -> String {
+    let took = duration_words(result.duration_ms);
+    if result.ok {
+        format!("{} in {took}", count_words(result.row_count, result.rows.len(), result.truncated))
+    } else {
+        format!("It could not be asked ({took})")
+    }
+}
+
+/// All but what was asked and the rows.
+fn said(result: &PreviewResult) -> String {
+    match &result.message {
+        Some(message) => format!("{}: {message}", outcome_words(result)),
+        None => outcome_words(result),
+    }
+}
+
 /// The request as it was made, and the rows that came back.
 #[component]
 fn Found(result: PreviewResult) -> impl IntoView {
-    let PreviewResult { ok, message, lookup, columns, rows, row_count, truncated, duration_ms } = result;
-    let took = duration_words(duration_ms);
-    let shown = rows.len();
-    let head = if ok {
-        let text = format!("{} in {took}", count_words(row_count, shown, truncated));
-        view! { <Badge tone=Tone::Good glyph=Glyph::Accept text/> }.into_any()
-    } else {
-        let text = format!("It could not be asked ({took})");
-        view! { <Badge tone=Tone::Bad glyph=Glyph::Reject text/> }.into_any()
-    };
+    let text = outcome_words(&result);
+    let PreviewResult { ok, message, lookup, columns, rows, .. } = result;
+    let (tone, glyph) = if ok { (Tone::Good, Glyph::Accept) } else { (Tone::Bad, Glyph::Reject) };
+    let has_rows = !rows.is_empty();
     let columns: Vec<String> = columns.into_iter().map(|column| column.name).collect();
     view! {
         <div class="attempt__outcome" data-testid="preview-outcome">
-            {head}
+            <Badge tone glyph text/>
             {message.map(|message| view! { <p class="breakable">{message}</p> })}
-            {(shown > 0).then(|| view! { <Rows columns rows/> })}
+            {has_rows.then(|| view! { <Rows columns rows/> })}
             <details class="details">
                 <summary>"What was asked"</summary>
                 <Lookup lookup/>
             </details>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_look_up_gave_is_told_in_a_line() {
+        let found = PreviewResult { ok: true, row_count: 12, duration_ms: 5.0, ..PreviewResult::default() };
+        assert!(said(&found).starts_with("12 rows, the first 0 shown in "), "{}", said(&found));
+        let message = Some("connection refused".to_owned());
+        let failed = PreviewResult { ok: false, message, ..found };
+        assert!(said(&failed).ends_with("): connection refused"), "{}", said(&failed));
     }
 }

@@ -83,7 +83,10 @@ pub async fn view(ctx: &TenantContext, id: ConfigId) -> Result<ConfigView> {
     let config = get(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let used_by = datasources::using(&mut tx, &config.name).await?;
-    Ok(ConfigView { etag: config.etag(), config, used_by })
+    let settings = config.connection_json.as_object().cloned().unwrap_or_default();
+    let url = config.base_url.as_deref();
+    let fault = connection::endpoint(&config.protocol, &config.driver_family, url, &settings).err();
+    Ok(ConfigView { etag: config.etag(), config, fault, used_by })
 }
 
 /// # Errors

@@ -172,9 +172,7 @@ impl Expression {
         if let Some(name) = self.names.email.iter().find(|name| !is_message_field(name)) {
             return Err(format!("names 'email.{name}', which is not a field of a message"));
         }
-        if self.steps > meter::MAX_STEPS {
-            return Err(meter::too_many_steps());
-        }
+        self.check_steps()?;
         let mut fields = Fields::default();
         for name in MESSAGE_FIELDS {
             fields.set(name, "1");
@@ -191,6 +189,14 @@ impl Expression {
             Err(Fault::Missing(name)) => Err(unknown(&name)),
             Err(Fault::Type(fault)) => Err(format!("cannot be worked out: {fault}")),
         }
+    }
+
+    /// Checks the loops over what is written in it, which run for each message.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence.
+    pub fn check_steps(&self) -> Result<(), String> {
+        if self.steps > meter::MAX_STEPS { Err(meter::too_many_steps()) } else { Ok(()) }
     }
 
     /// Works it out, as long as that takes while it is saved.

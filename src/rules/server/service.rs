@@ -232,6 +232,31 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&In
     Ok(())
 }
 
+/// What makes an `error` of an intent's rules for every message, named as where they are saved.
+///
+/// # Errors
+/// 403; the database's.
+pub async fn fault_of(ctx: &TenantContext, rules: &[ValidationRule]) -> Result<Option<Problem>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    let mut checks = Checks::default();
+    for (i, rule) in rules.iter().enumerate() {
+        let datasource = match rule.datasource_id {
+            Some(id) => datasources::find(&mut tx, id).await?,
+            None => None,
+        };
+        let parsed = parsed(rule, datasource.as_ref()).await;
+        let fault = parsed.and_then(|parsed| match &parsed.judgement.expression {
+            Some(expression) => expression
+                .check_steps()
+                .map_err(|fault| Problem::invalid_field("conditions.expression", fault)),
+            None => Ok(()),
+        });
+        checks.part(&format!("validation_rules[{i}]"), fault);
+    }
+    Ok(checks.finish().err())
+}
+
 /// Parsed conditions that are kept.
 const CACHED: usize = 5_000;
 

@@ -123,23 +123,36 @@ fn value(text: &[u8], most: usize) -> Result<Value, LookupError> {
     serde_json::from_slice(text).map_err(|error| no_json(&error))
 }
 
-/// The names on the way of a path such as `$.a.b[*]`, and whether it ends with all items; none for other paths.
+/// The names on the way of a path such as `$.a['b c'][*]`, and whether it ends with all items; none for other paths.
 fn names(path: &str) -> Option<(Vec<&str>, bool)> {
     let path = path.trim().strip_prefix('$')?;
-    let (path, takes_items) = match path.strip_suffix("[*]") {
+    let (mut path, takes_items) = match path.strip_suffix("[*]") {
         Some(path) => (path, true),
         None => (path, false),
     };
-    if path.is_empty() {
-        return Some((Vec::new(), takes_items));
+    let mut names = Vec::new();
+    while !path.is_empty() {
+        let (name, rest) = first_name(path)?;
+        names.push(name);
+        path = rest;
     }
-    let names: Vec<&str> = path.strip_prefix('.')?.split('.').collect();
-    let is_name = |name: &&str| {
-        !name.starts_with(|c: char| c.is_ascii_digit())
+    Some((names, takes_items))
+}
+
+/// The name that a path goes on with, as `.name` or `['name']` without escapes, and what follows it.
+fn first_name(path: &str) -> Option<(&str, &str)> {
+    if let Some(path) = path.strip_prefix('.') {
+        let (name, rest) = path.split_at(path.find(['.', '[']).unwrap_or(path.len()));
+        let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    names.iter().all(is_name).then_some((names, takes_items))
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        return is_name.then_some((name, rest));
+    }
+    let path = path.strip_prefix('[')?;
+    let mark = path.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let (name, rest) = path.strip_prefix(mark)?.split_once(mark)?;
+    let rest = rest.strip_prefix(']')?;
+    (!name.contains('\\')).then_some((name, rest))
 }
 
 /// The value of a member. Of several with one name, the last counts.
@@ -260,7 +273,7 @@ mod tests {
     #[test]
     fn a_path_of_names_leads_where_any_path_leads() {
         let text = br#" {"total": 2, "a,b": "]", "data": {"x": 1}, "data" : {"items" :[ {"id":1, "t":"\"],["} ,{"id":2}]},
-            "one": [[3, 4]], "none": null, "empty": [ ], "n": [null, {"id": 5}]} "#;
+            "one": [[3, 4]], "none": null, "empty": [ ], "n": [null, {"id": 5}], "it's": {"id": 6}, "": 7} "#;
         let document: Value = serde_json::from_slice(text).expect("JSON");
         for path in [
             "$",
@@ -279,6 +292,16 @@ mod tests {
             "$.total.x",
             "$.n",
             "$.nothing",
+            "$['data']['items'][*]",
+            "$[\"data\"].items",
+            "$.data['items']",
+            "$['a,b']",
+            "$[\"it's\"]",
+            "$['it\\'s']",
+            "$['\\u0064ata']",
+            "$['']",
+            "$['data', 'total']",
+            "$['nothing'][*]",
             "$.data.items[?@.id > 1]",
             "$..id",
         ] {
@@ -318,5 +341,11 @@ mod tests {
             assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
         }
         assert!(parse(many.as_bytes(), None, Bounds::default()).is_ok());
+        // Behind names, however they are written, the document is not read as a value.
+        let behind = format!("{{\"a b\": {{\"c\": {many}}}}}");
+        for path in ["$['a b'].c", "$[\"a b\"]['c'][*]"] {
+            let path: JsonPath = path.parse().expect("a path");
+            assert!(matches!(Items::of(behind.as_bytes(), Some(&path)), Ok(Items::Of(_))), "{path}");
+        }
     }
 }
