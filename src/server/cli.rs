@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use super::{
     AppState, CallerContext, TenantContext,
     config::Config,
-    embedded, openapi,
+    database, embedded, openapi,
     run::{self, Fatal},
     telemetry, vault,
 };
@@ -251,7 +251,8 @@ async fn in_tenant<T>(
     let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
     let result = async {
         let ctx = CallerContext::system(app).in_tenant(tenant).await?;
-        work(ctx).await
+        // Whoever typed it waits as long as it takes.
+        database::at_leisure(work(ctx)).await
     }
     .await;
     opened.close().await;
@@ -320,7 +321,7 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
             }
             AdminCommand::RotateKeys => {
                 let vault = run::open_vault(&config)?;
-                Ok(vault::rotate(&opened.database, &vault).await?.to_string())
+                Ok(database::at_leisure(vault::rotate(&opened.database, &vault)).await?.to_string())
             }
             AdminCommand::ResetPassword { email } => {
                 let link = accounts::reset_by_hand(&opened.database, &email).await?;

@@ -3,15 +3,20 @@
 //! calling, `WorkerTx` to find due jobs; and two for one statement: `TenantRead` on a tenant's rows, `Statement` on what
 //! belongs to the installation. No repository ever sees the pool.
 
-use std::time::Duration;
+mod conn;
+
+use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
-    migrate::Migrator,
-    pool::PoolConnection,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::{sleep, timeout};
+
+use conn::{ANSWER, silent};
+pub use conn::{Conn, Listener};
 
 use super::config::Config;
 use crate::shared::{TenantId, UserId};
@@ -25,8 +30,24 @@ pub const APP_ROLE: &str = "flowengine_app";
 /// A connection that has rested for longer is checked before it is used.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Queues that are listened to, at most.
-const LISTENERS: u32 = 6;
+/// How long such a check may take: whoever waits for the connection has 5 seconds, and may need another one.
+const CHECK: Duration = Duration::from_secs(2);
+
+/// What a statement may take longer than a request (`REQUEST_TIMEOUT_S`), which is answered first.
+const AFTERWARDS: Duration = Duration::from_secs(5);
+
+/// How long a statement may take that no request waits for (`at_leisure`).
+const LEISURE: Duration = Duration::from_secs(600);
+
+/// What an answer may take longer than the statement: PostgreSQL ends that, and says so, unless it is gone.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// How often a server looks whether another one that migrates is done.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A migration that finds a table in use waits so long, and is tried so often: some 10 minutes, with its own waiting.
+const NAP: Duration = Duration::from_secs(5);
+const MOST_TRIES: u32 = 60;
 
 /// One bootstrap at a time per database; an arbitrary number of ours.
 const BOOTSTRAP_LOCK: i64 = 0x666c_6f77;
@@ -55,8 +76,19 @@ pub enum DatabaseError {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    /// Connections that listen, one a queue, beside the pool: they are never given back.
-    listening: PgPool,
+    /// How long a statement may take.
+    limit: Duration,
+}
+
+tokio::task_local! {
+    /// Set where no request waits.
+    static AT_LEISURE: ();
+}
+
+/// Does what no request waits for, and what may rightly take longer than one: deleting by the hundreds, reading all
+/// examples, commands. Its transactions give each statement `LEISURE`.
+pub fn at_leisure<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    AT_LEISURE.scope((), work)
 }
 
 fn options(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
@@ -72,16 +104,85 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
 /// # Errors
 /// `DatabaseError`, in words for an administrator.
 pub async fn migrate(owner_url: &SecretString, url: &SecretString) -> Result<(), DatabaseError> {
+    let mut tries = 0;
+    loop {
+        match migrate_once(owner_url, url).await {
+            Err(DatabaseError::Migrate(error)) if is_locked(&error) && tries < MOST_TRIES => {
+                tries += 1;
+                tracing::warn!(%error, "a table is in use for long, as by a backup: the migration is tried again");
+                sleep(NAP).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether a migration waited for a lock in vain. While it waits, all wait that come after it: so it gives way.
+fn is_locked(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
+}
+
+async fn migrate_once(owner_url: &SecretString, url: &SecretString) -> Result<(), DatabaseError> {
     let mut conn = PgConnection::connect_with(&options(owner_url)?).await.map_err(DatabaseError::Connect)?;
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(BOOTSTRAP_LOCK).execute(&mut conn).await?;
+    // Whatever holds for the role: neither others nor a large table are waited for in vain.
+    conn.execute("SET statement_timeout = 0").await?;
+    // Asked again and again: an index that is made while others write (CONCURRENTLY) would wait for who waits for a lock.
+    while !sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)")
+        .bind(BOOTSTRAP_LOCK)
+        .fetch_one(&mut conn)
+        .await?
+    {
+        sleep(POLL).await;
+    }
     ensure_app_role(&mut conn).await?;
     if owner_url.expose_secret() != url.expose_secret() {
         let_work_as_app(&mut conn, options(url)?.get_username()).await?;
     }
     sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS eivs; SET search_path TO eivs").execute(&mut conn).await?;
-    MIGRATOR.run(&mut conn).await?;
+    drop_broken_indexes(&mut conn).await?;
+    // What is there and not known here, a newer server has migrated, which only adds: this one can start beside it, as
+    // `/readyz` says. What is known must be as it is known.
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut conn).await?;
     conn.close().await?;
     Ok(())
+}
+
+/// An index that was being made while others write, when its server was stopped, is there and of no use.
+async fn drop_broken_indexes(conn: &mut PgConnection) -> Result<(), DatabaseError> {
+    let broken: Vec<String> = sqlx::query_scalar(
+        "SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relnamespace = 'eivs'::regnamespace",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for drop in broken {
+        conn.execute(AssertSqlSafe(drop)).await?;
+    }
+    Ok(())
+}
+
+/// What holds for each connection of the application, in one message, and so in one round trip.
+///
+/// PostgreSQL is to end a statement that no request waits for any more, to notice that its connection was closed (which
+/// it can where it runs on Linux), and to let go of the locks of a server whose machine is gone. What is acknowledged
+/// must be on disk: `synchronous_commit = off`, of the role or the database, is not taken over; `local` and those that
+/// wait for other machines are. `flowengine.unsafe_fast` is set by `flowengine database --unsafe-fast`, for tests.
+///
+/// What PostgreSQL takes for worth compiling runs for less long than that takes.
+fn settings(limit: Duration) -> String {
+    let limit = limit.as_millis();
+    format!(
+        "SET ROLE {APP_ROLE}; SET search_path TO eivs; SET statement_timeout = {limit}; SET jit = off; \
+         SET idle_in_transaction_session_timeout = {limit}; \
+         SELECT set_config('client_connection_check_interval', '5s', false) WHERE version() LIKE '%linux%'; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off' \
+         AND current_setting('flowengine.unsafe_fast', true) IS DISTINCT FROM 'on'"
+    )
 }
 
 /// A role belongs to the cluster, so another database's bootstrap may make it at the same moment.
@@ -129,6 +230,8 @@ impl Database {
         conn.execute("SET ROLE flowengine_app").await.map_err(DatabaseError::Role)?;
         conn.close().await?;
         let check = config.pool_check;
+        let limit = config.edge.request_timeout + AFTERWARDS;
+        let settings: Arc<str> = settings(limit).into();
         let pool = PgPoolOptions::new()
             .min_connections(config.pool_min)
             .max_connections(config.pool_max)
@@ -137,21 +240,21 @@ impl Database {
             .before_acquire(move |conn, connection| {
                 Box::pin(async move {
                     if check && connection.idle_for > FRESH {
-                        conn.ping().await?;
+                        timeout(CHECK, conn.ping()).await.map_err(|_| silent())??;
                     }
                     Ok(true)
                 })
             })
             .acquire_timeout(Duration::from_secs(5))
-            .after_connect(|conn, _| {
+            .after_connect(move |conn, _| {
+                let settings = AssertSqlSafe(Arc::clone(&settings));
                 Box::pin(async move {
-                    conn.execute("SET ROLE flowengine_app; SET search_path TO eivs").await.map(drop)
+                    timeout(ANSWER, conn.execute(settings)).await.map_err(|_| silent())?.map(drop)
                 })
             })
             .connect_with(options(url)?)
             .await
             .map_err(DatabaseError::Connect)?;
-        let listening = PgPoolOptions::new().max_connections(LISTENERS).connect_lazy_with(options(url)?);
         let (role, privileged): (String, bool) = sqlx::query_as(
             "SELECT rolname::text, rolsuper OR rolbypassrls OR EXISTS ( \
                SELECT FROM pg_tables t WHERE t.schemaname = 'eivs' AND t.tableowner = rolname) \
@@ -162,7 +265,7 @@ impl Database {
         if privileged {
             return Err(DatabaseError::Privileged(role));
         }
-        Ok(Self { pool, listening })
+        Ok(Self { pool, limit })
     }
 
     /// A transaction that sees one tenant's rows and no other's.
@@ -170,8 +273,8 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn tenant(&self, tenant: &TenantId) -> sqlx::Result<TenantTx> {
-        let tx = self.begin_with("app.tenant_id", tenant.as_str()).await?;
-        Ok(TenantTx { tx, tenant: tenant.clone() })
+        let conn = self.begin_with("app.tenant_id", tenant.as_str()).await?;
+        Ok(TenantTx { conn, tenant: tenant.clone() })
     }
 
     /// One statement that reads a tenant's rows. It is written with `in_tenant!`, which sets the tenant for as long as
@@ -180,7 +283,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn tenant_read(&self, tenant: &TenantId) -> sqlx::Result<TenantRead> {
-        Ok(TenantRead { conn: self.pool.acquire().await?, tenant: tenant.clone() })
+        Ok(TenantRead { conn: self.acquire().await?, tenant: tenant.clone() })
     }
 
     /// A transaction on the instance-wide tables. Of a tenant's rows it sees none.
@@ -188,7 +291,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn instance(&self) -> sqlx::Result<InstanceTx> {
-        Ok(InstanceTx { tx: self.begin("BEGIN".to_owned()).await? })
+        Ok(InstanceTx { conn: self.begin("").await? })
     }
 
     /// One statement, which is a transaction of its own: a third of the round trips.
@@ -196,7 +299,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn statement(&self) -> sqlx::Result<Statement> {
-        Ok(Statement { conn: self.pool.acquire().await? })
+        Ok(Statement { conn: self.acquire().await? })
     }
 
     /// A transaction that sees, of all keys, the one with this hash.
@@ -204,7 +307,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn by_key_hash(&self, hash: &[u8; 32]) -> sqlx::Result<CredentialTx> {
-        Ok(CredentialTx { tx: self.begin_with("app.key_hash", &super::token::hex(hash)).await? })
+        Ok(CredentialTx { conn: self.begin_with("app.key_hash", &super::token::hex(hash)).await? })
     }
 
     /// A transaction that sees this person's memberships, in all tenants.
@@ -212,7 +315,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn by_user(&self, user: UserId) -> sqlx::Result<CredentialTx> {
-        Ok(CredentialTx { tx: self.begin_with("app.user_id", &user.to_string()).await? })
+        Ok(CredentialTx { conn: self.begin_with("app.user_id", &user.to_string()).await? })
     }
 
     /// A transaction that sees the queue of all tenants, and nothing else of them.
@@ -220,17 +323,17 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn worker(&self) -> sqlx::Result<WorkerTx> {
-        Ok(WorkerTx { tx: self.begin_with("app.worker", "on").await? })
+        Ok(WorkerTx { conn: self.begin_with("app.worker", "on").await? })
     }
 
-    /// Waits for notifications of new jobs.
+    /// Hears what is told on a channel, on a connection beside the pool.
     ///
     /// # Errors
     /// The database's.
-    pub async fn listen(&self, channel: &str) -> sqlx::Result<sqlx::postgres::PgListener> {
-        let mut listener = sqlx::postgres::PgListener::connect_with(&self.listening).await?;
-        listener.listen(channel).await?;
-        Ok(listener)
+    pub async fn listen(&self, channel: &str) -> sqlx::Result<Listener> {
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        Listener::on(channel, &pool.connect_lazy_with(options)).await
     }
 
     /// How many connections the pool has, and how many of them are idle.
@@ -239,26 +342,30 @@ impl Database {
     }
 
     pub async fn close(&self) {
-        self.listening.close().await;
         self.pool.close().await;
     }
 
-    /// `BEGIN` and the setting travel in one message: the price of isolation is round trips, not the policy.
+    async fn acquire(&self) -> sqlx::Result<Conn> {
+        Conn::acquire(&self.pool, self.limit + MARGIN).await
+    }
+
     /// `value` is a slug, a number, a word or hex, so it can stand in the text; this is asserted.
-    async fn begin_with(&self, name: &str, value: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
+    async fn begin_with(&self, name: &str, value: &str) -> sqlx::Result<Conn> {
         assert!(
             !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
             "a setting's value must be plain"
         );
-        self.begin(format!("BEGIN; SELECT set_config('{name}', '{value}', true)")).await
+        self.begin(&format!("; SET LOCAL {name} = '{value}'")).await
     }
 
-    /// In a task of its own, which goes on when the caller is called off: a connection whose BEGIN was sent and
-    /// not awaited would go back into the pool with a transaction open, and a tenant set.
-    async fn begin(&self, begin: String) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
-        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    /// `BEGIN` and the settings travel in one message: the price of isolation is round trips, not the policy.
+    async fn begin(&self, settings: &str) -> sqlx::Result<Conn> {
+        let (limit, begin) = if AT_LEISURE.try_with(|_| ()).is_ok() {
+            (LEISURE, format!("BEGIN; SET LOCAL statement_timeout = {}{settings}", LEISURE.as_millis()))
+        } else {
+            (self.limit, format!("BEGIN{settings}"))
+        };
+        Conn::begin(&self.pool, begin, limit + MARGIN).await
     }
 }
 
@@ -266,7 +373,7 @@ impl Database {
 /// `tenant()` as well.
 #[derive(Debug)]
 pub struct TenantTx {
-    tx: Transaction<'static, Postgres>,
+    conn: Conn,
     tenant: TenantId,
 }
 
@@ -280,22 +387,22 @@ impl TenantTx {
 /// where it does not set the tenant itself, as `in_tenant!` does.
 #[derive(Debug)]
 pub struct TenantRead {
-    conn: PoolConnection<Postgres>,
+    conn: Conn,
     tenant: TenantId,
 }
 
 /// A tenant's rows, by a transaction or by one statement.
 pub trait TenantRows {
     fn tenant(&self) -> &TenantId;
-    fn conn(&mut self) -> &mut PgConnection;
+    fn conn(&mut self) -> &mut Conn;
 }
 
 impl TenantRows for TenantTx {
     fn tenant(&self) -> &TenantId {
         &self.tenant
     }
-    fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+    fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
     }
 }
 
@@ -303,7 +410,7 @@ impl TenantRows for TenantRead {
     fn tenant(&self) -> &TenantId {
         &self.tenant
     }
-    fn conn(&mut self) -> &mut PgConnection {
+    fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
 }
@@ -326,18 +433,18 @@ pub(crate) use in_tenant;
 /// A transaction on the instance-wide tables.
 #[derive(Debug)]
 pub struct InstanceTx {
-    tx: Transaction<'static, Postgres>,
+    conn: Conn,
 }
 
 /// One statement on the instance-wide tables, or that proves for itself what it may see. Of a tenant's rows it sees
 /// none.
 #[derive(Debug)]
 pub struct Statement {
-    conn: PoolConnection<Postgres>,
+    conn: Conn,
 }
 
 impl Statement {
-    pub fn conn(&mut self) -> &mut PgConnection {
+    pub fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
 }
@@ -345,26 +452,26 @@ impl Statement {
 /// A transaction that sees what one credential proves.
 #[derive(Debug)]
 pub struct CredentialTx {
-    tx: Transaction<'static, Postgres>,
+    conn: Conn,
 }
 
 /// A transaction that sees which jobs are due.
 #[derive(Debug)]
 pub struct WorkerTx {
-    tx: Transaction<'static, Postgres>,
+    conn: Conn,
 }
 
 macro_rules! transaction {
     ($($name:ident),+) => { $(
         impl $name {
-            pub fn conn(&mut self) -> &mut PgConnection {
-                &mut self.tx
+            pub fn conn(&mut self) -> &mut Conn {
+                &mut self.conn
             }
 
             /// # Errors
             /// The database's; nothing is stored then.
             pub async fn commit(self) -> sqlx::Result<()> {
-                self.tx.commit().await
+                self.conn.commit().await
             }
         }
     )+ };

@@ -335,6 +335,8 @@ fn settings(home: &Path, unsafe_fast: bool) -> Result<Settings, EmbeddedError> {
         ("synchronous_commit".to_owned(), on("off", "on")),
         ("full_page_writes".to_owned(), on("off", "on")),
         ("max_connections".to_owned(), "200".to_owned()),
+        // A server that connects insists on `synchronous_commit`, unless it is told that nobody minds.
+        ("flowengine.unsafe_fast".to_owned(), on("on", "off")),
     ]);
     Ok(settings)
 }

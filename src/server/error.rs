@@ -15,6 +15,10 @@ pub enum Error {
     /// The caller's to know and to mend.
     #[error(transparent)]
     Problem(#[from] Problem),
+    /// Of our own database: a worker tries again, and nothing is judged by it. The caller gets an id, or learns that it
+    /// took too long.
+    #[error(transparent)]
+    Database(sqlx::Error),
     /// Ours: logged once, at the boundary; the caller gets an id.
     #[error("{0}")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -29,13 +33,27 @@ impl Error {
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Problem(problem) => problem,
-            Self::Internal(source) => {
-                let id = uuid::Uuid::now_v7();
-                tracing::error!(error_id = %id, error = %chain(source.as_ref()), "request failed");
-                Problem::internal(id)
-            }
+            // `query_canceled`: what a request's statement may take was over before the request's own time.
+            Self::Database(error) if has_code(&error, &["57014"]) => Problem::new(
+                504,
+                "This took the database too long and was called off. Ask for less, or try again later",
+            ),
+            Self::Database(error) => failed(&error),
+            Self::Internal(source) => failed(source.as_ref()),
         }
     }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let id = uuid::Uuid::now_v7();
+    tracing::error!(error_id = %id, error = %chain(error), "request failed");
+    Problem::internal(id)
+}
+
+/// Whether PostgreSQL has one of these words for what is wrong (its documentation, appendix A).
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| codes.contains(&&*code))
 }
 
 /// An error and its causes, on one line.
@@ -55,12 +73,11 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code()).map(String::from);
         // Two changes that waited for each other: PostgreSQL ended this one (`deadlock_detected`).
-        let was_ended = code.as_deref() == Some("40P01");
+        let was_ended = has_code(&error, &["40P01"]);
         // Every field is checked for it before. Where one was forgotten, it is still the caller's to mend
         // (`character_not_in_repertoire`, and in JSON `untranslatable_character`).
-        let holds_nul = matches!(code.as_deref(), Some("22021" | "22P05"));
+        let holds_nul = has_code(&error, &["22021", "22P05"]);
         match error {
             // Nothing was taken, so the caller may come again: overload, not failure.
             sqlx::Error::PoolTimedOut => {
@@ -68,7 +85,7 @@ impl From<sqlx::Error> for Error {
             }
             _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
             _ if holds_nul => Problem::new(422, "A text must not hold NUL").into(),
-            other => Self::internal(other),
+            other => Self::Database(other),
         }
     }
 }
@@ -88,11 +105,10 @@ impl<T> OnConstraint<T> for Result<T> {
     fn on_constraint(self, name: &str, problem: impl FnOnce() -> Problem) -> Result<T> {
         self.map_err(|error| {
             let constraint = match &error {
-                Error::Internal(source) => source
-                    .downcast_ref::<sqlx::Error>()
-                    .and_then(sqlx::Error::as_database_error)
-                    .and_then(|database| database.constraint()),
-                Error::Problem(_) => None,
+                Error::Database(source) => {
+                    source.as_database_error().and_then(|database| database.constraint())
+                }
+                Error::Problem(_) | Error::Internal(_) => None,
             };
             if constraint == Some(name) { problem().into() } else { error }
         })

@@ -165,8 +165,8 @@ pub async fn serve_until(
     let workers = tokio::spawn(worker::work(app.clone(), stop.clone()));
     let sending = tokio::spawn(sending::work(app.clone(), stop.clone()));
     let backtesting = tokio::spawn(backtesting::work(app.clone(), stop.clone()));
-    let training = tokio::spawn(training::work(app.clone(), stop.clone()));
-    let retaining = tokio::spawn(retaining::work(app.clone(), stop.clone()));
+    let training = tokio::spawn(database::at_leisure(training::work(app.clone(), stop.clone())));
+    let retaining = tokio::spawn(database::at_leisure(retaining::work(app.clone(), stop.clone())));
     let watching = tokio::spawn(watching::work(app.clone(), stop.clone()));
     let mail = tokio::spawn(mail.serve(app.clone(), stop.clone()));
     // The demo's messages ask the demo's API, which this server offers: it must listen before they are loaded.

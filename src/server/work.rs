@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -141,17 +144,21 @@ impl Drop for Share {
 async fn run_leased<W: Work>(kind: &W, app: &AppState, job: &Job<W::Subject>) {
     let (what, subject) = (W::Subject::KIND, job.subject.uuid());
     let keep_alive = async {
+        let mut pause = queue::LEASE / 3;
         loop {
-            tokio::time::sleep(queue::LEASE / 3).await;
+            tokio::time::sleep(pause).await;
             let extended = async {
                 let mut tx = app.database.tenant(&job.tenant).await?;
                 let mine = queue::extend(&mut tx, job).await?;
                 tx.commit().await?;
                 Ok::<bool, sqlx::Error>(mine)
             };
-            if matches!(extended.await, Ok(false)) {
-                break;
-            }
+            // One that hangs must leave time for the next, on another connection, before the lease is over.
+            pause = match timeout(queue::LEASE / 3, extended).await {
+                Ok(Ok(true)) => queue::LEASE / 3,
+                Ok(Ok(false)) => break,
+                Ok(Err(_)) | Err(_) => NAP,
+            };
         }
     };
     tokio::select! {

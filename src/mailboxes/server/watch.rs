@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -140,8 +140,8 @@ async fn look_leased(app: &AppState, watch: &Watch, crowd: &Crowd, stop: &Cancel
     let keep_alive = async {
         loop {
             tokio::time::sleep(watches::LEASE / 4).await;
-            // One that cannot be asked for may come back before the lease is over.
-            if matches!(extend(app, watch).await, Ok(false)) {
+            // One that cannot be asked for, or hangs, may come back before the lease is over.
+            if matches!(timeout(watches::LEASE / 4, extend(app, watch)).await, Ok(Ok(false))) {
                 return;
             }
         }
@@ -318,7 +318,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Notes that the folder was seen. Where its UIDs are others now it is read from its beginning: what was stored before
-    /// is known by its bytes.
+    /// is known by its bytes, which are remembered of what is deleted since, too (`taken_messages`).
     async fn enter(&mut self, folder: Folder) -> Result<(), Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {

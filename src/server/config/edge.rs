@@ -18,7 +18,8 @@ pub struct EdgeConfig {
     pub rate_limit_anonymous: u32,
     /// `MAX_REQUESTS_IN_FLIGHT` (512): requests under way at once; more are refused.
     pub max_in_flight: usize,
-    /// `REQUEST_TIMEOUT_S` (60): how long a request may take, beside the time to read its body.
+    /// `REQUEST_TIMEOUT_S` (60): how long a request may take, beside the time to read its body. A statement of the
+    /// database is ended 5 seconds later.
     pub request_timeout: Duration,
     /// `HEADER_TIMEOUT_S` (30): how long a connection may take to send a request's head, and so how long it is kept
     /// without one.

@@ -1,0 +1,240 @@
+//! Connections that nobody waits for without end.
+//!
+//! A machine that is gone says nothing, not even that its connections are over, and sqlx neither asks whether the other
+//! end lives (TCP keep-alive) nor limits how long it waits: whoever sent a statement, or gives its connection back to the
+//! pool, which asks it for a sign of life, would wait for good. So the waits for the application's database are bounded,
+//! all of them here. A connection that was waited for in vain is closed.
+
+use std::{
+    io,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use futures::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+    pool::PoolConnection,
+    postgres::{PgListener, PgNotification, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+use tokio::time::timeout;
+
+/// What takes no time of the database's own is waited for so long: a transaction's begin, the end of one that nobody
+/// wants any more.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long whoever listens hears nothing before it asks whether anybody is there.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// There from the beginning until it is dropped.
+const HELD: &str = "a connection is held until it is dropped";
+
+/// The database did not answer in time.
+pub(super) fn silent() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()
+}
+
+/// A connection of the pool, given back when it is dropped; a transaction that was not committed is rolled back then.
+#[derive(Debug)]
+pub struct Conn {
+    /// `None` once it is given back.
+    held: Option<PoolConnection<Postgres>>,
+    /// How long an answer is waited for, or the next row of one.
+    patience: Duration,
+    in_transaction: bool,
+    /// It was waited for in vain.
+    is_lost: bool,
+}
+
+impl Conn {
+    /// # Errors
+    /// The database's.
+    pub(super) async fn acquire(pool: &PgPool, patience: Duration) -> sqlx::Result<Self> {
+        let held = Some(pool.acquire().await?);
+        Ok(Self { held, patience, in_transaction: false, is_lost: false })
+    }
+
+    /// In a transaction. `begin` is `BEGIN`, and what else is to hold in it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn begin(pool: &PgPool, begin: String, patience: Duration) -> sqlx::Result<Self> {
+        let mut conn = Self::acquire(pool, ANSWER).await?;
+        // Before it is sent: who is called off before the answer leaves a transaction behind, and a tenant set.
+        conn.in_transaction = true;
+        conn.execute(AssertSqlSafe(begin)).await?;
+        conn.patience = patience;
+        Ok(conn)
+    }
+
+    /// # Errors
+    /// The database's.
+    pub(super) async fn commit(mut self) -> sqlx::Result<()> {
+        self.execute("COMMIT").await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        let Some(mut held) = self.held.take() else { return };
+        if self.is_lost {
+            // Which sqlx does within 5 seconds.
+            held.close_on_drop();
+        } else {
+            tokio::spawn(give_back(held, self.in_transaction));
+        }
+    }
+}
+
+/// A statement that was called off may be under way yet: its connection is closed then, by which PostgreSQL knows that
+/// nobody wants its answer (`client_connection_check_interval`), and the place in the pool is another's.
+async fn give_back(mut held: PoolConnection<Postgres>, in_transaction: bool) {
+    let given = timeout(ANSWER, async {
+        if in_transaction {
+            held.execute("ROLLBACK").await?;
+        }
+        // What sqlx does when it drops one, which can be waited for, and so be given up.
+        held.return_to_pool().await;
+        Ok::<(), sqlx::Error>(())
+    })
+    .await;
+    if !matches!(given, Ok(Ok(()))) {
+        held.close_on_drop();
+    }
+}
+
+/// What takes a plain connection waits as long as that does.
+impl Deref for Conn {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.held.as_ref().expect(HELD)
+    }
+}
+
+impl DerefMut for Conn {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        asked(&mut self.held)
+    }
+}
+
+fn asked(held: &mut Option<PoolConnection<Postgres>>) -> &mut PgConnection {
+    held.as_mut().expect(HELD)
+}
+
+async fn answered<T>(
+    answer: impl Future<Output = sqlx::Result<T>>,
+    patience: Duration,
+    is_lost: &mut bool,
+) -> sqlx::Result<T> {
+    match timeout(patience, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            *is_lost = true;
+            Err(silent())
+        }
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Conn {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Conn { held, patience, is_lost, .. } = self;
+        let patience = *patience;
+        let rows = asked(held).fetch_many(query);
+        stream::unfold(Some((rows, is_lost)), move |state| async move {
+            let (mut rows, is_lost) = state?;
+            let row = answered(async { Ok(rows.next().await) }, patience, is_lost).await;
+            match row {
+                Ok(row) => row.map(|row| (row, Some((rows, is_lost)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Conn { held, patience, is_lost, .. } = self;
+        Box::pin(answered(asked(held).fetch_optional(query), *patience, is_lost))
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        let Conn { held, patience, is_lost, .. } = self;
+        Box::pin(answered(asked(held).prepare_with(sql, parameters), *patience, is_lost))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        let Conn { held, patience, is_lost, .. } = self;
+        Box::pin(answered(asked(held).describe(sql), *patience, is_lost))
+    }
+}
+
+/// Hears what is told on a channel, over one connection.
+#[derive(Debug)]
+pub struct Listener {
+    listener: PgListener,
+    /// `LISTEN`, and the channel.
+    listen: String,
+}
+
+impl Listener {
+    /// `pool` is its own: sqlx waits without end to give a listener's connection back, and so for the place that it had.
+    /// `channel` is one of ours, so it can stand in the text.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn on(channel: &str, pool: &PgPool) -> sqlx::Result<Self> {
+        let listening = async {
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.eager_reconnect(false);
+            listener.listen(channel).await?;
+            Ok::<_, sqlx::Error>(Self { listener, listen: format!("LISTEN \"{channel}\"") })
+        };
+        timeout(ANSWER, listening).await.unwrap_or_else(|_| Err(silent()))
+    }
+
+    /// What is told next.
+    ///
+    /// # Errors
+    /// The database's, and where the connection is lost: what is told until another one listens, nobody hears.
+    pub async fn recv(&mut self) -> sqlx::Result<PgNotification> {
+        loop {
+            match timeout(SILENCE, self.listener.try_recv()).await {
+                Ok(Ok(Some(told))) => return Ok(told),
+                Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+                Ok(Err(error)) => return Err(error),
+                // Where nothing happens nothing is told, and where the machine is gone, neither. Said again, this changes
+                // nothing but is answered.
+                Err(_) => {
+                    let again = self.listener.execute(AssertSqlSafe(self.listen.as_str()));
+                    timeout(ANSWER, again).await.map_err(|_| silent())??;
+                }
+            }
+        }
+    }
+}
