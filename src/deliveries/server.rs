@@ -2,6 +2,7 @@
 
 pub mod mail;
 pub mod outbox;
+pub mod relay;
 pub mod repository;
 pub mod rest;
 pub mod senders;

@@ -108,9 +108,9 @@ pub struct FileConfig {
 /// How deliveries are sent.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
-    /// `DELIVERY_MAX_ATTEMPTS` (8) and `DELIVERY_RETRY_BASE_MS` (5,000): tries, and the wait after the first,
-    /// doubled each time.
-    pub max_attempts: i32,
+    /// `DELIVERY_PATIENCE_HOURS` (72) and `DELIVERY_RETRY_BASE_MS` (5,000): how long one is tried before it is given
+    /// up, and the wait after the first try, doubled each time, at most an hour.
+    pub patience: Duration,
     pub retry_base: Duration,
     /// `DELIVERY_TIMEOUT_MS` (10,000): a webhook in all, or one step of a mail's conversation.
     pub timeout: Duration,
@@ -203,7 +203,7 @@ impl Config {
                 max_tenant: r.number("FILES_MAX_BYTES", 1 << 30),
             },
             deliveries: DeliveryConfig {
-                max_attempts: r.number("DELIVERY_MAX_ATTEMPTS", 8),
+                patience: Duration::from_secs(3_600 * u64::from(r.number("DELIVERY_PATIENCE_HOURS", 72_u32))),
                 retry_base: Duration::from_millis(r.number("DELIVERY_RETRY_BASE_MS", 5_000)),
                 timeout: Duration::from_millis(r.number("DELIVERY_TIMEOUT_MS", 10_000)),
                 concurrency: r.number("DELIVERY_CONCURRENCY", 8),
@@ -238,11 +238,12 @@ impl Config {
         if config.job_max_attempts < 1 {
             r.fault("JOB_MAX_ATTEMPTS", "must be at least 1".into());
         }
-        if config.deliveries.max_attempts < 1 {
-            r.fault("DELIVERY_MAX_ATTEMPTS", "must be at least 1".into());
-        }
         if config.deliveries.concurrency == 0 || config.deliveries.concurrency > 256 {
             r.fault("DELIVERY_CONCURRENCY", "must be 1 to 256".into());
+        }
+        // Not passed over in silence: it would be tried otherwise than was asked for.
+        if r.text("DELIVERY_MAX_ATTEMPTS").is_some() {
+            r.fault("DELIVERY_MAX_ATTEMPTS", "is DELIVERY_PATIENCE_HOURS now, and must not be set".into());
         }
         if config.lookups.concurrency_per_config == 0 {
             r.fault("LOOKUP_CONCURRENCY_PER_CONFIG", "must be at least 1".into());
@@ -260,6 +261,7 @@ impl Config {
             ("FILE_MAX_BYTES", config.files.max_file == 0),
             ("FILES_MAX_BYTES", config.files.max_tenant == 0),
             ("DELIVERY_TIMEOUT_MS", config.deliveries.timeout.is_zero()),
+            ("DELIVERY_RETRY_BASE_MS", config.deliveries.retry_base.is_zero()),
         ];
         for (name, _) in never_zero.iter().filter(|(_, is_zero)| *is_zero) {
             r.fault(name, "must be at least 1".into());
@@ -433,12 +435,19 @@ mod tests {
             "LOOKUP_MAX_BYTES",
             "MAX_MESSAGE_BYTES",
             "FILE_MAX_BYTES",
+            "DELIVERY_RETRY_BASE_MS",
         ];
         let vars: Vec<(&str, &str)> = names.iter().map(|name| (*name, "0")).collect();
         let text = read(&vars).expect_err("faults").to_string();
         for name in names {
             assert!(text.contains(&format!("{name} must be at least 1")), "{name} in {text}");
         }
+    }
+
+    #[test]
+    fn a_setting_of_before_is_not_passed_over() {
+        let text = read(&[("DELIVERY_MAX_ATTEMPTS", "8")]).expect_err("a fault").to_string();
+        assert!(text.contains("DELIVERY_MAX_ATTEMPTS is DELIVERY_PATIENCE_HOURS now"), "{text}");
     }
 
     #[test]

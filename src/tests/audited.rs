@@ -82,7 +82,7 @@ fn id(value: &Value, name: &str) -> String {
 #[tokio::test]
 async fn every_call_that_changes_anything_tells_of_it() {
     let receiver = Receiver::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
-    let server = TestServer::start_with(&[("DELIVERY_MAX_ATTEMPTS", "1")]).await;
+    let server = TestServer::start_with(&[("DELIVERY_PATIENCE_HOURS", "0")]).await;
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     let mut walk = Walk { server: &server, done: BTreeSet::new() };
     let none = Value::Null;

@@ -18,9 +18,9 @@ use crate::{
     routes::server::secret::SigningSecret,
 };
 
-const SMTP_FROM: (&str, &str) = ("SMTP_FROM", "Acme <flow@acme.example>");
+pub const SMTP_FROM: (&str, &str) = ("SMTP_FROM", "Acme <flow@acme.example>");
 
-async fn route(server: &TestServer, body: Value) -> Value {
+pub async fn route(server: &TestServer, body: Value) -> Value {
     server.post("/api/routes?tenant_id=acme", &body).await.is(StatusCode::CREATED).body
 }
 
@@ -38,7 +38,7 @@ async fn intent(server: &TestServer) -> i64 {
 }
 
 /// Waits until the message's deliveries are all at an end, or as `status` says; gives the message.
-async fn settled(server: &TestServer, id: &str, status: &[&str]) -> Value {
+pub async fn settled(server: &TestServer, id: &str, status: &[&str]) -> Value {
     let path = format!("/api/emails/{id}?tenant_id=acme");
     eventually(&format!("deliveries of {id} are {status:?}"), async || {
         let email = server.get(&path).await.is(StatusCode::OK).body;
@@ -49,6 +49,20 @@ async fn settled(server: &TestServer, id: &str, status: &[&str]) -> Value {
         (email["status"] == "done" && found == status).then_some(email)
     })
     .await
+}
+
+/// As if the message's deliveries had been under way for as long as one is tried.
+pub async fn grow_old(server: &TestServer, id: &str) {
+    let mut conn = server.database().superuser().await;
+    let done = sqlx::query(
+        "UPDATE jobs SET created_at = now() - interval '72 hours', run_at = now() WHERE kind = 'delivery' \
+         AND subject IN (SELECT delivery_id FROM deliveries WHERE email_id = $1::uuid)",
+    )
+    .bind(id)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(done.rows_affected(), 1);
 }
 
 fn verify(hook: &Hook, secret: &str, body: &[u8], timestamp: i64) -> bool {
@@ -206,8 +220,10 @@ async fn nothing_is_sent_before_the_decision_is_stored_and_all_of_it_after() {
 
 #[tokio::test]
 async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
-    let server = TestServer::start_with(&[("DELIVERY_MAX_ATTEMPTS", "3")]).await;
+    let server = TestServer::start().await;
     let receiver = Receiver::answering(|path, before| match path {
+        // Time to make it old.
+        "/down" if before == 1 => (Status::BAD_GATEWAY, [(header::RETRY_AFTER, "60")]).into_response(),
         "/flaky" if before == 0 => (Status::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
         "/down" if before < 3 => Status::BAD_GATEWAY.into_response(),
         "/gone" => Status::GONE.into_response(),
@@ -223,6 +239,12 @@ async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
         server.put(&path, &body).await.is(StatusCode::OK);
     };
     let id = server.receive("acme", message("a@x.example", "down", "x")).await;
+    eventually("it was tried twice", async || {
+        let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+        (email["deliveries"][0]["attempts"] == 2).then_some(())
+    })
+    .await;
+    grow_old(&server, &id).await;
     let email = settled(&server, &id, &["failed"]).await;
     let delivery = &email["deliveries"][0];
     assert_eq!((delivery["attempts"].as_i64(), delivery["last_status"].as_i64()), (Some(3), Some(502)));
@@ -283,8 +305,7 @@ async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
 
 #[tokio::test]
 async fn a_receiver_that_keeps_failing_is_left_alone_and_no_try_is_spent() {
-    let server =
-        TestServer::start_with(&[("DELIVERY_MAX_ATTEMPTS", "50"), ("DELIVERY_CONCURRENCY", "1")]).await;
+    let server = TestServer::start_with(&[("DELIVERY_CONCURRENCY", "1")]).await;
     let receiver = Receiver::answering(|_, _| Status::SERVICE_UNAVAILABLE.into_response()).await;
     server.tenant("acme").await;
     let made = route(
@@ -310,6 +331,117 @@ async fn a_receiver_that_keeps_failing_is_left_alone_and_no_try_is_spent() {
     let mut conn = server.database().superuser().await;
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
     assert_eq!(jobs, 0);
+}
+
+/// However often it was tried: a receiver that is away for a while is nothing to give up for.
+#[tokio::test]
+async fn many_tries_are_no_reason_to_give_up() {
+    let server = TestServer::start_with(&[("DELIVERY_RETRY_BASE_MS", "1")]).await;
+    let receiver = Receiver::answering(|_, before| match before {
+        0..12 => Status::NOT_FOUND.into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    eventually("it was tried until it arrived", async || {
+        // A retry that falls due rings no bell.
+        server.app.delivery_bell.notify_one();
+        let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+        (email["deliveries"][0]["last_status"] == 200).then_some(())
+    })
+    .await;
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!(email["deliveries"][0]["attempts"], 13);
+}
+
+/// What others wait beside it for neither shortens nor lengthens how long one is tried.
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_is_left_alone_is_given_up_when_its_time_is_over() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|_, _| Status::SERVICE_UNAVAILABLE.into_response()).await;
+    server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let mut ids = Vec::new();
+    for subject in ["old", "older", "new"] {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    for id in &ids {
+        eventually("it waits", async || {
+            let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+            email["deliveries"][0]["note"].as_str()?.starts_with("Waiting: ").then_some(())
+        })
+        .await;
+    }
+    let before = receiver.hooks().len();
+    for id in &ids[..2] {
+        grow_old(&server, id).await;
+    }
+    for id in &ids[..2] {
+        let email = settled(&server, id, &["failed"]).await;
+        assert_eq!(email["deliveries"][0]["next_attempt"], Value::Null, "{email:#}");
+    }
+    settled(&server, &ids[2], &["pending"]).await;
+    assert!(receiver.hooks().len() <= before + 2, "a probe or two, at most");
+}
+
+/// A delivery of which a worker dies is told from one that was tried often.
+#[tokio::test]
+async fn what_breaks_off_each_time_is_given_up_however_often_it_was_tried() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    tokio::spawn(worker::work(server.app.clone(), server.app.stop.clone()));
+    let mut ids = Vec::new();
+    for subject in ["tried", "broken off"] {
+        let email = server.decide("acme", message("a@x.example", subject, "x")).await;
+        ids.push(email["email_id"].as_str().unwrap().to_owned());
+    }
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE jobs SET attempts = 20 WHERE kind = 'delivery'").execute(&mut conn).await.unwrap();
+    sqlx::query("UPDATE deliveries SET attempts = 20 WHERE email_id = $1::uuid")
+        .bind(&ids[0])
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let stop = CancellationToken::new();
+    let senders = tokio::spawn(sending::work(server.app.clone(), stop.clone()));
+    settled(&server, &ids[0], &["delivered"]).await;
+    let email = settled(&server, &ids[1], &["failed"]).await;
+    assert_eq!(email["deliveries"][0]["note"], "It could not be sent: each try broke off");
+    stop.cancel();
+    senders.await.unwrap();
+    // Sent again by a person, what was tried often is held to the same.
+    sqlx::query("UPDATE deliveries SET attempts = 80 WHERE email_id = $1::uuid")
+        .bind(&ids[1])
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let path = format!(
+        "/api/deliveries/{}/retry?tenant_id=acme",
+        email["deliveries"][0]["delivery_id"].as_str().unwrap()
+    );
+    server.post(&path, &json!({})).await.is(StatusCode::ACCEPTED);
+    let claims = "UPDATE jobs SET attempts = attempts + 11 WHERE kind = 'delivery' RETURNING attempts";
+    let claims: i32 = sqlx::query_scalar(claims).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(claims, 91);
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    let email = settled(&server, &ids[1], &["failed"]).await;
+    assert_eq!(email["deliveries"][0]["attempts"], 80);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use lettre::{
-    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Address, Message,
     address::Envelope,
     message::{
         Attachment, Body, Mailbox, MultiPart, SinglePart,
@@ -16,53 +16,47 @@ use lettre::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::senders::{Arrived, Fault};
-use crate::{
-    server::{config::SmtpConfig, error::chain},
-    shared::DeliveryId,
+use super::{
+    relay::Relay,
+    senders::{Arrived, Fault},
 };
+use crate::{server::config::SmtpConfig, shared::DeliveryId};
 
-/// A mail is given up after so many times the time for one step of its conversation.
-const STEPS: u32 = 6;
 /// The longest line that SMTP carries, in bytes, without its end (RFC 5321, section 4.5.3.1.6).
 const MAX_LINE: usize = 998;
 
 /// The relay, and who mails come from.
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// `None`: its address cannot be read, which the configuration does not let pass.
+    relay: Option<Relay>,
     from: Mailbox,
-    timeout: Duration,
 }
 
 impl Mailer {
     pub fn new(smtp: &SmtpConfig, timeout: Duration) -> Self {
-        let transport = match AsyncSmtpTransport::<Tokio1Executor>::from_url(smtp.url.expose_secret()) {
-            Ok(builder) => builder.timeout(Some(timeout)).build(),
-            // The configuration was checked by the same function.
-            Err(_) => AsyncSmtpTransport::<Tokio1Executor>::unencrypted_localhost(),
-        };
-        Self { transport, from: smtp.from.clone(), timeout: timeout * STEPS }
+        Self { relay: Relay::parse(smtp.url.expose_secret(), timeout), from: smtp.from.clone() }
     }
 
-    /// Sends the original as it came, attached to a note. Whoever answers it answers its sender.
+    /// Sends the original as it came, attached to a note. Whoever answers it answers its sender. It names all of `to`,
+    /// and goes to `left`, those of them who do not have it.
     ///
     /// # Errors
-    /// `Fault`.
+    /// `Fault`, which says who has it all the same.
     pub async fn forward(
         &self,
         id: DeliveryId,
         to: &[String],
+        left: &[String],
         payload: &Value,
         raw: Vec<u8>,
         loop_token: &str,
     ) -> Result<Arrived, Fault> {
         let mut message = self.draft(id, payload, loop_token, "auto-generated").from(self.from.clone());
-        let mut recipients = Vec::with_capacity(to.len());
         for address in to {
-            let address: Address = parse(address)?;
-            recipients.push(address.clone());
-            message = message.to(Mailbox::new(None, address));
+            message = message.to(Mailbox::new(None, parse(address)?));
         }
+        let recipients =
+            left.iter().map(|address| parse(address)).collect::<Result<Vec<Address>, Fault>>()?;
         // A bounce comes back to us, as mail that a person sees.
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
         let note = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
@@ -133,28 +127,8 @@ impl Mailer {
     }
 
     async fn send(&self, message: Message) -> Result<Arrived, Fault> {
-        match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
-            Err(_) => Err(Fault::down("The mail relay did not answer in time")),
-            Ok(Ok(answer)) => Ok(Arrived { code: Some(answer.code().into()) }),
-            Ok(Err(error)) => {
-                let code = error.status().map(u16::from);
-                let note = format!("The mail relay said: {}", chain(&error));
-                Err(Fault { code, ..judge(note, code, error.is_client()) })
-            }
-        }
-    }
-}
-
-/// What trying again may mend, and whether it is the relay itself that fails. A refusal of our sign-in (RFC 4954,
-/// section 6) is the administrator's to mend, and no word on this mail; one that comes later is about the mail.
-fn judge(note: String, code: Option<u16>, is_ours: bool) -> Fault {
-    match code {
-        Some(421 | 432 | 454 | 530 | 534 | 535 | 538) => Fault::down(note),
-        Some(500..) => Fault::permanent(note),
-        Some(_) => Fault::transient(note),
-        // What this mail asks and the relay does not offer, such as an address that is not ASCII.
-        None if is_ours => Fault::permanent(note),
-        None => Fault::down(note),
+        let relay = self.relay.as_ref().ok_or_else(|| Fault::down("SMTP_URL cannot be read"))?;
+        relay.hand_over(message.envelope(), &message.formatted()).await
     }
 }
 
@@ -210,21 +184,6 @@ fn malformed(error: impl std::fmt::Display) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refused_sign_in_is_not_the_mails_fault_and_a_refused_address_not_the_relays() {
-        for (code, is_ours, permanent, down) in [
-            (Some(535), false, false, true),
-            (Some(421), false, false, true),
-            (None, false, false, true),
-            (Some(450), false, false, false),
-            (Some(550), false, true, false),
-            (None, true, true, false),
-        ] {
-            let fault = judge("x".into(), code, is_ours);
-            assert_eq!((fault.permanent, fault.down), (permanent, down), "{code:?}");
-        }
-    }
 
     #[test]
     fn only_what_no_relay_would_change_travels_as_it_is() {

@@ -56,12 +56,17 @@ pub async fn write(
     let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
     let last = repository::last_of_each(tx, email).await?;
     let token = loop_token(app, tx.tenant());
-    let planned = plan::plan(&rows, &message, sender(app, &token));
+    let mut planned = plan::plan(&rows, &message, sender(app, &token));
     let mut due = Vec::new();
-    for planned in &planned {
+    for planned in &mut planned {
         let before = last.iter().find(|last| last.route_id == planned.route_id);
         if before.is_some_and(|before| stands(before, outcome, planned)) {
             continue;
+        }
+        // Who has a forward for this outcome is not sent it again because others did not get it.
+        let delivered = before.filter(|before| is_for(before, outcome)).and_then(|b| b.delivered_to.as_ref());
+        if let (Some(delivered), Some(members)) = (delivered, planned.payload.as_object_mut()) {
+            members.insert(repository::DELIVERED_TO.to_owned(), delivered.0.clone());
         }
         let withheld = match &planned.withheld {
             Some(reason) => Some(format!("Not sent: {reason}")),
@@ -102,10 +107,13 @@ pub fn loop_token(app: &AppState, tenant: &TenantId) -> String {
     app.vault.derive(&format!("mail-loop|{tenant}"))
 }
 
+fn is_for(last: &Last, outcome: Outcome<'_>) -> bool {
+    outcome.is(last.decision, last.intent_id, last.intent_name.as_deref())
+}
+
 /// Whether a route's last delivery does for this outcome.
 fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned) -> bool {
-    let is_same = outcome.is(last.decision, last.intent_id, last.intent_name.as_deref());
-    is_same
+    is_for(last, outcome)
         && match last.status {
             DeliveryStatus::Pending => true,
             DeliveryStatus::Delivered => {

@@ -11,7 +11,10 @@ use crate::{
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
     emails::dto::Decision,
     routes::dto::{Planned, RouteKind},
-    server::{TenantTx, queue},
+    server::{
+        TenantTx,
+        queue::{self, Subject},
+    },
     shared::{DeliveryId, EmailId, IntentId, RouteId},
 };
 
@@ -24,6 +27,10 @@ pub const STANDS: &str = "d.route_id IS NOT NULL AND d.decision = e.decision \
     AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
       AND n.route_id = d.route_id AND n.delivery_id > d.delivery_id \
       AND NOT (n.status = 'cancelled' AND n.attempts = 0 AND coalesce(n.note, '') NOT LIKE 'Not sent:%'))";
+
+/// The member of a forward's payload that lists who has it, where its relay did not take it for all. There, and in no
+/// column: servers of before go on reading the whole row beside newer ones.
+pub const DELIVERED_TO: &str = "delivered_to";
 
 #[derive(sqlx::FromRow)]
 pub struct Row {
@@ -69,6 +76,12 @@ impl Row {
         }
     }
 
+    /// Of a forward's recipients, those who have it.
+    pub fn delivered_to(&self) -> Vec<&str> {
+        let list = self.payload.0.get(DELIVERED_TO).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// With what it sends.
     pub fn into_detail(mut self, tx: &TenantTx) -> DeliveryDetail {
         let payload = std::mem::take(&mut self.payload.0);
@@ -108,6 +121,8 @@ pub struct Last {
     pub status: DeliveryStatus,
     pub note: Option<String>,
     pub destination: String,
+    /// Who has it, where a forward's relay did not take it for all.
+    pub delivered_to: Option<Json<Value>>,
 }
 
 /// Newest first, before the id `before`.
@@ -155,7 +170,8 @@ pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, status, note, \
-         destination FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
+         destination, payload -> 'delivered_to' AS delivered_to FROM deliveries \
+         WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
          AND NOT (status = 'cancelled' AND attempts = 0 AND coalesce(note, '') NOT LIKE 'Not sent:%') \
          ORDER BY route_id, (status = 'pending') DESC, created_at DESC, delivery_id DESC",
     )
@@ -316,6 +332,24 @@ pub async fn store_try(tx: &mut TenantTx, id: DeliveryId, tried: Tried<'_>) -> s
     .map(drop)
 }
 
+/// Remembers who has a forward already, whatever has become of it meanwhile.
+pub async fn add_delivered(tx: &mut TenantTx, id: DeliveryId, addresses: &[String]) -> sqlx::Result<()> {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE deliveries SET payload = jsonb_set(payload, '{delivered_to}', \
+         coalesce(payload -> 'delivered_to', '[]'::jsonb) || $3) WHERE tenant_id = $1 AND delivery_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(Json(addresses))
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
 /// Says why a pending delivery waits, or why it is not sent, without a try.
 pub async fn note(
     tx: &mut TenantTx,
@@ -326,7 +360,8 @@ pub async fn note(
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "UPDATE deliveries SET status = $3, note = $4, next_attempt = now() + make_interval(secs => $5) \
+        "UPDATE deliveries SET status = $3, note = $4, next_attempt = now() + make_interval(secs => $5), \
+         delivered_at = CASE WHEN $3 = 'delivered' THEN now() END \
          WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'pending'",
     )
     .bind(tenant.as_str())
@@ -339,15 +374,19 @@ pub async fn note(
     .map(drop)
 }
 
-/// Makes a delivery that was given up pending again. `false` where it is not one.
+/// Makes a delivery that was given up pending again; its new job goes on counting where its tries stand, so that claims
+/// are held against tries as before. `false` where it is not one.
 pub async fn revive(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE deliveries SET status = 'pending', next_attempt = now() \
-         WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'failed'",
+        "WITH again AS (UPDATE deliveries SET status = 'pending', next_attempt = now() \
+           WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'failed' RETURNING attempts) \
+         UPDATE jobs SET attempts = again.attempts FROM again \
+         WHERE tenant_id = $1 AND kind = $3 AND subject = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
+    .bind(DeliveryId::KIND)
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)

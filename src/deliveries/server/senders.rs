@@ -66,12 +66,22 @@ pub struct Fault {
     pub down: bool,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<std::time::Duration>,
+    /// Of several recipients, those who have it all the same.
+    pub delivered_to: Vec<String>,
 }
 
 impl Fault {
     /// It was refused, for good.
     pub fn permanent(note: impl Into<String>) -> Self {
-        Self { note: note.into(), code: None, permanent: true, down: false, retry_after: None }
+        Self {
+            // The other side's words may stand in it, and PostgreSQL stores no NUL.
+            note: note.into().replace('\0', "\u{FFFD}"),
+            code: None,
+            permanent: true,
+            down: false,
+            retry_after: None,
+            delivered_to: Vec::new(),
+        }
     }
 
     /// It was refused for now.

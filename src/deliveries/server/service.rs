@@ -35,7 +35,8 @@ pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> 
     Ok(row.into_detail(&tx))
 }
 
-/// Sends a delivery that was given up once more, with all its tries.
+/// Sends a delivery that was given up once more, tried for as long as a new one; of a forward's recipients, to those who
+/// do not have it.
 ///
 /// # Errors
 /// 403, 404; 400 where it was not given up, its route is gone, or the message was decided otherwise since; 409 where

@@ -18,10 +18,11 @@ use crate::{
     routes::server::{
         plan, repository as routes,
         service::{self as route_service, Credentials},
-        settings::Settings,
+        settings::{Forward, Settings},
     },
     server::{
         AppState, Result, TenantTx,
+        breaker::Open,
         queue::{self, Job},
         work::{self, Work},
     },
@@ -30,6 +31,8 @@ use crate::{
 
 /// A worker that died with a delivery this often has probably died of it.
 const CRASHES: i32 = 10;
+/// Likewise, where its time is over. Not fewer: a server that was killed days ago is no reason to spare the last try.
+const LATE_CRASHES: i32 = 2;
 
 #[derive(Clone)]
 struct Sending;
@@ -64,9 +67,10 @@ struct Ready {
     way: Way,
 }
 
+/// How it is sent. Of a forward's `to`, `left` are those who do not have it.
 enum Way {
     Webhook { url: String, credentials: Credentials },
-    Forward { to: Vec<String>, raw: Vec<u8> },
+    Forward { to: Vec<String>, left: Vec<String>, raw: Vec<u8> },
     Reply,
 }
 
@@ -74,45 +78,84 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let Some(ready) = prepare(app, job).await? else { return Ok(()) };
     let pass = match app.senders.breakers.enter(ready.gate.clone()) {
         Ok(pass) => pass,
-        Err(open) => return postpone(app, job, open.failures, open.left).await,
+        Err(open) => return postpone(app, job, &ready.row, open).await,
     };
     let result = send(app, &ready).await;
     pass.leave(matches!(&result, Err(fault) if fault.down));
+    if let Err(fault) = &result
+        && !fault.delivered_to.is_empty()
+    {
+        // Before all else that is stored, and whoever has the job by now: who has it is not to get it again.
+        let mut tx = app.database.tenant(&job.tenant).await?;
+        repository::add_delivered(&mut tx, job.subject, &fault.delivered_to).await?;
+        tx.commit().await?;
+    }
     let mut tx = app.database.tenant(&job.tenant).await?;
-    let tried =
-        |status, note, code, wait| Tried { status, note, code, destination: &ready.destination, wait };
+    let destination = ready.destination.as_str();
     let outcome = match &result {
         // It arrived, whoever has the job by now: it is not to be sent again.
         Ok(arrived) => {
             queue::cancel(&mut tx, &[job.subject]).await?;
-            let done = tried(DeliveryStatus::Delivered, None, arrived.code, None);
+            let status = DeliveryStatus::Delivered;
+            let done = Tried { status, note: None, code: arrived.code, destination, wait: None };
             repository::store_try(&mut tx, job.subject, done).await?;
-            DeliveryStatus::Delivered
-        }
-        Err(fault) if fault.permanent || job.attempts >= app.config.deliveries.max_attempts => {
-            if !queue::finish(&mut tx, job).await? {
-                return Ok(());
-            }
-            let failed = tried(DeliveryStatus::Failed, Some(&fault.note), fault.code, None);
-            repository::store_try(&mut tx, job.subject, failed).await?;
-            tracing::warn!(tenant = %job.tenant, delivery_id = %job.subject, "a delivery was given up");
-            DeliveryStatus::Failed
+            status
         }
         Err(fault) => {
-            let wait = queue::backoff(app.config.deliveries.retry_base, job.attempts);
-            let wait = wait.max(fault.retry_after.unwrap_or_default());
-            if !queue::retry_later(&mut tx, job, wait, &fault.note).await? {
+            let wait = pause(app.config.deliveries.retry_base, job.attempts, job.age, left(app, job), fault);
+            let is_mine = match wait {
+                Some(wait) => queue::retry_later(&mut tx, job, wait, &fault.note).await?,
+                None => queue::finish(&mut tx, job).await?,
+            };
+            if !is_mine {
                 return Ok(());
             }
-            let again =
-                tried(DeliveryStatus::Pending, Some(&fault.note), fault.code, Some(wait.as_secs_f64()));
-            repository::store_try(&mut tx, job.subject, again).await?;
-            DeliveryStatus::Pending
+            let status = if wait.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Failed };
+            let note = with_delivered(&ready.row, &fault.delivered_to, &fault.note);
+            let (note, wait) = (Some(note.as_str()), wait.map(|wait| wait.as_secs_f64()));
+            let failed = Tried { status, note, code: fault.code, destination, wait };
+            repository::store_try(&mut tx, job.subject, failed).await?;
+            status
         }
     };
     tx.commit().await?;
-    app.metrics.sent(ready.row.kind, outcome);
+    ended(app, job, &ready.row, outcome);
     Ok(())
+}
+
+/// For how long it is tried still. Its age counts, since it was written or a person sent it again, and not its tries: of
+/// those, what waits beside it for the same receiver makes few, and a receiver that is away for an hour many (RFC 5321,
+/// section 4.5.4.1).
+fn left(app: &AppState, job: &Job<DeliveryId>) -> Duration {
+    app.config.deliveries.patience.saturating_sub(job.age)
+}
+
+/// Until the next try: doubled at each, with jitter, at most an hour, and no longer than `left`, so that the last try is
+/// at its end. Nor much longer than it is tried already, its `age`: what a person sent again begins with short waits,
+/// however often it was tried before. `None`: it is given up.
+fn pause(base: Duration, tries: i32, age: Duration, left: Duration, fault: &Fault) -> Option<Duration> {
+    // `backoff` adds up to half.
+    let wait = queue::backoff(base, tries).mul_f64(2.0 / 3.0).min(age.saturating_add(base)).min(left);
+    (!fault.permanent && !left.is_zero()).then(|| wait.max(fault.retry_after.unwrap_or_default()))
+}
+
+/// Why it did not arrive, after those who have it all the same.
+fn with_delivered(row: &Row, now: &[String], note: &str) -> String {
+    let all: Vec<&str> = row.delivered_to().into_iter().chain(now.iter().map(String::as_str)).collect();
+    if all.is_empty() { note.to_owned() } else { format!("Delivered to {}. {note}", all.join(", ")) }
+}
+
+fn ended(app: &AppState, job: &Job<DeliveryId>, row: &Row, outcome: DeliveryStatus) {
+    if outcome == DeliveryStatus::Failed {
+        tracing::warn!(tenant = %job.tenant, delivery_id = %job.subject, "a delivery was given up");
+    }
+    app.metrics.sent(row.kind, outcome);
+}
+
+/// Whether there are so many `claims`, this one included, more than `tries` that ended.
+fn broke_off_too_often(claims: i32, tries: i32, left: Duration) -> bool {
+    let most = if left.is_zero() { LATE_CRASHES } else { CRASHES };
+    claims > tries.saturating_add(most)
 }
 
 /// `None` where there is nothing to send any more; that is stored then.
@@ -124,8 +167,9 @@ async fn prepare(app: &AppState, job: &Job<DeliveryId>) -> Result<Option<Ready>>
     let Some(row) = repository::find(&mut tx, job.subject).await? else { return Ok(None) };
     let found = if row.status != DeliveryStatus::Pending {
         Err((row.status, String::new()))
-    } else if job.attempts > app.config.deliveries.max_attempts + CRASHES {
-        Err((DeliveryStatus::Failed, "It could not be sent: each try broke off".to_owned()))
+    } else if broke_off_too_often(job.attempts, row.attempts, left(app, job)) {
+        let why = with_delivered(&row, &[], "It could not be sent: each try broke off");
+        Err((DeliveryStatus::Failed, why))
     } else {
         way_of(app, &mut tx, &row).await?
     };
@@ -163,13 +207,19 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
             let host = plan::host_of(&hook);
             Ok((Gate::Host(tenant, host.clone()), host, Way::Webhook { url: hook.url, credentials }))
         }
-        Ok(Settings::Forward(forward)) => match emails::raw(tx, row.email_id).await? {
-            Some(raw) => {
-                let way = Way::Forward { to: forward.to.clone(), raw };
-                Ok((Gate::Mail(tenant), forward.to.join(", "), way))
+        Ok(Settings::Forward(Forward { to, .. })) => {
+            let delivered = row.delivered_to();
+            let has_it = |to: &str| delivered.iter().any(|other| other.eq_ignore_ascii_case(to));
+            let left: Vec<String> = to.iter().filter(|to| !has_it(to)).cloned().collect();
+            if left.is_empty() {
+                Err((DeliveryStatus::Delivered, "All whom it goes to have it already".into()))
+            } else {
+                match emails::raw(tx, row.email_id).await? {
+                    Some(raw) => Ok((Gate::Mail(tenant), to.join(", "), Way::Forward { to, left, raw })),
+                    None => Err((DeliveryStatus::Cancelled, "The message is gone".into())),
+                }
             }
-            None => Err((DeliveryStatus::Cancelled, "The message is gone".into())),
-        },
+        }
         Ok(Settings::Reply(_)) => Ok((Gate::Mail(tenant), String::new(), Way::Reply)),
         // Done when it was written.
         Ok(Settings::Label(_)) => Err((DeliveryStatus::Delivered, String::new())),
@@ -187,9 +237,9 @@ async fn send(app: &AppState, ready: &Ready) -> std::result::Result<Arrived, Fau
         Way::Webhook { url, credentials } => {
             webhook::send(&app.senders, url, credentials, id, payload, Utc::now()).await
         }
-        Way::Forward { to, raw } => {
+        Way::Forward { to, left, raw } => {
             let mailer = app.senders.mailer().ok_or_else(no_relay)?;
-            mailer.forward(id, to, payload, raw.clone(), &token(&ready.gate)).await
+            mailer.forward(id, to, left, payload, raw.clone(), &token(&ready.gate)).await
         }
         Way::Reply => {
             let mailer = app.senders.mailer().ok_or_else(no_relay)?;
@@ -198,16 +248,68 @@ async fn send(app: &AppState, ready: &Ready) -> std::result::Result<Arrived, Fau
     }
 }
 
-/// The breaker is open: it waits, and no try is spent.
-async fn postpone(app: &AppState, job: &Job<DeliveryId>, failures: u32, left: Duration) -> Result<()> {
-    let wait = left.mul_f64(rand::random_range(1.0..1.5));
-    let note =
-        format!("Waiting: the receiver failed {failures} times in a row and is left alone for a while");
+/// The breaker is open: it waits, and no try is spent. It waits no longer than what is tried.
+async fn postpone(app: &AppState, job: &Job<DeliveryId>, row: &Row, open: Open) -> Result<()> {
+    let failed = format!("the receiver failed {} times in a row", open.failures);
     let mut tx = app.database.tenant(&job.tenant).await?;
+    if left(app, job).is_zero() {
+        if queue::finish(&mut tx, job).await? {
+            let note = format!("Its time was over while {failed} and was left alone");
+            let note = with_delivered(row, &[], &note);
+            repository::note(&mut tx, job.subject, DeliveryStatus::Failed, &note, None).await?;
+            tx.commit().await?;
+            ended(app, job, row, DeliveryStatus::Failed);
+        }
+        return Ok(());
+    }
+    let wait = open.left.mul_f64(rand::random_range(1.0..1.5));
+    let note = format!("Waiting: {failed} and is left alone for a while");
     if queue::postpone(&mut tx, job, wait).await? {
         let wait = Some(wait.as_secs_f64());
         repository::note(&mut tx, job.subject, DeliveryStatus::Pending, &note, wait).await?;
         tx.commit().await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_given_up_by_its_age_and_the_last_try_is_at_its_end() {
+        let base = Duration::from_secs(5);
+        let [hour, days] = [3_600, 259_200].map(Duration::from_secs);
+        let transient = Fault::transient("x");
+        for (tries, low, high) in
+            [(1, 3.3, 5.0), (2, 6.6, 10.0), (9, 853.0, 1_280.0), (500, 2_399.0, 3_600.0)]
+        {
+            let wait = pause(base, tries, days, days, &transient).expect("another try").as_secs_f64();
+            assert!((low..=high).contains(&wait), "{tries}: {wait}");
+        }
+        let soon = Duration::from_secs(60);
+        assert_eq!(pause(base, 20, days, soon, &transient), Some(soon));
+        let asked = Fault { retry_after: Some(hour), ..Fault::down("x") };
+        assert_eq!(pause(base, 1, days, soon, &asked), Some(hour));
+        assert_eq!(pause(base, 1, days, Duration::ZERO, &transient), None);
+        assert_eq!(pause(base, 1, days, days, &Fault::permanent("x")), None);
+        // Sent again by a person.
+        assert_eq!(pause(base, 80, Duration::ZERO, days, &transient), Some(base));
+        assert_eq!(pause(base, 83, soon, days, &transient), Some(soon + base));
+    }
+
+    #[test]
+    fn what_breaks_off_is_borne_for_less_long_when_its_time_is_over() {
+        let day = Duration::from_secs(86_400);
+        for (claims, tries, left, expected) in [
+            (10, 0, day, false),
+            (11, 0, day, true),
+            (90, 80, day, false),
+            (91, 80, day, true),
+            (82, 80, Duration::ZERO, false),
+            (83, 80, Duration::ZERO, true),
+        ] {
+            assert_eq!(broke_off_too_often(claims, tries, left), expected, "{claims} {tries} {left:?}");
+        }
+    }
 }

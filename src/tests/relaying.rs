@@ -1,0 +1,293 @@
+//! A mail relay that fails, and one that refuses some of a mail's recipients.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    deliveries::{SMTP_FROM, route, settled},
+    support::{TestServer, eventually, message},
+};
+
+/// What the relay says where it has something else to say than that all is well.
+#[derive(Clone, Default)]
+struct Says {
+    greeting: Option<&'static str>,
+    hello: Option<&'static str>,
+    sign_in: Option<&'static str>,
+    /// To the recipient whose address begins so.
+    recipient: Option<(&'static str, &'static str)>,
+    data: Option<&'static str>,
+}
+
+/// One mail that it took: the recipients, and the text.
+type Taken = (Vec<String>, String);
+
+#[derive(Clone)]
+struct Relay {
+    addr: SocketAddr,
+    says: Arc<Mutex<Says>>,
+    taken: Arc<Mutex<Vec<Taken>>>,
+}
+
+impl Relay {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let relay = Self { addr, says: Arc::default(), taken: Arc::default() };
+        let this = relay.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let this = this.clone();
+                std::thread::spawn(move || stream.and_then(|stream| this.converse(stream)));
+            }
+        });
+        relay
+    }
+
+    fn url(&self, more: &str) -> String {
+        format!("smtp://flow:s3cret@{}{more}", self.addr)
+    }
+
+    fn say(&self, says: Says) {
+        *self.says.lock().unwrap() = says;
+    }
+
+    fn taken(&self) -> Vec<Taken> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    /// Whom the mails went to, in the order in which they came.
+    fn recipients(&self) -> Vec<Vec<String>> {
+        self.taken().into_iter().map(|(to, _)| to).collect()
+    }
+
+    fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+        let says = self.says.lock().unwrap().clone();
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let mut to = Vec::new();
+        write!(stream, "{}\r\n", says.greeting.unwrap_or("220 relay.example ESMTP"))?;
+        while let Some(line) = lines.next().transpose()? {
+            let answer = match line.split([' ', ':']).next().unwrap_or_default() {
+                "EHLO" => says.hello.unwrap_or("250-relay.example\r\n250 AUTH PLAIN"),
+                "AUTH" => says.sign_in.unwrap_or("235 2.7.0 Welcome"),
+                "RCPT" => {
+                    let address = line.trim_start_matches("RCPT TO:<").trim_end_matches('>');
+                    match says.recipient {
+                        Some((start, answer)) if address.starts_with(start) => answer,
+                        _ => {
+                            to.push(address.to_owned());
+                            "250 2.1.5 OK"
+                        }
+                    }
+                }
+                "DATA" => {
+                    write!(stream, "354 Go on\r\n")?;
+                    let mut text = String::new();
+                    while let Some(line) = lines.next().transpose()?.filter(|line| line != ".") {
+                        text.push_str(&line);
+                        text.push_str("\r\n");
+                    }
+                    if says.data.is_none() {
+                        self.taken.lock().unwrap().push((std::mem::take(&mut to), text));
+                    }
+                    says.data.unwrap_or("250 2.0.0 Taken")
+                }
+                "QUIT" => {
+                    write!(stream, "221 2.0.0 Bye\r\n")?;
+                    break;
+                }
+                _ => "250 2.0.0 OK",
+            };
+            // In Latin-1.
+            let bytes = answer.chars().map(|char| u8::try_from(char).unwrap_or(b'?'));
+            stream.write_all(&bytes.chain(*b"\r\n").collect::<Vec<u8>>())?;
+        }
+        Ok(())
+    }
+}
+
+async fn forwards_to(server: &TestServer, to: &[&str]) -> Value {
+    server.tenant("acme").await;
+    route(server, json!({"name": "desk", "kind": "forward", "decisions": ["review"], "settings": {"to": to}}))
+        .await
+}
+
+async fn deliveries(server: &TestServer, id: &str) -> Value {
+    server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body["deliveries"].clone()
+}
+
+async fn send_again(server: &TestServer, delivery: &Value) {
+    let id = delivery["delivery_id"].as_str().unwrap();
+    let path = format!("/api/deliveries/{id}/retry?tenant_id=acme");
+    server.post(&path, &json!({})).await.is(StatusCode::ACCEPTED);
+}
+
+/// Waits until it was tried in vain with this note, and waits for its next try.
+async fn waits(server: &TestServer, id: &str, note: &str) -> Value {
+    eventually(&format!("it waits: {note}"), async || {
+        let delivery = deliveries(server, id).await.get(0)?.clone();
+        assert_ne!(delivery["status"], "failed", "{delivery:#}");
+        delivery["note"].as_str()?.contains(note).then_some(delivery)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_relay_that_fails_before_it_hears_of_a_mail_says_nothing_of_that_mail() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example"]).await;
+    for (note, says) in [
+        ("554", Says { greeting: Some("554 5.3.2 No service"), ..Says::default() }),
+        ("550", Says { hello: Some("550 5.7.1 Not you"), ..Says::default() }),
+        (
+            "No compatible authentication mechanism",
+            Says { hello: Some("250 relay.example"), ..Says::default() },
+        ),
+        ("535", Says { sign_in: Some("535 5.7.8 Who?"), ..Says::default() }),
+        ("550", Says { sign_in: Some("550 5.7.1 Not today"), ..Says::default() }),
+    ] {
+        let before = relay.taken().len();
+        relay.say(says);
+        let id = server.receive("acme", message("a@x.example", note, "x")).await;
+        waits(&server, &id, note).await;
+        relay.say(Says::default());
+        settled(&server, &id, &["delivered"]).await;
+        assert_eq!(relay.taken().len(), before + 1, "{note}");
+    }
+    // What goes on is the relay's own trouble, and it is left alone.
+    relay.say(Says { greeting: Some("554 5.3.2 No service"), ..Says::default() });
+    let id = server.receive("acme", message("a@x.example", "away", "x")).await;
+    eventually("the relay is left alone", async || {
+        server.app.delivery_bell.notify_one();
+        let delivery = deliveries(&server, &id).await.get(0)?.clone();
+        assert_ne!(delivery["status"], "failed", "{delivery:#}");
+        delivery["note"].as_str()?.starts_with("Waiting: the receiver failed 5 times").then_some(())
+    })
+    .await;
+    // Encryption that is asked for and not offered is no other.
+    let url = relay.url("?tls=required");
+    let encrypted = TestServer::start_with(&[("SMTP_URL", &url), SMTP_FROM]).await;
+    forwards_to(&encrypted, &["desk@acme.example"]).await;
+    relay.say(Says::default());
+    let id = encrypted.receive("acme", message("a@x.example", "x", "x")).await;
+    waits(&encrypted, &id, "STARTTLS is not supported").await;
+}
+
+#[tokio::test]
+async fn a_recipient_who_is_refused_keeps_no_other_from_theirs() {
+    const GONE: &str = "550 5.1.1 No such user";
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    let made = forwards_to(&server, &["desk@acme.example", "Gone@acme.example", "boss@acme.example"]).await;
+    let refusing = |answer: &'static str| Says { recipient: Some(("Gone@", answer)), ..Says::default() };
+    let (others, gone) = (vec!["desk@acme.example", "boss@acme.example"], vec!["Gone@acme.example"]);
+    relay.say(refusing(GONE));
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let delivery = &email["deliveries"][0];
+    assert_eq!((delivery["attempts"].as_i64(), delivery["last_status"].as_i64()), (Some(1), Some(550)));
+    let note = delivery["note"].as_str().unwrap();
+    assert!(
+        note.starts_with(
+            "Delivered to desk@acme.example, boss@acme.example. Gone@acme.example: The mail relay said: "
+        ) && note.contains("No such user"),
+        "{note}"
+    );
+    assert_eq!(relay.recipients(), std::slice::from_ref(&others));
+    // Sent again, it goes to whom it did not reach, and to nobody else.
+    send_again(&server, delivery).await;
+    eventually("it was refused again", async || {
+        let delivery = deliveries(&server, &id).await[0].clone();
+        (delivery["attempts"] == 2 && delivery["status"] == "failed").then_some(())
+    })
+    .await;
+    relay.say(Says::default());
+    send_again(&server, delivery).await;
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!(email["deliveries"][0]["note"], Value::Null);
+    assert_eq!(relay.recipients(), [others.clone(), gone.clone()]);
+    let mark = format!("Message-ID: <{}@acme.example>\r\n", delivery["delivery_id"].as_str().unwrap());
+    for (_, text) in relay.taken() {
+        assert!(text.contains(&mark) && text.contains("Gone@acme.example, boss@acme.example"), "{text}");
+    }
+    // Refused for now, it waits for that one alone.
+    relay.say(refusing("451 4.7.1 Come again"));
+    let id = server.receive("acme", message("a@x.example", "y", "x")).await;
+    waits(&server, &id, "Delivered to desk@acme.example, boss@acme.example. ").await;
+    relay.say(Says::default());
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.recipients()[2..], [others.clone(), gone]);
+    // Run again, it comes to the same outcome: who has it for that does not get it again.
+    relay.say(refusing(GONE));
+    let id = server.receive("acme", message("a@x.example", "z", "x")).await;
+    settled(&server, &id, &["failed"]).await;
+    let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+    let email = settled(&server, &id, &["failed", "failed"]).await;
+    assert_eq!(&relay.recipients()[4..], std::slice::from_ref(&others));
+    // The route is mended, and leads nowhere that it has not been.
+    let settings = json!({"to": ["DESK@acme.example"]});
+    let mended = json!({"name": "desk", "kind": "forward", "decisions": ["review"], "settings": settings});
+    let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    server.put(&path, &mended).await.is(StatusCode::OK);
+    send_again(&server, &email["deliveries"][1]).await;
+    let email = settled(&server, &id, &["failed", "delivered"]).await;
+    assert_eq!(email["deliveries"][1]["note"], "All whom it goes to have it already");
+    assert_eq!(relay.recipients().len(), 5);
+}
+
+/// What the relay says of the mail as a whole holds for all of its recipients.
+#[tokio::test]
+async fn a_mail_that_is_refused_reached_nobody() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example", "boss@acme.example"]).await;
+    for (answer, recipient) in
+        [("552 5.3.4 Too big", None), ("451 4.3.0 Later", Some(("boss@", "550 5.1.1 No such user")))]
+    {
+        relay.say(Says { data: Some(answer), recipient, ..Says::default() });
+        let id = server.receive("acme", message("a@x.example", answer, "x")).await;
+        if recipient.is_none() {
+            let email = settled(&server, &id, &["failed"]).await;
+            assert_eq!(email["deliveries"][0]["last_status"], 552);
+        } else {
+            waits(&server, &id, "boss@acme.example: The mail relay said: ").await;
+            relay.say(Says::default());
+            settled(&server, &id, &["delivered"]).await;
+        }
+    }
+    assert_eq!(relay.recipients(), [vec!["desk@acme.example", "boss@acme.example"]]);
+}
+
+/// Whatever bytes it says, nobody gets a mail twice or not at all for them.
+#[tokio::test]
+async fn what_a_relay_says_need_be_no_text() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example", "gone@acme.example", "boss@acme.example"]).await;
+    let others = vec!["desk@acme.example", "boss@acme.example"];
+    let delivered = "Delivered to desk@acme.example, boss@acme.example. ";
+    let refusing = |answer: &'static str| Says { recipient: Some(("gone@", answer)), ..Says::default() };
+    relay.say(refusing("550 5.1.1 No\0 such user"));
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let note = email["deliveries"][0]["note"].as_str().unwrap();
+    assert!(note.starts_with(delivered) && note.contains("No\u{FFFD} such user"), "{note}");
+    assert_eq!(relay.recipients(), std::slice::from_ref(&others));
+    // Its code is lost with its words: it may be mended, and is no word on the others.
+    relay.say(refusing("550 5.1.1 Empfänger unbekannt"));
+    let id = server.receive("acme", message("a@x.example", "y", "x")).await;
+    let delivery = waits(&server, &id, "The mail relay's answer is not UTF-8").await;
+    assert!(delivery["note"].as_str().unwrap().starts_with(delivered), "{delivery:#}");
+    assert_eq!(&relay.recipients()[1..], std::slice::from_ref(&others));
+    relay.say(Says::default());
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.recipients()[2..], [["gone@acme.example"]]);
+}
