@@ -8,6 +8,9 @@ use crate::shared::Problem;
 /// Ten years.
 pub const MOST_DAYS: i32 = 3_650;
 
+/// Messages that would go are counted so far.
+pub const MOST_COUNTED: i64 = 10_000;
+
 /// How long a tenant's messages are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema, sqlx::FromRow))]
@@ -76,7 +79,7 @@ pub struct RetentionPlan {
     pub message_days: Option<i32>,
     /// As it is now.
     pub before: Option<i32>,
-    /// Messages that would go at once.
+    /// Messages that would go at once; more than `MOST_COUNTED` are not counted on.
     pub would_go: i64,
 }
 
@@ -89,6 +92,15 @@ impl RetentionPlan {
     pub fn is_shorter(self) -> bool {
         let days = |of: Option<i32>| of.unwrap_or(i32::MAX);
         days(self.message_days) < days(self.before)
+    }
+
+    /// How many would go, in words.
+    pub fn messages(self) -> String {
+        match self.would_go {
+            1 => "1 message".into(),
+            count if count > MOST_COUNTED => "10,000+ messages".into(),
+            count => format!("{count} messages"),
+        }
     }
 }
 
@@ -113,5 +125,12 @@ mod tests {
         let plan = |message_days, before| RetentionPlan { message_days, before, would_go: 0 }.is_shorter();
         assert!(plan(Some(90), None) && plan(Some(89), Some(90)));
         assert!(!plan(None, Some(90)) && !plan(Some(90), Some(90)) && !plan(Some(91), Some(90)));
+    }
+
+    #[test]
+    fn what_is_not_counted_on_is_more() {
+        let words = |would_go| RetentionPlan { message_days: Some(1), before: None, would_go }.messages();
+        let counts = [0, 1, 2, MOST_COUNTED, MOST_COUNTED + 1].map(words);
+        assert_eq!(counts, ["0 messages", "1 message", "2 messages", "10000 messages", "10,000+ messages"]);
     }
 }

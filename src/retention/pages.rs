@@ -233,10 +233,7 @@ fn Plan(
     save: ServerAction<SaveRetention>,
 ) -> impl IntoView {
     let kept = for_days(plan.message_days);
-    let would_go = match plan.would_go {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
-    };
+    let would_go = plan.messages();
     let words = if plan.is_same() {
         format!("Messages are kept {kept} already.")
     } else if !plan.is_shorter() {

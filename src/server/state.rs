@@ -20,7 +20,7 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    auth::server::{issuers::Issuers, password::Passwords, throttle::Throttle},
+    auth::server::{accounts::Refusals, issuers::Issuers, password::Passwords, throttle::Throttle},
     classifier::server::learned::Models,
     datasources::server::lookup::Lookups,
     deliveries::server::senders::Senders,
@@ -65,6 +65,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// How often passwords may be tried.
     pub throttle: Throttle,
+    /// Refused sign-ins that are still to be counted.
+    pub refusals: Refusals,
     /// The trained classifiers in use.
     pub models: Models,
     /// Rung when examples were changed by this process.
@@ -94,7 +96,7 @@ impl AppState {
         leptos: LeptosOptions,
         addr: SocketAddr,
     ) -> Self {
-        let lookups = Lookups::new(&config);
+        let lookups = Lookups::new(&config).knowing(database.clone());
         let senders = Senders::new(&config);
         let metrics = Metrics::new(lookups.figures());
         let limits = Limits::new(&config.edge);
@@ -120,6 +122,7 @@ impl AppState {
             backtest_bell: Notify::new(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
+            refusals: Refusals::default(),
             models: Models::default(),
             training_bell: Notify::new(),
             stop: CancellationToken::new(),

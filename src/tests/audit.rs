@@ -49,6 +49,32 @@ async fn a_change_is_told_with_who_where_before_and_after() {
     assert!(page.headers[header::LINK].to_str().unwrap().contains("rel=\"next\""));
 }
 
+/// Its actions are looked for one by one.
+#[tokio::test]
+async fn a_kind_is_all_its_actions_and_no_others_page_by_page() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "INSERT INTO audit_log (tenant_id, actor_kind, actor, action, object_id) SELECT 'acme', 'user', 'u', \
+         (ARRAY['intent.update', 'a.create', 'intent.create', 'intent_x.create', 'z.create'])[1 + n % 5], n \
+         FROM generate_series(1, 25) AS n ORDER BY n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let ids = |entries: &[Value]| -> Vec<i64> {
+        entries.iter().map(|entry| entry["object_id"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let all = log(&server, "&action=intent").await;
+    assert_eq!(ids(&all), [25, 22, 20, 17, 15, 12, 10, 7, 5, 2]);
+    assert_eq!(ids(&log(&server, "&action=intent&limit=3").await), [25, 22, 20]);
+    let lines = server.get("/api/audit-log?tenant_id=acme&action=intent&format=jsonl").await;
+    assert_eq!(lines.is(StatusCode::OK).text.lines().count(), 10);
+    assert_eq!(ids(&log(&server, "&action=intent&object_id=7").await), [7]);
+    assert_eq!(log(&server, "&action=inten").await.len(), 0);
+}
+
 #[tokio::test]
 async fn a_refused_change_leaves_no_entry() {
     let server = TestServer::start_idle(&[]).await;

@@ -16,7 +16,7 @@ use axum::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::{Answer, TestServer, eventually};
+use super::support::{Answer, TestServer, eventually, message};
 use crate::auth::dto::Role;
 
 /// A datasource of acme with its config, by its id.
@@ -280,6 +280,44 @@ async fn a_token_of_any_lifetime_is_kept() {
         assert_eq!(found["row_count"], 1, "{found:#}");
     }
     assert_eq!(issued.load(Ordering::SeqCst), 1);
+}
+
+/// It says nothing of the credentials, so nothing is decided by it.
+#[tokio::test]
+async fn a_token_server_in_trouble_is_asked_again() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let token = move || {
+        let nth = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let (status, body) = match nth {
+                0 => (Code::SERVICE_UNAVAILABLE, json!({"error": "temporarily_unavailable"})),
+                1 => (Code::TOO_MANY_REQUESTS, json!({"error": "slow_down"})),
+                _ => (Code::OK, json!({"access_token": "t", "token_type": "bearer", "expires_in": 3600})),
+            };
+            (status, axum::Json(body))
+        }
+    };
+    let router = Router::new().route("/token", post(token)).route("/items", get(async || "[1]"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    let auth =
+        json!({"token_url": format!("http://{addr}/token"), "client_id": "id", "client_secret": "s3cret"});
+    let config = json!({"protocol": "http", "base_url": format!("http://{addr}"), "auth_type": "oauth", "auth_config": auth});
+    let id = datasource(&server, "busy", "api", config).await;
+    let rule = json!({"rule_type": "exists", "field_name": "sender_email", "priority": 1, "on_error": "reject",
+        "datasource_id": id, "conditions": {"path": "/items"}});
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": [rule]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.decide("acme", message("ann@x.example", "order", "Hello")).await;
+    assert_eq!(email["decision"], "accepted", "{email:#}");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
 /// A MariaDB of the test's own. It goes when the test ends.

@@ -132,6 +132,49 @@ async fn a_refusal_does_not_tell_which_accounts_there_are() {
     }
 }
 
+/// However often strangers try, the log, whose entries stay, is not theirs to fill.
+#[tokio::test]
+async fn refused_sign_ins_are_counted_and_few_of_them_are_listed() {
+    let server = TestServer::start_idle(&[]).await;
+    account(&server, "ada@acme.example").await;
+    let mut conn = server.database().superuser().await;
+    let hour = "SELECT date_trunc('hour', now())::text";
+    let began: String = sqlx::query_scalar(hour).fetch_one(&mut conn).await.unwrap();
+    for i in 0..15 {
+        if i < 10 {
+            sign_in(&server, "ada@acme.example", "wrong").await.is(StatusCode::UNAUTHORIZED);
+        }
+        let stranger = format!("stranger{i}@x.example");
+        sign_in(&server, &stranger, "wrong").await.is(StatusCode::UNAUTHORIZED);
+    }
+    // They are noted aside.
+    let counts = eventually("all are counted", async || {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT account, refusals FROM sign_in_refusals ORDER BY account")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap();
+        let now: String = sqlx::query_scalar(hour).fetch_one(&mut conn).await.unwrap();
+        if now != began {
+            // They are counted by the hour, which is another one now.
+            return Some(None);
+        }
+        (rows.iter().map(|(_, refusals)| *refusals).sum::<i64>() == 25).then_some(Some(rows))
+    })
+    .await;
+    let Some(counts) = counts else { return };
+    assert_eq!(counts, [(String::new(), 15), ("ada@acme.example".to_owned(), 10)]);
+    let log = server.get("/api/instance-audit-log?action=session.refuse").await.is(StatusCode::OK).body;
+    let (of_ada, of_strangers): (Vec<&Value>, Vec<&Value>) =
+        log.as_array().unwrap().iter().partition(|entry| entry["object_id"] == "ada@acme.example");
+    assert_eq!((of_ada.len(), of_strangers.len()), (2, 10), "{log}");
+    for entries in [of_ada, of_strangers] {
+        assert!(entries.iter().all(|entry| entry["address"] == "127.0.0.1"));
+        let tenth = entries.iter().filter(|entry| entry["after"]["refusals_this_hour"] == 10);
+        assert_eq!(tenth.count(), 1, "how many there are is told with the tenth");
+    }
+}
+
 #[tokio::test]
 async fn changing_the_password_ends_the_other_sessions() {
     let server = TestServer::start_idle(&[]).await;

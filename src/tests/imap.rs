@@ -26,6 +26,7 @@ use crate::{
             watch,
         },
     },
+    retention::server::worker as retaining,
     server::outbound::Fence,
 };
 
@@ -262,6 +263,26 @@ async fn what_is_in_a_mailbox_is_stored_once_and_what_comes_is_told_by_its_serve
     fetching.dovecot.put("orders", &message("ann@sender.example", "the fourth", "x"));
     fetching.until(&id, "the fourth is stored", stored(4)).await;
     assert_eq!(fetching.subjects().await.len(), 4);
+    // Nor does what was deleted here since, and still lies there.
+    eventually("all are decided", async || {
+        let list = fetching.server.get("/api/emails?tenant_id=acme").await.body;
+        list.as_array().unwrap().iter().all(|email| email["status"] == "done").then_some(())
+    })
+    .await;
+    let days = json!({"message_days": 30});
+    fetching.server.put("/api/retention?tenant_id=acme", &days).await.is(StatusCode::OK);
+    sqlx::raw_sql(
+        "UPDATE emails SET received_at = now() - interval '100 days'; \
+         UPDATE mailbox_heartbeats SET uid_validity = 1",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(retaining::turn(&fetching.server.app).await.unwrap().deleted, 4);
+    fetching.server.put(&path, &renamed).await.is(StatusCode::OK);
+    fetching.dovecot.put("orders", &message("ann@sender.example", "the fifth", "x"));
+    fetching.until(&id, "the fifth is stored", stored(5)).await;
+    assert_eq!(fetching.subjects().await, ["the fifth"]);
 }
 
 #[tokio::test]

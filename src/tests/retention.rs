@@ -1,6 +1,5 @@
 //! How long messages are kept: who says so, what goes, and what stays.
 
-use chrono::Utc;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -8,7 +7,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::support::{Answer, TestServer, message};
 use crate::{
     auth::dto::Role,
+    emails::{dto::Envelope, server::service::ReadMessage},
+    mailboxes::server::intake,
     retention::server::worker::{self, Turn},
+    server::origin::Origin,
+    shared::MailboxId,
 };
 
 const ACME: &str = "/api/retention?tenant_id=acme";
@@ -18,7 +21,7 @@ async fn set(server: &TestServer, days: Value) {
 }
 
 async fn turn(server: &TestServer) -> Turn {
-    worker::turn(&server.app, Utc::now()).await.unwrap()
+    worker::turn(&server.app).await.unwrap()
 }
 
 /// Lets a message have come so many days ago.
@@ -269,6 +272,57 @@ async fn a_turn_is_bounded_and_tells_once_of_all_its_batches() {
         assert_eq!(turn(&server).await, Turn::default());
         assert_eq!(numbers().await, [json!(7), json!(450), json!(4_000)]);
     }
+}
+
+#[tokio::test]
+async fn what_was_fetched_and_is_deleted_does_not_come_in_again() {
+    let server = TestServer::start().await;
+    let mut conn = server.database().superuser().await;
+    let acme = server.tenant("acme").await;
+    let mut mailboxes = Vec::new();
+    for name in ["Orders", "Returns"] {
+        let imap = json!({"host": "imap.acme.example", "username": name, "password": "planted-secret"});
+        let mailbox = json!({"name": name, "kind": "imap", "imap": imap});
+        let made = server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CREATED);
+        mailboxes.push(MailboxId(made.id("mailbox_id")));
+    }
+    let raw = message("a@b.example", "an old one", "x");
+    let fetch = async |id: MailboxId| {
+        let read = ReadMessage::of(raw.clone().into_bytes()).await;
+        let stored =
+            intake::store(&server.app, &acme, id, &read, &Envelope::default(), &Origin::default()).await;
+        stored.unwrap()
+    };
+    let first = fetch(mailboxes[0]).await;
+    assert!(!first.duplicate);
+    let by_hand = server.receive("acme", message("a@b.example", "by the API", "x")).await;
+    for id in [&first.email_id.to_string(), &by_hand] {
+        server.decided("acme", id).await;
+        age(&mut conn, id, 61).await;
+    }
+    set(&server, json!(30)).await;
+    assert_eq!(turn(&server).await, Turn { deleted: 2, is_unfinished: false });
+    assert_eq!(count(&mut conn, "taken_messages", "acme").await, 1, "of what was fetched alone");
+
+    let again = fetch(mailboxes[0]).await;
+    assert_eq!((again.email_id, again.duplicate), (first.email_id, true));
+    assert_eq!(count(&mut conn, "emails", "acme").await, 0, "nothing is decided and answered anew");
+    assert!(!fetch(mailboxes[1]).await.duplicate, "what lay in another mailbox before it was read comes in");
+    let path = format!("/api/mailboxes/{}?tenant_id=acme", mailboxes[0]);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(count(&mut conn, "taken_messages", "acme").await, 0, "it goes with its mailbox");
+}
+
+#[tokio::test]
+async fn the_page_counts_what_would_go_so_far_and_no_further() {
+    let server = TestServer::start_idle(&[]).await;
+    let mut conn = server.database().superuser().await;
+    server.tenant("acme").await;
+    fill(&mut conn, 10_005).await;
+    let key = server.key_of("acme", Role::Admin).await;
+    let request = server.request(Method::GET, "/t/acme/settings?keep=90&days=", Some(&key));
+    let page = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).text;
+    assert!(page.contains("Kept for 90 days: 10,000+ messages would go now."), "{page}");
 }
 
 /// The screen, as a browser without WebAssembly uses it.

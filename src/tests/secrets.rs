@@ -112,6 +112,7 @@ async fn rotation_knows_every_encrypted_column() {
         ("invitations", "token_hash"),
         ("idempotency_keys", "fingerprint"),
         ("emails", "content_hash"),
+        ("taken_messages", "content_hash"),
         ("oidc_attempts", "browser_hash"),
         ("oidc_attempts", "state_hash"),
         ("emails", "raw"),

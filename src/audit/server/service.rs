@@ -33,6 +33,18 @@ pub async fn record_instance(
     Ok(repository::insert_instance(tx, actor.kind(), &actor.label(), origin, &event).await?)
 }
 
+/// What of the log of a tenant that is being deleted goes at once.
+const FORGOTTEN_AT_ONCE: i32 = 2_000;
+
+/// Deletes some of the log of a tenant that is being deleted, and tells how much; 0 where nothing is left of it. No other
+/// tenant's is touched.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_deleted(tx: &mut TenantTx) -> Result<i64> {
+    Ok(repository::forget_deleted(tx, FORGOTTEN_AT_ONCE).await?)
+}
+
 /// Newest first.
 ///
 /// # Errors

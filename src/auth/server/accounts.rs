@@ -1,18 +1,26 @@
 //! Signing in by password, and what people do with their passwords.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::{password, repository, service};
 use crate::{
     audit::server::service::{self as audit, Event},
-    server::{Actor, AppState, CallerContext, Database, Result, database::InstanceTx, origin::Origin, token},
+    server::{
+        Actor, AppState, CallerContext, Database, Result, database::InstanceTx, error::chain, origin::Origin,
+        token,
+    },
     shared::{Problem, UserId, validate::Checks},
 };
 
 /// Says the same whether there is such an account or not.
 const WRONG: &str = "The email or the password is wrong";
+/// Of refused sign-ins with addresses that have no account, so many of an hour are listed one by one.
+const LISTED: i64 = 9;
 /// A reset link that is not used ends after this.
 const RESET_HOURS: i64 = 1;
 
@@ -35,20 +43,18 @@ pub async fn sign_in(
     drop(tx);
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let holds = app.passwords.verify(password, stored).await?;
-    let mut tx = app.database.instance().await?;
+    let is_known = account.is_some();
     let Some(account) = account.filter(|_| holds) else {
-        // Cut off: whoever tries may write anything there.
-        let name: String = email.chars().take(100).collect();
-        audit::record_instance(
-            &mut tx,
-            &Actor::System,
-            origin,
-            Event::done("session.refuse", name, json!(null)),
-        )
-        .await?;
-        tx.commit().await?;
+        let (app, origin) = (app.clone(), origin.clone());
+        // Aside, so that the answer does not tell by its time how it is counted.
+        tokio::spawn(async move {
+            if let Err(error) = note_refusal(&app, &origin, &email, is_known).await {
+                tracing::error!(error = %chain(&error), "a refused sign-in could not be noted");
+            }
+        });
         return Err(Problem::new(401, WRONG).into());
     };
+    let mut tx = app.database.instance().await?;
     if !repository::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
         return Err(Problem::new(401, WRONG).into());
     }
@@ -56,6 +62,62 @@ pub async fn sign_in(
     let session = service::open_session(app, &mut tx, origin, account, how, before).await?;
     tx.commit().await?;
     Ok(session)
+}
+
+/// Refused sign-ins of addresses that have no account, which this server has not counted yet.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    strangers: AtomicI64,
+    turn: Mutex<()>,
+}
+
+/// Counts a refused sign-in, and lists it, unless so many were before it in this hour that a stranger would fill the audit
+/// log, whose entries stay: of an account the first, the tenth, the hundredth and so on; of all addresses that have none,
+/// together, the first few too. What is listed says how many there were.
+async fn note_refusal(app: &AppState, origin: &Origin, email: &str, is_known: bool) -> Result<()> {
+    if is_known {
+        return count(app, origin, email, (email, 1)).await;
+    }
+    // They have one row: who writes it takes along what comes meanwhile, rather than that all wait for it, each with a
+    // connection.
+    let Refusals { strangers, turn } = &app.refusals;
+    strangers.fetch_add(1, Ordering::SeqCst);
+    while strangers.load(Ordering::SeqCst) > 0 {
+        let Ok(_turn) = turn.try_lock() else { break };
+        let more = strangers.swap(0, Ordering::SeqCst);
+        if more > 0 {
+            count(app, origin, email, ("", more)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts refusals of an account, of which `email` is the last, and lists it where it is time.
+async fn count(app: &AppState, origin: &Origin, email: &str, (account, more): (&str, i64)) -> Result<()> {
+    let is_known = !account.is_empty();
+    let mut tx = app.database.instance().await?;
+    let refusals = repository::count_refusals(&mut tx, account, more).await?;
+    if (refusals - more + 1..=refusals).any(|n| is_listed(n, is_known)) {
+        let detail = match refusals {
+            ..10 => json!(null),
+            _ => json!({
+                "refusals_this_hour": refusals,
+                "of": if is_known { "this account" } else { "all addresses without an account" },
+                "note": "further ones are counted, and listed at ten times as many",
+            }),
+        };
+        // Cut off: whoever tries may write anything there.
+        let name: String = email.chars().take(100).collect();
+        let event = Event::done("session.refuse", name, detail);
+        audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Whether the audit log tells of the refusal that was the `n`th of its hour.
+fn is_listed(n: i64, is_known: bool) -> bool {
+    let mut powers_of_ten = std::iter::successors(Some(1_i64), |power| power.checked_mul(10));
+    powers_of_ten.any(|power| power == n) || !is_known && n <= LISTED
 }
 
 /// Sets the caller's password. All other sessions of the person end.
@@ -226,4 +288,16 @@ pub async fn mail(app: &AppState, to: &str, subject: &str, text: String) -> Resu
         tracing::warn!(fault = %fault.note, "a mail could not be sent");
         Problem::new(503, "The mail could not be sent").into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_are_refused_few_are_listed() {
+        let listed = |is_known| (1..=20_000).filter(|n| is_listed(*n, is_known)).collect::<Vec<_>>();
+        assert_eq!(listed(true), [1, 10, 100, 1_000, 10_000]);
+        assert_eq!(listed(false), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1_000, 10_000]);
+    }
 }

@@ -64,6 +64,20 @@ pub async fn still_has(tx: &mut InstanceTx, user: UserId, hash: Option<&str>) ->
     Ok(found.is_some())
 }
 
+/// Counts refused sign-ins of an account, or, where `account` is empty, of addresses that have none. How many there were
+/// in this hour, with these, is given.
+pub async fn count_refusals(tx: &mut InstanceTx, account: &str, more: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "INSERT INTO sign_in_refusals AS r (account, hour, refusals) VALUES ($1, date_trunc('hour', now()), $2) \
+         ON CONFLICT (account) DO UPDATE SET hour = excluded.hour, \
+         refusals = CASE WHEN r.hour = excluded.hour THEN r.refusals + $2 ELSE $2 END RETURNING refusals",
+    )
+    .bind(account)
+    .bind(more)
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// The account that a link is for, while it holds.
 pub async fn account_of_link(
     tx: &mut InstanceTx,

@@ -1,11 +1,10 @@
 //! SQL of how long messages are kept, and of deleting them.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::AssertSqlSafe;
 
 use crate::{
     emails::server::undo_repository::PATIENCE,
-    retention::dto::Retention,
+    retention::dto::{MOST_COUNTED, Retention},
     server::{TenantTx, database::WorkerTx},
     shared::{EmailId, TenantId},
 };
@@ -46,8 +45,10 @@ pub async fn update(tx: &mut TenantTx, days: Option<i32>) -> sqlx::Result<Retent
 
 /// The tenants that have something to delete by, or to tell of.
 pub async fn tenants(tx: &mut WorkerTx) -> sqlx::Result<Vec<TenantId>> {
+    // Joined, so that one that is being deleted is none: it is gone about in another way.
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT tenant_id FROM retention WHERE message_days IS NOT NULL OR untold > 0 ORDER BY tenant_id",
+        "SELECT tenant_id FROM retention JOIN tenants USING (tenant_id) \
+         WHERE message_days IS NOT NULL OR untold > 0 ORDER BY tenant_id",
     )
     .fetch_all(tx.conn())
     .await?;
@@ -77,78 +78,78 @@ pub async fn set_untold(tx: &mut TenantTx, untold: i64) -> sqlx::Result<()> {
         .map(drop)
 }
 
-/// From when on messages are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// What arrived before goes …
-    arrived: DateTime<Utc>,
-    /// … but of what waits for a person, only what arrived before this.
-    waiting: DateTime<Utc>,
-    /// A word that was said later can still be taken back.
-    said: DateTime<Utc>,
-}
-
-impl Bounds {
-    pub fn of(days: i32, now: DateTime<Utc>) -> Self {
-        let before = |days: i32| now - TimeDelta::days(days.into());
-        Self {
-            arrived: before(days),
-            waiting: before(2 * days),
-            said: now - TimeDelta::milliseconds((PATIENCE * 1_000.0) as i64),
-        }
-    }
-}
-
-/// The messages `e` of the tenant `$1` that go by the bounds `$2` to `$4`. One that is not done, has a job or a
-/// delivery under way, or a word that can still be taken back, is in somebody's hands.
-const OLD: &str = "e.tenant_id = $1 AND e.status = 'done' AND e.received_at < $2 \
-    AND (e.decision IS DISTINCT FROM 'review' OR e.received_at < $3) \
-    AND (e.undo IS NULL OR (e.undo ->> 'at')::timestamptz <= $4) \
+/// The messages `e` of the tenant `$1` that go where messages are kept for `$2` days: those that arrived before, but of what
+/// waits for a person only what arrived twice as long ago. One that is not done, has a job or a delivery under way, or a
+/// word of the last `$3` seconds, which can still be taken back, is in somebody's hands. By the database's clock, which all
+/// servers share: one of theirs that is ahead would delete what is to be kept.
+const OLD: &str = "e.tenant_id = $1 AND e.status = 'done' AND e.received_at < now() - make_interval(hours => 24 * $2) \
+    AND (e.decision IS DISTINCT FROM 'review' OR e.received_at < now() - make_interval(hours => 48 * $2)) \
+    AND (e.undo IS NULL OR (e.undo ->> 'at')::timestamptz <= now() - make_interval(secs => $3)) \
     AND NOT EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id \
       AND d.status = 'pending') \
     AND NOT EXISTS (SELECT FROM jobs j WHERE j.tenant_id = e.tenant_id AND j.email_id = e.email_id)";
 
-pub async fn count_old(tx: &mut TenantTx, bounds: Bounds) -> sqlx::Result<i64> {
+/// Counted as far as `MOST_COUNTED` and one more: somebody waits for it, and a tenant may have a million.
+pub async fn count_old(tx: &mut TenantTx, days: i32) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
-    let sql = format!("SELECT count(*) FROM emails e WHERE {OLD}");
+    let sql = format!("SELECT count(*) FROM (SELECT FROM emails e WHERE {OLD} LIMIT $4) AS old");
     sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(tenant.as_str())
-        .bind(bounds.arrived)
-        .bind(bounds.waiting)
-        .bind(bounds.said)
+        .bind(days)
+        .bind(PATIENCE)
+        .bind(MOST_COUNTED + 1)
         .fetch_one(tx.conn())
         .await
 }
 
+/// Keeps the mailboxes elsewhere from being read and deleted until the transaction ends: what is deleted must not come in
+/// again at this moment. In the order in which whoever reads or deletes one locks: its watch, the mailbox, its messages.
+pub async fn lock_mailboxes(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    for sql in [
+        "SELECT FROM mailbox_watches WHERE tenant_id = $1 ORDER BY mailbox_id FOR UPDATE",
+        "SELECT FROM mailboxes WHERE tenant_id = $1 AND kind = 'imap' ORDER BY mailbox_id FOR KEY SHARE",
+    ] {
+        sqlx::query(sql).bind(tenant.as_str()).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
 /// Locks some that go, the oldest first; what somebody else has in hand is passed by.
-pub async fn lock_old(tx: &mut TenantTx, bounds: Bounds, most: i64) -> sqlx::Result<Vec<EmailId>> {
+pub async fn lock_old(tx: &mut TenantTx, days: i32, most: i64) -> sqlx::Result<Vec<EmailId>> {
     let tenant = tx.tenant().clone();
     let sql = format!(
-        "SELECT e.email_id FROM emails e WHERE {OLD} ORDER BY e.received_at LIMIT $5 \
+        "SELECT e.email_id FROM emails e WHERE {OLD} ORDER BY e.received_at LIMIT $4 \
          FOR UPDATE OF e SKIP LOCKED"
     );
     sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(tenant.as_str())
-        .bind(bounds.arrived)
-        .bind(bounds.waiting)
-        .bind(bounds.said)
+        .bind(days)
+        .bind(PATIENCE)
         .bind(most)
         .fetch_all(tx.conn())
         .await
 }
 
 /// Deletes locked messages with everything that hangs on them, by the foreign keys. They are looked at once more:
-/// whoever had one in hand before it was locked may have left a delivery behind.
-pub async fn delete_old(tx: &mut TenantTx, bounds: Bounds, locked: &[EmailId]) -> sqlx::Result<i64> {
+/// whoever had one in hand before it was locked may have left a delivery behind. Of those that were fetched from a mailbox
+/// elsewhere it is kept that they were: they may still lie there.
+pub async fn delete_old(tx: &mut TenantTx, days: i32, locked: &[EmailId]) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
-    let sql = format!("DELETE FROM emails e WHERE {OLD} AND e.email_id = ANY ($5)");
-    let done = sqlx::query(AssertSqlSafe(sql))
+    let sql = format!(
+        "WITH gone AS (DELETE FROM emails e WHERE {OLD} AND e.email_id = ANY ($4) \
+           RETURNING e.email_id, e.mailbox_id, e.content_hash), \
+         kept AS (INSERT INTO taken_messages (tenant_id, mailbox_id, content_hash, email_id) \
+           SELECT $1, g.mailbox_id, g.content_hash, g.email_id FROM gone g \
+           JOIN mailboxes m ON m.tenant_id = $1 AND m.mailbox_id = g.mailbox_id WHERE m.kind = 'imap' \
+           ON CONFLICT DO NOTHING) \
+         SELECT count(*) FROM gone"
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(tenant.as_str())
-        .bind(bounds.arrived)
-        .bind(bounds.waiting)
-        .bind(bounds.said)
+        .bind(days)
+        .bind(PATIENCE)
         .bind(locked)
-        .execute(tx.conn())
-        .await?;
-    Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
+        .fetch_one(tx.conn())
+        .await
 }

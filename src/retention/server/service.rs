@@ -2,10 +2,9 @@
 //! deliveries, labels, rows of backtests, and the example that a correction made of it, after which the classifier
 //! learns anew (the database's triggers note it). The audit log, which says who did what, keeps its entries.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::repository::{self, Bounds};
+use super::repository;
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::authority::Permission,
@@ -39,7 +38,7 @@ pub async fn plan(ctx: &TenantContext, input: RetentionInput) -> Result<Retentio
     let before = repository::find(&mut tx).await?.unwrap_or_default().message_days;
     let would_go = match message_days {
         None => 0,
-        Some(days) => repository::count_old(&mut tx, Bounds::of(days, Utc::now())).await?,
+        Some(days) => repository::count_old(&mut tx, days).await?,
     };
     Ok(RetentionPlan { message_days, before, would_go })
 }
@@ -70,28 +69,22 @@ pub enum Batch {
     Taken,
 }
 
-/// Deletes at most `most` of a tenant's messages that are too old at `now`. Whoever will not come back for more says so
-/// by `is_last`: then, and where none are left, the audit log tells how many went since it did so last. So a turn of
-/// many batches tells once, and what a server that died has deleted is told by the next one.
+/// Deletes at most `most` of a tenant's messages that are too old. Whoever will not come back for more says so by
+/// `is_last`: then, and where none are left, the audit log tells how many went since it did so last. So a turn of many
+/// batches tells once, and what a server that died has deleted is told by the next one.
 ///
 /// # Errors
 /// The database's; nothing is deleted then.
-pub async fn delete_batch(
-    app: &AppState,
-    tenant: &TenantId,
-    now: DateTime<Utc>,
-    most: i64,
-    is_last: bool,
-) -> Result<Batch> {
+pub async fn delete_batch(app: &AppState, tenant: &TenantId, most: i64, is_last: bool) -> Result<Batch> {
     let mut tx = app.database.tenant(tenant).await?;
     let Some((days, before)) = repository::claim(&mut tx).await? else { return Ok(Batch::Taken) };
     let (mut found, mut deleted) = (0, 0);
     if let Some(days) = days {
-        let bounds = Bounds::of(days, now);
-        let locked = repository::lock_old(&mut tx, bounds, most).await?;
+        repository::lock_mailboxes(&mut tx).await?;
+        let locked = repository::lock_old(&mut tx, days, most).await?;
         if !locked.is_empty() {
             found = i64::try_from(locked.len()).unwrap_or(i64::MAX);
-            deleted = repository::delete_old(&mut tx, bounds, &locked).await?;
+            deleted = repository::delete_old(&mut tx, days, &locked).await?;
         }
     }
     let is_last = is_last || found < most;

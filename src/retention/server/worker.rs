@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Batch};
@@ -11,6 +10,7 @@ use crate::{
     files::server::service as files,
     server::{AppState, Result, error::chain, idempotency},
     shared::TenantId,
+    tenants::server::deletion as tenants,
 };
 
 /// After the start, when there is enough else to do.
@@ -41,8 +41,12 @@ async fn tidy(app: &AppState) {
     files::tidy(app).await;
 }
 
-/// Works until `stop`, then ends the batch under way.
+/// Deletes old messages, and tenants that are to go, until `stop`; then ends the batches under way.
 pub async fn work(app: AppState, stop: CancellationToken) {
+    tokio::join!(keep(app.clone(), stop.clone()), tenants::work(app, stop));
+}
+
+async fn keep(app: AppState, stop: CancellationToken) {
     let mut pause = SOON;
     loop {
         // Servers that started together need not look together.
@@ -50,7 +54,7 @@ pub async fn work(app: AppState, stop: CancellationToken) {
             () = tokio::time::sleep(pause.mul_f64(rand::random_range(1.0..1.2))) => {}
             () = stop.cancelled() => return,
         }
-        pause = match turn(&app, Utc::now()).await {
+        pause = match turn(&app).await {
             Ok(Turn { is_unfinished: true, .. }) => BREATH,
             Ok(_) => EVERY,
             Err(error) => {
@@ -64,14 +68,14 @@ pub async fn work(app: AppState, stop: CancellationToken) {
     }
 }
 
-/// Goes round the tenants once, and deletes what is too old at `now`. What fails in one tenant keeps no other's.
+/// Goes round the tenants once, and deletes what is too old. What fails in one tenant keeps no other's.
 ///
 /// # Errors
 /// The database's, where not even the tenants are known.
-pub async fn turn(app: &AppState, now: DateTime<Utc>) -> Result<Turn> {
+pub async fn turn(app: &AppState) -> Result<Turn> {
     let mut turn = Turn::default();
     for tenant in service::tenants(app).await? {
-        match turn_of(app, &tenant, now).await {
+        match turn_of(app, &tenant).await {
             Ok(of) => {
                 turn.deleted += of.deleted;
                 turn.is_unfinished |= of.is_unfinished;
@@ -87,11 +91,11 @@ pub async fn turn(app: &AppState, now: DateTime<Utc>) -> Result<Turn> {
     Ok(turn)
 }
 
-async fn turn_of(app: &AppState, tenant: &TenantId, now: DateTime<Utc>) -> Result<Turn> {
+async fn turn_of(app: &AppState, tenant: &TenantId) -> Result<Turn> {
     let mut turn = Turn::default();
     for batch in 1..=BATCHES {
         let is_last = batch == BATCHES || app.stop.is_cancelled();
-        match service::delete_batch(app, tenant, now, BATCH, is_last).await? {
+        match service::delete_batch(app, tenant, BATCH, is_last).await? {
             Batch::Some(deleted) => turn.deleted += deleted,
             Batch::Last(deleted) => {
                 turn.deleted += deleted;

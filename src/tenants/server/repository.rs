@@ -1,9 +1,14 @@
-//! SQL of tenants.
+//! SQL of tenants. One that is being deleted is seen by nobody (the policy `while_it_is_there`), but in a transaction that
+//! says that it deletes.
 
 use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgExecutor};
 
 use crate::{
-    server::database::{InstanceTx, Statement},
+    server::{
+        TenantTx,
+        database::{InstanceTx, Statement},
+    },
     shared::TenantId,
     tenants::dto::{Tenant, ValidTenant},
 };
@@ -77,10 +82,12 @@ pub async fn is_active(statement: &mut Statement, id: &TenantId) -> sqlx::Result
         .await
 }
 
-/// Kept from being changed or deleted until the transaction ends.
+/// Kept from being changed or deleted until the transaction ends. Nobody who writes a tenant's rows waits for it, as for a
+/// lock that forbids references.
 pub async fn lock(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Tenant>> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants WHERE tenant_id = $1 FOR UPDATE",
+        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants WHERE tenant_id = $1 \
+         FOR NO KEY UPDATE",
     )
     .bind(id.as_str())
     .fetch_optional(tx.conn())
@@ -114,9 +121,128 @@ pub async fn update(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<O
     row.map(TryInto::try_into).transpose()
 }
 
-/// Everything of the tenant goes with it.
-pub async fn delete(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query("DELETE FROM tenants WHERE tenant_id = $1").bind(id.as_str()).execute(tx.conn()).await?;
+/// Lets the transaction see tenants that are being deleted.
+async fn see_deleted(conn: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('app.deleting', 'on', true)").execute(conn).await.map(drop)
+}
+
+/// From the commit on, the tenant is gone for everybody. `false` where it is already.
+pub async fn mark_deleted(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<bool> {
+    see_deleted(tx.conn()).await?;
+    let done = sqlx::query(
+        "UPDATE tenants SET deleting_since = now() WHERE tenant_id = $1 AND deleting_since IS NULL",
+    )
+    .bind(id.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether what is left of a deleted tenant still has this id or this name.
+pub async fn is_being_deleted(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<bool> {
+    see_deleted(tx.conn()).await?;
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM tenants WHERE (tenant_id = $1 OR name = $2) AND deleting_since IS NOT NULL)",
+    )
+    .bind(tenant.tenant_id.as_str())
+    .bind(&tenant.name)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// Those that are being deleted, the first marked first.
+pub async fn deleted(tx: &mut InstanceTx) -> sqlx::Result<Vec<TenantId>> {
+    see_deleted(tx.conn()).await?;
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT tenant_id FROM tenants WHERE deleting_since IS NOT NULL ORDER BY deleting_since, tenant_id",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    ids.into_iter().map(|id| id.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
+}
+
+/// Whose a deleted tenant is to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// This transaction's, until it ends.
+    Mine,
+    /// Another server is at it.
+    Taken,
+    /// There is nothing left of it, or it is not deleted at all.
+    Gone,
+}
+
+pub async fn claim_deleted(tx: &mut TenantTx) -> sqlx::Result<Claim> {
+    let tenant = tx.tenant().clone();
+    see_deleted(tx.conn()).await?;
+    let mine: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM tenants WHERE tenant_id = $1 AND deleting_since IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind(tenant.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
+    if mine.is_some() {
+        return Ok(Claim::Mine);
+    }
+    let is_there: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM tenants WHERE tenant_id = $1 AND deleting_since IS NOT NULL)",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(if is_there { Claim::Taken } else { Claim::Gone })
+}
+
+/// Of what a tenant may have much, in the order in which it goes: the table, its key within the tenant, how many rows go at
+/// once, and which of them. First what workers go by. A message whose job somebody has in hand is passed by: it is
+/// locked after its job, and here it would be before.
+const LARGE: [(&str, &str, u32, &str); 6] = [
+    ("jobs", "job_id", 1_000, ""),
+    ("classifier_settings", "tenant_id", 1, ""),
+    (
+        "emails",
+        "email_id",
+        200,
+        " AND NOT EXISTS (SELECT FROM jobs j WHERE j.tenant_id = $1 AND j.email_id = emails.email_id)",
+    ),
+    ("intent_examples", "example_id", 1_000, ""),
+    ("idempotency_keys", "record_id", 200, ""),
+    ("taken_messages", "content_hash", 5_000, ""),
+];
+
+/// Deletes some of what the tenant has much of; what somebody has in hand is passed by. 0 where there is no more of it.
+pub async fn delete_some(tx: &mut TenantTx) -> sqlx::Result<u64> {
+    let tenant = tx.tenant().clone();
+    for (table, key, most, only) in LARGE {
+        let sql = format!(
+            "DELETE FROM {table} WHERE tenant_id = $1 AND {key} = ANY (ARRAY( \
+               SELECT {key} FROM {table} WHERE tenant_id = $1{only} ORDER BY {key} LIMIT {most} \
+               FOR UPDATE SKIP LOCKED))"
+        );
+        let done = sqlx::query(AssertSqlSafe(sql)).bind(tenant.as_str()).execute(tx.conn()).await?;
+        if done.rows_affected() > 0 {
+            return Ok(done.rows_affected());
+        }
+    }
+    Ok(0)
+}
+
+/// Deletes the claimed tenant itself, with the little that is left of it. `false` where a transaction of before still
+/// writes to it, which is not waited for.
+pub async fn delete(tx: &mut TenantTx) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let is_free: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM tenants WHERE tenant_id = $1 AND deleting_since IS NOT NULL FOR UPDATE SKIP LOCKED",
+    )
+    .bind(tenant.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
+    if is_free.is_none() {
+        return Ok(false);
+    }
+    let done = sqlx::query("DELETE FROM tenants WHERE tenant_id = $1 AND deleting_since IS NOT NULL")
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await?;
     Ok(done.rows_affected() == 1)
 }

@@ -1,6 +1,6 @@
 //! Business rules of tenants. Instance administrators manage them; others see those they have a part in.
 
-use super::repository;
+use super::{deletion, repository};
 use crate::{
     audit::server::event::Event,
     auth::server::repository as access,
@@ -11,7 +11,7 @@ use crate::{
         paging::Page,
     },
     shared::{Problem, TenantId},
-    tenants::dto::{Tenant, TenantInput},
+    tenants::dto::{Tenant, TenantInput, ValidTenant},
 };
 
 impl Versioned for Tenant {}
@@ -52,15 +52,22 @@ pub async fn is_active(app: &AppState, id: &TenantId) -> Result<Option<bool>> {
 }
 
 /// # Errors
-/// 403, 409 for an id or a name that exists, 422.
+/// 403, 409 for an id or a name that exists, or whose tenant is still being deleted, 422.
 pub async fn create(ctx: &CallerContext, input: TenantInput) -> Result<Tenant> {
     ctx.require_instance_admin()?;
     let valid = input.validate(None)?;
     let mut tx = ctx.app.database.instance().await?;
-    let tenant = repository::insert(&mut tx, &valid)
+    let inserted = repository::insert(&mut tx, &valid)
         .await
         .on_constraint("tenants_pkey", || Problem::already_exists("Tenant", valid.tenant_id.as_str()))
-        .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?;
+        .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name));
+    let tenant = match inserted {
+        Err(Error::Problem(exists)) if exists.status == 409 => {
+            drop(tx);
+            return Err(in_the_way(ctx, &valid, exists).await?.into());
+        }
+        inserted => inserted?,
+    };
     if ctx.app.config.files_dir(&valid.tenant_id).exists() {
         return Err(Problem::business_rule(format!(
             "Files of a former tenant '{}' are still on the server: choose another id, or have them removed",
@@ -95,7 +102,17 @@ pub async fn replace(
     Ok(tenant)
 }
 
-/// Deletes the tenant with everything that is its, messages included.
+/// Nobody sees a tenant that is still being deleted: whoever is told that it exists is told why.
+async fn in_the_way(ctx: &CallerContext, tenant: &ValidTenant, exists: Problem) -> Result<Problem> {
+    let mut tx = ctx.app.database.instance().await?;
+    if !repository::is_being_deleted(&mut tx, tenant).await? {
+        return Ok(exists);
+    }
+    Ok(Problem::new(409, "The tenant that had this id or name is still being deleted: try again in a while"))
+}
+
+/// Deletes the tenant with everything that is its, messages included. It is gone for everybody when this returns; of a
+/// large one, the rows go in the background.
 ///
 /// # Errors
 /// 403, 404, 412.
@@ -104,17 +121,14 @@ pub async fn delete(ctx: &CallerContext, id: &TenantId, if_match: &IfMatch) -> R
     let mut tx = ctx.app.database.instance().await?;
     let before = repository::lock(&mut tx, id).await?.ok_or_else(|| Problem::not_found("Tenant", id))?;
     if_match.check(&before)?;
-    repository::delete(&mut tx, id).await?;
+    if !repository::mark_deleted(&mut tx, id).await? {
+        return Err(Problem::not_found("Tenant", id).into());
+    }
     ctx.audit(&mut tx, Event::deleted("tenant.delete", id, &before)).await?;
     tx.commit().await?;
-    // Its files too, or the next tenant of this name would find them. What stays, `create` refuses to inherit.
-    let folder = ctx.app.config.files_dir(id);
-    match tokio::fs::remove_dir_all(&folder).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::error!(tenant = %id, %error, "the files of a deleted tenant could not be removed");
-        }
-        _ => {}
-    }
+    // Here, where it was asked for: what has begun is gone on with by whatever server looks next.
+    deletion::remove_files(&ctx.app, id).await;
+    deletion::begin(&ctx.app, id).await;
     Ok(())
 }
 
