@@ -1,4 +1,5 @@
-// What a page does by itself: it hears of changes, again after a server refused it, and says where nobody is there.
+// What a page does by itself: it hears of changes, again after a server refused it or its stream ended, and says where
+// nobody is there.
 import type { APIRequestContext, Page, Request, Route } from '@playwright/test';
 
 import { expect, hydrated, test } from './fixtures';
@@ -67,6 +68,25 @@ test('a page on which somebody works keeps its session, and one that was left do
   await expect.poll(() => asked, 'once more, for what was done last').toBe(2);
   await page.clock.runFor(1_800_000);
   expect(asked, 'nobody is there').toBe(2);
+});
+
+test('a page that did not hear for a while asks once it hears again', { tag: '@desktop' }, async ({ page }) => {
+  let [asked, askedByFirst, streams] = [0, 0, 0];
+  page.on('request', (request) => {
+    if (request.url().includes('/ui/emails/list')) asked += 1;
+  });
+  // Each ends at once, as one does that has had its time. Nothing comes over it.
+  await page.route('**/ui/changes?*', (route) => {
+    streams += 1;
+    if (streams === 2) askedByFirst = asked;
+    const body = `retry: ${streams === 1 ? 1_000 : 600_000}\n\n`;
+    return route.fulfill({ status: 200, contentType: 'text/event-stream', body });
+  });
+  await page.goto(`/t/${TENANT}/messages`);
+  await hydrated(page);
+  await expect.poll(() => streams).toBe(2);
+  await expect.poll(() => asked).toBe(1);
+  expect(askedByFirst, 'the page had just been made').toBe(0);
 });
 
 test.describe('a reader who may not look any more', () => {

@@ -19,7 +19,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Calls `heard` after each change of the tenant that `tenant` names, as long as the page is looked at: a browser has
-/// few connections to a server, and the pages of hidden tabs would take them all. Back in sight, it asks once.
+/// few connections to a server, and the pages of hidden tabs would take them all. Once too when the page is back in sight,
+/// and when it hears again after it did not: what changed meanwhile was told to nobody.
 ///
 /// Calls `ended` with the status (401, 403 or 404) where nothing more will be heard: the reader was signed out, or is no
 /// member any more.
@@ -64,6 +65,8 @@ struct Stream {
     source: RefCell<Option<EventSource>>,
     /// In a row.
     refusals: Cell<u32>,
+    /// Whether it broke off, or was refused, since it was open.
+    was_deaf: Cell<bool>,
     waiting: Cell<Option<TimeoutHandle>>,
 }
 
@@ -76,6 +79,9 @@ impl Stream {
             let opened = move || {
                 if let Some(stream) = opened.upgrade() {
                     stream.refusals.set(0);
+                    if stream.was_deaf.take() {
+                        stream.catch_up();
+                    }
                 }
             };
             let failed = move || {
@@ -85,7 +91,7 @@ impl Stream {
             };
             let listeners = [Heard::new(move || told()), Heard::new(opened), Heard::new(failed)];
             let (source, refusals, waiting) = (RefCell::default(), Cell::default(), Cell::default());
-            Self { address, heard, ended, listeners, source, refusals, waiting }
+            Self { address, heard, ended, listeners, source, refusals, was_deaf: Cell::default(), waiting }
         });
         stream.open();
         stream
@@ -109,10 +115,22 @@ impl Stream {
     }
 
     fn failed(self: &Rc<Self>) {
+        self.was_deaf.set(true);
         let source = self.source.borrow();
         if source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED) {
             self.wait();
         }
+    }
+
+    /// Asks for what nobody was told. All pages hear again in the same moment, when a server is back: not all ask in it.
+    fn catch_up(self: &Rc<Self>) {
+        let stream = Rc::downgrade(self);
+        let ask = move || {
+            if let Some(stream) = stream.upgrade() {
+                (stream.heard)();
+            }
+        };
+        self.waiting.set(set_timeout_with_handle(ask, PAUSE.mul_f64(js_sys::Math::random())).ok());
     }
 
     /// Not all pages come back in the same moment.
@@ -139,11 +157,7 @@ impl Stream {
         let end = Closure::once_into_js(move || {
             let Some(stream) = stream.upgrade() else { return };
             match asked.status() {
-                Ok(200..=299) => {
-                    stream.open();
-                    // What changed meanwhile was told to nobody.
-                    (stream.heard)();
-                }
+                Ok(200..=299) => stream.open(),
                 // Whoever signed out, or is no member any more, is told nothing again.
                 Ok(status @ (401 | 403 | 404)) => (stream.ended)(status),
                 _ => stream.wait(),

@@ -33,9 +33,12 @@ const PER_CALLER: usize = 8;
 /// Before the database is listened to again.
 const NAP: Duration = Duration::from_secs(2);
 
+/// Whose changed; `None` where anybody's may have.
+pub type Changed = Option<String>;
+
 /// Whoever listens to changes in this process. The database is listened to once somebody does.
 pub struct Changes {
-    sender: OnceCell<broadcast::Sender<String>>,
+    sender: OnceCell<broadcast::Sender<Changed>>,
     by_caller: Places<String>,
     room: Arc<Semaphore>,
 }
@@ -60,7 +63,7 @@ impl Changes {
         Ok((own, place))
     }
 
-    async fn subscribe(&self, app: &AppState) -> broadcast::Receiver<String> {
+    async fn subscribe(&self, app: &AppState) -> broadcast::Receiver<Changed> {
         let start = async || {
             let sender = broadcast::Sender::new(256);
             tokio::spawn(listen(app.clone(), sender.clone()));
@@ -82,17 +85,18 @@ async fn stream(
     let place = app.changes.place(ctx.actor.identity())?;
     let receiver = app.changes.subscribe(&app).await;
     let tenant = ctx.tenant.to_string();
-    let (end, stop) = (Instant::now() + LIFE, app.stop.clone());
+    // Those that began together, as after a start, do not all come back together.
+    let end = Instant::now() + LIFE.mul_f64(rand::random_range(0.8..1.0));
+    let stop = app.stop.clone();
     // Held by the stream: it is given back when that ends, or whoever listened has gone.
     let events = stream::unfold((receiver, place), move |(mut receiver, place)| {
         let (tenant, stop) = (tenant.clone(), stop.clone());
         async move {
             tokio::select! {
-                () = next(&mut receiver, &tenant) => {}
+                pause = next(&mut receiver, &tenant) => tokio::time::sleep(pause).await,
                 () = tokio::time::sleep_until(end) => return None,
                 () = stop.cancelled() => return None,
             }
-            tokio::time::sleep(BURST).await;
             // What came meanwhile is told by this one.
             receiver = receiver.resubscribe();
             Some((Ok(Event::default().event("changed").data("1")), (receiver, place)))
@@ -101,38 +105,44 @@ async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }
 
-/// Until the tenant changed, or may have.
-async fn next(receiver: &mut broadcast::Receiver<String>, tenant: &str) {
+/// Until the tenant changed, or may have. Gives how long to wait for more: where every page is told, they do not all ask
+/// in the same moment.
+async fn next(receiver: &mut broadcast::Receiver<Changed>, tenant: &str) -> Duration {
     loop {
         match receiver.recv().await {
-            Ok(changed) if changed == tenant => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Some(changed)) if changed == tenant => return BURST,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                return BURST.mul_f64(rand::random_range(1.0..5.0));
+            }
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-async fn listen(app: AppState, sender: broadcast::Sender<String>) {
+/// Listens to the database until this server stops.
+pub async fn listen(app: AppState, sender: broadcast::Sender<Changed>) {
     loop {
-        let heard = async {
-            let mut listener = app.database.listen(CHANNEL).await?;
-            loop {
-                // Nobody may be listening at the moment.
-                let _ = sender.send(listener.recv().await?.payload().to_owned());
-            }
-        };
-        let result: Result<(), sqlx::Error> = tokio::select! {
-            result = heard => result,
+        let Err(error) = tokio::select! {
+            ended = follow(&app, &sender) => ended,
             () = app.stop.cancelled() => return,
         };
-        if let Err(error) = result {
-            tracing::warn!(%error, "listening for changes broke off");
-        }
+        tracing::warn!(%error, "listening for changes broke off");
         tokio::select! {
             () = tokio::time::sleep(NAP) => {}
             () = app.stop.cancelled() => return,
         }
+    }
+}
+
+/// Passes on what is heard over one connection, until that is lost. When it begins, everybody is told: what changed before
+/// was told to nobody.
+async fn follow(app: &AppState, sender: &broadcast::Sender<Changed>) -> sqlx::Result<Infallible> {
+    let mut listener = app.database.listen(CHANNEL).await?;
+    // Nobody may be listening at the moment.
+    let _ = sender.send(None);
+    loop {
+        let _ = sender.send(Some(listener.recv().await?.payload().to_owned()));
     }
 }
 

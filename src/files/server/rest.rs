@@ -12,14 +12,18 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{path::FilePath, service};
+use super::{
+    path::FilePath,
+    service::{self, Stored},
+};
 use crate::{
     auth::authority::Permission,
     files::dto::{Refusal, TenantFile},
     server::{
         AppState, Error, Result, TenantContext,
+        etag::{IfMatch, Versioned},
         extract::{PathId, Query, wants_page},
-        openapi::{InTenant, Paging},
+        openapi::{InTenant, Paging, Unchanged},
         paging::list_response,
     },
     shared::Problem,
@@ -75,14 +79,14 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     extensions(("x-required-role" = json!("editor"))),
 )]
 async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<Response> {
-    let file = service::open(&ctx, &path).await?;
+    let (file, stamp) = service::open(&ctx, &path).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::CONTENT_DISPOSITION, "attachment"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
-    Ok((headers, body).into_response())
+    Ok(([(header::ETAG, stamp.etag())], headers, body).into_response())
 }
 
 /// Stores a file, in the place of the one that is there.
@@ -96,19 +100,30 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
     params(
         ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
         InTenant,
+        Unchanged,
     ),
     request_body(content = inline(String), content_type = "application/octet-stream", description = "The bytes"),
     responses(
         (status = 200, description = "Replaced", body = TenantFile),
-        (status = 201, description = "Made", body = TenantFile),
+        (status = 201, description = "Made", body = TenantFile, headers(("ETag" = String))),
         (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
-async fn put(ctx: TenantContext, PathId(path): PathId<FilePath>, request: Request) -> Result<Response> {
-    let (file, is_new) = service::put(&ctx, &path, request.into_body().into_data_stream()).await?;
+async fn put(
+    ctx: TenantContext,
+    PathId(path): PathId<FilePath>,
+    if_match: IfMatch,
+    request: Request,
+) -> Result<Response> {
+    let stored = service::put(&ctx, &path, request.into_body().into_data_stream(), &if_match).await?;
+    Ok(answer(stored))
+}
+
+/// The tag is that of the file itself, as a `GET` gives it.
+fn answer(Stored { file, stamp, is_new }: Stored) -> Response {
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(file)).into_response())
+    (status, [(header::ETAG, stamp.etag())], axum::Json(file)).into_response()
 }
 
 /// Stores the one file of a form (RFC 7578).
@@ -122,8 +137,8 @@ async fn put(ctx: TenantContext, PathId(path): PathId<FilePath>, request: Reques
     params(InTenant),
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
-        (status = 200, description = "Replaced", body = TenantFile),
-        (status = 201, description = "Made", body = TenantFile),
+        (status = 200, description = "Replaced", body = TenantFile, headers(("ETag" = String))),
+        (status = 201, description = "Made", body = TenantFile, headers(("ETag" = String))),
         (status = 303, description = "To the page, for a browser", headers(("Location" = String))),
         (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
     ),
@@ -140,11 +155,8 @@ async fn take_form(
     };
     let wants_page = wants_page(&headers);
     match stored {
-        Ok((file, _)) if wants_page => Ok(to_page(&ctx, "stored", &file.path)),
-        Ok((file, is_new)) => {
-            let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-            Ok((status, axum::Json(file)).into_response())
-        }
+        Ok(stored) if wants_page => Ok(to_page(&ctx, "stored", &stored.file.path)),
+        Ok(stored) => Ok(answer(stored)),
         Err(Error::Problem(problem)) if wants_page => {
             let refusal = match problem.status {
                 401 => Refusal::SignedOut,
@@ -160,7 +172,7 @@ async fn take_form(
     }
 }
 
-async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantFile, bool)> {
+async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<Stored> {
     // Before anything is read: the form may be of any length.
     ctx.require(Permission::Configure)?;
     let broke_off = |_| Problem::new(400, "The form could not be read to its end");
@@ -169,7 +181,7 @@ async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<(TenantF
     let field = field.ok_or_else(|| Problem::invalid_field("file", "must be the form's one field"))?;
     let name = field.file_name().unwrap_or_default();
     let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
-    service::put(ctx, &path, field).await
+    service::put(ctx, &path, field, &IfMatch::any()).await
 }
 
 fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
@@ -186,6 +198,7 @@ fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
     params(
         ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
         InTenant,
+        Unchanged,
     ),
     responses(
         (status = 204, description = "Deleted"),
@@ -193,7 +206,7 @@ fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
-async fn delete(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<StatusCode> {
-    service::delete(&ctx, &path).await?;
+async fn delete(ctx: TenantContext, PathId(path): PathId<FilePath>, if_match: IfMatch) -> Result<StatusCode> {
+    service::delete(&ctx, &path, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,16 +13,25 @@ use serde_json::json;
 use super::{
     path::FilePath,
     repository,
-    store::{self, Entry, Incoming, Placed, Store, Taken},
+    store::{self, Entry, Incoming, Placed, Stamp, Store, Taken, Uploaded},
 };
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::server::config_service,
     files::dto::TenantFile,
-    server::{AppState, Error, Result, TenantContext, aside, config::FileConfig, paging::Page},
-    shared::Problem,
+    server::{
+        AppState, Database, Error, Result, TenantContext, aside,
+        config::FileConfig,
+        error::chain,
+        etag::{IfMatch, Versioned},
+        paging::Page,
+    },
+    shared::{Problem, TenantId},
+    tenants::server::repository as tenants,
 };
+
+impl Versioned for Stamp {}
 
 /// What a look-up can read.
 const ENDINGS: [&str; 12] =
@@ -56,57 +65,82 @@ pub async fn list(ctx: &TenantContext, page: Page<String>) -> Result<Vec<TenantF
 
 /// # Errors
 /// 403, 404.
-pub async fn open(ctx: &TenantContext, path: &FilePath) -> Result<std::fs::File> {
+pub async fn open(ctx: &TenantContext, path: &FilePath) -> Result<(std::fs::File, Stamp)> {
     ctx.require(Permission::Configure)?;
-    let (store, wanted) = (store(ctx), path.clone());
-    let opened = aside::run(move || store.open(wanted.as_str())).await;
-    match opened {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
-        // Whatever is out of bounds is not there.
-        _ => Err(not_found(path).into()),
-    }
+    Ok(opened(ctx, path).await.ok_or_else(|| not_found(path))?)
 }
 
-/// Takes a file in, or replaces one. Answers it, and whether it is new.
+/// `None` where it is not there, as nothing is that is out of bounds.
+async fn opened(ctx: &TenantContext, path: &FilePath) -> Option<(std::fs::File, Stamp)> {
+    let (store, path) = (store(ctx), path.clone());
+    let opened = aside::run(move || {
+        let file = store.open(path.as_str())?;
+        let stamp = Stamp::of(&file.metadata()?);
+        io::Result::Ok((file, stamp))
+    });
+    opened.await.ok()
+}
+
+/// A file that was stored.
+pub struct Stored {
+    pub file: TenantFile,
+    pub stamp: Stamp,
+    /// Whether there was none before.
+    pub is_new: bool,
+}
+
+/// Takes a file in, or replaces one.
 ///
 /// # Errors
-/// 403; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 429 while
+/// 403; 412; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 429 while
 /// too many come in; 400 where the body broke off. What was there before stays then.
 pub async fn put<E>(
     ctx: &TenantContext,
     path: &FilePath,
     chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
-) -> Result<(TenantFile, bool)> {
+    if_match: &IfMatch,
+) -> Result<Stored> {
     ctx.require(Permission::Configure)?;
     if !ENDINGS.contains(&path.ending().as_str()) {
         return Err(
             Problem::invalid_field("path", format!("must end in one of: {}", ENDINGS.join(", "))).into()
         );
     }
+    check_unchanged(ctx, path, if_match).await?;
     let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
     let Taken { stored, coming } = taken_but(ctx, path).await?;
     let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored + coming));
     let (incoming, size) = write(ctx, chunks, most, || too_large(limits, most)).await?;
+    let (incoming, at) = aside::run(move || incoming.seal()).await.map_err(Error::internal)?;
     let users = users(ctx).await?;
     let mut tx = ctx.begin().await?;
-    // Those that came in meanwhile were not counted when this one began.
+    // Those that came in meanwhile were not counted when this one began, and one may be in its place.
     repository::lock(&mut tx).await?;
+    check_unchanged(ctx, path, if_match).await?;
     let left = limits.max_tenant.saturating_sub(taken_but(ctx, path).await?.stored);
     if size > left {
         return Err(too_large(limits, left).into());
     }
     // Told of in a transaction that ends when the file is in its place: neither is there without the other, but for
-    // a fault of the database in that moment.
+    // a fault of the database in that moment. The file is then newer than the one that is known, and so counts.
+    let at = repository::note(&mut tx, path, Uploaded { size, at }).await?;
     ctx.audit(&mut tx, Event::done("file.put", path, json!({"size": size}))).await?;
     let target = path.clone();
-    let placed = aside::run(move || incoming.finish(target.as_str())).await;
-    let Placed { entry, existed } = placed.map_err(|error| {
+    let placed = aside::run(move || incoming.finish(target.as_str(), at.into())).await;
+    let Placed { entry, stamp, existed } = placed.map_err(|error| {
         tracing::warn!(tenant = %ctx.tenant, %error, "a file could not be put in its place");
         Problem::invalid_field("path", "cannot be written: a file may stand where a folder would have to be")
     })?;
     tx.commit().await?;
-    Ok((shown(entry, &users), !existed))
+    Ok(Stored { file: shown(entry, &users), stamp, is_new: !existed })
+}
+
+/// # Errors
+/// 412.
+async fn check_unchanged(ctx: &TenantContext, path: &FilePath, if_match: &IfMatch) -> Result<()> {
+    let stamp = opened(ctx, path).await.map(|(_, stamp)| stamp);
+    Ok(if_match.check_if_any(stamp.as_ref())?)
 }
 
 /// What came in and is no file of the tenant's: bytes that are too many for the memory, read from their beginning. They
@@ -180,8 +214,8 @@ fn too_many() -> Problem {
 }
 
 /// # Errors
-/// 403, 404; 400 with their names while configs lead to it.
-pub async fn delete(ctx: &TenantContext, path: &FilePath) -> Result<()> {
+/// 403, 404; 400 with their names while configs lead to it; 412.
+pub async fn delete(ctx: &TenantContext, path: &FilePath, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Configure)?;
     if let Some(configs) = users(ctx).await?.get(path.as_str()) {
         let names = configs.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
@@ -191,14 +225,33 @@ pub async fn delete(ctx: &TenantContext, path: &FilePath) -> Result<()> {
         .into());
     }
     let mut tx = ctx.begin().await?;
+    repository::lock(&mut tx).await?;
+    let stamp = opened(ctx, path).await.map(|(_, stamp)| stamp);
+    let was_uploaded = repository::forget(&mut tx, path).await?;
+    // What is not there is told as that below.
+    if stamp.is_some() || was_uploaded {
+        if_match.check_if_any(stamp.as_ref())?;
+    }
     ctx.audit(&mut tx, Event::done("file.delete", path, json!(null))).await?;
     let (store, wanted) = (store(ctx), path.clone());
-    let removed = aside::run(move || store.remove(wanted.as_str())).await;
-    removed.map_err(|_| not_found(path))?;
+    match aside::run(move || store.remove(wanted.as_str())).await {
+        Ok(()) => {}
+        // It was lost, or is another server's: then it is to be forgotten.
+        Err(error) if was_uploaded && error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return Err(not_found(path).into()),
+    }
     Ok(tx.commit().await?)
 }
 
-/// Removes what servers that were killed left of files that were coming in.
+/// What is known of the file at this path, if it was uploaded.
+///
+/// # Errors
+/// The database's.
+pub async fn uploaded(database: &Database, tenant: &TenantId, path: &str) -> sqlx::Result<Option<Uploaded>> {
+    repository::find(&mut database.tenant_read(tenant).await?, path).await
+}
+
+/// Removes what servers that were killed left of files that were coming in, and says where this server lacks files.
 pub async fn tidy(app: &AppState) {
     let root = app.config.files_root();
     match aside::run(move || store::remove_left(&root, LEFT)).await {
@@ -206,6 +259,48 @@ pub async fn tidy(app: &AppState) {
         Ok(count) => tracing::info!(count, "files that came in by half were removed"),
         Err(error) => tracing::warn!(%error, "files that came in by half could not be removed"),
     }
+    match lacking(app).await {
+        Ok(lacking) => {
+            if let Some((tenant, path)) = lacking.first() {
+                tracing::warn!(
+                    count = lacking.len(), %tenant, %path,
+                    "files were uploaded and are not, or not as they were, in this server's DATA_DIR, which all servers \
+                     of a database must share: look-ups in them fail here; this is the first of them"
+                );
+            }
+        }
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "what was uploaded could not be compared with DATA_DIR");
+        }
+    }
+}
+
+/// The files that were uploaded, and that this server does not have as they were.
+///
+/// # Errors
+/// The database's.
+pub async fn lacking(app: &AppState) -> Result<Vec<(TenantId, String)>> {
+    let mut lacking = Vec::new();
+    let ids = tenants::ids(&mut app.database.instance().await?).await?;
+    for tenant in ids {
+        if app.stop.is_cancelled() {
+            break;
+        }
+        // Asked first: what is uploaded meanwhile is newer.
+        let uploaded = repository::all(&mut app.database.tenant_read(&tenant).await?).await?;
+        let store = Store::new(app.config.files_dir(&tenant));
+        let is_there = move |path: &str, uploaded: Uploaded| {
+            store.open(path).and_then(|file| file.metadata()).is_ok_and(|metadata| uploaded.is_in(&metadata))
+        };
+        let found = aside::run(move || {
+            let all = uploaded.into_iter();
+            all.filter(|(path, uploaded)| !is_there(path, *uploaded))
+                .map(|(path, _)| path)
+                .collect::<Vec<_>>()
+        });
+        lacking.extend(found.await.into_iter().map(|path| (tenant.clone(), path)));
+    }
+    Ok(lacking)
 }
 
 /// Which configs lead to which file.

@@ -10,6 +10,7 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, Metadata, OpenOptions, OpenOptionsExt},
 };
+use serde::Serialize;
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
 const INCOMING: &str = ".incoming-";
@@ -31,6 +32,47 @@ impl Entry {
     }
 }
 
+/// What tells a file from one that was in its place before, without its bytes: each that comes in is a new one to the
+/// disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    /// When it was written to: seconds, and nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Self { inode: metadata.ino(), size: metadata.len(), modified }
+    }
+}
+
+/// What the database knows of a file that was uploaded, by whichever server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    pub size: u64,
+    /// The file's own time. What replaces it has a later one.
+    pub at: SystemTime,
+}
+
+impl Uploaded {
+    /// Whether this server has it, or what was put into its place since, by hand. A copy may keep whole seconds alone.
+    pub fn is_in(&self, metadata: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        // Where a disk tells no time, it tells nothing apart.
+        let Ok(modified) = metadata.modified() else { return true };
+        match self.at.duration_since(modified) {
+            Ok(older) if !older.is_zero() => {
+                older < Duration::from_secs(1) && metadata.mtime_nsec() == 0 && metadata.len() == self.size
+            }
+            _ => true,
+        }
+    }
+}
+
 /// How much of the disk is taken, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -43,6 +85,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Placed {
     pub entry: Entry,
+    pub stamp: Stamp,
     /// Whether there was one before.
     pub existed: bool,
 }
@@ -210,12 +253,27 @@ impl Incoming {
         Ok(self.dir.open(&self.name)?.into_std())
     }
 
-    /// Puts the file in its place, on disk for good: whoever reads sees the old one or the new one, whole.
+    /// Brings all that was written to the disk. Answers when that was, by the disk's own clock.
     ///
     /// # Errors
     /// The disk's.
-    pub fn finish(mut self, path: &str) -> io::Result<Placed> {
-        let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    pub fn seal(self) -> io::Result<(Self, SystemTime)> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        file.sync_all()?;
+        let at = file.metadata()?.modified()?.into_std();
+        Ok((self, at))
+    }
+
+    /// Puts the file in its place, on disk for good: whoever reads sees the old one or the new one, whole. It says of
+    /// itself that it is of the time `at`, where it would say an earlier one.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn finish(mut self, path: &str, at: SystemTime) -> io::Result<Placed> {
+        let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?.into_std();
+        if file.metadata()?.modified()? < at {
+            file.set_modified(at)?;
+        }
         file.sync_all()?;
         let metadata = file.metadata()?;
         drop(file);
@@ -226,8 +284,8 @@ impl Incoming {
         self.dir.rename(&self.name, &self.dir, path)?;
         self.dir.open(".")?.sync_all()?;
         self.name.clear();
-        let entry = Entry { path: path.to_owned(), size: metadata.len(), modified: modified(&metadata) };
-        Ok(Placed { entry, existed })
+        let entry = Entry { path: path.to_owned(), size: metadata.len(), modified: metadata.modified().ok() };
+        Ok(Placed { entry, stamp: Stamp::of(&metadata), existed })
     }
 }
 
@@ -253,13 +311,20 @@ mod tests {
         incoming.write(b"a,b\n").expect("written");
         assert_eq!(store.list().expect("nothing yet"), []);
         assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 0, coming: 4 });
-        assert!(!incoming.finish("in/a.csv").expect("new").existed);
+        let (incoming, at) = incoming.seal().expect("on the disk");
+        assert!(!incoming.finish("in/a.csv", at).expect("new").existed);
         assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 4, coming: 0 });
         assert_eq!(store.taken_but("in/a.csv").expect("counted"), Taken::default());
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"c\n").expect("written");
-        let placed = incoming.finish("in/a.csv").expect("replaced");
+        let before = store.open("in/a.csv").expect("opened");
+        let stamp = |file: &std::fs::File| Stamp::of(&file.metadata().expect("metadata"));
+        let later = at + Duration::from_secs(3_600);
+        let placed = incoming.finish("in/a.csv", later).expect("replaced");
+        assert_eq!(placed.entry.modified, Some(later), "later than what it replaces");
         assert!(placed.existed && placed.entry == store.list().expect("lists")[0], "{placed:?}");
+        assert_eq!(placed.stamp, stamp(&store.open("in/a.csv").expect("opened")));
+        assert_ne!(placed.stamp, stamp(&before));
         drop(store.incoming().expect("begun and called off"));
         let entries = store.list().expect("lists");
         assert_eq!(entries.iter().map(|e| (e.path.as_str(), e.size)).collect::<Vec<_>>(), [("in/a.csv", 2)]);
@@ -267,10 +332,27 @@ mod tests {
             .expect("linked");
         for path in ["../secret", "link", "in/../../secret", "/etc/passwd"] {
             assert!(store.open(path).is_err(), "{path}");
-            assert!(store.incoming().expect("begun").finish(path).is_err() || path == "link", "{path}");
+            assert!(store.incoming().expect("begun").finish(path, at).is_err() || path == "link", "{path}");
         }
         assert_eq!(std::fs::read(root.path().join("secret")).expect("untouched"), b"x");
         store.remove("in/a.csv").expect("removed");
+    }
+
+    #[test]
+    fn an_older_file_is_not_the_one_that_was_uploaded_and_a_newer_one_was_put_there_by_hand() {
+        let file = tempfile::tempfile().expect("a file");
+        (&file).write_all(b"a\n").expect("written");
+        let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let uploaded = Uploaded { size: 2, at: second + Duration::from_millis(400) };
+        let is_in = |uploaded: Uploaded, millis| {
+            file.set_modified(second + Duration::from_millis(millis)).expect("a time");
+            uploaded.is_in(&file.metadata().expect("metadata"))
+        };
+        assert!(is_in(uploaded, 400) && is_in(uploaded, 401) && is_in(uploaded, 90_000));
+        assert!(!is_in(uploaded, 399));
+        assert!(is_in(uploaded, 0), "a copy of whole seconds");
+        assert!(!is_in(Uploaded { size: 3, ..uploaded }, 0), "an older one of that second");
+        assert!(!is_in(Uploaded { at: second + Duration::from_millis(1_400), ..uploaded }, 0));
     }
 
     #[test]

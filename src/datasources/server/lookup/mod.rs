@@ -25,10 +25,15 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Endpoint, HttpEndpoint};
 use crate::{
-    files::server::store::Store,
+    files::server::{
+        service as files,
+        store::{Store, Uploaded},
+    },
     server::{
+        Database,
         config::Config,
         edge::metrics::LookupFigures,
+        error::chain,
         outbound::{Fence, Fenced},
     },
     shared::TenantId,
@@ -349,6 +354,8 @@ pub struct Lookups {
     fence: Fence,
     limits: Limits,
     files_root: PathBuf,
+    /// Knows what was uploaded, by whichever server.
+    database: Option<Database>,
     turns: turns::Turns,
     /// Of the look-ups of one message, how many run at once, and how many with one config.
     at_once: (usize, usize),
@@ -378,11 +385,17 @@ impl Lookups {
             breakers: breaker::Breakers::default(),
             figures: LookupFigures::default(),
             files_root: config.files_root(),
+            database: None,
             turns: turns::Turns::new(lookups.concurrency, lookups.concurrency_per_config),
             at_once: (lookups.concurrency, lookups.concurrency_per_config),
             fence,
             limits,
         }
+    }
+
+    /// Holds files against what the database knows of them: a folder that is not shared, as it should be, has others.
+    pub fn knowing(self, database: Database) -> Self {
+        Self { database: Some(database), ..self }
     }
 
     /// Asks. Bounded in time, rows, bytes and, per config and tenant, in number at once.
@@ -391,7 +404,12 @@ impl Lookups {
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
         let started = Instant::now();
-        let answer = self.bounded(connection, |turn| self.ask_now(connection, request, turn)).await;
+        let answer = match self.uploaded(connection).await {
+            Ok(uploaded) => {
+                self.bounded(connection, |turn| self.ask_now(connection, request, uploaded, turn)).await
+            }
+            Err(error) => Err(error),
+        };
         let outcome = answer.as_ref().map_or_else(|error| error.cause.word(), |_| "answered");
         self.figures.asked(outcome, started.elapsed());
         answer.map(Rows::storable).map_err(|mut error| {
@@ -465,6 +483,7 @@ impl Lookups {
         &self,
         connection: &Connection,
         request: &Request,
+        uploaded: Option<Uploaded>,
         turn: Arc<turns::Turn>,
     ) -> Result<Rows, LookupError> {
         match (&connection.endpoint, request) {
@@ -475,11 +494,11 @@ impl Lookups {
                 mysql::ask(&self.mysql, connection, endpoint, query, params, &self.fence, &self.limits).await
             }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
-                let file = self.file(&connection.tenant, path)?;
+                let file = self.file(&connection.tenant, path, uploaded)?;
                 sqlite::ask(file, query, params, &self.limits, turn).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
-                let file = self.file(&connection.tenant, &endpoint.path)?;
+                let file = self.file(&connection.tenant, &endpoint.path, uploaded)?;
                 self.files.ask(file, endpoint, request, &self.limits, turn).await
             }
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
@@ -492,20 +511,61 @@ impl Lookups {
         }
     }
 
-    /// A file beneath the tenant's own folder.
-    fn file(&self, tenant: &TenantId, path: &str) -> Result<TenantFile, LookupError> {
+    /// A file beneath the tenant's own folder. One that was uploaded, and is not here as it was, is a fault that another
+    /// server may not have.
+    fn file(
+        &self,
+        tenant: &TenantId,
+        path: &str,
+        uploaded: Option<Uploaded>,
+    ) -> Result<TenantFile, LookupError> {
         let folder = self.files_root.join(tenant.as_str());
-        let handle = Store::new(folder.clone()).open(path).map_err(|error| {
-            LookupError::new(
-                Cause::File,
-                match error.kind() {
+        let opened = Store::new(folder.clone()).open(path);
+        let is_it = |handle: &std::fs::File| {
+            uploaded
+                .as_ref()
+                .is_none_or(|uploaded| handle.metadata().is_ok_and(|metadata| uploaded.is_in(&metadata)))
+        };
+        let handle = match opened {
+            Ok(handle) if is_it(&handle) => handle,
+            Ok(_) => {
+                let fault = format!("the file {path} of this server is not the one that was uploaded");
+                return Err(apart(&fault));
+            }
+            Err(error) => {
+                let fault = match error.kind() {
                     std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
                     _ => format!("the file {path} cannot be opened: {error}"),
-                },
-            )
-        })?;
+                };
+                return Err(match uploaded {
+                    Some(_) => apart(&format!("{fault}, though it was uploaded")),
+                    None => LookupError::new(Cause::File, fault),
+                });
+            }
+        };
         Ok(TenantFile { path: folder.join(path), folder, handle })
     }
+
+    /// What was uploaded as the file that a connection reads. Asked before the file is opened: what is uploaded meanwhile
+    /// is newer. And before the look-up's time and breaker: trouble of our own database is not the datasource's.
+    async fn uploaded(&self, connection: &Connection) -> Result<Option<Uploaded>, LookupError> {
+        let path = match &connection.endpoint {
+            Endpoint::Sqlite { path } => path,
+            Endpoint::File(endpoint) => &endpoint.path,
+            _ => return Ok(None),
+        };
+        let Some(database) = &self.database else { return Ok(None) };
+        let tenant = &connection.tenant;
+        files::uploaded(database, tenant, path).await.map_err(|error| {
+            tracing::warn!(%tenant, error = %chain(&error), "what was uploaded could not be asked for");
+            LookupError::new(Cause::Busy, "whether it is the file that was uploaded could not be told")
+        })
+    }
+}
+
+/// Not `Cause::File`: it is tried again, since another server may have the file.
+fn apart(fault: &str) -> LookupError {
+    LookupError::new(Cause::Answer, format!("{fault}; DATA_DIR must be shared by all servers"))
 }
 
 /// The look-ups of one message, which are not more at once than there are turns for: a message that waited for its

@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use oauth2::{
-    AuthType, ClientId, ClientSecret, RequestTokenError, Scope, TokenResponse, TokenUrl, basic::BasicClient,
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, Scope,
+    TokenResponse, TokenUrl,
+    basic::{BasicClient, BasicErrorResponseType},
 };
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -17,7 +20,7 @@ use super::{Cause, LookupError};
 use crate::{
     datasources::server::connection::{Connection, OAuthClient},
     server::{
-        bounded_http::BoundedClient,
+        bounded_http::{BoundedClient, HttpFault},
         error::chain,
         outbound::{Fence, Fenced},
     },
@@ -83,6 +86,25 @@ fn key(connection: &Connection) -> Key {
     (connection.tenant.clone(), connection.config_id, connection.version)
 }
 
+/// Notes the status of the answer: of an error that was answered, the library gives the words alone.
+struct Noting {
+    client: BoundedClient,
+    status: OnceLock<StatusCode>,
+}
+
+impl<'c> AsyncHttpClient<'c> for Noting {
+    type Error = HttpFault;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpFault>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.client.call(request).await?;
+            let _ = self.status.set(answer.status());
+            Ok(answer)
+        })
+    }
+}
+
 async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<Token, LookupError> {
     fence.check_literal(&oauth.token_url)?;
     let token_url = TokenUrl::from_url(oauth.token_url.clone());
@@ -91,7 +113,7 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
         .set_auth_type(AuthType::BasicAuth)
         .set_token_uri(token_url);
     let scopes = oauth.scope.split_whitespace().map(|scope| Scope::new(scope.to_owned()));
-    let http = BoundedClient::new(client.clone(), MAX_ANSWER);
+    let http = Noting { client: BoundedClient::new(client.clone(), MAX_ANSWER), status: OnceLock::new() };
     let answer = basic.exchange_client_credentials().add_scopes(scopes).request_async(&http).await;
     match answer {
         Ok(answer) => {
@@ -101,10 +123,9 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
                 expires: Instant::now() + lifetime.saturating_sub(MARGIN),
             })
         }
-        Err(RequestTokenError::ServerResponse(refusal)) => Err(LookupError::new(
-            Cause::Credentials,
-            format!("the token server refused the credentials: {}", refusal.error()),
-        )),
+        Err(RequestTokenError::ServerResponse(refusal)) => {
+            Err(refused(http.status.get().copied().unwrap_or_default(), refusal.error()))
+        }
         Err(RequestTokenError::Request(fault)) => Err(match Fenced::within(&fault) {
             Some(fenced) => fenced.clone().into(),
             None => LookupError::new(
@@ -117,5 +138,51 @@ async fn request(client: &Client, oauth: &OAuthClient, fence: &Fence) -> Result<
             Err(LookupError::new(Cause::Answer, "the token server's answer holds no token"))
         }
         Err(RequestTokenError::Other(words)) => Err(LookupError::new(Cause::Answer, words)),
+    }
+}
+
+/// What an error comes to that was answered (RFC 6749, section 5.2). A server that is in trouble has not looked at the
+/// credentials.
+fn refused(status: StatusCode, error: &BasicErrorResponseType) -> LookupError {
+    let why = match (status.as_u16(), error) {
+        (408 | 425 | 429 | 500..=599, _) => None,
+        // None of those that the section knows: the status tells more.
+        (401 | 403, BasicErrorResponseType::Extension(_)) => Some(status.to_string()),
+        (_, BasicErrorResponseType::Extension(_)) => None,
+        (_, known) => Some(known.to_string()),
+    };
+    match why {
+        Some(why) => {
+            LookupError::new(Cause::Credentials, format!("the token server refused the credentials: {why}"))
+        }
+        None => LookupError::new(Cause::Answer, format!("the token server answered {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_in_trouble_has_not_refused_the_credentials() {
+        use BasicErrorResponseType::{Extension, InvalidClient, InvalidScope};
+        let made_up = |word: &str| Extension(word.to_owned());
+        for (status, error, cause) in [
+            (400, InvalidClient, Cause::Credentials),
+            (401, InvalidClient, Cause::Credentials),
+            (400, InvalidScope, Cause::Credentials),
+            (401, made_up("access_denied"), Cause::Credentials),
+            (403, made_up("access_denied"), Cause::Credentials),
+            (400, made_up("temporarily_unavailable"), Cause::Answer),
+            (429, made_up("too_many_requests"), Cause::Answer),
+            (429, InvalidClient, Cause::Answer),
+            (500, made_up("server_error"), Cause::Answer),
+            (503, made_up("temporarily_unavailable"), Cause::Answer),
+            (503, InvalidClient, Cause::Answer),
+        ] {
+            let refusal = refused(StatusCode::from_u16(status).expect("a status"), &error);
+            assert_eq!(refusal.cause, cause, "{status} {error}: {refusal}");
+            assert_eq!(refusal.transient(), cause == Cause::Answer);
+        }
     }
 }
