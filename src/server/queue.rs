@@ -115,6 +115,9 @@ pub async fn enqueue_after<S: Subject>(
 
 /// Claims one due job of the first tenant after `after` that has one. Going round by tenant, no tenant's queue,
 /// however long, keeps another's waiting. `full` are tenants that have their share of this server already.
+///
+/// It steps from one tenant that has jobs to the next, each a look into the index, and stops at the first that has a due
+/// one: to sort them would look at all, and lock a job of each.
 pub async fn claim_next<S: Subject>(
     tx: &mut WorkerTx,
     after: &str,
@@ -122,14 +125,20 @@ pub async fn claim_next<S: Subject>(
 ) -> sqlx::Result<Option<Job<S>>> {
     let token = Uuid::new_v4();
     let row: Option<(String, i64, Uuid, i32, f64)> = sqlx::query_as(
-        "UPDATE jobs SET lock_token = $2, locked_until = now() + make_interval(secs => $3), \
+        "WITH RECURSIVE waiting (tenant_id) AS ( \
+           (SELECT j.tenant_id FROM jobs j WHERE j.kind = $5 AND j.tenant_id > $1 ORDER BY j.tenant_id LIMIT 1) \
+           UNION ALL SELECT ( \
+             SELECT j.tenant_id FROM jobs j WHERE j.kind = $5 AND j.tenant_id > w.tenant_id \
+             ORDER BY j.tenant_id LIMIT 1) FROM waiting w WHERE w.tenant_id IS NOT NULL) \
+         UPDATE jobs SET lock_token = $2, locked_until = now() + make_interval(secs => $3), \
          attempts = attempts + 1 \
          WHERE (tenant_id, job_id) = ( \
-           SELECT due.tenant_id, due.job_id FROM tenants t CROSS JOIN LATERAL ( \
-             SELECT j.tenant_id, j.job_id FROM jobs j WHERE j.tenant_id = t.tenant_id AND j.kind = $5 \
+           SELECT due.tenant_id, due.job_id FROM waiting w CROSS JOIN LATERAL ( \
+             SELECT j.tenant_id, j.job_id FROM jobs j WHERE j.tenant_id = w.tenant_id AND j.kind = $5 \
              AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
+             AND EXISTS (SELECT FROM tenants t WHERE t.tenant_id = w.tenant_id) \
              ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED) due \
-           WHERE t.tenant_id > $1 AND t.tenant_id <> ALL ($4) ORDER BY t.tenant_id LIMIT 1) \
+           WHERE w.tenant_id <> ALL ($4) LIMIT 1) \
          RETURNING tenant_id, job_id, subject, attempts, extract(epoch FROM now() - created_at)::float8",
     )
     .bind(after)
