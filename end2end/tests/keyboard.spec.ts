@@ -116,5 +116,5 @@ test('a message can be worked by Tab and Enter alone', async ({ page }) => {
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate(() => (document.activeElement as HTMLElement).innerText.trim() || document.activeElement!.tagName));
   }
-  expect(reached.slice(0, 5)).toEqual(['Messages', 'Run again', 'INPUT', 'Accept', 'Reject']);
+  expect(reached.slice(0, 5)).toEqual(['Messages', 'Run again', 'TEXTAREA', 'Accept', 'Reject']);
 });
