@@ -23,10 +23,10 @@ const sizes = new Map(
 
 /** Each page's address and budget in KiB. The aim is 350 for all; beyond it, what is reached may not be lost again. */
 const PAGES: Record<string, [string, number]> = {
-  'sign-in': ['/sign-in', 360],
-  dashboard: ['/t/acme_corp', 360],
-  messages: ['/t/acme_corp/messages', 505],
-  'intent editor': ['/t/acme_corp/intents/new', 910],
+  'sign-in': ['/sign-in', 345],
+  dashboard: ['/t/acme_corp', 345],
+  messages: ['/t/acme_corp/messages', 492],
+  'intent editor': ['/t/acme_corp/intents/new', 857],
 };
 
 for (const [name, [address, budget]] of Object.entries(PAGES)) {
