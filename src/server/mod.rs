@@ -22,6 +22,7 @@ pub mod outbound;
 pub mod paging;
 pub mod places;
 pub mod queue;
+pub mod rounds;
 pub mod run;
 pub mod state;
 pub mod telemetry;

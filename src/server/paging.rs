@@ -50,17 +50,27 @@ pub fn list_response<T: Serialize, K: std::fmt::Display>(
     uri: &Uri,
     key: impl Fn(&T) -> K,
 ) -> Response {
-    let next = items.last().filter(|_| items.len() as i64 == limit).map(|last| {
+    let next = items.last().filter(|_| items.len() as i64 == limit).map(key);
+    page_response(items, next, uri)
+}
+
+/// The same where what was read says by which cursor the next page begins, if there is one.
+pub fn page_response<T: Serialize, K: std::fmt::Display>(
+    items: Vec<T>,
+    next: Option<K>,
+    uri: &Uri,
+) -> Response {
+    let link = next.map(|cursor| {
         let kept = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
             .filter(|(name, _)| name != "cursor");
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(kept)
-            .append_pair("cursor", &key(last).to_string())
+            .append_pair("cursor", &cursor.to_string())
             .finish();
         format!("<{}?{query}>; rel=\"next\"", uri.path())
     });
     let mut response = axum::Json(items).into_response();
-    if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }
     response

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     extract::{DefaultBodyLimit, OriginalUri, Request},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -25,7 +25,7 @@ use crate::{
         AppState, Result, TenantContext,
         extract::{self, Json, PathId, PathIds, Query},
         openapi::{InTenant, Paging},
-        paging::list_response,
+        paging::page_response,
     },
     shared::{EmailId, IntentId, Problem},
 };
@@ -175,17 +175,8 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         from: query.parsed("from")?,
         to: query.parsed("to")?,
     };
-    Ok(page_response(service::page(&ctx, &filter, page.cursor, page.limit).await?, &uri))
-}
-
-/// As `list_response`, but the next page begins where this one was ended, which may be beyond the last message in it.
-fn page_response(page: EmailPage, uri: &Uri) -> Response {
-    let mut response = axum::Json(page.emails).into_response();
-    let way_on = list_response(Vec::from_iter(page.next), 1, uri, |next| *next);
-    if let Some(link) = way_on.headers().get(header::LINK) {
-        response.headers_mut().insert(header::LINK, link.clone());
-    }
-    response
+    let EmailPage { emails, next } = service::page(&ctx, &filter, page.cursor, page.limit).await?;
+    Ok(page_response(emails, next, &uri))
 }
 
 /// Gives a message with its verdicts and deliveries.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::service::{self, Batch};
 use crate::{
     files::server::service as files,
-    server::{AppState, Result, error::chain, idempotency},
+    server::{AppState, Result, error::chain, idempotency, rounds::rounds},
     shared::TenantId,
     tenants::server::deletion as tenants,
 };
@@ -47,25 +47,16 @@ pub async fn work(app: AppState, stop: CancellationToken) {
 }
 
 async fn keep(app: AppState, stop: CancellationToken) {
-    let mut pause = SOON;
-    loop {
-        // Servers that started together need not look together.
-        tokio::select! {
-            () = tokio::time::sleep(pause.mul_f64(rand::random_range(1.0..1.2))) => {}
-            () = stop.cancelled() => return,
+    let round = || async {
+        match turn(&app).await {
+            Ok(Turn { is_unfinished: true, .. }) => return BREATH,
+            Ok(_) => {}
+            Err(error) => tracing::error!(error = %chain(&error), "old messages could not be looked for"),
         }
-        pause = match turn(&app).await {
-            Ok(Turn { is_unfinished: true, .. }) => BREATH,
-            Ok(_) => EVERY,
-            Err(error) => {
-                tracing::error!(error = %chain(&error), "old messages could not be looked for");
-                EVERY
-            }
-        };
-        if pause == EVERY {
-            tidy(&app).await;
-        }
-    }
+        tidy(&app).await;
+        EVERY
+    };
+    rounds(SOON, stop, round).await;
 }
 
 /// Goes round the tenants once, and deletes what is too old. What fails in one tenant keeps no other's.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::repository::{self, Claim};
 use crate::{
     audit::server::service as audit,
-    server::{AppState, Result, error::chain},
+    server::{AppState, Result, error::chain, rounds::rounds},
     shared::TenantId,
 };
 
@@ -40,22 +40,17 @@ enum Batch {
 
 /// Works until `stop`, then ends the batch under way.
 pub async fn work(app: AppState, stop: CancellationToken) {
-    let mut pause = SOON;
-    loop {
-        // Servers that started together need not look together.
-        tokio::select! {
-            () = tokio::time::sleep(pause.mul_f64(rand::random_range(1.0..1.2))) => {}
-            () = stop.cancelled() => return,
-        }
-        pause = match turn(&app).await {
+    let round = || async {
+        match turn(&app).await {
             Ok(true) => BREATH,
             Ok(false) => EVERY,
             Err(error) => {
                 tracing::error!(error = %chain(&error), "deleted tenants could not be looked for");
                 EVERY
             }
-        };
-    }
+        }
+    };
+    rounds(SOON, stop, round).await;
 }
 
 /// Goes round the tenants that are being deleted once. Whether there is more is given. What fails in one tenant keeps no
