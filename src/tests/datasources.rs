@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -14,6 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::support::{Answer, TestServer, eventually, message};
@@ -474,6 +476,47 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
         );
         assert!(!tested.to_string().contains("-pw"), "{tested:#}");
     }
+}
+
+/// How many connections look-ups have to the test's own PostgreSQL.
+async fn connections(server: &TestServer) -> i64 {
+    let mut conn = server.database().superuser().await;
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = 'flowengine look-up'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap()
+}
+
+/// Its credentials would stay with them.
+#[tokio::test]
+async fn of_a_config_that_is_changed_or_gone_no_connection_is_kept() {
+    let begun = Instant::now();
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut config =
+        json!({"protocol": "postgresql", "base_url": server.database().url.expose_secret(), "name": "shop"});
+    let id = datasource(&server, "shop", "database", config.clone()).await;
+    let configs = server.get("/api/datasource-configs?tenant_id=acme").await.is(StatusCode::OK).body;
+    let path = format!("/api/datasource-configs/{}?tenant_id=acme", configs[0]["config_id"]);
+    let ask = async || {
+        let found = preview(&server, id, json!({"query": "SELECT 1 AS n"}), json!({})).await;
+        assert_eq!(found["ok"], true, "{found:#}");
+        assert_eq!(connections(&server).await, 1, "it is kept for the next look-up");
+    };
+    let is_closed =
+        async || eventually("it is closed", async || (connections(&server).await == 0).then_some(())).await;
+    ask().await;
+    config["driver_family"] = "asyncpg".into();
+    server.put(&path, &config).await.is(StatusCode::OK);
+    is_closed().await;
+    ask().await;
+    server.delete(&format!("/api/datasources/{id}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    is_closed().await;
+    assert!(begun.elapsed() < Duration::from_secs(50), "an idle one ends by itself after a minute");
 }
 
 /// A secret was entered for one address, and does not follow the config to another.

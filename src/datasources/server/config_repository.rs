@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
+use super::connection::{self, Endpoint};
 use crate::{
     datasources::dto::{AuthType, DatasourceConfig, DatasourceConfigInput, MASK},
     server::TenantTx,
-    shared::ConfigId,
+    shared::{ConfigId, Problem},
 };
 
 #[derive(Clone, sqlx::FromRow)]
@@ -27,6 +28,20 @@ pub struct Row {
 }
 
 impl Row {
+    /// Where it leads.
+    ///
+    /// # Errors
+    /// 422 where what is stored cannot be used.
+    pub fn endpoint(&self) -> Result<Endpoint, Problem> {
+        let url = self.base_url.as_deref();
+        connection::endpoint(&self.protocol, &self.driver_family, url, &self.connection_json)
+    }
+
+    /// Changes when the config does: microseconds of its last change.
+    pub fn version(&self) -> i64 {
+        self.updated_at.timestamp_micros()
+    }
+
     /// As it is read back: the members of `auth_config`, masked.
     pub fn into_config(self, tx: &TenantTx) -> DatasourceConfig {
         let masked = self.auth_members.into_iter().map(|name| (name, Value::from(MASK))).collect();
@@ -71,14 +86,16 @@ pub async fn find(tx: &mut TenantTx, id: ConfigId, lock: bool) -> sqlx::Result<O
     sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(tx.conn()).await
 }
 
-/// Kept from being deleted until the transaction ends, so that a datasource can refer to it.
-pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> sqlx::Result<Option<Row>> {
+/// `keep` keeps it from being changed or deleted until the transaction ends, so that a datasource can refer to it: who
+/// does either takes the lock of `find` first, which waits for this one.
+pub async fn find_by_name(tx: &mut TenantTx, name: &str, keep: bool) -> sqlx::Result<Option<Row>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as("SELECT * FROM datasource_configs WHERE tenant_id = $1 AND name = $2 FOR SHARE")
-        .bind(tenant.as_str())
-        .bind(name)
-        .fetch_optional(tx.conn())
-        .await
+    let sql = if keep {
+        "SELECT * FROM datasource_configs WHERE tenant_id = $1 AND name = $2 FOR KEY SHARE"
+    } else {
+        "SELECT * FROM datasource_configs WHERE tenant_id = $1 AND name = $2"
+    };
+    sqlx::query_as(sql).bind(tenant.as_str()).bind(name).fetch_optional(tx.conn()).await
 }
 
 /// Without its secret, whose encryption needs the id.

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{
     config_repository as repository,
-    connection::{self, Connection, Endpoint},
+    connection::{self, Auth, Connection, Endpoint},
+    lookup::sql_check::SqlDialect,
 };
 use crate::{
     audit::server::event::Event,
@@ -13,6 +14,8 @@ use crate::{
         dto::{AuthType, ConfigView, DatasourceConfig, DatasourceConfigInput, MASK},
         server::service as datasources,
     },
+    intents::server::versions,
+    rules::server::service as rules,
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
@@ -52,8 +55,7 @@ pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
         let rows = repository::list(&mut tx, cursor, Page::<i64>::first().limit).await?;
         let last = rows.last().map(|row| row.config_id.0);
         for row in rows {
-            let url = row.base_url.as_deref();
-            match connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json) {
+            match row.endpoint() {
                 Ok(Endpoint::Sqlite { path }) => paths.push((row.name, path)),
                 Ok(Endpoint::File(file)) => paths.push((row.name, file.path)),
                 _ => {}
@@ -157,7 +159,8 @@ pub async fn draft(
 /// A member of `auth_config` that is sent back masked keeps its value.
 ///
 /// # Errors
-/// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 412, 422.
+/// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 412, 422; 422 too where rules
+/// would not hold with another protocol.
 pub async fn replace(
     ctx: &TenantContext,
     id: ConfigId,
@@ -166,6 +169,8 @@ pub async fn replace(
 ) -> Result<DatasourceConfig> {
     ctx.require(Permission::Credentials)?;
     let mut tx = ctx.begin().await?;
+    // No rule comes or changes until it is known which hold.
+    versions::hold(&mut tx).await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let before = row.clone().into_config(&tx);
     if_match.check(&before)?;
@@ -175,12 +180,14 @@ pub async fn replace(
     if input.name != row.name {
         refuse_while_used(&mut tx, &row.name, "renamed").await?;
     }
+    check_rules(&mut tx, &row, &input).await?;
     repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
     let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
     ctx.audit(&mut tx, Event::updated("datasource_config.update", id, &before, &config)).await?;
     tx.commit().await?;
+    forget(ctx, &row);
     Ok(config)
 }
 
@@ -191,11 +198,13 @@ pub async fn delete(ctx: &TenantContext, id: ConfigId, if_match: &IfMatch) -> Re
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     refuse_while_used(&mut tx, &row.name, "deleted").await?;
-    let before = row.into_config(&tx);
+    let before = row.clone().into_config(&tx);
     if_match.check(&before)?;
     repository::delete(&mut tx, id).await?;
     ctx.audit(&mut tx, Event::deleted("datasource_config.delete", id, &before)).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    forget(ctx, &row);
+    Ok(())
 }
 
 /// All of the tenant's, by id.
@@ -249,17 +258,27 @@ pub async fn remove(ctx: &TenantContext, tx: &mut TenantTx, id: ConfigId) -> Res
     let row = repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
     refuse_while_used(tx, &row.name, "deleted").await?;
     repository::delete(tx, id).await?;
+    // No datasource uses it, and if it stays after all, it is connected to anew.
+    forget(ctx, &row);
     Ok(())
 }
 
-/// Where the config of this name leads. `None` where there is none.
+/// Where the config of this name leads, and does until the transaction ends. `None` where there is none.
 ///
 /// # Errors
 /// 422 where what is stored cannot be used; the database's.
 pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<Endpoint>> {
-    let Some(row) = repository::find_by_name(tx, name).await? else { return Ok(None) };
-    let url = row.base_url.as_deref();
-    Ok(Some(connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json)?))
+    let Some(row) = repository::find_by_name(tx, name, true).await? else { return Ok(None) };
+    Ok(Some(row.endpoint()?))
+}
+
+/// Whose SQL it is where the config of this name leads. `None` where there is none, or none that can be used.
+///
+/// # Errors
+/// The database's.
+pub async fn dialect(tx: &mut TenantTx, name: &str) -> Result<Option<SqlDialect>> {
+    let row = repository::find_by_name(tx, name, false).await?;
+    Ok(row.and_then(|row| row.endpoint().ok()).map(|endpoint| endpoint.dialect()))
 }
 
 /// The config of this name, ready to be used. `None` where there is none.
@@ -267,22 +286,30 @@ pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<Endpoint>>
 /// # Errors
 /// 422 where what is stored cannot be used; the vault's and the database's.
 pub async fn connection(app: &AppState, tx: &mut TenantTx, name: &str) -> Result<Option<Connection>> {
-    let Some(row) = repository::find_by_name(tx, name).await? else { return Ok(None) };
+    let Some(row) = repository::find_by_name(tx, name, false).await? else { return Ok(None) };
     let members = open(app, tx, &row).await?;
     let auth = connection::auth(row.auth_type, &members)?;
-    let endpoint = connection::endpoint(
-        &row.protocol,
-        &row.driver_family,
-        row.base_url.as_deref(),
-        &row.connection_json,
-    )?;
     Ok(Some(Connection {
         tenant: tx.tenant().clone(),
         config_id: row.config_id,
-        version: row.updated_at.timestamp_micros(),
-        endpoint: connection::with_credentials(endpoint, &auth),
+        version: row.version(),
+        endpoint: connection::with_credentials(row.endpoint()?, &auth),
         auth,
     }))
+}
+
+/// Of a config that is changed or gone this server keeps nothing: with its connections go its credentials. Other servers
+/// keep what they have until they are started anew.
+fn forget(ctx: &TenantContext, row: &repository::Row) {
+    // What leads nowhere was never connected to.
+    let Ok(endpoint) = row.endpoint() else { return };
+    ctx.app.lookups.forget(&Connection {
+        tenant: ctx.tenant.clone(),
+        config_id: row.config_id,
+        version: row.version(),
+        endpoint,
+        auth: Auth::None,
+    });
 }
 
 async fn store_auth(
@@ -409,6 +436,31 @@ fn refuse_moved_secrets(
         checks.fault(format!("auth_config.{name}"), why);
     }
     checks.finish()
+}
+
+/// Checks that a config with another protocol still serves the rules of its datasources. Where it did not serve a
+/// datasource before, it takes nothing from it.
+async fn check_rules(tx: &mut TenantTx, row: &repository::Row, input: &DatasourceConfigInput) -> Result<()> {
+    let Ok(before) = row.endpoint() else { return Ok(()) };
+    let url = input.base_url.as_deref();
+    let after = connection::endpoint(&input.protocol, &input.driver_family, url, &input.connection_json)?;
+    for datasource in datasources::using(tx, &row.name).await? {
+        let (id, kind) = (datasource.datasource_id, datasource.datasource_type);
+        if !before.serves(kind) {
+            continue;
+        }
+        if after.serves(kind) {
+            let (was, will_be) = ((kind, Some(before.dialect())), (kind, Some(after.dialect())));
+            rules::check_all_asking(tx, id, "protocol", was, will_be).await?;
+        } else if let Some(rule) = rules::using(tx, id).await?.first() {
+            let fault = format!(
+                "does not lead to a datasource of the type {kind}, and rule {} of the intent '{}' asks '{}'",
+                rule.rule_id, rule.intent, datasource.name
+            );
+            return Err(Problem::invalid_field("protocol", fault).into());
+        }
+    }
+    Ok(())
 }
 
 async fn refuse_while_used(tx: &mut TenantTx, name: &str, what: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Business rules of datasources.
 
+use serde::Serialize;
+
 use super::{config_repository, config_service, connection::Connection, repository};
 use crate::{
     audit::server::event::Event,
@@ -8,7 +10,7 @@ use crate::{
         Datasource, DatasourceConfigInput, DatasourceInput, DatasourceView, DatasourceWithConfig,
     },
     intents::server::versions,
-    rules::server::service as rules,
+    rules::{dto::ValidationRule, server::service as rules},
     server::{
         AppState, Error, Result, TenantContext, TenantRows, TenantTx,
         error::OnConstraint,
@@ -51,7 +53,7 @@ pub async fn get_with_config(ctx: &TenantContext, id: DatasourceId) -> Result<Da
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
     let datasource = find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    let row = config_repository::find_by_name(&mut tx, &datasource.connection_key).await?;
+    let row = config_repository::find_by_name(&mut tx, &datasource.connection_key, false).await?;
     let config = row.map(|row| row.into_config(&tx));
     Ok(DatasourceWithConfig { datasource, config })
 }
@@ -77,14 +79,17 @@ pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datas
 }
 
 /// # Errors
-/// 404, 409 for a name that exists, 400 where its config is of another kind, 412, 422.
+/// 404, 409 for a name that exists, 400 where its config is of another kind, 412, 422; 422 too where rules would not hold
+/// with another type or config.
 pub async fn replace(
     ctx: &TenantContext,
     id: DatasourceId,
     input: DatasourceInput,
     if_match: &IfMatch,
 ) -> Result<Datasource> {
+    ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
+    versions::hold(&mut tx).await?;
     let datasource = update(ctx, &mut tx, id, input, if_match).await?;
     tx.commit().await?;
     Ok(datasource)
@@ -103,6 +108,9 @@ pub async fn save_with_config(
 ) -> Result<Datasource> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
+    if id.is_some() {
+        versions::hold(&mut tx).await?;
+    }
     let config = config_service::insert(ctx, &mut tx, config).await.map_err(|error| match error {
         Error::Problem(mut problem) => {
             for error in &mut problem.errors {
@@ -132,6 +140,7 @@ async fn insert(ctx: &TenantContext, tx: &mut TenantTx, input: DatasourceInput) 
     Ok(datasource)
 }
 
+/// The caller holds the tenant's rules (`versions::hold`) before anything else, so that none comes that would not hold.
 async fn update(
     ctx: &TenantContext,
     tx: &mut TenantTx,
@@ -144,12 +153,20 @@ async fn update(
     let before = repository::lock(tx, id).await?.ok_or_else(|| not_found(id))?;
     if_match.check(&before)?;
     check_config(tx, &input).await?;
+    check_rules(tx, &before, &input).await?;
     let datasource = repository::update(tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?
         .ok_or_else(|| not_found(id))?;
     ctx.audit(tx, Event::updated("datasource.update", id, &before, &datasource)).await?;
     Ok(datasource)
+}
+
+/// A datasource with the rules that go with it, as the audit log has them.
+#[derive(Serialize)]
+struct Gone {
+    datasource: Datasource,
+    validation_rules: Vec<ValidationRule>,
 }
 
 /// Deletes the datasource with its rules.
@@ -160,14 +177,16 @@ pub async fn delete(ctx: &TenantContext, id: DatasourceId, if_match: &IfMatch) -
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
-    let before = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    if_match.check(&before)?;
+    let datasource = repository::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if_match.check(&datasource)?;
+    let validation_rules = rules::asking(&mut tx, id).await?;
     let asking = versions::intents_asking(&mut tx, id).await?;
     repository::delete(&mut tx, id).await?;
     for intent in asking {
         versions::record(&mut tx, revision, intent, &ctx.actor.label()).await?;
     }
-    ctx.audit(&mut tx, Event::deleted("datasource.delete", id, &before)).await?;
+    let gone = Gone { datasource, validation_rules };
+    ctx.audit(&mut tx, Event::deleted("datasource.delete", id, &gone)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -245,6 +264,14 @@ async fn check_config(tx: &mut TenantTx, input: &DatasourceInput) -> Result<()> 
         .into()),
         _ => Ok(()),
     }
+}
+
+/// Checks that a datasource of another type, or with a config of another dialect, still serves its rules.
+async fn check_rules(tx: &mut TenantTx, before: &Datasource, input: &DatasourceInput) -> Result<()> {
+    let was = (before.datasource_type, config_service::dialect(tx, &before.connection_key).await?);
+    let will_be = (input.datasource_type, config_service::dialect(tx, &input.connection_key).await?);
+    let field = if was.0 == will_be.0 { "connection_key" } else { "datasource_type" };
+    rules::check_all_asking(tx, before.datasource_id, field, was, will_be).await
 }
 
 fn not_found(id: DatasourceId) -> Problem {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::{
     config_service,
     connection::{Connection, Endpoint},
-    lookup::{Cause, LookupError, Lookups, Request, Rows},
+    lookup::{Cause, LookupError, Lookups, Request, Rows, sql_check::SqlDialect},
     service,
 };
 use crate::{
@@ -74,9 +74,9 @@ fn tested(outcome: Step<(String, Vec<String>)>, started: Instant) -> TestResult 
 pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput) -> Result<PreviewResult> {
     let connection = connect(ctx, id).await?;
     let datasource = service::get(ctx, id).await?;
-    let dialect =
-        connection.as_ref().map_or(super::lookup::sql_check::SqlDialect::Any, |c| c.endpoint.dialect());
-    let kind = Some((datasource.datasource_type, dialect));
+    // Whose SQL it is, is known of a datasource that is not active, too.
+    let dialect = config_service::dialect(&mut ctx.begin().await?, &datasource.connection_key).await?;
+    let kind = Some((datasource.datasource_type, Some(dialect.unwrap_or(SqlDialect::Any))));
     let conditions = conditions::parse(RuleType::Exists, kind, &Value::Object(input.conditions))?;
     let mut fields = Fields::default();
     for (name, value) in &input.fields {

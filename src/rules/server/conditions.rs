@@ -27,6 +27,10 @@ use crate::{
     },
 };
 
+/// What conditions are held against: the type of the rule's datasource, and the dialect that their SQL is checked in.
+/// Without a dialect the SQL is not looked at: each look-up checks it again, in its database's own.
+pub type Kind = (DatasourceType, Option<SqlDialect>);
+
 /// Parsed conditions.
 #[derive(Clone, Debug)]
 pub struct Conditions {
@@ -238,13 +242,13 @@ const CREDENTIAL_HEADERS: [&str; 6] =
 const CONNECTION_HEADERS: [&str; 5] =
     ["host", "content-length", "connection", "transfer-encoding", "upgrade"];
 
-/// Parses conditions. `datasource` is the rule's, with its dialect if its config is known.
+/// Parses conditions. `datasource` is the rule's.
 ///
 /// # Errors
 /// 422 naming each member at fault, as `conditions.query`.
 pub fn parse(
     rule_type: RuleType,
-    datasource: Option<(DatasourceType, SqlDialect)>,
+    datasource: Option<Kind>,
     conditions: &Value,
 ) -> Result<Conditions, Problem> {
     if conditions.to_string().len() > MAX_CONDITIONS {
@@ -274,7 +278,7 @@ pub fn parse(
             checks.fault("datasource_id", "is needed: the conditions look something up");
             None
         }
-        Some((kind, dialect)) => checks.part("conditions", parse_lookup(kind, dialect, asking)),
+        Some(kind) => checks.part("conditions", parse_lookup(kind, asking)),
     };
     if let Some(judgement) = &judgement {
         check_judgement(rule_type, datasource.is_some(), judgement, &mut checks);
@@ -288,11 +292,7 @@ fn form<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T
     parse_json(&serde_json::to_vec(&members).unwrap_or_default())
 }
 
-fn parse_lookup(
-    kind: DatasourceType,
-    dialect: SqlDialect,
-    members: Map<String, Value>,
-) -> Result<Lookup, Problem> {
+fn parse_lookup((kind, dialect): Kind, members: Map<String, Value>) -> Result<Lookup, Problem> {
     match kind {
         DatasourceType::Database => parse_sql(dialect, members),
         DatasourceType::File if members.contains_key("match") => {
@@ -302,20 +302,22 @@ fn parse_lookup(
             }
             Ok(Lookup::Match(operands("match", form.r#match)?))
         }
-        DatasourceType::File => parse_sql(SqlDialect::Sqlite, members),
+        DatasourceType::File => parse_sql(dialect.map(|_| SqlDialect::Sqlite), members),
         DatasourceType::Api => parse_api(form(members)?),
     }
 }
 
-fn parse_sql(dialect: SqlDialect, members: Map<String, Value>) -> Result<Lookup, Problem> {
+fn parse_sql(dialect: Option<SqlDialect>, members: Map<String, Value>) -> Result<Lookup, Problem> {
     let form: SqlForm = form(members)?;
-    let checked = sql_check::check(&form.query, dialect)
-        .map_err(|fault| Problem::invalid_field("query", format!("the query {fault}")))?;
-    if checked.params != form.params.len() {
-        return Err(Problem::invalid_field(
-            "params",
-            format!("the query takes {} and there are {}", checked.params, form.params.len()),
-        ));
+    if let Some(dialect) = dialect {
+        let checked = sql_check::check(&form.query, dialect)
+            .map_err(|fault| Problem::invalid_field("query", format!("the query {fault}")))?;
+        if checked.params != form.params.len() {
+            return Err(Problem::invalid_field(
+                "params",
+                format!("the query takes {} and there are {}", checked.params, form.params.len()),
+            ));
+        }
     }
     Ok(Lookup::Sql { query: form.query, params: form.params })
 }
@@ -652,9 +654,9 @@ mod tests {
 
     use super::*;
 
-    const DB: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::Database, SqlDialect::Sqlite));
-    const API: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::Api, SqlDialect::Any));
-    const FILE: Option<(DatasourceType, SqlDialect)> = Some((DatasourceType::File, SqlDialect::Sqlite));
+    const DB: Option<Kind> = Some((DatasourceType::Database, Some(SqlDialect::Sqlite)));
+    const API: Option<Kind> = Some((DatasourceType::Api, None));
+    const FILE: Option<Kind> = Some((DatasourceType::File, Some(SqlDialect::Sqlite)));
 
     fn places(result: Result<Conditions, Problem>) -> Vec<String> {
         result.expect_err("faults").errors.into_iter().map(|error| error.field).collect()
@@ -715,6 +717,25 @@ mod tests {
         ] {
             assert_eq!(places(parse(rule_type, datasource, &conditions)), [place], "{conditions}");
         }
+    }
+
+    #[test]
+    fn sql_is_checked_in_the_dialect_that_is_given_or_left_alone() {
+        let of_postgres = json!({"query": "SELECT 1 FROM t WHERE data ? 'k' AND id = $1", "params": [7]});
+        let of_mysql = json!({"query": "SELECT 1 FROM t WHERE a = 'it\\'s ?' AND id = ?", "params": [7]});
+        let holds = |dialect: Option<SqlDialect>, conditions: &Value| {
+            parse(RuleType::Exists, Some((DatasourceType::Database, dialect)), conditions).is_ok()
+        };
+        for (dialect, expected) in [
+            (Some(SqlDialect::Postgres), (true, false)),
+            (Some(SqlDialect::MySql), (false, true)),
+            (None, (true, true)),
+        ] {
+            let found = (holds(dialect, &of_postgres), holds(dialect, &of_mysql));
+            assert_eq!(found, expected, "{dialect:?}");
+        }
+        let unfit = json!({"query": 7});
+        assert!(!holds(None, &unfit), "what is no look-up is none without its SQL, either");
     }
 
     #[test]

@@ -50,6 +50,13 @@ impl Row {
 }
 
 #[derive(sqlx::FromRow)]
+struct AskingRow {
+    #[sqlx(flatten)]
+    rule: Row,
+    intent: String,
+}
+
+#[derive(sqlx::FromRow)]
 struct UseRow {
     rule_id: RuleId,
     intent_id: IntentId,
@@ -80,6 +87,24 @@ pub async fn using(tx: &mut TenantTx, datasource: DatasourceId) -> sqlx::Result<
         is_active: row.is_active,
     };
     Ok(rows.into_iter().map(shown).collect())
+}
+
+/// As `using`: the rules whole, each with its intent's name.
+pub async fn asking(
+    tx: &mut TenantTx,
+    datasource: DatasourceId,
+) -> sqlx::Result<Vec<(ValidationRule, String)>> {
+    let tenant = tx.tenant().clone();
+    let rows: Vec<AskingRow> = sqlx::query_as(
+        "SELECT r.*, i.name AS intent \
+         FROM validation_rules r JOIN intents i ON i.tenant_id = r.tenant_id AND i.intent_id = r.intent_id \
+         WHERE r.tenant_id = $1 AND r.datasource_id = $2 ORDER BY i.name, r.intent_id, r.priority, r.rule_id",
+    )
+    .bind(tenant.as_str())
+    .bind(datasource)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.rule.into_rule(tx), row.intent)).collect())
 }
 
 pub async fn count_of(tx: &mut TenantTx, intent: IntentId) -> sqlx::Result<i64> {

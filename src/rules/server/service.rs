@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    conditions::{self, Conditions},
+    conditions::{self, Conditions, Kind},
     engine::{self, Turn},
     repository,
 };
@@ -14,8 +14,8 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::{
-        dto::{Datasource, DatasourceType},
-        server::{config_repository, connection, lookup::sql_check::SqlDialect, service as datasources},
+        dto::Datasource,
+        server::{config_service, lookup::sql_check::SqlDialect, service as datasources},
     },
     intents::{
         dto::{Intent, is_message_field},
@@ -86,6 +86,15 @@ pub async fn of_intent(
 /// The database's.
 pub async fn using(tx: &mut TenantTx, datasource: DatasourceId) -> Result<Vec<RuleUse>> {
     Ok(repository::using(tx, datasource).await?)
+}
+
+/// As `using`, the rules whole.
+///
+/// # Errors
+/// The database's.
+pub async fn asking(tx: &mut TenantTx, datasource: DatasourceId) -> Result<Vec<ValidationRule>> {
+    let found = repository::asking(tx, datasource).await?;
+    Ok(found.into_iter().map(|(rule, _)| rule).collect())
 }
 
 /// # Errors
@@ -232,6 +241,32 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&In
     Ok(())
 }
 
+/// Checks that the rules which ask a datasource still hold with it as it will be. A rule that did not hold with it as
+/// it was is no reason to keep it so. `field` is what makes it another.
+///
+/// # Errors
+/// 422, naming the first rule that would not hold, and its intent.
+pub async fn check_all_asking(
+    tx: &mut TenantTx,
+    datasource: DatasourceId,
+    field: &str,
+    was: Kind,
+    will_be: Kind,
+) -> Result<()> {
+    if was == will_be {
+        return Ok(());
+    }
+    for (rule, intent) in repository::asking(tx, datasource).await? {
+        let Err(fault) = parsed_for(&rule, Some(will_be)).await else { continue };
+        if parsed_for(&rule, Some(was)).await.is_ok() {
+            let (id, detail) = (rule.rule_id, fault.detail);
+            let fault = format!("rule {id} of the intent '{intent}' would not hold any more: {detail}");
+            return Err(Problem::invalid_field(field, fault).into());
+        }
+    }
+    Ok(())
+}
+
 /// What makes an `error` of an intent's rules for every message, named as where they are saved.
 ///
 /// # Errors
@@ -239,13 +274,24 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&In
 pub async fn fault_of(ctx: &TenantContext, rules: &[ValidationRule]) -> Result<Option<Problem>> {
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
+    let mut known: HashMap<DatasourceId, Option<Kind>> = HashMap::new();
     let mut checks = Checks::default();
     for (i, rule) in rules.iter().enumerate() {
-        let datasource = match rule.datasource_id {
-            Some(id) => datasources::find(&mut tx, id).await?,
+        let kind = match rule.datasource_id {
             None => None,
+            Some(id) => match known.get(&id).copied() {
+                Some(kind) => kind,
+                None => {
+                    let kind = match datasources::find(&mut tx, id).await? {
+                        Some(datasource) => Some(kind_of(&mut tx, &datasource).await?),
+                        None => None,
+                    };
+                    known.insert(id, kind);
+                    kind
+                }
+            },
         };
-        let parsed = parsed(rule, datasource.as_ref()).await;
+        let parsed = parsed_for(rule, kind).await;
         let fault = parsed.and_then(|parsed| match &parsed.judgement.expression {
             Some(expression) => expression
                 .check_steps()
@@ -260,8 +306,8 @@ pub async fn fault_of(ctx: &TenantContext, rules: &[ValidationRule]) -> Result<O
 /// Parsed conditions that are kept.
 const CACHED: usize = 5_000;
 
-/// The parsed conditions of a stored rule. Kept by what they say, so that they need never be forgotten: parsing the
-/// SQL in three dialects takes longer than a quick datasource does to answer it.
+/// The parsed conditions of a stored rule. Their SQL is not looked at: it was when the rule was saved, and each look-up
+/// does so again, in the dialect of the database that it asks.
 ///
 /// # Errors
 /// 422, where they no longer fit the datasource.
@@ -269,14 +315,18 @@ pub async fn parsed(
     rule: &ValidationRule,
     datasource: Option<&Datasource>,
 ) -> Result<Arc<Conditions>, Problem> {
-    type Key = (RuleType, Option<DatasourceType>, String);
+    parsed_for(rule, datasource.map(|datasource| (datasource.datasource_type, None))).await
+}
+
+/// The parsed conditions of a rule whose datasource is of this kind. Kept by what they say, so that they need never be
+/// forgotten: patterns, expressions and SQL take longer to be parsed than a quick datasource does to answer.
+async fn parsed_for(rule: &ValidationRule, kind: Option<Kind>) -> Result<Arc<Conditions>, Problem> {
+    type Key = (RuleType, Option<Kind>, String);
     static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Conditions>>>> = LazyLock::new(Mutex::default);
-    let kind = datasource.map(|datasource| datasource.datasource_type);
     let key = (rule.rule_type, kind, rule.conditions.to_string());
     if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(Arc::clone(found));
     }
-    let kind = kind.map(|kind| (kind, SqlDialect::Any));
     let (rule_type, given) = (rule.rule_type, rule.conditions.clone());
     let conditions = Arc::new(aside::run(move || conditions::parse(rule_type, kind, &given)).await?);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,7 +369,10 @@ async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
 pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<()> {
     let datasource = match input.datasource_id {
         None => None,
-        Some(id) => Some(kind_of(tx, id).await?),
+        Some(id) => {
+            let found = datasources::find(tx, id).await?.ok_or_else(invalid_datasource)?;
+            Some(kind_of(tx, &found).await?)
+        }
     };
     let mut checks = Checks::default();
     if !is_known(intent, &input.field_name) {
@@ -352,16 +405,11 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
     Ok(checks.finish()?)
 }
 
-/// The datasource's type, and whose SQL it speaks if its config is there.
-async fn kind_of(tx: &mut TenantTx, id: DatasourceId) -> Result<(DatasourceType, SqlDialect)> {
-    let datasource = datasources::find(tx, id).await?.ok_or_else(invalid_datasource)?;
-    let row = config_repository::find_by_name(tx, &datasource.connection_key).await?;
-    let endpoint = row.and_then(|row| {
-        let url = row.base_url.as_deref();
-        connection::endpoint(&row.protocol, &row.driver_family, url, &row.connection_json).ok()
-    });
-    let dialect = endpoint.map_or(SqlDialect::Any, |endpoint| endpoint.dialect());
-    Ok((datasource.datasource_type, dialect))
+/// What a rule that asks the datasource is held against when it is saved: what is SQL to all, where its config is not
+/// there.
+async fn kind_of(tx: &mut TenantTx, datasource: &Datasource) -> Result<Kind> {
+    let dialect = config_service::dialect(tx, &datasource.connection_key).await?;
+    Ok((datasource.datasource_type, Some(dialect.unwrap_or(SqlDialect::Any))))
 }
 
 /// # Errors

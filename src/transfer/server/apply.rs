@@ -106,11 +106,26 @@ impl<'a> Import<'a> {
         gone.extend(self.datasources_gone(document).await?);
         gone.extend(self.configs_gone(document).await?);
         self.changes.extend(gone);
+        self.rules_still_hold().await?;
         let by = self.ctx.actor.label();
         for intent in &self.touched {
             versions::record(&mut self.tx, self.revision, *intent, &by).await?;
         }
         Ok((self.tx, self.changes))
+    }
+
+    /// Rules that the document leaves as they are must hold with the datasources and configs that it changes.
+    async fn rules_still_hold(&mut self) -> Result<()> {
+        let Self { tx, current, .. } = self;
+        for before in current.datasources.values() {
+            let Some(now) = datasources::find(tx, before.datasource_id).await? else { continue };
+            let config = current.configs.get(&before.connection_key);
+            let dialect = config.and_then(|row| row.endpoint().ok()).map(|endpoint| endpoint.dialect());
+            let was = (before.datasource_type, dialect);
+            let will_be = (now.datasource_type, configs::dialect(tx, &now.connection_key).await?);
+            rules::check_all_asking(tx, now.datasource_id, "datasources", was, will_be).await?;
+        }
+        Ok(())
     }
 
     async fn config(&mut self, entry: &ConfigEntry) -> Result<()> {
@@ -254,10 +269,10 @@ impl<'a> Import<'a> {
         };
         let mut gone = Vec::new();
         let by = self.ctx.actor.label();
+        let all = routes::all(&mut self.tx).await?;
         for (name, intent) in without(&self.current.intents, &names) {
             let id = intent.intent_id;
-            let bound = routes::all(&mut self.tx).await?.into_iter().find(|row| row.intent_id == Some(id));
-            if let Some(route) = bound {
+            if let Some(route) = all.iter().find(|row| row.intent_id == Some(id)) {
                 return Err(Problem::business_rule(format!(
                     "Intent '{name}' cannot be deleted: the route '{}' is bound to it, and the document has no routes",
                     route.name

@@ -447,11 +447,13 @@ impl Lookups {
         Passing { lookups: self, connection }
     }
 
-    fn forget(&self, connection: &Connection) {
+    /// Drops what is kept of a connection, whatever its credentials.
+    pub fn forget(&self, connection: &Connection) {
         self.http.forget(connection);
         self.postgres.forget(connection);
         self.mysql.forget(connection);
         self.breakers.forget(connection);
+        self.turns.forget(connection);
     }
 
     pub fn figures(&self) -> &LookupFigures {

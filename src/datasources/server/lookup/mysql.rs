@@ -175,33 +175,66 @@ fn as_written(real: f32) -> f64 {
     real.to_string().parse().unwrap_or_else(|_| f64::from(real))
 }
 
-/// What went wrong, in words, and whether trying again may help (MySQL's server error numbers; MariaDB shares
-/// them, and adds 1969).
+/// What went wrong, in words, and whether trying again may help.
 pub fn describe(error: &sqlx::Error) -> LookupError {
     match error {
         sqlx::Error::Database(database) => {
-            let message = database.message();
             let number = database
                 .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
                 .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
-            match number {
-                3024 | 1969 => LookupError::new(Cause::Time, "the query took longer than is allowed"),
-                1205 | 1213 => LookupError::new(Cause::Time, "the query waited too long for a lock"),
-                1040 | 1053 | 1203 | 1226 => LookupError::new(Cause::Answer, message.to_owned()),
-                1045 | 1698 => {
-                    LookupError::new(Cause::Credentials, format!("the credentials were refused: {message}"))
-                }
-                1044 | 1142 | 1143 | 1227 | 1370 => {
-                    LookupError::new(Cause::Permission, format!("permission was refused: {message}"))
-                }
-                1049 => LookupError::new(Cause::Database, format!("there is no such database: {message}")),
-                1792 => LookupError::new(Cause::Refused, format!("the query tried to write: {message}")),
-                _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
-            }
+            numbered(number, database.message())
         }
         sqlx::Error::PoolTimedOut => LookupError::new(Cause::Time, "no connection could be had in time"),
         sqlx::Error::Io(error) => LookupError::new(Cause::Broken, format!("the connection failed: {error}")),
         sqlx::Error::Tls(error) => LookupError::new(Cause::Tls, format!("TLS failed: {error}")),
         other => LookupError::new(Cause::Answer, chain(other)),
+    }
+}
+
+/// As `describe`, by MySQL's server error numbers. MariaDB shares them, and adds 1927 and 1969.
+fn numbered(number: u16, message: &str) -> LookupError {
+    match number {
+        3024 | 1969 => LookupError::new(Cause::Time, "the query took longer than is allowed"),
+        1205 | 1213 => LookupError::new(Cause::Time, "the query waited too long for a lock"),
+        // It has no room, ends, blocks this host for a while, or somebody called the query off.
+        1040 | 1053 | 1129 | 1203 | 1226 | 1317 => LookupError::new(Cause::Answer, message.to_owned()),
+        1158..=1161 | 1927 => LookupError::new(Cause::Broken, format!("the connection broke off: {message}")),
+        1045 | 1698 => {
+            LookupError::new(Cause::Credentials, format!("the credentials were refused: {message}"))
+        }
+        1044 | 1142 | 1143 | 1227 | 1370 => {
+            LookupError::new(Cause::Permission, format!("permission was refused: {message}"))
+        }
+        1049 => LookupError::new(Cause::Database, format!("there is no such database: {message}")),
+        1792 => LookupError::new(Cause::Refused, format!("the query tried to write: {message}")),
+        _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_retry_may_mend_is_tried_again() {
+        for (number, is_transient) in [
+            (1040, true),
+            (1129, true),
+            (1158, true),
+            (1161, true),
+            (1205, true),
+            (1317, true),
+            (1927, true),
+            (1969, true),
+            (3024, true),
+            (1045, false),
+            (1049, false),
+            (1064, false),
+            (1142, false),
+            (1792, false),
+        ] {
+            let error = numbered(number, "why");
+            assert_eq!(error.transient(), is_transient, "{number}: {error}");
+        }
     }
 }

@@ -48,6 +48,8 @@ pub struct PostgresLookups {
 /// other columns' names.
 struct Prepared {
     sql: String,
+    /// How many parameters it takes.
+    given: usize,
     /// The parameters alone, each cast as in `sql`.
     casts: String,
     /// The columns of an answer without rows.
@@ -96,7 +98,8 @@ impl PostgresLookups {
         let acquired = pool.acquire().await;
         let mut lease =
             Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
-        let kept = self.statements.get(connection, query);
+        // Of a rule that was saved for another dialect, the number of parameters has not been held against the query.
+        let kept = self.statements.get(connection, query).filter(|kept| kept.given == params.len());
         let is_kept = kept.is_some();
         let mut prepared = match kept {
             Some(kept) => kept,
@@ -151,6 +154,7 @@ impl PostgresLookups {
         }
         let prepared = Prepared {
             sql: format!("SELECT row_to_json(looked_up.*)::text AS row FROM ({mark}\n{sql}\n) AS looked_up"),
+            given,
             // Not the values themselves: the library would ask for them in a form that not every type has.
             casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect::<Vec<_>>().join(", "),
             columns,

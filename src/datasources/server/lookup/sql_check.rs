@@ -11,7 +11,7 @@ use sqlparser::{
 };
 
 /// Whose SQL it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SqlDialect {
     /// Not known yet: the datasource's config does not exist.
     Any,

@@ -60,6 +60,16 @@ impl Turns {
         }
     }
 
+    /// Drops the config's gate, unless somebody is behind it or waits for it: there would be room for more than there
+    /// should be.
+    pub fn forget(&self, connection: &Connection) {
+        let key = (connection.tenant.clone(), Some(connection.config_id));
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.get(&key).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+            gates.remove(&key);
+        }
+    }
+
     fn gate(&self, tenant: &TenantId, config: Option<ConfigId>, room: usize) -> Arc<Semaphore> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(gates.entry((tenant.clone(), config)).or_insert_with(|| Arc::new(Semaphore::new(room))))
@@ -96,5 +106,18 @@ mod tests {
         drop(third);
         drop(first);
         assert!(take("acme", 1).await.is_ok(), "a turn that ends is another's");
+    }
+
+    #[tokio::test]
+    async fn a_gate_is_forgotten_once_nobody_needs_it() {
+        let turns = Turns::new(3, 1);
+        let (one, patience) = (connection("acme", 1), Duration::from_millis(20));
+        let turn = turns.take(&one, patience).await.expect("a turn");
+        turns.forget(&one);
+        assert!(turns.take(&one, patience).await.is_err(), "the one that is taken still counts");
+        drop(turn);
+        turns.forget(&one);
+        assert!(!turns.gates.lock().expect("gates").contains_key(&(one.tenant.clone(), Some(ConfigId(1)))));
+        assert!(turns.take(&one, patience).await.is_ok());
     }
 }

@@ -1,0 +1,192 @@
+//! What rules and their datasources have to do with each other: whose SQL a rule speaks, what a datasource may become
+//! while rules ask it, and what goes with it.
+
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{
+    datasources::MariaDb,
+    support::{Answer, TestServer, message},
+};
+
+/// A datasource of acme and its config, both of this name, by their ids.
+async fn datasource(server: &TestServer, name: &str, kind: &str, mut config: Value) -> (i64, i64) {
+    config["name"] = name.into();
+    let made = server.post("/api/datasource-configs?tenant_id=acme", &config).await;
+    let config = made.is(StatusCode::CREATED).id("config_id");
+    let body = json!({"name": name, "datasource_type": kind, "connection_key": name});
+    let made = server.post("/api/datasources?tenant_id=acme", &body).await;
+    (made.is(StatusCode::CREATED).id("datasource_id"), config)
+}
+
+/// The intent Orders takes every message with `order` in its subject.
+fn orders(extractors: Value) -> Value {
+    let takes = json!({"all": [{"field": "subject", "op": "contains", "value": "order"}]});
+    json!({"name": "Orders", "match": takes, "extractors": extractors})
+}
+
+fn order_number() -> Value {
+    json!([{"name": "order_number", "field": "subject_and_body", "pattern": "#([0-9]+)"}])
+}
+
+/// A rule for each of these look-ups.
+fn rules(datasource: i64, lookups: &[Value]) -> Vec<Value> {
+    let rule = |conditions: &Value| {
+        json!({"field_name": "sender_email", "rule_type": "exists", "datasource_id": datasource,
+            "conditions": conditions})
+    };
+    lookups.iter().map(rule).collect()
+}
+
+/// The intent Orders with these rules, by its id.
+async fn intent(server: &TestServer, rules: &[Value]) -> i64 {
+    let body = json!({"intent": orders(order_number()), "validation_rules": rules});
+    let made = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    made.body["intent"]["intent_id"].as_i64().unwrap()
+}
+
+fn verdicts(outcome: &Value) -> Vec<&str> {
+    outcome["verdicts"].as_array().unwrap().iter().map(|v| v["verdict"].as_str().unwrap()).collect()
+}
+
+/// Rules with look-ups that hold in the dialect of their database alone: saved, they pass, and so they do wherever else
+/// they are run or looked at.
+async fn hold_in_their_dialect(server: &TestServer, config: Value, lookups: &[Value]) {
+    let (source, _) = datasource(server, "shop", "database", config).await;
+    let rules = rules(source, lookups);
+    let intent = intent(server, &rules).await;
+    let passed = vec!["pass"; lookups.len()];
+    let raw = message("ann@x.example", "order #7", "Hello");
+    let email = server.decide("acme", raw.clone()).await;
+    assert_eq!(verdicts(&email), passed, "{email:#}");
+
+    let body = json!({"message": {"raw": raw}, "intent_id": intent, "validation_rules": rules});
+    let tried = server.post("/api/validation-rules/dry-run?tenant_id=acme", &body).await;
+    let tried = tried.is(StatusCode::OK).body;
+    assert_eq!(verdicts(&tried), passed, "{tried:#}");
+
+    let request = server.request(Method::POST, "/ui/intents/edit", Some(&server.key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let request = request.body(format!("tenant_id=acme&intent_id={intent}"));
+    let shown = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).body;
+    assert_eq!(shown["fault"], Value::Null, "{shown:#}");
+
+    let without = server.put(&format!("/api/intents/{intent}?tenant_id=acme"), &orders(json!([]))).await;
+    assert_eq!(without.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["extractors"]);
+
+    let inactive =
+        json!({"name": "shop", "datasource_type": "database", "connection_key": "shop", "is_active": false});
+    server.put(&format!("/api/datasources/{source}?tenant_id=acme"), &inactive).await.is(StatusCode::OK);
+    for lookup in lookups {
+        let body = json!({"conditions": lookup, "fields": {"order_number": "7"}});
+        let path = format!("/api/datasources/{source}/preview?tenant_id=acme");
+        let shown = server.post(&path, &body).await.is(StatusCode::OK).body;
+        assert!(shown["message"].as_str().unwrap().contains("is not active"), "{shown:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_speaks_postgresql_is_run_as_it_was_saved() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE TABLE public.customers (id bigint, data jsonb); \
+         INSERT INTO public.customers VALUES (7, '{\"vip\": true}')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let config = json!({"protocol": "postgresql", "base_url": server.database().url.expose_secret()});
+    let lookups = [
+        json!({"query": "SELECT id FROM public.customers WHERE data ? 'vip' AND id = $1",
+            "params": ["{{order_number}}"]}),
+        json!({"query": "SELECT id FROM public.customers WHERE id = ?", "params": ["{{order_number}}"]}),
+    ];
+    hold_in_their_dialect(&server, config, &lookups).await;
+}
+
+#[tokio::test]
+async fn a_rule_that_speaks_mysql_is_run_as_it_was_saved() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let maria = MariaDb::start().await;
+    maria.run(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE orders (id bigint, note varchar(100)); \
+         INSERT INTO orders VALUES (7, 'it''s ?'); \
+         CREATE USER reader IDENTIFIED BY 'reader-pw'; GRANT SELECT ON shop.* TO reader",
+    );
+    let base_url = format!("mysql://reader:reader-pw@127.0.0.1:{}/shop", maria.port);
+    let config = json!({"protocol": "mysql", "base_url": base_url});
+    let lookups = [
+        json!({"query": "SELECT id FROM orders WHERE note = 'it\\'s ?' AND id = ?",
+            "params": ["{{order_number}}"]}),
+        json!({"query": "SELECT id FROM orders # which one?\nWHERE id = ?", "params": ["{{order_number}}"]}),
+    ];
+    hold_in_their_dialect(&server, config, &lookups).await;
+}
+
+#[tokio::test]
+async fn a_datasource_stays_what_its_rules_ask() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mysql = json!({"name": "shop", "protocol": "mysql", "base_url": "mysql://127.0.0.1:9/shop"});
+    let (source, config) = datasource(&server, "shop", "database", mysql.clone()).await;
+    let http = |name: &str| json!({"name": name, "protocol": "http", "base_url": "http://127.0.0.1:9"});
+    let postgres = |name: &str| json!({"name": name, "protocol": "postgresql", "base_url": "postgresql://127.0.0.1:9/shop"});
+    for other in [http("api"), postgres("postgres")] {
+        server.post("/api/datasource-configs?tenant_id=acme", &other).await.is(StatusCode::CREATED);
+    }
+    let put = async |kind: &str, key: &str| {
+        let body = json!({"name": "shop", "datasource_type": kind, "connection_key": key});
+        server.put(&format!("/api/datasources/{source}?tenant_id=acme"), &body).await
+    };
+    let put_config = async |body: &Value| {
+        server.put(&format!("/api/datasource-configs/{config}?tenant_id=acme"), body).await
+    };
+    put("api", "api").await.is(StatusCode::OK);
+    put("database", "shop").await.is(StatusCode::OK);
+
+    let lookup = json!({"query": "SELECT 1 FROM customers WHERE note <> 'it\\'s ?' AND email = ?",
+        "params": ["{{sender_email}}"]});
+    let intent = intent(&server, &rules(source, &[lookup])).await;
+    let rule = server.get("/api/validation-rules?tenant_id=acme").await.is(StatusCode::OK).body;
+    let named = format!("rule {} of the intent 'Orders'", rule[0]["rule_id"]);
+    for (refused, field) in [
+        (put("api", "api").await, "datasource_type"),
+        (put("database", "postgres").await, "connection_key"),
+        (put_config(&postgres("shop")).await, "protocol"),
+        (put_config(&http("shop")).await, "protocol"),
+    ] {
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), [field]);
+        assert!(refused.text.contains(&named), "{}", refused.text);
+    }
+    // What its rules do not mind: a config that is to come, and another server of the same kind.
+    put("database", "later").await.is(StatusCode::OK);
+    put("database", "shop").await.is(StatusCode::OK);
+    let mut moved = mysql;
+    moved["base_url"] = "mysql://127.0.0.2:9/shop".into();
+    put_config(&moved).await.is(StatusCode::OK);
+
+    server.delete(&format!("/api/intents/{intent}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    put_config(&http("shop")).await.is(StatusCode::OK);
+    put("api", "shop").await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_audit_log_has_the_rules_that_go_with_a_datasource() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let config = json!({"protocol": "file", "connection_json": {"path": "people.csv"}});
+    let (source, _) = datasource(&server, "people", "file", config).await;
+    let lookup = json!({"match": {"email": "{{sender_email}}"}});
+    intent(&server, &rules(source, std::slice::from_ref(&lookup))).await;
+    server.delete(&format!("/api/datasources/{source}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    let log = server.get("/api/audit-log?tenant_id=acme&action=datasource.delete").await;
+    let before = log.is(StatusCode::OK).body[0]["before"].clone();
+    assert_eq!(before["datasource"]["name"], "people", "{before:#}");
+    assert_eq!(before["validation_rules"][0]["conditions"], lookup, "{before:#}");
+    assert_eq!(before["validation_rules"].as_array().map(Vec::len), Some(1));
+}
