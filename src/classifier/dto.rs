@@ -1,7 +1,7 @@
 //! Wire types of examples and of what the classifier says.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
     rules::dto::wire_enum,
@@ -57,7 +57,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IntentId
     Option::deserialize(deserializer)
 }
 
-/// The body of `PUT /api/classifier`.
+/// The body of `PUT /api/classifier`. What is only read may stand in it, and is ignored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -66,6 +66,24 @@ pub struct GateInput {
     /// The share of answers that must be right before the classifier may give an intent. 0.5 to 1.
     #[cfg_attr(feature = "ssr", schema(minimum = 0.5, maximum = 1))]
     pub gate: f64,
+    #[serde(default, skip_serializing)]
+    pub state: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub suggests_only: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub why: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub threshold: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub examples: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub trained_at: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub trained_on: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub accuracy: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    pub curve: IgnoredAny,
 }
 
 wire_enum!(

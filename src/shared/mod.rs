@@ -14,3 +14,6 @@ pub use problem::{FieldError, Problem};
 
 /// A list gives so many items at once, at most.
 pub const MAX_LIMIT: i64 = 1_000;
+
+/// For so long a page offers to take back what somebody said there.
+pub const OFFERS_UNDO: std::time::Duration = std::time::Duration::from_secs(30);

@@ -262,6 +262,69 @@ async fn copies_with_other_numbers_do_not_open_the_gate() {
     );
 }
 
+/// Corrections come in while people work on messages, and nobody deletes them.
+#[tokio::test]
+async fn the_oldest_corrections_give_way_and_what_somebody_wrote_stays() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    teach(&server, "acme", returns, &RETURNS[..1]).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+         SELECT 'acme', s.n::text, sha256(convert_to(s.n::text, 'UTF8')), 'correction' \
+         FROM generate_series(1, 19999) AS s (n) ORDER BY s.n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    // How many are written, how many are corrections, and the oldest of those.
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let found: (i64, i64, Option<String>) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE origin = 'example'), count(*) FILTER (WHERE origin = 'correction'), \
+             (SELECT text FROM intent_examples WHERE origin = 'correction' ORDER BY example_id LIMIT 1) \
+             FROM intent_examples",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        found
+    };
+    let correct = async |body: &str| {
+        let id = server.receive("acme", message("a@x.example", "Boots", body)).await;
+        let path = format!("/api/emails/{id}/intent?tenant_id=acme");
+        server.post(&path, &json!({"intent_id": returns})).await.is(StatusCode::ACCEPTED);
+    };
+    correct("They shall go back").await;
+    assert_eq!(examples().await, (1, 19_999, Some("2".into())));
+    teach(&server, "acme", returns, &RETURNS[1..2]).await;
+    assert_eq!(examples().await, (2, 19_998, Some("3".into())));
+    sqlx::query("UPDATE intent_examples SET origin = 'example', intent_id = $1, email_id = NULL")
+        .bind(returns)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let path = format!("/api/intents/{returns}/examples?tenant_id=acme");
+    let full = server.post(&path, &json!({"text": RETURNS[2]})).await;
+    full.problem(StatusCode::BAD_REQUEST, "A tenant can have at most 20000 examples. Delete some first");
+    correct("They go back as well").await;
+    assert_eq!(examples().await, (20_000, 0, None));
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_what_the_gate_was() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for gate in [0.8, 0.9] {
+        set_gate(&server, "acme", gate).await;
+    }
+    let log = server.get("/api/audit-log?tenant_id=acme&action=classifier.set_gate").await.is(StatusCode::OK);
+    let told = |i: usize| (log.body[i]["before"].clone(), log.body[i]["after"].clone());
+    assert_eq!(told(1), (json!({"gate": 0.95}), json!({"gate": 0.8})));
+    assert_eq!(told(0), (json!({"gate": 0.8}), json!({"gate": 0.9})));
+}
+
 #[tokio::test]
 async fn examples_are_listed_by_pages_unique_and_deleted() {
     let server = TestServer::start_idle(&[]).await;

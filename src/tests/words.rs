@@ -200,7 +200,7 @@ async fn a_word_is_taken_back_by_who_said_it_and_not_once_another_was_said() {
     // The first word's time has not passed: what follows from it waits for what is left of that.
     let mut conn = server.database().superuser().await;
     let held: Vec<bool> = sqlx::query_scalar(
-        "SELECT run_at > now() AND run_at < now() + interval '15 seconds' FROM jobs WHERE kind = 'delivery'",
+        "SELECT run_at > now() AND run_at < now() + interval '32 seconds' FROM jobs WHERE kind = 'delivery'",
     )
     .fetch_all(&mut conn)
     .await
@@ -273,6 +273,80 @@ async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is
     assert_eq!(examples().await, [Some(intent)]);
     take_back(&server, &key, &id, &word).await;
     assert_eq!(examples().await, [None]);
+}
+
+#[tokio::test]
+async fn what_stands_again_of_a_correction_is_learned_anew() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let key = server.key_of("acme", Role::Operator).await;
+    let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let correct = async |intent: i64| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    correct(intent).await;
+    let word = correct(other).await;
+    // As a training leaves it that saw both words.
+    let mut conn = server.database().superuser().await;
+    let trained: i64 = sqlx::query_scalar(
+        "UPDATE classifier_settings SET trained_revision = revision, stale_since = NULL RETURNING revision",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
+    let (revision, is_stale): (i64, bool) =
+        sqlx::query_as("SELECT revision, stale_since IS NOT NULL FROM classifier_settings")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert!(revision > trained && is_stale, "{revision} after {trained}");
+    let examples: Vec<Option<i64>> =
+        sqlx::query_scalar("SELECT intent_id FROM intent_examples").fetch_all(&mut conn).await.unwrap();
+    assert_eq!(examples, [Some(intent)]);
+}
+
+/// A text is one example of an intent, however many messages have it: that of the first that was corrected.
+#[tokio::test]
+async fn words_on_messages_of_one_text_are_taken_back_each_for_itself() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let key = server.key_of("acme", Role::Operator).await;
+    let one = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let two = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let correct = async |id: &str, intent: i64| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let found: Vec<(i64, String)> =
+            sqlx::query_as("SELECT intent_id, email_id::text FROM intent_examples ORDER BY example_id")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap();
+        found
+    };
+    correct(&one, intent).await;
+    correct(&two, intent).await;
+    let before = examples().await;
+    assert_eq!(before, [(intent, one.clone())]);
+    // Back to an intent of which the text is an example already, …
+    let word = correct(&two, other).await;
+    assert_eq!(examples().await, [(intent, one.clone()), (other, two.clone())]);
+    assert_eq!(take_back(&server, &key, &two, &word).await, [two.as_str()]);
+    assert_eq!(examples().await, before);
+    // … and from one.
+    correct(&two, other).await;
+    let word = correct(&one, other).await;
+    assert_eq!(examples().await, [(other, two.clone())]);
+    assert_eq!(take_back(&server, &key, &one, &word).await, [one.as_str()]);
+    assert_eq!(examples().await, [(other, two), (intent, one)]);
 }
 
 /// It is a word on the intent, and not on what that was called when it was said.

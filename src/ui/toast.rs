@@ -6,13 +6,21 @@ use leptos::prelude::*;
 
 use super::{
     badge::Tone,
+    host,
     icons::{Glyph, Icon},
 };
-use crate::shared::Problem;
+use crate::shared::{OFFERS_UNDO, Problem};
 
-/// How long a notice stays; far longer where it offers something to do (WCAG 2.2.1).
+/// How long a notice stays; far longer where it offers something to do (WCAG 2.2.1). What went wrong stays until it is
+/// closed, or more came than have room.
 const STAYS: Duration = Duration::from_secs(6);
-const STAYS_WITH_UNDO: Duration = Duration::from_secs(30);
+
+/// So many have room: more would hide the page. A few more may stand there for what they offer.
+const ROOM: usize = 3;
+const ROOM_WITH_UNDO: usize = 6;
+
+/// Where notices appear, as `style/dialogs.css` knows it.
+const REGION: &str = ".toasts";
 
 #[derive(Clone)]
 struct Toast {
@@ -21,9 +29,49 @@ struct Toast {
     text: String,
     /// Not a `Callback`, which would go with the page that offers it.
     undo: Option<Undo>,
+    /// Whether somebody reads it, or is about to do what it offers.
+    is_pointed_at: ArcRwSignal<bool>,
+    has_focus: ArcRwSignal<bool>,
 }
 
 type Undo = Arc<dyn Fn() + Send + Sync>;
+
+impl Toast {
+    fn new(id: u32, tone: Tone, text: String, undo: Option<Undo>) -> Self {
+        let (is_pointed_at, has_focus) = (ArcRwSignal::new(false), ArcRwSignal::new(false));
+        Self { id, tone, text, undo, is_pointed_at, has_focus }
+    }
+
+    fn is_held(&self) -> bool {
+        self.is_pointed_at.get_untracked() || self.has_focus.get_untracked()
+    }
+
+    /// Those of less worth make room first.
+    fn worth(&self) -> u8 {
+        match (&self.undo, self.tone) {
+            (Some(_), _) => 2,
+            (None, Tone::Bad) => 1,
+            (None, _) => 0,
+        }
+    }
+}
+
+/// Makes room for one more, as far as may be: nothing goes that somebody is at.
+fn make_room(shown: &mut Vec<Toast>) {
+    while shown.len() >= ROOM {
+        let is_full = shown.len() >= ROOM_WITH_UNDO;
+        let going = shown
+            .iter()
+            .enumerate()
+            .filter(|(_, toast)| !toast.is_held() && (toast.undo.is_none() || is_full))
+            .min_by_key(|(i, toast)| (toast.worth(), *i))
+            .map(|(i, _)| i);
+        match going {
+            Some(i) => drop(shown.remove(i)),
+            None => return,
+        }
+    }
+}
 
 /// Says things at the edge of the screen. The application provides it; notices outlive a change of page.
 #[derive(Clone, Copy)]
@@ -128,15 +176,18 @@ impl Toasts {
 
     fn say(self, id: u32, tone: Tone, text: String, undo: Option<Undo>) {
         self.shown.update(|shown| {
-            // Three at most: more would hide the page.
-            if shown.len() >= 3 {
-                shown.remove(0);
-            }
-            shown.push(Toast { id, tone, text, undo });
+            make_room(shown);
+            shown.push(Toast::new(id, tone, text, undo));
         });
     }
 
     fn close(self, id: u32) {
+        let had_focus = self.shown.try_with_untracked(|shown| {
+            shown.iter().any(|toast| toast.id == id && toast.has_focus.get_untracked())
+        });
+        if had_focus == Some(true) {
+            host::give_focus_back();
+        }
         // A page that is left takes its signals along.
         let _ = self.shown.try_update(|shown| shown.retain(|toast| toast.id != id));
     }
@@ -157,31 +208,37 @@ pub fn ToastRegion() -> impl IntoView {
 
 #[component]
 fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
-    let Toast { id, tone, text, undo } = toast;
-    let stays = if undo.is_some() { STAYS_WITH_UNDO } else { STAYS };
-    // While somebody reads it, or is about to do what it offers, it stays; its time begins anew after that.
-    let (is_pointed_at, has_focus) = (RwSignal::new(false), RwSignal::new(false));
-    // It may be left because it goes, and with it what it knows.
-    let end = move |held: RwSignal<bool>| {
-        let _ = held.try_set(false);
-    };
+    let Toast { id, tone, text, undo, is_pointed_at, has_focus } = toast;
+    let is_bad = tone == Tone::Bad;
+    let stays = if undo.is_some() { OFFERS_UNDO } else { STAYS };
+    let held_by = [is_pointed_at.clone(), has_focus.clone()];
+    // While it is held it stays; its time begins anew after that.
     Effect::new(move |_| {
-        if is_pointed_at.get() || has_focus.get() {
+        // Each is asked: what is not asked is not heard of.
+        let is_held = held_by.iter().fold(false, |is_held, by| by.get() || is_held);
+        if is_held || is_bad {
             return;
         }
         if let Ok(timer) = set_timeout_with_handle(move || toasts.close(id), stays) {
             on_cleanup(move || timer.clear());
         }
     });
-    let glyph = if tone == Tone::Bad { Glyph::Alert } else { Glyph::Accept };
+    let (pointed_at, pointed_away) = (is_pointed_at.clone(), is_pointed_at);
+    let (came_in, went_out) = (has_focus.clone(), has_focus);
+    let glyph = if is_bad { Glyph::Alert } else { Glyph::Accept };
     view! {
         <div
             class=format!("toast {}", tone.class())
+            // It is told at once; the others when there is a pause.
+            role=is_bad.then_some("alert")
             data-testid="toast"
-            on:pointerenter=move |_| is_pointed_at.set(true)
-            on:pointerleave=move |_| end(is_pointed_at)
-            on:focusin=move |_| has_focus.set(true)
-            on:focusout=move |_| end(has_focus)
+            on:pointerenter=move |_| pointed_at.set(true)
+            on:pointerleave=move |_| pointed_away.set(false)
+            on:focusin=move |event| {
+                host::note_focus_before(&event, REGION);
+                came_in.set(true);
+            }
+            on:focusout=move |_| went_out.set(false)
         >
             <Icon glyph/>
             <span class="toast__text">{text}</span>
@@ -207,5 +264,43 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
                 <span class="visually-hidden">"Close this notice"</span>
             </button>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toast(id: u32, tone: Tone, has_undo: bool) -> Toast {
+        let undo: Undo = Arc::new(|| ());
+        Toast::new(id, tone, String::new(), has_undo.then_some(undo))
+    }
+
+    /// Those that are left once there is room for one more.
+    fn left(mut shown: Vec<Toast>) -> Vec<u32> {
+        make_room(&mut shown);
+        shown.iter().map(|toast| toast.id).collect()
+    }
+
+    #[test]
+    fn what_can_be_undone_goes_last() {
+        let (good, bad, undo) = (
+            |id| toast(id, Tone::Good, false),
+            |id| toast(id, Tone::Bad, false),
+            |id| toast(id, Tone::Good, true),
+        );
+        assert_eq!(left(vec![undo(1), good(2)]), [1, 2]);
+        assert_eq!(left(vec![undo(1), bad(2), good(3)]), [1, 2]);
+        assert_eq!(left(vec![undo(1), bad(2), bad(3)]), [1, 3]);
+        assert_eq!(left((1..=3).map(undo).collect()), [1, 2, 3]);
+        assert_eq!(left((1..=6).map(undo).collect()), [2, 3, 4, 5, 6]);
+        assert_eq!(left((1..=5).map(undo).chain([good(6)]).collect()), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn nothing_goes_that_somebody_is_at() {
+        let shown: Vec<Toast> = (1..=3).map(|id| toast(id, Tone::Good, false)).collect();
+        shown[0].has_focus.set(true);
+        assert_eq!(left(shown), [1, 3]);
     }
 }

@@ -180,8 +180,8 @@ fn hashes(texts: &[String]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| Sha256::digest(text).to_vec()).collect()
 }
 
-/// A person's correction of a message, in the place of an earlier one. A text that is an example of the intent
-/// already stays that one.
+/// A person's correction of a message, in the place of an earlier one; of an empty text there is no example. A text that
+/// is an example of the intent already stays that one.
 pub async fn correct(
     tx: &mut TenantTx,
     email: EmailId,
@@ -211,20 +211,23 @@ pub async fn correct(
     .map(drop)
 }
 
-/// Lets the example of a message's correction be one of another intent.
-pub async fn point_correction(
-    tx: &mut TenantTx,
-    email: EmailId,
-    intent: Option<IntentId>,
-) -> sqlx::Result<()> {
+/// Deletes the oldest corrections, so that the tenant has at most `most` examples. Those that somebody wrote stay, however
+/// many they are.
+pub async fn drop_old_corrections(tx: &mut TenantTx, most: i64) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    sqlx::query("UPDATE intent_examples SET intent_id = $3 WHERE tenant_id = $1 AND email_id = $2")
-        .bind(tenant.as_str())
-        .bind(email)
-        .bind(intent)
-        .execute(tx.conn())
-        .await
-        .map(drop)
+    // One that somebody is correcting anew is passed over, so that no two corrections wait for each other.
+    sqlx::query(
+        "DELETE FROM intent_examples WHERE tenant_id = $1 AND example_id = ANY (ARRAY( \
+           SELECT example_id FROM intent_examples WHERE tenant_id = $1 AND origin = 'correction' \
+           ORDER BY example_id \
+           LIMIT (SELECT greatest(count(*) - $2, 0) FROM intent_examples WHERE tenant_id = $1) \
+           FOR UPDATE SKIP LOCKED))",
+    )
+    .bind(tenant.as_str())
+    .bind(most)
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }
 
 pub async fn delete(tx: &mut TenantTx, intent: IntentId, example: ExampleId) -> sqlx::Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     gate,
@@ -37,7 +37,8 @@ use crate::{
 
 /// The gate of a tenant that set none.
 const DEFAULT_GATE: f64 = 0.95;
-/// What one tenant may have: training takes memory and time in proportion.
+/// What one tenant may have: training takes memory and time in proportion. The oldest corrections give way to newer ones,
+/// and to what somebody writes.
 const MAX_EXAMPLES: i64 = 20_000;
 
 /// What of the classifier is set by somebody.
@@ -71,15 +72,12 @@ pub async fn add(ctx: &TenantContext, intent: IntentId, input: &TextInput) -> Re
     let text = checked(input)?;
     let mut tx = ctx.begin().await?;
     intents::find(&mut tx, intent).await?;
-    if repository::count(&mut tx).await? >= MAX_EXAMPLES {
-        let sentence = format!("A tenant can have at most {MAX_EXAMPLES} examples. Delete some first");
-        return Err(Problem::business_rule(sentence).into());
-    }
     let example = repository::insert(&mut tx, intent, &text)
         .await
         .on_constraint("uq_eivs_intent_examples_text", || {
             Problem::new(409, "This text is an example of the intent already")
         })?;
+    make_room(&mut tx).await?;
     ctx.audit(&mut tx, Event::done("example.create", example.example_id, json!({"intent_id": intent})))
         .await?;
     tx.commit().await?;
@@ -138,10 +136,8 @@ pub async fn correct(
     let fields = emails::correct(&mut tx, email, intent.as_ref(), by).await?.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
     deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
-    let part = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-    let text = text_of(part("subject"), part("body"));
     ctx.audit(&mut tx, Event::done("email.correct_intent", email, json!({"intent": name}))).await?;
-    repository::correct(&mut tx, email, intent.as_ref().map(|intent| intent.intent_id), &text).await?;
+    learn(&mut tx, email, intent.as_ref().map(|intent| intent.intent_id), &text_of_fields(&fields)).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();
     ctx.app.training_bell.notify_one();
@@ -149,18 +145,44 @@ pub async fn correct(
 }
 
 /// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to that
-/// intent or to no intent.
+/// intent or to no intent. It is learned as that was: there may be none to change, where its text was an example already.
 ///
 /// # Errors
-/// The database's.
+/// 404; the database's.
 pub async fn restore_correction(
     tx: &mut TenantTx,
     email: EmailId,
     before: Option<Option<IntentId>>,
 ) -> Result<()> {
-    match before {
-        None => repository::correct(tx, email, None, "").await?,
-        Some(intent) => repository::point_correction(tx, email, intent).await?,
+    let Some(intent) = before else {
+        return Ok(repository::correct(tx, email, None, "").await?);
+    };
+    let stored = emails::find(tx, email).await?.ok_or_else(|| Problem::not_found("Email", email))?;
+    learn(tx, email, intent, &text_of_fields(&stored.fields)).await
+}
+
+/// Makes an example of a correction. Last in its transaction: until that ends, the tenant's other changes of examples
+/// wait.
+async fn learn(tx: &mut TenantTx, email: EmailId, intent: Option<IntentId>, text: &str) -> Result<()> {
+    repository::correct(tx, email, intent, text).await?;
+    Ok(repository::drop_old_corrections(tx, MAX_EXAMPLES).await?)
+}
+
+/// What is learned from a message, by its fields.
+fn text_of_fields(fields: &Map<String, Value>) -> String {
+    let part = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    text_of(part("subject"), part("body"))
+}
+
+/// Lets corrections give way to examples that were just written.
+///
+/// # Errors
+/// 400 where there are too many all the same.
+async fn make_room(tx: &mut TenantTx) -> Result<()> {
+    repository::drop_old_corrections(tx, MAX_EXAMPLES).await?;
+    if repository::count(tx).await? > MAX_EXAMPLES {
+        let sentence = format!("A tenant can have at most {MAX_EXAMPLES} examples. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
     }
     Ok(())
 }
@@ -210,9 +232,11 @@ pub async fn set_gate(ctx: &TenantContext, gate: f64, if_match: &IfMatch) -> Res
     ctx.require(Permission::Configure)?;
     check_gate(gate)?;
     let mut tx = ctx.begin().await?;
-    if_match.check(&Gate(repository::lock_gate(&mut tx).await?.unwrap_or(DEFAULT_GATE)))?;
+    let before = repository::lock_gate(&mut tx).await?.unwrap_or(DEFAULT_GATE);
+    if_match.check(&Gate(before))?;
     repository::set_gate(&mut tx, gate).await?;
-    ctx.audit(&mut tx, Event::done("classifier.set_gate", "gate", json!({"gate": gate}))).await?;
+    let (before, after) = (json!({"gate": before}), json!({"gate": gate}));
+    ctx.audit(&mut tx, Event::updated("classifier.set_gate", "gate", &before, &after)).await?;
     tx.commit().await?;
     get(ctx).await
 }
@@ -283,9 +307,8 @@ pub async fn put_examples(
     checks.finish()?;
     let (before, removed) = repository::keep_written(tx, intent, &wanted, only).await?;
     let added = repository::add_written(tx, intent, &wanted).await?;
-    if added > 0 && repository::count(tx).await? > MAX_EXAMPLES {
-        let sentence = format!("A tenant can have at most {MAX_EXAMPLES} examples. Delete some first");
-        return Err(Problem::business_rule(sentence).into());
+    if added > 0 {
+        make_room(tx).await?;
     }
     let after = (before + added).saturating_sub(removed);
     Ok((before, after, added + removed > 0))

@@ -20,11 +20,12 @@ use crate::{
     deliveries::server::{outbox, repository as deliveries},
     emails::dto::{Decision, MOST_AT_ONCE, Versions, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
-    shared::{EmailId, IntentId, Problem, WordId},
+    shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
 };
 
-/// How long the screen's decisions hold back what is sent because of them.
-pub const HOLD: Duration = Duration::from_secs(15);
+/// How long the screen's decisions hold back what is sent because of them: until the page has ceased to offer that they
+/// be taken back, and who took that up at the last moment was heard.
+const HOLD: Duration = OFFERS_UNDO.saturating_add(Duration::from_secs(2));
 
 /// What is left of the time for which what follows from a person's decision is held back.
 pub fn hold_left(standing: &Standing) -> Duration {
@@ -108,14 +109,6 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     let about = undo::last_word(&mut tx, id, word, &ctx.actor.identity()).await?.ok_or_else(too_late)?;
     let restored = undo::restore(&mut tx, id).await?;
     let has_to_run = restored.has_to_run;
-    if about == About::Intent {
-        let before = match restored.intent_id {
-            // What was said of an intent that is gone teaches nothing.
-            None if restored.is_requested => None,
-            intent => restored.is_corrected.then_some(intent),
-        };
-        classifier::restore_correction(&mut tx, id, before).await?;
-    }
     if has_to_run {
         deliveries::cancel_outdated(&mut tx, id, None, "A person took their word back").await?;
         queue::enqueue(&mut tx, &[id])
@@ -130,6 +123,15 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| service::not_found(id))?;
     let hold = hold_left(&standing);
     let is_due = !has_to_run && outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
+    if about == About::Intent {
+        let before = match restored.intent_id {
+            // What was said of an intent that is gone teaches nothing.
+            None if restored.is_requested => None,
+            intent => restored.is_corrected.then_some(intent),
+        };
+        // Last, as where it is said: until the transaction ends, the tenant's other changes of examples wait.
+        classifier::restore_correction(&mut tx, id, before).await?;
+    }
     tx.commit().await?;
     if is_due {
         ctx.app.delivery_bell.notify_one();
