@@ -26,7 +26,7 @@ wire_enum!(
         Changed = "changed",
         /// A person decided it, which no draft is measured by.
         Skipped = "skipped",
-        /// A datasource could not be asked, so nothing is known.
+        /// It could not be compared: a datasource could not be asked, or the run failed.
         Error = "error",
     }
 );
@@ -71,7 +71,7 @@ pub struct Backtest {
     pub changed: i64,
     /// How many were decided by a person, and so were not compared.
     pub skipped: i64,
-    /// How many could not be compared, because a datasource could not be asked.
+    /// How many could not be compared: a datasource could not be asked, or the run failed.
     pub errors: i64,
     /// Why it failed, if so.
     pub note: Option<String>,

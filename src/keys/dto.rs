@@ -35,7 +35,6 @@ pub struct ApiKeyInput {
     pub name: String,
     pub role: Role,
     /// In the future; never, if left out.
-    /// In the future; never, if left out.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -48,7 +47,6 @@ pub struct ApiKeyInput {
 pub struct InstanceKeyInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
-    /// In the future; never, if left out.
     /// In the future; never, if left out.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,

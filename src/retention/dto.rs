@@ -1,7 +1,7 @@
 //! Wire types of how long messages are kept.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::shared::Problem;
 
@@ -21,8 +21,8 @@ pub struct Retention {
     pub changed_at: Option<DateTime<Utc>>,
 }
 
-/// The body of `PUT /api/retention`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The body of `PUT /api/retention`. What is only read may stand in it, and is ignored.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "ssr", schema(examples(json!({"message_days": 90}))))]
@@ -32,6 +32,8 @@ pub struct RetentionInput {
     #[serde(deserialize_with = "present")]
     #[cfg_attr(feature = "ssr", schema(required = true, minimum = 1, maximum = 3650))]
     pub message_days: Option<i32>,
+    #[serde(default, skip_serializing)]
+    pub changed_at: IgnoredAny,
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
@@ -39,17 +41,19 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D:
 }
 
 impl RetentionInput {
+    pub fn of(message_days: Option<i32>) -> Self {
+        Self { message_days, changed_at: IgnoredAny }
+    }
+
     /// As a form has it: the empty text is for ever.
     ///
     /// # Errors
     /// 422.
     pub fn read(text: &str) -> Result<Self, Problem> {
-        Ok(Self {
-            message_days: match text.trim() {
-                "" => None,
-                text => Some(text.parse().map_err(|_| invalid())?),
-            },
-        })
+        Ok(Self::of(match text.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| invalid())?),
+        }))
     }
 
     /// # Errors

@@ -287,13 +287,17 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
 }
 
 /// Bodies that may be what a `GET` gave: what is only read stands in them unheeded.
-const READ_BACK: [(&str, &str); 6] = [
+const READ_BACK: [(&str, &str); 10] = [
     ("TenantInput", "Tenant"),
     ("IntentInput", "Intent"),
     ("RuleInput", "ValidationRule"),
     ("DatasourceInput", "Datasource"),
     ("DatasourceConfigInput", "DatasourceConfig"),
     ("RouteInput", "Route"),
+    ("RetentionInput", "Retention"),
+    ("GateInput", "Classifier"),
+    ("MailboxInput", "Mailbox"),
+    ("MemberInput", "Member"),
 ];
 
 fn finish_schemas(schemas: &mut Value) {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     calls::api_calls,
@@ -143,6 +143,88 @@ async fn the_document_and_its_pages_are_for_everyone_and_need_no_other_host() {
     assert!(!page.contains("://"), "{page}");
     let start = get("/docs/swagger-initializer.js").await.text;
     assert!(start.contains("\"url\": \"/api/openapi.json\"") && start.contains("\"validatorUrl\": \"none\""));
+}
+
+/// Of every path that has both, from the document: one that is new, and in no place here, fails.
+#[tokio::test]
+async fn what_a_get_gave_can_be_put_back_and_the_document_says_so() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let domains = json!({"domains": ["acme.example"]});
+    server.put("/api/mail-domains?tenant_id=acme", &domains).await.is(StatusCode::OK);
+    server.put("/api/classifier?tenant_id=acme", &json!({"gate": 0.9})).await.is(StatusCode::OK);
+    server.put("/api/retention?tenant_id=acme", &json!({"message_days": 90})).await.is(StatusCode::OK);
+    let mut conn = server.database().superuser().await;
+    let user: i64 = sqlx::query_scalar(
+        "INSERT INTO users (email, display_name) VALUES ('bob@acme.example', 'Bob') RETURNING user_id",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO memberships (tenant_id, user_id, role) VALUES ('acme', $1, 'viewer')")
+        .bind(user)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let make = async |collection: &str, id: &str, body: Value| {
+        let made = server.post(&format!("/api/{collection}?tenant_id=acme"), &body).await;
+        made.is(StatusCode::CREATED).id(id)
+    };
+    let config = json!({"name": "c", "protocol": "http", "base_url": "http://c.example", "auth_type": "bearer",
+        "auth_config": {"token": "t"}});
+    let config = make("datasource-configs", "config_id", config).await;
+    let source = json!({"name": "S", "datasource_type": "api", "connection_key": "c"});
+    let source = make("datasources", "datasource_id", source).await;
+    let intent = make("intents", "intent_id", json!({"name": "A"})).await;
+    let rule = json!({"intent_id": intent, "field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}});
+    let rule = make("validation-rules", "rule_id", rule).await;
+    let route = json!({"name": "r", "kind": "label", "decisions": ["review"], "settings": {"label": "x"}});
+    let route = make("routes", "route_id", route).await;
+    let mailbox = json!({"name": "m", "kind": "smtp", "address": "m@acme.example"});
+    let mailbox = make("mailboxes", "mailbox_id", mailbox).await;
+
+    let places = [
+        ("/api/classifier", None),
+        ("/api/datasource-configs/{config_id}", Some(config)),
+        ("/api/datasources/{datasource_id}", Some(source)),
+        ("/api/intents/{intent_id}", Some(intent)),
+        ("/api/mail-domains", None),
+        ("/api/mailboxes/{mailbox_id}", Some(mailbox)),
+        ("/api/members/{user_id}", Some(user)),
+        ("/api/retention", None),
+        ("/api/routes/{route_id}", Some(route)),
+        ("/api/tenants/{tenant_id}", None),
+        ("/api/validation-rules/{rule_id}", Some(rule)),
+    ];
+    let document = openapi::document();
+    let is_both = |item: &Value| {
+        item.get("get").is_some() && item["put"]["requestBody"]["content"].get("application/json").is_some()
+    };
+    let paths = document["paths"].as_object().unwrap().iter();
+    let all: BTreeSet<&str> =
+        paths.filter(|(_, item)| is_both(item)).map(|(path, _)| path.as_str()).collect();
+    let here: BTreeSet<&str> = places.iter().map(|(path, _)| *path).collect();
+    assert_eq!(all, here);
+    for (template, id) in places {
+        let path = match (template.split_once('{'), id) {
+            (Some((start, _)), Some(id)) => format!("{start}{id}?tenant_id=acme"),
+            (Some((start, _)), None) => format!("{start}acme"),
+            (None, _) => format!("{template}?tenant_id=acme"),
+        };
+        let read = server.get(&path).await.is(StatusCode::OK).body;
+        let put = server.put(&path, &read).await.is(StatusCode::OK).body;
+        let body =
+            &document["paths"][template]["put"]["requestBody"]["content"]["application/json"]["schema"];
+        let name = body["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        let taken = document["components"]["schemas"][name]["properties"].as_object().unwrap();
+        for (member, value) in read.as_object().unwrap() {
+            assert!(taken.contains_key(member), "{template}: {name} has no {member}");
+            // What every change changes.
+            if !["updated_at", "changed_at", "version"].contains(&member.as_str()) {
+                assert_eq!(put[member], *value, "{template}: {member}");
+            }
+        }
+    }
 }
 
 /// What serde_json, PostgreSQL or the types behind cannot hold is the caller's fault, and its field is named.

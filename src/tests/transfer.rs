@@ -4,7 +4,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::support::{Answer, TestServer, message};
+use super::support::{Answer, TestServer, eventually, message};
 use crate::{auth::dto::Role, demo};
 
 const SECRETS: [&str; 3] = ["S3CRET-token", "S3CRET-header", "S3CRET-password"];
@@ -475,6 +475,79 @@ async fn a_plan_that_is_out_of_date_is_not_applied() {
     let (a, b) = tokio::join!(import(&server, "acme", "", &other), import(&server, "acme", "", &other));
     let created = [a, b].map(|answer| answer.is(StatusCode::OK).body["summary"]["create"].as_u64().unwrap());
     assert_eq!(created.iter().sum::<u64>(), 1);
+}
+
+/// A change that is under way when an import begins is seen by it; one that begins later comes after it.
+#[tokio::test]
+async fn a_change_that_is_under_way_is_not_overwritten() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let mut other = server.database().superuser().await;
+    for (change, from, to) in [
+        ("UPDATE datasources SET description = 'Theirs' WHERE name = 'Customers'", "Who buys", "Who bought"),
+        (
+            "UPDATE datasource_configs SET connection_json = '{\"path\": \"theirs.csv\"}', \
+             updated_at = clock_timestamp() WHERE name = 'table'",
+            "{path: customers.csv}",
+            "{path: others.csv}",
+        ),
+        (
+            "UPDATE routes SET settings = '{\"label\": \"their label\"}', updated_at = clock_timestamp() \
+             WHERE name = 'mark'",
+            "label: look",
+            "label: seen",
+        ),
+    ] {
+        let document = FULL.replace(from, to);
+        assert_ne!(document, FULL, "{from}");
+        let plan = import(&server, "acme", "&dry_run=true", &document).await.is(StatusCode::OK).body;
+        let revision = format!("&revision={}", plan["revision"].as_str().unwrap());
+        sqlx::raw_sql("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::query(change).execute(&mut other).await.unwrap();
+        // Neither an export nor a plan waits for it.
+        let same = export(&server, "acme", "").await;
+        import(&server, "acme", "&dry_run=true", &same).await.is(StatusCode::OK);
+        let change_ends = async {
+            eventually("the import waits for the change", async || {
+                let mut conn = server.database().superuser().await;
+                let waits: bool = sqlx::query_scalar(
+                    "SELECT EXISTS (SELECT FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event_type = 'Lock')",
+                )
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+                waits.then_some(())
+            })
+            .await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(import(&server, "acme", &revision, &document), change_ends);
+        answer.is(StatusCode::PRECONDITION_FAILED);
+    }
+    let left = export(&server, "acme", "").await;
+    for theirs in ["Theirs", "theirs.csv", "their label"] {
+        assert!(left.contains(theirs), "{theirs}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn rules_that_a_document_leaves_as_they_are_must_hold_with_its_datasources() {
+    let server = TestServer::start_idle(&[]).await;
+    full(&server, "acme").await;
+    let document =
+        "version: 1\ndatasources:\n- {name: Customers, datasource_type: api, connection_key: shop}\n";
+    for query in ["&dry_run=true", ""] {
+        let refused = import(&server, "acme", query, document).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["datasources"], "{}", refused.text);
+        assert!(refused.text.contains("of the intent 'Refund'"), "{}", refused.text);
+    }
+    // Both at once are well.
+    let rule = "datasource: Customers, conditions: {match: {email: '{{sender_email}}'}}";
+    let document = FULL
+        .replace("datasource_type: file, connection_key: table", "datasource_type: api, connection_key: shop")
+        .replace(rule, "datasource: Customers, conditions: {path: '/customers/{{sender_email}}'}");
+    import(&server, "acme", "", &document).await.is(StatusCode::OK);
 }
 
 #[tokio::test]

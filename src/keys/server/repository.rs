@@ -101,17 +101,17 @@ pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Re
     Ok(row.into())
 }
 
-/// Ends it for good. A key that was revoked before stays as it was.
-pub async fn revoke(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<()> {
+/// Ends it for good. `false` for a key that was revoked before, which stays as it was.
+pub async fn revoke(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE api_keys SET revoked_at = now() WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL",
     )
     .bind(tenant.as_str())
     .bind(id)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// By id, after `after`.
@@ -134,6 +134,12 @@ pub async fn list_instance(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+pub async fn find_instance(tx: &mut InstanceTx, id: KeyId) -> sqlx::Result<Option<ApiKey>> {
+    let sql = format!("SELECT {COLUMNS} FROM instance_api_keys WHERE key_id = $1");
+    let row: Option<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(Into::into))
+}
+
 pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Result<ApiKey> {
     let sql = format!(
         "INSERT INTO instance_api_keys (name, prefix, key_hash, expires_at, created_by) \
@@ -150,11 +156,13 @@ pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Res
     Ok(row.into())
 }
 
-/// Ends it for good, and gives it.
-pub async fn revoke_instance(tx: &mut InstanceTx, id: KeyId) -> sqlx::Result<Option<ApiKey>> {
-    let sql = format!(
-        "UPDATE instance_api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING {COLUMNS}"
-    );
-    let row: Option<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(tx.conn()).await?;
-    Ok(row.map(Into::into))
+/// Ends it for good. `false` for a key that was revoked before, which stays as it was.
+pub async fn revoke_instance(tx: &mut InstanceTx, id: KeyId) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE instance_api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -45,7 +45,8 @@ pub async fn create(ctx: &TenantContext, input: &ApiKeyInput) -> Result<ApiKeyMa
     Ok(made)
 }
 
-/// Ends a key for good, from the next request on. It stays in the list.
+/// Ends a key for good, from the next request on. It stays in the list. Of one that has ended already nothing is changed,
+/// and nothing is told.
 ///
 /// # Errors
 /// 403, 404.
@@ -53,7 +54,9 @@ pub async fn revoke(ctx: &TenantContext, id: KeyId) -> Result<()> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    repository::revoke(&mut tx, id).await?;
+    if !repository::revoke(&mut tx, id).await? {
+        return Ok(());
+    }
     ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
     Ok(tx.commit().await?)
 }
@@ -79,15 +82,18 @@ pub async fn create_instance(ctx: &CallerContext, input: &InstanceKeyInput) -> R
     Ok(made)
 }
 
-/// Ends a key for good, from the next request on.
+/// Ends a key for good, from the next request on. Of one that has ended already nothing is changed, and nothing is told.
 ///
 /// # Errors
 /// 403, 404.
 pub async fn revoke_instance(ctx: &CallerContext, id: KeyId) -> Result<()> {
     ctx.require_instance_admin()?;
     let mut tx = ctx.app.database.instance().await?;
-    let gone = repository::revoke_instance(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &gone)).await?;
+    let before = repository::find_instance(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    if !repository::revoke_instance(&mut tx, id).await? {
+        return Ok(());
+    }
+    ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &before)).await?;
     Ok(tx.commit().await?)
 }
 

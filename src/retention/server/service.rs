@@ -52,7 +52,7 @@ pub async fn replace(ctx: &TenantContext, input: RetentionInput, if_match: &IfMa
     let before = repository::lock(&mut tx).await?;
     if_match.check(&before)?;
     let after = repository::update(&mut tx, input.message_days).await?;
-    let before = RetentionInput { message_days: before.message_days };
+    let before = RetentionInput::of(before.message_days);
     ctx.audit(&mut tx, Event::updated("retention.update", "messages", &before, &input)).await?;
     tx.commit().await?;
     Ok(after)

@@ -31,6 +31,26 @@ pub struct Current {
     pub gate: f64,
 }
 
+/// Keeps the datasources, configs and routes that there are from being changed by others until the transaction ends, as
+/// the revision that it has begun keeps intents and rules: so what is read next still holds where it is written.
+///
+/// Shared, since messages are decided meanwhile, which keep their routes too. Datasources come before configs, as where a
+/// datasource is changed.
+///
+/// # Errors
+/// The database's.
+pub async fn keep(tx: &mut TenantTx) -> Result<()> {
+    let tenant = tx.tenant().clone();
+    for sql in [
+        "SELECT FROM datasources WHERE tenant_id = $1 ORDER BY datasource_id FOR SHARE",
+        "SELECT FROM datasource_configs WHERE tenant_id = $1 ORDER BY config_id FOR SHARE",
+        "SELECT FROM routes WHERE tenant_id = $1 ORDER BY route_id FOR SHARE",
+    ] {
+        sqlx::query(sql).bind(tenant.as_str()).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
 /// Reads it. The caller holds the tenant's intents and rules, so that what refers to them fits.
 ///
 /// # Errors

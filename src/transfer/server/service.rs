@@ -63,6 +63,9 @@ pub async fn import(ctx: &TenantContext, document: Document, options: &Options) 
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
     let begun = versions::begin(&mut tx).await?;
+    if !options.dry_run {
+        current::keep(&mut tx).await?;
+    }
     let current = current::read(&mut tx).await?;
     let revision = current.revision()?;
     if options.revision.as_ref().is_some_and(|expected| *expected != revision) {
