@@ -56,7 +56,7 @@ pub async fn save_intent(
     })
 }
 
-/// Deletes an intent with its rules, and leads to those that are left.
+/// Deletes an intent with its rules, examples and routes, and leads to the intents that are left.
 #[server(prefix = "/ui", endpoint = "intents/delete")]
 pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;

@@ -59,7 +59,7 @@ pub fn Tools(
     }
 }
 
-/// What goes with an intent: `With it go its 2 rules, its 1 route.`
+/// What goes with an intent: `With it go its 2 rules, its 1 route.` A route takes along what it has not sent yet.
 pub fn going_words(rules: usize, routes: usize, examples: i64) -> String {
     let count = |count: i64, one: &str| match count {
         0 => None,
@@ -76,7 +76,8 @@ pub fn going_words(rules: usize, routes: usize, examples: i64) -> String {
     if parts.is_empty() {
         return kept.to_owned();
     }
-    format!("With it go {}. {kept}", parts.join(", "))
+    let under_way = if routes == 0 { "" } else { "What is still under way for its routes is called off. " };
+    format!("With it go {}. {under_way}{kept}", parts.join(", "))
 }
 
 #[cfg(test)]
@@ -88,7 +89,12 @@ mod tests {
         assert_eq!(going_words(0, 0, 0), "Messages that had it keep its name.");
         assert_eq!(
             going_words(2, 1, 0),
-            "With it go its 2 rules, its 1 route. Messages that had it keep its name."
+            "With it go its 2 rules, its 1 route. What is still under way for its routes is called off. \
+             Messages that had it keep its name."
+        );
+        assert_eq!(
+            going_words(1, 0, 3),
+            "With it go its 1 rule, its 3 examples. Messages that had it keep its name."
         );
     }
 }

@@ -25,7 +25,7 @@ const REGEX_SIZE: usize = 256 << 10;
 /// Patterns see this much of a field, in bytes. The engine (RE2's algorithm) takes time in proportion to pattern
 /// times text: both are bounded, and so is the time of all patterns together.
 const PATTERN_TEXT: usize = 256 << 10;
-/// What the patterns of all intents may take for one message, before a person must look at it.
+/// What the conditions and extractors of all intents may take for one message, before a person must look at it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Compiled patterns that are kept.
 const CACHED: usize = 2_000;
@@ -143,13 +143,13 @@ pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Rea
         };
         let fault = budget
             .is_spent()
-            .then(|| format!("the patterns of the intents took longer than {} s", PATIENCE.as_secs()));
+            .then(|| format!("matching the intents took longer than {} s", PATIENCE.as_secs()));
         Reading { fields, intent, classification, extractions, fault }
     })
     .await
 }
 
-/// The time that patterns have left.
+/// The time that conditions and extractors have left.
 pub struct Budget(Instant);
 
 impl Budget {
@@ -193,15 +193,39 @@ pub fn check_patterns(conditions: &MatchConditions, extractors: &[Extractor]) ->
     checks.finish()
 }
 
-/// Whether the condition holds. A message without the field does not meet it; a pattern that does not compile
-/// (it was checked when it was saved) meets nothing.
-fn holds(condition: &Condition, fields: &Fields, budget: &Budget) -> bool {
-    let Some(actual) = fields.get(&condition.field.to_ascii_lowercase()) else { return false };
-    if condition.op == MatchOp::Regex {
-        return !budget.is_spent()
-            && compile(&condition.value, true).is_ok_and(|regex| regex.is_match(visible(actual)));
+/// A message's fields, each put into lower case once for all conditions: a body may be long, and they are many.
+struct Compared<'f> {
+    fields: &'f Fields,
+    lower: HashMap<String, String>,
+}
+
+impl<'f> Compared<'f> {
+    fn new(fields: &'f Fields) -> Self {
+        Self { fields, lower: HashMap::new() }
     }
-    let (actual, value) = (actual.to_lowercase(), condition.value.to_lowercase());
+
+    /// `None` where the message has no such field.
+    fn lower(&mut self, name: &str) -> Option<&str> {
+        let text = self.fields.get(name)?;
+        let lower = self.lower.entry(name.to_owned()).or_insert_with(|| text.to_lowercase());
+        Some(lower.as_str())
+    }
+}
+
+/// Whether the condition holds. A message without the field does not meet it; a pattern that does not compile
+/// (it was checked when it was saved) meets nothing, and nothing is met once the time is over.
+fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget) -> bool {
+    if budget.is_spent() {
+        return false;
+    }
+    let field = condition.field.to_ascii_lowercase();
+    if condition.op == MatchOp::Regex {
+        return message.fields.get(&field).is_some_and(|actual| {
+            compile(&condition.value, true).is_ok_and(|regex| regex.is_match(visible(actual)))
+        });
+    }
+    let Some(actual) = message.lower(&field) else { return false };
+    let value = condition.value.to_lowercase();
     match condition.op {
         MatchOp::Equals => actual == value,
         MatchOp::Contains => actual.contains(&value),
@@ -212,18 +236,22 @@ fn holds(condition: &Condition, fields: &Fields, budget: &Budget) -> bool {
 }
 
 /// The conditions that held, or what kept the intent out.
-fn judge(conditions: &MatchConditions, fields: &Fields, budget: &Budget) -> Result<Vec<String>, String> {
+fn judge(
+    conditions: &MatchConditions,
+    message: &mut Compared<'_>,
+    budget: &Budget,
+) -> Result<Vec<String>, String> {
     if conditions.any.is_empty() && conditions.all.is_empty() {
         return Err("it has no match conditions".into());
     }
-    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, fields, budget)) {
+    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, message, budget)) {
         return Err(format!("{condition}, which must not be"));
     }
-    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, fields, budget)) {
+    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, message, budget)) {
         return Err(format!("not so: {condition}"));
     }
     let any: Vec<&Condition> =
-        conditions.any.iter().filter(|condition| holds(condition, fields, budget)).collect();
+        conditions.any.iter().filter(|condition| holds(condition, message, budget)).collect();
     if any.is_empty() && !conditions.any.is_empty() {
         return Err(match conditions.any.as_slice() {
             [only] => format!("not so: {only}"),
@@ -261,8 +289,9 @@ pub fn classify<'i>(
     }
     let mut found: Option<(&Intent, Vec<String>)> = None;
     let mut considered = Vec::new();
+    let mut message = Compared::new(fields);
     for intent in intents {
-        match (judge(&intent.conditions, fields, budget), &found) {
+        match (judge(&intent.conditions, &mut message, budget), &found) {
             (Ok(because), None) => found = Some((intent, because)),
             (Ok(_), Some((first, _))) => considered.push(Considered {
                 intent: intent.name.clone(),
@@ -400,6 +429,7 @@ mod tests {
     #[test]
     fn every_operator_compares_without_regard_to_case() {
         let message = fields(&[("subject", "RÜCKSENDUNG Order 7")]);
+        let mut message = Compared::new(&message);
         for (op, yes, no) in [
             (MatchOp::Equals, "rücksendung order 7", "rücksendung"),
             (MatchOp::Contains, "Order", "invoice"),
@@ -407,13 +437,17 @@ mod tests {
             (MatchOp::EndsWith, "ORDER 7", "rück"),
             (MatchOp::Regex, r"^rücksendung\s+order \d$", r"^\d"),
         ] {
-            assert!(holds(&condition("subject", op, yes), &message, &budget()), "{op:?} {yes}");
-            assert!(!holds(&condition("subject", op, no), &message, &budget()), "{op:?} {no}");
+            // One for all of them, as for all conditions of a message.
+            assert!(holds(&condition("subject", op, yes), &mut message, &budget()), "{op:?} {yes}");
+            assert!(!holds(&condition("Subject", op, no), &mut message, &budget()), "{op:?} {no}");
             assert!(
-                !holds(&condition("reply_to", op, yes), &message, &budget()),
+                !holds(&condition("reply_to", op, yes), &mut message, &budget()),
                 "an absent field meets nothing"
             );
+            let late = Budget::new(Duration::ZERO);
+            assert!(!holds(&condition("subject", op, yes), &mut message, &late), "{op:?}: it is too late");
         }
+        assert_eq!(message.lower.len(), 1);
     }
 
     #[test]
@@ -452,15 +486,18 @@ mod tests {
         let a = || condition("subject", MatchOp::Contains, "a");
         let b = || condition("subject", MatchOp::Contains, "b");
         let c = || condition("subject", MatchOp::Contains, "c");
+        let judged = |conditions: &MatchConditions, subject: &str| {
+            judge(conditions, &mut Compared::new(&fields(&[("subject", subject)])), &budget())
+        };
         let conditions = MatchConditions { any: vec![a(), b()], all: vec![c()], none: vec![] };
-        assert!(judge(&conditions, &fields(&[("subject", "bc")]), &budget()).is_ok());
-        assert!(judge(&conditions, &fields(&[("subject", "c")]), &budget()).is_err());
-        assert!(judge(&conditions, &fields(&[("subject", "ab")]), &budget()).is_err());
+        assert!(judged(&conditions, "bc").is_ok());
+        assert!(judged(&conditions, "c").is_err());
+        assert!(judged(&conditions, "ab").is_err());
         let none = MatchConditions { none: vec![b()], ..conditions };
-        assert!(judge(&none, &fields(&[("subject", "abc")]), &budget()).is_err());
-        assert!(judge(&none, &fields(&[("subject", "ac")]), &budget()).is_ok());
+        assert!(judged(&none, "abc").is_err());
+        assert!(judged(&none, "ac").is_ok());
         let empty = MatchConditions { none: vec![b()], ..Default::default() };
-        assert!(judge(&empty, &fields(&[("subject", "x")]), &budget()).is_err(), "no condition, no match");
+        assert!(judged(&empty, "x").is_err(), "no condition, no match");
     }
 
     #[test]

@@ -165,7 +165,9 @@ async fn replace_with_rules(
     Ok(Tagged(with_rules::replace(&ctx, id, input, &if_match).await?))
 }
 
-/// Deletes an intent with its rules and examples.
+/// Deletes an intent with its rules, examples and routes.
+///
+/// What is still under way for the routes is called off. Messages that had the intent keep its name.
 #[utoipa::path(
     delete,
     path = "/api/intents/{intent_id}",

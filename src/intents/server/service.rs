@@ -7,9 +7,9 @@ use crate::{
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
     },
-    routes::server::service as routes,
+    routes::{dto::Route, server::service as routes},
     rules::{
-        dto::{MAX_RULES, RuleInput},
+        dto::{MAX_RULES, RuleInput, ValidationRule},
         server::service as rules,
     },
     server::{
@@ -38,6 +38,14 @@ impl Versioned for IntentWithRules {
 #[derive(serde::Serialize)]
 struct WithoutExamples(Intent);
 impl Versioned for WithoutExamples {}
+
+/// What the audit log is told of an intent that was deleted: all that people set, its own and what went with it.
+#[derive(serde::Serialize)]
+struct Gone {
+    intent: Intent,
+    validation_rules: Vec<ValidationRule>,
+    routes: Vec<Route>,
+}
 
 /// What a list of intents is narrowed to.
 #[derive(Debug)]
@@ -162,7 +170,8 @@ pub async fn replace(
     Ok(intent)
 }
 
-/// Deletes the intent with its rules. Messages that had it keep its name.
+/// Deletes the intent with its rules, examples and routes; what is under way for these is called off. Messages that had it
+/// keep its name.
 ///
 /// # Errors
 /// 404, 412.
@@ -174,8 +183,12 @@ pub async fn delete(ctx: &TenantContext, id: IntentId, if_match: &IfMatch) -> Re
     if_match.check(&intent)?;
     let validation_rules = rules::of_intent(&mut tx, id, false).await?;
     versions::record_end(&mut tx, revision, id, &ctx.actor.label()).await?;
+    // Messages before routes, as whoever decides has it: so neither waits for the other.
+    repository::take_off_messages(&mut tx, id).await?;
+    // The database would take them along unseen, and leave what is under way for them.
+    let routes = routes::remove_of_intent(&mut tx, id).await?;
     repository::delete(&mut tx, id).await?;
-    let gone = IntentWithRules { intent, validation_rules };
+    let gone = Gone { intent, validation_rules, routes };
     ctx.audit(&mut tx, Event::deleted("intent.delete", id, &gone)).await?;
     Ok(tx.commit().await?)
 }
@@ -223,7 +236,8 @@ pub async fn put(tx: &mut TenantTx, id: Option<IntentId>, input: &IntentInput) -
     intent.ok_or_else(|| Problem::not_found("Intent", id).into())
 }
 
-/// Deletes an intent with its rules, as a part of a larger change.
+/// Deletes an intent with its rules and examples, as a part of a larger change, which has seen to it that no route is
+/// bound to it.
 ///
 /// # Errors
 /// 404.

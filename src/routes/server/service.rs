@@ -141,8 +141,7 @@ pub async fn delete(ctx: &TenantContext, id: RouteId, if_match: &IfMatch) -> Res
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let before = row.into_route(&tx);
     if_match.check(&before)?;
-    deliveries::cancel_of_route(&mut tx, id, "The route was deleted").await?;
-    repository::delete(&mut tx, id).await?;
+    end(&mut tx, id).await?;
     ctx.audit(&mut tx, Event::deleted("route.delete", id, &before)).await?;
     Ok(tx.commit().await?)
 }
@@ -178,6 +177,33 @@ pub async fn put(
 /// 404.
 pub async fn remove(tx: &mut TenantTx, id: RouteId) -> Result<()> {
     repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
+    end(tx, id).await
+}
+
+/// Deletes the routes of an intent that goes, and gives them as they were. What is under way for them is called off. The
+/// intent is locked by then, so that it gets no more of them.
+///
+/// # Errors
+/// The database's.
+pub async fn remove_of_intent(tx: &mut TenantTx, intent: IntentId) -> Result<Vec<Route>> {
+    let listed = repository::list(tx, Some(intent), false, None, i64::MAX).await?;
+    let mut rows = Vec::with_capacity(listed.len());
+    // All of them before any delivery, as whoever decides has it: so neither waits for the other.
+    for route in listed {
+        // One that was bound to another intent meanwhile stays.
+        let row = repository::find(tx, route.route_id, true).await?;
+        rows.extend(row.filter(|row| row.intent_id == Some(intent)));
+    }
+    let mut gone = Vec::with_capacity(rows.len());
+    for row in rows {
+        end(tx, row.route_id).await?;
+        gone.push(row.into_route(tx));
+    }
+    Ok(gone)
+}
+
+/// Deletes a route that is locked. What is under way for it is called off.
+async fn end(tx: &mut TenantTx, id: RouteId) -> Result<()> {
     deliveries::cancel_of_route(tx, id, "The route was deleted").await?;
     repository::delete(tx, id).await?;
     Ok(())
@@ -195,7 +221,8 @@ async fn insert(
     }
     let id = repository::insert(tx, &input)
         .await
-        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))
+        .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
     store_headers(&ctx.app, tx, id, &headers).await?;
     if input.kind != RouteKind::Webhook {
         return Ok((id, None));
@@ -210,7 +237,8 @@ async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteI
     let (input, headers) = checked(ctx, tx, input, Some(row)).await?;
     repository::update(tx, row.route_id, &input)
         .await
-        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))?;
+        .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))
+        .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
     store_headers(&ctx.app, tx, row.route_id, &headers).await?;
     if !input.is_active {
         deliveries::cancel_of_route(tx, row.route_id, "The route was deactivated").await?;
@@ -316,7 +344,7 @@ async fn checked(
         None => None,
         Some(id) => {
             let found = intents::find(tx, id).await?;
-            Some(found.ok_or_else(|| Problem::business_rule("Invalid intent"))?)
+            Some(found.ok_or_else(invalid_intent)?)
         }
     };
     let mut checks = Checks::default();
@@ -430,6 +458,11 @@ fn place(id: RouteId, column: &'static str) -> Place<'static> {
 
 fn not_found(id: RouteId) -> Problem {
     Problem::not_found("Route", id)
+}
+
+/// It is not there, or was deleted while it was asked for.
+fn invalid_intent() -> Problem {
+    Problem::business_rule("Invalid intent")
 }
 
 fn already_exists(input: &RouteInput) -> Problem {
