@@ -80,7 +80,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct LookupConfig {
     /// `LOOKUP_ALLOW_NETWORKS`: networks that look-ups may reach although they are private. Default: none in
-    /// production, loopback elsewhere.
+    /// production, loopback elsewhere; set and empty, none there either.
     pub allow_networks: Vec<IpNet>,
     /// `LOOKUP_CONNECT_TIMEOUT_MS` (2,000), `LOOKUP_TIMEOUT_MS` (3,000).
     pub connect_timeout: Duration,
@@ -150,7 +150,8 @@ impl Config {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Reads the variables that `get` gives. An empty variable counts as not set.
+    /// Reads the variables that `get` gives. An empty variable counts as not set, but for a list of networks, which is then
+    /// empty: only so can none be named where some are the default.
     ///
     /// # Errors
     /// Every fault, each naming its variable.
@@ -367,6 +368,7 @@ impl Reader<'_> {
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
+    /// The default stands for a variable that is not set; one that is empty names no network.
     fn networks(&mut self, name: &str, default: &str) -> Vec<IpNet> {
         let text = (self.get)(name).unwrap_or_else(|| default.to_owned());
         let mut networks = Vec::new();
@@ -406,6 +408,21 @@ mod tests {
         assert!(config.database_url.is_none());
         assert_eq!((config.pool_min, config.pool_max, config.pool_check), (5, 15, true));
         assert!(config.lookups.allow_networks.iter().all(|net| net.addr().is_loopback()));
+    }
+
+    #[test]
+    fn empty_is_not_set_but_for_networks_which_are_none_then() {
+        let config = read(&[
+            ("DATABASE_POOL_MAX", ""),
+            ("SMTP_LISTEN", " "),
+            ("LOOKUP_ALLOW_NETWORKS", ""),
+            ("SMTP_CLIENTS", " "),
+        ])
+        .expect("it holds");
+        assert_eq!((config.pool_max, config.mail.smtp), (15, None));
+        assert!(config.lookups.allow_networks.is_empty() && config.mail.clients.is_empty());
+        let config = read(&[]).expect("defaults hold");
+        assert_eq!((config.lookups.allow_networks.len(), config.mail.clients.len()), (2, 2));
     }
 
     #[test]

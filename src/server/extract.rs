@@ -1,8 +1,11 @@
 //! Axum's extractors with rejections that are problems, and that name the field at fault.
 
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::RawPathParamsRejection},
+    body::{Body, Bytes},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request,
+        rejection::{BytesRejection, RawPathParamsRejection},
+    },
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -90,13 +93,25 @@ pub fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
 /// # Errors
 /// 413 where it is over the limit, 400 where it broke off.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        let problem = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(413, "The body is larger than this server takes"),
-            _ => Problem::new(400, "The body could not be read to its end"),
-        };
-        problem.into()
-    })
+    let too_large = "The body is larger than this server takes";
+    Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection, too_large).into())
+}
+
+/// The whole body, of `most` bytes at most, whatever the call itself takes. `too_large` is said of a larger one.
+///
+/// # Errors
+/// 413 where it is over the limit, 400 where it broke off.
+pub async fn body_within(body: Body, most: usize, too_large: &str) -> Result<Bytes> {
+    let mut request = Request::new(body);
+    DefaultBodyLimit::max(most).apply(&mut request);
+    Bytes::from_request(request, &()).await.map_err(|rejection| unread(&rejection, too_large).into())
+}
+
+fn unread(rejection: &BytesRejection, too_large: &str) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(413, too_large),
+        _ => Problem::new(400, "The body could not be read to its end"),
+    }
 }
 
 /// Whether `Content-Type` is `expected`, parameters aside.

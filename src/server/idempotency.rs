@@ -16,7 +16,7 @@ use axum::{
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
-use super::{AppState, Error, Result, TenantContext, error::problem_response, vault::Place};
+use super::{AppState, Error, Result, TenantContext, error::problem_response, extract, vault::Place};
 use crate::{shared::Problem, tenants::server::repository as tenants};
 
 const HEADER: &str = "idempotency-key";
@@ -63,9 +63,8 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
     let ctx = TenantContext::from_request_parts(&mut parts, &app).await?;
     // As much as the largest call takes; each call holds its own, smaller limit against it then.
     let most = app.config.max_message_bytes.saturating_mul(2).saturating_add(1 << 20);
-    let body = axum::body::to_bytes(body, most)
-        .await
-        .map_err(|_| Problem::new(413, "The body is larger than is taken with an Idempotency-Key"))?;
+    let too_large = "The body is larger than is taken with an Idempotency-Key";
+    let body = extract::body_within(body, most, too_large).await?;
     let caller = ctx.actor.identity();
     let fingerprint = fingerprint(&parts, &body);
     let mut tx = ctx.begin().await?;

@@ -188,11 +188,13 @@ pub struct Waiting {
     pub oldest: Duration,
 }
 
-/// Of each kind, what waits for a worker, in all tenants together.
+/// Of each kind, what waits for a worker, in all tenants together. What is left of a tenant that is being deleted waits for
+/// nobody: `tenants` does not show it.
 pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiting)>> {
     let rows: Vec<(String, i64, f64)> = sqlx::query_as(
-        "SELECT kind, count(*), greatest(extract(epoch FROM now() - min(run_at)), 0)::float8 FROM jobs \
-         WHERE run_at <= now() AND (locked_until IS NULL OR locked_until < now()) GROUP BY kind",
+        "SELECT j.kind, count(*), greatest(extract(epoch FROM now() - min(j.run_at)), 0)::float8 \
+         FROM jobs j JOIN tenants USING (tenant_id) \
+         WHERE j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) GROUP BY j.kind",
     )
     .fetch_all(tx.conn())
     .await?;

@@ -1,10 +1,12 @@
 //! `Idempotency-Key`: the first answer again, and nothing done twice.
 
+use axum::body::Body;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use super::support::{Answer, TestServer, message};
-use crate::auth::dto::Role;
+use crate::{auth::dto::Role, server::http};
 
 async fn post(server: &TestServer, path: &str, idempotency_key: &str, body: &Value) -> Answer {
     let request =
@@ -156,4 +158,33 @@ async fn what_is_kept_is_kept_for_a_day() {
     let left: Vec<String> =
         sqlx::query_scalar("SELECT tenant_id FROM idempotency_keys").fetch_all(&mut conn).await.unwrap();
     assert_eq!(left, ["globex"]);
+}
+
+/// A body that breaks off is not one that is too large.
+#[tokio::test]
+async fn a_body_that_cannot_be_taken_whole_is_refused_in_the_right_words() {
+    let server = TestServer::start_idle(&[("MAX_MESSAGE_BYTES", "1000")]).await;
+    server.tenant("acme").await;
+    let router = http::router(server.app.clone());
+    let status = async |body: Body| {
+        let request = axum::http::Request::post(INTENTS)
+            .header(header::AUTHORIZATION, format!("Bearer {}", server.key))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", "k")
+            .body(body)
+            .unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        (status, problem["detail"].as_str().unwrap().to_owned())
+    };
+    let parts = [Ok("{\"name\""), Err(std::io::Error::other("gone"))];
+    let broken = status(Body::from_stream(futures::stream::iter(parts))).await;
+    assert_eq!(broken, (StatusCode::BAD_REQUEST, "The body could not be read to its end".to_owned()));
+    let large = status(Body::from(vec![b' '; 2 << 20])).await;
+    let detail = "The body is larger than is taken with an Idempotency-Key".to_owned();
+    assert_eq!(large, (StatusCode::PAYLOAD_TOO_LARGE, detail));
+    // Neither uses the key up.
+    post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CREATED);
 }

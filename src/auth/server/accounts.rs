@@ -48,7 +48,7 @@ pub async fn sign_in(
         let (app, origin) = (app.clone(), origin.clone());
         // Aside, so that the answer does not tell by its time how it is counted.
         tokio::spawn(async move {
-            if let Err(error) = note_refusal(&app, &origin, &email, is_known).await {
+            if let Err(error) = note_refusal(&app, &origin, &email, is_known, "password").await {
                 tracing::error!(error = %chain(&error), "a refused sign-in could not be noted");
             }
         });
@@ -73,10 +73,19 @@ pub struct Refusals {
 
 /// Counts a refused sign-in, and lists it, unless so many were before it in this hour that a stranger would fill the audit
 /// log, whose entries stay: of an account the first, the tenth, the hundredth and so on; of all addresses that have none,
-/// together, the first few too. What is listed says how many there were.
-async fn note_refusal(app: &AppState, origin: &Origin, email: &str, is_known: bool) -> Result<()> {
+/// together, the first few too. What is listed says how many there were, and `by` which way the last was tried.
+///
+/// # Errors
+/// The database's.
+pub async fn note_refusal(
+    app: &AppState,
+    origin: &Origin,
+    email: &str,
+    is_known: bool,
+    by: &str,
+) -> Result<()> {
     if is_known {
-        return count(app, origin, email, (email, 1)).await;
+        return count(app, origin, email, (email, 1), by).await;
     }
     // They have one row: who writes it takes along what comes meanwhile, rather than that all wait for it, each with a
     // connection.
@@ -86,21 +95,28 @@ async fn note_refusal(app: &AppState, origin: &Origin, email: &str, is_known: bo
         let Ok(_turn) = turn.try_lock() else { break };
         let more = strangers.swap(0, Ordering::SeqCst);
         if more > 0 {
-            count(app, origin, email, ("", more)).await?;
+            count(app, origin, email, ("", more), by).await?;
         }
     }
     Ok(())
 }
 
 /// Counts refusals of an account, of which `email` is the last, and lists it where it is time.
-async fn count(app: &AppState, origin: &Origin, email: &str, (account, more): (&str, i64)) -> Result<()> {
+async fn count(
+    app: &AppState,
+    origin: &Origin,
+    email: &str,
+    (account, more): (&str, i64),
+    by: &str,
+) -> Result<()> {
     let is_known = !account.is_empty();
     let mut tx = app.database.instance().await?;
     let refusals = repository::count_refusals(&mut tx, account, more).await?;
     if (refusals - more + 1..=refusals).any(|n| is_listed(n, is_known)) {
         let detail = match refusals {
-            ..10 => json!(null),
+            ..10 => json!({"by": by}),
             _ => json!({
+                "by": by,
                 "refusals_this_hour": refusals,
                 "of": if is_known { "this account" } else { "all addresses without an account" },
                 "note": "further ones are counted, and listed at ten times as many",
@@ -123,7 +139,8 @@ fn is_listed(n: i64, is_known: bool) -> bool {
 /// Sets the caller's password. All other sessions of the person end.
 ///
 /// # Errors
-/// 403 for a caller that is no person; 422 naming `current_password` or `new_password`; 429.
+/// 403 for a caller that is no person; 422 naming `current_password`, also where it was the person's until just now, or
+/// `new_password`; 429.
 pub async fn change_password(
     ctx: &CallerContext,
     session: Option<&str>,
@@ -137,14 +154,19 @@ pub async fn change_password(
     let mut tx = ctx.app.database.instance().await?;
     let account = repository::account(&mut tx, email).await?.ok_or_else(Problem::unauthorized)?;
     drop(tx);
+    let wrong = || Problem::invalid_field("current_password", "is wrong");
     // Who came by a link may have none yet.
-    if account.password_hash.is_some() && !ctx.app.passwords.verify(current, account.password_hash).await? {
-        return Err(Problem::invalid_field("current_password", "is wrong").into());
+    let stored = account.password_hash;
+    if stored.is_some() && !ctx.app.passwords.verify(current, stored.clone()).await? {
+        return Err(wrong().into());
     }
     password::check("new_password", new, &[email, display_name])?;
     let hash = ctx.app.passwords.hash(new).await?;
     let mut tx = ctx.app.database.instance().await?;
-    repository::set_password(&mut tx, *user_id, &hash).await?;
+    // Whoever knows the old one must not undo a reset that came while it was checked.
+    if !repository::replace_password(&mut tx, *user_id, stored.as_deref(), &hash).await? {
+        return Err(wrong().into());
+    }
     repository::delete_sessions(&mut tx, *user_id, session.map(token::hash)).await?;
     ctx.audit(&mut tx, Event::done("password.change", email, json!(null))).await?;
     Ok(tx.commit().await?)

@@ -117,7 +117,34 @@ pub async fn set_password(tx: &mut InstanceTx, user: UserId, hash: &str) -> sqlx
         .bind(hash)
         .execute(tx.conn())
         .await?;
-    // Whoever asked for a link before does not get in by it after.
+    delete_links(tx, user).await
+}
+
+/// As `set_password`, where `old` is still the person's. `false` where it was changed or reset while it was checked. One
+/// statement: two who first made sure of it, and set it then, would wait for each other.
+pub async fn replace_password(
+    tx: &mut InstanceTx,
+    user: UserId,
+    old: Option<&str>,
+    hash: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $2",
+    )
+    .bind(user)
+    .bind(old)
+    .bind(hash)
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    delete_links(tx, user).await?;
+    Ok(true)
+}
+
+/// Whoever asked for a link before does not get in by it after.
+async fn delete_links(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await.map(drop)
 }
 
@@ -127,7 +154,7 @@ pub async fn clear_password(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<(
         .bind(user)
         .execute(tx.conn())
         .await?;
-    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $1").bind(user).execute(tx.conn()).await?;
+    delete_links(tx, user).await?;
     delete_sessions(tx, user, None).await
 }
 
@@ -289,7 +316,6 @@ pub async fn insert_link(
     add_link(tx, hash, user, purpose, expires_at).await
 }
 
-/// Whether anyone could sign in without a link from the console.
 /// Whether somebody has a password, or an administrator comes by another way (OIDC).
 pub async fn any_way_in(tx: &mut InstanceTx) -> sqlx::Result<bool> {
     sqlx::query_scalar(

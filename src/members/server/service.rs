@@ -220,10 +220,8 @@ async fn person(
         if app.passwords.verify(word, account.password_hash.clone()).await? {
             return Ok(account);
         }
-        let mut tx = app.database.instance().await?;
-        let event = Event::done("session.refuse", &held.email, json!({"by": "invitation"}));
-        audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
-        tx.commit().await?;
+        // With those at the sign-in: it is the same password that is guessed.
+        accounts::note_refusal(app, origin, &held.email, true, "invitation").await?;
         return Err(wrong().into());
     }
     let mut checks = Checks::default();

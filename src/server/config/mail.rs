@@ -16,7 +16,7 @@ pub struct MailConfig {
     pub hostname: String,
     /// `SMTP_TLS_CERT` and `SMTP_TLS_KEY`: files in PEM, with which `STARTTLS` is offered.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// `SMTP_CLIENTS` (all): networks whose servers may hand messages on.
+    /// `SMTP_CLIENTS` (all): networks whose servers may hand messages on; set and empty, none may.
     pub clients: Vec<IpNet>,
     /// `SMTP_TRUSTED_RELAYS`: networks of the organisation's own mail servers. What comes from there was sent by
     /// somebody else, so that SPF is not held against their addresses.

@@ -3,9 +3,10 @@
 use std::{
     any::Any,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Poll, ready},
     time::Duration,
 };
 
@@ -58,8 +59,8 @@ pub async fn shed(State(app): State<AppState>, request: Request, next: Next) -> 
     }
 }
 
-/// Calls a request off that takes too long. The time to read its body is not counted, as long as it comes in at
-/// `SLOWEST_BODY`: a large file may take its hour.
+/// Calls a request off that takes too long. The time that reading its body took is not counted, as long as it comes in at
+/// `SLOWEST_BODY`: a large file may take its hour. One that came at once buys no time.
 pub async fn hurry(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let limit = app.config.edge.request_timeout;
     let body = Arc::new(Progress::default());
@@ -70,14 +71,18 @@ pub async fn hurry(State(app): State<AppState>, request: Request, next: Next) ->
         let seen = Arc::clone(&body);
         request.map(|body| Body::from_stream(watched(body, seen)))
     };
+    in_time(limit, &body, next.run(request)).await
+}
+
+/// The answer, or that it took too long: more than `limit` beside the time of the body.
+async fn in_time(limit: Duration, body: &Progress, answer: impl Future<Output = Response>) -> Response {
     let started = Instant::now();
-    let mut answer = std::pin::pin!(next.run(request));
+    let mut answer = std::pin::pin!(answer);
     loop {
-        let received = body.received();
-        let deadline = started + limit + Duration::from_secs(received / SLOWEST_BODY);
-        match tokio::time::timeout_at(deadline, answer.as_mut()).await {
+        let not_counted = body.time();
+        match tokio::time::timeout_at(started + limit + not_counted, answer.as_mut()).await {
             Ok(answer) => return answer,
-            Err(_) if body.received() > received => {}
+            Err(_) if body.time() > not_counted => {}
             Err(_) => break,
         }
     }
@@ -105,40 +110,57 @@ pub async fn refuse_large(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// How far a body has been read.
+/// How far a body has been read, and in what time.
 #[derive(Default)]
-struct Progress(AtomicU64);
+struct Progress {
+    bytes: AtomicU64,
+    /// When it was first looked for.
+    begun: OnceLock<Instant>,
+    /// From then until its last part so far. Unit: milliseconds.
+    took: AtomicU64,
+}
 
 impl Progress {
     /// Set when all has been read; no body is as long.
     const ENDED: u64 = 1 << 63;
 
     fn received(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) & !Self::ENDED
+        self.bytes.load(Ordering::Relaxed) & !Self::ENDED
     }
     fn has_ended(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & Self::ENDED != 0
+        self.bytes.load(Ordering::Relaxed) & Self::ENDED != 0
+    }
+    fn begin(&self) -> Instant {
+        *self.begun.get_or_init(Instant::now)
     }
     fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let took = u64::try_from(self.begin().elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.took.store(took, Ordering::Relaxed);
     }
     fn end(&self) {
-        self.0.fetch_or(Self::ENDED, Ordering::Relaxed);
+        self.bytes.fetch_or(Self::ENDED, Ordering::Relaxed);
+    }
+
+    /// What is not counted of a request's time: what reading took, but no more than `SLOWEST_BODY` allows.
+    fn time(&self) -> Duration {
+        let allowed = self.received().saturating_mul(1_000) / SLOWEST_BODY;
+        Duration::from_millis(self.took.load(Ordering::Relaxed).min(allowed))
     }
 }
 
 fn watched(body: Body, progress: Arc<Progress>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
-    let seen = Arc::clone(&progress);
-    body.into_data_stream()
-        .inspect(move |part| {
-            if let Ok(bytes) = part {
-                seen.add(bytes.len());
-            }
-        })
-        .chain(futures::stream::poll_fn(move |_| {
-            progress.end();
-            std::task::Poll::Ready(None)
-        }))
+    let mut parts = body.into_data_stream();
+    futures::stream::poll_fn(move |cx| {
+        progress.begin();
+        let part = ready!(parts.poll_next_unpin(cx));
+        match &part {
+            Some(Ok(bytes)) => progress.add(bytes.len()),
+            Some(Err(_)) => {}
+            None => progress.end(),
+        }
+        Poll::Ready(part)
+    })
 }
 
 /// The answer to a request that made the server panic: an id, under which the log has what was said.
@@ -155,6 +177,8 @@ pub fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[tokio::test]
@@ -167,5 +191,33 @@ mod tests {
         assert!(body.next().await.is_some());
         assert!(body.next().await.is_none());
         assert_eq!((progress.received(), progress.has_ended()), (5, true));
+    }
+
+    #[tokio::test]
+    async fn a_large_body_that_came_at_once_buys_no_time() {
+        let progress = Arc::new(Progress::default());
+        let mut body = std::pin::pin!(watched(Body::from(vec![0_u8; 10 << 20]), Arc::clone(&progress)));
+        while body.next().await.is_some() {}
+        let begun = Instant::now();
+        let answer = in_time(Duration::from_millis(50), &progress, std::future::pending()).await;
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(begun.elapsed() < Duration::from_secs(60), "its size alone would have bought 320 s");
+    }
+
+    #[test]
+    fn reading_is_not_counted_as_long_as_it_is_no_slower_than_it_may_be() {
+        for (bytes, took, time) in [
+            // At twice the least rate, at half of it, at once, and not at all.
+            (64 * SLOWEST_BODY, 32_000, 32_000),
+            (64 * SLOWEST_BODY, 128_000, 64_000),
+            (64 * SLOWEST_BODY, 0, 0),
+            (0, 5_000, 0),
+            (SLOWEST_BODY / 2, 5_000, 500),
+        ] {
+            let (received, reading) = (AtomicU64::new(bytes), AtomicU64::new(took));
+            let progress = Progress { bytes: received, took: reading, ..Progress::default() };
+            progress.end();
+            assert_eq!(progress.time(), Duration::from_millis(time), "{bytes} bytes in {took} ms");
+        }
     }
 }
