@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 
+import { isAccessible } from './accessible';
 import { STAR, messageId, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
@@ -74,6 +75,50 @@ test('a link to another tenant makes it the tab’s', { tag: '@desktop' }, async
   await choose(page, 'Acme Corporation');
   await page.goto('/t/globex_inc/rules');
   await expect.poll(() => choice(page)).toBe('globex_inc');
+});
+
+test('a tenant is deleted by whoever types its id', async ({ page, request }, { project }) => {
+  const id = `hooli_${project.name}`;
+  const made = await request.post('/api/tenants', { data: { tenant_id: id, name: `Hooli ${project.name}` } });
+  expect(made.status()).toBe(201);
+  await page.goto('/tenants');
+  await hydrated(page);
+  const row = page.getByTestId('managed-tenant').filter({ hasText: id });
+  await row.getByTestId('delete-tenant').click();
+  const field = row.getByTestId('typed-id');
+  await field.fill('acme_corp');
+  await row.getByTestId('delete-for-good').click();
+  await expect(field, 'the browser leads to it').toBeFocused();
+  expect(await field.evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(true);
+  expect((await request.get(`/api/tenants/${id}`)).status(), 'it is there').toBe(200);
+
+  await field.fill(id);
+  await isAccessible(page, project.name, 'tenants-delete');
+  await row.getByTestId('delete-for-good').click();
+  await expect(page.getByTestId('toast').last()).toContainText('The tenant is deleted.');
+  await expect(row).toHaveCount(0);
+  expect((await request.get(`/api/tenants/${id}`)).status()).toBe(404);
+  expect((await request.get('/api/tenants/acme_corp')).status()).toBe(200);
+});
+
+test('a tenant is deleted without WebAssembly', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {
+  const made = await request.post('/api/tenants', { data: { tenant_id: 'hooli_plain', name: 'Hooli Plain' } });
+  expect(made.status()).toBe(201);
+  const context = await browser.newContext({
+    javaScriptEnabled: false,
+    storageState: test.info().project.use.storageState,
+    baseURL,
+  });
+  const page = await context.newPage();
+  await page.goto('/tenants');
+  const row = page.getByTestId('managed-tenant').filter({ hasText: 'hooli_plain' });
+  await row.getByTestId('delete-tenant').click();
+  await row.getByTestId('typed-id').fill('hooli_plain');
+  await row.getByTestId('delete-for-good').click();
+  await expect(row).toHaveCount(0);
+  await expect(page).toHaveURL(/\/tenants\??$/);
+  await context.close();
+  expect((await request.get('/api/tenants/hooli_plain')).status()).toBe(404);
 });
 
 test.describe('what is not there', { tag: '@desktop' }, () => {

@@ -58,6 +58,22 @@ pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(
     wire(run.await.map(drop))
 }
 
+/// Deletes a tenant with everything that is its, messages included, for whoever types its id as well: it cannot be brought
+/// back. Instance administrators only.
+#[server(prefix = "/ui", endpoint = "tenants/delete")]
+pub async fn delete_tenant(tenant_id: TenantId, typed: String) -> Result<(), Problem> {
+    let ctx = caller_context().await?;
+    let run = async {
+        ctx.require_instance_admin()?;
+        if typed.trim() != tenant_id.as_str() {
+            let not_its = format!("must be the id of the tenant that is to go, {tenant_id}");
+            return Err(Problem::invalid_field("typed", not_its).into());
+        }
+        service::delete(&ctx, &tenant_id, &IfMatch::any()).await
+    };
+    wire(run.await)
+}
+
 #[cfg(feature = "ssr")]
 fn input(tenant_id: Option<String>, name: String, is_active: bool) -> TenantInput {
     TenantInput { tenant_id, name, is_active, created_at: Default::default(), updated_at: Default::default() }

@@ -364,7 +364,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 87] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 88] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -374,6 +374,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 87] = [
     ("/ui/tenants/create", Lowest::Instance),
     ("/ui/tenants/rename", Lowest::Instance),
     ("/ui/tenants/set-active", Lowest::Instance),
+    ("/ui/tenants/delete", Lowest::Instance),
     ("/ui/mailboxes/list", Lowest::In(Role::Admin)),
     ("/ui/mailboxes/get", Lowest::In(Role::Admin)),
     ("/ui/mailboxes/save", Lowest::In(Role::Admin)),
@@ -500,7 +501,7 @@ fn body_of(path: &str) -> (&'static str, String) {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x&mailbox_id=0&domains="
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x&mailbox_id=0&domains=&typed=x"
     );
     ("application/x-www-form-urlencoded", fields)
 }

@@ -343,6 +343,48 @@ async fn a_backtest_is_refused_as_saving_its_draft_would_be() {
     }
 }
 
+/// Who closes an editor leaves a backtest behind, and no page lists them.
+#[tokio::test]
+async fn what_has_ended_makes_room_for_another_and_what_is_under_way_stays() {
+    const OLD: &str = "01890a5d-ac96-774b-bcce-b302099a8051";
+    const FIRST: &str = "01890a5d-ac96-774b-bcce-b302099a8052";
+    const SECOND: &str = "01890a5d-ac96-774b-bcce-b302099a8053";
+    let shop = Shop::without_backtests().await;
+    let mut conn = shop.server.database().superuser().await;
+    let mut put = async |id: Option<&'static str>, hours_ago: Option<i32>| {
+        sqlx::query(
+            "INSERT INTO backtests (tenant_id, backtest_id, status, intent, rules, revision, created_by, finished_at) \
+             SELECT 'acme', coalesce($1::uuid, gen_random_uuid()), CASE WHEN $2 IS NULL THEN 'queued' ELSE 'done' END, \
+               '{\"name\": \"A\"}', '[]', 1, 'somebody', now() - make_interval(hours => $2)",
+        )
+        .bind(id)
+        .bind(hours_ago)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    };
+    let draft = json!({"intent_id": shop.intent, "last": 5});
+    put(Some(OLD), Some(25)).await;
+    put(Some(FIRST), Some(2)).await;
+    put(Some(SECOND), Some(1)).await;
+    shop.start(draft.clone()).await;
+    shop.server.get(&at(OLD)).await.is(StatusCode::NOT_FOUND);
+    shop.server.get(&at(FIRST)).await.is(StatusCode::OK);
+
+    // Three are there.
+    for _ in 0..97 {
+        put(None, None).await;
+    }
+    for gone in [FIRST, SECOND] {
+        shop.server.get(&at(SECOND)).await.is(StatusCode::OK);
+        shop.start(draft.clone()).await;
+        shop.server.get(&at(gone)).await.is(StatusCode::NOT_FOUND);
+    }
+    let sentence =
+        "A tenant can have at most 100 backtests under way. Wait until one has ended, or delete one";
+    shop.server.post(PATH, &draft).await.problem(StatusCode::BAD_REQUEST, sentence);
+}
+
 /// What the workers see across tenants names a backtest, and holds nothing of it.
 #[tokio::test]
 async fn a_worker_sees_that_there_is_work_and_nothing_of_it() {

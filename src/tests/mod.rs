@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod access;
+mod accounts;
 mod audit;
 mod audited;
 mod backtests;
@@ -26,6 +27,7 @@ mod idempotency;
 mod identity;
 mod imap;
 mod imports;
+mod intents;
 mod isolation;
 mod jwt;
 mod lists;
@@ -35,10 +37,12 @@ mod oidc;
 mod openapi;
 mod probes;
 mod provider;
+mod queue;
 mod receivers;
 mod relaying;
 mod rest;
 mod retention;
+mod rules;
 mod secrets;
 mod smtp;
 mod support;

@@ -86,6 +86,25 @@ async fn a_deleted_tenant_is_gone_for_everybody_while_somebody_still_writes_to_i
     assert_eq!(again.body, json!([]), "the next one of this id finds nothing");
 }
 
+#[tokio::test]
+async fn whoever_deletes_a_tenant_on_the_screen_types_its_id() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let delete = async |typed: &str| {
+        let request = server.request(Method::POST, "/ui/tenants/delete", Some(&server.key));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Answer::of(request.body(format!("tenant_id=acme&typed={typed}")).send().await.unwrap()).await
+    };
+    for wrong in ["", "globex", "ACME"] {
+        assert_eq!(delete(wrong).await.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["typed"], "{wrong}");
+    }
+    server.get("/api/tenants/acme").await.is(StatusCode::OK);
+    delete("acme").await.is(StatusCode::OK);
+    server.get("/api/tenants/acme").await.is(StatusCode::NOT_FOUND);
+    server.get("/api/tenants/globex").await.is(StatusCode::OK);
+}
+
 /// So many plain messages, straight into the table.
 async fn fill(conn: &mut PgConnection, tenant: &str, messages: i32) {
     sqlx::query(

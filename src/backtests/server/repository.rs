@@ -143,6 +143,35 @@ pub async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
         .await
 }
 
+/// Takes away those that ended more than `days` days ago.
+pub async fn delete_old(tx: &mut TenantTx, days: i32) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "DELETE FROM backtests WHERE tenant_id = $1 AND finished_at < now() - make_interval(days => $2)",
+    )
+    .bind(tenant.as_str())
+    .bind(days)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Takes away up to `count` of those that ended, the first that did first; what another takes away is passed by. Gives how
+/// many went.
+pub async fn delete_ended(tx: &mut TenantTx, count: i64) -> sqlx::Result<u64> {
+    let tenant = tx.tenant().clone();
+    let done = sqlx::query(
+        "DELETE FROM backtests WHERE tenant_id = $1 AND backtest_id = ANY (ARRAY( \
+           SELECT backtest_id FROM backtests WHERE tenant_id = $1 AND finished_at IS NOT NULL \
+           ORDER BY finished_at, backtest_id LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind(tenant.as_str())
+    .bind(count)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Newest first, before the id `before`; one alone where it is named. The counts are taken from the messages, so
 /// that they hold whatever becomes of a message.
 pub async fn list(

@@ -44,7 +44,8 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
 
 /// Runs a draft over stored messages.
 ///
-/// Look-ups included; nothing is sent, and no message changes.
+/// Look-ups included; nothing is sent, and no message changes. What came of it is kept for a day: then, or where a tenant
+/// has 100 of them, it makes room for another.
 #[utoipa::path(
     post,
     path = "/api/backtests",

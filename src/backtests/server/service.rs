@@ -9,18 +9,21 @@ use crate::{
     auth::authority::Permission,
     backtests::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, MAX_MESSAGES},
     emails::server::dry_run::{self, Draft},
-    server::{Result, TenantContext, paging::Page, queue},
+    server::{Result, TenantContext, TenantTx, paging::Page, queue},
     shared::{BacktestId, EmailId, Problem},
 };
 
 /// What one tenant may keep: each holds something of up to 1,000 messages.
 const MAX_BACKTESTS: i64 = 100;
+/// For how many days one is kept that has ended: longer, if none is begun.
+const KEPT_DAYS: i32 = 1;
 
-/// Begins a backtest of a draft over the latest decided messages. It is run in the background.
+/// Begins a backtest of a draft over the latest decided messages. It is run in the background. Whoever begins one makes
+/// room: who closes an editor leaves theirs behind.
 ///
 /// # Errors
 /// 403: a draft needs the editor's role, since its look-ups are made with the tenant's credentials; 400, 404, 409
-/// and 422 as for saving the draft; 400 where there are too many.
+/// and 422 as for saving the draft; 400 where too many are under way.
 pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest> {
     ctx.require(Permission::Configure)?;
     if !(1..=MAX_MESSAGES).contains(&input.last) {
@@ -28,10 +31,7 @@ pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest
     }
     let BacktestInput { intent, intent_id, validation_rules, last } = input;
     let mut tx = ctx.begin().await?;
-    if repository::count(&mut tx).await? >= MAX_BACKTESTS {
-        let sentence = format!("A tenant can keep at most {MAX_BACKTESTS} backtests. Delete some first");
-        return Err(Problem::business_rule(sentence).into());
-    }
+    make_room(&mut tx).await?;
     let draft = Draft { intent, intent_id, validation_rules };
     let prepared = dry_run::prepare(ctx, &mut tx, draft).await?;
     let (intent, rules) =
@@ -46,6 +46,19 @@ pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest
     tx.commit().await?;
     ctx.app.backtest_bell.notify_one();
     Ok(backtest)
+}
+
+/// Takes away what ended long ago, and of the rest what ended first, as far as another one needs its place.
+async fn make_room(tx: &mut TenantTx) -> Result<()> {
+    repository::delete_old(tx, KEPT_DAYS).await?;
+    let too_many = repository::count(tx).await? - (MAX_BACKTESTS - 1);
+    if too_many > 0 && repository::delete_ended(tx, too_many).await? < too_many.unsigned_abs() {
+        let sentence = format!(
+            "A tenant can have at most {MAX_BACKTESTS} backtests under way. Wait until one has ended, or delete one"
+        );
+        return Err(Problem::business_rule(sentence).into());
+    }
+    Ok(())
 }
 
 /// Newest first.

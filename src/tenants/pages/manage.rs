@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use crate::{
     tenants::{
-        api::{CreateTenant, RenameTenant, SetTenantActive},
+        api::{CreateTenant, DeleteTenant, RenameTenant, SetTenantActive},
         dto::Tenant,
     },
     ui::{
         badge::ActiveBadge,
-        dialog::Confirm,
+        dialog::{Confirm, DeleteForGood},
         fields::{FaultSummary, TextField},
         form::PlainForm,
         icons::{Glyph, Icon},
@@ -26,9 +26,11 @@ pub struct TenantActions {
     create: ServerAction<CreateTenant>,
     rename: ServerAction<RenameTenant>,
     set_active: ServerAction<SetTenantActive>,
+    delete: ServerAction<DeleteTenant>,
     created: Memo<u32>,
     renamed: Memo<u32>,
     switched: Memo<u32>,
+    deleted: Memo<u32>,
     /// What is typed for a new one.
     name: RwSignal<String>,
     id: RwSignal<String>,
@@ -39,13 +41,16 @@ impl TenantActions {
         let create = ServerAction::<CreateTenant>::new();
         let (rename, set_active) =
             (ServerAction::<RenameTenant>::new(), ServerAction::<SetTenantActive>::new());
+        let delete = ServerAction::<DeleteTenant>::new();
         let actions = Self {
             create,
             rename,
             set_active,
+            delete,
             created: successes(create.value()),
             renamed: successes(rename.value()),
             switched: successes(set_active.value()),
+            deleted: successes(delete.value()),
             name: RwSignal::new(String::new()),
             id: RwSignal::new(String::new()),
         };
@@ -57,12 +62,13 @@ impl TenantActions {
         });
         on_done(actions.rename.value(), move |()| toasts.done("The tenant is renamed."));
         on_done(actions.set_active.value(), move |()| toasts.done("Done."));
+        on_done(actions.delete.value(), move |()| toasts.done("The tenant is deleted."));
         actions
     }
 
     /// Others after each change.
-    pub fn versions(self) -> (u32, u32, u32) {
-        (self.created.get(), self.renamed.get(), self.switched.get())
+    pub fn versions(self) -> [u32; 4] {
+        [self.created, self.renamed, self.switched, self.deleted].map(|count| count.get())
     }
 }
 
@@ -70,9 +76,11 @@ impl TenantActions {
 #[component]
 pub fn Problems(actions: TenantActions) -> impl IntoView {
     let (renamed, set) = (actions.rename.value(), actions.set_active.value());
+    let deleted = actions.delete.value();
     view! {
         <ActionProblem outcome=renamed/>
         <ActionProblem outcome=set/>
+        <ActionProblem outcome=deleted/>
     }
 }
 
@@ -138,6 +146,7 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
     let (again, renamed, button, renames) =
         (id.clone(), id.clone(), format!("set-active-{id}"), format!("rename-{id}"));
     let name_label = format!("Name of {id}");
+    let going = (id.clone(), name.clone());
     let set_active = move |words: &'static str, class: &'static str, testid: &'static str| {
         view! {
             <PlainForm action=actions.set_active>
@@ -196,7 +205,51 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
             <Cell label="State">
                 <ActiveBadge is_active/>
             </Cell>
-            <Cell label="Change it">{switch}</Cell>
+            <Cell label="Change it">
+                <div class="page-head__actions">
+                    {switch} <Delete id=going.0 name=going.1 actions/>
+                </div>
+            </Cell>
         </tr>
+    }
+}
+
+/// Deletes a tenant once its id is typed: nothing that goes with it comes back.
+#[component]
+fn Delete(id: String, name: String, actions: TenantActions) -> impl IntoView {
+    let label = format!("Type its id, {id}");
+    // What the browser says at the field: it lets no other text through.
+    let told = format!("The id of the tenant that is to go: {id}");
+    let (sent, only) = (id.clone(), id.clone());
+    view! {
+        <Confirm
+            id=format!("delete-{id}")
+            label="Delete …"
+            glyph=Glyph::Delete
+            title=format!("Delete {name}?")
+            testid="delete-tenant"
+        >
+            <p>"With it go its intents, rules, datasources, files and keys, and every message that it received. Nothing of it can be brought back."</p>
+            <PlainForm action=actions.delete>
+                <input type="hidden" name="tenant_id" value=sent/>
+                <label class="field">
+                    <span class="field__label">{label}</span>
+                    <input
+                        type="text"
+                        name="typed"
+                        required
+                        pattern=only
+                        title=told
+                        autocomplete="off"
+                        autocapitalize="none"
+                        spellcheck="false"
+                        data-testid="typed-id"
+                    />
+                </label>
+                <div class="marks">
+                    <DeleteForGood is_pending=actions.delete.pending()/>
+                </div>
+            </PlainForm>
+        </Confirm>
     }
 }
