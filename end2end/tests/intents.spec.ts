@@ -169,12 +169,22 @@ test('rules are ordered, faults stand at their fields, and nothing unsaved is lo
   });
 
   await test.step('it is deleted, with what goes with it', async () => {
+    const made = await request.post(`/api/routes?${TENANT}`, {
+      data: { name: `${name} label`, intent_id: id, kind: 'label', decisions: ['accepted'], settings: { label: name } },
+    });
+    expect(made.status()).toBe(201);
+    await page.reload();
+    await hydrated(page);
     await page.getByTestId('delete-intent').click();
-    await expect(page.getByTestId('goes-with-it')).toContainText('its 2 rules');
+    await expect(page.getByTestId('goes-with-it')).toContainText(
+      'With it go its 2 rules, its 1 route. What is still under way for its routes is called off.',
+    );
     await page.getByTestId('confirm-delete').click();
     await expect(page).toHaveURL(/\/t\/acme_corp\/intents$/);
     await expect(page.getByTestId('intent').filter({ hasText: name })).toHaveCount(0);
     await expect(page.getByTestId('toast').last()).toContainText('The intent is deleted.');
+    const { route_id: route } = await made.json();
+    expect((await request.get(`/api/routes/${route}?${TENANT}`)).status(), 'its route went with it').toBe(404);
   });
 });
 
@@ -244,6 +254,186 @@ test('a draft is tried on a file, and run over the messages of before', async ({
   await expect(page.getByTestId('steps'), 'on the draft, which finds no intent').toContainText('No intent was found');
   page.once('dialog', (dialog) => dialog.accept());
   await page.getByRole('link', { name: 'Cancel' }).click();
+});
+
+test('what is added is not told to be empty until somebody wants to know', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await make(request, `Unhurried ${Date.now()}`);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const [steps, outdated, notTried] = ['steps', 'try-outdated', 'not-tried'].map((part) => page.getByTestId(part));
+  await page.getByTestId('try-draft').click();
+  await expect(steps).toBeVisible();
+
+  const any = page.getByTestId('match-any');
+  await any.getByRole('button', { name: 'Add a condition' }).click();
+  await expect(outdated, 'it is tried by itself, and nothing came of it').toBeVisible();
+  const value = any.getByLabel('Value of condition 2');
+  await expect(value).not.toHaveAttribute('aria-invalid', 'true');
+  await expect(notTried).toHaveCount(0);
+
+  await page.getByTestId('try-draft').click();
+  await expect(notTried).toContainText('something in the draft is wrong');
+  await expect(value).toHaveAttribute('aria-invalid', 'true');
+  await value.fill('voucher');
+  await expect(outdated, 'a change is tried by itself').toHaveCount(0);
+  await expect(notTried).toHaveCount(0);
+  await expect(value).not.toHaveAttribute('aria-invalid', 'true');
+
+  await page.getByRole('button', { name: 'Add a rule' }).click();
+  await expect(outdated).toBeVisible();
+  await expect(notTried).toHaveCount(0);
+  await page.getByTestId('rule-type').selectOption('regex');
+  await page.getByTestId('pattern').fill('(');
+  await expect(notTried, 'what is written is told').toBeVisible();
+  await expect(page.getByTestId('pattern')).toHaveAttribute('aria-invalid', 'true');
+  await remove(request, id);
+});
+
+test('an older run does not speak over a later refusal', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await make(request, `Impatient ${Date.now()}`);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const button = page.getByTestId('try-draft');
+  await button.click();
+  await expect(page.getByTestId('steps')).toBeVisible();
+
+  let release = () => {};
+  const held = new Promise<void>((done) => (release = done));
+  await page.route(/\/ui\/emails\/try-draft/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  const sent = page.waitForRequest(/\/ui\/emails\/try-draft/);
+  await button.click();
+  await sent;
+  await expect(button).toHaveAttribute('aria-busy', 'true');
+  await page.getByRole('spinbutton', { name: 'Priority' }).fill('');
+  await button.click();
+  const notTried = page.getByTestId('not-tried');
+  await expect(notTried).toContainText('something in the draft is wrong');
+  await expect(button).toHaveAttribute('aria-busy', 'false');
+  await expect(page.getByTestId('try-outdated')).toBeVisible();
+
+  const answer = page.waitForResponse(/\/ui\/emails\/try-draft/);
+  release();
+  await (await answer).finished();
+  // Until it would be shown.
+  await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+  await expect(notTried).toBeVisible();
+  await expect(page.getByTestId('try-outdated')).toBeVisible();
+  await remove(request, id);
+});
+
+test('a rule that was removed comes back as it was', async ({ page, request }, { project }) => {
+  const name = `Regretted ${project.name}`;
+  const id = await make(request, name);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const rules = page.getByTestId('edit-rule');
+  const state = page.getByTestId('save-bar').getByRole('status');
+  await rules.first().getByTestId('rule-toggle').click();
+  await expect(rules.first().getByTestId('pattern')).toHaveValue('first');
+  await page.getByRole('button', { name: 'Remove rule 1' }).click();
+  await expect(rules).toHaveCount(1);
+  await expect(state).toHaveText('Not saved yet');
+  const told = page.getByTestId('toast').filter({ hasText: 'Rule 1 is removed.' });
+  await told.getByTestId('undo').click();
+  await expect(rules).toHaveCount(2);
+  await expect(rules.first().getByTestId('pattern'), 'in its place').toHaveValue('first');
+  await expect(rules.first().getByTestId('rule-toggle')).toBeFocused();
+  await expect(state, 'nothing is changed').toHaveText('');
+  await rules.first().getByTestId('pattern').fill('first of all');
+  await page.getByTestId('save').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+  const stored = await (await request.get(`/api/intents/${id}/validation-rules?${TENANT}`)).json();
+  expect(stored.map((rule: { conditions: object }) => rule.conditions)).toEqual([
+    { pattern: 'first of all' },
+    { pattern: 'second' },
+  ]);
+
+  await test.step('a rule is not put back where nobody edits any more', async () => {
+    await page.getByTestId('edit-intent').click();
+    await page.getByRole('button', { name: 'Remove rule 2' }).click();
+    await page.getByTestId('save').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+    await page.getByTestId('toast').filter({ hasText: 'Rule 2 is removed.' }).getByTestId('undo').click();
+    await expect(page.getByTestId('toast').last()).toContainText('The rule is not put back: its editor is closed.');
+  });
+  await remove(request, id);
+});
+
+test('a backtest that could not be asked for once goes on, and keeps the keyboard', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  let isBusy = true;
+  const refusal = { status: 503, json: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'Busy' } };
+  await page.route(/\/ui\/backtests\/get/, (route) => (isBusy ? route.fulfill(refusal) : route.continue()));
+  const backtest = page.getByTestId('backtest');
+  const start = backtest.getByTestId('start-backtest');
+  await start.focus();
+  await page.keyboard.press('Enter');
+  await expect(backtest.getByText('Busy')).toBeVisible();
+  isBusy = false;
+  await expect(page.getByTestId('backtest-standing')).toHaveAttribute('data-status', 'done', { timeout: 20_000 });
+  await expect(backtest.getByText('Busy')).toHaveCount(0);
+  await expect(start).toBeFocused();
+  await expect(start).toHaveAttribute('aria-disabled', 'false');
+});
+
+test('the editor shows the routes and the examples, and leads to them', async ({ page, request }, { project }) => {
+  const name = `Surrounded ${project.name}`;
+  const id = await make(request, name);
+  const label = { name: `${name} label`, intent_id: id, kind: 'label', decisions: ['accepted'], settings: { label: 'x' } };
+  expect((await request.post(`/api/routes?${TENANT}`, { data: label })).status()).toBe(201);
+  for (const text of ['The first of them.', 'The second of them.']) {
+    const made = await request.post(`/api/intents/${id}/examples?${TENANT}`, { data: { text } });
+    expect(made.status()).toBe(201);
+  }
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const route = page.getByTestId('editor').getByTestId('route').filter({ hasText: label.name });
+  await expect(route).toContainText('when accepted');
+  await expect(page.getByTestId('examples-count')).toContainText('There are 2.');
+  await expect(page.getByTestId('latest-examples')).toContainText('The second of them.');
+  await isAccessible(page, project.name, 'intent-edit-around');
+
+  await page.getByTestId('name').fill(`${name}, unsaved`);
+  for (const way of [route.getByRole('link'), page.getByTestId('add-route'), page.getByTestId('edit-examples')]) {
+    const asked = page.waitForEvent('dialog');
+    const left = way.click();
+    await (await asked).dismiss();
+    await left;
+    await expect(page.getByTestId('name'), 'who stays keeps all').toHaveValue(`${name}, unsaved`);
+  }
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.getByTestId('edit-examples').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Examples of ${name}`);
+  await remove(request, id);
+});
+
+test('routes that an editor cannot read are told of, and read again', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');
+  await page.goto(`/t/acme_corp/intents/${id}`);
+  await hydrated(page);
+  let isBusy = true;
+  const refusal = { status: 503, json: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'Busy' } };
+  await page.route(/\/ui\/routes\//, (route) => (isBusy ? route.fulfill(refusal) : route.continue()));
+  await page.getByTestId('edit-intent').click();
+  await expect(page.getByTestId('editor').getByTestId('problem')).toContainText('Busy');
+  await expect(page.getByTestId('empty'), 'which is not none').toHaveCount(0);
+  await page.getByTestId('name').fill('Typed meanwhile');
+  isBusy = false;
+  await page.getByRole('link', { name: 'Try again' }).click();
+  await expect(page.getByRole('heading', { level: 2, name: 'Routes' })).toBeVisible();
+  await expect(page.getByTestId('name'), 'what was typed stays').toHaveValue('Typed meanwhile');
+});
+
+test('what comes with a new intent comes once it is saved', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/intents/new');
+  await hydrated(page);
+  await expect(page.getByTestId('editor')).toContainText('They can be added once the intent is saved.');
+  await expect(page.getByTestId('add-route')).toHaveCount(0);
 });
 
 test('who would have theirs stand saves over what was changed, and who was signed out keeps what they typed', { tag: '@desktop' }, async ({ page, context, request }) => {

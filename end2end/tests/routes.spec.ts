@@ -93,3 +93,21 @@ test('a webhook is made, keeps its secrets, and goes again', async ({ page, requ
     await request.delete(`/api/tenants/${tenant}`);
   }
 });
+
+test('headers stay typed while one looks at another kind', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/routes/new');
+  await hydrated(page);
+  await page.getByRole('button', { name: 'Add a header' }).click();
+  await page.getByLabel('Name of header 1').fill('X-Shop');
+  await page.getByLabel('Value of header 1').fill('north');
+  for (const kind of ['forward', 'webhook']) await page.getByTestId('route-kind').selectOption(kind);
+  await expect(page.getByLabel('Name of header 1')).toHaveValue('X-Shop');
+  await expect(page.getByLabel('Value of header 1')).toHaveValue('north');
+  await page.getByRole('button', { name: 'Add a header' }).click();
+  await expect(page.getByLabel('Name of header 2'), 'and the form goes on').toBeFocused();
+  await page.getByTestId('route-name').fill('Tell the shop');
+  await expect(page.getByTestId('route-name')).toHaveValue('Tell the shop');
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await expect(page).toHaveURL(/\/routes$/);
+});

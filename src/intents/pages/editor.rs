@@ -1,7 +1,9 @@
 //! The editor of an intent: all that it is, its rules in order, and beside it a message to try it on.
 
+mod around;
 mod backtest;
 mod changes;
+mod empty;
 mod form;
 mod judge_form;
 mod judgement;
@@ -9,6 +11,7 @@ mod lookup;
 mod lookup_form;
 mod matching;
 mod message;
+mod outcome;
 mod parts;
 mod rule_fields;
 mod rule_form;
@@ -23,6 +26,7 @@ use leptos_router::{
 };
 
 use self::{
+    around::{Around, AroundIntent},
     backtest::Backtests,
     form::IntentForm,
     matching::{Extractors, Matching},
@@ -42,7 +46,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
-        resource::load,
+        resource::{Loaded, load},
         save_bar::SaveBar,
         toast::use_toasts,
     },
@@ -57,6 +61,10 @@ pub fn IntentEditor() -> impl IntoView {
     let start = load(
         move || (tenant.id(), asked.get()),
         |(tenant, asked)| async move { begin(tenant?, asked?).await },
+    );
+    let around = load(
+        move || (tenant.id(), asked.get()),
+        |(tenant, asked)| async move { around::read(tenant?, asked?.intent_id).await },
     );
     let back = move || match asked.read().as_ref().ok().and_then(|asked| asked.intent_id) {
         Some(id) => tenant.page(&format!("/intents/{id}")),
@@ -73,7 +81,7 @@ pub fn IntentEditor() -> impl IntoView {
             heading="Intent"
             data=move || async move { start.await }
             retry=move || start.refetch()
-            view=move |start: Start| view! { <Editor start context=tenant.label()/> }
+            view=move |start: Start| view! { <Editor start around context=tenant.label()/> }
         />
     }
 }
@@ -84,7 +92,7 @@ fn written(form: IntentForm) -> String {
 }
 
 #[component]
-fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
+fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl IntoView {
     let Start { tenant_id, saved, draft, datasources, messages, email_id } = start;
     let faults = Faults::provide();
     let toasts = use_toasts();
@@ -93,6 +101,8 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
     if let Some(fault) = saved.as_ref().filter(|_| draft.is_none()).and_then(|saved| saved.fault.clone()) {
         faults.show(fault);
     }
+    let stored = saved.as_ref().map(|saved| &saved.saved.intent);
+    let its_examples = stored.map(|intent| (intent.intent_id, intent.examples_count));
     let (intent_id, etag, title) = match &saved {
         Some(saved) => (
             Some(saved.saved.intent.intent_id),
@@ -164,6 +174,7 @@ fn Editor(start: Start, context: Signal<String>) -> impl IntoView {
                     <Matching form/>
                     <Extractors form/>
                     <Rules form/>
+                    <AroundIntent tenant_id=tenant_id.clone() saved=its_examples around/>
                 </div>
                 <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
             </div>

@@ -20,32 +20,44 @@ use crate::{
 /// The routes for an intent's messages, in the order in which they are done. Each leads to its page.
 #[component]
 pub fn Routes(tenant_id: TenantId, intent_id: IntentId, routes: Vec<Route>) -> impl IntoView {
-    let content = if routes.is_empty() {
-        view! {
-            <Empty title="Nothing is sent">
-                <p>"The decision stands here and in the API, until a route tells a program, forwards, answers or labels."</p>
-            </Empty>
-        }
-        .into_any()
-    } else {
-        let items = routes.into_iter().map(|route| view! { <RouteCard route/> }).collect_view();
-        view! { <ol class="cards" data-testid="routes">{items}</ol> }.into_any()
-    };
-    let new = tenant_page(&tenant_id, &format!("/routes/new?intent={intent_id}"));
     view! {
         <section class="section" aria-labelledby="routes">
             <div class="section__head">
                 <h2 id="routes">"Then"</h2>
-                <Allowed permission=Permission::Configure>
-                    <a class="button button--small" href=new.clone() data-testid="add-route">
-                        <Icon glyph=Glyph::Add/>
-                        "Add a route"
-                    </a>
-                </Allowed>
+                <AddRoute tenant_id intent_id/>
             </div>
-            {content}
+            <RouteCards routes/>
         </section>
     }
+}
+
+/// The way to another route for an intent's messages, for those who may make one.
+#[component]
+pub fn AddRoute(tenant_id: TenantId, intent_id: IntentId) -> impl IntoView {
+    let new = tenant_page(&tenant_id, &format!("/routes/new?intent={intent_id}"));
+    view! {
+        <Allowed permission=Permission::Configure>
+            <a class="button button--small" href=new.clone() data-testid="add-route">
+                <Icon glyph=Glyph::Add/>
+                "Add a route"
+            </a>
+        </Allowed>
+    }
+}
+
+/// The routes alone.
+#[component]
+pub fn RouteCards(routes: Vec<Route>) -> impl IntoView {
+    if routes.is_empty() {
+        return view! {
+            <Empty title="Nothing is sent">
+                <p>"The decision stands here and in the API, until a route tells a program, forwards, answers or labels."</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let items = routes.into_iter().map(|route| view! { <RouteCard route/> }).collect_view();
+    view! { <ol class="cards" data-testid="routes">{items}</ol> }.into_any()
 }
 
 #[component]

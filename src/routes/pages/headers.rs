@@ -26,6 +26,8 @@ pub struct Headers {
     /// The names whose values are stored.
     stored: StoredValue<Vec<String>>,
     next: StoredValue<usize>,
+    /// What the signals of added lines belong to: they live as long as the form, whatever kind is shown.
+    owner: StoredValue<Owner>,
 }
 
 impl Headers {
@@ -36,6 +38,7 @@ impl Headers {
             lines: RwSignal::new(Vec::new()),
             stored: StoredValue::new(names.clone()),
             next: StoredValue::new(0),
+            owner: StoredValue::new(Owner::current().unwrap_or_default()),
         };
         for name in names {
             headers.add(name);
@@ -43,11 +46,11 @@ impl Headers {
         headers
     }
 
-    /// Signals that a line makes belong to the form, not to the click that made it.
     fn add(self, name: String) {
         let key = self.next.get_value();
         self.next.set_value(key + 1);
-        let line = Header { key, name: RwSignal::new(name), value: RwSignal::new(String::new()) };
+        let make = || Header { key, name: RwSignal::new(name), value: RwSignal::new(String::new()) };
+        let line = self.owner.with_value(|owner| owner.with(make));
         self.lines.update(|lines| lines.push(line));
     }
 
@@ -81,11 +84,7 @@ const ADD: &str = "add-header";
 /// The headers, each a name and a value.
 #[component]
 pub fn HeaderFields(headers: Headers) -> impl IntoView {
-    let owner = Owner::current();
-    let on_add = Callback::new(move |()| match &owner {
-        Some(owner) => owner.with(|| headers.add(String::new())),
-        None => headers.add(String::new()),
-    });
+    let on_add = Callback::new(move |()| headers.add(String::new()));
     view! {
         <fieldset class="slots">
             <legend class="field__label">"Headers"</legend>

@@ -85,10 +85,15 @@ impl Run {
                 Ok(found) => found,
                 Err(problem) => return self.refuse(problem),
             };
+            // Of one asking that failed, nothing is left to tell.
+            if self.refused.try_with_untracked(Option::is_some) == Some(true) {
+                let _ = self.refused.try_set(None);
+            }
             if found.status == BacktestStatus::Done && found.changed > 0 {
                 match list_changes(tenant, id).await {
                     Ok(changes) => drop(self.changes.try_set(changes)),
-                    Err(problem) => self.refuse(problem),
+                    // Asked again: without them it is not done.
+                    Err(problem) => return self.refuse(problem),
                 }
             }
             // It may have been called off, or another one begun.
@@ -134,20 +139,27 @@ pub fn Backtests(
     let last = RwSignal::new("100".to_owned());
     let is_under_way = Memo::new(move |_| run.is_under_way());
     let is_outdated = Memo::new(move |_| *run.of.read() != *draft.read());
-    let start = move |_| match sent(form) {
-        Ok(sent) => {
-            let input = BacktestInput {
-                intent: Some(sent.intent),
-                intent_id,
-                validation_rules: Some(sent.validation_rules),
-                last: last.get_untracked().parse().unwrap_or(100),
-            };
-            run.start(input, draft.get_untracked());
+    // Not `disabled`, by which the button would lose the keyboard.
+    let is_busy = Memo::new(move |_| run.is_starting.get() || is_under_way.get());
+    let start = move |_| {
+        if is_busy.get_untracked() {
+            return;
         }
-        Err(problem) => {
-            run.refused.set(Some(problem.detail.clone()));
-            if let Some(faults) = faults {
-                faults.mark(problem);
+        match sent(form) {
+            Ok(sent) => {
+                let input = BacktestInput {
+                    intent: Some(sent.intent),
+                    intent_id,
+                    validation_rules: Some(sent.validation_rules),
+                    last: last.get_untracked().parse().unwrap_or(100),
+                };
+                run.start(input, draft.get_untracked());
+            }
+            Err(problem) => {
+                run.refused.set(Some(problem.detail.clone()));
+                if let Some(faults) = faults {
+                    faults.mark(problem);
+                }
             }
         }
     };
@@ -184,8 +196,8 @@ pub fn Backtests(
                 <button
                     type="button"
                     class="button"
-                    aria-busy=move || (run.is_starting.get() || is_under_way.get()).to_string()
-                    disabled=move || run.is_starting.get() || is_under_way.get()
+                    aria-busy=move || is_busy.get().to_string()
+                    aria-disabled=move || is_busy.get().to_string()
                     data-testid="start-backtest"
                     on:click=start
                 >

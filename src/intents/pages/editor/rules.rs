@@ -8,12 +8,14 @@ use crate::{
         dto::OnFail,
         pages::{OnFailBadge, rule_words},
     },
+    shared::Problem,
     ui::{
         badge::ActiveBadge,
         editor::{AddButton, Section, place_of},
         fields::{FaultLine, Faults},
         host,
         icons::{Glyph, Icon},
+        toast::{Toasts, use_toasts},
     },
 };
 
@@ -46,6 +48,35 @@ impl Order {
         let to = to.min(self.rules.with_untracked(Vec::len).saturating_sub(1));
         let button = format!("rule-{}-{to}", if is_up { "up" } else { "down" });
         request_animation_frame(move || host::focus(&button));
+    }
+
+    /// Takes a rule out, and offers to put it back. What it is made of belongs to the form, and stays.
+    fn remove(self, rule: RuleForm, toasts: Toasts) {
+        let place = self.rules.with_untracked(|rules| rules.iter().position(|other| other.key == rule.key));
+        let Some(at) = place else { return };
+        self.rules.update(|rules| {
+            rules.remove(at);
+        });
+        host::focus("add-rule");
+        let number = toasts.await_undo();
+        toasts.done_as_awaited(number, format!("Rule {} is removed.", at + 1), move || {
+            if self.put_back(rule, at).is_none() {
+                let words = "The rule is not put back: its editor is closed.";
+                toasts.refused(&Problem::business_rule(words));
+            }
+        });
+        toasts.end_undo(number);
+    }
+
+    /// `None` where the editor is gone.
+    fn put_back(self, rule: RuleForm, at: usize) -> Option<()> {
+        let at = self.rules.try_update(|rules| {
+            let at = at.min(rules.len());
+            rules.insert(at, rule);
+            at
+        })?;
+        request_animation_frame(move || host::focus(&format!("rule-toggle-{at}")));
+        Some(())
     }
 }
 
@@ -106,10 +137,7 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
             order.shift(from, at.get_untracked());
         }
     };
-    let remove = move |_| {
-        rules.update(|rules| rules.retain(|other| other.key != rule.key));
-        host::focus("add-rule");
-    };
+    let toasts = use_toasts();
     let number = move || format!("rule {}", at.get() + 1);
     let fields_id = move || format!("rule-fields-{}", at.get());
     view! {
@@ -175,7 +203,12 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
                         <Icon glyph=Glyph::Down/>
                         <span class="visually-hidden">{move || format!("Move {} down", number())}</span>
                     </button>
-                    <button type="button" class="icon-button" data-testid="remove-rule" on:click=remove>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        data-testid="remove-rule"
+                        on:click=move |_| order.remove(rule, toasts)
+                    >
                         <Icon glyph=Glyph::Delete/>
                         <span class="visually-hidden">{move || format!("Remove {}", number())}</span>
                     </button>

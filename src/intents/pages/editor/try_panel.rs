@@ -1,5 +1,4 @@
-//! A message to try the draft on, and each step of what would come of it. Once it was tried, each change of the draft
-//! tries it again.
+//! A message to try the draft on, and each step of what would come of it. Each change tries it again.
 
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use super::{
     form::IntentForm,
     message::{ChooseMessage, Message},
+    outcome::{Outcome, told_unasked},
 };
 use crate::{
     emails::{
@@ -42,15 +42,13 @@ pub fn sent(form: IntentForm) -> Result<IntentWithRulesInput, Problem> {
     Ok(draft)
 }
 
-/// What came of it, and how far it is.
-#[derive(Clone, Copy)]
-struct Outcome {
-    found: RwSignal<Option<DryRun>>,
-    /// Why it was not tried.
-    refused: RwSignal<Option<String>>,
-    is_running: RwSignal<bool>,
-    /// The run that counts: an older one that answers late is dropped.
-    turn: StoredValue<u32>,
+/// Why the draft is tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Somebody wants it.
+    Person,
+    /// It changed, and somebody may still be at it.
+    Change,
 }
 
 #[component]
@@ -66,24 +64,18 @@ pub fn TryPanel(
     is_asked: bool,
 ) -> impl IntoView {
     let requested = RwSignal::new(false);
-    let outcome = Outcome {
-        found: RwSignal::new(None),
-        refused: RwSignal::new(None),
-        is_running: RwSignal::new(false),
-        turn: StoredValue::new(0),
-    };
+    let outcome = Outcome::new();
     let faults = use_context::<Faults>();
-    let run = Callback::new(move |()| {
+    let run = Callback::new(move |cause: Cause| {
+        let mine = outcome.begin();
         let Some(message) = untrack(|| message.read()) else {
-            outcome.refused.set(Some("There is no message to try it on.".to_owned()));
-            return;
+            return outcome.end_untried(Some("There is no message to try it on.".to_owned()));
         };
         let draft = match sent(form) {
             Ok(draft) => draft,
-            Err(problem) => return refuse(problem, faults, outcome),
+            Err(problem) => return outcome.refuse(problem, faults),
         };
-        let mine = outcome.turn.get_value().wrapping_add(1);
-        outcome.turn.set_value(mine);
+        let unasked = (cause == Cause::Change).then(|| serde_json::to_value(&draft).unwrap_or_default());
         outcome.is_running.set(true);
         let input = DryRunInput {
             message,
@@ -95,24 +87,30 @@ pub fn TryPanel(
         let tenant_id = tenant_id.clone();
         spawn_local(async move {
             let answer = try_draft(tenant_id, input).await;
-            // The page may be gone by now.
-            if outcome.turn.try_get_value() != Some(mine) {
+            if !outcome.is_turn(mine) {
                 return;
             }
-            outcome.is_running.set(false);
-            match answer {
+            let told = match answer {
                 Ok(found) => {
-                    if let Some(faults) = faults {
-                        faults.unmark();
-                    }
-                    outcome.refused.set(None);
-                    outcome.found.set(Some(found));
+                    outcome.show(found);
+                    None
                 }
-                Err(problem) => refuse(problem, faults, outcome),
+                Err(problem) => {
+                    outcome.end_untried(None);
+                    match &unasked {
+                        Some(draft) => told_unasked(problem, draft, faults),
+                        None => Some(problem),
+                    }
+                }
+            };
+            match (told, faults) {
+                (Some(problem), _) => outcome.refuse(problem, faults),
+                (None, Some(faults)) => faults.unmark(),
+                (None, None) => {}
             }
         });
     });
-    run_by_itself(run, draft, message, requested, is_asked);
+    run_by_itself(run, outcome, draft, message, requested, is_asked);
     view! {
         <section class="panel try" aria-labelledby=TRY data-testid="try-panel">
             <h2 id=TRY tabindex="-1">"Try it"</h2>
@@ -129,7 +127,7 @@ pub fn TryPanel(
                 aria-busy=move || outcome.is_running.get().to_string()
                 aria-keyshortcuts="Control+Enter Meta+Enter"
                 data-testid="try-draft"
-                on:click=move |_| run.run(())
+                on:click=move |_| run.run(Cause::Person)
             >
                 <Icon glyph=Glyph::Trial/>
                 "Try it"
@@ -137,7 +135,10 @@ pub fn TryPanel(
             </button>
             // What it comes to is told in a line; the steps are there to be read.
             <p class="visually-hidden" role="status" data-testid="try-said">
-                {move || outcome.found.with(|found| found.as_ref().map(said))}
+                {move || {
+                    let is_current = !outcome.is_outdated.get();
+                    outcome.found.with(|found| found.as_ref().filter(|_| is_current).map(said))
+                }}
             </p>
             <div role="status">
                 {move || {
@@ -154,6 +155,12 @@ pub fn TryPanel(
                         })
                 }}
             </div>
+            <Show when=move || outcome.is_outdated.get() && outcome.found.read().is_some()>
+                <p class="notice tone-attention" data-testid="try-outdated">
+                    <Icon glyph=Glyph::Alert/>
+                    <span>"These steps are of before. What was changed since was not tried yet."</span>
+                </p>
+            </Show>
             {move || outcome.found.get().map(|found| view! { <Steps found/> })}
         </section>
     }
@@ -168,56 +175,37 @@ fn said(found: &DryRun) -> String {
     .to_owned()
 }
 
-/// A fault of the draft stands at its field; what else is wrong stands here.
-fn refuse(problem: Problem, faults: Option<Faults>, outcome: Outcome) {
-    let why = if problem.errors.is_empty() {
-        problem.detail.clone()
-    } else {
-        "It was not tried: something in the draft is wrong. It is marked at its field.".to_owned()
-    };
-    if let Some(faults) = faults.filter(|_| !problem.errors.is_empty()) {
-        faults.mark(problem);
-    }
-    outcome.refused.set(Some(why));
-}
-
 /// Tries after each change, once the hand rests; and at once by `⌘Enter`.
 fn run_by_itself(
-    run: Callback<()>,
+    run: Callback<Cause>,
+    outcome: Outcome,
     draft: Memo<String>,
     message: Message,
     requested: RwSignal<bool>,
     is_asked: bool,
 ) {
-    let waiting = StoredValue::new(None::<TimeoutHandle>);
-    let call_off = move || {
-        if let Some(handle) = waiting.try_update_value(Option::take).flatten() {
-            handle.clear();
-        }
-    };
     Effect::new(move |before: Option<()>| {
         draft.track();
         message.stored.track();
         message.raw.track();
         message.file.track();
         requested.track();
-        call_off();
+        outcome.call_off();
         // At first nothing has changed: the look-ups of a draft are made when somebody wants them.
         if before.is_some() || is_asked {
-            waiting.set_value(set_timeout_with_handle(move || run.run(()), PAUSE).ok());
+            outcome.wait(set_timeout_with_handle(move || run.run(Cause::Change), PAUSE).ok());
         }
     });
     Effect::new(move |_| {
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_command(&event, "Enter") {
                 event.prevent_default();
-                call_off();
-                run.run(());
+                run.run(Cause::Person);
             }
         });
         on_cleanup(move || {
             handle.remove();
-            call_off();
+            outcome.call_off();
         });
     });
 }
