@@ -33,8 +33,12 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     await expect(failed.getByTestId('sent')).toContainText('A question');
     await expect(page.locator('[data-testid=delivery][data-status=delivered]')).toContainText('look at me');
     await page.screenshot({ path: `test-results/screens/${project.name}-message-deliveries.png`, fullPage: true });
-    await failed.getByTestId('retry-delivery').click();
+    await failed.getByTestId('retry-delivery').dblclick();
+    await expect(page.getByTestId('toast')).toContainText('The delivery is on its way again.');
     await expect(failed).toContainText('tried 2 times');
+    await expect(page.getByTestId('action-problem'), 'who clicks twice means it once').toHaveCount(0);
+    const focused = () => page.evaluate(() => document.activeElement?.id ?? '');
+    await expect.poll(focused, 'the keyboard is not lost').toMatch(/^(main|send-again-.+)$/);
 
     await page.getByTestId('labels').getByRole('link', { name: 'look at me' }).click();
     await expect(page).toHaveURL(/label=look%20at%20me/);

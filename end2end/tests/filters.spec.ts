@@ -39,6 +39,41 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await expect(page.getByLabel('Decision')).toHaveValue('');
 });
 
+test('a list that is to make room for another says so, and is not worked on', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const rows = page.getByTestId('message-row');
+  const list = page.getByTestId('list');
+  const behind = page.getByTestId('list-behind');
+  await page.getByTestId('choose').nth(0).check();
+  await page.getByTestId('choose').nth(1).check();
+  await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+  await expect(list).toHaveAttribute('aria-busy', 'false');
+
+  let answer = () => {};
+  const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+  await page.route('**/ui/emails/list', async (route) => {
+    await isAnswered;
+    await route.continue();
+  });
+  await page.getByLabel('Decision').selectOption('Rejected');
+  await expect(list).toHaveAttribute('inert', '');
+  await expect(list).toHaveAttribute('aria-busy', 'true');
+  await expect(behind).toHaveText('Loading');
+  await expect(rows, 'what stood there stays until then').toHaveCount(12);
+  // As software may press a button that cannot be clicked: what it does to must still be there.
+  for (const button of ['bulk-all', 'bulk-none']) await page.getByTestId(button).dispatchEvent('click');
+  await expect(page.getByTestId('bulk')).toBeHidden();
+
+  answer();
+  await expect(rows).toHaveCount(4);
+  await expect(list).not.toHaveAttribute('inert', '');
+  await expect(list).toHaveAttribute('aria-busy', 'false');
+  await expect(behind).toHaveText('');
+  await page.getByTestId('choose').nth(0).check();
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+});
+
 test('an intent that is not known any more goes on narrowing the list', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?intent=987654');
   await hydrated(page);

@@ -32,6 +32,19 @@ async function open(page: Page, query: string): Promise<void> {
 
 const rows = (page: Page, words: string) => page.getByTestId('message-row').filter({ hasText: words });
 
+/** Holds what is asked at this address until the function it gives is called. Counts what was asked. */
+async function hold(page: Page, address: string): Promise<{ asked: () => number; answer: () => void }> {
+  let asked = 0;
+  let answer = () => {};
+  const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+  await page.route(address, async (route) => {
+    asked += 1;
+    await isAnswered;
+    await route.continue();
+  });
+  return { asked: () => asked, answer };
+}
+
 test('chosen messages are decided together, and that is taken back', async ({ page, request }) => {
   const mark = await send(request, 3);
   await open(page, `q=${mark}`);
@@ -73,6 +86,74 @@ test('what was ticked is decided by a key, and reading goes on beneath it', { ta
   await page.keyboard.press('e');
   await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
   await expect(page.getByTestId('message-row').getByRole('link').nth(2)).toBeFocused();
+});
+
+test('at the list’s end, what was decided out of it leads to what stands before it', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}&decision=review`);
+  const links = page.getByTestId('message-row').getByRole('link');
+  for (let i = 0; i < 3; i += 1) await page.keyboard.press('j');
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press('e');
+  await expect(links).toHaveCount(2);
+  await expect(links.nth(1)).toBeFocused();
+});
+
+test('who decided a message out of its list comes back to what followed it', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  const links = page.getByTestId('message-row').getByRole('link');
+  await links.nth(1).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await page.keyboard.press('u');
+  await expect(title).toHaveText('Messages');
+  await expect(links).toHaveCount(2);
+  await expect(links.filter({ hasText: `${mark} 1` })).toBeFocused();
+});
+
+test.describe('a word that could not be said', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('leaves what was chosen to be tried again', async ({ page, request }) => {
+    const mark = await send(request, 2);
+    await open(page, `q=${mark}`);
+    const bar = page.getByTestId('bulk');
+    const refuse = () => page.route('**/ui/emails/decide-many', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.getByTestId('choose').nth(0).check();
+    await page.getByTestId('choose').nth(1).check();
+
+    await refuse();
+    await bar.getByTestId('bulk-accept').click();
+    await expect(page.locator('.toast.tone-bad')).toHaveCount(1);
+    await expect(bar, 'by a button').toContainText('2 chosen');
+
+    await refuse();
+    await page.locator('#main').focus();
+    await page.keyboard.press('e');
+    await expect(page.locator('.toast.tone-bad')).toHaveCount(2);
+    await expect(bar, 'by a key').toContainText('2 chosen');
+
+    await bar.getByTestId('bulk-accept').click();
+    await expect(page.getByTestId('toast').last()).toContainText('2 messages accepted.');
+    await expect(bar).toBeHidden();
+  });
+});
+
+test('from the rows, Tab leads to what is done to the chosen, and their count is told', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  const told = page.getByTestId('bulk-said');
+  await expect(told, 'what is told of is there before').toHaveText('');
+  await page.getByTestId('choose').focus();
+  await page.keyboard.press('Space');
+  await expect(told).toHaveText('1 chosen');
+  await page.keyboard.press('Tab');
+  await expect(page.getByTestId('message-row').getByRole('link')).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(page.getByTestId('bulk-accept')).toBeFocused();
 });
 
 test('who comes back to the list is where they were', async ({ page, request }) => {
@@ -161,6 +242,29 @@ test.describe('intents that cannot be had', { tag: '@desktop' }, () => {
     await page.getByTestId('message-row').getByRole('link').click();
     await expect(page.getByTestId('no-intents')).toContainText('The intents could not be had');
     await expect(page.getByTestId('correct')).toHaveCount(0);
+  });
+
+  test('are told of in the bar of what is chosen', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await page.route('**/ui/intents/list', (route) => route.fulfill({ status: 503 }));
+    await page.getByTestId('choose').check();
+    await expect(page.getByTestId('bulk-no-intents')).toContainText('The intents could not be had');
+    await expect(page.getByTestId('bulk-intent')).toHaveCount(0);
+    await expect(page.getByTestId('bulk-accept')).toBeVisible();
+  });
+});
+
+test.describe('a history that cannot be had', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('is told of in its place', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await page.route('**/ui/emails/history', (route) => route.fulfill({ status: 503 }));
+    await page.getByTestId('message-row').getByRole('link').click();
+    await expect(page.getByTestId('no-history')).toContainText('What was done with it could not be had');
+    await expect(page.getByTestId('message'), 'the message is there').toBeVisible();
   });
 });
 
@@ -424,6 +528,19 @@ test.describe('a frame that runs nothing', () => {
     await page.getByTestId('view-source').click();
     await expect(page.getByTestId('source')).toContainText('boundary=m');
   });
+
+  test('stays as it is while its message is decided', async ({ page, request }) => {
+    const mark = await send(request, 1, RICH);
+    await open(page, `q=${mark}`);
+    await page.getByTestId('message-row').getByRole('link').click();
+    await page.getByTestId('view-formatted').click();
+    const frame = page.getByTestId('html');
+    await frame.evaluate((element) => Object.assign(element, { isTheSame: true }));
+    await page.keyboard.press('e');
+    await expect(page.getByTestId('outcome')).toContainText('Accepted');
+    await expect(page.getByTestId('history-entry').filter({ hasText: 'Decided: accepted' })).toBeVisible();
+    expect(await frame.evaluate((element) => 'isTheSame' in element), 'it was not built anew').toBe(true);
+  });
 });
 
 test('a message is worked by keys, and its history tells of it', async ({ page, request }) => {
@@ -448,6 +565,27 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await expect(page.getByTestId('message-row')).toHaveCount(1);
 });
 
+test('a key says what a button would: with the note, once, and the note is gone then', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(mark);
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  const note = page.getByLabel('Note to the decision');
+  await note.fill('as agreed by phone');
+  await note.press('Escape');
+  await expect(note).not.toBeFocused();
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.keyboard.press('e');
+  answer();
+  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await expect(page.getByTestId('outcome')).toContainText('as agreed by phone');
+  await expect(note, 'it is not the next decision’s').toHaveValue('');
+  await expect(page.getByTestId('news')).toHaveText('');
+  expect(asked()).toBe(1);
+});
+
 test('what was said of a message is taken back on another page', async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, `q=${mark}`);
@@ -469,12 +607,7 @@ test('what a button said of a message is taken back, though the message was left
   await open(page, `q=${mark}`);
   await rows(page, mark).getByRole('link').click();
   await expect(page.getByRole('heading', { level: 1 })).toContainText(mark);
-  let answer = () => {};
-  const isLeft = new Promise<void>((resolve) => (answer = resolve));
-  await page.route('**/ui/emails/decide-many', async (route) => {
-    await isLeft;
-    await route.continue();
-  });
+  const { answer } = await hold(page, '**/ui/emails/decide-many');
   await page.getByLabel('Note to the decision').fill('as agreed');
   await page.getByTestId('decide-rejected').dblclick();
   await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
@@ -533,6 +666,18 @@ test('the theme is chosen, and the server writes the next page in it', async ({ 
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   const answer = await page.request.get(`/t/${TENANT}/messages`);
   expect(await answer.text()).toContain('data-theme="dark"');
+});
+
+test('what a trial comes to is told in a line, and its steps are there to be read', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto(`/t/${TENANT}/try`);
+  await hydrated(page);
+  const told = page.getByTestId('trial-said');
+  await expect(told).toHaveText('');
+  await page.getByTestId('try').click();
+  const steps = page.getByTestId('steps');
+  await expect(steps).toBeVisible();
+  await expect(told).toHaveText(/^It would (be accepted|be rejected|go to a person)\.$/);
+  await expect(page.locator('[aria-live], [role=status]').filter({ has: steps })).toHaveCount(0);
 });
 
 test('the dashboard shows what happened, and follows it', async ({ page, request }) => {

@@ -1,6 +1,7 @@
 //! Messages: the list, and one with why it was decided so.
 
 mod actions;
+mod behind;
 mod beside;
 mod bulk;
 mod carried;

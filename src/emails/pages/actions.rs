@@ -49,17 +49,38 @@ impl MessageActions {
         }
     }
 
-    /// Says what a button of a form says, in the place of the form. Once: who clicks twice means it once.
-    fn say(self, event: &MouseEvent, tenant: &TenantId, email: EmailId, word: Word) {
-        event.prevent_default();
-        let Self { words, said, .. } = self;
-        if said.with_untracked(Option::is_none) && !host::is_second_click(event) {
-            said.set(Some(word.clone()));
-            words.say_and(Ok(tenant.clone()), vec![email], word, move || {
-                let _ = said.try_set(None);
-            });
+    /// Says a word. Not while one is on its way: who says it twice means it once. Gives whether it was said.
+    pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
+        let Self { words, said, note, .. } = self;
+        if said.with_untracked(Option::is_some) {
+            return false;
         }
+        said.set(Some(word.clone()));
+        words.say(Ok(tenant), vec![email], word.clone(), move |left| {
+            let _ = said.try_set(None);
+            // The page may have been left by now.
+            if left.is_empty()
+                && let Word::Decide(_, sent) = word
+                && let Some(field) = note.try_get_untracked().flatten()
+                && field.value() == sent
+            {
+                field.set_value("");
+            }
+        });
+        true
     }
+
+    /// Decides, with the note that stands there; once that is done, it stands there no more.
+    pub fn decide(self, tenant: TenantId, email: EmailId, decision: Decision) {
+        let note = self.note.get_untracked().map(|note| note.value()).unwrap_or_default();
+        self.say(tenant, email, Word::Decide(decision, note));
+    }
+}
+
+/// Whether a click on a button of a form means something: what it says is said in the place of the form.
+fn is_meant(event: &MouseEvent) -> bool {
+    event.prevent_default();
+    !host::is_second_click(event)
 }
 
 /// The id of the choice of the intent.
@@ -91,9 +112,11 @@ pub fn ChangeIntent(
     let tenant = tenant_id.clone();
     let say = move |event: MouseEvent| {
         let Some(choice) = choice.get_untracked() else { return };
-        let id = choice.value();
-        let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
-        actions.say(&event, &tenant, email_id, Word::Correct(intent));
+        if is_meant(&event) {
+            let id = choice.value();
+            let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
+            actions.say(tenant.clone(), email_id, Word::Correct(intent));
+        }
     };
     let is_saying = move || said.with(|said| matches!(said, Some(Word::Correct(_))));
     view! {
@@ -162,11 +185,16 @@ pub fn Actions(
         }
     };
     let (same_tenant, of) = (tenant_id.clone(), tenant_id.clone());
-    let run_again = move |event: MouseEvent| actions.say(&event, &of, email_id, Word::RunAgain);
+    let run_again = move |event: MouseEvent| {
+        if is_meant(&event) {
+            actions.say(of.clone(), email_id, Word::RunAgain);
+        }
+    };
     let of = tenant_id.clone();
     let on_decide = move |event: MouseEvent, decision: Decision| {
-        let note = note.get_untracked().map(|note| note.value()).unwrap_or_default();
-        actions.say(&event, &of, email_id, Word::Decide(decision, note));
+        if is_meant(&event) {
+            actions.decide(of.clone(), email_id, decision);
+        }
     };
     view! {
         <div class="actions">

@@ -1,6 +1,6 @@
 //! What is done to the chosen messages together.
 
-use leptos::prelude::*;
+use leptos::{ev::Event, prelude::*};
 
 use super::{
     selection::{Choice, Word, Words},
@@ -11,10 +11,11 @@ use crate::{
     auth::authority::Permission,
     emails::dto::Decision,
     intents::{api::list_intents, dto::Intent},
+    shared::IntentId,
     ui::icons::{Glyph, Icon},
 };
 
-/// A bar that appears while messages are chosen.
+/// A bar that appears while messages are chosen. It stands after the list, so that the keyboard comes to it from the rows.
 #[component]
 pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl IntoView {
     let selection = choice.selection;
@@ -22,15 +23,24 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     let counted = move || format!("{} chosen", selection.ids().len());
     // With the bar goes the button that has the focus: the keyboard goes on in the list.
     let say = move |word: Word| {
-        let next = untrack(|| choice.next_to_chosen());
-        words.say(tenant.id(), selection.ids(), word);
-        selection.clear();
-        go_to_row(next);
+        if selection.is_there() {
+            let ids = untrack(|| selection.ids());
+            let next = untrack(|| choice.next_to(None, &ids));
+            selection.say(words, untrack(|| tenant.id()), ids, word);
+            go_to_row(next);
+        }
     };
     let choose_none = move |_| {
-        let last = untrack(|| choice.last_chosen());
-        selection.clear();
-        go_to_row(last);
+        if selection.is_there() {
+            let last = untrack(|| choice.last_chosen());
+            selection.clear();
+            go_to_row(last);
+        }
+    };
+    let choose_all = move |_| {
+        if selection.is_there() {
+            untrack(|| choice.all());
+        }
     };
     let button = move |word: Word, glyph: Glyph, label: &'static str, testid: &'static str| {
         view! {
@@ -46,19 +56,18 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         }
     };
     view! {
+        // It stands on the page from the start, so that screen readers hear of the first that is chosen, too.
+        <p class="visually-hidden" role="status" data-testid="bulk-said">
+            {move || if is_shown() { counted() } else { String::new() }}
+        </p>
         <Show when=is_shown>
             <div class="bulk" role="region" aria-label="Chosen messages" data-testid="bulk">
-                <span class="bulk__count" role="status">{counted}</span>
+                <span class="bulk__count">{counted}</span>
                 {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
                 {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
                 {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
                 <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent)))/>
-                <button
-                    type="button"
-                    class="button button--quiet"
-                    data-testid="bulk-all"
-                    on:click=move |_| untrack(|| choice.all())
-                >
+                <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
                     {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
                 </button>
                 <button type="button" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
@@ -71,10 +80,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
 
 /// Which intent the chosen messages have. It is set by the button: a select tells of each step of its keys.
 #[component]
-fn Relabel(
-    tenant: CurrentTenant,
-    on_choose: Callback<Option<(crate::shared::IntentId, String)>>,
-) -> impl IntoView {
+fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>>) -> impl IntoView {
     let intents = LocalResource::new(move || {
         let tenant = tenant.id();
         async move { list_intents(tenant?).await }
@@ -84,9 +90,11 @@ fn Relabel(
         found.retain(|intent| intent.is_active);
         found
     };
+    let refused = move || intents.get().and_then(Result::err);
     let chosen = RwSignal::new(String::new());
     let set = move |_| {
-        let chosen = chosen.get_untracked();
+        // None where the list is there no more.
+        let Some(chosen) = chosen.try_get_untracked() else { return };
         if chosen == "none" {
             on_choose.run(None);
         } else if let Some(intent) =
@@ -95,36 +103,44 @@ fn Relabel(
             on_choose.run(Some((intent.intent_id, intent.name)));
         }
     };
+    let choose = move |event: Event| drop(chosen.try_set(event_target_value(&event)));
     view! {
-        <div class="bulk__relabel">
-            <label class="bulk__intent">
-                <span class="visually-hidden">"Set the intent"</span>
-                <select
-                    data-testid="bulk-intent"
-                    on:change=move |event| chosen.set(event_target_value(&event))
+        // Out of none one could only say that they have none.
+        {move || {
+            refused()
+                .map(|problem| {
+                    let words = format!("The intents could not be had, so none can be set. {}", problem.detail);
+                    view! { <p class="hint" role="alert" data-testid="bulk-no-intents">{words}</p> }
+                })
+        }}
+        <Show when=move || refused().is_none()>
+            <div class="bulk__relabel">
+                <label class="bulk__intent">
+                    <span class="visually-hidden">"Set the intent"</span>
+                    <select data-testid="bulk-intent" on:change=choose>
+                        <option value="" selected>"Set the intent …"</option>
+                        {move || {
+                            known()
+                                .into_iter()
+                                .map(|intent| {
+                                    view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }
+                                })
+                                .collect_view()
+                        }}
+                        <option value="none">"No intent"</option>
+                    </select>
+                </label>
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || chosen.read().is_empty()
+                    data-testid="bulk-set-intent"
+                    on:click=set
                 >
-                    <option value="" selected>"Set the intent …"</option>
-                    {move || {
-                        known()
-                            .into_iter()
-                            .map(|intent| {
-                                view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }
-                            })
-                            .collect_view()
-                    }}
-                    <option value="none">"No intent"</option>
-                </select>
-            </label>
-            <button
-                type="button"
-                class="button"
-                disabled=move || chosen.read().is_empty()
-                data-testid="bulk-set-intent"
-                on:click=set
-            >
-                "Set it"
-            </button>
-        </div>
+                    "Set it"
+                </button>
+            </div>
+        </Show>
     }
 }
 

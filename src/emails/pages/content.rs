@@ -2,28 +2,29 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    app::tenant_page,
+    app::{CurrentTenant, tenant_page},
     emails::{
         api::{get_parts, get_source},
         dto::{Attachment, Parts},
     },
     intents::dto::is_message_field,
     rules::pages::field_words,
-    shared::{EmailId, TenantId},
+    shared::{EmailId, Problem, TenantId},
     ui::{
         icons::{Glyph, Icon},
-        load::Load,
-        resource::load,
+        panel::ProblemPanel,
+        resource::{Loaded, load},
         size::size_words,
         value::{Members, Plain},
     },
 };
 
 /// How the message is shown: the query `view` of the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum View {
     Text,
     Html,
@@ -39,49 +40,99 @@ impl View {
     }
 }
 
+/// As what the message is shown, with what that takes.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Shown {
+    view: View,
+    /// Whether pictures from elsewhere are loaded.
+    with_remote: bool,
+    /// Of `View::Source` alone.
+    source: String,
+}
+
+/// What a message holds, and as what it is shown; or why that could not be had.
+pub type Said = Result<(Parts, Shown), Problem>;
+
+/// What a message says, asked for beside the message. Its page keeps it, and waits for it before it shows the message: what
+/// shows the one is changed in place with each answer, and a part that waited for the other by itself would be built anew,
+/// the frame with all that it loads.
+#[derive(Clone, Copy)]
+pub struct Contents {
+    view: Memo<View>,
+    parts: Loaded<Parts>,
+    shown: Loaded<Shown>,
+    retry: Callback<()>,
+}
+
+impl Contents {
+    /// Of a message, as the address wants it shown.
+    pub fn new(tenant: CurrentTenant, email: StoredValue<Result<EmailId, Problem>>) -> Self {
+        let query = use_query_map();
+        let view = Memo::new(move |_| View::read(&query.read().get("view").unwrap_or_default()));
+        let with_remote = Memo::new(move |_| query.read().get("images").as_deref() == Some("remote"));
+        let parts = load(
+            move || tenant.id(),
+            move |tenant| async move { get_parts(tenant?, email.get_value()?).await },
+        );
+        let shown = load(
+            move || (tenant.id(), view.get(), with_remote.get()),
+            move |(tenant, view, with_remote)| async move {
+                let source = match view {
+                    View::Source => get_source(tenant?, email.get_value()?).await?,
+                    View::Text | View::Html => String::new(),
+                };
+                Ok(Shown { view, with_remote, source })
+            },
+        );
+        let retry = Callback::new(move |()| {
+            parts.refetch();
+            shown.refetch();
+        });
+        Self { view, parts, shown, retry }
+    }
+
+    /// Waits until it is there.
+    pub async fn said(self) -> Said {
+        Ok((self.parts.await?, self.shown.await?))
+    }
+}
+
 /// What the message says, and what was taken from it.
 #[component]
-pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: EmailId) -> impl IntoView {
-    let query = use_query_map();
-    let view = Memo::new(move |_| View::read(&query.read().get("view").unwrap_or_default()));
-    let with_remote = Memo::new(move |_| query.read().get("images").as_deref() == Some("remote"));
-    let key = (tenant_id.clone(), email_id);
-    let parts = load(move || key.clone(), |(tenant, email)| async move { get_parts(tenant, email).await });
-    let key = (tenant_id.clone(), email_id);
-    let source = load(
-        move || (view.get() == View::Source).then(|| key.clone()),
-        |key| async move {
-            match key {
-                Some((tenant, email)) => get_source(tenant, email).await,
-                None => Ok(String::new()),
-            }
-        },
-    );
+pub fn Content(
+    mut fields: Map<String, Value>,
+    tenant_id: TenantId,
+    email_id: EmailId,
+    contents: Contents,
+    said: Said,
+) -> impl IntoView {
+    let Contents { view, retry, .. } = contents;
     let text = match fields.shift_remove("body") {
         Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
         _ => None,
     };
     let here = tenant_page(&tenant_id, &format!("/messages/{email_id}"));
     let original = format!("/api/emails/{email_id}/raw?tenant_id={tenant_id}");
-    let tabs = {
-        let here = here.clone();
-        View::ALL
-            .map(|(tab, words, query)| {
-                let href = if query.is_empty() { here.clone() } else { format!("{here}?view={query}") };
-                view! {
-                    <a
-                        class="tabs__tab"
-                        href=href
-                        // What one looks at is here, not at the page's start.
-                        data-noscroll="true"
-                        aria-current=move || (view.get() == tab).then_some("true")
-                        data-testid=format!("view-{}", words.to_lowercase())
-                    >
-                        {words}
-                    </a>
-                }
-            })
-            .collect_view()
+    let tabs = View::ALL
+        .map(|(tab, words, query)| {
+            let href = if query.is_empty() { here.clone() } else { format!("{here}?view={query}") };
+            view! {
+                <a
+                    class="tabs__tab"
+                    href=href
+                    // What one looks at is here, not at the page's start.
+                    data-noscroll="true"
+                    aria-current=move || (view.get() == tab).then_some("true")
+                    data-testid=format!("view-{}", words.to_lowercase())
+                >
+                    {words}
+                </a>
+            }
+        })
+        .collect_view();
+    let body = match said {
+        Ok((parts, shown)) => body(parts, shown, text, &tenant_id, email_id, &here),
+        Err(problem) => view! { <ProblemPanel problem retry/> }.into_any(),
     };
     view! {
         <section class="section" aria-labelledby="content">
@@ -94,31 +145,7 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
                 </a>
             </div>
             <Taken fields=fields.clone()/>
-            <Load
-                data=move || {
-                    let shown = (view.get(), with_remote.get());
-                    async move { Ok((shown, parts.await?, source.await?)) }
-                }
-                retry=move || {
-                    parts.refetch();
-                    source.refetch();
-                }
-                view=move |((view, with_remote), parts, source): ((View, bool), Parts, String)| {
-                    let shown = match view {
-                        View::Text => as_text(text.clone()),
-                        View::Source => {
-                            view! { <pre class="body-text body-text--source" tabindex="0" data-testid="source">{source}</pre> }
-                                .into_any()
-                        }
-                        View::Html => match &parts.html_withheld {
-                            Some(why) => withheld(why, text.clone()),
-                            None => as_html(&parts, &tenant_id, email_id, &here, with_remote),
-                        },
-                    };
-                    let files = attachments(parts, &tenant_id, email_id);
-                    (shown, files)
-                }
-            />
+            {body}
             <details class="details">
                 <summary>"All fields that a rule can name"</summary>
                 <Members members=fields/>
@@ -126,6 +153,31 @@ pub fn Content(mut fields: Map<String, Value>, tenant_id: TenantId, email_id: Em
         </section>
     }
     .into_any()
+}
+
+/// The message as it is to be shown, and what came with it.
+fn body(
+    parts: Parts,
+    shown: Shown,
+    text: Option<String>,
+    tenant: &TenantId,
+    email: EmailId,
+    here: &str,
+) -> AnyView {
+    let Shown { view, with_remote, source } = shown;
+    let shown = match view {
+        View::Text => as_text(text),
+        View::Source => {
+            view! { <pre class="body-text body-text--source" tabindex="0" data-testid="source">{source}</pre> }
+                .into_any()
+        }
+        View::Html => match &parts.html_withheld {
+            Some(why) => withheld(why, text),
+            None => as_html(&parts, tenant, email, here, with_remote),
+        },
+    };
+    let files = attachments(parts, tenant, email);
+    (shown, files).into_any()
 }
 
 fn as_text(text: Option<String>) -> AnyView {

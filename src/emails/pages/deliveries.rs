@@ -1,6 +1,6 @@
 //! What was sent because of the decision.
 
-use leptos::prelude::*;
+use leptos::{ev::MouseEvent, prelude::*};
 use serde_json::Value;
 
 use super::bulk::ForWorkers;
@@ -13,6 +13,7 @@ use crate::{
     shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
+        host,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         time::Timestamp,
@@ -169,22 +170,34 @@ fn Sent(tenant_id: TenantId, delivery_id: DeliveryId) -> impl IntoView {
     })
 }
 
-/// A plain form, which the browser takes over.
+/// A plain form, which the browser takes over. Once: the server refuses to send again what is on its way already.
 #[component]
 fn SendAgain(
     tenant_id: TenantId,
     delivery_id: DeliveryId,
     retry: ServerAction<RetryDelivery>,
 ) -> impl IntoView {
-    let is_pending = retry.pending();
+    // Until it is shown anew, as it is with each answer.
+    let is_asked = RwSignal::new(false);
+    let ask = move |event: MouseEvent| {
+        let is_first = is_asked.try_get_untracked() == Some(false) && !host::is_second_click(&event);
+        if is_first {
+            is_asked.set(true);
+        } else {
+            event.prevent_default();
+        }
+    };
     view! {
         <ActionForm action=retry>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
             <button
+                // By this the keyboard is known to have been here, when it is gone.
+                id=format!("send-again-{delivery_id}")
                 type="submit"
                 class="button"
-                aria-busy=move || is_pending.get().to_string()
+                aria-busy=move || is_asked.get().to_string()
+                on:click=ask
                 data-testid="retry-delivery"
             >
                 <Icon glyph=Glyph::RunAgain/>

@@ -12,9 +12,9 @@ use super::{
     actions::{Actions, ChangeIntent, INTENT, MessageActions, NoIntents},
     beside::{Beside, BesideLinks, Step},
     carried::Carried,
-    content::Content,
+    content::{Content, Contents, Said},
     deliveries::{Deliveries, Payloads},
-    history::History,
+    history::{History, KnownHistory},
     marks::DecisionMark,
     selection::{Word, Words},
     table::subject_of,
@@ -40,7 +40,9 @@ use crate::{
         load::Load,
         page::PageHead,
         resource::{Loaded, load},
+        saving::on_done,
         time::Timestamp,
+        toast::use_toasts,
     },
 };
 
@@ -95,6 +97,8 @@ fn Message(
     let email_id = StoredValue::new(email_id);
     let actions = MessageActions::new(words);
     let retry = ServerAction::<RetryDelivery>::new();
+    let toasts = use_toasts();
+    on_done(retry.value(), move |()| toasts.done("The delivery is on its way again."));
     Payloads::provide();
     let versions = move || (retry.version().get(), words.version());
     let detail = load(
@@ -106,22 +110,35 @@ fn Message(
         move |(tenant, _)| async move { get_history(tenant?, email_id.get_value()?).await },
     );
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
+    let contents = Contents::new(tenant, email_id);
     let look = look_beside(tenant, here, email_id, detail, history);
     ask_while_waiting(detail, look);
     on_change(look.ask);
     let me = use_context::<MyAccess>();
-    use_keys(tenant, here, me, detail, words);
+    use_keys(tenant, here, me, detail, actions);
     view! {
         <Load
             heading="Message"
             data=move || async move {
                 let detail = detail.await?;
                 let may_work = may(me, &detail.email.tenant_id, Permission::WorkMessages).await;
-                Ok((detail, may_work, history.await.unwrap_or_default(), intents.await))
+                Ok((detail, may_work, history.await, intents.await, contents.said().await))
             }
             retry=move || detail.refetch()
-            view=move |(detail, may_work, history, intents): (EmailDetail, bool, Vec<HistoryEntry>, KnownIntents)| {
-                view! { <MessageView detail may_work history intents actions retry context=tenant.label()/> }
+            view=move |(detail, may_work, history, intents, said): Answered| {
+                view! {
+                    <MessageView
+                        detail
+                        may_work
+                        history
+                        intents
+                        contents
+                        said
+                        actions
+                        retry
+                        context=tenant.label()
+                    />
+                }
             }
         />
     }
@@ -129,6 +146,9 @@ fn Message(
 
 /// What there is to choose from, or why that could not be had.
 type KnownIntents = Result<Vec<Intent>, Problem>;
+
+/// A message, whether its reader may do something with it, and what stands beside it.
+type Answered = (EmailDetail, bool, KnownHistory, KnownIntents, Said);
 
 /// `j` and `k` lead to the next message of the list and the one before, `u` back to the list, as it was narrowed.
 fn use_ways(
@@ -159,7 +179,7 @@ fn use_keys(
     here: Memo<Result<EmailId, Problem>>,
     me: Option<MyAccess>,
     detail: Loaded<EmailDetail>,
-    words: Words,
+    actions: MessageActions,
 ) {
     let shown = RwSignal::new(None);
     Effect::new(move |_| {
@@ -175,16 +195,18 @@ fn use_keys(
     });
     on_key(move |key| {
         let shown = shown.get_untracked().filter(|id| here.get_untracked() == Ok(*id));
-        let Some(id) = shown else { return false };
-        let say = |word: Word| words.say(untrack(|| tenant.id()), vec![id], word);
+        let (Some(id), Ok(tenant)) = (shown, untrack(|| tenant.id())) else { return false };
         match key {
-            "e" => say(Word::decide(Decision::Accepted)),
-            "#" => say(Word::decide(Decision::Rejected)),
-            "r" => say(Word::RunAgain),
+            "e" => actions.decide(tenant, id, Decision::Accepted),
+            "#" => actions.decide(tenant, id, Decision::Rejected),
+            "r" => {
+                actions.say(tenant, id, Word::RunAgain);
+            }
             "n" => {
-                say(Word::Correct(None));
-                // Which it has instead is the next thing to say.
-                host::focus(INTENT);
+                if actions.say(tenant, id, Word::Correct(None)) {
+                    // Which it has instead is the next thing to say.
+                    host::focus(INTENT);
+                }
             }
             _ => return false,
         }
@@ -280,8 +302,10 @@ fn MessageView(
     /// Whether the reader may do something with it. Found out before: what stands here is not to be built anew, focus
     /// and all, with each answer.
     may_work: bool,
-    history: Vec<HistoryEntry>,
+    history: KnownHistory,
     intents: KnownIntents,
+    contents: Contents,
+    said: Said,
     actions: MessageActions,
     retry: ServerAction<RetryDelivery>,
     context: Signal<String>,
@@ -356,7 +380,7 @@ fn MessageView(
                 <div class="message__main">
                     <Verdicts verdicts/>
                     <Deliveries deliveries retry/>
-                    <Content fields tenant_id email_id/>
+                    <Content fields tenant_id email_id contents said/>
                     <History entries=history/>
                 </div>
             </div>

@@ -5,15 +5,42 @@ use serde_json::Value;
 
 use crate::{
     emails::dto::HistoryEntry,
+    shared::Problem,
     ui::{
         icons::{Glyph, Icon},
         time::Timestamp,
     },
 };
 
-/// Newest first. Nothing, where nothing is known.
+/// What was done, or why that could not be had.
+pub type KnownHistory = Result<Vec<HistoryEntry>, Problem>;
+
+/// Newest first. Nothing, where nothing was done.
 #[component]
-pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {
+pub fn History(entries: KnownHistory) -> impl IntoView {
+    match entries {
+        Ok(entries) => view! { <Entries entries/> }.into_any(),
+        Err(problem) => view! { <NoHistory problem/> }.into_any(),
+    }
+}
+
+/// A message without a history would read as one with which nothing was done.
+#[component]
+fn NoHistory(problem: Problem) -> impl IntoView {
+    let words = format!("What was done with it could not be had. {}", problem.detail);
+    view! {
+        <section class="section" aria-labelledby="history">
+            <h2 id="history">"History"</h2>
+            <p class="notice tone-bad" data-testid="no-history">
+                <Icon glyph=Glyph::Alert/>
+                <span>{words}</span>
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn Entries(entries: Vec<HistoryEntry>) -> impl IntoView {
     let items = entries
         .into_iter()
         .map(|entry| {

@@ -4,6 +4,7 @@ use leptos::{ev, prelude::*};
 use leptos_router::hooks::use_query_map;
 
 use super::{
+    behind::Behind,
     bulk::BulkBar,
     filters::{Filters, SEARCH},
     import::Import,
@@ -13,7 +14,10 @@ use super::{
     table::{LiveTable, ROWS, go_to_row, is_at_row, row_id},
 };
 use crate::{
-    app::{CurrentTenant, LastList, MAIN, MyAccess, Trail, may, on_change, tenant_page, use_tenant},
+    app::{
+        CurrentTenant, LastList, MAIN, MyAccess, Trail, may, on_change, tenant_page, use_last_list,
+        use_tenant,
+    },
     auth::authority::Permission,
     emails::{
         api::{PAGE, list_emails},
@@ -44,10 +48,12 @@ pub fn MessagesPage() -> impl IntoView {
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
     );
+    let last_list = use_last_list();
+    // The list before this one.
+    let came_from = untrack(|| tenant.id().map(|id| last_list(&id)).unwrap_or_default());
     Effect::new(move |_| {
-        let query = query.read();
         if let Ok(tenant) = tenant.id() {
-            Trail::note(tenant, LastList { filter: query.filter.clone(), query: query.page(query.before) });
+            Trail::note(tenant, as_last(&query.read()));
         }
     });
     view! {
@@ -57,26 +63,43 @@ pub fn MessagesPage() -> impl IntoView {
         <SavedFilters tenant query/>
         <Filters tenant query/>
         <Load
-            data=move || {
-                let asked = (tenant.id(), query.get());
-                async move {
-                    let (tenant, query) = (asked.0?, asked.1);
-                    let may_work = may(me, &tenant, Permission::WorkMessages).await;
-                    Ok((tenant, query, may_work, emails.await?))
-                }
+            data=move || async move {
+                let page = emails.await?;
+                // Read now, and not followed: else the list would end as soon as another is asked for, and its rows would
+                // stand there, dead, until that comes.
+                let (id, asked) = untrack(|| (tenant.id(), query.get()));
+                let id = id?;
+                let may_work = may(me, &id, Permission::WorkMessages).await;
+                Ok((id, asked, may_work, page))
             }
             retry=move || emails.refetch()
-            view=move |(id, query, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
+            view=move |(id, asked, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
+                let of = (id.clone(), asked.clone());
+                let is_behind = Memo::new(move |_| tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
+                let last = as_last(&asked);
+                // Only what is narrowed is left by messages.
+                let is_back = came_from == last && last != LastList::default();
                 view! {
-                    <div>
+                    <Behind is_behind/>
+                    // Not to be worked on under filters that are not its own.
+                    <div
+                        inert=move || is_behind.get()
+                        aria-busy=move || is_behind.get().to_string()
+                        data-testid="list"
+                    >
                         <Step>
-                            <Listed tenant id query may_work page/>
+                            <Listed tenant id query=asked may_work page is_behind is_back/>
                         </Step>
                     </div>
                 }
             }
         />
     }
+}
+
+/// What the way back to a list is known by.
+fn as_last(query: &ListQuery) -> LastList {
+    LastList { filter: query.filter.clone(), query: query.page(query.before) }
 }
 
 /// A page of the list as it was asked for, then as it changes. What newly came waits above it until it is asked for: a
@@ -89,6 +112,10 @@ fn Listed(
     /// Whether the reader may have a word on messages, or only look.
     may_work: bool,
     page: EmailPage,
+    /// Whether another list is on its way.
+    is_behind: Memo<bool>,
+    /// Whether it is the list that one was at before.
+    is_back: bool,
 ) -> impl IntoView {
     let rows = RwSignal::new(page.emails);
     let next = RwSignal::new(page.next);
@@ -200,8 +227,8 @@ fn Listed(
     });
     let has_more = Signal::derive(move || older.read().is_some() && !listed.read().is_empty());
     let choice = Choice { selection, listed, has_more, on_all };
-    use_keys(tenant, choice, may_work.then_some(words));
-    go_on_at_last_read();
+    use_keys(tenant, choice, may_work.then_some(words), is_behind);
+    go_on_at_last_read(rows, is_back);
     let none = move || {
         let all = asked.with_value(|(tenant, _)| tenant_page(tenant, "/messages"));
         match older.get() {
@@ -214,10 +241,10 @@ fn Listed(
     let is_part = Memo::new(move |_| is_search && older.read().is_some() && is_short());
     view! {
         <Fresh rows fresh newest/>
-        {may_work.then(|| view! { <BulkBar tenant words choice/> })}
         <Show when=move || !rows.read().is_empty() fallback=none>
             <LiveTable rows left choice=may_work.then_some(choice)/>
         </Show>
+        {may_work.then(|| view! { <BulkBar tenant words choice/> })}
         {move || is_part.get().then(|| view! { <FoundSoFar is_newest is_narrowed/> })}
         <Pages newest=newest_page older/>
     }
@@ -225,15 +252,24 @@ fn Listed(
 
 /// Who comes back from a message is where they were in the list, once it stands there: unless the keyboard has gone on from
 /// where a new page has it.
-fn go_on_at_last_read() {
+fn go_on_at_last_read(rows: RwSignal<Vec<Email>>, is_back: bool) {
     Effect::new(move |_| {
         let Some(email) = Trail::take_read() else { return };
+        let Some(row) = row_of(&rows.read_untracked(), email, is_back) else { return };
         request_animation_frame(move || {
             if host::focused_id().as_deref() == Some(MAIN) {
-                host::focus(&row_id(email));
+                host::focus(&row_id(row));
             }
         });
     });
+}
+
+/// The row of the message that was read. Of a list to which one is back, and which it has left meanwhile: the one that
+/// followed it, or else the last.
+fn row_of(rows: &[Email], read: EmailId, is_back: bool) -> Option<EmailId> {
+    let ids = || rows.iter().map(|row| row.email_id);
+    let near = ids().find(|id| *id <= read).or_else(|| ids().next_back());
+    near.filter(|id| is_back || *id == read)
 }
 
 /// So many pages are asked for at once, at most: those of a search may hold few messages, or none.
@@ -342,7 +378,8 @@ fn Fresh(
         count => format!("{count} new messages"),
     };
     let show = move |_| {
-        let mut all = fresh.get_untracked();
+        // None where the list is there no more, though it still stands on the page.
+        let Some(mut all) = fresh.try_get_untracked() else { return };
         all.extend(rows.get_untracked());
         all.sort_by_key(|email| std::cmp::Reverse(email.email_id));
         all.dedup_by_key(|email| email.email_id);
@@ -368,11 +405,12 @@ fn Fresh(
 /// `/` searches, `j` and `k` walk through the list; `Enter` follows the link that has the focus. `x` chooses its
 /// message, `X` all up to it, `*` all; the others are said of what is chosen, or else of that one. Without `words` one may
 /// only look.
-fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>) {
+fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behind: Memo<bool>) {
     let Choice { selection, listed, .. } = choice;
     Effect::new(move |_| {
         let handle = window_event_listener(ev::keydown, move |event| {
-            if !host::is_shortcut(&event) {
+            // While another list is on its way, all that one can do is search.
+            if !host::is_shortcut(&event) || (is_behind.get_untracked() && event.key() != "/") {
                 return;
             }
             let focused = || {
@@ -381,17 +419,14 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>) {
             };
             let say = |word: Word| {
                 let Some(words) = words else { return };
-                let chosen = untrack(|| selection.ids());
-                let ids = if chosen.is_empty() { focused().into_iter().collect() } else { chosen };
+                let (here, chosen) = (focused(), untrack(|| selection.ids()));
+                let ids = if chosen.is_empty() { here.into_iter().collect() } else { chosen };
                 if !ids.is_empty() {
                     // What is decided may leave the list: reading goes on at the next.
-                    if is_at_row() {
-                        host::move_focus(ROWS, 1);
-                    } else {
-                        go_to_row(untrack(|| choice.next_to_chosen()));
+                    if here.is_some() || !is_at_row() {
+                        go_to_row(untrack(|| choice.next_to(here, &ids)));
                     }
-                    words.say(untrack(|| tenant.id()), ids, word);
-                    selection.clear();
+                    selection.say(words, untrack(|| tenant.id()), ids, word);
                 }
             };
             match event.key().as_str() {
@@ -610,6 +645,17 @@ mod tests {
         assert_eq!((told(&taken.rows), taken.next), (vec![(10, "is"), (45, "is")], Some(id(50))));
         let taken = taken_over(before(Some(id(40))), newest, found(), false);
         assert_eq!((taken.came, taken.next), (vec![], Some(id(40))));
+    }
+
+    #[test]
+    fn one_goes_on_at_what_was_read_or_at_what_followed_it() {
+        let rows: Vec<Email> = [10, 20, 30].map(|number| email(number, "")).into();
+        let id = |number: u32| email(number, "").email_id;
+        assert_eq!(row_of(&rows, id(20), false), Some(id(20)));
+        assert_eq!(row_of(&rows, id(15), false), None, "of another list");
+        assert_eq!(row_of(&rows, id(15), true), Some(id(20)));
+        assert_eq!(row_of(&rows, id(40), true), Some(id(30)), "it was the last");
+        assert_eq!(row_of(&[], id(10), true), None);
     }
 
     #[test]

@@ -71,30 +71,29 @@ impl Words {
         self.news.under_way.get_untracked() > 0
     }
 
-    /// Says it of these messages; nothing happens where there are none.
-    pub fn say(self, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
-        self.say_and(tenant, ids, word, || {});
-    }
-
-    /// The same, and calls `ended` once it is answered.
-    pub fn say_and(
+    /// Says it of these messages; nothing happens where there are none. Once it is answered, `ended` is given those to which
+    /// it could not be done, but for such as are gone: of them it can be said again.
+    pub fn say(
         self,
         tenant: Result<TenantId, Problem>,
         ids: Vec<EmailId>,
         word: Word,
-        ended: impl FnOnce() + 'static,
+        ended: impl FnOnce(Vec<EmailId>) + 'static,
     ) {
         match tenant {
             Ok(tenant) if !ids.is_empty() => {
                 self.news.begin();
                 spawn_local(async move {
-                    self.news.tell(tenant, ids, word).await;
-                    ended();
+                    let left = self.news.tell(tenant, ids, word).await;
+                    ended(left);
                     self.news.end();
                 });
             }
-            Ok(_) => {}
-            Err(problem) => self.news.toasts.refused(&problem),
+            Ok(_) => ended(ids),
+            Err(problem) => {
+                self.news.toasts.refused(&problem);
+                ended(ids);
+            }
         }
     }
 }
@@ -114,37 +113,45 @@ impl News {
         let _ = self.under_way.try_update(|count| *count += 1);
     }
 
-    /// Says a word, and what came of it.
-    async fn tell(self, tenant: TenantId, ids: Vec<EmailId>, word: Word) {
+    /// Says a word, and what came of it. Gives those that were left as they are, and are still there.
+    async fn tell(self, tenant: TenantId, ids: Vec<EmailId>, word: Word) -> Vec<EmailId> {
         let toasts = self.toasts;
         // Run again, a message comes to what it comes to: there is no word to take back.
         let number = (word != Word::RunAgain).then(|| toasts.await_undo());
-        match word.say(tenant.clone(), ids).await {
+        let still_there = match word.say(tenant.clone(), ids.clone()).await {
             Ok(WordsDone { done, left, word: said, problem }) => {
-                let left = match (&problem, left.len()) {
+                let left_words = match (&problem, left.len()) {
                     (_, 0) => String::new(),
                     (Some(_), left) => format!(" {left} were left as they are."),
                     (None, left) => format!(" {left} could not be found any more."),
                 };
-                let text = word.done(done.len()) + &left;
+                let text = word.done(done.len()) + &left_words;
                 match said.zip(number) {
                     _ if done.is_empty() && problem.is_some() => {}
-                    _ if done.is_empty() => toasts.refused(&Problem::business_rule(left.trim())),
+                    _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
                     None => toasts.done(text),
                     Some((said, number)) => {
                         let undo = undo(self, tenant, done, said, text.clone());
                         toasts.done_as_awaited(number, text, undo);
                     }
                 }
-                if let Some(problem) = &problem {
-                    toasts.refused(problem);
+                match &problem {
+                    Some(problem) => {
+                        toasts.refused(problem);
+                        left
+                    }
+                    None => Vec::new(),
                 }
             }
-            Err(problem) => toasts.refused(&problem),
-        }
+            Err(problem) => {
+                toasts.refused(&problem);
+                ids
+            }
+        };
         if let Some(number) = number {
             toasts.end_undo(number);
         }
+        still_there
     }
 
     /// Nothing of it matters where the page has been left.
@@ -261,9 +268,28 @@ impl Selection {
         self.version.try_get_value()
     }
 
+    /// Whether the list is still there: what stands on the page outlives it until another is there.
+    pub fn is_there(self) -> bool {
+        self.version().is_some()
+    }
+
     pub fn clear(self) {
         self.all(Vec::new());
         self.anchor.set_value(None);
+    }
+
+    /// Says it of these messages, after which nothing is chosen: but what was chosen and was left as it is, is chosen again,
+    /// so that one can try once more.
+    pub fn say(self, words: Words, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
+        let chosen = self.chosen.get_untracked();
+        self.clear();
+        let version = self.version.get_value();
+        words.say(tenant, ids, word, move |left| {
+            let again: Vec<EmailId> = chosen.into_iter().filter(|id| left.contains(id)).collect();
+            if !again.is_empty() {
+                self.all_since(version, again);
+            }
+        });
     }
 
     pub fn ids(self) -> Vec<EmailId> {
@@ -310,17 +336,21 @@ impl Choice {
         listed.iter().rfind(|id| self.selection.has(**id)).copied()
     }
 
-    /// Where one goes on in the list when what is chosen may leave it.
-    pub fn next_to_chosen(self) -> Option<EmailId> {
-        next_to(&self.listed.read(), |id| self.selection.has(id))
+    /// Where one goes on in the list when these may leave it: from this one, or else from the last of them.
+    pub fn next_to(self, from: Option<EmailId>, leaving: &[EmailId]) -> Option<EmailId> {
+        next_to(&self.listed.read(), from, leaving)
     }
 }
 
-/// What follows the last that is chosen; at the list's end, what stands before it and is not chosen.
-fn next_to(listed: &[EmailId], is_chosen: impl Fn(EmailId) -> bool) -> Option<EmailId> {
-    let last = listed.iter().rposition(|id| is_chosen(*id))?;
-    let before = listed[..last].iter().rfind(|id| !is_chosen(**id));
-    listed.get(last + 1).or(before).copied()
+/// What stays and follows; at the list's end, what stays and stands before.
+fn next_to(listed: &[EmailId], from: Option<EmailId>, leaving: &[EmailId]) -> Option<EmailId> {
+    let at = listed.iter().rposition(|id| match from {
+        Some(from) => *id == from,
+        None => leaving.contains(id),
+    })?;
+    let (before, after) = listed.split_at(at);
+    let stays = |id: &&EmailId| !leaving.contains(*id);
+    after.iter().find(stays).or_else(|| before.iter().rfind(stays)).copied()
 }
 
 /// What the list shows from one to another, both included, whichever stands first; from nowhere, the other alone.
@@ -349,11 +379,19 @@ mod tests {
     #[test]
     fn one_goes_on_after_what_is_chosen_or_before_it() {
         let ids: Vec<EmailId> = (0..4).map(|n| EmailId(uuid::Uuid::from_u128(n))).collect();
-        let next = |chosen: &[usize]| next_to(&ids, |id| chosen.iter().any(|at| ids[*at] == id));
-        assert_eq!(next(&[0, 2]), Some(ids[3]));
-        assert_eq!(next(&[2, 3]), Some(ids[1]));
-        assert_eq!(next(&[0, 1, 2, 3]), None);
-        assert_eq!(next(&[]), None);
+        let next = |from: Option<usize>, leaving: &[usize]| {
+            let leaving: Vec<EmailId> = leaving.iter().map(|at| ids[*at]).collect();
+            next_to(&ids, from.map(|at| ids[at]), &leaving)
+        };
+        assert_eq!(next(None, &[0, 2]), Some(ids[3]));
+        assert_eq!(next(None, &[2, 3]), Some(ids[1]));
+        assert_eq!(next(None, &[0, 1, 2, 3]), None);
+        assert_eq!(next(None, &[]), None);
+        assert_eq!(next(Some(1), &[1]), Some(ids[2]));
+        assert_eq!(next(Some(3), &[3]), Some(ids[2]), "at the list's end");
+        assert_eq!(next(Some(0), &[0, 1, 3]), Some(ids[2]), "from where one is");
+        assert_eq!(next(Some(1), &[2, 3]), Some(ids[1]), "what stays is where one stays");
+        assert_eq!(next(Some(0), &[0, 1, 2, 3]), None);
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
                 data-testid="choose"
                 prop:checked=move || selection.has(id)
                 on:click=move |event| {
-                    if event.shift_key() {
+                    if event.shift_key() && selection.is_there() {
                         let is_chosen = event_target_checked(&event);
                         selection.set_through(id, &listed.get_untracked(), is_chosen);
                     }

@@ -10,7 +10,7 @@ use crate::{
     auth::authority::Permission,
     emails::{
         api::{TryMessage, draft_of, get_email},
-        dto::{DryRun, EmailStatus},
+        dto::{Decision, DryRun, EmailStatus},
     },
     intents::dto::Extraction,
     rules::pages::field_words,
@@ -110,12 +110,25 @@ pub fn TrialPage() -> impl IntoView {
             }
         />
         <ActionProblem outcome/>
-        <div aria-live="polite">
+        // What it comes to is told in a line; the steps are there to be read.
+        <p class="visually-hidden" role="status" data-testid="trial-said">
             {move || match outcome.get() {
-                Some(Ok(found)) => Some(view! { <Steps found/> }),
-                _ => None,
+                Some(Ok(found)) => would_be(found.decision),
+                _ => "",
             }}
-        </div>
+        </p>
+        {move || match outcome.get() {
+            Some(Ok(found)) => Some(view! { <Steps found/> }),
+            _ => None,
+        }}
+    }
+}
+
+fn would_be(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Accepted => "It would be accepted.",
+        Decision::Rejected => "It would be rejected.",
+        Decision::Review => "It would go to a person.",
     }
 }
 
