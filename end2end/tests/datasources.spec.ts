@@ -124,6 +124,47 @@ test('a stored secret stays unless it is typed anew', async ({ page, request }, 
   }
 });
 
+test('what is tried keeps the keyboard, and is tried once', { tag: '@desktop' }, async ({ page, request }) => {
+  await page.goto(`/t/acme_corp/datasources/${await named(request, 'datasources', 'Shop database', 'datasource_id')}`);
+  await hydrated(page);
+  await page.getByTestId('preview-query').fill('SELECT name FROM customers');
+  for (const [button, address, outcome] of [
+    ['test-connection', '**/ui/datasources/test', 'test-outcome'],
+    ['run-preview', '**/ui/datasources/preview', 'preview-outcome'],
+  ]) {
+    await test.step(button, async () => {
+      let asked = 0;
+      let answer = () => {};
+      const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+      await page.route(address, async (route) => {
+        asked += 1;
+        await isAnswered;
+        await route.continue();
+      });
+      await page.getByTestId(button).focus();
+      await page.keyboard.press('Enter');
+      await expect(page.getByTestId(button)).toHaveAttribute('aria-busy', 'true');
+      await expect(page.getByTestId(button)).toHaveAttribute('aria-disabled', 'true');
+      await page.keyboard.press('Enter');
+      answer();
+      await expect(page.getByTestId(outcome)).toBeVisible();
+      await expect(page.getByTestId(button)).not.toHaveAttribute('aria-disabled');
+      await expect(page.getByTestId(button)).toBeFocused();
+      expect(asked).toBe(1);
+    });
+  }
+});
+
+test('what a look-up gave is told within a narrow screen', { tag: '@phone' }, async ({ page, request }) => {
+  await page.setViewportSize({ width: 320, height: 844 });
+  await page.goto(`/t/acme_corp/datasources/${await named(request, 'datasources', 'Shop database', 'datasource_id')}`);
+  await hydrated(page);
+  await page.getByTestId('preview-query').fill('SELECT a.name FROM customers a, customers b, customers c');
+  await page.getByTestId('run-preview').click();
+  await expect(page.getByTestId('preview-outcome')).toContainText(/More than \d+ rows, the first \d+ shown in/);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+});
+
 test('rules are found by what they ask, and lead to their intent', async ({ page, request }) => {
   await page.goto('/t/acme_corp/rules');
   await hydrated(page);

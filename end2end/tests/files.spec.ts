@@ -27,6 +27,48 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
   await expect(row).toHaveCount(0);
 });
 
+test('a file is replaced again, and while others come in @desktop', async ({ page, request }) => {
+  const names = [customers.name, 'slow.csv'];
+  for (const name of names) {
+    const answer = await request.put(`/api/files/${name}?tenant_id=acme_corp`, { data: 'a\n1\n', headers: { 'content-type': 'text/csv' } });
+    expect(answer.ok()).toBe(true);
+  }
+  await page.goto('/t/acme_corp/files');
+  await hydrated(page);
+  const row = (name: string) => page.getByTestId('file').filter({ hasText: name });
+  const outcome = (name: string) => page.getByTestId('upload-outcome').filter({ hasText: `${name} is stored.` });
+  const replace = (name: string, text: string) =>
+    row(name).getByTestId('replace').setInputFiles({ ...customers, name: 'other.csv', buffer: Buffer.from(text) });
+
+  await test.step('again', async () => {
+    for (const [text, size] of [['region\nnorth\n', '13 bytes'], ['region\nnorth\nsouth\n', '19 bytes']]) {
+      await replace(customers.name, text);
+      await expect(row(customers.name)).toContainText(size);
+      await expect(outcome(customers.name)).toBeVisible();
+    }
+  });
+
+  await test.step('while another comes in', async () => {
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    await page.route('**/api/files/slow.csv?*', async (route) => {
+      await gate;
+      await route.continue();
+    });
+    await replace('slow.csv', 'region\nnorth\n');
+    await expect(page.getByTestId('uploading')).toContainText('slow.csv');
+    await page.getByLabel('File', { exact: true }).setInputFiles(customers);
+    await page.getByRole('button', { name: 'Upload' }).click();
+    // Its row is another's then.
+    await expect(row(customers.name)).toContainText('25 bytes');
+    go();
+    await expect(outcome('slow.csv')).toBeVisible();
+    await expect(page.getByTestId('uploading')).toHaveCount(0);
+    await expect(row('slow.csv')).toContainText('13 bytes');
+  });
+  for (const name of names) await request.delete(`/api/files/${name}?tenant_id=acme_corp`);
+});
+
 test('what is deleted leaves no question about the next @desktop', async ({ page, request }) => {
   for (const name of ['one.csv', 'two.csv']) {
     const answer = await request.put(`/api/files/${name}?tenant_id=acme_corp`, { data: 'a\n1\n', headers: { 'content-type': 'text/csv' } });

@@ -1,6 +1,7 @@
 // Where mail comes from: mailboxes made, changed and deleted on the screen.
 import type { APIRequestContext, Page } from '@playwright/test';
 
+import { asksAfterMessage, openLive } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 import { look } from './look';
 
@@ -125,6 +126,23 @@ test('the password of a mailbox elsewhere is not read back', async ({ page, requ
   } finally {
     await remove(request, [name]);
   }
+});
+
+test.describe('a busy server', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('takes no list of mailboxes away', async ({ page, request }) => {
+    const address = /\/ui\/mailboxes\/list$/;
+    await openLive(page, '/mailboxes');
+    const first = page.getByTestId('mailbox').first();
+    await first.evaluate((element) => Object.assign(element, { isTheSame: true }));
+    await page.route(address, (route) => route.fulfill({ status: 503 }));
+    await asksAfterMessage(page, request, address, 503);
+    await page.unroute(address);
+    await asksAfterMessage(page, request, address);
+    await expect(page.getByTestId('problem')).toHaveCount(0);
+    expect(await first.evaluate((element) => 'isTheSame' in element), 'it was there all the time').toBe(true);
+  });
 });
 
 test('domains are said by a plain form, without WebAssembly', { tag: '@desktop' }, async ({ browser, baseURL }) => {

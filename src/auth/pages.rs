@@ -75,10 +75,15 @@ fn Field(
     autocomplete: &'static str,
     #[prop(optional)] hint: &'static str,
     #[prop(default = true)] required: bool,
+    /// Whether what was typed is there again once the form was refused. Never of a password.
+    #[prop(optional)]
+    is_kept: bool,
 ) -> impl IntoView {
     let hint_id = format!("{name}-hint");
     let has_hint = !hint.is_empty();
     let query = use_query_map();
+    let was_refused = query.with_untracked(|query| query.get("error").is_some());
+    let typed = (is_kept && was_refused).then(|| host::typed_before(name)).flatten();
     let is_wrong = Memo::new(move |_| {
         let outcome = query.read().get("error").and_then(|word| word.parse::<FormOutcome>().ok());
         outcome.is_some_and(|outcome| is_wrong_in(outcome, name))
@@ -99,6 +104,7 @@ fn Field(
                 name=name
                 type=kind
                 autocomplete=autocomplete
+                value=typed
                 required=required
                 aria-describedby=described
                 aria-invalid=move || is_wrong.get().then_some("true")

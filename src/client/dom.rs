@@ -43,6 +43,11 @@ pub fn focus_field(path: &str) {
     }
 }
 
+/// What the server wrote into the field of this id: what was typed before the form was refused.
+pub fn typed_before(id: &str) -> Option<String> {
+    element(id)?.get_attribute("value")
+}
+
 /// The id of the element that has the focus.
 pub fn focused_id() -> Option<String> {
     document()?.active_element().map(|element| element.id()).filter(|id| !id.is_empty())

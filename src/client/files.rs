@@ -7,9 +7,10 @@ use leptos::{
     prelude::*,
 };
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{FileList, FileReader, HtmlDocument, HtmlElement, HtmlInputElement};
+use web_sys::{File, FileReader, HtmlDocument, HtmlElement, HtmlInputElement};
 
 use super::dom::document;
+use crate::{shared::Problem, ui::toast::use_toasts};
 
 thread_local! {
     /// The field that was written in last.
@@ -36,31 +37,44 @@ pub fn insert_text(text: &str) {
     }
 }
 
-/// Reads the file that an input was given: its name, and its bytes in base64.
+/// Reads the file that an input was given: its name, and its bytes in base64. One that cannot be read is told of. The input
+/// is empty then, so that the same file can be chosen again.
 pub fn read_chosen(event: &Event, done: Callback<(String, String)>) {
     let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-    read(input.and_then(|input| input.files()), done);
+    let Some(input) = input else { return };
+    // Whoever changes their mind chooses none.
+    if let Some(file) = input.files().and_then(|files| files.get(0)) {
+        input.set_value("");
+        read(&file, done);
+    }
 }
 
-/// Reads the file that was dropped.
+/// The same of the file that was dropped.
 pub fn read_dropped(event: &DragEvent, done: Callback<(String, String)>) {
     event.prevent_default();
-    read(event.data_transfer().and_then(|dropped| dropped.files()), done);
+    match event.data_transfer().and_then(|dropped| dropped.files()).and_then(|files| files.get(0)) {
+        Some(file) => read(&file, done),
+        None => use_toasts().refused(&Problem::business_rule("What was dropped is no file.")),
+    }
 }
 
-fn read(files: Option<FileList>, done: Callback<(String, String)>) {
-    let Some(file) = files.and_then(|files| files.get(0)) else { return };
+fn read(file: &File, done: Callback<(String, String)>) {
     let Ok(reader) = FileReader::new() else { return };
-    let (name, source) = (file.name(), reader.clone());
-    let loaded = Closure::once_into_js(move || {
-        let url = source.result().ok().and_then(|result| result.as_string()).unwrap_or_default();
-        // `data:message/rfc822;base64,…`; an empty file has no comma in some browsers.
-        let bytes = url.split_once(',').map(|(_, bytes)| bytes.to_owned()).unwrap_or_default();
-        done.run((name, bytes));
+    let (name, source, toasts) = (file.name(), reader.clone(), use_toasts());
+    let ended = Closure::once_into_js(move || match source.result().ok().and_then(|url| url.as_string()) {
+        Some(url) => {
+            // `data:message/rfc822;base64,…`; an empty file has no comma in some browsers.
+            let bytes = url.split_once(',').map(|(_, bytes)| bytes.to_owned()).unwrap_or_default();
+            done.run((name, bytes));
+        }
+        // As a folder.
+        None => {
+            toasts.refused(&Problem::business_rule(format!("{name} cannot be read. Only a file can be.")));
+        }
     });
-    reader.set_onload(Some(loaded.unchecked_ref()));
-    // A file that cannot be read stays unread: the name of none appears.
-    let _ = reader.read_as_data_url(&file);
+    reader.set_onloadend(Some(ended.unchecked_ref()));
+    // Refused only where it reads already.
+    let _ = reader.read_as_data_url(file);
 }
 
 /// Says that something may be dropped here.

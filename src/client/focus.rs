@@ -1,9 +1,17 @@
 //! Where the keyboard goes on once what had it was shown anew.
 
-use wasm_bindgen::JsCast;
-use web_sys::Element;
+use std::cell::RefCell;
 
-use super::dom::{document, element};
+use leptos::ev::FocusEvent;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement};
+
+use super::dom::{document, element, focus};
+
+thread_local! {
+    /// What had the focus before it came to something that goes.
+    static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
+}
 
 /// The page's content: where the keyboard goes on if nothing else is left.
 const CONTENT: &str = "main";
@@ -46,5 +54,30 @@ pub fn focus_first(trail: &[String]) {
     if is_lost && let Some(element) = trail.iter().find_map(|id| element(id)) {
         // Only an element that is gone refuses.
         let _ = element.focus();
+    }
+}
+
+/// Keeps what had the focus before it came into an element that `region` finds, from outside of it.
+pub fn note_focus_before(event: &FocusEvent, region: &str) {
+    let from = event.related_target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    let is_within = |from: &HtmlElement| from.closest(region).ok().flatten().is_some();
+    if !from.as_ref().is_some_and(is_within) {
+        BEFORE.set(from);
+    }
+}
+
+/// Gives the focus back to what had it before: if that is gone, to what has its id now, or to the page's content. If nothing
+/// had it, nothing gets it.
+pub fn give_focus_back() {
+    match BEFORE.take() {
+        Some(before) if before.is_connected() => {
+            // Only an element that is gone refuses.
+            let _ = before.focus();
+        }
+        Some(before) => {
+            let id = before.id();
+            focus(if element(&id).is_some() { &id } else { CONTENT });
+        }
+        None => {}
     }
 }

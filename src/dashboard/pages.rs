@@ -1,7 +1,9 @@
 //! The dashboard.
 
+mod latest;
 mod period;
 
+use latest::{Hold, Latest};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use period::{HealthPanel, Intents, OverTime, Rules};
@@ -12,7 +14,6 @@ use super::{
 };
 use crate::{
     app::{LastList, MyAccess, Trail, on_change, tenant_page, use_tenant},
-    emails::pages::{MessageTable, NoMessages},
     shared::TenantId,
     ui::{
         icons::{Glyph, Icon},
@@ -32,11 +33,20 @@ pub fn DashboardPage() -> impl IntoView {
     let period = Memo::new(move |_| {
         query.read().get("period").and_then(|text| text.parse().ok()).unwrap_or(Period::Day)
     });
+    let hold = Hold::new();
     let dashboard = load(
         move || (tenant.id(), period.get()),
-        |(tenant, period)| async move { get_dashboard(tenant?, period).await },
+        move |(tenant, period)| async move {
+            let found = get_dashboard(tenant?, period).await?;
+            Ok(Dashboard { latest: hold.latest(found.latest), ..found })
+        },
     );
-    on_change(move || dashboard.refetch());
+    on_change(move || dashboard.refresh());
+    Effect::new(move |_| {
+        if hold.is_over() {
+            dashboard.refresh();
+        }
+    });
     // The latest messages, which it shows, are a list of all.
     Effect::new(move |_| {
         if let Ok(tenant) = tenant.id() {
@@ -60,21 +70,16 @@ pub fn DashboardPage() -> impl IntoView {
         <Load
             data
             retry=move || dashboard.refetch()
-            view=|(tenant, dashboard, tenants): (TenantId, Dashboard, Option<usize>)| {
-                view! { <Glance tenant dashboard tenants/> }
+            view=move |(tenant, dashboard, tenants): (TenantId, Dashboard, Option<usize>)| {
+                view! { <Glance tenant dashboard tenants hold/> }
             }
         />
     }
 }
 
 #[component]
-fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>) -> impl IntoView {
+fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>, hold: Hold) -> impl IntoView {
     let Dashboard { stats, period, columns, intents, rules, times, health, latest } = dashboard;
-    let latest = if latest.is_empty() {
-        view! { <NoMessages/> }.into_any()
-    } else {
-        view! { <MessageTable emails=latest/> }.into_any()
-    };
     view! {
         <Messages tenant=tenant.clone() stats=stats.clone()/>
         <OverTime tenant=tenant.clone() period columns/>
@@ -83,13 +88,7 @@ fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>) -> imp
             <Rules rules/>
             <HealthPanel tenant=tenant.clone() times health/>
         </div>
-        <section class="section" aria-labelledby="latest">
-            <div class="section__head">
-                <h2 id="latest">"Latest messages"</h2>
-                <a href=tenant_page(&tenant, "/messages")>"All messages"</a>
-            </div>
-            {latest}
-        </section>
+        <Latest tenant=tenant.clone() emails=latest hold/>
         <Resources tenant stats tenants/>
     }
     .into_any()

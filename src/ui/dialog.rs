@@ -83,7 +83,8 @@ pub fn Confirm(
     children: Children,
 ) -> impl IntoView {
     let heading = format!("{id}-title");
-    let (labelled, opens, closes, answered) = (heading.clone(), id.clone(), id.clone(), id.clone());
+    let (labelled, opens, answered) = (heading.clone(), id.clone(), id.clone());
+    let (leaves, closes) = (id.clone(), id.clone());
     view! {
         <button id=format!("{id}-ask") type="button" class="button" popovertarget=opens data-testid=testid>
             {glyph.map(|glyph| view! { <Icon glyph/> })}
@@ -98,11 +99,29 @@ pub fn Confirm(
             aria-labelledby=labelled
             on:submit=move |_| host::hide_popover(&answered)
         >
-            <p id=heading class="panel__title">{title}</p>
-            {children()}
-            <button type="button" class="button confirm__cancel" popovertarget=closes popovertargetaction="hide">
-                "Cancel"
-            </button>
+            // All that lies around it: a backdrop would let a touch through to what is beneath.
+            <button
+                type="button"
+                class="confirm__around"
+                tabindex="-1"
+                aria-hidden="true"
+                popovertarget=leaves
+                popovertargetaction="hide"
+            ></button>
+            <div class="confirm__box">
+                <p id=heading class="panel__title">{title}</p>
+                {children()}
+                // The keyboard goes there when it is asked, so that it is read out. Until then there is nothing to go to.
+                <button
+                    type="button"
+                    class="button confirm__cancel"
+                    autofocus
+                    popovertarget=closes
+                    popovertargetaction="hide"
+                >
+                    "Cancel"
+                </button>
+            </div>
         </div>
     }
 }

@@ -21,11 +21,16 @@ pub fn focus_trail() -> Vec<String> {
     Vec::new()
 }
 pub fn focus_first(_: &[String]) {}
+pub fn note_focus_before(_: &FocusEvent, _: &str) {}
+pub fn give_focus_back() {}
 pub fn move_focus(_: &str, _: i32) {}
 pub fn label_of(_: &str) -> Option<String> {
     None
 }
 pub fn focus_field(_: &str) {}
+pub fn typed_before(_: &str) -> Option<String> {
+    crate::auth::server::forms::typed()
+}
 pub fn leave_field() {}
 pub fn is_shortcut(_: &KeyboardEvent) -> bool {
     false

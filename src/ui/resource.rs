@@ -22,6 +22,8 @@ use crate::shared::Problem;
 /// is compiled, fetched and prepared by the browser once for all of them.
 pub struct Loaded<T> {
     kept: Resource<Kept, Json>,
+    /// What stays where the next answer is a refusal.
+    stays: StoredValue<Option<Kept>>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -46,17 +48,23 @@ where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     F: Future<Output = Result<T, Problem>> + Send + 'static,
 {
+    let stays = StoredValue::new(None::<Kept>);
     let source: Box<dyn Fn() -> Asked + Send + Sync> = Box::new(move || Asked(Arc::new(source())));
     let fetcher: Box<dyn Fn(Asked) -> Loading<Kept> + Send + Sync> = Box::new(move |Asked(asked)| {
+        let stays = stays.try_update_value(Option::take).flatten();
         let loading = asked.as_any().downcast_ref::<S>().map(|asked| fetcher(asked.clone()));
         Box::pin(async move {
-            match loading {
-                Some(loading) => Kept::new(loading.await),
-                None => Kept::new(Err::<T, _>(unreadable())),
+            let answer = match loading {
+                Some(loading) => loading.await,
+                None => Err(unreadable()),
+            };
+            match stays {
+                Some(stays) if answer.is_err() => stays,
+                _ => Kept::new(answer),
             }
         })
     });
-    Loaded { kept: Resource::new_with_options(source, fetcher, false), of: PhantomData }
+    Loaded { kept: Resource::new_with_options(source, fetcher, false), stays, of: PhantomData }
 }
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> {
@@ -85,6 +93,13 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> 
 
     /// Loads it again. What stood there stays until then.
     pub fn refetch(self) {
+        self.kept.refetch();
+    }
+
+    /// The same, unasked: what stands there stays where it is refused, too. A busy moment of the server takes no page away.
+    pub fn refresh(self) {
+        let stands = self.kept.get_untracked().filter(|kept| kept.read::<T>().is_ok());
+        self.stays.set_value(stands);
         self.kept.refetch();
     }
 }

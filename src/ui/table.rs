@@ -1,8 +1,11 @@
-//! Tables that become cards on a narrow screen.
+//! Tables that become cards where they have no room.
 
 use leptos::prelude::*;
 
 use super::step::Step;
+
+/// A table of up to so many columns has room wherever the page is wide (`.table-box--few`).
+const FEW: usize = 5;
 
 /// A table. The roles repeat what the elements mean: as cards they are no longer displayed as a table, and
 /// browsers then drop the meaning.
@@ -17,22 +20,25 @@ pub fn DataTable(
     /// Rows: `tr` with role `row`.
     children: Children,
 ) -> impl IntoView {
+    let box_class = if columns.len() > FEW { "table-box" } else { "table-box table-box--few" };
     view! {
-        <div class="table-box">
-            <table class=format!("table table--cards {class}") role="table">
-                <caption class="visually-hidden">{caption}</caption>
-                <thead role="rowgroup">
-                    <tr role="row">
-                        {columns
-                            .iter()
-                            .map(|column| view! { <th role="columnheader" scope="col">{*column}</th> })
-                            .collect_view()}
-                    </tr>
-                </thead>
-                <tbody role="rowgroup">
-                    <Step>{children()}</Step>
-                </tbody>
-            </table>
+        <div class=box_class>
+            <div class="table-frame">
+                <table class=format!("table table--cards {class}") role="table">
+                    <caption class="visually-hidden">{caption}</caption>
+                    <thead role="rowgroup">
+                        <tr role="row">
+                            {columns
+                                .iter()
+                                .map(|column| view! { <th role="columnheader" scope="col">{*column}</th> })
+                                .collect_view()}
+                        </tr>
+                    </thead>
+                    <tbody role="rowgroup">
+                        <Step>{children()}</Step>
+                    </tbody>
+                </table>
+            </div>
         </div>
     }
 }

@@ -40,14 +40,15 @@ pub struct Uploads {
     lanes: usize,
 }
 
+/// Its signals are nobody's: what sends it, such as a row or a window, may be gone before it has arrived.
 #[derive(Clone)]
 struct Coming {
     key: u32,
     name: String,
     /// From 0 to 1.
-    sent: RwSignal<f64>,
+    sent: ArcRwSignal<f64>,
     /// The body of the server's answer.
-    outcome: RwSignal<Option<Result<String, Problem>>>,
+    outcome: ArcRwSignal<Option<Result<String, Problem>>>,
 }
 
 impl Uploads {
@@ -73,7 +74,7 @@ impl Uploads {
         for (i, file) in files.into_iter().enumerate() {
             let key = self.begun.get_value();
             self.begun.set_value(key.wrapping_add(1));
-            let (sent, outcome) = (RwSignal::new(0.0), RwSignal::new(None));
+            let (sent, outcome) = (ArcRwSignal::new(0.0), ArcRwSignal::new(None));
             let coming = Coming { key, name: file.name.clone(), sent, outcome };
             shown.push(coming.clone());
             lanes[i % self.lanes].push((coming, file));
@@ -91,14 +92,12 @@ impl Uploads {
         host::send(
             &file,
             target,
-            // The page may have been left meanwhile: then its signals are gone.
-            move |part| {
-                sent.try_set(part);
-            },
+            move |part| sent.set(part),
             move |result| {
                 let is_stored = result.is_ok();
-                outcome.try_set(Some(result));
+                outcome.set(Some(result));
                 if is_stored {
+                    // The page may have been left meanwhile: then this is gone.
                     self.stored.try_update(|count| *count += 1);
                 }
                 self.send_next(lane);
@@ -180,7 +179,7 @@ fn Arrival(coming: Coming, told: Told) -> impl IntoView {
     let Coming { name, sent, outcome, .. } = coming;
     move || match outcome.get() {
         None => {
-            let label = format!("Sending {name}");
+            let (label, sent) = (format!("Sending {name}"), sent.clone());
             // Once all has gone, the bar only says that the server is at it.
             let part = move || Some(sent.get()).filter(|part| *part < 1.0).map(|part| part.to_string());
             view! {

@@ -79,7 +79,7 @@ pub fn ForgotPage() -> impl IntoView {
             ]/>
             <form class="panel form" method="post" action="/forgot" data-testid="forgot">
                 <p>"A link with which you choose a new password is mailed to you."</p>
-                <Field label="Email" name="email" kind="email" autocomplete="username"/>
+                <Field label="Email" name="email" kind="email" autocomplete="username" is_kept=true/>
                 <button type="submit" class="button button--primary">"Mail the link"</button>
                 <p>
                     <a href="/sign-in">"Back to the sign-in"</a>

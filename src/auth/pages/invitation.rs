@@ -51,6 +51,7 @@ pub fn InvitationPage() -> impl IntoView {
                                             name="display_name"
                                             autocomplete="name"
                                             required=false
+                                            is_kept=true
                                         />
                                         <Field
                                             label="Password"

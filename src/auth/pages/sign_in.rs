@@ -25,7 +25,7 @@ pub fn SignInPage() -> impl IntoView {
             ]/>
             <form class="panel form" method="post" action="/sign-in" data-testid="sign-in">
                 <input type="hidden" name="next" value=next/>
-                <Field label="Email" name="email" kind="email" autocomplete="username"/>
+                <Field label="Email" name="email" kind="email" autocomplete="username" is_kept=true/>
                 <Field label="Password" name="password" kind="password" autocomplete="current-password"/>
                 <button type="submit" class="button button--primary">"Sign in"</button>
                 <p>

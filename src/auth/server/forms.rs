@@ -5,11 +5,18 @@
 use axum::{
     Router,
     extract::{FromRequest, FromRequestParts, Path, Request, State},
-    http::{StatusCode, Uri, request::Parts},
+    http::{
+        HeaderValue, StatusCode, Uri,
+        header::{CACHE_CONTROL, SET_COOKIE},
+        request::Parts,
+    },
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
-use axum_extra::extract::CookieJar;
+use axum_extra::extract::{
+    CookieJar,
+    cookie::{Cookie, SameSite},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -57,11 +64,31 @@ pub fn own_page(next: Option<&str>) -> &str {
     .unwrap_or("/")
 }
 
+/// The cookie in which a form that was refused gets back what was typed into it: for its page alone, and not for long.
+const TYPED: &str = "typed";
+/// How long it is kept, in seconds: the page is asked for at once.
+const TYPED_FOR: u32 = 60;
+/// What is longer is typed anew. Unit: bytes.
+const MAX_TYPED: usize = 1000;
+
+/// What was typed into the form of the page that is being rendered, before it was refused.
+pub fn typed() -> Option<String> {
+    let parts = leptos::prelude::use_context::<Parts>()?;
+    let jar = CookieJar::from_headers(&parts.headers);
+    let typed = jar.get(TYPED)?.value().to_owned();
+    // The page is one person's then: no cache may keep it for the next.
+    if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>() {
+        response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Some(typed)
+}
+
 /// What every form needs beside its fields.
 struct Sender {
     origin: Origin,
     session: Option<String>,
     wants_page: bool,
+    is_secure: bool,
 }
 
 impl FromRequestParts<AppState> for Sender {
@@ -72,22 +99,43 @@ impl FromRequestParts<AppState> for Sender {
             origin: Origin::of(app, parts),
             session: session_cookie(app, parts),
             wants_page: wants_page(&parts.headers),
+            is_secure: app.config.secure_cookies(),
         })
     }
 }
 
 impl Sender {
-    /// `page` is where the form stands; what its address says is one word.
-    fn answer(&self, result: Result<Response>, page: &str) -> Response {
+    /// `page` is where the form stands; what its address says is one word. `typed` is what need not be typed again there:
+    /// never a password.
+    fn answer(&self, result: Result<Response>, page: &str, typed: &str) -> Response {
         match result {
             Ok(response) => response,
             Err(Error::Problem(problem)) if self.wants_page => {
                 let separator = if page.contains('?') { '&' } else { '?' };
                 let word = outcome(&problem).as_str();
-                Redirect::to(&format!("{page}{separator}{}", query(&[("error", word)]))).into_response()
+                let led = Redirect::to(&format!("{page}{separator}{}", query(&[("error", word)])));
+                self.keep(led.into_response(), page, typed)
             }
             Err(error) => error.into_response(),
         }
+    }
+
+    /// Not in the address, which histories and logs keep.
+    fn keep(&self, mut response: Response, page: &str, typed: &str) -> Response {
+        if typed.is_empty() || typed.len() > MAX_TYPED {
+            return response;
+        }
+        let path = page.split('?').next().unwrap_or(page);
+        let cookie = Cookie::build((TYPED, typed.to_owned()))
+            .path(path.to_owned())
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.is_secure)
+            .build();
+        if let Ok(header) = format!("{}; Max-Age={TYPED_FOR}", cookie.encoded()).parse() {
+            response.headers_mut().append(SET_COOKIE, header);
+        }
+        response
     }
 
     fn done(&self, page: &str) -> Response {
@@ -155,7 +203,7 @@ async fn sign_in(
     let result = result.map(|session| {
         (jar.add(cookie(&app, session.expose_secret().to_owned())), sender.done(next)).into_response()
     });
-    sender.answer(result, &page)
+    sender.answer(result, &page, &form.email)
 }
 
 #[derive(Deserialize)]
@@ -184,7 +232,7 @@ async fn change_password(ctx: CallerContext, sender: Sender, Form(form): Form<Pa
         accounts::change_password(&ctx, session, &form.current_password, &form.new_password).await?;
         Ok(sender.done("/account?done=password"))
     };
-    sender.answer(result.await, "/account")
+    sender.answer(result.await, "/account", "")
 }
 
 #[derive(Deserialize)]
@@ -194,7 +242,7 @@ struct ForgotForm {
 
 async fn forgot(State(app): State<AppState>, sender: Sender, Form(form): Form<ForgotForm>) -> Response {
     let result = accounts::forgot(&app, &sender.origin, &form.email).await;
-    sender.answer(result.map(|()| sender.done("/forgot?done=mailed")), "/forgot")
+    sender.answer(result.map(|()| sender.done("/forgot?done=mailed")), "/forgot", &form.email)
 }
 
 async fn reset(
@@ -208,7 +256,7 @@ async fn reset(
         accounts::reset(&app, &sender.origin, &token, &form.new_password).await?;
         Ok(sender.done("/sign-in?done=password"))
     };
-    sender.answer(result.await, &format!("/reset/{}", path_segment(&token)))
+    sender.answer(result.await, &format!("/reset/{}", path_segment(&token)), "")
 }
 
 #[derive(Deserialize)]
@@ -228,8 +276,10 @@ async fn accept(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let caller = CallerContext::authenticate(&app, &parts).await.ok();
+    let mut typed = String::new();
     let result = async {
         let Form(form) = Form::<AcceptForm>::from_request(Request::from_parts(parts, body), &app).await?;
+        typed.clone_from(&form.display_name);
         let guest = match &caller {
             Some(caller) => Guest::SignedIn(&caller.actor),
             None => Guest::Password {
@@ -247,7 +297,8 @@ async fn accept(
             None => done,
         })
     };
-    sender.answer(result.await, &format!("/invitation/{}", path_segment(&token)))
+    let result = result.await;
+    sender.answer(result, &format!("/invitation/{}", path_segment(&token)), &typed)
 }
 
 /// A link of ours is letters and digits; whatever else came does not go back into an address.

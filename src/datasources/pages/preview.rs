@@ -29,11 +29,16 @@ pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl
     let (is_pending, outcome) = (run.pending(), run.value());
     on_answer(outcome, faults, |_| {});
     let found = move || outcome.get().and_then(Result::ok).filter(|_| !is_pending.get());
-    let start = move || match form.input() {
-        Ok(input) => {
-            run.dispatch(input);
+    let start = move || {
+        if is_pending.get_untracked() {
+            return;
         }
-        Err(problem) => faults.show(problem),
+        match form.input() {
+            Ok(input) => {
+                run.dispatch(input);
+            }
+            Err(problem) => faults.show(problem),
+        }
     };
     view! {
         <div
@@ -68,7 +73,8 @@ pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl
                 class="button button--primary"
                 aria-busy=move || is_pending.get().to_string()
                 aria-keyshortcuts="Control+Enter Meta+Enter"
-                disabled=is_pending
+                // Not disabled: the keyboard, which is here, would be nowhere.
+                aria-disabled=move || is_pending.get().then_some("true")
                 data-testid="run-preview"
                 on:click=move |_| start()
             >

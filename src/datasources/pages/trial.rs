@@ -30,11 +30,14 @@ pub fn TestConnection(
                 type="button"
                 class="button"
                 aria-busy=move || is_pending.get().to_string()
-                disabled=is_pending
+                // Not disabled: the keyboard, which is here, would be nowhere.
+                aria-disabled=move || is_pending.get().then_some("true")
                 data-testid="test-connection"
                 on:click=move |_| {
-                    tried.set(Some(of.get_untracked()));
-                    test.dispatch(());
+                    if !is_pending.get_untracked() {
+                        tried.set(Some(of.get_untracked()));
+                        test.dispatch(());
+                    }
                 }
             >
                 <Icon glyph=Glyph::RunAgain/>

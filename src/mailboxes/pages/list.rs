@@ -36,7 +36,7 @@ pub fn MailboxesPage() -> impl IntoView {
     let (saved, typed) = (successes(set_domains.value()), DomainsTyped::new());
     let mailboxes =
         load(move || (tenant.id(), saved.get()), |(tenant, _)| async move { list_mailboxes(tenant?).await });
-    on_change(move || mailboxes.refetch());
+    on_change(move || mailboxes.refresh());
     let toasts = use_toasts();
     on_done(set_domains.value(), move |()| toasts.done("The domains are saved."));
     view! {

@@ -1,0 +1,78 @@
+// Notices: which of them make room, which stay, and where the keyboard goes on once one is gone.
+import type { Page } from '@playwright/test';
+
+import { TENANT, send } from './arrivals';
+import { expect, hydrated, test } from './fixtures';
+
+async function open(page: Page, mark: string): Promise<void> {
+  await page.goto(`/t/${TENANT}/messages?q=${mark}`);
+  await hydrated(page);
+}
+
+const notices = (page: Page) => page.getByTestId('toast');
+
+test('what was done in a row can all be undone', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 4);
+  await open(page, mark);
+  await page.keyboard.press('j');
+  for (let i = 1; i <= 4; i += 1) {
+    await page.keyboard.press('e');
+    await expect(page.getByTestId('undo')).toHaveCount(i);
+  }
+  await page.keyboard.press('z');
+  await expect(notices(page).last()).toContainText('Taken back');
+  await expect(page.getByTestId('undo'), 'what only tells makes no room for itself').toHaveCount(3);
+  await page.getByTestId('undo').first().click();
+  const rows = page.getByTestId('message-row');
+  await expect(rows.filter({ hasText: 'Accepted' })).toHaveCount(2);
+  await expect(rows.first(), 'the first that was said').not.toContainText('Accepted');
+});
+
+test('a notice that goes gives the keyboard back', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, mark);
+  const links = page.getByTestId('message-row').getByRole('link');
+  const notice = notices(page).filter({ has: page.getByTestId('undo') });
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(links.nth(1)).toBeFocused();
+  await notice.getByTestId('undo').focus();
+  await page.keyboard.press('Enter');
+  await expect(notice).toHaveCount(0);
+  await expect(links.nth(1), 'once it is undone').toBeFocused();
+
+  const taken = notices(page).filter({ hasText: 'Taken back' });
+  await taken.getByRole('button', { name: 'Close this notice' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(taken).toHaveCount(0);
+  await expect(links.nth(1), 'once it is closed').toBeFocused();
+});
+
+test.describe('what went wrong', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('is told at once, and stays until it is closed', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    // Timers as notices have them are counted, and never go off.
+    await page.addInitScript(() => {
+      const { setTimeout } = window;
+      Object.assign(window, {
+        noticeTimers: 0,
+        setTimeout: (run: () => void, ms?: number) => {
+          if (ms !== 6_000 && ms !== 30_000) return setTimeout(run, ms);
+          (window as unknown as { noticeTimers: number }).noticeTimers += 1;
+          return 0;
+        },
+      });
+    });
+    await open(page, mark);
+    await page.route('**/ui/emails/decide-many', (route) => route.fulfill({ status: 503 }));
+    await page.keyboard.press('j');
+    await page.keyboard.press('e');
+    const notice = page.getByRole('alert').and(page.getByTestId('toast'));
+    await expect(notice).toBeVisible();
+    expect(await page.evaluate('window.noticeTimers')).toBe(0);
+    await notice.getByRole('button', { name: 'Close this notice' }).click();
+    await expect(notice).toHaveCount(0);
+  });
+});

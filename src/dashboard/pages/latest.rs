@@ -1,0 +1,136 @@
+//! The latest messages, which stay where they are while somebody is at them.
+
+use leptos::prelude::*;
+
+use crate::{
+    app::tenant_page,
+    emails::{
+        dto::Email,
+        pages::{MessageTable, NoMessages},
+    },
+    shared::TenantId,
+};
+
+/// What is held as long as the pointer is on them, or the keyboard in them: in a list that jumps, the wrong message is
+/// opened. What its messages say goes on changing.
+#[derive(Clone, Copy)]
+pub struct Hold {
+    is_pointed_at: RwSignal<bool>,
+    has_focus: RwSignal<bool>,
+    shown: StoredValue<Vec<Email>>,
+    /// Whether newer ones came meanwhile.
+    is_behind: StoredValue<bool>,
+}
+
+impl Hold {
+    pub fn new() -> Self {
+        Self {
+            is_pointed_at: RwSignal::new(false),
+            has_focus: RwSignal::new(false),
+            shown: StoredValue::new(Vec::new()),
+            is_behind: StoredValue::new(false),
+        }
+    }
+
+    /// What is to be shown, of what was found.
+    pub fn latest(self, found: Vec<Email>) -> Vec<Email> {
+        // The page may have been left meanwhile.
+        let is_held =
+            [self.is_pointed_at, self.has_focus].iter().any(|by| by.try_get_untracked() == Some(true));
+        let shown = self.shown.try_get_value().filter(|_| is_held).unwrap_or_default();
+        let (rows, is_behind) = held(shown, found);
+        let _ = self.is_behind.try_set_value(is_behind);
+        rows
+    }
+
+    /// Whether nobody is at them any more, and newer ones wait. Tracked.
+    pub fn is_over(self) -> bool {
+        !self.is_pointed_at.get() && !self.has_focus.get() && self.is_behind.get_value()
+    }
+}
+
+/// The messages that are held as they stand now, and whether others are the latest.
+fn held(shown: Vec<Email>, found: Vec<Email>) -> (Vec<Email>, bool) {
+    let is_of_another = shown.iter().zip(&found).any(|(row, other)| row.tenant_id != other.tenant_id);
+    if shown.is_empty() || is_of_another {
+        return (found, false);
+    }
+    let is_behind = !shown.iter().map(|row| row.email_id).eq(found.iter().map(|email| email.email_id));
+    let now = |row: Email| found.iter().find(|email| email.email_id == row.email_id).cloned().unwrap_or(row);
+    (shown.into_iter().map(now).collect(), is_behind)
+}
+
+/// The latest messages, and the way to all.
+#[component]
+pub fn Latest(tenant: TenantId, emails: Vec<Email>, hold: Hold) -> impl IntoView {
+    hold.shown.set_value(emails.clone());
+    let table = if emails.is_empty() {
+        view! { <NoMessages/> }.into_any()
+    } else {
+        view! { <MessageTable emails/> }.into_any()
+    };
+    // Not only when the pointer comes: it may have been there before the page was taken over. They may be left because the
+    // page is, and with it what is held.
+    let end = move |by: RwSignal<bool>| {
+        let _ = by.try_set(false);
+    };
+    view! {
+        <section
+            class="section"
+            aria-labelledby="latest"
+            data-testid="latest"
+            on:pointerover=move |_| hold.is_pointed_at.set(true)
+            on:pointerleave=move |_| end(hold.is_pointed_at)
+            on:focusin=move |_| hold.has_focus.set(true)
+            on:focusout=move |_| end(hold.has_focus)
+        >
+            <div class="section__head">
+                <h2 id="latest">"Latest messages"</h2>
+                <a href=tenant_page(&tenant, "/messages")>"All messages"</a>
+            </div>
+            {table}
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{emails::dto::EmailStatus, shared::EmailId};
+
+    fn email(number: u128, explanation: &str) -> Email {
+        Email {
+            email_id: EmailId(uuid::Uuid::from_u128(number)),
+            tenant_id: "acme".parse().expect("an id"),
+            message_id: String::new(),
+            sender_email: String::new(),
+            sender_name: String::new(),
+            recipient_email: String::new(),
+            subject: String::new(),
+            received_at: chrono::DateTime::UNIX_EPOCH,
+            status: EmailStatus::Done,
+            intent: None,
+            decision: None,
+            explanation: explanation.to_owned(),
+            parse_error: None,
+            labels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_held_keeps_its_place_and_says_what_is_true() {
+        let shown = vec![email(2, "waits"), email(1, "old")];
+        let found = vec![email(3, "new"), email(2, "accepted")];
+        let (rows, is_behind) = held(shown.clone(), found);
+        assert_eq!(rows, [email(2, "accepted"), email(1, "old")]);
+        assert!(is_behind);
+        assert_eq!(held(shown.clone(), shown.clone()), (shown.clone(), false));
+        assert_eq!(held(Vec::new(), shown.clone()), (shown, false));
+    }
+
+    #[test]
+    fn nothing_of_another_tenant_is_held() {
+        let other = Email { tenant_id: "globex".parse().expect("an id"), ..email(2, "theirs") };
+        assert_eq!(held(vec![email(1, "ours")], vec![other.clone()]), (vec![other], false));
+    }
+}
