@@ -14,7 +14,7 @@ export default defineConfig({
   retries: 0,
   forbidOnly: !!process.env.CI,
   timeout: 30_000,
-  globalTimeout: 30 * 60_000,
+  globalTimeout: 45 * 60_000,
   reporter: [['list'], ['junit', { outputFile: 'test-results/junit.xml' }]],
   use: {
     baseURL: `http://127.0.0.1:${process.env.E2E_PORT}`,
