@@ -215,7 +215,7 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     // While it is held it stays; its time begins anew after that.
     Effect::new(move |_| {
         // Each is asked: what is not asked is not heard of.
-        let is_held = held_by.iter().fold(false, |is_held, by| by.get() || is_held);
+        let is_held = held_by.iter().filter(|by| by.get()).count() > 0;
         if is_held || is_bad {
             return;
         }
