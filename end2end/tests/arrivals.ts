@@ -13,12 +13,11 @@ export async function send(request: APIRequestContext, count: number): Promise<s
     const answer = await request.post(`/api/emails?tenant_id=${TENANT}`, { headers: { 'content-type': 'message/rfc822' }, data });
     expect(answer.status()).toBe(202);
   }
-  await expect
-    .poll(async () => {
-      const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done`)).json();
-      return found.length;
-    })
-    .toBe(count);
+  const done = async () => {
+    const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done`)).json();
+    return found.length;
+  };
+  await expect.poll(done, { timeout: 15_000 }).toBe(count);
   return mark;
 }
 

@@ -9,6 +9,21 @@ const ADDRESS = /\/ui\/dashboard$/;
 const hrefs = (links: Locator) => links.evaluateAll((links) => links.map((link) => link.getAttribute('href')));
 
 test('the latest messages stay where they are under the pointer and the keyboard', { tag: '@desktop' }, async ({ page, request }) => {
+  // What waits for a pointer to have rested goes off by hand.
+  await page.addInitScript(() => {
+    const { setTimeout, clearTimeout } = window;
+    const rests = new Map<number, () => void>();
+    let next = 1_000_000;
+    Object.assign(window, {
+      rests,
+      setTimeout: (run: () => void, ms?: number) => {
+        if (ms !== 10_000) return setTimeout(run, ms);
+        rests.set(++next, run);
+        return next;
+      },
+      clearTimeout: (id: number) => rests.delete(id) || clearTimeout(id),
+    });
+  });
   await openLive(page, '');
   const links = page.getByTestId('latest').getByTestId('message-row').getByRole('link');
   const received = page.getByTestId('count-received');
@@ -25,6 +40,21 @@ test('the latest messages stay where they are under the pointer and the keyboard
     expect(await hrefs(links)).toEqual(before);
     await page.mouse.move(0, 0);
     await expect.poll(() => hrefs(links)).not.toEqual(before);
+  });
+
+  await test.step('under a pointer that was left there, until it has rested', async () => {
+    await links.nth(2).hover();
+    const before = await hrefs(links);
+    await comes();
+    expect(await hrefs(links)).toEqual(before);
+    await expect
+      .poll(async () => {
+        // Rows that move beneath a pointer may tell it as one that came.
+        await page.evaluate('window.rests.forEach((run, id) => window.rests.delete(id) && run())');
+        return hrefs(links);
+      })
+      .not.toEqual(before);
+    await page.mouse.move(0, 0);
   });
 
   await test.step('with the keyboard in them', async () => {

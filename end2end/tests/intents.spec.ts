@@ -337,11 +337,29 @@ test('a rule that was removed comes back as it was', async ({ page, request }, {
   await expect(rules).toHaveCount(1);
   await expect(state).toHaveText('Not saved yet');
   const told = page.getByTestId('toast').filter({ hasText: 'Rule 1 is removed.' });
+  await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
+  const [notice, bar] = await Promise.all([told.boundingBox(), page.getByTestId('save-bar').boundingBox()]);
+  expect(notice!.y + notice!.height, 'it covers no bar').toBeLessThanOrEqual(bar!.y);
   await told.getByTestId('undo').click();
   await expect(rules).toHaveCount(2);
   await expect(rules.first().getByTestId('pattern'), 'in its place').toHaveValue('first');
   await expect(rules.first().getByTestId('rule-toggle')).toBeFocused();
   await expect(state, 'nothing is changed').toHaveText('');
+
+  await test.step('two of them, in the order in which they went', async () => {
+    for (const left of [1, 0]) {
+      await page.getByRole('button', { name: 'Remove rule 1' }).click();
+      await expect(rules).toHaveCount(left);
+    }
+    await expect(told).toHaveCount(2);
+    for (const back of [1, 2]) {
+      await told.getByTestId('undo').first().click();
+      await expect(rules).toHaveCount(back);
+    }
+    await expect(rules.first().getByTestId('pattern'), 'each in its place').toHaveValue('first');
+    await expect(state).toHaveText('');
+  });
+
   await rules.first().getByTestId('pattern').fill('first of all');
   await page.getByTestId('save').click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);

@@ -69,8 +69,15 @@ test.describe('what went wrong', { tag: '@desktop' }, () => {
     await page.route('**/ui/emails/decide-many', (route) => route.fulfill({ status: 503 }));
     await page.keyboard.press('j');
     await page.keyboard.press('e');
-    const notice = page.getByRole('alert').and(page.getByTestId('toast'));
+    const notice = page.locator('[aria-live=assertive]').getByTestId('toast');
     await expect(notice).toBeVisible();
+    await expect(page.locator('[aria-live], [role=status]').filter({ has: page.getByTestId('toast') }), 'it is told once').toHaveCount(1);
+
+    await notice.evaluate((element) => Object.assign(element, { isFirst: true }));
+    await page.keyboard.press('j');
+    await page.keyboard.press('e');
+    const isFirst = () => notice.evaluate((element) => 'isFirst' in element);
+    await expect.poll(isFirst, 'the same again stands in its place').toBe(false);
     expect(await page.evaluate('window.noticeTimers')).toBe(0);
     await notice.getByRole('button', { name: 'Close this notice' }).click();
     await expect(notice).toHaveCount(0);

@@ -1,13 +1,12 @@
 // No table is cut off, however wide the page is: where one has no room, its rows are cards.
 import type { APIRequestContext, Page } from '@playwright/test';
 
-import { invite, messageId, only, STAR } from './demo';
+import { invite, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 const LISTS: Record<string, (request: APIRequestContext) => string | Promise<string>> = {
   dashboard: () => '/t/acme_corp',
   messages: () => '/t/acme_corp/messages',
-  message: async (request) => `/t/acme_corp/messages/${await messageId(request, STAR)}`,
   intents: () => '/t/acme_corp/intents',
   intent: async (request) => `/t/acme_corp/intents/${await only(request, 'intents', 'q=Order+enquiry', 'intent_id')}`,
   rules: () => '/t/acme_corp/rules',
@@ -50,6 +49,7 @@ for (const [name, address] of Object.entries(LISTS)) {
     await page.goto(await address(request));
     await hydrated(page);
     await expect(page.getByTestId('loading')).toHaveCount(0);
+    await expect(page.locator('.table-box').first(), 'there is one').toBeVisible();
     const { height } = page.viewportSize()!;
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height });

@@ -412,6 +412,9 @@ pub struct WordsDone {
     /// By this it is taken back, where it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<WordId>,
+    /// Where a word was taken back: how many deliveries had left because of it by then.
+    #[serde(default)]
+    pub sent: usize,
     /// What broke it off, if something did: what is left was not tried then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,

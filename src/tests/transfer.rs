@@ -542,6 +542,11 @@ async fn rules_that_a_document_leaves_as_they_are_must_hold_with_its_datasources
         assert_eq!(refused.fields(), ["datasources"], "{}", refused.text);
         assert!(refused.text.contains("of the intent 'Refund'"), "{}", refused.text);
     }
+    let document =
+        "version: 1\ndatasource_configs:\n- {name: table, protocol: http, base_url: 'http://x.example'}\n";
+    let refused = import(&server, "acme", "", document).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["datasources"], "{}", refused.text);
+    assert!(refused.text.contains("of the intent 'Refund' asks 'Customers'"), "{}", refused.text);
     // Both at once are well.
     let rule = "datasource: Customers, conditions: {match: {email: '{{sender_email}}'}}";
     let document = FULL

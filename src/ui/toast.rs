@@ -42,6 +42,10 @@ impl Toast {
         Self { id, tone, text, undo, is_pointed_at, has_focus }
     }
 
+    fn is_refusal(&self) -> bool {
+        self.tone == Tone::Bad
+    }
+
     fn is_held(&self) -> bool {
         self.is_pointed_at.get_untracked() || self.has_focus.get_untracked()
     }
@@ -71,6 +75,15 @@ fn make_room(shown: &mut Vec<Toast>) {
             None => return,
         }
     }
+}
+
+/// Adds one. Of refusals that read alike the last stands, unless somebody is at an earlier one.
+fn add(shown: &mut Vec<Toast>, toast: Toast) {
+    if toast.is_refusal() {
+        shown.retain(|other| other.is_held() || !other.is_refusal() || other.text != toast.text);
+    }
+    make_room(shown);
+    shown.push(toast);
 }
 
 /// Says things at the edge of the screen. The application provides it; notices outlive a change of page.
@@ -175,10 +188,7 @@ impl Toasts {
     }
 
     fn say(self, id: u32, tone: Tone, text: String, undo: Option<Undo>) {
-        self.shown.update(|shown| {
-            make_room(shown);
-            shown.push(Toast::new(id, tone, text, undo));
-        });
+        self.shown.update(|shown| add(shown, Toast::new(id, tone, text, undo)));
     }
 
     fn close(self, id: u32) {
@@ -193,13 +203,29 @@ impl Toasts {
     }
 }
 
-/// Where notices appear. It stands on the page from the start, so that screen readers hear what comes into it.
+/// Where notices appear. What was refused is told at once, the others when there is a pause.
 #[component]
 pub fn ToastRegion() -> impl IntoView {
     let toasts = use_toasts();
     view! {
-        <div class="toasts" role="status" aria-live="polite" data-testid="toasts">
-            <For each=move || toasts.shown.get() key=|toast| toast.id let:toast>
+        <div class="toasts" data-testid="toasts">
+            <ToastsOfKind toasts are_refusals=false live="polite"/>
+            <ToastsOfKind toasts are_refusals=true live="assertive"/>
+        </div>
+    }
+}
+
+/// It stands on the page from the start, so that screen readers hear what comes into it, and only that.
+#[component]
+fn ToastsOfKind(toasts: Toasts, are_refusals: bool, live: &'static str) -> impl IntoView {
+    let of_kind = move || {
+        let mut shown = toasts.shown.get();
+        shown.retain(|toast| toast.is_refusal() == are_refusals);
+        shown
+    };
+    view! {
+        <div class="toasts__kind" aria-live=live aria-atomic="false">
+            <For each=of_kind key=|toast| toast.id let:toast>
                 <ToastView toast toasts/>
             </For>
         </div>
@@ -208,8 +234,8 @@ pub fn ToastRegion() -> impl IntoView {
 
 #[component]
 fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
+    let is_bad = toast.is_refusal();
     let Toast { id, tone, text, undo, is_pointed_at, has_focus } = toast;
-    let is_bad = tone == Tone::Bad;
     let stays = if undo.is_some() { OFFERS_UNDO } else { STAYS };
     let held_by = [is_pointed_at.clone(), has_focus.clone()];
     // While it is held it stays; its time begins anew after that.
@@ -229,8 +255,6 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     view! {
         <div
             class=format!("toast {}", tone.class())
-            // It is told at once; the others when there is a pause.
-            role=is_bad.then_some("alert")
             data-testid="toast"
             on:pointerenter=move |_| pointed_at.set(true)
             on:pointerleave=move |_| pointed_away.set(false)
@@ -295,6 +319,20 @@ mod tests {
         assert_eq!(left((1..=3).map(undo).collect()), [1, 2, 3]);
         assert_eq!(left((1..=6).map(undo).collect()), [2, 3, 4, 5, 6]);
         assert_eq!(left((1..=5).map(undo).chain([good(6)]).collect()), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_refusal_is_not_said_twice() {
+        let said = |id, tone, text: &str| Toast::new(id, tone, text.to_owned(), None);
+        let with_busy = |mut shown: Vec<Toast>| -> Vec<u32> {
+            add(&mut shown, said(9, Tone::Bad, "Busy"));
+            shown.iter().map(|toast| toast.id).collect()
+        };
+        assert_eq!(with_busy(vec![said(1, Tone::Bad, "Busy"), said(2, Tone::Bad, "Gone")]), [2, 9]);
+        assert_eq!(with_busy(vec![said(1, Tone::Good, "Busy")]), [1, 9]);
+        let read = said(1, Tone::Bad, "Busy");
+        read.has_focus.set(true);
+        assert_eq!(with_busy(vec![read]), [1, 9]);
     }
 
     #[test]

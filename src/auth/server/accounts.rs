@@ -284,6 +284,7 @@ pub async fn reset(app: &AppState, origin: &Origin, link: &str, new: &SecretStri
     password::check("new_password", new, &[&account.email, &account.display_name])?;
     let stored = app.passwords.hash(new).await?;
     let mut tx = app.database.instance().await?;
+    repository::hold(&mut tx, account.user_id).await?;
     let user = repository::take_link(&mut tx, &hash, "reset").await?.ok_or_else(gone)?;
     repository::set_password(&mut tx, user, &stored).await?;
     repository::delete_sessions(&mut tx, user, None).await?;

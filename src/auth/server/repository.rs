@@ -111,6 +111,16 @@ pub async fn insert_user(
     .await
 }
 
+/// Keeps others from changing a person until the transaction ends. First of all, as where a password is changed: that
+/// deletes links after it.
+pub async fn hold(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE")
+        .bind(user)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 pub async fn set_password(tx: &mut InstanceTx, user: UserId, hash: &str) -> sqlx::Result<()> {
     sqlx::query("UPDATE users SET password_hash = $2 WHERE user_id = $1")
         .bind(user)

@@ -1,5 +1,7 @@
 //! The latest messages, which stay where they are while somebody is at them.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use crate::{
@@ -11,7 +13,10 @@ use crate::{
     shared::TenantId,
 };
 
-/// What is held as long as the pointer is on them, or the keyboard in them: in a list that jumps, the wrong message is
+/// A pointer that has not moved for so long may have been left there: nobody waits behind it.
+const POINTER_RESTS: Duration = Duration::from_secs(10);
+
+/// What is held as long as the pointer moves on them, or the keyboard in them: in a list that jumps, the wrong message is
 /// opened. What its messages say goes on changing.
 #[derive(Clone, Copy)]
 pub struct Hold {
@@ -24,8 +29,18 @@ pub struct Hold {
 
 impl Hold {
     pub fn new() -> Self {
+        let is_pointed_at = RwSignal::new(false);
+        // Each move tells it anew, and so its time begins anew.
+        Effect::new(move |_| {
+            if !is_pointed_at.get() {
+                return;
+            }
+            if let Ok(timer) = set_timeout_with_handle(move || is_pointed_at.set(false), POINTER_RESTS) {
+                on_cleanup(move || timer.clear());
+            }
+        });
         Self {
-            is_pointed_at: RwSignal::new(false),
+            is_pointed_at,
             has_focus: RwSignal::new(false),
             shown: StoredValue::new(Vec::new()),
             is_behind: StoredValue::new(false),
@@ -80,6 +95,7 @@ pub fn Latest(tenant: TenantId, emails: Vec<Email>, hold: Hold) -> impl IntoView
             aria-labelledby="latest"
             data-testid="latest"
             on:pointerover=move |_| hold.is_pointed_at.set(true)
+            on:pointermove=move |_| hold.is_pointed_at.set(true)
             on:pointerleave=move |_| end(hold.is_pointed_at)
             on:focusin=move |_| hold.has_focus.set(true)
             on:focusout=move |_| end(hold.has_focus)

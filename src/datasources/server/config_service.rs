@@ -11,7 +11,9 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::{
-        dto::{AuthType, ConfigView, DatasourceConfig, DatasourceConfigInput, MASK},
+        dto::{
+            AuthType, ConfigView, Datasource, DatasourceConfig, DatasourceConfigInput, DatasourceType, MASK,
+        },
         server::service as datasources,
     },
     intents::server::versions,
@@ -258,8 +260,6 @@ pub async fn remove(ctx: &TenantContext, tx: &mut TenantTx, id: ConfigId) -> Res
     let row = repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
     refuse_while_used(tx, &row.name, "deleted").await?;
     repository::delete(tx, id).await?;
-    // No datasource uses it, and if it stays after all, it is connected to anew.
-    forget(ctx, &row);
     Ok(())
 }
 
@@ -272,13 +272,21 @@ pub async fn endpoint(tx: &mut TenantTx, name: &str) -> Result<Option<Endpoint>>
     Ok(Some(row.endpoint()?))
 }
 
+/// Where the config of this name leads just now. `None` where there is none, or none that can be used.
+///
+/// # Errors
+/// The database's.
+pub async fn usable(tx: &mut TenantTx, name: &str) -> Result<Option<Endpoint>> {
+    let row = repository::find_by_name(tx, name, false).await?;
+    Ok(row.and_then(|row| row.endpoint().ok()))
+}
+
 /// Whose SQL it is where the config of this name leads. `None` where there is none, or none that can be used.
 ///
 /// # Errors
 /// The database's.
 pub async fn dialect(tx: &mut TenantTx, name: &str) -> Result<Option<SqlDialect>> {
-    let row = repository::find_by_name(tx, name, false).await?;
-    Ok(row.and_then(|row| row.endpoint().ok()).map(|endpoint| endpoint.dialect()))
+    Ok(usable(tx, name).await?.map(|endpoint| endpoint.dialect()))
 }
 
 /// The config of this name, ready to be used. `None` where there is none.
@@ -298,9 +306,10 @@ pub async fn connection(app: &AppState, tx: &mut TenantTx, name: &str) -> Result
     }))
 }
 
-/// Of a config that is changed or gone this server keeps nothing: with its connections go its credentials. Other servers
-/// keep what they have until they are started anew.
-fn forget(ctx: &TenantContext, row: &repository::Row) {
+/// Of a config that was changed or is gone, which is committed by now, this server keeps nothing: with its connections go
+/// its credentials. Other servers connect anew when they look up by a changed one next, and keep what they have of one
+/// that is gone until they are started anew, its idle connections for a minute.
+pub fn forget(ctx: &TenantContext, row: &repository::Row) {
     // What leads nowhere was never connected to.
     let Ok(endpoint) = row.endpoint() else { return };
     ctx.app.lookups.forget(&Connection {
@@ -438,29 +447,46 @@ fn refuse_moved_secrets(
     checks.finish()
 }
 
-/// Checks that a config with another protocol still serves the rules of its datasources. Where it did not serve a
-/// datasource before, it takes nothing from it.
+/// Checks that a config with another protocol still serves the rules of its datasources.
 async fn check_rules(tx: &mut TenantTx, row: &repository::Row, input: &DatasourceConfigInput) -> Result<()> {
     let Ok(before) = row.endpoint() else { return Ok(()) };
     let url = input.base_url.as_deref();
     let after = connection::endpoint(&input.protocol, &input.driver_family, url, &input.connection_json)?;
     for datasource in datasources::using(tx, &row.name).await? {
-        let (id, kind) = (datasource.datasource_id, datasource.datasource_type);
-        if !before.serves(kind) {
-            continue;
-        }
-        if after.serves(kind) {
-            let (was, will_be) = ((kind, Some(before.dialect())), (kind, Some(after.dialect())));
-            rules::check_all_asking(tx, id, "protocol", was, will_be).await?;
-        } else if let Some(rule) = rules::using(tx, id).await?.first() {
-            let fault = format!(
-                "does not lead to a datasource of the type {kind}, and rule {} of the intent '{}' asks '{}'",
-                rule.rule_id, rule.intent, datasource.name
-            );
-            return Err(Problem::invalid_field("protocol", fault).into());
-        }
+        let was = (datasource.datasource_type, Some(&before));
+        check_served(tx, "protocol", was, &datasource, Some(&after)).await?;
     }
     Ok(())
+}
+
+/// Checks that a datasource, as it is now, still serves its rules where it leads `after`. Where it led did not serve it
+/// as it `was`: then nothing is taken from it.
+///
+/// # Errors
+/// 422 naming `field`, with a rule that would not hold any more.
+pub async fn check_served(
+    tx: &mut TenantTx,
+    field: &str,
+    was: (DatasourceType, Option<&Endpoint>),
+    now: &Datasource,
+    after: Option<&Endpoint>,
+) -> Result<()> {
+    let (id, kind) = (now.datasource_id, now.datasource_type);
+    let (old_kind, before) = was;
+    if before.is_some_and(|before| !before.serves(old_kind)) {
+        return Ok(());
+    }
+    if after.is_none_or(|after| after.serves(kind)) {
+        let (was, will_be) =
+            ((old_kind, before.map(Endpoint::dialect)), (kind, after.map(Endpoint::dialect)));
+        return rules::check_all_asking(tx, id, field, was, will_be).await;
+    }
+    let Some(rule) = rules::using(tx, id).await?.into_iter().next() else { return Ok(()) };
+    let fault = format!(
+        "does not lead to a datasource of the type {kind}, and rule {} of the intent '{}' asks '{}'",
+        rule.rule_id, rule.intent, now.name
+    );
+    Err(Problem::invalid_field(field, fault).into())
 }
 
 async fn refuse_while_used(tx: &mut TenantTx, name: &str, what: &str) -> Result<()> {

@@ -264,6 +264,21 @@ pub async fn cancel_outdated(
     cancel(tx, &ids, note).await
 }
 
+/// How many deliveries of a message left since then. A label leaves nothing.
+pub async fn sent_since(tx: &mut TenantTx, email: EmailId, since: DateTime<Utc>) -> sqlx::Result<usize> {
+    let tenant = tx.tenant().clone();
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND status = 'delivered' \
+         AND kind <> 'label' AND delivered_at >= $3",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .bind(since)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// Calls off what is pending for a route.
 pub async fn cancel_of_route(tx: &mut TenantTx, route: RouteId, note: &str) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();

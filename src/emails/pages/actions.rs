@@ -28,6 +28,8 @@ pub struct MessageActions {
     words: Words,
     /// The one that is on its way.
     said: RwSignal<Option<Word>>,
+    /// Another one that was said meanwhile.
+    next: StoredValue<Option<(TenantId, EmailId, Word)>>,
     note: NodeRef<Textarea>,
     choice: NodeRef<Select>,
     rerun: ServerAction<ReprocessEmail>,
@@ -41,6 +43,7 @@ impl MessageActions {
         Self {
             words,
             said: RwSignal::new(None),
+            next: StoredValue::new(None),
             note: NodeRef::new(),
             choice: NodeRef::new(),
             rerun: ServerAction::new(),
@@ -49,15 +52,21 @@ impl MessageActions {
         }
     }
 
-    /// Says a word. Not while one is on its way: who says it twice means it once. Gives whether it was said.
+    /// Says a word. While one is on its way, another waits until that is answered, the last of several; who says the same
+    /// twice means it once. Gives whether it is said.
     pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
-        let Self { words, said, note, .. } = self;
-        if said.with_untracked(Option::is_some) {
-            return false;
+        let Self { words, said, next, note, .. } = self;
+        if let Some(under_way) = said.get_untracked() {
+            let is_other = under_way != word;
+            next.set_value(is_other.then_some((tenant, email, word)));
+            return is_other;
         }
         said.set(Some(word.clone()));
         words.say(Ok(tenant), vec![email], word.clone(), move |left| {
             let _ = said.try_set(None);
+            if let Some(Some((tenant, email, word))) = next.try_update_value(Option::take) {
+                self.say(tenant, email, word);
+            }
             // The page may have been left by now.
             if left.is_empty()
                 && let Word::Decide(_, sent) = word

@@ -120,9 +120,10 @@ fn Message(
         <Load
             heading="Message"
             data=move || async move {
-                let detail = detail.await?;
-                let may_work = may(me, &detail.email.tenant_id, Permission::WorkMessages).await;
-                Ok((detail, may_work, history.await, intents.await, contents.said().await))
+                // The message last: what it comes to while the others are awaited would be missed.
+                let (said, intents, history) = (contents.said().await, intents.await, history.await);
+                let may_work = may(me, &untrack(|| tenant.id())?, Permission::WorkMessages).await;
+                Ok((detail.await?, may_work, history, intents, said))
             }
             retry=move || detail.refetch()
             view=move |(detail, may_work, history, intents, said): Answered| {

@@ -81,16 +81,9 @@ pub fn MessagesPage() -> impl IntoView {
                 let is_back = came_from == last && last != LastList::default();
                 view! {
                     <Behind is_behind/>
-                    // Not to be worked on under filters that are not its own.
-                    <div
-                        inert=move || is_behind.get()
-                        aria-busy=move || is_behind.get().to_string()
-                        data-testid="list"
-                    >
-                        <Step>
-                            <Listed tenant id query=asked may_work page is_behind is_back/>
-                        </Step>
-                    </div>
+                    <Step>
+                        <Listed tenant id query=asked may_work page is_behind is_back/>
+                    </Step>
                 }
             }
         />
@@ -240,11 +233,18 @@ fn Listed(
     let is_short = move || i64::try_from(rows.read().len()).is_ok_and(|count| (1..PAGE).contains(&count));
     let is_part = Memo::new(move |_| is_search && older.read().is_some() && is_short());
     view! {
-        <Fresh rows fresh newest/>
-        <Show when=move || !rows.read().is_empty() fallback=none>
-            <LiveTable rows left choice=may_work.then_some(choice)/>
-        </Show>
-        {may_work.then(|| view! { <BulkBar tenant words choice/> })}
+        // Not to be worked on under filters that are not its own. Its pages stay: who turns them keeps the focus there.
+        <div
+            inert=move || is_behind.get()
+            aria-busy=move || is_behind.get().to_string()
+            data-testid="list"
+        >
+            <Fresh rows fresh newest/>
+            <Show when=move || !rows.read().is_empty() fallback=none>
+                <LiveTable rows left choice=may_work.then_some(choice)/>
+            </Show>
+            {may_work.then(|| view! { <BulkBar tenant words choice/> })}
+        </div>
         {move || is_part.get().then(|| view! { <FoundSoFar is_newest is_narrowed/> })}
         <Pages newest=newest_page older/>
     }

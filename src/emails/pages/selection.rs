@@ -119,7 +119,7 @@ impl News {
         // Run again, a message comes to what it comes to: there is no word to take back.
         let number = (word != Word::RunAgain).then(|| toasts.await_undo());
         let still_there = match word.say(tenant.clone(), ids.clone()).await {
-            Ok(WordsDone { done, left, word: said, problem }) => {
+            Ok(WordsDone { done, left, word: said, problem, .. }) => {
                 let left_words = match (&problem, left.len()) {
                     (_, 0) => String::new(),
                     (Some(_), left) => format!(" {left} were left as they are."),
@@ -175,15 +175,18 @@ fn undo(
         news.begin();
         spawn_local(async move {
             match take_back(tenant, ids, word).await {
-                Ok(done) if done.left.is_empty() => toasts.done(format!("Taken back: {said}")),
+                Ok(done) if done.left.is_empty() => {
+                    toasts.done(format!("Taken back: {said}{}", had_left(done.sent)));
+                }
                 Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
                 Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
                     "It could not be taken back: it was too long ago, or somebody else came first.",
                 )),
                 Ok(done) => toasts.done(format!(
-                    "{} taken back. {} could not be: it was too long ago, or somebody else came first.",
+                    "{} taken back. {} could not be: it was too long ago, or somebody else came first.{}",
                     done.done.len(),
-                    done.left.len()
+                    done.left.len(),
+                    had_left(done.sent)
                 )),
                 Err(problem) => toasts.refused(&problem),
             }
@@ -359,6 +362,15 @@ fn range(listed: &[EmailId], from: Option<EmailId>, to: EmailId) -> &[EmailId] {
     let Some(to) = place(to) else { return &[] };
     let from = from.and_then(place).unwrap_or(to);
     &listed[from.min(to)..=from.max(to)]
+}
+
+/// What cannot be taken back any more: nothing, mostly.
+fn had_left(deliveries: usize) -> String {
+    match deliveries {
+        0 => String::new(),
+        1 => " One delivery had left by then.".to_owned(),
+        many => format!(" {many} deliveries had left by then."),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! who said it, and how the message stood before. After a correction is taken back whose run has ended, it says that a
 //! person's decision is `restored`: the run that follows leaves it as it is.
 
+use chrono::{DateTime, Utc};
+
 use super::repository::{DECIDED_BY, requested_today};
 use crate::{
     server::TenantTx,
@@ -27,10 +29,10 @@ pub async fn last_word(
     id: EmailId,
     word: WordId,
     actor: &str,
-) -> sqlx::Result<Option<About>> {
+) -> sqlx::Result<Option<(About, DateTime<Utc>)>> {
     let tenant = tx.tenant().clone();
-    let is_decision: Option<bool> = sqlx::query_scalar(
-        "SELECT undo ->> 'what' = 'decision' FROM emails WHERE tenant_id = $1 AND email_id = $2 \
+    let said: Option<(bool, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT undo ->> 'what' = 'decision', (undo ->> 'at')::timestamptz FROM emails WHERE tenant_id = $1 AND email_id = $2 \
          AND undo ->> 'word' = $4::uuid::text AND undo ->> 'actor' = $5 \
          AND (undo ->> 'at')::timestamptz > now() - make_interval(secs => $3) FOR UPDATE",
     )
@@ -41,7 +43,7 @@ pub async fn last_word(
     .bind(actor)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(is_decision.map(|is_decision| if is_decision { About::Decision } else { About::Intent }))
+    Ok(said.map(|(is_decision, at)| (if is_decision { About::Decision } else { About::Intent }, at)))
 }
 
 /// How a message stands once a word on it is taken back.

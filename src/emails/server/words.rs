@@ -23,9 +23,9 @@ use crate::{
     shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
 };
 
-/// How long the screen's decisions hold back what is sent because of them: until the page has ceased to offer that they
-/// be taken back, and who took that up at the last moment was heard.
-const HOLD: Duration = OFFERS_UNDO.saturating_add(Duration::from_secs(2));
+/// How long the screen's decisions hold back what is sent because of them: as long as the page offers that they be taken
+/// back, which begins once the last of many is said. Who keeps the notice for longer is told what was sent by then.
+pub const HOLD: Duration = OFFERS_UNDO.saturating_add(Duration::from_secs(15));
 
 /// What is left of the time for which what follows from a person's decision is held back.
 pub fn hold_left(standing: &Standing) -> Duration {
@@ -100,13 +100,16 @@ pub async fn take_back(ctx: &TenantContext, ids: &[EmailId], word: WordId) -> Re
     each(ctx, ids, Word::TakeBack(word)).await
 }
 
-async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result<()> {
+/// How many deliveries had left since the word is given.
+async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result<usize> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::cancel(&mut tx, &[id]).await?;
     let too_late = || Problem::business_rule("It is too late to take this back");
-    let about = undo::last_word(&mut tx, id, word, &ctx.actor.identity()).await?.ok_or_else(too_late)?;
+    let (about, said_at) =
+        undo::last_word(&mut tx, id, word, &ctx.actor.identity()).await?.ok_or_else(too_late)?;
+    let sent = deliveries::sent_since(&mut tx, id, said_at).await?;
     let restored = undo::restore(&mut tx, id).await?;
     let has_to_run = restored.has_to_run;
     if has_to_run {
@@ -142,7 +145,7 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     if about == About::Intent {
         ctx.app.training_bell.notify_one();
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// What is said of each message.
@@ -171,14 +174,17 @@ async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<Wo
     for (at, &id) in ids.iter().enumerate() {
         let said = match word {
             Word::Decide(decision, note) => {
-                service::decide(ctx, id, decision, note, token, HOLD).await.map(drop)
+                service::decide(ctx, id, decision, note, token, HOLD).await.map(|_| 0)
             }
-            Word::RunAgain => service::reprocess(ctx, id, Versions::Today).await.map(drop),
-            Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(drop),
+            Word::RunAgain => service::reprocess(ctx, id, Versions::Today).await.map(|_| 0),
+            Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(|_| 0),
             Word::TakeBack(said) => take_one_back(ctx, id, said).await,
         };
         match said {
-            Ok(()) => done.done.push(id),
+            Ok(sent) => {
+                done.done.push(id);
+                done.sent += sent;
+            }
             Err(Error::Problem(problem)) if is_left(word, &problem) => done.left.push(id),
             Err(error) if done.done.is_empty() => return Err(error),
             Err(error) => {

@@ -236,6 +236,14 @@ pub async fn put(tx: &mut TenantTx, id: Option<IntentId>, input: &IntentInput) -
     intent.ok_or_else(|| Problem::not_found("Intent", id).into())
 }
 
+/// Takes an intent off its messages: the first part of its deletion in a larger change, which changes routes after it.
+///
+/// # Errors
+/// The database's.
+pub async fn take_off_messages(tx: &mut TenantTx, id: IntentId) -> Result<()> {
+    Ok(repository::take_off_messages(tx, id).await?)
+}
+
 /// Deletes an intent with its rules and examples, as a part of a larger change, which has seen to it that no route is
 /// bound to it.
 ///

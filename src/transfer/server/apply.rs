@@ -70,12 +70,13 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Stores what differs, and gives the transaction back with the plan: nothing is committed here.
+    /// Stores what differs, and gives the transaction back with the plan and what was there before: nothing is committed
+    /// here.
     ///
     /// # Errors
     /// What a service says, with the place in the document; 403 where a config differs and the caller may not change
     /// credentials.
-    pub async fn run(mut self, document: &Document) -> Result<(TenantTx, Vec<Change>)> {
+    pub async fn run(mut self, document: &Document) -> Result<(TenantTx, Vec<Change>, Current)> {
         // Each thing before those that refer to it; what goes, the other way round. A route goes first, before the
         // tenant has too many.
         for (i, entry) in document.datasource_configs.iter().flatten().enumerate() {
@@ -89,6 +90,7 @@ impl<'a> Import<'a> {
         for (i, entry) in document.intents.iter().flatten().enumerate() {
             self.intent(i, entry).await?;
         }
+        self.take_off_messages(document).await?;
         let mut gone = self.routes_gone(document).await?;
         for (i, entry) in document.routes.iter().flatten().enumerate() {
             let done = self.route(entry).await;
@@ -111,19 +113,28 @@ impl<'a> Import<'a> {
         for intent in &self.touched {
             versions::record(&mut self.tx, self.revision, *intent, &by).await?;
         }
-        Ok((self.tx, self.changes))
+        Ok((self.tx, self.changes, self.current))
     }
 
     /// Rules that the document leaves as they are must hold with the datasources and configs that it changes.
     async fn rules_still_hold(&mut self) -> Result<()> {
-        let Self { tx, current, .. } = self;
+        let Self { tx, current, changes, .. } = self;
+        let differing = |kind: Kind| -> BTreeSet<&str> {
+            let differs = |change: &&Change| change.kind == kind && change.action != Action::Same;
+            changes.iter().filter(differs).map(|change| change.name.as_str()).collect()
+        };
+        let (configs_differing, differing) = (differing(Kind::Config), differing(Kind::Datasource));
         for before in current.datasources.values() {
+            if !differing.contains(before.name.as_str())
+                && !configs_differing.contains(before.connection_key.as_str())
+            {
+                continue;
+            }
             let Some(now) = datasources::find(tx, before.datasource_id).await? else { continue };
-            let config = current.configs.get(&before.connection_key);
-            let dialect = config.and_then(|row| row.endpoint().ok()).map(|endpoint| endpoint.dialect());
-            let was = (before.datasource_type, dialect);
-            let will_be = (now.datasource_type, configs::dialect(tx, &now.connection_key).await?);
-            rules::check_all_asking(tx, now.datasource_id, "datasources", was, will_be).await?;
+            let led = current.configs.get(&before.connection_key).and_then(|row| row.endpoint().ok());
+            let leads = configs::usable(tx, &now.connection_key).await?;
+            let was = (before.datasource_type, led.as_ref());
+            configs::check_served(tx, "datasources", was, &now, leads.as_ref()).await?;
         }
         Ok(())
     }
@@ -247,6 +258,18 @@ impl<'a> Import<'a> {
             classifier::put_gate(&mut self.tx, entry.gate).await?;
         }
         self.changes.push(change);
+        Ok(())
+    }
+
+    /// Takes the intents that go off their messages. Before any route is changed, as whoever decides a message has it: so
+    /// neither waits for the other.
+    async fn take_off_messages(&mut self, document: &Document) -> Result<()> {
+        let Some(names) = self.kept(document.intents.as_deref(), |entry| &entry.name) else {
+            return Ok(());
+        };
+        for (_, intent) in without(&self.current.intents, &names) {
+            intents::take_off_messages(&mut self.tx, intent.intent_id).await?;
+        }
         Ok(())
     }
 

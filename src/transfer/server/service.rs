@@ -11,6 +11,7 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     classifier::server::service as classifier,
+    datasources::server::config_service as configs,
     intents::server::versions,
     server::{Result, TenantContext},
     shared::Problem,
@@ -77,13 +78,19 @@ pub async fn import(ctx: &TenantContext, document: Document, options: &Options) 
     }
     let document = check::checked(ctx, document, &current, options.delete)?;
     let import = Import::new(ctx, tx, begun, current, options.delete);
-    let (mut tx, changes) = import.run(&document).await?;
+    let (mut tx, changes, before) = import.run(&document).await?;
     let summary = Summary::of(&changes);
     let applied = !options.dry_run && !summary.is_same();
     // Otherwise the transaction ends here, and all that it did with it.
     if applied {
         ctx.audit(&mut tx, told(&changes, summary, options, &revision)).await?;
         tx.commit().await?;
+        let is_config = |change: &&Change| change.kind == Kind::Config && change.action != Action::Same;
+        for config in changes.iter().filter(is_config) {
+            if let Some(row) = before.configs.get(&config.name) {
+                configs::forget(ctx, row);
+            }
+        }
         if changes.iter().any(|change| matches!(change.kind, Kind::Examples | Kind::Intent)) {
             ctx.app.training_bell.notify_one();
         }

@@ -25,6 +25,8 @@ struct Order {
     rules: RwSignal<Vec<RuleForm>>,
     /// The key of the rule that is being dragged.
     dragged: RwSignal<Option<usize>>,
+    /// The keys in their order when a rule was last removed, and of all that were removed before.
+    keys: StoredValue<Vec<usize>>,
     /// What was done last, for those who do not see it.
     said: RwSignal<String>,
 }
@@ -54,13 +56,16 @@ impl Order {
     fn remove(self, rule: RuleForm, toasts: Toasts) {
         let place = self.rules.with_untracked(|rules| rules.iter().position(|other| other.key == rule.key));
         let Some(at) = place else { return };
+        if let Some(keys) = self.keys_with_removed() {
+            self.keys.set_value(keys);
+        }
         self.rules.update(|rules| {
             rules.remove(at);
         });
         host::focus("add-rule");
         let number = toasts.await_undo();
         toasts.done_as_awaited(number, format!("Rule {} is removed.", at + 1), move || {
-            if self.put_back(rule, at).is_none() {
+            if self.put_back(rule).is_none() {
                 let words = "The rule is not put back: its editor is closed.";
                 toasts.refused(&Problem::business_rule(words));
             }
@@ -68,23 +73,50 @@ impl Order {
         toasts.end_undo(number);
     }
 
-    /// `None` where the editor is gone.
-    fn put_back(self, rule: RuleForm, at: usize) -> Option<()> {
+    /// Puts it after those that stood before it, as far as they are there. `None` where the editor is gone.
+    fn put_back(self, rule: RuleForm) -> Option<()> {
+        let keys = self.keys_with_removed()?;
+        let before: Vec<usize> = keys.into_iter().take_while(|key| *key != rule.key).collect();
         let at = self.rules.try_update(|rules| {
-            let at = at.min(rules.len());
+            let at = rules.iter().filter(|other| before.contains(&other.key)).count();
             rules.insert(at, rule);
             at
         })?;
         request_animation_frame(move || host::focus(&format!("rule-toggle-{at}")));
         Some(())
     }
+
+    /// The keys as they stand now, and of the removed rules where these would be. `None` where the editor is gone.
+    fn keys_with_removed(self) -> Option<Vec<usize>> {
+        let now: Vec<usize> =
+            self.rules.try_with_untracked(|rules| rules.iter().map(|rule| rule.key).collect())?;
+        self.keys.try_with_value(|before| with_removed(before, now))
+    }
+}
+
+/// Adds to the keys those of before that are gone, each after the one that it came after.
+fn with_removed(before: &[usize], mut keys: Vec<usize>) -> Vec<usize> {
+    let mut last = None;
+    for key in before {
+        if !keys.contains(key) {
+            let at = keys.iter().position(|other| Some(*other) == last).map_or(0, |at| at + 1);
+            keys.insert(at, *key);
+        }
+        last = Some(*key);
+    }
+    keys
 }
 
 /// All rules of the intent.
 #[component]
 pub fn Rules(form: IntentForm) -> impl IntoView {
     let rules = form.rules;
-    let order = Order { rules, dragged: RwSignal::new(None), said: RwSignal::new(String::new()) };
+    let order = Order {
+        rules,
+        dragged: RwSignal::new(None),
+        keys: StoredValue::new(Vec::new()),
+        said: RwSignal::new(String::new()),
+    };
     let on_add = Callback::new(move |()| {
         form.add_rule();
         let at = rules.with_untracked(Vec::len).saturating_sub(1);
@@ -227,5 +259,17 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
                 </Show>
             </div>
         </li>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_keeps_its_place() {
+        assert_eq!(with_removed(&[], vec![1, 2]), [1, 2]);
+        assert_eq!(with_removed(&[1, 2, 3], vec![3]), [1, 2, 3]);
+        assert_eq!(with_removed(&[1, 2, 3, 4], vec![4, 1, 5]), [4, 1, 2, 3, 5]);
     }
 }
