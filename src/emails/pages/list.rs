@@ -81,9 +81,11 @@ pub fn MessagesPage() -> impl IntoView {
                 let is_back = came_from == last && last != LastList::default();
                 view! {
                     <Behind is_behind/>
-                    <Step>
-                        <Listed tenant id query=asked may_work page is_behind is_back/>
-                    </Step>
+                    <div>
+                        <Step>
+                            <Listed tenant id query=asked may_work page is_behind is_back/>
+                        </Step>
+                    </div>
                 }
             }
         />
