@@ -3,12 +3,13 @@
 use axum::{
     Router,
     extract::{Request, State},
+    handler::Handler,
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
 };
-use leptos::prelude::provide_context;
+use leptos::prelude::{Owner, provide_context};
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -76,6 +77,7 @@ pub fn router(app: AppState) -> Router {
                 move || shell(options.clone())
             },
         )
+        .layer(middleware::from_fn(by_itself))
         .layer(middleware::from_fn(load::refuse_large))
         .merge(transfer::server::form::routes())
         .layer(middleware::from_fn_with_state(app.clone(), require_session))
@@ -99,7 +101,7 @@ pub fn router(app: AppState) -> Router {
         .merge(changes::routes())
         .merge(api)
         .merge(pages)
-        .fallback(not_found)
+        .fallback(not_found.layer(middleware::from_fn(by_itself)))
         .method_not_allowed_fallback(async || {
             problem_response(Problem::new(405, "This address does not take this method"))
         });
@@ -119,6 +121,19 @@ pub fn around(routes: Router<AppState>, app: &AppState) -> Router<AppState> {
         .layer(middleware::from_fn_with_state(headers::SecurityHeaders::new(&app.config), headers::add))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .layer(middleware::from_fn(observe::identify))
+}
+
+/// Leptos leaves the owner of a page that is being written behind on the thread where that began. What goes on there next
+/// would be a part of that page: a file took its headers along, and the page came without its policy, and ran nothing.
+async fn by_itself(request: Request, next: Next) -> Response {
+    let mut answer = std::pin::pin!(next.run(request));
+    std::future::poll_fn(|context| {
+        if let Some(owner) = Owner::current() {
+            owner.unset();
+        }
+        answer.as_mut().poll(context)
+    })
+    .await
 }
 
 async fn no_such_call() -> Response {
