@@ -1,6 +1,7 @@
 // Datasources, configs and files: made, tried, changed and deleted on the screen.
 import { named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 import { look } from './look';
 
 // What the server refuses, browsers note.
@@ -133,14 +134,7 @@ test('what is tried keeps the keyboard, and is tried once', { tag: '@desktop' },
     ['run-preview', '**/ui/datasources/preview', 'preview-outcome'],
   ]) {
     await test.step(button, async () => {
-      let asked = 0;
-      let answer = () => {};
-      const isAnswered = new Promise<void>((resolve) => (answer = resolve));
-      await page.route(address, async (route) => {
-        asked += 1;
-        await isAnswered;
-        await route.continue();
-      });
+      const { asked, answer } = await hold(page, address);
       await page.getByTestId(button).focus();
       await page.keyboard.press('Enter');
       await expect(page.getByTestId(button)).toHaveAttribute('aria-busy', 'true');
@@ -150,7 +144,7 @@ test('what is tried keeps the keyboard, and is tried once', { tag: '@desktop' },
       await expect(page.getByTestId(outcome)).toBeVisible();
       await expect(page.getByTestId(button)).not.toHaveAttribute('aria-disabled');
       await expect(page.getByTestId(button)).toBeFocused();
-      expect(asked).toBe(1);
+      expect(asked()).toBe(1);
     });
   }
 });

@@ -1,4 +1,5 @@
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 test('filters stay in the address, over a reload and the way back', async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
@@ -50,12 +51,7 @@ test('a list that is to make room for another says so, and is not worked on', { 
   await expect(page.getByTestId('bulk')).toContainText('2 chosen');
   await expect(list).toHaveAttribute('aria-busy', 'false');
 
-  let answer = () => {};
-  const isAnswered = new Promise<void>((resolve) => (answer = resolve));
-  await page.route('**/ui/emails/list', async (route) => {
-    await isAnswered;
-    await route.continue();
-  });
+  const { answer } = await hold(page, '**/ui/emails/list');
   await page.getByLabel('Decision').selectOption('Rejected');
   await expect(list).toHaveAttribute('inert', '');
   await expect(list).toHaveAttribute('aria-busy', 'true');

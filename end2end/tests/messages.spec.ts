@@ -3,6 +3,7 @@
 import type { APIRequestContext, Page } from '@playwright/test';
 
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 import { look } from './look';
 
 const TENANT = 'globex_inc';
@@ -31,19 +32,6 @@ async function open(page: Page, query: string): Promise<void> {
 }
 
 const rows = (page: Page, words: string) => page.getByTestId('message-row').filter({ hasText: words });
-
-/** Holds what is asked at this address until the function it gives is called. Counts what was asked. */
-async function hold(page: Page, address: string): Promise<{ asked: () => number; answer: () => void }> {
-  let asked = 0;
-  let answer = () => {};
-  const isAnswered = new Promise<void>((resolve) => (answer = resolve));
-  await page.route(address, async (route) => {
-    asked += 1;
-    await isAnswered;
-    await route.continue();
-  });
-  return { asked: () => asked, answer };
-}
 
 test('chosen messages are decided together, and that is taken back', async ({ page, request }) => {
   const mark = await send(request, 3);
