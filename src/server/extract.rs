@@ -1,5 +1,7 @@
 //! Axum's extractors with rejections that are problems, and that name the field at fault.
 
+mod by_name;
+
 use axum::{
     body::{Body, Bytes},
     extract::{
@@ -12,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, Result};
 use crate::shared::Problem;
+use by_name::ByName;
 
 /// A JSON body, parsed strictly.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     refuse_nul(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
+    let value = serde_path_to_error::deserialize(ByName(&mut deserializer))
         .map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))?;
     deserializer.end().map_err(|error| Problem::invalid_field("body", error.to_string()))?;
     Ok(value)

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::support::{Answer, TestServer, message};
+use super::support::{Answer, TestServer, eventually, message};
 use crate::{
     auth::dto::Role,
     emails::{dto::Envelope, server::service::ReadMessage},
@@ -64,6 +64,8 @@ async fn an_administrator_says_how_long_and_the_audit_log_tells() {
     }
     let missing = server.put(ACME, &json!({})).await.is(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(missing.fields(), ["message_days"], "leaving it out is not for ever");
+    let list = server.put(ACME, &json!([null, null])).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(list.fields(), ["body"], "nor is a list of what the members would be");
 
     let put = async |etag: &str, days: Value| {
         let request = server.request(Method::PUT, ACME, Some(&server.key)).header(header::IF_MATCH, etag);
@@ -151,6 +153,10 @@ async fn old_messages_go_with_all_that_hangs_on_them_and_nobody_elses() {
         let sql = format!("SELECT count(*) FROM {table} WHERE email_id = $1::uuid");
         sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_one(conn).await.unwrap()
     };
+    eventually("nothing of globex is under way", async || {
+        (count(&mut conn, "jobs", "globex").await == 0).then_some(())
+    })
+    .await;
     let mut others = Vec::new();
     for table in &tables {
         assert!(table == "jobs" || on(&mut conn, table, &old[0]).await > 0, "nothing in {table}");
