@@ -1,8 +1,25 @@
 //! Work that takes a while, away from the threads that answer requests.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Error, Result};
+use crate::shared::TenantId;
+
+/// What a tenant does one at a time: it brought what takes the time, and must not take every thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// Running the patterns and expressions of its rules.
+    Run,
+    /// Checking them: a save has a transaction open, and must not wait for messages.
+    Save,
+    /// Looking at what a message holds.
+    Show,
+}
 
 /// Runs it on a thread for blocking work. A panic in it goes on here.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -21,9 +38,21 @@ pub async fn turn(turns: &'static Semaphore) -> Result<SemaphorePermit<'static>>
     turns.acquire().await.map_err(Error::internal)
 }
 
-/// As `run`. The turn goes with the work, which goes on when its caller hangs up.
+/// Waits for the tenant's turn, which each has for itself. It lasts until it is dropped. As `turn`.
+pub async fn turn_of(tenant: &TenantId, what: Turn) -> impl Send + 'static {
+    type Gates = HashMap<(TenantId, Turn), Arc<Semaphore>>;
+    static GATES: LazyLock<Mutex<Gates>> = LazyLock::new(Mutex::default);
+    let gate = {
+        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(gates.entry((tenant.clone(), what)).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    };
+    // Nobody closes a gate.
+    gate.acquire_owned().await.ok()
+}
+
+/// As `run`. The turn, of whichever kind, goes with the work, which goes on when its caller hangs up.
 pub async fn run_in<T: Send + 'static>(
-    turn: SemaphorePermit<'static>,
+    turn: impl Send + 'static,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     run(move || {
@@ -54,5 +83,19 @@ mod tests {
         assert_eq!(TURNS.available_permits(), 0);
         end.send(()).expect("the work waits");
         drop(turn(&TURNS).await.expect("a turn"));
+    }
+
+    #[tokio::test]
+    async fn a_tenant_waits_for_itself_alone_and_for_each_kind_apart() {
+        let [acme, globex] = ["turns_acme", "turns_globex"].map(|id| id.parse::<TenantId>().expect("id"));
+        let is_free = async |tenant: &TenantId, what| {
+            let turn = std::pin::pin!(turn_of(tenant, what));
+            futures::poll!(turn).is_ready()
+        };
+        let held = turn_of(&acme, Turn::Show).await;
+        assert!(!is_free(&acme, Turn::Show).await);
+        assert!(is_free(&acme, Turn::Run).await && is_free(&globex, Turn::Show).await);
+        drop(held);
+        assert!(is_free(&acme, Turn::Show).await);
     }
 }

@@ -15,7 +15,10 @@ use crate::{
     audit::{dto::AuditFilter, server::repository as audit},
     auth::authority::Permission,
     emails::dto::{Attachment, HistoryEntry, Parts},
-    server::{Result, TenantContext, aside},
+    server::{
+        Result, TenantContext,
+        aside::{self, Turn},
+    },
     shared::{EmailId, Problem},
 };
 
@@ -26,8 +29,15 @@ const MAX_ATTACHMENTS: usize = 200;
 /// More happened to no message that anybody reads through.
 const MAX_HISTORY: i64 = 200;
 
-/// Whose HTML is looked at. It is a stranger's, who may have made it to take long: it must not take every thread.
+/// Messages that are looked at on this server. They are strangers', who may have made them to take long: they must not
+/// take every thread.
 static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// A turn at looking at a message. The tenant's comes first: who waits for that keeps nobody else waiting.
+async fn turn(ctx: &TenantContext) -> Result<impl Send + 'static> {
+    let own = aside::turn_of(&ctx.tenant, Turn::Show).await;
+    Ok((aside::turn(&TURNS).await?, own))
+}
 
 /// What the page around the HTML allows: nothing but styles on its elements, and pictures.
 fn policy(with_remote: bool) -> String {
@@ -53,7 +63,7 @@ pub struct Content {
 /// # Errors
 /// 404.
 pub async fn parts(ctx: &TenantContext, id: EmailId) -> Result<Parts> {
-    let turn = aside::turn(&TURNS).await?;
+    let turn = turn(ctx).await?;
     let raw = service::raw(ctx, id).await?;
     let parts = move || {
         let Some(message) = mime::whole(&raw) else { return Parts::default() };
@@ -74,7 +84,7 @@ pub async fn parts(ctx: &TenantContext, id: EmailId) -> Result<Parts> {
 /// # Errors
 /// 404, where there is no such message or it has no HTML; 400 for HTML that is withheld.
 pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result<Page> {
-    let turn = aside::turn(&TURNS).await?;
+    let turn = turn(ctx).await?;
     let raw = service::raw(ctx, id).await?;
     let body = move || {
         let message = mime::whole(&raw)?;

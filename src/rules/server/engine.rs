@@ -5,14 +5,14 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use super::{
     conditions::{Conditions, Unrenderable},
@@ -28,8 +28,8 @@ use crate::{
         server::fields::Fields,
     },
     rules::dto::{OnError, OnFail, ValidationRule, Verdict, WhenMissing},
-    server::aside,
-    shared::{Problem, TenantId},
+    server::aside::{self, Turn},
+    shared::Problem,
 };
 
 /// Evidence holds at most this many rows, and this many characters of a value.
@@ -40,38 +40,6 @@ const EVIDENCE_QUERY: usize = 4_000;
 
 /// What the patterns and expressions of all rules may take for one message, as the patterns of its intents may.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What a tenant does one at a time. A save has a turn of its own: it has a transaction open, and must not wait for
-/// messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Turn {
-    Run,
-    Save,
-}
-
-/// Runs what a tenant's patterns and expressions ask for away from the threads that answer requests, and one at a time:
-/// the tenant wrote them, and they must not take every thread.
-pub async fn aside_in_turn<T: Send + 'static>(
-    tenant: &TenantId,
-    turn: Turn,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    type Gates = HashMap<(TenantId, Turn), Arc<Semaphore>>;
-    static GATES: LazyLock<Mutex<Gates>> = LazyLock::new(Mutex::default);
-    let gate = {
-        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(gates.entry((tenant.clone(), turn)).or_insert_with(|| Arc::new(Semaphore::new(1))))
-    };
-    // Nobody closes a gate.
-    let turn = gate.acquire_owned().await.ok();
-    // The turn goes with the work, which goes on when its caller hangs up.
-    aside::run(move || {
-        let done = work();
-        drop(turn);
-        done
-    })
-    .await
-}
 
 /// A rule that is ready to run.
 #[derive(Debug)]
@@ -304,8 +272,12 @@ async fn judge_found(
         }
         finding
     };
-    let finding =
-        if takes_time { aside_in_turn(&ready.rule.tenant_id, Turn::Run, work).await } else { work() };
+    let finding = if takes_time {
+        let turn = aside::turn_of(&ready.rule.tenant_id, Turn::Run).await;
+        aside::run_in(turn, work).await
+    } else {
+        work()
+    };
     match finding {
         Ok(finding) => {
             let verdict = if finding.passes { Verdict::Pass } else { Verdict::Fail };

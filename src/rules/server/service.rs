@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     conditions::{self, Conditions, Kind},
-    engine::{self, Turn},
     repository,
 };
 use crate::{
@@ -23,7 +22,8 @@ use crate::{
     },
     rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule},
     server::{
-        Error, Result, TenantContext, TenantTx, aside,
+        Error, Result, TenantContext, TenantTx,
+        aside::{self, Turn},
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -383,7 +383,8 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
     }
     // SQL and patterns take a while to be parsed, and an expression is tried out.
     let (rule_type, given, of) = (input.rule_type, input.conditions.clone(), intent.clone());
-    let checked = engine::aside_in_turn(&intent.tenant_id, Turn::Save, move || {
+    let turn = aside::turn_of(&intent.tenant_id, Turn::Save).await;
+    let checked = aside::run_in(turn, move || {
         let parsed = conditions::parse(rule_type, datasource, &given)?;
         let expression = parsed.judgement.expression.as_ref();
         let fault = expression.and_then(|one| one.check(&of.extractors, datasource.is_some()).err());
