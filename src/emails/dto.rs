@@ -47,6 +47,29 @@ pub struct Email {
     pub labels: Vec<String>,
 }
 
+#[cfg(test)]
+impl Email {
+    /// For tests of what lists do: one of acme, done.
+    pub fn sample(email_id: EmailId, explanation: &str) -> Self {
+        Self {
+            email_id,
+            tenant_id: "acme".parse().expect("an id"),
+            message_id: String::new(),
+            sender_email: String::new(),
+            sender_name: String::new(),
+            recipient_email: String::new(),
+            subject: String::new(),
+            received_at: DateTime::UNIX_EPOCH,
+            status: EmailStatus::Done,
+            intent: None,
+            decision: None,
+            explanation: explanation.to_owned(),
+            parse_error: None,
+            labels: Vec::new(),
+        }
+    }
+}
+
 /// The intent that a message got. The id is absent once the intent is deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

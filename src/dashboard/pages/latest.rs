@@ -112,25 +112,10 @@ pub fn Latest(tenant: TenantId, emails: Vec<Email>, hold: Hold) -> impl IntoView
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{emails::dto::EmailStatus, shared::EmailId};
+    use crate::shared::EmailId;
 
     fn email(number: u128, explanation: &str) -> Email {
-        Email {
-            email_id: EmailId(uuid::Uuid::from_u128(number)),
-            tenant_id: "acme".parse().expect("an id"),
-            message_id: String::new(),
-            sender_email: String::new(),
-            sender_name: String::new(),
-            recipient_email: String::new(),
-            subject: String::new(),
-            received_at: chrono::DateTime::UNIX_EPOCH,
-            status: EmailStatus::Done,
-            intent: None,
-            decision: None,
-            explanation: explanation.to_owned(),
-            parse_error: None,
-            labels: Vec::new(),
-        }
+        Email::sample(EmailId(uuid::Uuid::from_u128(number)), explanation)
     }
 
     #[test]

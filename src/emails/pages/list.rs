@@ -527,26 +527,10 @@ fn looked_at(is_newest: bool, is_narrowed: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emails::dto::EmailStatus;
 
     /// The id counts down: the newest message is the first.
     fn email(number: u32, explanation: &str) -> Email {
-        Email {
-            email_id: EmailId(uuid::Uuid::from_u128(u128::from(u32::MAX - number))),
-            tenant_id: "acme".parse().expect("an id"),
-            message_id: String::new(),
-            sender_email: String::new(),
-            sender_name: String::new(),
-            recipient_email: String::new(),
-            subject: String::new(),
-            received_at: chrono::DateTime::UNIX_EPOCH,
-            status: EmailStatus::Done,
-            intent: None,
-            decision: None,
-            explanation: explanation.to_owned(),
-            parse_error: None,
-            labels: Vec::new(),
-        }
+        Email::sample(EmailId(uuid::Uuid::from_u128(u128::from(u32::MAX - number))), explanation)
     }
 
     fn told(emails: &[Email]) -> Vec<(u128, &str)> {

@@ -47,6 +47,18 @@ impl Row {
     }
 }
 
+/// Those of an intent, by id, for change.
+pub async fn lock_of_intent(tx: &mut TenantTx, intent: IntentId) -> sqlx::Result<Vec<Row>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "SELECT * FROM routes WHERE tenant_id = $1 AND intent_id = $2 ORDER BY route_id FOR UPDATE",
+    )
+    .bind(tenant.as_str())
+    .bind(intent)
+    .fetch_all(tx.conn())
+    .await
+}
+
 /// By id, after `after`; of one intent, if it is given.
 pub async fn list(
     tx: &mut TenantTx,

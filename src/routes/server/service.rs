@@ -186,14 +186,8 @@ pub async fn remove(tx: &mut TenantTx, id: RouteId) -> Result<()> {
 /// # Errors
 /// The database's.
 pub async fn remove_of_intent(tx: &mut TenantTx, intent: IntentId) -> Result<Vec<Route>> {
-    let listed = repository::list(tx, Some(intent), false, None, i64::MAX).await?;
-    let mut rows = Vec::with_capacity(listed.len());
     // All of them before any delivery, as whoever decides has it: so neither waits for the other.
-    for route in listed {
-        // One that was bound to another intent meanwhile stays.
-        let row = repository::find(tx, route.route_id, true).await?;
-        rows.extend(row.filter(|row| row.intent_id == Some(intent)));
-    }
+    let rows = repository::lock_of_intent(tx, intent).await?;
     let mut gone = Vec::with_capacity(rows.len());
     for row in rows {
         end(tx, row.route_id).await?;
