@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::{Error, Result};
 use crate::shared::TenantId;
 
-/// What a tenant does one at a time: it brought what takes the time, and must not take every thread.
+/// What a tenant does only so much of at once: it brought what takes the time, and must not take every thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Turn {
     /// Running the patterns and expressions of its rules.
@@ -19,6 +19,16 @@ pub enum Turn {
     Save,
     /// Looking at what a message holds.
     Show,
+}
+
+impl Turn {
+    fn room(self) -> usize {
+        match self {
+            Self::Run | Self::Save => 1,
+            // One that takes long is not to keep a colleague from every other.
+            Self::Show => 2,
+        }
+    }
 }
 
 /// Runs it on a thread for blocking work. A panic in it goes on here.
@@ -38,13 +48,15 @@ pub async fn turn(turns: &'static Semaphore) -> Result<SemaphorePermit<'static>>
     turns.acquire().await.map_err(Error::internal)
 }
 
-/// Waits for the tenant's turn, which each has for itself. It lasts until it is dropped. As `turn`.
+/// Waits for a turn of the tenant's, which each has for itself. It lasts until it is dropped. As `turn`.
 pub async fn turn_of(tenant: &TenantId, what: Turn) -> impl Send + 'static {
     type Gates = HashMap<(TenantId, Turn), Arc<Semaphore>>;
     static GATES: LazyLock<Mutex<Gates>> = LazyLock::new(Mutex::default);
     let gate = {
         let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(gates.entry((tenant.clone(), what)).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        Arc::clone(
+            gates.entry((tenant.clone(), what)).or_insert_with(|| Arc::new(Semaphore::new(what.room()))),
+        )
     };
     // Nobody closes a gate.
     gate.acquire_owned().await.ok()
@@ -92,10 +104,12 @@ mod tests {
             let turn = std::pin::pin!(turn_of(tenant, what));
             futures::poll!(turn).is_ready()
         };
-        let held = turn_of(&acme, Turn::Show).await;
+        let held = (turn_of(&acme, Turn::Show).await, turn_of(&acme, Turn::Show).await);
         assert!(!is_free(&acme, Turn::Show).await);
         assert!(is_free(&acme, Turn::Run).await && is_free(&globex, Turn::Show).await);
         drop(held);
         assert!(is_free(&acme, Turn::Show).await);
+        let _held = turn_of(&acme, Turn::Run).await;
+        assert!(!is_free(&acme, Turn::Run).await);
     }
 }

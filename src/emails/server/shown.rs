@@ -30,8 +30,8 @@ const MAX_ATTACHMENTS: usize = 200;
 const MAX_HISTORY: i64 = 200;
 
 /// Messages that are looked at on this server. They are strangers', who may have made them to take long: they must not
-/// take every thread.
-static TURNS: Semaphore = Semaphore::const_new(2);
+/// take every thread. One more than a tenant may have.
+static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// A turn at looking at a message. The tenant's comes first: who waits for that keeps nobody else waiting.
 async fn turn(ctx: &TenantContext) -> Result<impl Send + 'static> {
