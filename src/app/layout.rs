@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     auth::{api, authority::Permission, pages::SignOut},
+    emails::pages::Notes,
     ui::{
         dialog::OnceOpened,
         host,
@@ -69,6 +70,7 @@ pub fn TenantLayout() -> impl IntoView {
     stay_signed_in();
     let live = Live::provide(tenant);
     Trail::provide();
+    Notes::provide();
     let is_open = RwSignal::new(false);
     let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
     use_shortcuts(tenant, is_palette_open, is_help_open);

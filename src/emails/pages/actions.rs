@@ -6,7 +6,10 @@ use leptos::{
     prelude::*,
 };
 
-use super::selection::{Word, Words};
+use super::{
+    notes::{Notes, use_notes},
+    selection::{Word, Words},
+};
 use crate::{
     emails::{
         api::{CorrectEmail, DecideEmail, ReprocessEmail},
@@ -31,6 +34,7 @@ pub struct MessageActions {
     /// Another one that was said meanwhile.
     next: StoredValue<Option<(TenantId, EmailId, Word)>>,
     note: NodeRef<Textarea>,
+    notes: Notes,
     choice: NodeRef<Select>,
     rerun: ServerAction<ReprocessEmail>,
     decide: ServerAction<DecideEmail>,
@@ -39,12 +43,33 @@ pub struct MessageActions {
 
 impl MessageActions {
     /// For a message, as long as its page is there: its forms are made anew with each answer.
-    pub fn new(words: Words) -> Self {
+    pub fn new(words: Words, email: StoredValue<Result<EmailId, Problem>>) -> Self {
+        let (note, notes) = (NodeRef::<Textarea>::new(), use_notes());
+        // An effect runs once though its page is gone by then.
+        Effect::new(move |_| {
+            let (Some(Some(field)), Some(Ok(email))) = (note.try_get(), email.try_get_value()) else {
+                return;
+            };
+            match field.value() {
+                empty if empty.is_empty() => field.set_value(&untrack(|| notes.of(email))),
+                // It was written before there was anybody to hear of it.
+                written => notes.keep(email, written),
+            }
+        });
+        Effect::new(move |_| {
+            let Some(Ok(email)) = email.try_get_value() else { return };
+            let kept = notes.of(email);
+            let field = note.try_get_untracked().flatten();
+            if let Some(field) = field.filter(|field| field.value().is_empty()) {
+                field.set_value(&kept);
+            }
+        });
         Self {
             words,
             said: RwSignal::new(None),
             next: StoredValue::new(None),
-            note: NodeRef::new(),
+            note,
+            notes,
             choice: NodeRef::new(),
             rerun: ServerAction::new(),
             decide: ServerAction::new(),
@@ -55,7 +80,7 @@ impl MessageActions {
     /// Says a word. While one is on its way, another waits until that is answered, the last of several; who says the same
     /// twice means it once. Gives whether it is said.
     pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
-        let Self { words, said, next, note, .. } = self;
+        let Self { words, said, next, note, notes, .. } = self;
         if let Some(under_way) = said.get_untracked() {
             let is_other = under_way != word;
             next.set_value(is_other.then_some((tenant, email, word)));
@@ -67,13 +92,15 @@ impl MessageActions {
             if let Some(Some((tenant, email, word))) = next.try_update_value(Option::take) {
                 self.say(tenant, email, word);
             }
-            // The page may have been left by now.
             if left.is_empty()
                 && let Word::Decide(_, sent) = word
-                && let Some(field) = note.try_get_untracked().flatten()
-                && field.value() == sent
             {
-                field.set_value("");
+                // The page may have been left by now.
+                let field = note.try_get_untracked().flatten();
+                if let Some(field) = field.filter(|field| field.value() == sent) {
+                    field.set_value("");
+                }
+                notes.sent(email, &sent);
             }
         });
         true
@@ -180,7 +207,7 @@ pub fn Actions(
     status: EmailStatus,
     actions: MessageActions,
 ) -> impl IntoView {
-    let MessageActions { said, note, rerun, decide, .. } = actions;
+    let MessageActions { said, note, notes, rerun, decide, .. } = actions;
     let is_waiting = status != EmailStatus::Done;
     let (rerun_outcome, decide_outcome) = (rerun.value(), decide.value());
     let is_rerunning = move || is_waiting || said.with(|said| matches!(said, Some(Word::RunAgain)));
@@ -225,7 +252,14 @@ pub fn Actions(
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
                     // Of several lines: Enter in a field of one would press the first button, and accept.
-                    <textarea name="note" rows="1" maxlength="500" placeholder="Note (optional)" node_ref=note></textarea>
+                    <textarea
+                        name="note"
+                        rows="1"
+                        maxlength="500"
+                        placeholder="Note (optional)"
+                        node_ref=note
+                        on:input:target=move |event| notes.keep(email_id, event.target().value())
+                    ></textarea>
                 </label>
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>

@@ -95,7 +95,7 @@ fn Message(
     words: Words,
 ) -> impl IntoView {
     let email_id = StoredValue::new(email_id);
-    let actions = MessageActions::new(words);
+    let actions = MessageActions::new(words, email_id);
     let retry = ServerAction::<RetryDelivery>::new();
     let toasts = use_toasts();
     on_done(retry.value(), move |()| toasts.done("The delivery is on its way again."));

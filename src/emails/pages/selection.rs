@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 
+use super::notes::{Notes, use_notes};
 use crate::{
     emails::{
         api::{correct_many, decide_many, reprocess_many, take_back},
@@ -40,6 +41,14 @@ impl Word {
         }
     }
 
+    /// Empty where there is none.
+    fn note(&self) -> String {
+        match self {
+            Self::Decide(_, note) => note.clone(),
+            Self::RunAgain | Self::Correct(_) => String::new(),
+        }
+    }
+
     async fn say(&self, tenant: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
         match self {
             Self::Decide(decision, note) => decide_many(tenant, ids, *decision, note.clone()).await,
@@ -58,7 +67,8 @@ pub struct Words {
 
 impl Words {
     pub fn new() -> Self {
-        Self { news: News { toasts: use_toasts(), version: RwSignal::new(0), under_way: RwSignal::new(0) } }
+        let (toasts, notes) = (use_toasts(), use_notes());
+        Self { news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(0) } }
     }
 
     /// Rises with each word that was said or taken back. Tracked.
@@ -102,6 +112,7 @@ impl Words {
 #[derive(Clone, Copy)]
 struct News {
     toasts: Toasts,
+    notes: Notes,
     /// Rises with each word that was said or taken back.
     version: RwSignal<u32>,
     /// How many are on their way.
@@ -131,7 +142,7 @@ impl News {
                     _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
                     None => toasts.done(text),
                     Some((said, number)) => {
-                        let undo = undo(self, tenant, done, said, text.clone());
+                        let undo = undo(self, tenant, done, said, text.clone(), word.note());
                         toasts.done_as_awaited(number, text, undo);
                     }
                 }
@@ -161,22 +172,27 @@ impl News {
     }
 }
 
-/// Takes a word back and tells what came of it. The page on which it was said may have been left.
+/// Takes a word back and tells what came of it; its note, where it has one, can be sent again. The page on which it was said
+/// may have been left.
 fn undo(
     news: News,
     tenant: TenantId,
     ids: Vec<EmailId>,
     word: WordId,
     said: String,
+    note: String,
 ) -> impl Fn() + Send + Sync + 'static {
     move || {
-        let (tenant, ids, said) = (tenant.clone(), ids.clone(), said.clone());
-        let toasts = news.toasts;
+        let (tenant, ids, said, note) = (tenant.clone(), ids.clone(), said.clone(), note.clone());
+        let News { toasts, notes, .. } = news;
         news.begin();
         spawn_local(async move {
             match take_back(tenant, ids, word).await {
                 Ok(done) if done.left.is_empty() => {
                     toasts.done(format!("Taken back: {said}{}", had_left(done.sent)));
+                    if !note.is_empty() {
+                        done.done.into_iter().for_each(|email| notes.give_back(email, note.clone()));
+                    }
                 }
                 Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
                 Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(

@@ -124,7 +124,8 @@ pub fn TrialPage() -> impl IntoView {
     }
 }
 
-fn would_be(decision: Decision) -> &'static str {
+/// What a message would come to, in a line.
+pub fn would_be(decision: Decision) -> &'static str {
     match decision {
         Decision::Accepted => "It would be accepted.",
         Decision::Rejected => "It would be rejected.",

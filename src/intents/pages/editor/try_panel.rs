@@ -12,8 +12,8 @@ use super::{
 use crate::{
     emails::{
         api::try_draft,
-        dto::{Decision, DryRun, DryRunInput},
-        pages::Steps,
+        dto::DryRunInput,
+        pages::{Steps, would_be},
     },
     intents::dto::IntentWithRulesInput,
     shared::{EmailId, IntentId, Problem, TenantId},
@@ -137,7 +137,7 @@ pub fn TryPanel(
             <p class="visually-hidden" role="status" data-testid="try-said">
                 {move || {
                     let is_current = !outcome.is_outdated.get();
-                    outcome.found.with(|found| found.as_ref().filter(|_| is_current).map(said))
+                    outcome.found.with(|found| found.as_ref().filter(|_| is_current).map(|found| would_be(found.decision)))
                 }}
             </p>
             <div role="status">
@@ -164,15 +164,6 @@ pub fn TryPanel(
             {move || outcome.found.get().map(|found| view! { <Steps found/> })}
         </section>
     }
-}
-
-fn said(found: &DryRun) -> String {
-    match found.decision {
-        Decision::Accepted => "It would be accepted.",
-        Decision::Rejected => "It would be rejected.",
-        Decision::Review => "It would go to a person.",
-    }
-    .to_owned()
 }
 
 /// Tries after each change, once the hand rests; and at once by `⌘Enter`.
