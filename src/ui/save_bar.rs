@@ -20,13 +20,16 @@ pub fn SaveBar(
     #[prop(default = "Save")] words: &'static str,
 ) -> impl IntoView {
     host::guard_unsaved(Signal::derive(move || is_dirty.get() && !is_saving.get()));
+    let save = move || {
+        if !is_saving.get_untracked() {
+            on_save.run(());
+        }
+    };
     Effect::new(move |_| {
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_command(&event, "s") {
                 event.prevent_default();
-                if !is_saving.get_untracked() {
-                    on_save.run(());
-                }
+                save();
             }
         });
         on_cleanup(move || handle.remove());
@@ -38,9 +41,10 @@ pub fn SaveBar(
                 class="button button--primary"
                 aria-busy=move || is_saving.get().to_string()
                 aria-keyshortcuts="Control+S Meta+S"
-                disabled=is_saving
+                // Not `disabled`: that would take the focus from it, and what is refused is met again from the page's start.
+                aria-disabled=move || is_saving.get().to_string()
                 data-testid="save"
-                on:click=move |_| on_save.run(())
+                on:click=move |_| save()
             >
                 <Icon glyph=Glyph::Accept/>
                 {words}

@@ -35,6 +35,16 @@ pub fn on_done<T: Clone + Send + Sync + 'static>(
     });
 }
 
+/// Whether what an editor sent is to be waited for: until it is refused. After a success another page takes the editor's
+/// place, and until it is there, what was saved is not to be saved again.
+pub fn is_saving<T: Send + Sync + 'static>(
+    is_pending: impl Into<Signal<bool>>,
+    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+) -> Signal<bool> {
+    let (is_pending, answer) = (is_pending.into(), answer.into());
+    Signal::derive(move || is_pending.get() || answer.with(|answer| matches!(answer, Some(Ok(_)))))
+}
+
 /// Another number after each success: for what is to be loaded again then. What was refused changed nothing, and what was
 /// typed for it is to stay.
 pub fn successes<T: Send + Sync + 'static>(

@@ -23,7 +23,7 @@ use crate::{
         page::PageHead,
         resource::load,
         save_bar::SaveBar,
-        saving::on_answer,
+        saving::{is_saving, on_answer},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -143,7 +143,7 @@ fn Editor(
                 <TestConnection test of=Signal::derive(move || tried_words(input.get().0))/>
             </section>
         </div>
-        <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
+        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
         page::PageHead,
         resource::load,
         save_bar::SaveBar,
-        saving::on_answer,
+        saving::{is_saving, on_answer},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -228,7 +228,7 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
             </section>
             <Connection tenant_id form configs files may_connect faults/>
         </div>
-        <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
+        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
     }
 }
 

@@ -48,6 +48,7 @@ use crate::{
         page::PageHead,
         resource::{Loaded, load},
         save_bar::SaveBar,
+        saving::is_saving,
         toast::use_toasts,
     },
 };
@@ -176,7 +177,7 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
                     <Rules form/>
                     <AroundIntent tenant_id=tenant_id.clone() saved=its_examples around/>
                 </div>
-                <SaveBar is_dirty is_saving=save.pending() on_save cancel/>
+                <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
             </div>
             <aside class="workbench__aside" aria-label="Test">
                 <TryPanel

@@ -28,7 +28,7 @@ use crate::{
         panel::ActionProblem,
         resource::load,
         save_bar::SaveBar,
-        saving::{on_answer, on_done},
+        saving::{is_saving, on_answer, on_done},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -143,7 +143,7 @@ fn Editor(
             <What form is_new=id.is_none()/>
             <Way form is_new=id.is_none() domains listens/>
         </div>
-        <SaveBar is_dirty is_saving=save.pending() on_save cancel=list/>
+        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel=list/>
     }
 }
 

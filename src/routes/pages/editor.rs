@@ -38,7 +38,7 @@ use crate::{
         panel::ActionProblem,
         resource::load,
         save_bar::SaveBar,
-        saving::{on_answer, on_done},
+        saving::{is_saving, on_answer, on_done},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -167,7 +167,7 @@ fn Editor(
                     <When form is_new=id.is_none() intents=of/>
                     <What form intents=of/>
                 </div>
-                <SaveBar is_dirty is_saving=save.pending() on_save cancel=cancel.clone()/>
+                <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel=cancel.clone()/>
             }
             .into_any(),
         }}
