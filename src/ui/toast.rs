@@ -191,7 +191,8 @@ impl Toasts {
         self.shown.update(|shown| add(shown, Toast::new(id, tone, text, undo)));
     }
 
-    fn close(self, id: u32) {
+    /// Takes the notice of this number away, where it stands there still.
+    pub fn close(self, id: u32) {
         let had_focus = self.shown.try_with_untracked(|shown| {
             shown.iter().any(|toast| toast.id == id && toast.has_focus.get_untracked())
         });

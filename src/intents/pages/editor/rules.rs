@@ -8,7 +8,6 @@ use crate::{
         dto::OnFail,
         pages::{OnFailBadge, rule_words},
     },
-    shared::Problem,
     ui::{
         badge::ActiveBadge,
         editor::{AddButton, Section, place_of},
@@ -27,6 +26,8 @@ struct Order {
     dragged: RwSignal<Option<usize>>,
     /// The keys in their order when a rule was last removed, and of all that were removed before.
     keys: StoredValue<Vec<usize>>,
+    /// The notices that offer to put a rule back.
+    offers: StoredValue<Vec<u32>>,
     /// What was done last, for those who do not see it.
     said: RwSignal<String>,
 }
@@ -65,15 +66,14 @@ impl Order {
         host::focus("add-rule");
         let number = toasts.await_undo();
         toasts.done_as_awaited(number, format!("Rule {} is removed.", at + 1), move || {
-            if self.put_back(rule).is_none() {
-                let words = "The rule is not put back: its editor is closed.";
-                toasts.refused(&Problem::business_rule(words));
-            }
+            let _ = self.put_back(rule);
         });
         toasts.end_undo(number);
+        self.offers.update_value(|offers| offers.push(number));
     }
 
-    /// Puts it after those that stood before it, as far as they are there. `None` where the editor is gone.
+    /// Puts it after those that stood before it, as far as they are there. `None` where the editor is gone, whose notices go
+    /// with it.
     fn put_back(self, rule: RuleForm) -> Option<()> {
         let keys = self.keys_with_removed()?;
         let before: Vec<usize> = keys.into_iter().take_while(|key| *key != rule.key).collect();
@@ -115,8 +115,15 @@ pub fn Rules(form: IntentForm) -> impl IntoView {
         rules,
         dragged: RwSignal::new(None),
         keys: StoredValue::new(Vec::new()),
+        offers: StoredValue::new(Vec::new()),
         said: RwSignal::new(String::new()),
     };
+    let toasts = use_toasts();
+    on_cleanup(move || {
+        for number in order.offers.try_get_value().unwrap_or_default() {
+            toasts.close(number);
+        }
+    });
     let on_add = Callback::new(move |()| {
         form.add_rule();
         let at = rules.with_untracked(Vec::len).saturating_sub(1);
