@@ -7,9 +7,12 @@ use leptos::{
     prelude::*,
 };
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{File, FileReader, HtmlDocument, HtmlElement, HtmlInputElement};
+use web_sys::{File, FileReader, HtmlDocument, HtmlElement};
 
-use super::dom::document;
+use super::{
+    dom::document,
+    upload::{chosen_files, dropped_files},
+};
 use crate::{shared::Problem, ui::toast::use_toasts};
 
 thread_local! {
@@ -40,20 +43,17 @@ pub fn insert_text(text: &str) {
 /// Reads the file that an input was given: its name, and its bytes in base64. One that cannot be read is told of. The input
 /// is empty then, so that the same file can be chosen again.
 pub fn read_chosen(event: &Event, done: Callback<(String, String)>) {
-    let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-    let Some(input) = input else { return };
     // Whoever changes their mind chooses none.
-    if let Some(file) = input.files().and_then(|files| files.get(0)) {
-        input.set_value("");
-        read(&file, done);
+    if let Some(file) = chosen_files(event).first() {
+        read(file.file(), done);
     }
 }
 
 /// The same of the file that was dropped.
 pub fn read_dropped(event: &DragEvent, done: Callback<(String, String)>) {
     event.prevent_default();
-    match event.data_transfer().and_then(|dropped| dropped.files()).and_then(|files| files.get(0)) {
-        Some(file) => read(&file, done),
+    match dropped_files(event).first() {
+        Some(file) => read(file.file(), done),
         None => use_toasts().refused(&Problem::business_rule("What was dropped is no file.")),
     }
 }

@@ -19,6 +19,10 @@ impl Chosen {
     pub fn name(&self) -> String {
         self.0.name()
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
 }
 
 fn all(files: Option<FileList>) -> Vec<Chosen> {

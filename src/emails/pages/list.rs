@@ -237,6 +237,7 @@ fn Listed(
     view! {
         // Not to be worked on under filters that are not its own. Its pages stay: who turns them keeps the focus there.
         <div
+            class="message-list"
             inert=move || is_behind.get()
             aria-busy=move || is_behind.get().to_string()
             data-testid="list"
