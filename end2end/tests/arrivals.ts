@@ -6,10 +6,11 @@ import { expect, hydrated } from './fixtures';
 export const TENANT = 'globex_inc';
 
 /** Hands messages in under a subject of their own, and waits until each is decided. Gives what their subjects begin with. */
-export async function send(request: APIRequestContext, count: number): Promise<string> {
+export async function send(request: APIRequestContext, count: number, raw?: (subject: string) => string): Promise<string> {
   const mark = `a${Math.random().toString(36).slice(2, 10)}`;
   for (let i = 1; i <= count; i += 1) {
-    const data = `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${mark} ${i}\r\n\r\nHello.\r\n`;
+    const subject = `${mark} ${i}`;
+    const data = raw?.(subject) ?? `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`;
     const answer = await request.post(`/api/emails?tenant_id=${TENANT}`, { headers: { 'content-type': 'message/rfc822' }, data });
     expect(answer.status()).toBe(202);
   }

@@ -1,30 +1,11 @@
 // Working through messages: chosen, decided together and taken back, by mouse and by keyboard; views; what newly comes;
 // what a message holds. In the second tenant, whose counts no other test goes by.
-import type { APIRequestContext, Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 
+import { send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
-
-const TENANT = 'globex_inc';
-
-/** Hands messages in under a subject of their own, and waits until each is decided. */
-async function send(request: APIRequestContext, count: number, raw?: (subject: string) => string): Promise<string> {
-  const mark = `m${Math.random().toString(36).slice(2, 10)}`;
-  for (let i = 1; i <= count; i += 1) {
-    const subject = `${mark} ${i}`;
-    const data = raw?.(subject) ?? `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`;
-    const answer = await request.post(`/api/emails?tenant_id=${TENANT}`, { headers: { 'content-type': 'message/rfc822' }, data });
-    expect(answer.status()).toBe(202);
-  }
-  await expect
-    .poll(async () => {
-      const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done`)).json();
-      return found.length;
-    })
-    .toBe(count);
-  return mark;
-}
 
 async function open(page: Page, query: string): Promise<void> {
   await page.goto(`/t/${TENANT}/messages?${query}`);
@@ -104,6 +85,22 @@ test('who decided a message out of its list comes back to what followed it', asy
 
 test.describe('a word that could not be said', { tag: '@desktop' }, () => {
   test.use({ expectedFaults: /status of 503/ });
+
+  test('leaves its note to be sent again', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await rows(page, mark).getByRole('link').click();
+    const note = page.getByLabel('Note to the decision');
+    await note.fill('as agreed');
+    await page.route('**/ui/emails/decide-many', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.getByTestId('decide-accepted').click();
+    await expect(page.locator('.toast.tone-bad')).toHaveCount(1);
+    await expect(page.getByTestId('news')).toHaveText('');
+    await expect(note).toHaveValue('as agreed');
+    await page.getByTestId('decide-accepted').click();
+    await expect(page.getByTestId('outcome')).toContainText('as agreed');
+    await expect(note).toHaveValue('');
+  });
 
   test('leaves what was chosen to be tried again', async ({ page, request }) => {
     const mark = await send(request, 2);
@@ -573,6 +570,37 @@ test('a key says what a button would: with the note, once, and the note is gone 
   await expect(note, 'it is not the next decision’s').toHaveValue('');
   await expect(page.getByTestId('news')).toHaveText('');
   expect(asked()).toBe(1);
+});
+
+test('a note stays with its message until it goes with a decision, and comes back with it', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  const read = () => rows(page, mark).getByRole('link').click();
+  const note = page.getByLabel('Note to the decision');
+  await read();
+  await note.fill('as agreed by phone');
+  await page.locator('#main').focus();
+  await page.keyboard.press('u');
+  await read();
+  await expect(note, 'after the list was looked at').toHaveValue('as agreed by phone');
+
+  await page.getByTestId('decide-accepted').click();
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  await expect(note).toHaveValue('');
+  await page.getByTestId('undo').click();
+  await expect(page.getByTestId('outcome')).toContainText('Review');
+  await expect(note, 'with the decision that is taken back').toHaveValue('as agreed by phone');
+
+  await test.step('though it is taken back from the list', async () => {
+    await page.getByTestId('decide-rejected').click();
+    await expect(note).toHaveValue('');
+    await page.locator('#main').focus();
+    await page.keyboard.press('u');
+    await page.getByTestId('undo').first().click();
+    await expect(rows(page, 'Review')).toHaveCount(1);
+    await read();
+    await expect(note).toHaveValue('as agreed by phone');
+  });
 });
 
 test('what was said of a message is taken back on another page', async ({ page, request }) => {
