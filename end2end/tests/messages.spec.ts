@@ -579,6 +579,9 @@ test('a note stays with its message until it goes with a decision, and comes bac
   const note = page.getByLabel('Note to the decision');
   await read();
   await note.fill('as agreed by phone');
+  await page.getByTestId('view-source').click();
+  await expect(page.getByTestId('source')).toBeVisible();
+  await expect(note, 'in another view').toHaveValue('as agreed by phone');
   await page.locator('#main').focus();
   await page.keyboard.press('u');
   await read();

@@ -20,7 +20,8 @@ pub fn PageHead(
 ) -> impl IntoView {
     let heading = title.clone();
     let document_title = move || {
-        let context = context.get();
+        // A title that another has taken the place of may be asked once more when that one goes.
+        let context = context.try_get().unwrap_or_default();
         if context.is_empty() { title.clone() } else { format!("{title} · {context}") }
     };
     // On the server it is read once the page is written, by when what it depends on may be gone.
