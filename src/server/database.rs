@@ -117,12 +117,16 @@ pub async fn migrate(owner_url: &SecretString, url: &SecretString) -> Result<(),
     }
 }
 
-/// Whether a migration waited for a lock in vain. While it waits, all wait that come after it: so it gives way.
+/// Whether a migration waited for a lock in vain, or for somebody who waited for it. While it waits, all wait that come after
+/// it: so it gives way.
 fn is_locked(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }
 
 async fn migrate_once(owner_url: &SecretString, url: &SecretString) -> Result<(), DatabaseError> {

@@ -1,12 +1,13 @@
 //! What goes with an intent that is deleted.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     deliveries::route,
-    support::{TestServer, message},
+    support::{Answer, TestServer, message},
 };
 use crate::emails::server::worker;
 
@@ -46,6 +47,10 @@ async fn an_intents_routes_go_with_it_and_what_is_under_way_for_them_is_called_o
     let before = deliveries().await;
     assert!(before.len() == 3 && before.iter().all(|[_, status, _]| status == "pending"), "{before:?}");
 
+    // Messages are neither rewritten nor waited for: an intent may have had any number of them.
+    let mut conn = server.database().superuser().await;
+    let mut busy = conn.begin().await.unwrap();
+    sqlx::query("SELECT FROM emails FOR NO KEY UPDATE").execute(&mut *busy).await.unwrap();
     let path = format!("/api/intents/{intent}?tenant_id=acme");
     server.delete(&path).await.is(StatusCode::NO_CONTENT);
     let at = |route: &Value| format!("/api/routes/{}?tenant_id=acme", route["route_id"]);
@@ -61,12 +66,28 @@ async fn an_intents_routes_go_with_it_and_what_is_under_way_for_them_is_called_o
             ["second", "cancelled", "The route was deleted"],
         ]
     );
-    let mut conn = server.database().superuser().await;
+    busy.rollback().await.unwrap();
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
     assert_eq!(jobs, 1, "that of the general route");
-    let intents: Vec<Option<i64>> =
-        sqlx::query_scalar("SELECT intent_id FROM emails").fetch_all(&mut conn).await.unwrap();
-    assert_eq!(intents, [None]);
+    // A message tells what it was, and names no id that leads nowhere, here as little as in lists and counts.
+    let kept = json!({"intent_id": null, "name": "Orders"});
+    let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    assert_eq!(email["intent"], kept);
+    for query in ["", "&q=order"] {
+        let listed = server.get(&format!("/api/emails?tenant_id=acme{query}")).await.is(StatusCode::OK).body;
+        assert_eq!(listed[0]["intent"], kept, "{query}");
+    }
+    let listed =
+        server.get(&format!("/api/emails?tenant_id=acme&intent_id={intent}")).await.is(StatusCode::OK);
+    assert_eq!(listed.body, json!([]));
+    let request = server.request(Method::POST, "/ui/dashboard", Some(&server.key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let counted = Answer::of(request.body("tenant_id=acme&period=week").send().await.unwrap()).await;
+    let shares = &counted.is(StatusCode::OK).body["intents"];
+    assert_eq!(*shares, json!([{"intent_id": null, "name": "Orders", "messages": 1, "rejected": 0}]));
+    let again = server.post("/api/intents?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    assert_eq!(email["intent"], kept, "one of the same name is another: {}", again.text);
     // One entry tells of it all, and of no secret.
     let log = server.get("/api/audit-log?tenant_id=acme&action=intent.delete").await.is(StatusCode::OK);
     let gone = &log.body[0]["before"];

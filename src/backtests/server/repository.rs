@@ -9,7 +9,10 @@ use crate::{
     backtests::dto::{
         After, Backtest, BacktestChange, BacktestOutcome, BacktestStatus, Before, VerdictDifference,
     },
-    emails::dto::{Decision, EmailIntent},
+    emails::{
+        dto::{Decision, EmailIntent},
+        server::repository::intent_today,
+    },
     intents::dto::Intent,
     rules::dto::ValidationRule,
     server::TenantTx,
@@ -269,9 +272,11 @@ pub async fn next(tx: &mut TenantTx, id: BacktestId) -> sqlx::Result<Option<Emai
 
 pub async fn standing(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Option<Standing>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT intent_id, intent_name, decision, decided_by FROM emails WHERE tenant_id = $1 AND email_id = $2",
-    )
+    sqlx::query_as(concat!(
+        "SELECT ",
+        intent_today!(),
+        ", intent_name, decision, decided_by FROM emails e WHERE tenant_id = $1 AND email_id = $2",
+    ))
     .bind(tenant.as_str())
     .bind(email)
     .fetch_optional(tx.conn())

@@ -86,10 +86,14 @@ pub async fn columns(
 pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<IntentShare>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT intent_id, intent_name AS name, count(*) AS messages, \
-         count(*) FILTER (WHERE decision = 'rejected') AS rejected \
-         FROM emails WHERE tenant_id = $1 AND email_id >= $2 AND status = 'done' \
-         GROUP BY intent_id, intent_name ORDER BY messages DESC, name LIMIT $3",
+        // Those of an intent that was deleted go by its name, whether it was one or several.
+        "SELECT i.intent_id, e.name, sum(e.messages)::bigint AS messages, sum(e.rejected)::bigint AS rejected FROM (\
+           SELECT intent_id, intent_name AS name, count(*) AS messages, \
+           count(*) FILTER (WHERE decision = 'rejected') AS rejected \
+           FROM emails WHERE tenant_id = $1 AND email_id >= $2 AND status = 'done' \
+           GROUP BY intent_id, intent_name) e \
+         LEFT JOIN intents i ON i.tenant_id = $1 AND i.intent_id = e.intent_id \
+         GROUP BY i.intent_id, e.name ORDER BY messages DESC, name LIMIT $3",
     )
     .bind(tenant.as_str())
     .bind(since)

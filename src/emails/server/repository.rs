@@ -148,6 +148,7 @@ pub struct Speaker<'a> {
 /// How a message stands: what its routes go by.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Standing {
+    /// As it is stored, also of an intent that was deleted since: its deliveries have it too.
     pub intent_id: Option<IntentId>,
     pub intent_name: Option<String>,
     pub decision: Option<Decision>,
@@ -190,6 +191,14 @@ macro_rules! stored_columns {
          corrected_by, requested_revision, envelope"
     };
 }
+
+/// The intent of a row of `emails e`, if it was not deleted since: a message keeps its id.
+macro_rules! intent_today {
+    () => {
+        "(SELECT i.intent_id FROM intents i WHERE i.tenant_id = e.tenant_id AND i.intent_id = e.intent_id) AS intent_id"
+    };
+}
+pub(crate) use intent_today;
 
 /// The intent that a row of `emails e` asks for, as it is called today: the one of that id, else the one of that name. It
 /// stays until the transaction ends.
@@ -256,12 +265,13 @@ pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Re
 
 pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {
     let tenant = tx.tenant().clone();
-    let row: Option<DetailRow> = sqlx::query_as(
-        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
-         intent_id, intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
+    let row: Option<DetailRow> = sqlx::query_as(concat!(
+        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, ",
+        intent_today!(),
+        ", intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
          decided_at, envelope, run, intent_version, configuration_revision, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
            AND l.email_id = e.email_id ORDER BY label) AS labels FROM emails e WHERE tenant_id = $1 AND email_id = $2",
-    )
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())

@@ -7,7 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 
-use super::repository::Row;
+use super::repository::{Row, intent_today};
 use crate::{
     deliveries::server::repository::STANDS,
     emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
@@ -40,9 +40,18 @@ impl Side {
     }
 }
 
+/// The columns of a `Row`, with one of its intent.
+macro_rules! columns {
+    ($($intent:tt)*) => {
+        concat!(
+            "email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, ",
+            $($intent)*,
+            ", intent_name, decision, explanation, parse_error"
+        )
+    };
+}
 /// The columns of a `Row`, and after them its labels, of a row of `e`.
-const COLUMNS: &str = "email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, \
-     intent_id, intent_name, decision, explanation, parse_error";
+const COLUMNS: &str = columns!(intent_today!());
 const LABELS: &str = ", ARRAY(SELECT label FROM email_labels l \
      WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels";
 
@@ -98,7 +107,10 @@ async fn search(
     let mut query = QueryBuilder::<Postgres>::new("SELECT ");
     query.push(COLUMNS).push(", fits, is_last").push(LABELS);
     query.push(" FROM (SELECT e.*, said.fits, row_number() OVER (ORDER BY email_id DESC) = ");
-    query.push(MOST_LOOKED_AT).push(" AS is_last FROM (SELECT tenant_id, fields, ").push(COLUMNS);
+    query
+        .push(MOST_LOOKED_AT)
+        .push(" AS is_last FROM (SELECT tenant_id, fields, ")
+        .push(columns!("intent_id"));
     push_messages(&mut query, tx, filter, before.map(|before| (Side::Older, before)));
     query.push(Side::Older.order()).push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
     push_said(&mut query, filter);
@@ -175,6 +187,11 @@ fn push_messages(
     }
     if let Some(intent) = filter.intent_id {
         query.push(" AND intent_id = ").push_bind(intent);
+        // Its messages keep the id of an intent that is deleted, and show it no more.
+        query
+            .push(" AND EXISTS (SELECT FROM intents i WHERE i.tenant_id = ")
+            .push_bind(tx.tenant().as_str().to_owned());
+        query.push(" AND i.intent_id = ").push_bind(intent).push(")");
     }
     if filter.without_intent {
         query.push(" AND intent_id IS NULL AND intent_name IS NULL");

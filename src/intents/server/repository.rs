@@ -146,21 +146,19 @@ pub async fn update(tx: &mut TenantTx, id: IntentId, input: &IntentInput) -> sql
     Ok(row.map(|row| row.into_intent(tx)))
 }
 
-/// Takes the intent off its messages, as its deletion does, for a deletion that touches more. From here on until the
-/// transaction ends, no message gets the intent, and no route is bound to it.
-pub async fn take_off_messages(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<()> {
+/// Until the transaction ends, no message gets the intent, and no route is bound to it.
+pub async fn lock(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    // The intent first, as a message that gets it has it.
-    for sql in [
-        "SELECT FROM intents WHERE tenant_id = $1 AND intent_id = $2 FOR UPDATE",
-        "UPDATE emails SET intent_id = NULL WHERE tenant_id = $1 AND intent_id = $2",
-    ] {
-        sqlx::query(sql).bind(tenant.as_str()).bind(id).execute(tx.conn()).await?;
-    }
-    Ok(())
+    sqlx::query("SELECT FROM intents WHERE tenant_id = $1 AND intent_id = $2 FOR UPDATE")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await
+        .map(drop)
 }
 
-/// Its rules and examples go with it, and its routes too, with nothing said of what is under way for them.
+/// Its rules and examples go with it, and its routes too, with nothing said of what is under way for them. Messages keep
+/// its id.
 pub async fn delete(tx: &mut TenantTx, id: IntentId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query("DELETE FROM intents WHERE tenant_id = $1 AND intent_id = $2")

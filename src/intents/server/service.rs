@@ -183,8 +183,8 @@ pub async fn delete(ctx: &TenantContext, id: IntentId, if_match: &IfMatch) -> Re
     if_match.check(&intent)?;
     let validation_rules = rules::of_intent(&mut tx, id, false).await?;
     versions::record_end(&mut tx, revision, id, &ctx.actor.label()).await?;
-    // Messages before routes, as whoever decides has it: so neither waits for the other.
-    repository::take_off_messages(&mut tx, id).await?;
+    // The intent before its routes, as whoever decides has it: so neither waits for the other.
+    repository::lock(&mut tx, id).await?;
     // The database would take them along unseen, and leave what is under way for them.
     let routes = routes::remove_of_intent(&mut tx, id).await?;
     repository::delete(&mut tx, id).await?;
@@ -236,12 +236,12 @@ pub async fn put(tx: &mut TenantTx, id: Option<IntentId>, input: &IntentInput) -
     intent.ok_or_else(|| Problem::not_found("Intent", id).into())
 }
 
-/// Takes an intent off its messages: the first part of its deletion in a larger change, which changes routes after it.
+/// Keeps messages from getting an intent: the first part of its deletion in a larger change, which changes routes after it.
 ///
 /// # Errors
 /// The database's.
-pub async fn take_off_messages(tx: &mut TenantTx, id: IntentId) -> Result<()> {
-    Ok(repository::take_off_messages(tx, id).await?)
+pub async fn lock(tx: &mut TenantTx, id: IntentId) -> Result<()> {
+    Ok(repository::lock(tx, id).await?)
 }
 
 /// Deletes an intent with its rules and examples, as a part of a larger change, which has seen to it that no route is

@@ -90,7 +90,7 @@ impl<'a> Import<'a> {
         for (i, entry) in document.intents.iter().flatten().enumerate() {
             self.intent(i, entry).await?;
         }
-        self.take_off_messages(document).await?;
+        self.lock_intents_gone(document).await?;
         let mut gone = self.routes_gone(document).await?;
         for (i, entry) in document.routes.iter().flatten().enumerate() {
             let done = self.route(entry).await;
@@ -261,14 +261,14 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Takes the intents that go off their messages. Before any route is changed, as whoever decides a message has it: so
+    /// Keeps messages from getting the intents that go. Before any route is changed, as whoever decides a message has it: so
     /// neither waits for the other.
-    async fn take_off_messages(&mut self, document: &Document) -> Result<()> {
+    async fn lock_intents_gone(&mut self, document: &Document) -> Result<()> {
         let Some(names) = self.kept(document.intents.as_deref(), |entry| &entry.name) else {
             return Ok(());
         };
         for (_, intent) in without(&self.current.intents, &names) {
-            intents::take_off_messages(&mut self.tx, intent.intent_id).await?;
+            intents::lock(&mut self.tx, intent.intent_id).await?;
         }
         Ok(())
     }

@@ -1,0 +1,8 @@
+-- A message keeps the id of an intent that is deleted, and whoever reads it asks whether there is still one of that id. To
+-- take it off each of them would keep the tenant's other changes waiting for as long as that takes, which for some 350,000
+-- messages is longer than a request may last.
+
+-- Whoever reads or writes messages waits behind this one, which waits for whoever reads intents.
+SET LOCAL lock_timeout = '1s';
+
+ALTER TABLE emails DROP CONSTRAINT IF EXISTS fk_eivs_emails_intent;
