@@ -8,6 +8,7 @@ use crate::ui::{
     host,
     icons::{Glyph, Icon},
     page::use_address,
+    react::effect,
 };
 
 /// The layout of a tenant provides it to the pages in it.
@@ -33,7 +34,7 @@ impl Live {
             move |status| ended.set(Some(status)),
         );
         // What was said of one tenant is not true of another.
-        Effect::new(move |_| {
+        effect(move || {
             label.track();
             ended.set(None);
         });

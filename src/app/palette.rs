@@ -19,6 +19,7 @@ use crate::{
         host,
         icons::{Glyph, Icon},
         page::use_address,
+        react::{effect, memo},
     },
 };
 
@@ -40,7 +41,7 @@ const SHOWN: usize = 12;
 #[component]
 pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
     let named = Action::new(|tenant: &TenantId| named_things(tenant.clone()));
-    Effect::new(move |_| {
+    effect(move || {
         if is_open.get()
             && let Ok(id) = tenant.id()
         {
@@ -50,7 +51,7 @@ pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> 
     });
     let found = named.value();
     let tenants = RwSignal::new(Vec::<MyTenant>::new());
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(Ok(me)) = me.0.get() {
             tenants.set(me.tenants);
         }
@@ -81,7 +82,7 @@ pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> 
 fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<bool>) -> impl IntoView {
     let text = RwSignal::new(String::new());
     let at = RwSignal::new(0_usize);
-    let shown = Memo::new(move |_| {
+    let shown = memo(move || {
         let text = text.get();
         let mut shown = best(&entries.get(), &text);
         if !text.trim().is_empty() {

@@ -6,7 +6,10 @@ use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::tenant::CurrentTenant;
-use crate::ui::{dialog::Dialog, host, toast::use_toasts};
+use crate::{
+    ui::react::effect,
+    ui::{dialog::Dialog, host, toast::use_toasts},
+};
 
 /// Keys and what they do, by where they do it.
 const HELP: [(&str, &[(&str, &str)]); 3] = [
@@ -57,7 +60,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
     let navigate = use_navigate();
     let toasts = use_toasts();
     let is_going = StoredValue::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         let navigate = navigate.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_command(&event, "k") {
@@ -116,7 +119,7 @@ pub fn Help(is_open: RwSignal<bool>) -> impl IntoView {
                         let lines = keys
                             .iter()
                             .map(|(key, words)| {
-                                let caps = key.split(' ').map(|cap| view! { <kbd>{cap}</kbd> }).collect_view();
+                                let caps = key.split(' ').map(|cap| view! { <kbd>{cap}</kbd> }.into_any()).collect_view();
                                 view! {
                                     <div class="keys__line">
                                         <dt>{*words}</dt>

@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 use crate::{
     auth::dto::Me,
     shared::{Problem, TenantId},
-    ui::resource::Loaded,
+    ui::{react::memo, resource::Loaded},
 };
 
 /// Who is signed in. The layout of a tenant provides it to the pages in it.
@@ -20,7 +20,7 @@ pub struct CurrentTenant(Memo<Result<TenantId, Problem>>);
 /// The tenant of the page that asks.
 pub fn use_tenant() -> CurrentTenant {
     let params = use_params_map();
-    CurrentTenant(Memo::new(move |_| {
+    CurrentTenant(memo(move || {
         let text = params.read().get("tenant_id").unwrap_or_default();
         text.parse().map_err(|_| Problem::not_found("Tenant", text))
     }))

@@ -23,6 +23,7 @@ use crate::{
         page::PageHead,
         pager::Pager,
         panel::Empty,
+        react::memo,
         resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -35,7 +36,7 @@ use crate::{
 pub fn AuditPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
-    let query = Memo::new(move |_| AuditQuery::read(&map.read()));
+    let query = memo(move || AuditQuery::read(&map.read()));
     let entries = load(
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_audit(tenant?, query.filter(), query.before).await },
@@ -96,7 +97,7 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
     let link = |before: Option<AuditId>| tenant_page(&tenant, "/audit") + &query.page(before);
     let newest = query.before.map(|_| link(None));
     let older = older.map(|last| link(Some(last)));
-    let rows = entries.into_iter().map(|entry| view! { <EntryRow entry/> }).collect_view();
+    let rows = entries.into_iter().map(|entry| view! { <EntryRow entry/> }.into_any()).collect_view();
     view! {
         <DataTable
             caption="Audit log"
@@ -127,9 +128,9 @@ fn EntryRow(entry: AuditEntry) -> impl IntoView {
                 <div class="facts__line">
                     <dt>{name}</dt>
                     <dd>
-                        {before.map(|value| view! { <del><Plain value/></del> })}
+                        {before.map(|value| view! { <del><Plain value/></del> }.into_any())}
                         {both.then_some(" → ")}
-                        {after.map(|value| view! { <ins><Plain value/></ins> })}
+                        {after.map(|value| view! { <ins><Plain value/></ins> }.into_any())}
                     </dd>
                 </div>
             }
@@ -140,9 +141,10 @@ fn EntryRow(entry: AuditEntry) -> impl IntoView {
             <details class="details">
                 <summary>{count}</summary>
                 <dl class="facts facts--code">{lines}</dl>
-                {request_id.map(|id| view! { <p class="hint breakable">{format!("Request {id}")}</p> })}
+                {request_id.map(|id| view! { <p class="hint breakable">{format!("Request {id}")}</p> }.into_any())}
             </details>
         }
+        .into_any()
     });
     view! {
         <tr role="row" data-testid="entry" data-action=action>

@@ -18,6 +18,7 @@ use crate::ui::{
     badge::Tone,
     host,
     icons::{Glyph, Icon},
+    react::memo,
 };
 
 /// What came of the form that led here: `?error=` says why not, `?done=` that it was done.
@@ -84,7 +85,7 @@ fn Field(
     let query = use_query_map();
     let was_refused = query.with_untracked(|query| query.get("error").is_some());
     let typed = (is_kept && was_refused).then(|| host::typed_before(name)).flatten();
-    let is_wrong = Memo::new(move |_| {
+    let is_wrong = memo(move || {
         let outcome = query.read().get("error").and_then(|word| word.parse::<FormOutcome>().ok());
         outcome.is_some_and(|outcome| is_wrong_in(outcome, name))
     });
@@ -109,7 +110,7 @@ fn Field(
                 aria-describedby=described
                 aria-invalid=move || is_wrong.get().then_some("true")
             />
-            {has_hint.then(|| view! { <p class="hint" id=hint_id.clone()>{hint}</p> })}
+            {has_hint.then(|| view! { <p class="hint" id=hint_id.clone()>{hint}</p> }.into_any())}
         </div>
     }
 }

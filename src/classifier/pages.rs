@@ -18,13 +18,16 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         dialog::{Confirm, DeleteForGood},
+        each::Each,
         fields::{FaultSummary, TextArea},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         pager::Pager,
         panel::{ActionProblem, Empty},
+        react::memo,
         resource::load,
         saving::{on_done, successes},
         time::Timestamp,
@@ -39,9 +42,9 @@ pub fn ExamplesPage() -> impl IntoView {
     let intent_id = use_intent();
     let map = use_query_map();
     // Only examples older than this one.
-    let before = Memo::new(move |_| map.read().get("before").and_then(|text| text.parse::<ExampleId>().ok()));
-    let add = ServerAction::<AddExample>::new();
-    let delete = ServerAction::<DeleteExample>::new();
+    let before = memo(move || map.read().get("before").and_then(|text| text.parse::<ExampleId>().ok()));
+    let add = form_action::<AddExample>();
+    let delete = form_action::<DeleteExample>();
     let (adds, deletes) = (successes(add.value()), delete.version());
     // Here, where it outlives what is loaded again.
     let text = RwSignal::new(String::new());
@@ -144,7 +147,7 @@ fn Standing(classifier: Classifier) -> impl IntoView {
                 <Badge tone glyph text=words/>
             </p>
             <p>{why}</p>
-            {measured.map(|words| view! { <p class="hint">{words}</p> })}
+            {measured.map(|words| view! { <p class="hint">{words}</p> }.into_any())}
         </section>
     }
 }
@@ -153,7 +156,7 @@ fn Standing(classifier: Classifier) -> impl IntoView {
 fn Add(
     tenant_id: TenantId,
     intent_id: IntentId,
-    add: ServerAction<AddExample>,
+    add: FormAction<()>,
     /// What is typed.
     text: RwSignal<String>,
 ) -> impl IntoView {
@@ -194,7 +197,7 @@ fn Examples(
     intent_id: IntentId,
     before: Option<ExampleId>,
     examples: Vec<Example>,
-    delete: ServerAction<DeleteExample>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     let page = tenant_page(&tenant_id, &format!("/intents/{intent_id}/examples"));
     let is_full = i64::try_from(examples.len()).is_ok_and(|count| count >= PAGE);
@@ -216,7 +219,7 @@ fn Examples(
         };
         view! {
             <ul class="cards" data-testid="examples-list">
-                <For each=move || examples.clone() key=|example| example.example_id children=card/>
+                <Each each=move || examples.clone() key=|example| example.example_id children=card/>
             </ul>
         }
         .into_any()
@@ -235,7 +238,7 @@ fn ExampleCard(
     tenant_id: TenantId,
     intent_id: IntentId,
     example: Example,
-    delete: ServerAction<DeleteExample>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     let Example { example_id, text, origin, created_at, .. } = example;
     let origin = match origin {
@@ -264,7 +267,7 @@ fn Delete(
     tenant_id: TenantId,
     intent_id: IntentId,
     example_id: ExampleId,
-    delete: ServerAction<DeleteExample>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     view! {
         <Confirm

@@ -11,6 +11,7 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{EventSource, VisibilityState, XmlHttpRequest};
 
 use super::dom::document;
+use crate::ui::react::effect;
 
 type Heard = Closure<dyn Fn()>;
 
@@ -32,7 +33,7 @@ pub fn on_changes(
     let is_seen = RwSignal::new(is_visible());
     let visibility = document_event("visibilitychange", move || is_seen.set(is_visible()));
     let was_hidden = StoredValue::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         let tenant = tenant.get();
         if tenant.is_empty() {
             return;

@@ -19,6 +19,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::{effect, memo},
         resource::load,
         step::Step,
     },
@@ -30,9 +31,8 @@ pub fn DashboardPage() -> impl IntoView {
     let tenant = use_tenant();
     let me = use_context::<MyAccess>();
     let query = use_query_map();
-    let period = Memo::new(move |_| {
-        query.read().get("period").and_then(|text| text.parse().ok()).unwrap_or(Period::Day)
-    });
+    let period =
+        memo(move || query.read().get("period").and_then(|text| text.parse().ok()).unwrap_or(Period::Day));
     let hold = Hold::new();
     let dashboard = load(
         move || (tenant.id(), period.get()),
@@ -42,13 +42,13 @@ pub fn DashboardPage() -> impl IntoView {
         },
     );
     on_change(move || dashboard.refresh());
-    Effect::new(move |_| {
+    effect(move || {
         if hold.is_over() {
             dashboard.refresh();
         }
     });
     // The latest messages, which it shows, are a list of all.
-    Effect::new(move |_| {
+    effect(move || {
         if let Ok(tenant) = tenant.id() {
             Trail::note(tenant, LastList::default());
         }
@@ -126,6 +126,7 @@ fn Messages(tenant: TenantId, stats: Stats) -> impl IntoView {
                                     </a>
                                 </li>
                             }
+                            .into_any()
                         })
                         .collect_view()}
                 </ul>
@@ -169,6 +170,7 @@ fn Resources(tenant: TenantId, stats: Stats, tenants: Option<usize>) -> impl Int
                                     </a>
                                 </li>
                             }
+                            .into_any()
                         })
                         .collect_view()}
                 </ul>

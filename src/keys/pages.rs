@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{CreateKey, RevokeKey, list_keys},
-    dto::ApiKey,
+    dto::{ApiKey, ApiKeyMade},
 };
 use crate::{
     app::{tenant_page, use_tenant},
@@ -15,9 +15,11 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         dialog::Confirm,
+        each::Each,
         fields::{FaultSummary, TextField},
         find::{Found, holds, use_sought},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         once::ShownOnce,
@@ -35,8 +37,8 @@ use crate::{
 #[component]
 pub fn KeysPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
-    let create = ServerAction::<CreateKey>::new();
-    let revoke = ServerAction::<RevokeKey>::new();
+    let create = form_action::<CreateKey>();
+    let revoke = form_action::<RevokeKey>();
     let keys = load(
         move || (tenant.id(), create.version().get(), revoke.version().get()),
         |(tenant, ..)| async move { list_keys(tenant?).await },
@@ -52,7 +54,7 @@ pub fn KeysPage() -> impl IntoView {
             lead="By which programs work for this tenant: sent as a bearer token with each request."
             context=tenant.label()
         />
-        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create name/> })}
+        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create name/> }.into_any())}
         <ActionProblem outcome=revoked/>
         <Load
             data=move || {
@@ -86,7 +88,7 @@ pub fn KeysPage() -> impl IntoView {
                             caption="API keys"
                             columns=&["Name", "Role", "Last used", "Ends", "Made", "State"]
                         >
-                            <For each=move || keys.clone() key=|key| key.key_id children=row/>
+                            <Each each=move || keys.clone() key=|key| key.key_id children=row/>
                         </DataTable>
                     </Found>
                 }
@@ -99,7 +101,7 @@ pub fn KeysPage() -> impl IntoView {
 #[component]
 fn NewKey(
     tenant_id: TenantId,
-    create: ServerAction<CreateKey>,
+    create: FormAction<ApiKeyMade>,
     /// What is typed as the name.
     name: RwSignal<String>,
 ) -> impl IntoView {
@@ -150,7 +152,7 @@ fn NewKey(
 }
 
 #[component]
-fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: FormAction<()>) -> impl IntoView {
     let is_pending = revoke.pending();
     let id = key.key_id;
     let or_never = |at: Option<chrono::DateTime<Utc>>| match at {

@@ -18,6 +18,7 @@ use crate::{
     shared::TenantId,
     ui::{
         find::{Found, holds, use_sought},
+        form_action::form_action,
         load::Load,
         page::PageHead,
         panel::ActionProblem,
@@ -32,10 +33,10 @@ use crate::{
 pub fn MembersPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
     let me = use_context::<MyAccess>();
-    let invite = ServerAction::<InviteMember>::new();
-    let take_back = ServerAction::<TakeBackInvitation>::new();
-    let set_role = ServerAction::<SetMemberRole>::new();
-    let remove = ServerAction::<RemoveMember>::new();
+    let invite = form_action::<InviteMember>();
+    let take_back = form_action::<TakeBackInvitation>();
+    let set_role = form_action::<SetMemberRole>();
+    let remove = form_action::<RemoveMember>();
     let address = RwSignal::new(String::new());
     let (roles, removals) = (successes(set_role.value()), successes(remove.value()));
     let changes = move || (invite.version().get(), take_back.version().get(), roles.get(), removals.get());
@@ -61,7 +62,7 @@ pub fn MembersPage() -> impl IntoView {
         <ActionProblem outcome=roles_set/>
         <ActionProblem outcome=removed/>
         <ActionProblem outcome=taken_back/>
-        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite address/> })}
+        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite address/> }.into_any())}
         <Load
             data=move || {
                 let q = q.get();
@@ -88,7 +89,7 @@ pub fn MembersPage() -> impl IntoView {
                 view! {
                     <Found q all by="Name, email or role" names=("member", "members") count fits>
                         <Invitations tenant_id=tenant_id.clone() invitations invite take_back/>
-                        {has_none.then(|| view! { <NoMembers/> })}
+                        {has_none.then(|| view! { <NoMembers/> }.into_any())}
                         <Members tenant_id members mine set_role remove/>
                     </Found>
                 }
@@ -122,6 +123,7 @@ pub fn RoleSelect(
                     {role_words(*role)}
                 </option>
             }
+            .into_any()
         })
         .collect_view();
     let class = if is_label_hidden { "visually-hidden" } else { "field__label" };

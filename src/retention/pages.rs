@@ -19,9 +19,11 @@ use crate::{
     ui::{
         dialog::Confirm,
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         panel::ActionProblem,
+        react::memo,
         resource::{Loaded, load},
         saving::on_done,
         toast::use_toasts,
@@ -67,8 +69,8 @@ type Planned = Loaded<Option<RetentionPlan>>;
 pub fn RetentionSection() -> impl IntoView {
     let tenant = use_tenant();
     let query = use_query_map();
-    let asked = Memo::new(move |_| asked(&query.read()));
-    let save = ServerAction::<SaveRetention>::new();
+    let asked = memo(move || asked(&query.read()));
+    let save = form_action::<SaveRetention>();
     let current: Current = load(
         move || (tenant.id(), save.version().get()),
         |(tenant, _)| async move { get_retention(tenant?).await },
@@ -142,7 +144,7 @@ fn Ask(tenant: CurrentTenant, current: Current) -> impl IntoView {
                 let number = days.or(stored).filter(|_| chosen == OTHER).unwrap_or_default();
                 let options = CHOICES
                     .map(|(value, words)| {
-                        view! { <option value=value selected=value == chosen>{words}</option> }
+                        view! { <option value=value selected=value == chosen>{words}</option> }.into_any()
                     })
                     .collect_view();
                 view! {
@@ -184,12 +186,7 @@ fn Ask(tenant: CurrentTenant, current: Current) -> impl IntoView {
 
 /// What it would come to, and the way to store it.
 #[component]
-fn Answer(
-    tenant: CurrentTenant,
-    current: Current,
-    planned: Planned,
-    save: ServerAction<SaveRetention>,
-) -> impl IntoView {
+fn Answer(tenant: CurrentTenant, current: Current, planned: Planned, save: FormAction<()>) -> impl IntoView {
     view! {
         <div role="status" data-testid="retention-plan">
             <Load
@@ -226,12 +223,7 @@ fn Refused(problem: Problem) -> impl IntoView {
 }
 
 #[component]
-fn Plan(
-    tenant_id: TenantId,
-    etag: String,
-    plan: RetentionPlan,
-    save: ServerAction<SaveRetention>,
-) -> impl IntoView {
+fn Plan(tenant_id: TenantId, etag: String, plan: RetentionPlan, save: FormAction<()>) -> impl IntoView {
     let kept = for_days(plan.message_days);
     let would_go = plan.messages();
     let words = if plan.is_same() {

@@ -26,11 +26,13 @@ use crate::{
         badge::{Badge, Tone},
         find::{Cut, Found, holds, use_sought},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        react::effect,
         resource::load,
         time::Timestamp,
     },
@@ -47,11 +49,11 @@ pub fn ChooseTenant() -> impl IntoView {
         let path = tenant_page(id, location.pathname.read_untracked().trim_end_matches('/'));
         if search.is_empty() { path } else { format!("{path}?{search}") }
     };
-    let demo = ServerAction::<LoadDemo>::new();
+    let demo = form_action::<LoadDemo>();
     let me = load(move || demo.version().get(), |_| api::me());
 
     let navigate = use_navigate();
-    Effect::new(move |_| {
+    effect(move || {
         let Some(Ok(me)) = me.get() else { return };
         match host::stored_tenant() {
             Some(stored) if me.tenants.iter().any(|mine| mine.tenant_id == stored) => {
@@ -100,7 +102,7 @@ pub fn ChooseTenant() -> impl IntoView {
 #[component]
 pub fn TenantsPage() -> impl IntoView {
     let q = use_sought();
-    let demo = ServerAction::<LoadDemo>::new();
+    let demo = form_action::<LoadDemo>();
     let actions = TenantActions::new();
     let changes = move || (demo.version().get(), actions.versions());
     let me = load(changes, |_| api::me());
@@ -159,6 +161,7 @@ pub fn TenantsPage() -> impl IntoView {
                                     <NewTenant actions/>
                                     <Manage tenants actions/>
                                 }
+                                .into_any()
                             })}
                     }
                 }
@@ -178,11 +181,11 @@ struct Line {
 }
 
 #[component]
-fn TenantList(lines: Vec<Line>, is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl IntoView {
+fn TenantList(lines: Vec<Line>, is_instance_admin: bool, demo: FormAction<()>) -> impl IntoView {
     if lines.is_empty() {
         return view! { <NoTenants is_instance_admin demo/> }.into_any();
     }
-    let items = lines.into_iter().map(|line| view! { <TenantItem line/> }).collect_view();
+    let items = lines.into_iter().map(|line| view! { <TenantItem line/> }.into_any()).collect_view();
     view! { <ul class="tenants" data-testid="tenants">{items}</ul> }.into_any()
 }
 
@@ -198,7 +201,10 @@ fn Foot(
     view! {
         <div class="plain__foot">
             <p class="hint">{format!("Signed in as {} ({})", me.display_name, me.email)}</p>
-            {leads_to_management.then(|| view! { <a class="button button--quiet" href="/tenants">"Manage tenants"</a> })}
+            {leads_to_management
+                .then(|| {
+                    view! { <a class="button button--quiet" href="/tenants">"Manage tenants"</a> }.into_any()
+                })}
             <SignOut/>
         </div>
     }
@@ -216,11 +222,11 @@ fn TenantItem(line: Line) -> impl IntoView {
                         {line.tenant_id.to_string()} {line.role.map(|role| format!(" · {role}"))}
                         {line
                             .created_at
-                            .map(|at| view! { <span>" · since " <Timestamp at/></span> })}
+                            .map(|at| view! { <span>" · since " <Timestamp at/></span> }.into_any())}
                     </span>
                 </span>
                 {(!line.is_active)
-                    .then(|| view! { <Badge tone=Tone::Quiet glyph=Glyph::Skip text="inactive"/> })}
+                    .then(|| view! { <Badge tone=Tone::Quiet glyph=Glyph::Skip text="inactive"/> }.into_any())}
                 <Icon glyph=Glyph::Forward/>
             </a>
         </li>
@@ -229,7 +235,7 @@ fn TenantItem(line: Line) -> impl IntoView {
 
 /// What to do in an installation without tenants.
 #[component]
-fn NoTenants(is_instance_admin: bool, demo: ServerAction<LoadDemo>) -> impl IntoView {
+fn NoTenants(is_instance_admin: bool, demo: FormAction<()>) -> impl IntoView {
     if !is_instance_admin {
         return view! {
             <Empty title="You are not a member of any tenant yet">

@@ -47,7 +47,7 @@ pub fn SettingsPage() -> impl IntoView {
             retry=move || overview.refetch()
             view=move |(tenant_id, overview, outcome): (TenantId, Overview, Option<Outcome>)| {
                 view! {
-                    {outcome.map(|outcome| view! { <Answer tenant_id=tenant_id.clone() outcome/> })}
+                    {outcome.map(|outcome| view! { <Answer tenant_id=tenant_id.clone() outcome/> }.into_any())}
                     <Export tenant_id=tenant_id.clone() overview/>
                     <Import tenant_id/>
                 }
@@ -137,7 +137,9 @@ fn Refused(problem: Problem) -> impl IntoView {
     let faults = problem
         .errors
         .into_iter()
-        .map(|error| view! { <li><code class="breakable">{error.field}</code>" "{error.message}</li> })
+        .map(|error| {
+            view! { <li><code class="breakable">{error.field}</code>" "{error.message}</li> }.into_any()
+        })
         .collect_view();
     let detail =
         if problem.status == 422 { "The document cannot be taken in.".into() } else { problem.detail };
@@ -163,7 +165,7 @@ fn ShownPlan(tenant_id: TenantId, plan: Plan, document: String, delete: bool) ->
     let rows = changes
         .into_iter()
         .filter(|change| change.action != Action::Same || !change.notes.is_empty())
-        .map(|change| view! { <ChangeRow change/> })
+        .map(|change| view! { <ChangeRow change/> }.into_any())
         .collect_view();
     let apply = (!applied && !summary.is_same()).then(|| {
         view! {
@@ -182,6 +184,7 @@ fn ShownPlan(tenant_id: TenantId, plan: Plan, document: String, delete: bool) ->
                 </button>
             </form>
         }
+        .into_any()
     });
     view! {
         <section class="section section--first trial" aria-labelledby="the-plan" data-testid="plan-shown">
@@ -227,7 +230,8 @@ fn ChangeRow(change: Change) -> impl IntoView {
             }
         })
         .collect_view();
-    let notes = change.notes.into_iter().map(|note| view! { <p class="hint">{note}</p> }).collect_view();
+    let notes =
+        change.notes.into_iter().map(|note| view! { <p class="hint">{note}</p> }.into_any()).collect_view();
     view! {
         <tr role="row" data-testid="plan-change" data-action=change.action.as_str()>
             <Cell label="What">
@@ -237,7 +241,7 @@ fn ChangeRow(change: Change) -> impl IntoView {
                 <strong>{change.name}</strong>
             </Cell>
             <Cell label="Differences">
-                {differs.then(|| view! { <dl class="facts facts--code">{differences}</dl> })}
+                {differs.then(|| view! { <dl class="facts facts--code">{differences}</dl> }.into_any())}
                 {notes}
             </Cell>
         </tr>

@@ -5,6 +5,8 @@ use leptos::prelude::*;
 
 use super::{badge::Tone, host, time::in_utc};
 
+use super::react::effect;
+
 /// What one part of each column is called and looks like.
 #[derive(Clone, Copy)]
 pub struct Part {
@@ -47,7 +49,7 @@ pub fn StackedColumns(
 ) -> impl IntoView {
     // As the server draws it, in UTC; then in the reader's zone.
     let is_here = RwSignal::new(false);
-    Effect::new(move |_| is_here.set(true));
+    effect(move || is_here.set(true));
     let when = move |at: DateTime<Utc>| {
         let local = is_here.get().then(|| host::local_time(at)).flatten();
         local.unwrap_or_else(|| in_utc(at))
@@ -103,6 +105,7 @@ pub fn StackedColumns(
             view! {
                 <li class=format!("chart__key {}", part.tone.class())>{part.words}</li>
             }
+            .into_any()
         })
         .collect_view();
     let ends = stacks.first().zip(stacks.last()).map(|(first, last)| {
@@ -118,7 +121,7 @@ pub fn StackedColumns(
         .iter()
         .filter(|stack| stack.sizes.iter().any(|size| *size > 0))
         .map(|stack| {
-            let cells = stack.sizes.iter().map(|size| view! { <td>{*size}</td> }).collect_view();
+            let cells = stack.sizes.iter().map(|size| view! { <td>{*size}</td> }.into_any()).collect_view();
             let at = stack.at;
             view! {
                 <tr>
@@ -128,7 +131,8 @@ pub fn StackedColumns(
             }
         })
         .collect_view();
-    let heads = parts.iter().map(|part| view! { <th scope="col">{part.words}</th> }).collect_view();
+    let heads =
+        parts.iter().map(|part| view! { <th scope="col">{part.words}</th> }.into_any()).collect_view();
     view! {
         <figure class="chart">
             <div class="chart__frame">

@@ -3,7 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 
-use super::host;
+use super::{
+    host,
+    react::{effect, memo},
+};
 
 /// Some days of the reader's, as in `2026-11-23`, the last one included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +64,7 @@ fn midnight(date: &str) -> Option<DateTime<Utc>> {
 #[component]
 pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
     // Of an address only: what else changes there says nothing of them.
-    let days = Memo::new(move |_| days.get());
+    let days = memo(move || days.get());
     // What is typed here has the zone that it has where it is typed: summer and winter differ, and the first day counts.
     // Days that came by the address keep the zone that they came with.
     let (typed_from, typed_to) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
@@ -85,7 +88,7 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
         .into_any()
     };
     // What was typed for other days says nothing of these.
-    Effect::new(move |_| {
+    effect(move || {
         days.track();
         typed_from.set(String::new());
         typed_to.set(String::new());

@@ -5,6 +5,8 @@ use leptos::{ev::MouseEvent, prelude::*};
 use super::{
     host,
     icons::{Glyph, Icon},
+    only::Only,
+    react::effect,
 };
 
 /// A modal window (`<dialog>`): Escape, the cross and a click beside it close it. Its content exists while it is open.
@@ -22,7 +24,7 @@ pub fn Dialog(
 ) -> impl IntoView {
     let heading = format!("{id}-title");
     let (labelled, element, clicked) = (heading.clone(), id.clone(), id.clone());
-    Effect::new(move |_| {
+    effect(move || {
         if is_open.get() {
             host::open_dialog(&element);
         } else {
@@ -43,7 +45,7 @@ pub fn Dialog(
             on:close=move |_| is_open.set(false)
             on:click=on_click
         >
-            <Show when=move || is_open.get()>
+            <Only when=move || is_open.get()>
                 <div class="dialog__head">
                     <h2 id=heading.clone()>{title}</h2>
                     <button type="button" class="icon-button" on:click=move |_| is_open.set(false)>
@@ -52,7 +54,7 @@ pub fn Dialog(
                     </button>
                 </div>
                 <div class="dialog__body">{children()}</div>
-            </Show>
+            </Only>
         </dialog>
     }
 }
@@ -62,7 +64,7 @@ pub fn Dialog(
 #[component]
 pub fn OnceOpened(is_open: RwSignal<bool>, children: ChildrenFn) -> impl IntoView {
     let was_opened = Memo::new(move |before: Option<&bool>| before == Some(&true) || is_open.get());
-    view! { <Show when=move || was_opened.get()>{children()}</Show> }
+    view! { <Only when=move || was_opened.get()>{children()}</Only> }
 }
 
 /// A button that asks before it does something that cannot be undone: a popover, which works without WebAssembly too.
@@ -87,7 +89,7 @@ pub fn Confirm(
     let (leaves, closes) = (id.clone(), id.clone());
     view! {
         <button id=format!("{id}-ask") type="button" class="button" popovertarget=opens data-testid=testid>
-            {glyph.map(|glyph| view! { <Icon glyph/> })}
+            {glyph.map(|glyph| view! { <Icon glyph/> }.into_any())}
             {label}
         </button>
         // Once it is answered it goes: what it asked about may stand in another's place before the server has answered.

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::{
     host,
     icons::{Glyph, Icon},
+    react::memo,
 };
 
 /// Words of a select's options, from what the code has.
@@ -23,7 +24,7 @@ pub fn Section(
     view! {
         <section class="editor__section" aria-labelledby=id>
             <h2 id=id>{title}</h2>
-            {(!hint.is_empty()).then(|| view! { <p class="hint">{hint}</p> })}
+            {(!hint.is_empty()).then(|| view! { <p class="hint">{hint}</p> }.into_any())}
             {children()}
         </section>
     }
@@ -76,7 +77,7 @@ pub fn place_of<T: Copy + Send + Sync + 'static>(
     lines: RwSignal<Vec<T>>,
     is_it: impl Fn(T) -> bool + Send + Sync + 'static,
 ) -> Memo<usize> {
-    Memo::new(move |_| lines.read().iter().position(|line| is_it(*line)).unwrap_or_default())
+    memo(move || lines.read().iter().position(|line| is_it(*line)).unwrap_or_default())
 }
 
 /// The fields that there are, to put into the value that was written in last.

@@ -12,6 +12,7 @@ use super::{
     host,
     icons::{Glyph, Icon},
     panel::WayOut,
+    react::memo,
 };
 use crate::shared::Problem;
 
@@ -136,7 +137,7 @@ pub fn FaultSummary() -> impl IntoView {
         };
         let items = items
             .into_iter()
-            .map(|error| view! { <Fault path=error.field message=error.message/> })
+            .map(|error| view! { <Fault path=error.field message=error.message/> }.into_any())
             .collect_view();
         Some(view! {
             <div id=SUMMARY class="notice tone-bad" role="alert" tabindex="-1" data-testid="faults">
@@ -158,6 +159,7 @@ pub fn FaultSummary() -> impl IntoView {
                                         "Save mine over it"
                                     </button>
                                 }
+                                .into_any()
                             })}
                     </div>
                 </div>
@@ -213,7 +215,7 @@ where
     V: IntoView + 'static,
 {
     let faults = use_context::<Faults>();
-    let fault = Memo::new(move |_| faults.and_then(|faults| faults.of(&path.get())));
+    let fault = memo(move || faults.and_then(|faults| faults.of(&path.get())));
     let id = move |part: &str| {
         let path: String =
             path.get().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -237,11 +239,11 @@ where
                 <span class=label_class>{label}</span>
                 {field(Described { by: described, invalid })}
             </label>
-            {(!hint.is_empty()).then(|| view! { <p id=move || id("hint") class="field__hint">{hint}</p> })}
+            {(!hint.is_empty()).then(|| view! { <p id=move || id("hint") class="field__hint">{hint}</p> }.into_any())}
             {move || {
                 fault
                     .get()
-                    .map(|words| view! { <p id=move || id("fault") class="field__fault">{words}</p> })
+                    .map(|words| view! { <p id=move || id("fault") class="field__fault">{words}</p> }.into_any())
             }}
         </div>
     }
@@ -431,7 +433,7 @@ pub fn CheckField(
                 />
                 <span>{label}</span>
             </label>
-            {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> })}
+            {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> }.into_any())}
         </div>
     }
 }

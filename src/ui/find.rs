@@ -6,6 +6,8 @@ use leptos_router::{components::Form, hooks::use_query_map, params::ParamsMap};
 use super::{form::FilterButtons, panel::Empty};
 use crate::shared::MAX_LIMIT;
 
+use super::react::{effect, memo};
+
 /// Up to so many rows are taken in at a glance.
 const FEW: usize = 8;
 
@@ -20,7 +22,7 @@ pub fn sought(map: &ParamsMap) -> String {
 /// What the page's own address says is looked for.
 pub fn use_sought() -> Memo<String> {
     let map = use_query_map();
-    Memo::new(move |_| sought(&map.read()))
+    memo(move || sought(&map.read()))
 }
 
 /// Whether a row's texts hold all words that are looked for, in whatever case and order.
@@ -43,7 +45,7 @@ pub fn FindField(
     by: &'static str,
 ) -> impl IntoView {
     let node = NodeRef::<Input>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let q = q.get();
         let Some(field) = node.get() else { return };
         if field.get_attribute(SOUGHT).is_some_and(|before| before != q) {

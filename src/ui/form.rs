@@ -4,42 +4,54 @@ use leptos::{
     context::Provider,
     ev::{MouseEvent, SubmitEvent},
     prelude::*,
-    server_fn::ServerFn,
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     fields::Faults,
+    form_action::{FormAction, body_of},
     host,
     icons::{Glyph, Icon},
+    react::effect,
 };
 use crate::shared::{FieldError, Problem};
 
-/// A form of an action. It is sent once: who clicks twice means it once. What the server says of its fields stands at them.
+/// A form of an action. What it holds is sent once: who clicks twice means it once. What the server says of its fields stands
+/// at them.
 ///
-/// Not Leptos' own `ActionForm`, which sends at each submit. A message's forms are of that kind all the same: their
-/// buttons' words are said once (`MessageActions`), and with this one here, what it is made of is in every page's files.
+/// Not Leptos' own `ActionForm`, which sends at each submit.
 #[component]
-pub fn PlainForm<F>(
-    action: ServerAction<F>,
+pub fn PlainForm<T>(
+    action: FormAction<T>,
     #[prop(optional)] class: Option<&'static str>,
     #[prop(optional)] testid: Option<&'static str>,
     children: Children,
 ) -> impl IntoView
 where
-    F: ServerFn<Error = Problem> + DeserializeOwned + Clone + Send + Sync + 'static,
-    F::Output: Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
 {
-    let (is_pending, answer) = (action.pending(), action.value());
+    let answer = action.value();
     let refusal = Signal::derive(move || {
         answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(at_flat_fields))
     });
+    let sent = StoredValue::new(action.on_its_way());
+    let send = Box::new(move |body| action.send(body));
+    form_of(action.url(), action.pending(), refusal, (sent, send), (class, testid), children)
+}
+
+/// The form, whatever its action answers: code of which there is one.
+fn form_of(
+    url: &'static str,
+    is_pending: Memo<bool>,
+    refusal: Signal<Option<Problem>>,
+    (sent, send): (StoredValue<Option<String>>, Box<dyn Fn(String)>),
+    (class, testid): (Option<&'static str>, Option<&'static str>),
+    children: Children,
+) -> AnyView {
     let faults = Faults::of_refusal(refusal);
     // Its own: other forms may have the same action.
-    let is_sent = StoredValue::new(is_pending.get_untracked());
-    Effect::new(move |_| {
+    effect(move || {
         if !is_pending.get() {
-            is_sent.set_value(false);
+            let _ = sent.try_set_value(None);
         }
     });
     let on_submit = move |event: SubmitEvent| {
@@ -48,16 +60,11 @@ where
             return;
         }
         event.prevent_default();
-        // What stands until its page is there anew has lost its state.
-        if is_sent.try_get_value() == Some(true) {
-            return;
-        }
-        match F::from_event(&event) {
-            Ok(input) => {
-                let _ = is_sent.try_set_value(true);
-                action.dispatch(input);
-            }
-            Err(error) => answer.set(Some(Err(Problem::new(422, error.to_string())))),
+        // A form always can be read; and what stands until its page is there anew has lost its state.
+        let (Some(body), Some(before)) = (body_of(&event), sent.try_get_value()) else { return };
+        if before.as_ref() != Some(&body) {
+            sent.set_value(Some(body.clone()));
+            send(body);
         }
     };
     // The second of a double click may come after a quick answer, and meet what stands there by then.
@@ -69,7 +76,7 @@ where
     view! {
         <form
             method="post"
-            action=F::url()
+            action=url
             class=class
             data-testid=testid
             on:click=on_click
@@ -78,6 +85,7 @@ where
             <Provider value=faults>{children()}</Provider>
         </form>
     }
+    .into_any()
 }
 
 /// The fields of a plain form hold no others: what is wrong with an item of a list is told at the field whose lines it has.
@@ -162,7 +170,7 @@ pub fn FilterButtons(
                 "Filter"
             </button>
             {move || {
-                is_filtered.get().then(|| view! { <a class="button button--quiet" href=all>"Clear"</a> })
+                is_filtered.get().then(|| view! { <a class="button button--quiet" href=all>"Clear"</a> }.into_any())
             }}
         </div>
     }

@@ -92,6 +92,7 @@ fn Marks() -> impl IntoView {
                             <span>"A notice of what happened."</span>
                         </p>
                     }
+                    .into_any()
                 })
                 .collect_view()}
         </Shown>

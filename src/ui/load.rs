@@ -69,7 +69,7 @@ fn keep_focus() {
 
 #[component]
 fn Heading(heading: &'static str) -> impl IntoView {
-    (!heading.is_empty()).then(|| view! { <PageHead title=heading/> })
+    (!heading.is_empty()).then(|| view! { <PageHead title=heading/> }.into_any())
 }
 
 /// Grey lines in the place of what is on its way.
@@ -78,7 +78,7 @@ pub fn Skeleton() -> impl IntoView {
     view! {
         <div class="skeleton" role="status" data-testid="loading">
             <span class="visually-hidden">"Loading"</span>
-            {[(); 6].map(|()| view! { <span class="skeleton__line"></span> }).collect_view()}
+            {[(); 6].map(|()| view! { <span class="skeleton__line"></span> }.into_any()).collect_view()}
         </div>
     }
 }

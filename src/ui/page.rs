@@ -31,8 +31,8 @@ pub fn PageHead(
         <Title text=document_title/>
         <div class="page-head">
             <h1>{heading}</h1>
-            {children.map(|children| view! { <div class="page-head__actions">{children()}</div> })}
-            {(!lead.is_empty()).then(|| view! { <p class="lead">{lead}</p> })}
+            {children.map(|children| view! { <div class="page-head__actions">{children()}</div> }.into_any())}
+            {(!lead.is_empty()).then(|| view! { <p class="lead">{lead}</p> }.into_any())}
         </div>
     }
 }

@@ -18,6 +18,7 @@ pub fn Pager(label: &'static str, newest: Option<String>, older: Option<String>)
                                 "Newest"
                             </a>
                         }
+                        .into_any()
                     })}
                 {older
                     .map(|href| {
@@ -27,8 +28,10 @@ pub fn Pager(label: &'static str, newest: Option<String>, older: Option<String>)
                                 <Icon glyph=Glyph::Forward/>
                             </a>
                         }
+                        .into_any()
                     })}
             </nav>
         }
+        .into_any()
     })
 }

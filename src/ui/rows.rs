@@ -19,7 +19,10 @@ pub fn count_words(count: usize, shown: usize, truncated: bool) -> String {
 /// Rows in the datasource's own order of columns. Wide ones scroll in their box, which the keyboard reaches.
 #[component]
 pub fn Rows(columns: Vec<String>, rows: Vec<Map<String, Value>>) -> impl IntoView {
-    let head = columns.iter().map(|column| view! { <th scope="col">{column.clone()}</th> }).collect_view();
+    let head = columns
+        .iter()
+        .map(|column| view! { <th scope="col">{column.clone()}</th> }.into_any())
+        .collect_view();
     let body = rows
         .into_iter()
         .map(|mut row| {

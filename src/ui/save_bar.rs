@@ -5,6 +5,7 @@ use leptos::{ev, prelude::*};
 use super::{
     host,
     icons::{Glyph, Icon},
+    react::effect,
 };
 
 /// Saves and cancels, and stays in sight. While something is unsaved, leaving the page asks first.
@@ -25,7 +26,7 @@ pub fn SaveBar(
             on_save.run(());
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_command(&event, "s") {
                 event.prevent_default();

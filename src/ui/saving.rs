@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::fields::Faults;
+use super::{fields::Faults, react::effect};
 use crate::shared::Problem;
 
 /// Goes on with each answer; a problem is shown at its fields.
@@ -12,7 +12,7 @@ pub fn on_answer<T: Clone + Send + Sync + 'static>(
     then: impl Fn(T) + 'static,
 ) {
     let answer = answer.into();
-    Effect::new(move |_| match answer.get() {
+    effect(move || match answer.get() {
         Some(Ok(done)) => {
             faults.clear();
             then(done);
@@ -28,7 +28,7 @@ pub fn on_done<T: Clone + Send + Sync + 'static>(
     then: impl Fn(T) + 'static,
 ) {
     let answer = answer.into();
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(Ok(done)) = answer.get() {
             then(done);
         }

@@ -30,7 +30,7 @@ pub fn DataTable(
                         <tr role="row">
                             {columns
                                 .iter()
-                                .map(|column| view! { <th role="columnheader" scope="col">{*column}</th> })
+                                .map(|column| view! { <th role="columnheader" scope="col">{*column}</th> }.into_any())
                                 .collect_view()}
                         </tr>
                     </thead>

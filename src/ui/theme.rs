@@ -69,6 +69,7 @@ pub fn ThemeChoice() -> impl IntoView {
                             <span class="visually-hidden">{words}</span>
                         </button>
                     }
+                    .into_any()
                 })
                 .collect_view()}
         </div>

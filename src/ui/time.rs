@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use leptos::prelude::*;
 
-use super::host;
+use super::{host, react::effect};
 
 /// `2026-11-23 09:12`. Written by hand: chrono's formatter is much code for a browser to load.
 pub fn written(year: i32, month: u32, day: u32, hour: u32, minute: u32) -> String {
@@ -26,7 +26,7 @@ pub fn machine(at: DateTime<Utc>) -> String {
 #[component]
 pub fn Timestamp(at: DateTime<Utc>) -> impl IntoView {
     let local = RwSignal::new(None);
-    Effect::new(move |_| local.set(host::local_time(at)));
+    effect(move || local.set(host::local_time(at)));
     view! {
         <time datetime=machine(at) title=in_utc(at)>
             {move || local.get().unwrap_or_else(|| in_utc(at))}

@@ -6,8 +6,10 @@ use leptos::prelude::*;
 
 use super::{
     badge::Tone,
+    each::Each,
     host,
     icons::{Glyph, Icon},
+    react::effect,
 };
 use crate::shared::{OFFERS_UNDO, Problem};
 
@@ -226,9 +228,9 @@ fn ToastsOfKind(toasts: Toasts, are_refusals: bool, live: &'static str) -> impl 
     };
     view! {
         <div class="toasts__kind" aria-live=live aria-atomic="false">
-            <For each=of_kind key=|toast| toast.id let:toast>
+            <Each each=of_kind key=|toast| toast.id let:toast>
                 <ToastView toast toasts/>
-            </For>
+            </Each>
         </div>
     }
 }
@@ -240,7 +242,7 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     let stays = if undo.is_some() { OFFERS_UNDO } else { STAYS };
     let held_by = [is_pointed_at.clone(), has_focus.clone()];
     // While it is held it stays; its time begins anew after that.
-    Effect::new(move |_| {
+    effect(move || {
         // Each is asked: what is not asked is not heard of.
         let is_held = held_by.iter().filter(|by| by.get()).count() > 0;
         if is_held || is_bad {
@@ -283,6 +285,7 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
                             "Undo"
                         </button>
                     }
+                    .into_any()
                 })}
             <button type="button" class="icon-button" on:click=move |_| toasts.close(id)>
                 <Icon glyph=Glyph::Close/>

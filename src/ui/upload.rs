@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 
 use super::{
+    each::Each,
     host::{self, Chosen},
     icons::{Glyph, Icon},
+    react::effect,
 };
 use crate::shared::Problem;
 
@@ -122,7 +124,7 @@ pub fn UploadForm(
 ) -> impl IntoView {
     let is_over = RwSignal::new(false);
     let takes_several = RwSignal::new(false);
-    Effect::new(move |_| takes_several.set(true));
+    effect(move || takes_several.set(true));
     view! {
         <form
             method="post"
@@ -166,9 +168,9 @@ pub fn UploadForm(
 pub fn Arrivals(uploads: Uploads, told: Told) -> impl IntoView {
     view! {
         <div class="arrivals" role="status" aria-atomic="false">
-            <For each=move || uploads.shown.get() key=|coming| coming.key let:coming>
+            <Each each=move || uploads.shown.get() key=|coming| coming.key let:coming>
                 <Arrival coming told/>
-            </For>
+            </Each>
         </div>
     }
 }

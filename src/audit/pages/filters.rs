@@ -32,7 +32,7 @@ const KINDS: [&str; 16] = [
 /// A plain form whose fields are the address's query.
 #[component]
 pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView {
-    let kinds = KINDS.map(|kind| view! { <option value=kind></option> }).collect_view();
+    let kinds = KINDS.map(|kind| view! { <option value=kind></option> }.into_any()).collect_view();
     let field = move |label: &'static str,
                       name: &'static str,
                       kind: &'static str,

@@ -39,6 +39,7 @@ pub fn AccountPage() -> impl IntoView {
                                             autocomplete="current-password"
                                         />
                                     }
+                                    .into_any()
                                 })}
                             <NewPassword/>
                             <button type="submit" class="button button--primary">"Set the password"</button>

@@ -61,6 +61,7 @@ pub fn InvitationPage() -> impl IntoView {
                                             hint=PASSWORD_HINT
                                         />
                                     }
+                                    .into_any()
                                 })}
                             <button type="submit" class="button button--primary">"Accept"</button>
                         </form>

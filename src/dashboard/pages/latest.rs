@@ -11,6 +11,7 @@ use crate::{
         pages::{MessageTable, NoMessages},
     },
     shared::TenantId,
+    ui::react::effect,
 };
 
 /// A pointer that has not moved for so long may have been left there: nobody waits behind it.
@@ -31,7 +32,7 @@ impl Hold {
     pub fn new() -> Self {
         let is_pointed_at = RwSignal::new(false);
         // Each move tells it anew, and so its time begins anew.
-        Effect::new(move |_| {
+        effect(move || {
             if !is_pointed_at.get() {
                 return;
             }

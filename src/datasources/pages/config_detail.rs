@@ -22,10 +22,12 @@ use crate::{
     ui::{
         dialog::{Confirm, DeleteForGood},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        react::memo,
         resource::load,
         saving::on_done,
         time::Timestamp,
@@ -38,13 +40,13 @@ use crate::{
 pub fn ConfigPage() -> impl IntoView {
     let tenant = use_tenant();
     let params = use_params_map();
-    let id = Memo::new(move |_| {
+    let id = memo(move || {
         let text = params.read().get("config_id").unwrap_or_default();
         text.parse::<ConfigId>().map_err(|_| Problem::not_found("Datasource config", text))
     });
     let found =
         load(move || (tenant.id(), id.get()), |(tenant, id)| async move { get_config(tenant?, id?).await });
-    let delete = ServerAction::<DeleteConfig>::new();
+    let delete = form_action::<DeleteConfig>();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(delete.value(), move |()| {
         toasts.done("The config is deleted.");
@@ -71,7 +73,7 @@ pub fn ConfigPage() -> impl IntoView {
 }
 
 #[component]
-fn Shown(found: ConfigView, delete: ServerAction<DeleteConfig>, context: Signal<String>) -> impl IntoView {
+fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> impl IntoView {
     let ConfigView { config, fault, etag, used_by } = found;
     let (tenant, id) = (config.tenant_id.clone(), config.config_id);
     let edit = tenant_page(&tenant, &format!("/configs/{id}/edit"));
@@ -98,6 +100,7 @@ fn Shown(found: ConfigView, delete: ServerAction<DeleteConfig>, context: Signal<
                         <span>{format!("No look-up can use it as it is: {}", fault.detail)}</span>
                     </p>
                 }
+                .into_any()
             })}
         <div class="panel">
             <dl class="facts">
@@ -121,7 +124,7 @@ fn Shown(found: ConfigView, delete: ServerAction<DeleteConfig>, context: Signal<
                         {auth_words(config.auth_type)}
                         {secrets
                             .filter(|words| !words.is_empty())
-                            .map(|words| view! { <span class="hint">" ("{words}")"</span> })}
+                            .map(|words| view! { <span class="hint">" ("{words}")"</span> }.into_any())}
                     </dd>
                 </div>
                 <div class="facts__line">
@@ -149,7 +152,7 @@ fn Delete(
     id: ConfigId,
     place: StoredValue<(TenantId, String)>,
     users: StoredValue<Vec<Datasource>>,
-    delete: ServerAction<DeleteConfig>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
     let users = users.get_value();

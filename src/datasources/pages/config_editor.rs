@@ -21,6 +21,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::memo,
         resource::load,
         save_bar::SaveBar,
         saving::{is_saving, on_answer},
@@ -91,7 +92,7 @@ fn Editor(
     let id = stored.as_ref().map(|stored| stored.config.config_id);
     let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
     let place = StoredValue::new(tenant_id.clone());
-    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let input = memo(move || Typed(form.input(&place.get_value())));
     let before = input.get_untracked();
     let is_dirty = Signal::derive(move || input.get() != before);
 

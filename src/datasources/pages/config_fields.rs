@@ -3,7 +3,11 @@
 use leptos::prelude::*;
 
 use super::config_form::ConfigForm;
-use crate::ui::fields::{SelectField, TextField};
+use crate::ui::{
+    fields::{SelectField, TextField},
+    only::Only,
+    react::{effect, memo},
+};
 
 const STAYS: &str = "Stored. Left empty, it stays as it is.";
 const FILES: &str = "tenant-files";
@@ -20,15 +24,16 @@ pub fn ConfigFields(
     files: Vec<String>,
 ) -> impl IntoView {
     let path = move |name: &str| format!("{prefix}{name}");
-    let auth_types = Memo::new(move |_| form.auth_types());
+    let auth_types = memo(move || form.auth_types());
     // A sign-in that the protocol does not have is none.
-    Effect::new(move |_| {
+    effect(move || {
         let fits = auth_types.read().iter().any(|(kind, _)| *kind == *form.auth_type.read_untracked());
         if !fits {
             form.auth_type.set("none".to_owned());
         }
     });
-    let options = files.into_iter().map(|file| view! { <option value=file></option> }).collect_view();
+    let options =
+        files.into_iter().map(|file| view! { <option value=file></option> }.into_any()).collect_view();
     view! {
         <datalist id=FILES>{options}</datalist>
         <SelectField
@@ -55,7 +60,7 @@ pub fn ConfigFields(
             "file" => view! { <FileFields form prefix/> }.into_any(),
             _ => view! { <ServerFields form prefix/> }.into_any(),
         }}
-        <Show when=move || { auth_types.read().len() > 1 }>
+        <Only when=move || { auth_types.read().len() > 1 }>
             <SelectField
                 label="Sign-in"
                 path=path("auth_type")
@@ -64,7 +69,7 @@ pub fn ConfigFields(
                 testid="auth-type"
             />
             <AuthFields form prefix/>
-        </Show>
+        </Only>
     }
 }
 
@@ -104,15 +109,15 @@ fn FileFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 options=Signal::stored(formats)
             />
         </div>
-        <Show when=move || form.is_workbook()>
+        <Only when=move || form.is_workbook()>
             <TextField
                 label="Sheet"
                 path=path("connection_json.sheet")
                 value=form.sheet
                 hint="Left empty, the first."
             />
-        </Show>
-        <Show when=move || form.is_json()>
+        </Only>
+        <Only when=move || form.is_json()>
             <TextField
                 label="Where the rows are"
                 path=path("connection_json.rows")
@@ -121,7 +126,7 @@ fn FileFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 placeholder="$.items[*]"
                 hint="A JSONPath. Left empty, the document itself."
             />
-        </Show>
+        </Only>
     }
 }
 
@@ -204,6 +209,6 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
             ],
             _ => Vec::new(),
         };
-        (!fields.is_empty()).then(|| view! { <div class="fields">{fields}</div> })
+        (!fields.is_empty()).then(|| view! { <div class="fields">{fields}</div> }.into_any())
     }
 }

@@ -73,7 +73,7 @@ fn config_list((tenant, q, configs): (TenantId, String, Vec<DatasourceConfig>)) 
     };
     let configs: Vec<DatasourceConfig> = configs.into_iter().filter(fitting).collect();
     let fits = configs.len();
-    let rows = configs.into_iter().map(|config| view! { <ConfigRow config/> }).collect_view();
+    let rows = configs.into_iter().map(|config| view! { <ConfigRow config/> }.into_any()).collect_view();
     view! {
         <Found
             q

@@ -24,10 +24,12 @@ use crate::{
         badge::{ActiveBadge, Badge, Tone},
         dialog::{Confirm, DeleteForGood},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        react::memo,
         resource::load,
         saving::on_done,
         script::NeedsScript,
@@ -42,7 +44,7 @@ use crate::{
 pub fn DatasourcePage() -> impl IntoView {
     let tenant = use_tenant();
     let params = use_params_map();
-    let id = Memo::new(move |_| {
+    let id = memo(move || {
         let text = params.read().get("datasource_id").unwrap_or_default();
         text.parse::<DatasourceId>().map_err(|_| Problem::not_found("Datasource", text))
     });
@@ -50,7 +52,7 @@ pub fn DatasourcePage() -> impl IntoView {
         move || (tenant.id(), id.get()),
         |(tenant, id)| async move { get_datasource(tenant?, id?).await },
     );
-    let delete = ServerAction::<DeleteDatasource>::new();
+    let delete = form_action::<DeleteDatasource>();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(delete.value(), move |()| {
         toasts.done("The datasource is deleted.");
@@ -77,11 +79,7 @@ pub fn DatasourcePage() -> impl IntoView {
 }
 
 #[component]
-fn Shown(
-    found: DatasourceView,
-    delete: ServerAction<DeleteDatasource>,
-    context: Signal<String>,
-) -> impl IntoView {
+fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>) -> impl IntoView {
     let DatasourceView { datasource, etag, config, used_by } = found;
     let tenant = datasource.tenant_id.clone();
     let id = datasource.datasource_id;
@@ -117,7 +115,7 @@ fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConf
                 <a href=href data-testid="config-link">{config.name.clone()}</a>
                 " · "
                 {protocol_words(&config)}
-                {config.base_url.map(|url| view! { <span class="breakable">" · " {url}</span> })}
+                {config.base_url.map(|url| view! { <span class="breakable">" · " {url}</span> }.into_any())}
             }
             .into_any()
         }
@@ -139,6 +137,7 @@ fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConf
                                 <dd>{datasource.description}</dd>
                             </div>
                         }
+                        .into_any()
                     })}
                 <div class="facts__line">
                     <dt>"Type"</dt>
@@ -222,7 +221,7 @@ fn Delete(
     id: DatasourceId,
     place: StoredValue<(TenantId, String)>,
     users: StoredValue<Vec<RuleUse>>,
-    delete: ServerAction<DeleteDatasource>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
     let users = users.get_value();

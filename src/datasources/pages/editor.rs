@@ -27,7 +27,9 @@ use crate::{
         fields::{CheckField, FaultSummary, Faults, SelectField, TextArea, TextField},
         icons::{Glyph, Icon},
         load::Load,
+        only::Only,
         page::PageHead,
+        react::memo,
         resource::load,
         save_bar::SaveBar,
         saving::{is_saving, on_answer},
@@ -171,7 +173,7 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
         }
     };
     let place = StoredValue::new(tenant_id.clone());
-    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let input = memo(move || Typed(form.input(&place.get_value())));
     let before = input.get_untracked();
     let is_dirty = Signal::derive(move || input.get() != before);
 
@@ -262,7 +264,7 @@ fn Connection(
         });
         options
     });
-    let protocols = Memo::new(move |_| {
+    let protocols = memo(move || {
         let fitting = PROTOCOLS.into_iter().filter(|(protocol, _)| type_of(protocol) == Some(form.kind()));
         fitting.map(|(value, words)| (value.to_owned(), words.to_owned())).collect::<Vec<_>>()
     });
@@ -308,7 +310,7 @@ fn Connection(
                 hint
                 testid="connection"
             />
-            <Show when=move || may_connect && form.connection.read().as_str() == NEW>
+            <Only when=move || may_connect && form.connection.read().as_str() == NEW>
                 <ConfigFields
                     form=form.config
                     prefix="config."
@@ -322,7 +324,7 @@ fn Connection(
                     hint="Left empty, the datasource’s."
                 />
                 <TestConnection test of=tried/>
-            </Show>
+            </Only>
         </section>
     }
 }

@@ -97,7 +97,10 @@ fn datasource_list((tenant, q, datasources): (TenantId, String, Vec<Datasource>)
 /// Datasources, one a row; each leads to its page.
 #[component]
 pub fn DatasourceTable(datasources: Vec<Datasource>) -> impl IntoView {
-    let rows = datasources.into_iter().map(|datasource| view! { <DatasourceRow datasource/> }).collect_view();
+    let rows = datasources
+        .into_iter()
+        .map(|datasource| view! { <DatasourceRow datasource/> }.into_any())
+        .collect_view();
     view! {
         <DataTable caption="Datasources" columns=&["Name", "Type", "Connection", "State", "Changed"]>
             {rows}

@@ -85,7 +85,7 @@ pub fn Preview(tenant: TenantId, id: DatasourceId, kind: DatasourceType) -> impl
             <p class="visually-hidden" role="status" data-testid="preview-said">
                 {move || found().map(|result| said(&result))}
             </p>
-            {move || found().map(|result| view! { <Found result/> })}
+            {move || found().map(|result| view! { <Found result/> }.into_any())}
         </div>
     }
 }
@@ -217,8 +217,8 @@ fn Found(result: PreviewResult) -> impl IntoView {
     view! {
         <div class="attempt__outcome" data-testid="preview-outcome">
             <Badge tone glyph text/>
-            {message.map(|message| view! { <p class="breakable">{message}</p> })}
-            {has_rows.then(|| view! { <Rows columns rows/> })}
+            {message.map(|message| view! { <p class="breakable">{message}</p> }.into_any())}
+            {has_rows.then(|| view! { <Rows columns rows/> }.into_any())}
             <details class="details">
                 <summary>"What was asked"</summary>
                 <Lookup lookup/>

@@ -9,6 +9,7 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         icons::{Glyph, Icon},
+        react::memo,
     },
 };
 
@@ -23,7 +24,7 @@ pub fn TestConnection(
     let is_pending = test.pending();
     let outcome = test.value();
     let tried = RwSignal::new(None::<String>);
-    let is_of_this = Memo::new(move |_| tried.read().as_ref() == Some(&*of.read()));
+    let is_of_this = memo(move || tried.read().as_ref() == Some(&*of.read()));
     view! {
         <div class="attempt" data-testid="connection-test">
             <button
@@ -79,6 +80,7 @@ fn TestOutcome(result: TestResult) -> impl IntoView {
                     <span>{warning}</span>
                 </p>
             }
+            .into_any()
         })
         .collect_view();
     view! {

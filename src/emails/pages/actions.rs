@@ -16,11 +16,14 @@ use crate::{
         dto::{Decision, EmailStatus},
     },
     intents::dto::Intent,
-    shared::{EmailId, IntentId, Problem, TenantId},
+    shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::{
+        form::PlainForm,
+        form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
         panel::ActionProblem,
+        react::effect,
     },
 };
 
@@ -36,9 +39,9 @@ pub struct MessageActions {
     note: NodeRef<Textarea>,
     notes: Notes,
     choice: NodeRef<Select>,
-    rerun: ServerAction<ReprocessEmail>,
-    decide: ServerAction<DecideEmail>,
-    correct: ServerAction<CorrectEmail>,
+    rerun: FormAction<()>,
+    decide: FormAction<WordId>,
+    correct: FormAction<WordId>,
 }
 
 impl MessageActions {
@@ -46,7 +49,7 @@ impl MessageActions {
     pub fn new(words: Words, email: StoredValue<Result<EmailId, Problem>>) -> Self {
         let (note, notes) = (NodeRef::<Textarea>::new(), use_notes());
         // An effect runs once though its page is gone by then.
-        Effect::new(move |_| {
+        effect(move || {
             let (Some(Some(field)), Some(Ok(email))) = (note.try_get(), email.try_get_value()) else {
                 return;
             };
@@ -56,7 +59,7 @@ impl MessageActions {
                 written => notes.keep(email, written),
             }
         });
-        Effect::new(move |_| {
+        effect(move || {
             let Some(Ok(email)) = email.try_get_value() else { return };
             let kept = notes.of(email);
             let field = note.try_get_untracked().flatten();
@@ -71,9 +74,9 @@ impl MessageActions {
             note,
             notes,
             choice: NodeRef::new(),
-            rerun: ServerAction::new(),
-            decide: ServerAction::new(),
-            correct: ServerAction::new(),
+            rerun: form_action::<ReprocessEmail>(),
+            decide: form_action::<DecideEmail>(),
+            correct: form_action::<CorrectEmail>(),
         }
     }
 
@@ -143,6 +146,7 @@ pub fn ChangeIntent(
         .iter()
         .map(|(id, name)| {
             view! { <option value=id.to_string() selected={chosen == Some(*id)}>{name.clone()}</option> }
+                .into_any()
         })
         .collect_view();
     let tenant = tenant_id.clone();
@@ -158,7 +162,7 @@ pub fn ChangeIntent(
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
-            <ActionForm action=correct attr:class="change-intent">
+            <PlainForm action=correct class="change-intent">
                 <Ids tenant_id email_id/>
                 <label class="field">
                     <span class="field__label">"It is about"</span>
@@ -177,7 +181,7 @@ pub fn ChangeIntent(
                     <Icon glyph=Glyph::Learn/>
                     "Set it"
                 </button>
-            </ActionForm>
+            </PlainForm>
             <ActionProblem outcome/>
         </section>
     }
@@ -234,7 +238,7 @@ pub fn Actions(
     };
     view! {
         <div class="actions">
-            <ActionForm action=rerun attr:class="actions__rerun">
+            <PlainForm action=rerun class="actions__rerun">
                 <Ids tenant_id=same_tenant email_id/>
                 <button
                     type="submit"
@@ -246,8 +250,8 @@ pub fn Actions(
                     <Icon glyph=Glyph::RunAgain/>
                     "Run again"
                 </button>
-            </ActionForm>
-            <ActionForm action=decide attr:class="actions__decide">
+            </PlainForm>
+            <PlainForm action=decide class="actions__decide">
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
                     <span class="visually-hidden">"Note to the decision"</span>
@@ -263,7 +267,7 @@ pub fn Actions(
                 </label>
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>
-            </ActionForm>
+            </PlainForm>
             <p class="actions__news" role="status" data-testid="news">{news}</p>
         </div>
         <ActionProblem outcome=rerun_outcome/>

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use crate::ui::icons::{Glyph, Icon};
+use crate::ui::{
+    icons::{Glyph, Icon},
+    only::Only,
+    react::effect,
+};
 
 /// So long nothing is said of it: words that come and go at once are read by nobody.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -13,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 #[component]
 pub fn Behind(is_behind: Memo<bool>) -> impl IntoView {
     let is_slow = RwSignal::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         if !is_behind.get() {
             is_slow.set(false);
             return;
@@ -24,12 +28,12 @@ pub fn Behind(is_behind: Memo<bool>) -> impl IntoView {
     });
     view! {
         <div class="fresh" role="status" data-testid="list-behind">
-            <Show when=move || is_slow.get()>
+            <Only when=move || is_slow.get()>
                 <span class="button button--small">
                     <Icon glyph=Glyph::Waiting/>
                     "Loading"
                 </span>
-            </Show>
+            </Only>
         </div>
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     shared::{EmailId, Problem},
     ui::{
         icons::{Glyph, Icon},
+        react::{effect, memo},
         resource::{Loaded, load},
     },
 };
@@ -56,9 +57,9 @@ impl Beside {
             }
         });
         let known = RwSignal::new(None);
-        Effect::new(move |_| known.set(found.get().and_then(Result::ok)));
+        effect(move || known.set(found.get().and_then(Result::ok)));
         let query = use_query_map();
-        let shown_as = Memo::new(move |_| query.read().get("view").filter(|view| !view.is_empty()));
+        let shown_as = memo(move || query.read().get("view").filter(|view| !view.is_empty()));
         Self { tenant, found, known, shown_as }
     }
 

@@ -12,7 +12,10 @@ use crate::{
     emails::dto::Decision,
     intents::{api::list_intents, dto::Intent},
     shared::IntentId,
-    ui::icons::{Glyph, Icon},
+    ui::{
+        icons::{Glyph, Icon},
+        only::Only,
+    },
 };
 
 /// A bar that appears while messages are chosen. It stands after the list, so that the keyboard comes to it from the rows.
@@ -60,7 +63,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         <p class="visually-hidden" role="status" data-testid="bulk-said">
             {move || if is_shown() { counted() } else { String::new() }}
         </p>
-        <Show when=is_shown>
+        <Only when=is_shown>
             <div class="bulk" role="region" aria-label="Chosen messages" data-testid="bulk">
                 <span class="bulk__count">{counted}</span>
                 {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
@@ -74,7 +77,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                     "None"
                 </button>
             </div>
-        </Show>
+        </Only>
     }
 }
 
@@ -113,7 +116,7 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
                     view! { <p class="hint" role="alert" data-testid="bulk-no-intents">{words}</p> }
                 })
         }}
-        <Show when=move || refused().is_none()>
+        <Only when=move || refused().is_none()>
             <div class="bulk__relabel">
                 <label class="bulk__intent">
                     <span class="visually-hidden">"Set the intent"</span>
@@ -123,7 +126,7 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
                             known()
                                 .into_iter()
                                 .map(|intent| {
-                                    view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }
+                                    view! { <option value=intent.intent_id.to_string()>{intent.name}</option> }.into_any()
                                 })
                                 .collect_view()
                         }}
@@ -140,7 +143,7 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
                     "Set it"
                 </button>
             </div>
-        </Show>
+        </Only>
     }
 }
 

@@ -38,6 +38,7 @@ pub fn Carried(carried: Envelope) -> impl IntoView {
     let line = |name: &'static str, text: Option<String>| {
         text.map(|text| {
             view! { <div class="facts__line"><dt>{name}</dt><dd class="breakable">{text}</dd></div> }
+                .into_any()
         })
     };
     view! {

@@ -17,6 +17,7 @@ use crate::{
     ui::{
         icons::{Glyph, Icon},
         panel::ProblemPanel,
+        react::memo,
         resource::{Loaded, load},
         size::size_words,
         value::{Members, Plain},
@@ -68,8 +69,8 @@ impl Contents {
     /// Of a message, as the address wants it shown.
     pub fn new(tenant: CurrentTenant, email: StoredValue<Result<EmailId, Problem>>) -> Self {
         let query = use_query_map();
-        let view = Memo::new(move |_| View::read(&query.read().get("view").unwrap_or_default()));
-        let with_remote = Memo::new(move |_| query.read().get("images").as_deref() == Some("remote"));
+        let view = memo(move || View::read(&query.read().get("view").unwrap_or_default()));
+        let with_remote = memo(move || query.read().get("images").as_deref() == Some("remote"));
         let parts = load(
             move || tenant.id(),
             move |tenant| async move { get_parts(tenant?, email.get_value()?).await },
@@ -271,6 +272,7 @@ fn attachments(parts: Parts, tenant: &TenantId, email: EmailId) -> AnyView {
                 <ul class="attachments" aria-label="Attachments">{items}</ul>
                 {more}
             }
+            .into_any()
         })
         .into_any()
 }
@@ -288,6 +290,7 @@ fn Taken(fields: Map<String, Value>) -> impl IntoView {
                     <dd><Plain value/></dd>
                 </div>
             }
+            .into_any()
         })
         .collect::<Vec<_>>();
     (!items.is_empty()).then(|| {
@@ -297,5 +300,6 @@ fn Taken(fields: Map<String, Value>) -> impl IntoView {
                 <dl class="facts">{items}</dl>
             </div>
         }
+        .into_any()
     })
 }

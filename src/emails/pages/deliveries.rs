@@ -6,14 +6,15 @@ use serde_json::Value;
 use super::bulk::ForWorkers;
 use crate::{
     deliveries::{
-        api::{RetryDelivery, get_payload},
+        api::get_payload,
         dto::{Delivery, DeliveryStatus},
     },
     routes::dto::{Planned, RouteKind},
     shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
-        host,
+        form::PlainForm,
+        form_action::FormAction,
         icons::{Glyph, Icon},
         panel::ActionProblem,
         time::Timestamp,
@@ -58,11 +59,13 @@ fn sentence(name: &str, kind: RouteKind, to: &str) -> String {
 
 /// The deliveries of a message, the oldest first. Nothing, where it has none: then no route is for its decision.
 #[component]
-pub fn Deliveries(deliveries: Vec<Delivery>, retry: ServerAction<RetryDelivery>) -> impl IntoView {
+pub fn Deliveries(deliveries: Vec<Delivery>, retry: FormAction<()>) -> impl IntoView {
     let outcome = retry.value();
     (!deliveries.is_empty()).then(|| {
-        let cards =
-            deliveries.into_iter().map(|delivery| view! { <DeliveryCard delivery retry/> }).collect_view();
+        let cards = deliveries
+            .into_iter()
+            .map(|delivery| view! { <DeliveryCard delivery retry/> }.into_any())
+            .collect_view();
         view! {
             <section class="section" aria-labelledby="deliveries">
                 <h2 id="deliveries">"Deliveries"</h2>
@@ -74,7 +77,7 @@ pub fn Deliveries(deliveries: Vec<Delivery>, retry: ServerAction<RetryDelivery>)
 }
 
 #[component]
-fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl IntoView {
+fn DeliveryCard(delivery: Delivery, retry: FormAction<()>) -> impl IntoView {
     let (tone, glyph, text) = words(&delivery);
     let class = format!("card card--verdict {}", tone.class());
     let can_retry = delivery.status == DeliveryStatus::Failed && delivery.route_id.is_some();
@@ -102,7 +105,7 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
                 <Badge tone glyph text/>
                 <h3 class="card__title">{sentence(&delivery.route_name, delivery.kind, &delivery.destination)}</h3>
             </div>
-            {delivery.note.clone().map(|note| view! { <p class="card__reason">{note}</p> })}
+            {delivery.note.clone().map(|note| view! { <p class="card__reason">{note}</p> }.into_any())}
             <p class="hint">
                 {format!("for {} · {lead}", delivery.decision)}
                 <Timestamp at/>
@@ -110,7 +113,7 @@ fn DeliveryCard(delivery: Delivery, retry: ServerAction<RetryDelivery>) -> impl 
             </p>
             {(delivery.kind != RouteKind::Label)
                 .then(|| {
-                    view! { <Sent tenant_id=delivery.tenant_id.clone() delivery_id=delivery.delivery_id/> }
+                    view! { <Sent tenant_id=delivery.tenant_id.clone() delivery_id=delivery.delivery_id/> }.into_any()
                 })}
             {again}
         </li>
@@ -172,23 +175,14 @@ fn Sent(tenant_id: TenantId, delivery_id: DeliveryId) -> impl IntoView {
 
 /// A plain form, which the browser takes over. Once: the server refuses to send again what is on its way already.
 #[component]
-fn SendAgain(
-    tenant_id: TenantId,
-    delivery_id: DeliveryId,
-    retry: ServerAction<RetryDelivery>,
-) -> impl IntoView {
+fn SendAgain(tenant_id: TenantId, delivery_id: DeliveryId, retry: FormAction<()>) -> impl IntoView {
     // Until it is shown anew, as it is with each answer.
     let is_asked = RwSignal::new(false);
-    let ask = move |event: MouseEvent| {
-        let is_first = is_asked.try_get_untracked() == Some(false) && !host::is_second_click(&event);
-        if is_first {
-            is_asked.set(true);
-        } else {
-            event.prevent_default();
-        }
+    let ask = move |_: MouseEvent| {
+        let _ = is_asked.try_set(true);
     };
     view! {
-        <ActionForm action=retry>
+        <PlainForm action=retry>
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
             <button
@@ -203,7 +197,7 @@ fn SendAgain(
                 <Icon glyph=Glyph::RunAgain/>
                 "Send again"
             </button>
-        </ActionForm>
+        </PlainForm>
     }
 }
 
@@ -211,7 +205,8 @@ fn SendAgain(
 #[component]
 pub fn PlannedDeliveries(planned: Vec<Planned>) -> impl IntoView {
     (!planned.is_empty()).then(|| {
-        let cards = planned.into_iter().map(|planned| view! { <PlannedCard planned/> }).collect_view();
+        let cards =
+            planned.into_iter().map(|planned| view! { <PlannedCard planned/> }.into_any()).collect_view();
         view! {
             <section class="section" aria-labelledby="planned">
                 <h2 id="planned">"Would be sent"</h2>
@@ -244,7 +239,7 @@ fn PlannedCard(planned: Planned) -> impl IntoView {
                     {sentence(&planned.route_name, planned.kind, &planned.destination)}
                 </h3>
             </div>
-            {planned.withheld.map(|why| view! { <p class="card__reason">{why}</p> })}
+            {planned.withheld.map(|why| view! { <p class="card__reason">{why}</p> }.into_any())}
             {payload}
         </li>
     }

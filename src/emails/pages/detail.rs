@@ -35,10 +35,13 @@ use crate::{
     intents::{api::list_intents, dto::Intent},
     shared::{EmailId, Problem, TenantId},
     ui::{
+        each::Each,
+        form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::{effect, memo},
         resource::{Loaded, load},
         saving::on_done,
         time::Timestamp,
@@ -51,8 +54,8 @@ use crate::{
 pub fn MessagePage() -> impl IntoView {
     let tenant = use_tenant();
     let params = use_params_map();
-    let address = Memo::new(move |_| params.read().get("email_id").unwrap_or_default());
-    let email_id = Memo::new(move |_| read_id(&address.read()));
+    let address = memo(move || params.read().get("email_id").unwrap_or_default());
+    let email_id = memo(move || read_id(&address.read()));
     let last_list = use_last_list();
     let came_from = move || tenant.id().map(|id| last_list(&id)).unwrap_or_default();
     let list = move || tenant.page("/messages") + &came_from().query;
@@ -61,7 +64,7 @@ pub fn MessagePage() -> impl IntoView {
     let words = Words::new();
     use_ways(email_id, list, beside);
     // So that the way back leads to its row.
-    Effect::new(move |_| {
+    effect(move || {
         if let Ok(id) = email_id.get() {
             Trail::note_read(id);
         }
@@ -75,9 +78,9 @@ pub fn MessagePage() -> impl IntoView {
             <BesideLinks beside/>
         </nav>
         // Each with elements of its own: what was typed, chosen or answered on one is nothing of the next.
-        <For each=move || [address.get()] key=String::clone let:address>
+        <Each each=move || [address.get()] key=String::clone let:address>
             <Message tenant here=email_id email_id=read_id(&address) words/>
-        </For>
+        </Each>
     }
 }
 
@@ -96,7 +99,7 @@ fn Message(
 ) -> impl IntoView {
     let email_id = StoredValue::new(email_id);
     let actions = MessageActions::new(words, email_id);
-    let retry = ServerAction::<RetryDelivery>::new();
+    let retry = form_action::<RetryDelivery>();
     let toasts = use_toasts();
     on_done(retry.value(), move |()| toasts.done("The delivery is on its way again."));
     Payloads::provide();
@@ -183,7 +186,7 @@ fn use_keys(
     actions: MessageActions,
 ) {
     let shown = RwSignal::new(None);
-    Effect::new(move |_| {
+    effect(move || {
         let id = detail.with(|answer| answer?.as_ref().ok().map(|detail| detail.email.email_id));
         let is_allowed = me.is_some_and(|me| {
             let tenant = tenant.id();
@@ -218,7 +221,7 @@ fn use_keys(
 /// Calls `pressed` with each key that is meant for the page, as long as it is looked at; one that is held down counts
 /// once. Where that says so, the key does nothing else.
 fn on_key(pressed: impl Fn(&str) -> bool + Clone + 'static) {
-    Effect::new(move |_| {
+    effect(move || {
         let pressed = pressed.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_shortcut(&event) && !event.repeat() && pressed(&event.key()) {
@@ -258,7 +261,7 @@ fn look_beside(
         let (tenant, email) = (tenant.clone(), *email);
         async move { (get_email(tenant.clone(), email).await, get_history(tenant, email).await) }
     });
-    Effect::new(move |_| {
+    effect(move || {
         let Some((Ok(found), entries)) = asked.value().get() else { return };
         if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
             detail.put(Ok(found));
@@ -280,7 +283,7 @@ fn look_beside(
 /// Asks again as long as the message or a delivery of it is not done: soon at first, then ever less often.
 fn ask_while_waiting(detail: Loaded<EmailDetail>, look: Look<impl Fn() + Copy + Send + Sync + 'static>) {
     let asked = StoredValue::new(0_u32);
-    Effect::new(move |_| {
+    effect(move || {
         look.version.track();
         let is_waiting = detail
             .with(|answer| matches!(answer, Some(Ok(detail)) if is_undecided(detail) || is_sending(detail)));
@@ -308,7 +311,7 @@ fn MessageView(
     contents: Contents,
     said: Said,
     actions: MessageActions,
-    retry: ServerAction<RetryDelivery>,
+    retry: FormAction<()>,
     context: Signal<String>,
 ) -> impl IntoView {
     let EmailDetail {
@@ -346,7 +349,7 @@ fn MessageView(
                     <DecisionMark status decision/>
                     <span class="hint">
                         {decided_by.map(|who| format!("by {who} "))}
-                        {decided_at.map(|at| view! { <Timestamp at/> })}
+                        {decided_at.map(|at| view! { <Timestamp at/> }.into_any())}
                         {(run > 1).then(|| format!(" · run {run}"))}
                         {intent_version.map(|version| format!(" · version {version} of its intent"))}
                     </span>
@@ -360,14 +363,15 @@ fn MessageView(
                                 <span>{format!("It could not be read as a message: {error}")}</span>
                             </p>
                         }
+                        .into_any()
                     })}
             </section>
-            {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> })}
-            {may_work.then(|| view! { <MoreWays trial edit/> })}
+            {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> }.into_any())}
+            {may_work.then(|| view! { <MoreWays trial edit/> }.into_any())}
             <div class="message__columns">
                 <div class="message__side">
                     <Envelope email/>
-                    {envelope.map(|carried| view! { <Carried carried/> })}
+                    {envelope.map(|carried| view! { <Carried carried/> }.into_any())}
                     {may_work
                         .then(|| match intents {
                             Ok(intents) => {
@@ -376,7 +380,7 @@ fn MessageView(
                             }
                             Err(problem) => view! { <NoIntents problem/> }.into_any(),
                         })}
-                    {classification.map(|classification| view! { <WhyThisIntent classification/> })}
+                    {classification.map(|classification| view! { <WhyThisIntent classification/> }.into_any())}
                 </div>
                 <div class="message__main">
                     <Verdicts verdicts/>
@@ -404,6 +408,7 @@ fn MoreWays(trial: String, edit: Option<String>) -> impl IntoView {
                             " · "
                             <a href=edit data-testid="edit-its-intent">"Edit its intent, with this message to try"</a>
                         }
+                        .into_any()
                     })}
             </Allowed>
         </p>

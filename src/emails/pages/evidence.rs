@@ -33,7 +33,7 @@ pub fn EvidenceView(evidence: Evidence, datasource: Option<String>) -> impl Into
     });
     view! {
         <div class="evidence" data-testid="evidence">
-            {is_bare.then(|| view! { <p class="hint">"Nothing was looked up or compared."</p> })}
+            {is_bare.then(|| view! { <p class="hint">"Nothing was looked up or compared."</p> }.into_any())}
             {asked}
             {error
                 .map(|error| {
@@ -44,9 +44,10 @@ pub fn EvidenceView(evidence: Evidence, datasource: Option<String>) -> impl Into
                             <span>{error}</span>
                         </p>
                     }
+                    .into_any()
                 })}
             {answered}
-            {compared.map(|compared| view! { <Comparison compared/> })}
+            {compared.map(|compared| view! { <Comparison compared/> }.into_any())}
         </div>
     }
 }
@@ -64,7 +65,7 @@ fn Answer(
         _ => columns,
     };
     let shown = rows.len();
-    let table = (shown > 0).then(|| view! { <Rows columns rows/> });
+    let table = (shown > 0).then(|| view! { <Rows columns rows/> }.into_any());
     view! {
         <h4 class="evidence__title">"Answered"</h4>
         <p data-testid="row-count">{count_words(count, shown, truncated)}</p>

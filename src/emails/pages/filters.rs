@@ -75,6 +75,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                                     <input type="hidden" name="label" value=label/>
                                 </div>
                             }
+                            .into_any()
                         })
                 }}
                 <label class="field field--search">

@@ -65,6 +65,7 @@ fn Entries(entries: Vec<HistoryEntry>) -> impl IntoView {
                 <ol class="history">{items}</ol>
             </section>
         }
+        .into_any()
     })
 }
 

@@ -93,7 +93,7 @@ fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
         }
     };
     let list = (!refused.is_empty()).then(|| {
-        let items = refused.into_iter().map(|words| view! { <li>{words}</li> }).collect_view();
+        let items = refused.into_iter().map(|words| view! { <li>{words}</li> }.into_any()).collect_view();
         view! { <ul>{items}</ul> }
     });
     view! {

@@ -28,9 +28,11 @@ use crate::{
         host,
         icons::{Glyph, Icon},
         load::Load,
+        only::Only,
         page::PageHead,
         pager::Pager,
         panel::Empty,
+        react::{effect, memo},
         resource::load,
         step::Step,
         toast::use_toasts,
@@ -43,7 +45,7 @@ pub fn MessagesPage() -> impl IntoView {
     let tenant = use_tenant();
     let me = use_context::<MyAccess>();
     let map = use_query_map();
-    let query = Memo::new(move |_| ListQuery::read(&map.read()));
+    let query = memo(move || ListQuery::read(&map.read()));
     let emails = load(
         move || (tenant.id(), query.get()),
         |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
@@ -51,7 +53,7 @@ pub fn MessagesPage() -> impl IntoView {
     let last_list = use_last_list();
     // The list before this one.
     let came_from = untrack(|| tenant.id().map(|id| last_list(&id)).unwrap_or_default());
-    Effect::new(move |_| {
+    effect(move || {
         if let Ok(tenant) = tenant.id() {
             Trail::note(tenant, as_last(&query.read()));
         }
@@ -75,7 +77,7 @@ pub fn MessagesPage() -> impl IntoView {
             retry=move || emails.refetch()
             view=move |(id, asked, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
                 let of = (id.clone(), asked.clone());
-                let is_behind = Memo::new(move |_| tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
+                let is_behind = memo(move || tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
                 let last = as_last(&asked);
                 // Only what is narrowed is left by messages.
                 let is_back = came_from == last && last != LastList::default();
@@ -135,7 +137,7 @@ fn Listed(
     };
     let newest_page = (!is_newest).then(|| page_from(None));
     // It stays the same link as long as it leads to the same.
-    let older = Memo::new(move |_| next.get().map(|next| page_from(Some(next))));
+    let older = memo(move || next.get().map(|next| page_from(Some(next))));
     let turn = StoredValue::new(0_u32);
     let ask = Action::new(move |is_own: &bool| {
         turn.update_value(|turn| *turn = turn.wrapping_add(1));
@@ -153,7 +155,7 @@ fn Listed(
         }
     };
     on_change(ask_for_news);
-    Effect::new(move |_| {
+    effect(move || {
         let Some((of, is_own, answer)) = ask.value().get() else { return };
         if of != turn.get_value() {
             return;
@@ -172,7 +174,7 @@ fn Listed(
             rows.set(taken.rows);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if ask.pending().get() {
             return;
         }
@@ -233,7 +235,7 @@ fn Listed(
         }
     };
     let is_short = move || i64::try_from(rows.read().len()).is_ok_and(|count| (1..PAGE).contains(&count));
-    let is_part = Memo::new(move |_| is_search && older.read().is_some() && is_short());
+    let is_part = memo(move || is_search && older.read().is_some() && is_short());
     view! {
         // Not to be worked on under filters that are not its own. Its pages stay: who turns them keeps the focus there.
         <div
@@ -243,12 +245,12 @@ fn Listed(
             data-testid="list"
         >
             <Fresh rows fresh newest/>
-            <Show when=move || !rows.read().is_empty() fallback=none>
+            <Only when=move || !rows.read().is_empty() fallback=none>
                 <LiveTable rows left choice=may_work.then_some(choice)/>
-            </Show>
-            {may_work.then(|| view! { <BulkBar tenant words choice/> })}
+            </Only>
+            {may_work.then(|| view! { <BulkBar tenant words choice/> }.into_any())}
         </div>
-        {move || is_part.get().then(|| view! { <FoundSoFar is_newest is_narrowed/> })}
+        {move || is_part.get().then(|| view! { <FoundSoFar is_newest is_narrowed/> }.into_any())}
         <Pages newest=newest_page older/>
     }
 }
@@ -256,7 +258,7 @@ fn Listed(
 /// Who comes back from a message is where they were in the list, once it stands there: unless the keyboard has gone on from
 /// where a new page has it.
 fn go_on_at_last_read(rows: RwSignal<Vec<Email>>, is_back: bool) {
-    Effect::new(move |_| {
+    effect(move || {
         let Some(email) = Trail::take_read() else { return };
         let Some(row) = row_of(&rows.read_untracked(), email, is_back) else { return };
         request_animation_frame(move || {
@@ -395,12 +397,12 @@ fn Fresh(
     };
     view! {
         <div class="fresh" role="status" data-testid="fresh">
-            <Show when=move || !fresh.read().is_empty()>
+            <Only when=move || !fresh.read().is_empty()>
                 <button type="button" class="button button--small" on:click=show>
                     <Icon glyph=Glyph::Up/>
                     {words}
                 </button>
-            </Show>
+            </Only>
         </div>
     }
 }
@@ -410,7 +412,7 @@ fn Fresh(
 /// only look.
 fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behind: Memo<bool>) {
     let Choice { selection, listed, .. } = choice;
-    Effect::new(move |_| {
+    effect(move || {
         let handle = window_event_listener(ev::keydown, move |event| {
             // While another list is on its way, all that one can do is search.
             if !host::is_shortcut(&event) || (is_behind.get_untracked() && event.key() != "/") {

@@ -11,9 +11,12 @@ use crate::{
     },
     shared::TenantId,
     ui::{
+        form::PlainForm,
+        form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
         panel::ActionProblem,
+        react::effect,
         resource::load,
         saving::on_done,
         toast::{Toasts, use_toasts},
@@ -84,8 +87,8 @@ impl News {
 /// page, what they do is told, and can be taken back.
 #[component]
 pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
-    let save = ServerAction::<SaveFilter>::new();
-    let delete = ServerAction::<DeleteFilter>::new();
+    let save = form_action::<SaveFilter>();
+    let delete = form_action::<DeleteFilter>();
     let news = News { toasts: use_toasts(), version: RwSignal::new(0) };
     let saved = load(
         move || (tenant.id(), save.version().get(), news.version.get()),
@@ -93,7 +96,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
     );
     // What is known when the answer comes is what was there before it.
     let known = RwSignal::new(Vec::<SavedFilter>::new());
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(Ok(found)) = saved.get() {
             known.set(found);
         }
@@ -119,7 +122,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                     };
                     let links = saved
                         .into_iter()
-                        .map(|filter| view! { <View tenant filter delete news here=here()/> })
+                        .map(|filter| view! { <View tenant filter delete news here=here()/> }.into_any())
                         .collect_view();
                     let can_name = !here().is_empty() && !is_named;
                     view! {
@@ -132,7 +135,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <Icon glyph=Glyph::Saved/>
                                             "Save this view"
                                         </summary>
-                                        <ActionForm action=save attr:class="views__form">
+                                        <PlainForm action=save class="views__form">
                                             <input type="hidden" name="tenant_id" value=text/>
                                             <input type="hidden" name="query" value=here/>
                                             <label>
@@ -149,9 +152,10 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <button type="submit" class="button" data-testid="save-view">
                                                 "Save"
                                             </button>
-                                        </ActionForm>
+                                        </PlainForm>
                                     </details>
                                 }
+                                .into_any()
                             })}
                     }
                 })}
@@ -166,7 +170,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
 fn View(
     tenant: CurrentTenant,
     filter: SavedFilter,
-    delete: ServerAction<DeleteFilter>,
+    delete: FormAction<()>,
     news: News,
     here: String,
 ) -> impl IntoView {
@@ -194,14 +198,14 @@ fn View(
     view! {
         <span class="view-chip" data-testid="view">
             <a href=href aria-current=is_here.then_some("page")>{name}</a>
-            <ActionForm action=delete>
+            <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=text/>
                 <input type="hidden" name="filter_id" value=filter_id.to_string()/>
                 <button type="submit" class="icon-button view-chip__delete" title=title on:click=on_delete>
                     <Icon glyph=Glyph::Close/>
                     <span class="visually-hidden">{label}</span>
                 </button>
-            </ActionForm>
+            </PlainForm>
         </span>
     }
 }

@@ -12,8 +12,10 @@ use crate::{
     shared::EmailId,
     ui::{
         badge::{Badge, Tone},
+        each::Each,
         host,
         icons::Glyph,
+        react::memo,
         step::Step,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -61,6 +63,7 @@ pub fn MessageTable(emails: Vec<Email>) -> impl IntoView {
                     </Step>
                 </tr>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -82,9 +85,9 @@ pub fn LiveTable(
 ) -> impl IntoView {
     view! {
         <DataTable caption="Messages" class="table--messages table--live" columns=COLUMNS>
-            <For each=move || rows.get() key=|email| email.email_id let:email>
+            <Each each=move || rows.get() key=|email| email.email_id let:email>
                 <LiveRow email rows left choice/>
-            </For>
+            </Each>
         </DataTable>
     }
 }
@@ -97,11 +100,12 @@ fn LiveRow(
     choice: Option<Choice>,
 ) -> impl IntoView {
     let id = email.email_id;
-    let choose =
-        choice.map(|choice| view! { <Choose id label=format!("Choose {}", subject_of(&email)) choice/> });
+    let choose = choice.map(|choice| {
+        view! { <Choose id label=format!("Choose {}", subject_of(&email)) choice/> }.into_any()
+    });
     let is_chosen = move || choice.is_some_and(|choice| choice.selection.has(id));
-    let has_left = Memo::new(move |_| left.read().contains(&id));
-    let now = Memo::new(move |_| {
+    let has_left = memo(move || left.read().contains(&id));
+    let now = memo(move || {
         rows.read().iter().find(|email| email.email_id == id).cloned().unwrap_or_else(|| email.clone())
     });
     view! {

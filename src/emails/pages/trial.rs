@@ -17,10 +17,13 @@ use crate::{
     shared::{EmailId, IntentId, TenantId},
     ui::{
         area::area_text,
+        form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        react::memo,
         resource::load,
         script::NeedsScript,
         table::{Cell, DataTable},
@@ -63,7 +66,7 @@ impl Scope {
 pub fn TrialPage() -> impl IntoView {
     let tenant = use_tenant();
     let query = use_query_map();
-    let asked = Memo::new(move |_| {
+    let asked = memo(move || {
         let query = query.read();
         let email: Option<EmailId> = query.get("email").and_then(|text| text.parse().ok());
         let intent: Option<IntentId> = query.get("intent").and_then(|text| text.parse().ok());
@@ -84,7 +87,7 @@ pub fn TrialPage() -> impl IntoView {
             Ok(Start { email, intent, draft })
         },
     );
-    let run = ServerAction::<TryMessage>::new();
+    let run = form_action::<TryMessage>();
     let outcome = run.value();
     let me = use_context::<MyAccess>();
     view! {
@@ -137,7 +140,7 @@ pub fn would_be(decision: Decision) -> &'static str {
 fn Trial(
     tenant_id: TenantId,
     start: Start,
-    run: ServerAction<TryMessage>,
+    run: FormAction<DryRun>,
     /// Whether a draft may be tried.
     has_drafts: bool,
 ) -> impl IntoView {
@@ -167,7 +170,7 @@ fn Trial(
         .into_any(),
     };
     view! {
-        <ActionForm action=run attr:class="panel trial" attr:data-testid="trial">
+        <PlainForm action=run attr:class="panel trial" attr:data-testid="trial">
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
             {message}
@@ -181,7 +184,7 @@ fn Trial(
                 <Icon glyph=Glyph::RunAgain/>
                 "Try it"
             </button>
-        </ActionForm>
+        </PlainForm>
     }
 }
 

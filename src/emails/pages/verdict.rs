@@ -26,7 +26,8 @@ pub fn Verdicts(verdicts: Vec<VerdictEntry>) -> impl IntoView {
         }
         .into_any()
     } else {
-        let cards = verdicts.into_iter().map(|entry| view! { <VerdictCard entry/> }).collect_view();
+        let cards =
+            verdicts.into_iter().map(|entry| view! { <VerdictCard entry/> }.into_any()).collect_view();
         view! { <ol class="cards" data-testid="verdicts">{cards}</ol> }.into_any()
     };
     view! {

@@ -66,7 +66,7 @@ pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
         _ => "No intent was found.".to_owned(),
     };
     let because = (!because.is_empty()).then(|| {
-        let items = because.into_iter().map(|reason| view! { <li>{reason}</li> }).collect_view();
+        let items = because.into_iter().map(|reason| view! { <li>{reason}</li> }.into_any()).collect_view();
         view! { <ul class="reasons">{items}</ul> }
     });
     let others = (!considered.is_empty()).then(|| {
@@ -81,7 +81,7 @@ pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
             <h2 id="why">"Why this intent"</h2>
             <p>{sentence}</p>
             {because}
-            {suggestion.map(|suggestion| view! { <Classifier suggestion/> })}
+            {suggestion.map(|suggestion| view! { <Classifier suggestion/> }.into_any())}
             {others}
         </section>
     }
@@ -92,8 +92,10 @@ pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
 fn Classifier(suggestion: Suggestion) -> impl IntoView {
     let Suggestion { intent, probability, only_suggested, words, runners_up, .. } = suggestion;
     // Where it gave the intent, that was said already.
-    let sentence = only_suggested
-        .map(|why| view! { <p>{format!("It looks like {intent} ({} sure), but {why}.", percent(probability))}</p> });
+    let sentence = only_suggested.map(|why| {
+        view! { <p>{format!("It looks like {intent} ({} sure), but {why}.", percent(probability))}</p> }
+            .into_any()
+    });
     let words: Vec<_> = words.into_iter().map(|word| (word.word, format!("+{:.2}", word.weight))).collect();
     let next: Vec<_> = runners_up.into_iter().map(|next| (next.intent, percent(next.probability))).collect();
     let words = (!words.is_empty()).then(|| {
@@ -101,12 +103,14 @@ fn Classifier(suggestion: Suggestion) -> impl IntoView {
             <h3 class="group__title">"Words that speak for it"</h3>
             <Facts lines=words/>
         }
+        .into_any()
     });
     let next = (!next.is_empty()).then(|| {
         view! {
             <h3 class="group__title">"Next likely"</h3>
             <Facts lines=next/>
         }
+        .into_any()
     });
     view! {
         <div class="panel__part" data-testid="suggestion">
@@ -129,6 +133,7 @@ fn Facts(lines: Vec<(String, String)>) -> impl IntoView {
                     <dd>{value}</dd>
                 </div>
             }
+            .into_any()
         })
         .collect_view();
     view! { <dl class="facts">{items}</dl> }

@@ -15,8 +15,10 @@ use crate::{
     ui::{
         badge::Tone,
         dialog::Confirm,
+        each::Each,
         find::{Found, holds, use_sought},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -36,7 +38,7 @@ use crate::{
 pub fn FilesPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
     let me = use_context::<MyAccess>();
-    let delete = ServerAction::<DeleteFile>::new();
+    let delete = form_action::<DeleteFile>();
     let deletions = delete.version();
     let uploads = Uploads::new(LANES);
     let files = load(
@@ -54,7 +56,7 @@ pub fn FilesPage() -> impl IntoView {
         />
         <Outcome/>
         <Allowed permission=Permission::Configure>
-            {move || tenant.id().ok().map(|tenant_id| view! { <Upload tenant_id uploads/> })}
+            {move || tenant.id().ok().map(|tenant_id| view! { <Upload tenant_id uploads/> }.into_any())}
         </Allowed>
         <ActionProblem outcome/>
         <Load
@@ -86,6 +88,7 @@ pub fn FilesPage() -> impl IntoView {
                             view! {
                                 <FileChanges tenant_id=tenant_id.clone() file=file.clone() delete uploads/>
                             }
+                            .into_any()
                         });
                     let look = may_change
                         .then(|| tenant_page(&tenant_id, &format!("/files/look?path={}", Url::escape(&file.path))));
@@ -94,7 +97,7 @@ pub fn FilesPage() -> impl IntoView {
                 view! {
                     <Found q all by="Path, or what uses it" names=("file", "files") count fits>
                         <DataTable caption="Files" columns=&["File", "Size", "Used by", "Changed", "Change it"]>
-                            <For each=move || files.clone() key=|file| file.path.clone() children=row/>
+                            <Each each=move || files.clone() key=|file| file.path.clone() children=row/>
                         </DataTable>
                     </Found>
                 }
@@ -148,7 +151,7 @@ fn FileRow(file: TenantFile, look: Option<String>, children: Children) -> impl I
             </Cell>
             <Cell label="Size">{size_words(file.size)}</Cell>
             <Cell label="Used by">{users}</Cell>
-            <Cell label="Changed">{file.modified_at.map(|at| view! { <Timestamp at/> })}</Cell>
+            <Cell label="Changed">{file.modified_at.map(|at| view! { <Timestamp at/> }.into_any())}</Cell>
             <Cell label="Change it">{children()}</Cell>
         </tr>
     }
@@ -172,7 +175,7 @@ fn plain(path: &str) -> String {
 fn FileChanges(
     tenant_id: TenantId,
     file: TenantFile,
-    delete: ServerAction<DeleteFile>,
+    delete: FormAction<()>,
     uploads: Uploads,
 ) -> impl IntoView {
     let is_pending = delete.pending();

@@ -14,6 +14,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::memo,
         resource::load,
         rows::{Rows, count_words},
     },
@@ -24,7 +25,7 @@ use crate::{
 pub fn FilePage() -> impl IntoView {
     let tenant = use_tenant();
     let query = use_query_map();
-    let path = Memo::new(move |_| query.read().get("path").unwrap_or_default());
+    let path = memo(move || query.read().get("path").unwrap_or_default());
     let found = load(
         move || (tenant.id(), path.get()),
         |(tenant, path)| async move { look_into_file(tenant?, path).await },
@@ -51,7 +52,7 @@ pub fn FilePage() -> impl IntoView {
 fn Shown(tenant_id: TenantId, found: FileLook, context: Signal<String>) -> impl IntoView {
     let FileLook { path, tables, further, message } = found;
     let use_it = tenant_page(&tenant_id, &format!("/datasources/new?file={}", Url::escape(&path)));
-    let tables = tables.into_iter().map(|table| view! { <Table table/> }).collect_view();
+    let tables = tables.into_iter().map(|table| view! { <Table table/> }.into_any()).collect_view();
     view! {
         <PageHead title=path context>
             <a class="button" href=use_it data-testid="use-file">
@@ -67,10 +68,11 @@ fn Shown(tenant_id: TenantId, found: FileLook, context: Signal<String>) -> impl 
                         <span>{format!("It cannot be read: {message}.")}</span>
                     </p>
                 }
+                .into_any()
             })}
         {tables}
         {(!further.is_empty())
-            .then(|| view! { <p class="hint">{format!("Further tables: {}.", further.join(", "))}</p> })}
+            .then(|| view! { <p class="hint">{format!("Further tables: {}.", further.join(", "))}</p> }.into_any())}
     }
 }
 

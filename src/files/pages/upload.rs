@@ -9,6 +9,7 @@ use crate::{
         badge::Tone,
         host::{self, Chosen},
         icons::{Glyph, Icon},
+        react::effect,
         upload::{Arrivals, Outgoing, Target, UploadForm, Uploads},
     },
 };
@@ -56,7 +57,7 @@ fn told(path: &str, answer: Result<&str, &str>) -> AnyView {
 #[component]
 pub fn Replace(tenant_id: TenantId, path: String, uploads: Uploads) -> impl IntoView {
     let has_script = RwSignal::new(false);
-    Effect::new(move |_| has_script.set(true));
+    effect(move || has_script.set(true));
     let place = StoredValue::new((tenant_id, path));
     move || {
         has_script.get().then(|| {

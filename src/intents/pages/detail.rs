@@ -24,10 +24,12 @@ use crate::{
     shared::{IntentId, Problem},
     ui::{
         badge::ActiveBadge,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
+        react::{effect, memo},
         resource::load,
         table::{Cell, DataTable},
         toast::use_toasts,
@@ -37,7 +39,7 @@ use crate::{
 /// The intent that the page's address names.
 pub fn use_intent() -> Memo<Result<IntentId, Problem>> {
     let params = use_params_map();
-    Memo::new(move |_| {
+    memo(move || {
         let text = params.read().get("intent_id").unwrap_or_default();
         text.parse::<IntentId>().map_err(|_| Problem::not_found("Intent", text))
     })
@@ -61,10 +63,10 @@ pub fn IntentPage() -> impl IntoView {
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_versions(tenant?, intent?).await },
     );
-    let delete = ServerAction::<DeleteIntent>::new();
+    let delete = form_action::<DeleteIntent>();
     let outcome = delete.value();
     let toasts = use_toasts();
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(Ok(())) = outcome.get() {
             toasts.done("The intent is deleted.");
         }
@@ -113,7 +115,7 @@ struct Around {
 fn IntentView(
     intent: IntentWithRules,
     around: Around,
-    delete: ServerAction<DeleteIntent>,
+    delete: FormAction<()>,
     context: Signal<String>,
 ) -> impl IntoView {
     let IntentWithRules { intent, validation_rules } = intent;
@@ -166,6 +168,7 @@ pub fn Matching(conditions: MatchConditions) -> impl IntoView {
                         view! {
                             <p>"It is named by whoever sends it in: no message gets it by itself."</p>
                         }
+                        .into_any()
                     })} <Group words="one of these holds" conditions=conditions.any/>
                 <Group words="all of these hold" conditions=conditions.all/>
                 <Group words="none of these holds" conditions=conditions.none/>
@@ -190,6 +193,7 @@ fn Group(words: &'static str, conditions: Vec<Condition>) -> impl IntoView {
                         <code>{condition.value}</code>
                     </li>
                 }
+                .into_any()
             })
             .collect_view();
         view! {
@@ -218,6 +222,7 @@ pub fn Extractors(extractors: Vec<Extractor>) -> impl IntoView {
                         </Cell>
                     </tr>
                 }
+                .into_any()
             })
             .collect_view();
         view! {
@@ -276,7 +281,7 @@ fn RuleCard(rule: ValidationRule, datasource: Option<String>) -> impl IntoView {
             <div class="card__head">
                 <h3 class="card__title">{words}</h3>
                 <OnFailBadge on_fail=rule.on_fail/>
-                {(!rule.is_active).then(|| view! { <ActiveBadge is_active=false/> })}
+                {(!rule.is_active).then(|| view! { <ActiveBadge is_active=false/> }.into_any())}
             </div>
             <p class="hint">
                 <code>{rule.rule_type.as_str()}</code>

@@ -46,6 +46,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::memo,
         resource::{Loaded, load},
         save_bar::SaveBar,
         saving::is_saving,
@@ -58,7 +59,7 @@ use crate::{
 pub fn IntentEditor() -> impl IntoView {
     let tenant = use_tenant();
     let (params, query) = (use_params_map(), use_query_map());
-    let asked = Memo::new(move |_| Asked::of(&params.read(), &query.read()));
+    let asked = memo(move || Asked::of(&params.read(), &query.read()));
     let start = load(
         move || (tenant.id(), asked.get()),
         |(tenant, asked)| async move { begin(tenant?, asked?).await },
@@ -116,7 +117,7 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     let baseline = saved.map_or_else(|| blank, |saved| IntentWithRulesInput::from(saved.saved));
     let unchanged = untrack(|| written(IntentForm::new(&baseline, datasources.clone())));
     let form = IntentForm::new(&draft.unwrap_or(baseline), datasources);
-    let draft = Memo::new(move |_| written(form));
+    let draft = memo(move || written(form));
     let save = ServerAction::<SaveIntent>::new();
     let cancel = page_of(&tenant_id, intent_id);
     Effect::new({

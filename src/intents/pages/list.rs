@@ -19,6 +19,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        react::memo,
         resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -54,7 +55,7 @@ impl IntentsQuery {
 pub fn IntentsPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
-    let query = Memo::new(move |_| IntentsQuery::read(&map.read()));
+    let query = memo(move || IntentsQuery::read(&map.read()));
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     view! {
         <PageHead
@@ -121,7 +122,7 @@ fn intent_list((tenant, query, intents): (TenantId, IntentsQuery, Vec<Intent>)) 
         }
         .into_any();
     }
-    let rows = shown.into_iter().map(|intent| view! { <IntentRow intent/> }).collect_view();
+    let rows = shown.into_iter().map(|intent| view! { <IntentRow intent/> }.into_any()).collect_view();
     view! {
         <DataTable
             caption="Intents"

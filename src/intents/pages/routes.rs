@@ -56,7 +56,7 @@ pub fn RouteCards(routes: Vec<Route>) -> impl IntoView {
         }
         .into_any();
     }
-    let items = routes.into_iter().map(|route| view! { <RouteCard route/> }).collect_view();
+    let items = routes.into_iter().map(|route| view! { <RouteCard route/> }.into_any()).collect_view();
     view! { <ol class="cards" data-testid="routes">{items}</ol> }.into_any()
 }
 
@@ -69,7 +69,7 @@ fn RouteCard(route: Route) -> impl IntoView {
                 <h3 class="card__title">
                     <a href=href>{route.name.clone()}</a>
                 </h3>
-                {(!route.is_active).then(|| view! { <ActiveBadge is_active=false/> })}
+                {(!route.is_active).then(|| view! { <ActiveBadge is_active=false/> }.into_any())}
             </div>
             <p class="card__reason">{deed(&route)}</p>
             <p class="hint">

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use crate::{
     app::tenant_page,
-    intents::api::DeleteIntent,
     shared::{IntentId, TenantId},
     ui::{
         dialog::Confirm,
         form::PlainForm,
+        form_action::FormAction,
         icons::{Glyph, Icon},
     },
 };
@@ -20,7 +20,7 @@ pub fn Tools(
     id: IntentId,
     name: String,
     going: String,
-    delete: ServerAction<DeleteIntent>,
+    delete: FormAction<()>,
 ) -> impl IntoView {
     let is_pending = delete.pending();
     let edit = tenant_page(&tenant, &format!("/intents/{id}/edit"));

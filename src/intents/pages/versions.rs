@@ -19,6 +19,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        react::memo,
         resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -45,7 +46,7 @@ pub fn Versions(tenant_id: TenantId, versions: Vec<IntentVersion>) -> impl IntoV
                 <tr role="row" data-testid="version">
                     <Cell label="Version">
                         <a href=href>{format!("Version {version}")}</a>
-                        {is_current.then(|| view! { <span class="hint">" as it is now"</span> })}
+                        {is_current.then(|| view! { <span class="hint">" as it is now"</span> }.into_any())}
                     </Cell>
                     <Cell label="Made">
                         <Timestamp at=created_at/>
@@ -61,7 +62,7 @@ pub fn Versions(tenant_id: TenantId, versions: Vec<IntentVersion>) -> impl IntoV
             <DataTable caption="Versions" columns=&["Version", "Made", "By"]>
                 {rows}
             </DataTable>
-            {(more > 0).then(|| view! { <p class="hint">{format!("And {more}{or_more} earlier ones.")}</p> })}
+            {(more > 0).then(|| view! { <p class="hint">{format!("And {more}{or_more} earlier ones.")}</p> }.into_any())}
         </section>
     }
 }
@@ -72,7 +73,7 @@ pub fn VersionPage() -> impl IntoView {
     let tenant = use_tenant();
     let params = use_params_map();
     let intent_id = use_intent();
-    let version = Memo::new(move |_| {
+    let version = memo(move || {
         let text = params.read().get("version").unwrap_or_default();
         text.parse::<i32>().map_err(|_| Problem::not_found("Version", text))
     });

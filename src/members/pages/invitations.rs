@@ -5,14 +5,13 @@ use leptos::prelude::*;
 use super::{RoleSelect, role_words};
 use crate::{
     auth::dto::Role,
-    members::{
-        api::{InviteMember, TakeBackInvitation},
-        dto::{Invitation, InvitationMade},
-    },
+    members::dto::{Invitation, InvitationMade},
     shared::TenantId,
     ui::{
+        each::Each,
         fields::{FaultSummary, TextField},
         form::PlainForm,
+        form_action::FormAction,
         icons::{Glyph, Icon},
         once::ShownOnce,
         table::{Cell, DataTable},
@@ -24,7 +23,7 @@ use crate::{
 #[component]
 pub fn Invite(
     tenant_id: TenantId,
-    invite: ServerAction<InviteMember>,
+    invite: FormAction<InvitationMade>,
     /// What is typed as the address.
     address: RwSignal<String>,
 ) -> impl IntoView {
@@ -104,8 +103,8 @@ fn Made(made: InvitationMade) -> impl IntoView {
 pub fn Invitations(
     tenant_id: TenantId,
     invitations: Vec<Invitation>,
-    invite: ServerAction<InviteMember>,
-    take_back: ServerAction<TakeBackInvitation>,
+    invite: FormAction<InvitationMade>,
+    take_back: FormAction<()>,
 ) -> impl IntoView {
     (!invitations.is_empty()).then(|| {
         let row = move |invitation: Invitation| {
@@ -115,7 +114,7 @@ pub fn Invitations(
             <section class="section" aria-labelledby="invitations">
                 <h2 id="invitations">"Invited"</h2>
                 <DataTable caption="Open invitations" columns=&["Email", "Role", "Invited by", "Ends", "Change it"]>
-                    <For
+                    <Each
                         each=move || invitations.clone()
                         key=|invitation| invitation.invitation_id
                         children=row
@@ -130,8 +129,8 @@ pub fn Invitations(
 fn InvitationRow(
     tenant_id: TenantId,
     invitation: Invitation,
-    invite: ServerAction<InviteMember>,
-    take_back: ServerAction<TakeBackInvitation>,
+    invite: FormAction<InvitationMade>,
+    take_back: FormAction<()>,
 ) -> impl IntoView {
     let Invitation { invitation_id, email, role, invited_by, expires_at, .. } = invitation;
     let (sender, taker) = (tenant_id.to_string(), tenant_id.to_string());

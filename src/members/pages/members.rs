@@ -4,14 +4,13 @@ use leptos::prelude::*;
 
 use super::RoleSelect;
 use crate::{
-    members::{
-        api::{RemoveMember, SetMemberRole},
-        dto::Member,
-    },
+    members::dto::Member,
     shared::TenantId,
     ui::{
         dialog::Confirm,
+        each::Each,
         form::PlainForm,
+        form_action::FormAction,
         icons::Glyph,
         panel::Empty,
         table::{Cell, DataTable},
@@ -34,8 +33,8 @@ pub fn Members(
     members: Vec<Member>,
     /// The reader's own address.
     mine: String,
-    set_role: ServerAction<SetMemberRole>,
-    remove: ServerAction<RemoveMember>,
+    set_role: FormAction<()>,
+    remove: FormAction<()>,
 ) -> impl IntoView {
     (!members.is_empty()).then(|| {
         let row = move |member: Member| {
@@ -46,7 +45,7 @@ pub fn Members(
             <section class="section" aria-labelledby="members">
                 <h2 id="members">"Members"</h2>
                 <DataTable caption="Members" columns=&["Name", "Role", "Since", "Remove"]>
-                    <For each=move || members.clone() key=|member| member.user_id children=row/>
+                    <Each each=move || members.clone() key=|member| member.user_id children=row/>
                 </DataTable>
             </section>
         }
@@ -58,8 +57,8 @@ fn MemberRow(
     tenant_id: TenantId,
     member: Member,
     is_me: bool,
-    set_role: ServerAction<SetMemberRole>,
-    remove: ServerAction<RemoveMember>,
+    set_role: FormAction<()>,
+    remove: FormAction<()>,
 ) -> impl IntoView {
     let Member { user_id, email, display_name, role, created_at } = member;
     let (setter, remover) = (tenant_id.to_string(), tenant_id.to_string());

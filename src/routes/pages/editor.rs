@@ -31,11 +31,13 @@ use crate::{
         editor::{InsertField, Section, options},
         fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        react::memo,
         resource::load,
         save_bar::SaveBar,
         saving::{is_saving, on_answer, on_done},
@@ -68,7 +70,7 @@ pub fn RouteEditor() -> impl IntoView {
             Ok(Start { stored, intents: list_intents(tenant).await? })
         },
     );
-    let delete = ServerAction::<DeleteRoute>::new();
+    let delete = form_action::<DeleteRoute>();
     let outcome = delete.value();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
@@ -98,7 +100,7 @@ pub fn RouteEditor() -> impl IntoView {
 fn Editor(
     tenant_id: TenantId,
     start: Start,
-    delete: ServerAction<DeleteRoute>,
+    delete: FormAction<()>,
     context: Signal<String>,
 ) -> impl IntoView {
     let faults = Faults::provide();
@@ -109,7 +111,7 @@ fn Editor(
     let id = stored.as_ref().map(|stored| stored.route.route_id);
     let etag = RwSignal::new(stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default());
     let place = StoredValue::new(tenant_id.clone());
-    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let input = memo(move || Typed(form.input(&place.get_value())));
     let before = input.get_untracked();
     let made = RwSignal::new(None::<RouteWithSecret>);
     let is_dirty = Signal::derive(move || made.read().is_none() && input.get() != before);
@@ -147,7 +149,7 @@ fn Editor(
     view! {
         <PageHead title context>
             <Allowed permission=Permission::Configure>
-                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag delete/> })}
+                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag delete/> }.into_any())}
             </Allowed>
         </PageHead>
         <NeedsScript/>
@@ -171,7 +173,7 @@ fn Editor(
             }
             .into_any(),
         }}
-        {id.filter(|_| is_webhook).map(|route_id| view! { <Secret tenant_id route_id etag/> })}
+        {id.filter(|_| is_webhook).map(|route_id| view! { <Secret tenant_id route_id etag/> }.into_any())}
     }
 }
 
@@ -232,9 +234,9 @@ fn When(form: RouteForm, is_new: bool, intents: StoredValue<Vec<Intent>>) -> imp
 /// What it does, by its kind.
 #[component]
 fn What(form: RouteForm, intents: StoredValue<Vec<Intent>>) -> impl IntoView {
-    let kind = Memo::new(move |_| form.kind());
+    let kind = memo(move || form.kind());
     // A template may name what is taken from the messages of its own intent.
-    let fields = Memo::new(move |_| {
+    let fields = memo(move || {
         let mut fields: Vec<String> = MESSAGE_FIELDS.iter().map(|name| (*name).to_owned()).collect();
         let chosen = form.intent.get();
         intents.with_value(|intents| {
@@ -347,12 +349,7 @@ fn Reply(form: RouteForm) -> impl IntoView {
 }
 
 #[component]
-fn Delete(
-    tenant_id: TenantId,
-    id: RouteId,
-    etag: RwSignal<String>,
-    delete: ServerAction<DeleteRoute>,
-) -> impl IntoView {
+fn Delete(tenant_id: TenantId, id: RouteId, etag: RwSignal<String>, delete: FormAction<()>) -> impl IntoView {
     view! {
         <Confirm
             id="delete-route"

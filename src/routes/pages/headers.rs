@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     datasources::dto::MASK,
     ui::{
+        each::Each,
         editor::{AddButton, RemoveButton, place_of},
         fields::{FaultLine, TextField},
     },
@@ -89,9 +90,9 @@ pub fn HeaderFields(headers: Headers) -> impl IntoView {
         <fieldset class="slots">
             <legend class="field__label">"Headers"</legend>
             <p class="field__hint">"Such as Authorization. Values are stored encrypted, and are not shown again."</p>
-            <For each=move || headers.lines.get() key=|line| line.key let:line>
+            <Each each=move || headers.lines.get() key=|line| line.key let:line>
                 <HeaderLine headers line/>
-            </For>
+            </Each>
             <FaultLine path="settings.headers"/>
             <AddButton id=ADD words="Add a header" on_add/>
         </fieldset>

@@ -23,6 +23,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        react::memo,
         resource::load,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -52,7 +53,7 @@ impl RoutesQuery {
 pub fn RoutesPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
-    let query = Memo::new(move |_| {
+    let query = memo(move || {
         let map = map.read();
         let part = |name: &str| map.get(name).unwrap_or_default();
         RoutesQuery {
@@ -149,7 +150,8 @@ fn RouteTable(
         let all = tenant_page(&tenant, "/routes");
         return view! { <NoneFits all names=("route", "routes")/> }.into_any();
     }
-    let rows = shown.into_iter().map(|(route, intent)| view! { <RouteRow route intent/> }).collect_view();
+    let rows =
+        shown.into_iter().map(|(route, intent)| view! { <RouteRow route intent/> }.into_any()).collect_view();
     view! {
         <DataTable caption="Routes" columns=&["Name", "What it does", "For", "When", "State", "Changed"]>
             {rows}

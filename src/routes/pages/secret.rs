@@ -11,8 +11,15 @@ use crate::{
     },
     shared::{RouteId, TenantId},
     ui::{
-        dialog::Confirm, editor::Section, form::PlainForm, icons::Glyph, once::ShownOnce,
-        panel::ActionProblem, saving::on_done, time::Timestamp,
+        dialog::Confirm,
+        editor::Section,
+        form::PlainForm,
+        form_action::{FormAction, form_action},
+        icons::Glyph,
+        once::ShownOnce,
+        panel::ActionProblem,
+        saving::on_done,
+        time::Timestamp,
     },
 };
 
@@ -25,15 +32,18 @@ pub fn SecretShown(made: RouteWithSecret) -> impl IntoView {
         view! {
             <ShownOnce words label="The signing secret" text testid="route-secret"/>
             {old_secret_ends
-                .map(|at| view! { <p class="hint">"The one before it signs too until " <Timestamp at/> "."</p> })}
+                .map(|at| {
+                    view! { <p class="hint">"The one before it signs too until " <Timestamp at/> "."</p> }.into_any()
+                })}
         }
+        .into_any()
     })
 }
 
 /// A new secret, for those who may handle credentials. The route is another then: `etag` says which.
 #[component]
 pub fn Secret(tenant_id: TenantId, route_id: RouteId, etag: RwSignal<String>) -> impl IntoView {
-    let rotate = ServerAction::<RotateRouteSecret>::new();
+    let rotate = form_action::<RotateRouteSecret>();
     on_done(rotate.value(), move |rotated: RotatedSecret| etag.set(rotated.etag));
     view! {
         <Allowed permission=Permission::Credentials>
@@ -43,11 +53,7 @@ pub fn Secret(tenant_id: TenantId, route_id: RouteId, etag: RwSignal<String>) ->
 }
 
 #[component]
-fn NewSecret(
-    tenant_id: TenantId,
-    route_id: RouteId,
-    rotate: ServerAction<RotateRouteSecret>,
-) -> impl IntoView {
+fn NewSecret(tenant_id: TenantId, route_id: RouteId, rotate: FormAction<RotatedSecret>) -> impl IntoView {
     let outcome = rotate.value();
     let is_pending = rotate.pending();
     view! {
@@ -81,7 +87,10 @@ fn NewSecret(
             </div>
             <ActionProblem outcome/>
             <div aria-live="polite">
-                {move || outcome.get().and_then(Result::ok).map(|rotated| view! { <SecretShown made=rotated.made/> })}
+                {move || {
+                    let rotated = outcome.get().and_then(Result::ok);
+                    rotated.map(|rotated| view! { <SecretShown made=rotated.made/> }.into_any())
+                }}
             </div>
         </Section>
     }

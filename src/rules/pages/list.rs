@@ -20,6 +20,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
+        react::memo,
         resource::load,
         table::{Cell, DataTable},
     },
@@ -30,7 +31,7 @@ use crate::{
 pub fn RulesPage() -> impl IntoView {
     let tenant = use_tenant();
     let map = use_query_map();
-    let query = Memo::new(move |_| RulesQuery::read(&map.read()));
+    let query = memo(move || RulesQuery::read(&map.read()));
     let rules = load(
         move || (tenant.id(), query.read().intent_id),
         |(tenant, intent)| async move { find_rules(tenant?, intent).await },

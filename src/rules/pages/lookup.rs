@@ -83,7 +83,8 @@ fn match_line(wanted: &Map<String, Value>) -> String {
 pub fn Lookup(lookup: Value) -> impl IntoView {
     let Parts { kind, line, params, rest } = Parts::new(lookup);
     let params = (!params.is_empty()).then(|| {
-        let items = params.into_iter().map(|value| view! { <li><Plain value/></li> }).collect_view();
+        let items =
+            params.into_iter().map(|value| view! { <li><Plain value/></li> }.into_any()).collect_view();
         view! {
             <div class="params">
                 <span class="params__label">"Values"</span>
@@ -101,9 +102,10 @@ pub fn Lookup(lookup: Value) -> impl IntoView {
                             <code class="code__text">{line}</code>
                         </div>
                     }
+                    .into_any()
                 })}
             {params}
-            {(!rest.is_empty()).then(|| view! { <Members members=rest/> })}
+            {(!rest.is_empty()).then(|| view! { <Members members=rest/> }.into_any())}
         </div>
     }
 }

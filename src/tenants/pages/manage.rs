@@ -10,8 +10,10 @@ use crate::{
     ui::{
         badge::ActiveBadge,
         dialog::{Confirm, DeleteForGood},
+        each::Each,
         fields::{FaultSummary, TextField},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         panel::ActionProblem,
         saving::{on_done, successes},
@@ -23,10 +25,10 @@ use crate::{
 /// What the page can do.
 #[derive(Clone, Copy)]
 pub struct TenantActions {
-    create: ServerAction<CreateTenant>,
-    rename: ServerAction<RenameTenant>,
-    set_active: ServerAction<SetTenantActive>,
-    delete: ServerAction<DeleteTenant>,
+    create: FormAction<()>,
+    rename: FormAction<()>,
+    set_active: FormAction<()>,
+    delete: FormAction<()>,
     created: Memo<u32>,
     renamed: Memo<u32>,
     switched: Memo<u32>,
@@ -38,10 +40,9 @@ pub struct TenantActions {
 
 impl TenantActions {
     pub fn new() -> Self {
-        let create = ServerAction::<CreateTenant>::new();
-        let (rename, set_active) =
-            (ServerAction::<RenameTenant>::new(), ServerAction::<SetTenantActive>::new());
-        let delete = ServerAction::<DeleteTenant>::new();
+        let create = form_action::<CreateTenant>();
+        let (rename, set_active) = (form_action::<RenameTenant>(), form_action::<SetTenantActive>());
+        let delete = form_action::<DeleteTenant>();
         let actions = Self {
             create,
             rename,
@@ -131,7 +132,7 @@ pub fn Manage(tenants: Vec<Tenant>, actions: TenantActions) -> impl IntoView {
             <section class="section" aria-labelledby="manage">
                 <h2 id="manage">"Manage"</h2>
                 <DataTable caption="Tenants to manage" columns=&["Name", "State", "Change it"]>
-                    <For each=move || tenants.clone() key=|tenant| tenant.tenant_id.clone() children=row/>
+                    <Each each=move || tenants.clone() key=|tenant| tenant.tenant_id.clone() children=row/>
                 </DataTable>
             </section>
         }

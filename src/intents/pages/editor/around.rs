@@ -106,6 +106,7 @@ fn Examples(tenant_id: TenantId, intent_id: IntentId, count: i64, examples: Vec<
                         <p class="example__text">{text}</p>
                     </li>
                 }
+                .into_any()
             })
             .collect_view();
         view! { <ul class="cards" data-testid="latest-examples">{items}</ul> }

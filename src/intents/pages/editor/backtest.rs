@@ -15,6 +15,8 @@ use crate::{
         editor::options,
         fields::{Faults, SelectField},
         icons::{Glyph, Icon},
+        only::Only,
+        react::{effect, memo},
     },
 };
 
@@ -137,10 +139,10 @@ pub fn Backtests(
     };
     let faults = use_context::<Faults>();
     let last = RwSignal::new("100".to_owned());
-    let is_under_way = Memo::new(move |_| run.is_under_way());
-    let is_outdated = Memo::new(move |_| *run.of.read() != *draft.read());
+    let is_under_way = memo(move || run.is_under_way());
+    let is_outdated = memo(move || *run.of.read() != *draft.read());
     // Not `disabled`, by which the button would lose the keyboard.
-    let is_busy = Memo::new(move |_| run.is_starting.get() || is_under_way.get());
+    let is_busy = memo(move || run.is_starting.get() || is_under_way.get());
     let start = move |_| {
         if is_busy.get_untracked() {
             return;
@@ -163,14 +165,14 @@ pub fn Backtests(
             }
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         if is_under_way.get()
             && let Ok(handle) = set_interval_with_handle(move || run.ask(), BEAT)
         {
             on_cleanup(move || handle.clear());
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         on_cleanup(move || {
             if let Some(id) = run.id() {
                 run.clean_up(id);
@@ -204,11 +206,11 @@ pub fn Backtests(
                     <Icon glyph=Glyph::RunAgain/>
                     "Show what would change"
                 </button>
-                <Show when=move || is_under_way.get()>
+                <Only when=move || is_under_way.get()>
                     <button type="button" class="button" on:click=move |_| run.cancel()>
                         "Stop"
                     </button>
-                </Show>
+                </Only>
             </div>
             // Only the end is told: how far it is changes all the time.
             <p class="visually-hidden" role="status" data-testid="backtest-said">
@@ -230,20 +232,21 @@ pub fn Backtests(
                                     <span>{why}</span>
                                 </p>
                             }
+                            .into_any()
                         })
                 }}
             </div>
-            {move || run.backtest.get().map(|backtest| view! { <Standing backtest/> })}
-            <Show when=move || run.backtest.read().is_some() && is_outdated.get()>
+            {move || run.backtest.get().map(|backtest| view! { <Standing backtest/> }.into_any())}
+            <Only when=move || run.backtest.read().is_some() && is_outdated.get()>
                 <p class="notice tone-attention" data-testid="backtest-outdated">
                     <Icon glyph=Glyph::Alert/>
                     <span>"This is of the draft as it was. It was changed since: run it again. Each step is shown of the draft as it is now."</span>
                 </p>
-            </Show>
+            </Only>
             {move || {
                 let changes = run.changes.get();
                 (!changes.is_empty() && !is_under_way.get())
-                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value() on_try/> })
+                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value() on_try/> }.into_any())
             }}
         </section>
     }
@@ -285,6 +288,7 @@ fn Standing(backtest: Backtest) -> impl IntoView {
                         aria-label="Messages that were run"
                     ></progress>
                 }
+                .into_any()
             })}
         <p data-testid="backtest-standing" data-status=status.as_str()>
             {words}

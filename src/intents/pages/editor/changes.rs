@@ -38,7 +38,7 @@ pub fn Changes(
         <ol class="cards" data-testid="backtest-changes">
             {items}
         </ol>
-        {(more > 0).then(|| view! { <p class="hint">{format!("And {more} more.")}</p> })}
+        {(more > 0).then(|| view! { <p class="hint">{format!("And {more} more.")}</p> }.into_any())}
     }
 }
 
@@ -51,8 +51,10 @@ fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, S
         Some(after) => (after.intent, Some(after.decision), after.explanation),
         None => (None, None, String::new()),
     };
-    let differences =
-        verdict_differences.into_iter().map(|difference| view! { <Difference difference/> }).collect_view();
+    let differences = verdict_differences
+        .into_iter()
+        .map(|difference| view! { <Difference difference/> }.into_any())
+        .collect_view();
     view! {
         <li class="card" data-testid="change">
             // How it was decided, in a tab of its own: the draft stays here.

@@ -13,6 +13,7 @@ use crate::{
     },
     rules::dto::RuleInput,
     shared::{FieldError, validate::default_priority},
+    ui::react::memo,
 };
 
 /// Tells lines apart within a page. It is never shown.
@@ -185,7 +186,7 @@ impl IntentForm {
 
     /// Their names alone.
     pub fn field_names(self) -> Memo<Vec<String>> {
-        Memo::new(move |_| self.fields().into_iter().map(|(name, _)| name).collect())
+        memo(move || self.fields().into_iter().map(|(name, _)| name).collect())
     }
 
     /// The draft as it stands, and what in it cannot even be written down.

@@ -12,6 +12,8 @@ use crate::{
     ui::{
         editor::options,
         fields::{CheckField, SelectField, TextArea, TextField},
+        only::Only,
+        react::memo,
     },
 };
 
@@ -35,6 +37,7 @@ pub fn Judgement(
                     is_code=true
                 />
             }
+            .into_any()
         })
     };
     let case = move || {
@@ -120,7 +123,7 @@ fn Bounds(rule: RuleForm, path: Path) -> impl IntoView {
         ("<=", "at most"),
         ("between", "from … to …"),
     ]);
-    let is_between = Memo::new(move |_| *judge.op.read() == "between");
+    let is_between = memo(move || *judge.op.read() == "between");
     view! {
         <div class="fields">
             <SelectField
@@ -138,7 +141,7 @@ fn Bounds(rule: RuleForm, path: Path) -> impl IntoView {
                     is_code=true
                 />
             </Templated>
-            <Show when=move || is_between.get()>
+            <Only when=move || is_between.get()>
                 <Templated>
                     <TextField
                         label="To"
@@ -147,7 +150,7 @@ fn Bounds(rule: RuleForm, path: Path) -> impl IntoView {
                         is_code=true
                     />
                 </Templated>
-            </Show>
+            </Only>
         </div>
     }
 }

@@ -14,6 +14,8 @@ use crate::{
     ui::{
         editor::options,
         fields::{SelectField, TextArea, TextField},
+        only::Only,
+        react::memo,
     },
 };
 
@@ -58,7 +60,7 @@ fn Sql(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
 
 #[component]
 fn OfFile(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
-    let is_match = Memo::new(move |_| *lookup.by.read() == "match");
+    let is_match = memo(move || *lookup.by.read() == "match");
     view! {
         <SelectField
             label="Ask the file by"
@@ -88,7 +90,7 @@ fn OfFile(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
 
 #[component]
 fn Request(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
-    let is_post = Memo::new(move |_| *lookup.method.read() == "POST" || !lookup.body.read().is_empty());
+    let is_post = memo(move || *lookup.method.read() == "POST" || !lookup.body.read().is_empty());
     view! {
         <div class="fields">
             <SelectField
@@ -132,7 +134,7 @@ fn Request(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
             add="Add a header"
             hint="Credentials belong to the config of the datasource."
         />
-        <Show when=move || is_post.get()>
+        <Only when=move || is_post.get()>
             <Templated>
                 <TextArea
                     label="Body (JSON)"
@@ -141,7 +143,7 @@ fn Request(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
                     is_code=true
                 />
             </Templated>
-        </Show>
+        </Only>
         <TextField
             label="Which status is an answer"
             path=path.run("conditions.status")

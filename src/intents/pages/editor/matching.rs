@@ -9,6 +9,7 @@ use super::{
 use crate::{
     intents::dto::{FieldType, MatchOp},
     ui::{
+        each::Each,
         editor::{AddButton, RemoveButton, Section, options, place_of},
         fields::{FaultLine, SelectField, TextField},
     },
@@ -43,9 +44,9 @@ fn Conditions(
     view! {
         <div class="lines" role="group" aria-label=title data-testid=format!("match-{name}")>
             <h3 class="group__title">{title}</h3>
-            <For each=move || lines.get() key=|line| line.key let:line>
+            <Each each=move || lines.get() key=|line| line.key let:line>
                 <ConditionLine name lines line next=next.clone()/>
-            </For>
+            </Each>
             <FaultLine path=format!("intent.match.{name}")/>
             <AddButton
                 id=add_id
@@ -119,9 +120,9 @@ pub fn Extractors(form: IntentForm) -> impl IntoView {
             title="Taken from the message"
             hint="A pattern with one pair of brackets around what is wanted: order (\\d+)"
         >
-            <For each=move || lines.get() key=|line| line.key let:line>
+            <Each each=move || lines.get() key=|line| line.key let:line>
                 <ExtractorLine lines line/>
-            </For>
+            </Each>
             <FaultLine path="intent.extractors"/>
             <AddButton
                 id="add-extractor"

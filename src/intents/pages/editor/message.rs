@@ -9,6 +9,8 @@ use crate::{
         fields::{SelectField, TextArea},
         host,
         icons::{Glyph, Icon},
+        only::Only,
+        react::memo,
     },
 };
 
@@ -53,7 +55,7 @@ pub fn ChooseMessage(message: Message, offered: RwSignal<Vec<(EmailId, String)>>
         choices.extend(offered.get().into_iter().map(|(id, title)| (id.to_string(), title)));
         choices
     });
-    let is_other = Memo::new(move |_| message.stored.read().is_empty());
+    let is_other = memo(move || message.stored.read().is_empty());
     let on_file = Callback::new(move |file| message.file.set(Some(file)));
     view! {
         <SelectField
@@ -63,7 +65,7 @@ pub fn ChooseMessage(message: Message, offered: RwSignal<Vec<(EmailId, String)>>
             options=choices
             testid="try-message"
         />
-        <Show when=move || is_other.get()>
+        <Only when=move || is_other.get()>
             <div
                 class="drop"
                 on:dragover=move |event| host::allow_drop(&event)
@@ -106,6 +108,6 @@ pub fn ChooseMessage(message: Message, offered: RwSignal<Vec<(EmailId, String)>>
                     .into_any(),
                 }}
             </div>
-        </Show>
+        </Only>
     }
 }

@@ -7,9 +7,12 @@ use super::{
     rule_form::Slot,
 };
 use crate::ui::{
+    each::Each,
     editor::{AddButton, RemoveButton, place_of},
     fields::{FaultLine, SelectField, TextField},
     host,
+    only::Only,
+    react::memo,
 };
 
 /// Which field of the message: one of those that there are, or a header by its name.
@@ -23,7 +26,7 @@ pub fn FieldChoice(
     fields: Signal<Vec<(String, String)>>,
     #[prop(optional)] is_label_hidden: bool,
 ) -> impl IntoView {
-    let options = Memo::new(move |_| {
+    let options = memo(move || {
         let mut options = fields.get();
         options.push((HEADER.to_owned(), "a header …".to_owned()));
         let chosen = field.choice.get();
@@ -35,7 +38,7 @@ pub fn FieldChoice(
     view! {
         <div class="field-choice">
             <SelectField label path value=field.choice options is_label_hidden/>
-            <Show when=move || *field.choice.read() == HEADER>
+            <Only when=move || *field.choice.read() == HEADER>
                 <TextField
                     label="Name of the header"
                     path=Signal::derive(move || format!("{}.header", path.get()))
@@ -44,7 +47,7 @@ pub fn FieldChoice(
                     is_label_hidden
                     is_code=true
                 />
-            </Show>
+            </Only>
         </div>
     }
 }
@@ -69,10 +72,10 @@ pub fn Slots(
     view! {
         <fieldset class="slots">
             <legend class="field__label">{label}</legend>
-            {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> })}
-            <For each=move || slots.get() key=|line| line.key let:line>
+            {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> }.into_any())}
+            <Each each=move || slots.get() key=|line| line.key let:line>
                 <SlotLine line slots names path add_id/>
-            </For>
+            </Each>
             <FaultLine path/>
             <AddButton id=add_id words=add on_add/>
         </fieldset>
@@ -114,6 +117,7 @@ fn SlotLine(
                                 is_code=true
                             />
                         }
+                        .into_any()
                     })}
                 <div on:focusin=move |event| host::remember_field(&event)>
                     <TextField

@@ -11,6 +11,8 @@ use crate::{
         editor::{InsertField, options},
         fields::{CheckField, FaultLine, SelectField, TextArea},
         host,
+        only::Only,
+        react::memo,
     },
 };
 
@@ -35,10 +37,9 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
     let path: Path = Callback::new(move |member: &'static str| {
         Signal::derive(move || format!("validation_rules[{}].{member}", at.get()))
     });
-    let kind = Memo::new(move |_| {
-        form.datasources.with_value(|all| rule.source(all).map(|found| found.datasource_type))
-    });
-    let rule_type = Memo::new(move |_| rule.kind_of_rule());
+    let kind =
+        memo(move || form.datasources.with_value(|all| rule.source(all).map(|found| found.datasource_type)));
+    let rule_type = memo(move || rule.kind_of_rule());
     let sources = Signal::derive(move || {
         let mut sources = vec![(String::new(), "nothing: the message alone".to_owned())];
         form.datasources.with_value(|all| {
@@ -119,7 +120,7 @@ fn Consequences(rule: RuleForm, kind: Memo<Option<DatasourceType>>, path: Path) 
                 value=rule.when_missing
                 options=options(&[("fail", "fails"), ("skip", "is skipped")])
             />
-            <Show when=move || kind.get().is_some()>
+            <Only when=move || kind.get().is_some()>
                 <SelectField
                     label="If the datasource cannot be asked, the message"
                     path=path.run("on_error")
@@ -130,7 +131,7 @@ fn Consequences(rule: RuleForm, kind: Memo<Option<DatasourceType>>, path: Path) 
                         ("ignore", "goes on"),
                     ])
                 />
-            </Show>
+            </Only>
         </div>
         <div class="marks">
             <CheckField label="A failure ends the run" path=path.run("stop") value=rule.stop/>

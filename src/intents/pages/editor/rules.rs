@@ -10,10 +10,13 @@ use crate::{
     },
     ui::{
         badge::ActiveBadge,
+        each::Each,
         editor::{AddButton, Section, place_of},
         fields::{FaultLine, Faults},
         host,
         icons::{Glyph, Icon},
+        only::Only,
+        react::{effect, memo},
         toast::{Toasts, use_toasts},
     },
 };
@@ -136,9 +139,9 @@ pub fn Rules(form: IntentForm) -> impl IntoView {
             hint="Without a rule, each of its messages is accepted."
         >
             <ol class="cards" data-testid="edit-rules">
-                <For each=move || rules.get() key=|rule| rule.key let:rule>
+                <Each each=move || rules.get() key=|rule| rule.key let:rule>
                     <RuleEditor form rule order/>
-                </For>
+                </Each>
             </ol>
             <FaultLine path="validation_rules"/>
             <p class="visually-hidden" role="status">{order.said}</p>
@@ -153,11 +156,11 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
     let at = place_of(rules, move |other: RuleForm| other.key == rule.key);
     let is_open = rule.is_open;
     let faults = use_context::<Faults>();
-    let is_faulty = Memo::new(move |_| {
+    let is_faulty = memo(move || {
         faults.is_some_and(|faults| faults.is_below(&format!("validation_rules[{}].", at.get())))
     });
     // A fault is of no use where it is not seen.
-    Effect::new(move |_| {
+    effect(move || {
         if is_faulty.get() {
             is_open.set(true);
         }
@@ -258,12 +261,12 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
                     let on_fail = rule.on_fail.get().parse().unwrap_or(OnFail::Reject);
                     view! { <OnFailBadge on_fail/> }
                 }}
-                {move || (!rule.is_active.get()).then(|| view! { <ActiveBadge is_active=false/> })}
+                {move || (!rule.is_active.get()).then(|| view! { <ActiveBadge is_active=false/> }.into_any())}
             </div>
             <div id=fields_id class="rule__fields">
-                <Show when=move || is_open.get()>
+                <Only when=move || is_open.get()>
                     <RuleFields form rule at/>
-                </Show>
+                </Only>
             </div>
         </li>
     }

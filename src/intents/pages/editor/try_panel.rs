@@ -21,6 +21,8 @@ use crate::{
         fields::{CheckField, Faults},
         host,
         icons::{Glyph, Icon},
+        only::Only,
+        react::effect,
     },
 };
 
@@ -152,16 +154,17 @@ pub fn TryPanel(
                                     <span>{why}</span>
                                 </p>
                             }
+                            .into_any()
                         })
                 }}
             </div>
-            <Show when=move || outcome.is_outdated.get() && outcome.found.read().is_some()>
+            <Only when=move || outcome.is_outdated.get() && outcome.found.read().is_some()>
                 <p class="notice tone-attention" data-testid="try-outdated">
                     <Icon glyph=Glyph::Alert/>
                     <span>"These steps are of before. What was changed since was not tried yet."</span>
                 </p>
-            </Show>
-            {move || outcome.found.get().map(|found| view! { <Steps found/> })}
+            </Only>
+            {move || outcome.found.get().map(|found| view! { <Steps found/> }.into_any())}
         </section>
     }
 }
@@ -187,7 +190,7 @@ fn run_by_itself(
             outcome.wait(set_timeout_with_handle(move || run.run(Cause::Change), PAUSE).ok());
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         let handle = window_event_listener(ev::keydown, move |event| {
             if host::is_command(&event, "Enter") {
                 event.prevent_default();
