@@ -31,9 +31,12 @@ pub use params::use_optional_id;
 pub use tenant::{CurrentTenant, MyAccess, tenant_page, use_tenant};
 pub use trail::{LastList, Trail, use_last_list};
 
-use crate::ui::{
-    host,
-    toast::{ToastRegion, Toasts},
+use crate::{
+    emails::pages::Notes,
+    ui::{
+        host,
+        toast::{ToastRegion, Toasts},
+    },
 };
 
 // The widgets are for those who build: elsewhere there is no such page.
@@ -73,6 +76,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     Toasts::provide();
     Followed::provide();
+    Notes::provide();
     view! {
         <Stylesheet id="leptos" href="/pkg/flowengine.css"/>
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>

@@ -1,4 +1,5 @@
 // What is unsaved is asked about where a step leaves it, and only there.
+import { send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 
 test('what leaves nothing does not ask, and does not end the asking', { tag: '@desktop' }, async ({ page, context }) => {
@@ -43,4 +44,29 @@ test('what leaves nothing does not ask, and does not end the asking', { tag: '@d
   await away.click();
   await expect.poll(() => asked.length, 'a link to another page asks').toBe(1);
   await expect(page.getByTestId('name')).toHaveValue('Never saved');
+});
+
+test('a note that went with no decision is asked about where the tab is closed', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await page.goto(`/t/${TENANT}/messages?q=${mark}`);
+  await hydrated(page);
+  await page.getByTestId('message-row').getByRole('link').click();
+  const note = page.getByLabel('Note to the decision');
+  await note.fill('as agreed by phone');
+  const asked: string[] = [];
+  page.on('dialog', async (dialog) => {
+    asked.push(dialog.type());
+    await dialog.dismiss();
+  });
+  await page.close({ runBeforeUnload: true });
+  await expect.poll(() => asked).toEqual(['beforeunload']);
+  await expect(note).toHaveValue('as agreed by phone');
+
+  await page.getByTestId('decide-accepted').click();
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  await expect(note).toHaveValue('');
+  const closed = page.waitForEvent('close');
+  await page.close({ runBeforeUnload: true });
+  await closed;
+  expect(asked, 'with nothing to lose, nobody is asked').toEqual(['beforeunload']);
 });

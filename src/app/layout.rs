@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     auth::{api, authority::Permission, pages::SignOut},
-    emails::pages::Notes,
     ui::{
         dialog::OnceOpened,
         host,
         icons::{Glyph, Icon},
+        react::effect,
         resource::load,
         step::Step,
         theme::ThemeChoice,
@@ -70,7 +70,6 @@ pub fn TenantLayout() -> impl IntoView {
     stay_signed_in();
     let live = Live::provide(tenant);
     Trail::provide();
-    Notes::provide();
     let is_open = RwSignal::new(false);
     let (is_palette_open, is_help_open) = (RwSignal::new(false), RwSignal::new(false));
     use_shortcuts(tenant, is_palette_open, is_help_open);
@@ -99,7 +98,7 @@ pub fn TenantLayout() -> impl IntoView {
 
 /// Keeps the tenant for this tab once the server has said that the caller may choose it.
 fn remember(tenant: CurrentTenant, me: MyAccess) {
-    Effect::new(move |_| {
+    effect(move || {
         if let (Ok(id), Some(Ok(me))) = (tenant.id(), me.0.get())
             && me.tenants.iter().any(|mine| mine.tenant_id == id)
         {
@@ -139,7 +138,7 @@ pub fn FollowNavigation() -> impl IntoView {
 /// The same where the frame is a new one: it comes after its address, and what had the focus goes with the old one.
 fn begin_at_main() {
     let followed: Option<Followed> = use_context();
-    Effect::new(move |_| {
+    effect(move || {
         if followed.is_some_and(|Followed(is_so)| is_so.get_value()) {
             request_animation_frame(|| host::focus(MAIN));
         }
@@ -164,7 +163,7 @@ fn stay_signed_in() {
             });
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         if let Ok(timer) = set_interval_with_handle(look, LOOK) {
             on_cleanup(move || timer.clear());
         }
@@ -263,7 +262,7 @@ fn Sidebar(
                 <nav class="nav" aria-label="Main">
                     <ul>
                         {PAGES
-                            .map(|(page, words, glyph)| view! { <NavLink tenant page words glyph/> })
+                            .map(|(page, words, glyph)| view! { <NavLink tenant page words glyph/> }.into_any())
                             .collect_view()}
                         <RestrictedLinks tenant me/>
                     </ul>
@@ -331,7 +330,7 @@ fn RestrictedLinks(tenant: CurrentTenant, me: MyAccess) -> impl IntoView {
                     let links = RESTRICTED
                         .into_iter()
                         .filter(|(.., permission)| mine.role.may(*permission))
-                        .map(|(page, words, glyph, _)| view! { <NavLink tenant page words glyph/> })
+                        .map(|(page, words, glyph, _)| view! { <NavLink tenant page words glyph/> }.into_any())
                         .collect_view();
                     Some(links)
                 })
@@ -393,6 +392,7 @@ fn Person(me: MyAccess) -> impl IntoView {
                                 <span class="person__email">{me.email}</span>
                             </a>
                         }
+                        .into_any()
                     })
             })}
         </Transition>

@@ -7,6 +7,7 @@ use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
 use web_sys::{Element, Event, MouseEvent};
 
 use super::{dom::document, listener::Listener};
+use crate::ui::react::effect;
 
 thread_local! {
     /// Whether the page's editor holds something unsaved. One editor a page.
@@ -34,23 +35,22 @@ pub fn may_leave() -> bool {
     may
 }
 
+fn was_allowed() -> bool {
+    js_sys::Date::now() - ALLOWED.get() < HOLDS
+}
+
 fn is_unsaved() -> bool {
-    let was_allowed = js_sys::Date::now() - ALLOWED.get() < HOLDS;
     let is_dirty = |unsaved: &Option<Signal<bool>>| {
         unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false))
     };
-    !was_allowed && UNSAVED.with_borrow(is_dirty)
+    !was_allowed() && UNSAVED.with_borrow(is_dirty)
 }
 
 /// Guards the page for as long as its editor is there: by a link, and by closing the tab. `watch_history` guards the
 /// browser's buttons, and what leads elsewhere by itself asks `may_leave`.
 pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
     UNSAVED.set(Some(is_unsaved_now));
-    let unload = window_event_listener(ev::beforeunload, |event| {
-        if is_unsaved() {
-            event.prevent_default();
-        }
-    });
+    guard_tab(is_unsaved);
     // In the capturing phase: before the router follows.
     if let Some(document) = document() {
         let on_click = Listener::capturing(document.unchecked_into(), "click", |event| {
@@ -63,13 +63,12 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
         StoredValue::new_local(on_click);
     }
     // Not at once: the router writes a new page's address when the page is there.
-    Effect::new(move |_| {
+    effect(move || {
         if is_unsaved_now.get() {
             ADDRESS.set(address());
         }
     });
     on_cleanup(move || {
-        unload.remove();
         // The next page's editor may be there already.
         UNSAVED.with_borrow_mut(|unsaved| {
             if *unsaved == Some(is_unsaved_now) {
@@ -77,6 +76,17 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
             }
         });
     });
+}
+
+/// Lets the browser ask before the tab is closed or loads another page, for as long as the current owner is there and
+/// something would be lost.
+pub fn guard_tab(is_lost: impl Fn() -> bool + 'static) {
+    let unload = window_event_listener(ev::beforeunload, move |event| {
+        if !was_allowed() && is_lost() {
+            event.prevent_default();
+        }
+    });
+    on_cleanup(move || unload.remove());
 }
 
 /// Guards the page against the browser's own buttons. To be called before the router listens: of a window's listeners,

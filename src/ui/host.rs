@@ -63,6 +63,7 @@ pub fn is_on_backdrop(_: &MouseEvent, _: &str) -> bool {
     false
 }
 pub fn guard_unsaved(_: Signal<bool>) {}
+pub fn guard_tab(_: impl Fn() -> bool + 'static) {}
 pub fn may_leave() -> bool {
     true
 }

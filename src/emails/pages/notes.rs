@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use leptos::prelude::*;
 
-use crate::shared::EmailId;
+use crate::{shared::EmailId, ui::host};
 
 /// What was written of each message, until it goes with a decision: whoever leaves the message, or is refused, finds it
-/// there again. In this tab, until the tenants' pages are left.
+/// there again. In this tab; whoever closes it is asked, also where a message was decided without its note meanwhile.
 #[derive(Clone, Copy)]
 pub struct Notes(RwSignal<HashMap<EmailId, String>>);
 
-/// The notes of the tenants' pages.
+/// The notes of this tab.
 pub fn use_notes() -> Notes {
     use_context().unwrap_or_else(Notes::new)
 }
@@ -22,7 +22,11 @@ impl Notes {
     }
 
     pub fn provide() {
-        provide_context(Self::new());
+        let notes = Self::new();
+        provide_context(notes);
+        let is_any =
+            move |notes: &HashMap<EmailId, String>| notes.values().any(|note| !note.trim().is_empty());
+        host::guard_tab(move || notes.0.try_with_untracked(is_any).unwrap_or_default());
     }
 
     /// Empty where there is none. Tracked.
