@@ -123,6 +123,34 @@ test('the password of a mailbox elsewhere is not read back', async ({ page, requ
       const mailbox = (await stored(request)).find((mailbox) => mailbox.name === name);
       expect(mailbox!.imap).toMatchObject({ folder: 'Orders', security: 'starttls', password: '********' });
     });
+
+    await test.step('its server takes tokens alone now: what that needs is asked for', async () => {
+      await row.getByRole('link').click();
+      await expect(page.getByTestId('imap-login')).toHaveValue('password');
+      await expect(page.getByTestId('imap-token-url')).toBeHidden();
+      await page.getByTestId('imap-login').selectOption('oauth');
+      await expect(page.getByLabel('Client secret')).toHaveValue('********');
+      await expect(page.getByTestId('imap-scope'), 'as most need it').toHaveValue('https://outlook.office365.com/.default');
+      await page.getByTestId('imap-token-url').fill('login.example');
+      await page.getByTestId('save').click();
+      await expect(page.getByTestId('imap-token-url')).toHaveAttribute('aria-invalid', 'true');
+      await expect(page.getByTestId('imap-client-id')).toHaveAttribute('aria-invalid', 'true');
+      await look(page, `${project.name}-mailbox-editor-oauth`);
+      await page.getByTestId('imap-token-url').fill('https://login.example/token');
+      await page.getByTestId('imap-client-id').fill('flow');
+      await page.getByTestId('save').click();
+      // The stored password is the user's, not the client's.
+      await expect(page.getByTestId('imap-password')).toHaveAttribute('aria-invalid', 'true');
+      await page.getByTestId('imap-password').fill(password);
+      await page.getByTestId('save').click();
+      await expect(row).toContainText('Inactive');
+      await row.getByRole('link').click();
+      await expect(page.getByTestId('imap-token-url')).toHaveValue('https://login.example/token');
+      await expect(page.getByTestId('imap-password')).toHaveValue('********');
+      expect(await page.content()).not.toContain(password);
+      const mailbox = (await stored(request)).find((mailbox) => mailbox.name === name);
+      expect(mailbox!.imap).toMatchObject({ oauth: { token_url: 'https://login.example/token', client_id: 'flow' }, password: '********' });
+    });
   } finally {
     await remove(request, [name]);
   }

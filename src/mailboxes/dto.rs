@@ -68,14 +68,31 @@ pub struct ImapAccount {
     #[cfg_attr(feature = "ssr", schema(default = "tls"))]
     pub security: MailSecurity,
     pub username: String,
-    /// Read back as its mask, which, sent back, keeps what is stored.
+    /// Read back as its mask, which, sent back, keeps what is stored. With `oauth`, the secret of that client.
     pub password: String,
+    /// For a server that takes no passwords. Without it, `password` is the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<ImapOauth>,
     #[serde(default = "inbox")]
     #[cfg_attr(feature = "ssr", schema(default = "INBOX"))]
     pub folder: String,
     #[serde(default = "keep")]
     #[cfg_attr(feature = "ssr", schema(default = "keep"))]
     pub after_storing: AfterStoring,
+}
+
+/// A program that gets the tokens with which it reads a mailbox, speaking for itself (OAuth 2.0 client credentials, RFC 6749,
+/// section 4.4), as Exchange Online asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImapOauth {
+    /// Where tokens are given, as `https://login.microsoftonline.com/<directory>/oauth2/v2.0/token`.
+    pub token_url: String,
+    pub client_id: String,
+    /// What tokens are asked for, separated by spaces, as `https://outlook.office365.com/.default`.
+    #[serde(default)]
+    pub scope: String,
 }
 
 /// The signs of life of a mailbox.
@@ -182,6 +199,31 @@ impl ImapAccount {
         ] {
             if text.is_empty() || text.chars().count() > most {
                 checks.fault(name, format!("must have 1 to {most} characters"));
+            } else if text.chars().any(char::is_control) {
+                checks.fault(name, "must hold no control characters");
+            }
+        }
+        if let Some(oauth) = &mut self.oauth {
+            oauth.check(checks);
+        }
+    }
+}
+
+impl ImapOauth {
+    fn check(&mut self, checks: &mut Checks) {
+        for text in [&mut self.token_url, &mut self.client_id, &mut self.scope] {
+            *text = text.trim().to_owned();
+        }
+        // Whose host is a host the server tells: it has what reads addresses.
+        let is_web = ["https://", "http://"].iter().any(|scheme| self.token_url.starts_with(scheme));
+        if !is_web || self.token_url.len() > 2_000 || self.token_url.contains(char::is_whitespace) {
+            checks.fault("imap.oauth.token_url", "must be an https:// address");
+        }
+        for (name, text, least, most) in
+            [("imap.oauth.client_id", &self.client_id, 1, 320), ("imap.oauth.scope", &self.scope, 0, 1_000)]
+        {
+            if !(least..=most).contains(&text.chars().count()) {
+                checks.fault(name, format!("must have {least} to {most} characters"));
             } else if text.chars().any(char::is_control) {
                 checks.fault(name, "must hold no control characters");
             }

@@ -16,6 +16,7 @@ pub mod extract;
 pub mod http;
 pub mod idempotency;
 pub mod kept;
+pub mod oauth;
 pub mod openapi;
 pub mod origin;
 pub mod outbound;

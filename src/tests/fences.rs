@@ -25,9 +25,10 @@ use super::{
 };
 use crate::{
     datasources::server::{
-        connection::{Auth, Connection, Endpoint, FileEndpoint, FileFormat, HttpEndpoint, OAuthClient},
+        connection::{Auth, Connection, Endpoint, FileEndpoint, FileFormat, HttpEndpoint},
         lookup::{Cause, Lookups, Request},
     },
+    server::oauth::OAuthClient,
     shared::ConfigId,
 };
 

@@ -5,10 +5,12 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
+use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
 use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use crate::{
     mailboxes::{
         dto::MailSecurity,
         server::{
-            imap::{Connection, ImapFault, Login},
+            imap::{Connection, ImapFault, Login, Proof},
             watch,
         },
     },
@@ -43,6 +45,11 @@ struct Dovecot {
 
 impl Dovecot {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With tokens, which it asks about at an address (RFC 7662).
+    async fn start_with(introspection: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().display().to_string();
         let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -64,6 +71,17 @@ impl Dovecot {
         fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
         fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
         let cert = made.cert.der().clone();
+        let tokens = introspection.map_or_else(String::new, |url| {
+            let settings = format!(
+                "introspection_mode = post\nintrospection_url = {url}\nusername_attribute = username\n\
+                 active_attribute = active\nactive_value = true\n"
+            );
+            fs::write(folder.path().join("oauth2.conf"), settings).unwrap();
+            format!(
+                "auth_mechanisms = plain xoauth2 oauthbearer\npassdb {{\n  driver = oauth2\n\
+                 mechanisms = xoauth2 oauthbearer\n  args = {dir}/oauth2.conf\n}}\n"
+            )
+        });
         // A port may be taken between the look and the start.
         for _ in 0..5 {
             let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -78,7 +96,7 @@ impl Dovecot {
              mail_location = maildir:{dir}/mail/%u\n\
              service imap-login {{\n  chroot =\n  inet_listener imap {{\n    port = {port}\n  }}\n\
              inet_listener imaps {{\n    port = {tls_port}\n  }}\n}}\nservice anvil {{\n  chroot =\n}}\n\
-             passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}\n\
+             {tokens}passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}\n\
              userdb {{\n  driver = static\n  args = uid={user} gid={group} home={dir}/mail/%u\n}}\n"
             );
             fs::write(folder.path().join("dovecot.conf"), config).unwrap();
@@ -153,7 +171,7 @@ impl Dovecot {
             port,
             security,
             username: "orders",
-            password: &password,
+            proof: Proof::Password(&password),
             folder: "INBOX",
         };
         Connection::open(&fence, Arc::new(roots), &login).await.map(|(connection, _)| connection)
@@ -178,7 +196,11 @@ struct Fetching {
 impl Fetching {
     /// The tenants are there, and the mailbox's folder. Nobody watches yet.
     async fn start(vars: &[(&str, &str)]) -> Self {
-        let (names, dovecot) = (NameServer::start(), Dovecot::start().await);
+        Self::start_on(Dovecot::start().await, vars).await
+    }
+
+    async fn start_on(dovecot: Dovecot, vars: &[(&str, &str)]) -> Self {
+        let names = NameServer::start();
         let dns = names.addr.to_string();
         let vars = [vars, &[("MAIL_DNS", dns.as_str()), ("IMAP_POLL_S", "1")]].concat();
         let server = TestServer::start_with(&vars).await;
@@ -221,6 +243,45 @@ impl Fetching {
             list.as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap().to_owned()).collect();
         subjects.sort();
         subjects
+    }
+}
+
+/// Gives tokens to one client, and tells mail servers whose they are.
+#[derive(Clone, Default)]
+struct TokenServer {
+    given: Arc<Mutex<Vec<String>>>,
+}
+
+impl TokenServer {
+    const SECRET: &str = "client-battery";
+
+    async fn start() -> (Self, String) {
+        let server = Self::default();
+        let router = Router::new()
+            .route("/token", post(Self::give))
+            .route("/introspect", post(Self::tell))
+            .with_state(server.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        (server, base)
+    }
+
+    async fn give(State(server): State<Self>, headers: HeaderMap, body: String) -> (StatusCode, Json<Value>) {
+        let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("flow:{}", Self::SECRET)));
+        if headers["authorization"] != expected.as_str() {
+            return (StatusCode::UNAUTHORIZED, Json(json!({"error": "invalid_client"})));
+        }
+        assert_eq!(body, "grant_type=client_credentials&scope=mail.read");
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        server.given.lock().unwrap().push(token.clone());
+        let answer = json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600});
+        (StatusCode::OK, Json(answer))
+    }
+
+    async fn tell(State(server): State<Self>, body: String) -> Json<Value> {
+        let is_given = server.given.lock().unwrap().iter().any(|token| body.contains(token.as_str()));
+        Json(json!({"active": is_given, "username": "orders"}))
     }
 }
 
@@ -473,4 +534,62 @@ async fn a_server_must_prove_who_it_is_before_it_hears_a_password() {
         let refused = dovecot.open(security, "wrong", true).await.err();
         assert!(matches!(refused, Some(ImapFault::Refused(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_mailbox_is_read_with_a_token_where_its_server_takes_no_password() {
+    let (tokens, base) = TokenServer::start().await;
+    let introspection = format!("{base}/introspect");
+    let fetching = Fetching::start_on(Dovecot::start_with(Some(&introspection)).await, &[]).await;
+    fetching.dovecot.put("orders", &message("ann@sender.example", "by token", "x"));
+    let mut account = fetching.account();
+    account["password"] = TokenServer::SECRET.into();
+    account["oauth"] =
+        json!({"token_url": format!("{base}/token"), "client_id": "flow", "scope": "mail.read"});
+    let id = fetching.mailbox(account.clone()).await;
+    fetching.watch();
+    fetching.until(&id, "what is there is stored", stored(1)).await;
+    assert_eq!(fetching.subjects().await, ["by token"]);
+    assert_eq!(tokens.given.lock().unwrap().len(), 1);
+
+    // Read back masked, and kept by its mask, but for nobody else: not another token server, not another client.
+    let path = format!("/api/mailboxes/{id}?tenant_id=acme");
+    let stored_one = fetching.server.get(&path).await.is(StatusCode::OK).body;
+    let mut same = json!({"name": "Orders", "kind": "imap", "imap": stored_one["imap"]});
+    assert_eq!(same["imap"]["password"], "********");
+    fetching.server.put(&path, &same).await.is(StatusCode::OK);
+    for (field, value) in [("token_url", json!("http://127.0.0.1:1/token")), ("client_id", json!("other"))] {
+        let mut changed = same.clone();
+        changed["imap"]["oauth"][field] = value;
+        let refused = fetching.server.put(&path, &changed).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["imap.password"], "{field}");
+    }
+    let mut as_password = same.clone();
+    as_password["imap"].as_object_mut().unwrap().remove("oauth");
+    let refused = fetching.server.put(&path, &as_password).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["imap.password"]);
+    for (field, value, fault) in [
+        ("token_url", "http://10.0.0.1/token", "imap.oauth.token_url"),
+        ("token_url", "https://user:word@id.example/token", "imap.oauth.token_url"),
+        ("token_url", "ftp://id.example/token", "imap.oauth.token_url"),
+        ("token_url", "http://id.example/token", "imap.oauth.token_url"),
+        ("client_id", " ", "imap.oauth.client_id"),
+        ("scope", "a\u{0}b", "imap.oauth.scope"),
+    ] {
+        let mut bad = account.clone();
+        bad["oauth"][field] = value.into();
+        let body = json!({"name": "Bad", "kind": "imap", "imap": bad});
+        let refused = fetching.server.post("/api/mailboxes?tenant_id=acme", &body).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [fault], "{value}");
+    }
+
+    // A secret that is refused is told, and stands nowhere.
+    same["imap"]["password"] = "wrong-battery".into();
+    fetching.server.put(&path, &same).await.is(StatusCode::OK);
+    let failing = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    let problem = "there is no token for the login: the token server refused the credentials: invalid_client";
+    assert_eq!(failing["problem"], problem);
+    let log = fetching.server.get("/api/audit-log?tenant_id=acme").await.is(StatusCode::OK).text;
+    assert!(!log.contains("battery"), "{log}");
+    assert!(!log.contains(tokens.given.lock().unwrap()[0].as_str()));
 }

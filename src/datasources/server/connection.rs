@@ -9,7 +9,7 @@ use super::lookup::{json_path::JsonPath, sql_check::SqlDialect};
 use crate::{
     datasources::dto::{AuthType, DatasourceConfigInput, DatasourceType, MASK},
     files::server::store::MOST_FOLDERS,
-    server::extract::parse_json,
+    server::{extract::parse_json, oauth::OAuthClient},
     shared::{ConfigId, Problem, TenantId, validate::Checks},
 };
 
@@ -32,6 +32,19 @@ pub enum Endpoint {
     Sqlite { path: String },
     File(FileEndpoint),
     Http(HttpEndpoint),
+}
+
+impl Endpoint {
+    /// What kind it is, for traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::MySql(_) => "mysql",
+            Self::Sqlite { .. } => "sqlite",
+            Self::File(_) => "file",
+            Self::Http(_) => "http",
+        }
+    }
 }
 
 /// A file that is looked up as the table `data`, beneath the tenant's folder.
@@ -78,16 +91,6 @@ pub enum Auth {
     KeyHeader { header: String, key: SecretString },
     KeyQuery { parameter: String, key: SecretString },
     OAuth(OAuthClient),
-}
-
-/// OAuth 2.0 client credentials (RFC 6749, section 4.4).
-#[derive(Clone, Debug)]
-pub struct OAuthClient {
-    pub token_url: Url,
-    pub client_id: String,
-    pub client_secret: SecretString,
-    /// Separated by spaces; empty for none.
-    pub scope: String,
 }
 
 impl Endpoint {

@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 
 use crate::{
-    mailboxes::api::SetMailDomains,
     shared::TenantId,
     ui::{
         fields::{FaultSummary, TextArea},
         form::PlainForm,
+        form_action::FormAction,
         icons::{Glyph, Icon},
     },
 };
@@ -40,7 +40,7 @@ pub fn Domains(
     tenant_id: TenantId,
     domains: Vec<String>,
     may_set: bool,
-    set_domains: ServerAction<SetMailDomains>,
+    set_domains: FormAction<()>,
     typed: DomainsTyped,
 ) -> impl IntoView {
     typed.begin_with(&domains);
@@ -48,8 +48,10 @@ pub fn Domains(
     let listed = if domains.is_empty() {
         view! { <p>"No domain is this tenant’s yet, so no address can be taken."</p> }.into_any()
     } else {
-        let items =
-            domains.into_iter().map(|domain| view! { <li class="label">{domain}</li> }).collect_view();
+        let items = domains
+            .into_iter()
+            .map(|domain| view! { <li class="label">{domain}</li> }.into_any())
+            .collect_view();
         view! { <ul class="labels" data-testid="mail-domains">{items}</ul> }.into_any()
     };
     let way = if may_set {
@@ -75,7 +77,7 @@ fn DomainsForm(
     tenant_id: TenantId,
     /// A domain a line.
     text: RwSignal<String>,
-    set_domains: ServerAction<SetMailDomains>,
+    set_domains: FormAction<()>,
 ) -> impl IntoView {
     let is_pending = set_domains.pending();
     view! {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     form::MailboxForm,
     signs::{NotListening, Signs},
-    words::{AFTER_STORING, KINDS, SECURITIES, domain_words},
+    words::{AFTER_STORING, KINDS, LOGINS, SECURITIES, domain_words},
 };
 use crate::{
     app::{Allowed, tenant_page, use_optional_id, use_tenant},
@@ -22,10 +22,12 @@ use crate::{
         editor::{Section, options},
         fields::{CheckField, FaultSummary, Faults, SelectField, TextField},
         form::PlainForm,
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
         panel::ActionProblem,
+        react::memo,
         resource::load,
         save_bar::SaveBar,
         saving::{is_saving, on_answer, on_done},
@@ -62,7 +64,7 @@ pub fn MailboxEditor() -> impl IntoView {
             Ok(Start { stored, domains: all.domains, listens: all.listens })
         },
     );
-    let delete = ServerAction::<DeleteMailbox>::new();
+    let delete = form_action::<DeleteMailbox>();
     let outcome = delete.value();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
@@ -92,7 +94,7 @@ pub fn MailboxEditor() -> impl IntoView {
 fn Editor(
     tenant_id: TenantId,
     start: Start,
-    delete: ServerAction<DeleteMailbox>,
+    delete: FormAction<()>,
     context: Signal<String>,
 ) -> impl IntoView {
     let faults = Faults::provide();
@@ -101,7 +103,7 @@ fn Editor(
     let id = stored.as_ref().map(|stored| stored.mailbox.mailbox_id);
     let etag = stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default();
     let place = StoredValue::new(tenant_id.clone());
-    let input = Memo::new(move |_| Typed(form.input(&place.get_value())));
+    let input = memo(move || Typed(form.input(&place.get_value())));
     let before = input.get_untracked();
     let is_dirty = Signal::derive(move || input.get() != before);
 
@@ -128,12 +130,12 @@ fn Editor(
     let title = stored
         .as_ref()
         .map_or_else(|| "New mailbox".to_owned(), |stored| format!("Edit {}", stored.mailbox.name));
-    let signs = stored.map(|stored| view! { <Signs heartbeat=stored.mailbox.heartbeat/> });
+    let signs = stored.map(|stored| view! { <Signs heartbeat=stored.mailbox.heartbeat/> }.into_any());
     let (going, domains) = (tenant_id, StoredValue::new(domains));
     view! {
         <PageHead title context>
             <Allowed permission=Permission::Mailboxes>
-                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag=etag.clone() delete/> })}
+                {id.map(|id| view! { <Delete tenant_id=going.clone() id etag=etag.clone() delete/> }.into_any())}
             </Allowed>
         </PageHead>
         <NeedsScript/>
@@ -184,7 +186,7 @@ fn What(form: MailboxForm, is_new: bool) -> impl IntoView {
 /// How mail comes, by its kind.
 #[component]
 fn Way(form: MailboxForm, is_new: bool, domains: StoredValue<Vec<String>>, listens: bool) -> impl IntoView {
-    let kind = Memo::new(move |_| form.kind());
+    let kind = memo(move || form.kind());
     view! {
         <Section id="edit-way" title="How mail comes">
             {move || match kind.get() {
@@ -209,13 +211,13 @@ fn ByAddress(form: MailboxForm, domains: StoredValue<Vec<String>>, listens: bool
             testid="mailbox-address"
         />
         <p class="hint breakable">{of}</p>
-        {(!listens).then(|| view! { <NotListening/> })}
+        {(!listens).then(|| view! { <NotListening/> }.into_any())}
     }
 }
 
 #[component]
 fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
-    let is_tls = Memo::new(move |_| form.security() == MailSecurity::Tls);
+    let is_tls = memo(move || form.security() == MailSecurity::Tls);
     let port = move || {
         let placeholder = if is_tls.get() { "993" } else { "143" };
         view! {
@@ -229,7 +231,9 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
             />
         }
     };
-    let stays = if is_new { "" } else { "Stored. Left as it is, it stays." };
+    let stays = if is_new { "" } else { "Stored. Left as it is, it stays, for the same account and login." };
+    let is_oauth = memo(move || form.is_oauth());
+    let label = Signal::derive(move || if is_oauth.get() { "Client secret" } else { "Password" }.to_owned());
     view! {
         <div class="fields">
             <TextField
@@ -256,8 +260,15 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 placeholder="orders@acme.example"
                 testid="imap-username"
             />
+            <SelectField
+                label="Login"
+                path="imap.oauth"
+                value=form.login
+                options=options(&LOGINS)
+                testid="imap-login"
+            />
             <TextField
-                label="Password"
+                label
                 path="imap.password"
                 value=form.password
                 kind="password"
@@ -265,6 +276,7 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 testid="imap-password"
             />
         </div>
+        {move || is_oauth.get().then(|| view! { <ByToken form/> }.into_any())}
         <div class="fields">
             <TextField
                 label="Folder"
@@ -284,13 +296,37 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
     }
 }
 
+/// The program that gets the tokens.
 #[component]
-fn Delete(
-    tenant_id: TenantId,
-    id: MailboxId,
-    etag: String,
-    delete: ServerAction<DeleteMailbox>,
-) -> impl IntoView {
+fn ByToken(form: MailboxForm) -> impl IntoView {
+    view! {
+        <TextField
+            label="Token address"
+            path="imap.oauth.token_url"
+            value=form.token_url
+            placeholder="https://login.microsoftonline.com/…/oauth2/v2.0/token"
+            testid="imap-token-url"
+        />
+        <div class="fields">
+            <TextField
+                label="Client ID"
+                path="imap.oauth.client_id"
+                value=form.client_id
+                testid="imap-client-id"
+            />
+            <TextField
+                label="Scope"
+                path="imap.oauth.scope"
+                value=form.scope
+                hint="What the token is for, as the provider names it."
+                testid="imap-scope"
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Delete(tenant_id: TenantId, id: MailboxId, etag: String, delete: FormAction<()>) -> impl IntoView {
     view! {
         <Confirm
             id="delete-mailbox"

@@ -3,9 +3,15 @@
 use leptos::prelude::*;
 
 use crate::{
-    mailboxes::dto::{AfterStoring, ImapAccount, MailSecurity, Mailbox, MailboxInput, MailboxKind},
+    mailboxes::dto::{
+        AfterStoring, ImapAccount, ImapOauth, MailSecurity, Mailbox, MailboxInput, MailboxKind,
+    },
     shared::TenantId,
 };
+
+const OAUTH: &str = "oauth";
+/// What Exchange Online's tokens are asked for, of which there is most.
+const EXCHANGE: &str = "https://outlook.office365.com/.default";
 
 /// Every field of either kind: what the other has stays typed while one looks around.
 #[derive(Clone, Copy)]
@@ -18,8 +24,13 @@ pub struct MailboxForm {
     pub port: RwSignal<String>,
     pub security: RwSignal<String>,
     pub username: RwSignal<String>,
-    /// Of what is stored, its mask, which keeps it.
+    /// `password` or `oauth`.
+    pub login: RwSignal<String>,
+    /// Of what is stored, its mask, which keeps it. With `oauth`, the client's secret.
     pub password: RwSignal<String>,
+    pub token_url: RwSignal<String>,
+    pub client_id: RwSignal<String>,
+    pub scope: RwSignal<String>,
     pub folder: RwSignal<String>,
     pub after_storing: RwSignal<String>,
     pub is_active: RwSignal<bool>,
@@ -32,6 +43,10 @@ impl MailboxForm {
         let setting = |read: fn(&ImapAccount) -> String, or: &str| {
             RwSignal::new(imap.map_or_else(|| or.to_owned(), read))
         };
+        let client = |read: fn(&ImapOauth) -> &String, or: &str| {
+            let oauth = imap.and_then(|imap| imap.oauth.as_ref());
+            RwSignal::new(oauth.map_or(or, |oauth| read(oauth)).to_owned())
+        };
         let address = mailbox.and_then(|mailbox| mailbox.address.clone());
         Self {
             name: RwSignal::new(mailbox.map(|mailbox| mailbox.name.clone()).unwrap_or_default()),
@@ -41,7 +56,14 @@ impl MailboxForm {
             port: setting(|imap| imap.port.map(|port| port.to_string()).unwrap_or_default(), ""),
             security: setting(|imap| imap.security.to_string(), MailSecurity::Tls.as_str()),
             username: setting(|imap| imap.username.clone(), ""),
+            login: setting(
+                |imap| if imap.oauth.is_some() { OAUTH } else { "password" }.to_owned(),
+                "password",
+            ),
             password: setting(|imap| imap.password.clone(), ""),
+            token_url: client(|oauth| &oauth.token_url, ""),
+            client_id: client(|oauth| &oauth.client_id, ""),
+            scope: client(|oauth| &oauth.scope, EXCHANGE),
             folder: setting(|imap| imap.folder.clone(), "INBOX"),
             after_storing: setting(|imap| imap.after_storing.to_string(), AfterStoring::Keep.as_str()),
             is_active: RwSignal::new(mailbox.is_none_or(|mailbox| mailbox.is_active)),
@@ -56,6 +78,10 @@ impl MailboxForm {
         self.security.read().parse().unwrap_or(MailSecurity::Tls)
     }
 
+    pub fn is_oauth(self) -> bool {
+        *self.login.read() == OAUTH
+    }
+
     /// The mailbox as the server takes it. Reads every signal that it is made of.
     pub fn input(self, tenant: &TenantId) -> MailboxInput {
         let kind = self.kind();
@@ -68,6 +94,11 @@ impl MailboxForm {
                     security: self.security(),
                     username: self.username.get(),
                     password: self.password.get(),
+                    oauth: self.is_oauth().then(|| ImapOauth {
+                        token_url: self.token_url.get(),
+                        client_id: self.client_id.get(),
+                        scope: self.scope.get(),
+                    }),
                     folder: self.folder.get(),
                     after_storing: self.after_storing.read().parse().unwrap_or(AfterStoring::Keep),
                 };
@@ -117,9 +148,14 @@ mod tests {
             "host": "imap.acme.example", "port": 1143, "security": "starttls", "username": "orders", "password": MASK,
             "folder": "Orders", "after_storing": "seen",
         });
-        for stored in
-            [mailbox("smtp", json!("a@acme.example"), json!(null)), mailbox("imap", json!(null), imap)]
-        {
+        let mut by_token = imap.clone();
+        by_token["oauth"] =
+            json!({"token_url": "https://id.example/token", "client_id": "flow", "scope": "mail"});
+        for stored in [
+            mailbox("smtp", json!("a@acme.example"), json!(null)),
+            mailbox("imap", json!(null), imap),
+            mailbox("imap", json!(null), by_token),
+        ] {
             let tenant: TenantId = "acme".parse().expect("an id");
             let owner = Owner::new();
             let input = owner.with(|| MailboxForm::new(Some(&stored)).input(&tenant));

@@ -17,6 +17,7 @@ use crate::{
     shared::TenantId,
     ui::{
         find::{Found, holds, use_sought},
+        form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -32,7 +33,7 @@ use crate::{
 #[component]
 pub fn MailboxesPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
-    let set_domains = ServerAction::<SetMailDomains>::new();
+    let set_domains = form_action::<SetMailDomains>();
     let (saved, typed) = (successes(set_domains.value()), DomainsTyped::new());
     let mailboxes =
         load(move || (tenant.id(), saved.get()), |(tenant, _)| async move { list_mailboxes(tenant?).await });
@@ -70,12 +71,12 @@ fn Shown(
     tenant_id: TenantId,
     q: String,
     list: MailboxList,
-    set_domains: ServerAction<SetMailDomains>,
+    set_domains: FormAction<()>,
     typed: DomainsTyped,
 ) -> impl IntoView {
     let MailboxList { mailboxes, domains, listens, may_set_domains } = list;
     view! {
-        {(!listens).then(|| view! { <NotListening/> })}
+        {(!listens).then(|| view! { <NotListening/> }.into_any())}
         <MailboxTable all=tenant_page(&tenant_id, "/mailboxes") q mailboxes/>
         <Domains tenant_id domains may_set=may_set_domains set_domains typed/>
     }
@@ -105,7 +106,7 @@ fn MailboxTable(
     };
     let mailboxes: Vec<Mailbox> = mailboxes.into_iter().filter(fitting).collect();
     let fits = mailboxes.len();
-    let rows = mailboxes.into_iter().map(|mailbox| view! { <MailboxRow mailbox/> }).collect_view();
+    let rows = mailboxes.into_iter().map(|mailbox| view! { <MailboxRow mailbox/> }.into_any()).collect_view();
     view! {
         <Found q all by="Name, or how mail comes" names=("mailbox", "mailboxes") count fits>
             <DataTable
@@ -125,8 +126,10 @@ fn MailboxRow(mailbox: Mailbox) -> impl IntoView {
     let (whose, how) = way_words(&mailbox);
     let Mailbox { name, heartbeat, .. } = mailbox;
     let (seen, message) = (or_never(heartbeat.last_seen_at), or_never(heartbeat.last_message_at));
-    let counts =
-        count_words(&heartbeat).into_iter().map(|words| view! { <span>{words}</span> }).collect_view();
+    let counts = count_words(&heartbeat)
+        .into_iter()
+        .map(|words| view! { <span>{words}</span> }.into_any())
+        .collect_view();
     view! {
         <tr role="row" class="row-link" data-testid="mailbox">
             <Cell label="Name">

@@ -18,11 +18,12 @@ use crate::{
 #[component]
 pub fn Standing(heartbeat: Heartbeat) -> impl IntoView {
     let (tone, glyph, text) = state_words(heartbeat.state);
-    let problem = heartbeat
-        .problem
-        .map(|problem| view! { <span class="breakable" data-testid="mailbox-problem">{problem}</span> });
-    let since =
-        heartbeat.failing_since.map(|at| view! { <span class="hint">"since " <Timestamp at/></span> });
+    let problem = heartbeat.problem.map(|problem| {
+        view! { <span class="breakable" data-testid="mailbox-problem">{problem}</span> }.into_any()
+    });
+    let since = heartbeat
+        .failing_since
+        .map(|at| view! { <span class="hint">"since " <Timestamp at/></span> }.into_any());
     view! {
         <div class="stacked">
             <div>

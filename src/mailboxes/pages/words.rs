@@ -18,6 +18,10 @@ pub const SECURITIES: [(&str, &str); 3] = [
     ("none", "Not at all, within a private network"),
 ];
 
+/// With what a mailbox is read.
+pub const LOGINS: [(&str, &str); 2] =
+    [("password", "With a password"), ("oauth", "With a token (OAuth 2.0), as Microsoft 365")];
+
 /// What becomes of a message on its server.
 pub const AFTER_STORING: [(&str, &str); 3] = [
     ("keep", "It stays as it is"),

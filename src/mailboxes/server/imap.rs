@@ -77,11 +77,26 @@ pub struct Login<'a> {
     pub port: u16,
     pub security: MailSecurity,
     pub username: &'a str,
-    pub password: &'a SecretString,
+    pub proof: Proof<'a>,
     pub folder: &'a str,
 }
 
-/// Why a mailbox cannot be read: a sentence for whoever set it up. It never holds the password.
+/// With what a login is proved.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    Password(&'a SecretString),
+    /// An access token of OAuth 2.0.
+    Token(&'a SecretString),
+}
+
+impl<'a> Proof<'a> {
+    fn secret(self) -> &'a str {
+        let (Self::Password(secret) | Self::Token(secret)) = self;
+        secret.expose_secret()
+    }
+}
+
+/// Why a mailbox cannot be read: a sentence for whoever set it up. It never holds the password or the token.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImapFault {
     #[error(transparent)]
@@ -94,6 +109,8 @@ pub enum ImapFault {
     Tls(String),
     #[error("the server refused the login: {0}")]
     Refused(String),
+    #[error("there is no token for the login: {0}")]
+    NoToken(String),
     #[error("the folder cannot be opened: {0}")]
     Folder(String),
     #[error("the server did not answer in time")]
@@ -142,7 +159,7 @@ impl Connection {
         login: &Login<'_>,
     ) -> Result<(Self, Folder), ImapFault> {
         // Checked where accounts are changed, too. A line end would begin another command.
-        let said = [login.username, login.password.expose_secret(), login.folder];
+        let said = [login.username, login.proof.secret(), login.folder];
         if said.iter().any(|text| text.contains(char::is_control)) {
             return Err(ImapFault::Refused(
                 "the name, the password or the folder holds control characters".into(),
@@ -334,7 +351,7 @@ impl Connection {
         }
         self.wire.left = SMALL;
         within(self.wire.send("DONE")).await?;
-        let done = within(self.wire.finish(&tag, None, |answer| self.heard.hear(&answer))).await?;
+        let done = within(self.wire.finish(&tag, &[], |answer| self.heard.hear(&answer))).await?;
         done.map_err(ImapFault::Broken)?;
         self.heard.is_new = false;
         Ok(self)
@@ -344,7 +361,7 @@ impl Connection {
     pub async fn close(mut self) {
         let goodbye = async {
             // The server says BYE, which counts as a fault everywhere else.
-            let _ = self.wire.run("LOGOUT", None, SMALL, |_| ()).await;
+            let _ = self.wire.run("LOGOUT", &[], SMALL, |_| ()).await;
             let _ = self.wire.stream.shutdown().await;
         };
         let _ = timeout(GOODBYE, goodbye).await;
@@ -371,21 +388,45 @@ impl Connection {
     }
 
     async fn log_in(&mut self, login: &Login<'_>) -> Result<(), ImapFault> {
+        let outcome = match login.proof {
+            Proof::Password(password) => self.by_password(login, password).await,
+            Proof::Token(token) => self.by_token(login, token).await,
+        };
+        outcome?.map_err(ImapFault::Refused)
+    }
+
+    /// A server that refuses a token says why before it is told to go on, in words for programs (RFC 7628, section 3.2.3).
+    async fn by_token(&mut self, login: &Login<'_>, token: &SecretString) -> Result<Outcome, ImapFault> {
+        if self.can("AUTH=OAUTHBEARER") {
+            let replies = [oauthbearer(login, token), BASE64_STANDARD.encode([1])];
+            let replies = replies.each_ref().map(String::as_str);
+            self.wire.run("AUTHENTICATE OAUTHBEARER", &replies, SMALL, |_| ()).await
+        } else if self.can("AUTH=XOAUTH2") {
+            self.wire.run("AUTHENTICATE XOAUTH2", &[&xoauth2(login, token), ""], SMALL, |_| ()).await
+        } else {
+            let text = "it takes no tokens (neither OAUTHBEARER nor XOAUTH2)";
+            Err(ImapFault::Refused(text.into()))
+        }
+    }
+
+    async fn by_password(
+        &mut self,
+        login: &Login<'_>,
+        password: &SecretString,
+    ) -> Result<Outcome, ImapFault> {
         let (is_off, knows_plain) = (self.can("LOGINDISABLED"), self.can("AUTH=PLAIN"));
         if is_off && !knows_plain {
             let text = "it takes no passwords over such a connection (LOGINDISABLED)";
             return Err(ImapFault::Refused(text.into()));
         }
-        let password = login.password.expose_secret();
-        let is_ascii = login.username.is_ascii() && password.is_ascii();
+        let is_ascii = login.username.is_ascii() && password.expose_secret().is_ascii();
         // What LOGIN is told has no encoding beyond ASCII. RFC 4616 has one.
-        let outcome = if knows_plain && (is_off || !is_ascii) {
-            self.wire.run("AUTHENTICATE PLAIN", Some(&plain(login)), SMALL, |_| ()).await?
+        if knows_plain && (is_off || !is_ascii) {
+            self.wire.run("AUTHENTICATE PLAIN", &[&plain(login, password)], SMALL, |_| ()).await
         } else {
-            let command = format!("LOGIN {} {}", quoted(login.username), quoted(password));
-            self.wire.run(&command, None, SMALL, |_| ()).await?
-        };
-        outcome.map_err(ImapFault::Refused)
+            let command = format!("LOGIN {} {}", quoted(login.username), quoted(password.expose_secret()));
+            self.wire.run(&command, &[], SMALL, |_| ()).await
+        }
     }
 
     async fn begin_idle(&mut self) -> Result<String, ImapFault> {
@@ -421,7 +462,7 @@ impl Connection {
             heard.hear(&answer);
             each(answer);
         };
-        self.wire.run(command, None, budget, hear).await
+        self.wire.run(command, &[], budget, hear).await
     }
 }
 
@@ -443,15 +484,33 @@ impl Heard {
     }
 }
 
-/// The password, in every form in which it leaves.
+/// The password or token, in every form in which it leaves.
 fn secrets(login: &Login<'_>) -> Arc<[SecretString]> {
-    let password = login.password.expose_secret();
-    [password.to_owned(), escaped(password), plain(login)].map(SecretString::from).into()
+    let secret = login.proof.secret().to_owned();
+    let sent = match login.proof {
+        Proof::Password(password) => [escaped(&secret), plain(login, password)],
+        Proof::Token(token) => [oauthbearer(login, token), xoauth2(login, token)],
+    };
+    std::iter::once(secret).chain(sent).map(SecretString::from).collect()
 }
 
 /// RFC 4616.
-fn plain(login: &Login<'_>) -> String {
-    BASE64_STANDARD.encode(format!("\0{}\0{}", login.username, login.password.expose_secret()))
+fn plain(login: &Login<'_>, password: &SecretString) -> String {
+    BASE64_STANDARD.encode(format!("\0{}\0{}", login.username, password.expose_secret()))
+}
+
+/// RFC 7628, section 3.1; the name as RFC 5801 has it.
+fn oauthbearer(login: &Login<'_>, token: &SecretString) -> String {
+    let name = login.username.replace('=', "=3D").replace(',', "=2C");
+    let (host, port, token) = (login.host, login.port, token.expose_secret());
+    BASE64_STANDARD
+        .encode(format!("n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01"))
+}
+
+/// What came before it, which Exchange Online has alone (Google, "XOAUTH2 Protocol").
+fn xoauth2(login: &Login<'_>, token: &SecretString) -> String {
+    let token = token.expose_secret();
+    BASE64_STANDARD.encode(format!("user={}\x01auth=Bearer {token}\x01\x01", login.username))
 }
 
 fn quoted(text: &str) -> String {
@@ -508,7 +567,7 @@ async fn connect(fence: &Fence, login: &Login<'_>) -> Result<TcpStream, ImapFaul
 }
 
 /// One that nobody reaches from outside: a fence without openings refuses it.
-fn is_private(ip: IpAddr) -> bool {
+pub(super) fn is_private(ip: IpAddr) -> bool {
     Fence::new(&[]).check(ip).is_err()
 }
 
@@ -597,8 +656,8 @@ mod tests {
     ) -> Result<(Connection, Folder), ImapFault> {
         let fence = Fence::new(&["127.0.0.0/8".parse().expect("a network")]);
         let password = SecretString::from(password);
-        let (username, folder) = ("orders", "Entwürfe");
-        let login = Login { host, port, security, username, password: &password, folder };
+        let (username, folder, proof) = ("orders", "Entwürfe", Proof::Password(&password));
+        let login = Login { host, port, security, username, proof, folder };
         Connection::open(&fence, Arc::new(RootCertStore::empty()), &login).await
     }
 
@@ -811,6 +870,57 @@ mod tests {
         let why = "its words are not repeated, for the password is among them";
         assert_eq!(fault, Some(ImapFault::Refused(why.into())));
         conversation.await.expect("as scripted");
+    }
+
+    #[tokio::test]
+    async fn a_token_goes_as_the_server_takes_it_and_stands_in_no_fault() {
+        const TOKEN: &str = "eyJ0b2tlbiI6MX0";
+        let by_token = async |port| {
+            let (fence, token) = (Fence::new(&["127.0.0.0/8".parse().expect("a network")]), TOKEN.into());
+            let (host, security, proof) = ("127.0.0.1", MailSecurity::None, Proof::Token(&token));
+            let login = Login { host, port, security, username: "a=b,c", proof, folder: "INBOX" };
+            Connection::open(&fence, Arc::new(RootCertStore::empty()), &login).await.err()
+        };
+        let said = |text: &str| BASE64_STANDARD.encode(text).leak() as &'static str;
+        let xoauth2 = said(&format!("user=a=b,c\x01auth=Bearer {TOKEN}\x01\x01"));
+        let hidden = "its words are not repeated, for the password is among them";
+        for (capability, conversation, why) in [
+            (
+                "* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED\r\nF1 OK done\r\n",
+                vec![
+                    ("F2 AUTHENTICATE XOAUTH2", "+ \r\n"),
+                    (xoauth2, "+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"),
+                    ("", "F2 NO AUTHENTICATE failed.\r\n"),
+                ],
+                "AUTHENTICATE failed.",
+            ),
+            (
+                "* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED\r\nF1 OK done\r\n",
+                vec![("F2 AUTHENTICATE XOAUTH2", "+ \r\n"), (xoauth2, "F2 NO eyJ0b2tlbiI6MX0 is over\r\n")],
+                hidden,
+            ),
+            (
+                "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nF1 OK done\r\n",
+                vec![],
+                "it takes no tokens (neither OAUTHBEARER nor XOAUTH2)",
+            ),
+        ] {
+            let script = [vec![("F1 CAPABILITY", capability)], conversation].concat();
+            let (port, conversation) = server(HELLO, script).await;
+            assert_eq!(by_token(port).await, Some(ImapFault::Refused(why.into())));
+            conversation.await.expect("as scripted");
+        }
+        // The port is in what is said.
+        let (port, told) = server(
+            HELLO,
+            vec![
+                ("F1 CAPABILITY", "* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 AUTH=OAUTHBEARER\r\nF1 OK done\r\n"),
+                ("F2 AUTHENTICATE OAUTHBEARER", "F2 NO not today\r\n"),
+            ],
+        )
+        .await;
+        assert_eq!(by_token(port).await, Some(ImapFault::Refused("not today".into())));
+        told.await.expect("as scripted");
     }
 
     #[tokio::test]

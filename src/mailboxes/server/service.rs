@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 
 use super::{
+    imap,
     repository::{self, Row},
     watches,
 };
@@ -236,6 +237,22 @@ fn checked(
         let fence = ctx.app.senders.fence();
         fence.check(ip).map_err(|error| Problem::invalid_field("imap.host", error.to_string()))?;
     }
+    if let Some(oauth) = &account.oauth {
+        let url = url::Url::parse(&oauth.token_url).ok();
+        // A name or a password in it would stand there to be read.
+        let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
+        let no_address = || Problem::invalid_field("imap.oauth.token_url", "must be an https:// address");
+        let url = url.ok_or_else(no_address)?;
+        // The client's secret would be there to be read on its way (RFC 6749, section 2.3.1).
+        if url.scheme() != "https" && !is_private_literal(&url) {
+            let fault = "must be an https:// address, outside private networks";
+            return Err(Problem::invalid_field("imap.oauth.token_url", fault).into());
+        }
+        let fence = ctx.app.senders.fence();
+        fence
+            .check_literal(&url)
+            .map_err(|error| Problem::invalid_field("imap.oauth.token_url", error.to_string()))?;
+    }
     if account.password != MASK {
         let password = account.password.clone();
         return Ok((input, Some(password)));
@@ -252,8 +269,10 @@ fn checked(
     Ok((input, None))
 }
 
-fn login_of(account: &ImapAccount) -> (&str, u16, &str, &str) {
-    (&account.host, account.port(), account.security.as_str(), &account.username)
+/// Where the password goes, and whose it is.
+fn login_of(account: &ImapAccount) -> impl PartialEq + '_ {
+    let client = account.oauth.as_ref().map(|oauth| (&oauth.token_url, &oauth.client_id));
+    (&account.host, account.port(), account.security, &account.username, client)
 }
 
 /// The same folder by another port or encryption is the same: it is read on where it was.
@@ -287,6 +306,12 @@ fn taken<T>(done: sqlx::Result<T>, input: &MailboxInput) -> Result<T> {
         .on_constraint("fk_eivs_mailboxes_domain", || {
             Problem::invalid_field("address", "must be of one of this tenant's domains")
         })
+}
+
+/// Whether an address names a machine of a private network by its number: what a name leads to may change.
+fn is_private_literal(url: &url::Url) -> bool {
+    let ip = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
+    ip.is_some_and(imap::is_private)
 }
 
 fn not_found(id: MailboxId) -> Problem {

@@ -11,11 +11,12 @@ use std::{
 };
 
 use futures::FutureExt;
+use secrecy::SecretString;
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    imap::{Connection, Folder, ImapFault, Login},
+    imap::{Connection, Folder, ImapFault, Login, Proof},
     intake::{self, Unfit},
     repository::{self, Row},
     service,
@@ -23,8 +24,14 @@ use super::{
 };
 use crate::{
     emails::{dto::Envelope, server::service::ReadMessage},
-    mailboxes::dto::{AfterStoring, ImapAccount},
-    server::{AppState, Error, Result, TenantTx, error::chain, origin::Origin, work::Shares},
+    mailboxes::dto::{AfterStoring, ImapAccount, ImapOauth},
+    server::{
+        AppState, Error, Result, TenantTx,
+        error::chain,
+        oauth::{self, OAuthClient},
+        origin::Origin,
+        work::Shares,
+    },
     shared::TenantId,
 };
 
@@ -238,6 +245,19 @@ async fn stumble(
     Ok(first.saturating_mul(1 << tries.clamp(0, 16)).min(LONGEST_WAIT))
 }
 
+/// A token for one login. It is asked for anew each time: a connection is kept for about as long as a token holds.
+async fn token(app: &AppState, oauth: &ImapOauth, secret: &SecretString) -> Result<SecretString, ImapFault> {
+    let client = app.senders.client().map_err(ImapFault::NoToken)?;
+    let asking = OAuthClient {
+        token_url: oauth.token_url.parse().map_err(|_| ImapFault::NoToken("its address is none".into()))?,
+        client_id: oauth.client_id.clone(),
+        client_secret: secret.clone(),
+        scope: oauth.scope.clone(),
+    };
+    let token = oauth::token(client, &asking, app.senders.fence()).await;
+    token.map(|token| token.value).map_err(|fault| ImapFault::NoToken(fault.to_string()))
+}
+
 /// One connection, for as long as it is kept. Gives when to look again.
 async fn look(
     app: &AppState,
@@ -248,15 +268,19 @@ async fn look(
     let mut tx = app.database.tenant(&watch.tenant).await?;
     let row = repository::find(&mut tx, watch.mailbox_id, false).await?.ok_or(Trouble::Lost)?;
     let position = watches::position(&mut tx, watch.mailbox_id).await?;
-    let password = service::password(app, &mut tx, &row).await?;
+    let secret = service::password(app, &mut tx, &row).await?;
     tx.commit().await?;
     let Some(account) = row.imap.as_ref().map(|json| &json.0) else { return Err(Trouble::Lost) };
+    let token = match &account.oauth {
+        None => None,
+        Some(oauth) => Some(token(app, oauth, &secret).await?),
+    };
     let login = Login {
         host: &account.host,
         port: account.port(),
         security: account.security,
         username: &account.username,
-        password: &password,
+        proof: token.as_ref().map_or(Proof::Password(&secret), Proof::Token),
         folder: &account.folder,
     };
     let roots = app.mail_roots();

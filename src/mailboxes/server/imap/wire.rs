@@ -44,19 +44,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Sends a command, gives away what the server says of it, and tells what came of it. `reply` is what the server may
-    /// ask for in between.
+    /// Sends a command, gives away what the server says of it, and tells what came of it. `replies` is what the server may
+    /// ask for in between, in order.
     pub(super) async fn run(
         &mut self,
         command: &str,
-        reply: Option<&str>,
+        replies: &[&str],
         budget: u64,
         each: impl FnMut(Answer),
     ) -> Result<Outcome, ImapFault> {
         let patience = COMMAND + Duration::from_secs(budget / SLOWEST);
         let done = timeout(patience, async {
             let tag = self.begin(command, budget).await?;
-            self.finish(&tag, reply, each).await
+            self.finish(&tag, replies, each).await
         });
         done.await.unwrap_or(Err(ImapFault::Timeout))
     }
@@ -72,15 +72,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(super) async fn finish(
         &mut self,
         tag: &str,
-        mut reply: Option<&str>,
+        replies: &[&str],
         mut each: impl FnMut(Answer),
     ) -> Result<Outcome, ImapFault> {
+        let mut replies = replies.iter();
         loop {
             let answer = self.answer().await?;
             if answer.tag == "*" {
                 each(answer);
             } else if answer.tag == "+"
-                && let Some(reply) = reply.take()
+                && let Some(reply) = replies.next()
             {
                 self.send(reply).await?;
             } else if answer.tag == tag && answer.word == "OK" {
@@ -164,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 impl Wire<TcpStream> {
     /// What was sent in plain behind the answer must not be read as if it had come encrypted (CVE-2011-0411 and others).
     pub(super) async fn starttls(mut self) -> Result<TcpStream, ImapFault> {
-        let outcome = self.run("STARTTLS", None, SMALL, |_| ()).await?;
+        let outcome = self.run("STARTTLS", &[], SMALL, |_| ()).await?;
         outcome.map_err(|text| ImapFault::Tls(format!("STARTTLS was refused: {text}")))?;
         if !self.stream.buffer().is_empty() {
             return Err(ImapFault::Tls("more than its answer came behind STARTTLS".into()));
