@@ -194,11 +194,15 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::from_env()?;
-    telemetry::start(&config);
-    if let Command::Import { file, tenant, dry_run, delete, yes } = command {
-        return import(config, &file, &tenant, Options { dry_run, delete, revision: None }, yes).await;
-    }
-    run_plain(config, command).await.map(|()| ExitCode::SUCCESS)
+    let telemetry = telemetry::start(&config, matches!(command, Command::Serve { .. }))?;
+    let done = match command {
+        Command::Import { file, tenant, dry_run, delete, yes } => {
+            import(config, &file, &tenant, Options { dry_run, delete, revision: None }, yes).await
+        }
+        command => run_plain(config, command).await.map(|()| ExitCode::SUCCESS),
+    };
+    telemetry.stop().await;
+    done
 }
 
 /// The commands that end well or with an error.

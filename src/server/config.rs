@@ -46,6 +46,10 @@ pub struct Config {
     pub app_version: String,
     /// `DEBUG` (false): more in the log.
     pub debug: bool,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that traces are sent to, by OTLP over HTTP, as `http://127.0.0.1:4318`.
+    /// None by default. The library takes its other settings from the environment (`OTEL_EXPORTER_OTLP_HEADERS`,
+    /// `OTEL_TRACES_SAMPLER`, `OTEL_BSP_…`).
+    pub collector: Option<url::Url>,
     /// `CORS_ORIGINS`: origins whose pages may call the API from a browser, by key; none by default.
     pub cors_origins: Vec<String>,
     /// `PUBLIC_URL`: where people reach the installation. With https, cookies are `Secure`.
@@ -181,6 +185,7 @@ impl Config {
             app_name: r.text("APP_NAME").unwrap_or_else(|| "FlowEngine".into()),
             app_version: r.text("APP_VERSION").unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
             debug: r.number("DEBUG", false),
+            collector: r.collector(),
             public_url: r.parsed("PUBLIC_URL"),
             trusted_proxies: r.networks("TRUSTED_PROXIES", ""),
             session_idle_minutes: r.number("SESSION_IDLE_MINUTES", 30),
@@ -349,6 +354,33 @@ impl Reader<'_> {
         }
     }
 
+    /// What stands in an address before its host is a secret, and belongs into `OTEL_EXPORTER_OTLP_HEADERS`.
+    fn collector(&mut self) -> Option<url::Url> {
+        const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        // The library does not know it.
+        if self.text("OTEL_SDK_DISABLED").is_some_and(|is| is.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        let url = self.text(NAME)?;
+        match url::Url::parse(&url) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.username().is_empty()
+                    && url.password().is_none()
+                    && url.query().is_none() =>
+            {
+                Some(url)
+            }
+            _ => {
+                self.fault(
+                    NAME,
+                    "must be an address such as http://127.0.0.1:4318, without a password".into(),
+                );
+                None
+            }
+        }
+    }
+
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {
         match self.text(name)?.parse() {
             Ok(value) => Some(value),
@@ -408,6 +440,22 @@ mod tests {
         assert!(config.database_url.is_none());
         assert_eq!((config.pool_min, config.pool_max, config.pool_check), (5, 15, true));
         assert!(config.lookups.allow_networks.iter().all(|net| net.addr().is_loopback()));
+    }
+
+    #[test]
+    fn a_collector_is_an_address_without_a_secret() {
+        const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let named = [(NAME, "http://127.0.0.1:4318")];
+        assert!(read(&named).expect("an address").collector.is_some());
+        let disabled = [named[0], ("OTEL_SDK_DISABLED", "true")];
+        assert!(read(&disabled).expect("an address").collector.is_none());
+        for bad in
+            ["collector:4318", "http://user:word@c.example", "https://c.example/?key=word", "ftp://c.example"]
+        {
+            let ConfigFaults(faults) = read(&[(NAME, bad)]).expect_err(bad);
+            assert!(faults.len() == 1 && faults[0].starts_with(NAME), "{faults:?}");
+            assert!(!faults[0].contains(bad), "a password may stand in it");
+        }
     }
 
     #[test]

@@ -37,8 +37,9 @@ use crate::{
 /// What ends a start: a sentence for whoever started it.
 pub type Fatal = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long requests and messages under way are waited for. With `CLOSE`, a stop takes 10 seconds at most.
-const DRAIN: Duration = Duration::from_secs(9);
+/// How long requests and messages under way are waited for. With `CLOSE` and `telemetry::FLUSH`, a stop takes 10 seconds at
+/// most.
+const DRAIN: Duration = Duration::from_secs(8);
 
 /// How long connections to the database are waited for: what holds one then is beyond waiting for.
 const CLOSE: Duration = Duration::from_secs(1);

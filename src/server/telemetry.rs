@@ -1,17 +1,133 @@
-//! Logs by `tracing`: lines for people in development, JSON in production. No message content, no secret.
+//! Logs by `tracing`: lines for people in development, JSON in production. The same spans as traces of OpenTelemetry, where a
+//! collector is named. No message content, no secret.
 
-use tracing_subscriber::EnvFilter;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use opentelemetry::{
+    KeyValue,
+    trace::{Status, TracerProvider},
+};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{Resource, resource::EnvResourceDetector, trace::SdkTracerProvider};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, LevelFilter, Targets, filter_fn},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 use super::config::{Config, Environment};
 
-/// Starts logging to standard error. `RUST_LOG` overrides what `DEBUG` sets.
-pub fn start(config: &Config) {
+/// How long a stop waits for the last spans to leave.
+pub const FLUSH: Duration = Duration::from_secs(1);
+
+/// The target of spans that are for traces alone: the log's lines say themselves what they are about.
+pub const TRACES: &str = "flowengine::traces";
+
+/// What was started, and is to be stopped.
+#[must_use]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Starts logging to standard error, where `RUST_LOG` overrides what `DEBUG` sets; and traces, where a collector is named and
+/// this is a server.
+///
+/// # Errors
+/// Where the collector's address or the library's own settings (`OTEL_…`) cannot be used.
+pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuildError> {
     let default = if config.debug { "info,flowengine=debug" } else { "warn,flowengine=info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start (several servers in one test process) keeps the first.
-    let _ = match config.environment {
-        Environment::Production => builder.json().try_init(),
-        Environment::Development => builder.with_target(false).try_init(),
+    let default = || EnvFilter::new(format!("{default},{TRACES}=off"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.environment {
+        Environment::Production => lines.json().boxed(),
+        Environment::Development => lines.with_target(false).boxed(),
     };
+    let traces = if is_server { provider(config)? } else { None };
+    // A second start (several servers in one test process) keeps the first.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(traces.as_ref().map(exported))
+        .try_init();
+    Ok(Telemetry { traces })
+}
+
+impl Telemetry {
+    /// Sends what was not sent yet, within `FLUSH`.
+    pub async fn stop(self) {
+        let Some(traces) = self.traces else { return };
+        // It waits for a thread of its own.
+        let stopped = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(FLUSH)).await;
+        if !matches!(stopped, Ok(Ok(()))) {
+            tracing::warn!("the last spans were not taken by the collector");
+        }
+    }
+}
+
+/// Sends spans to the configured collector, in lots, in a thread of its own. What a collector that is down does not take is
+/// dropped, and logged: nothing waits for it.
+///
+/// # Errors
+/// As `start`.
+pub(crate) fn provider(config: &Config) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
+    let Some(collector) = &config.collector else { return Ok(None) };
+    // The path of OTLP over HTTP for traces (OpenTelemetry, "OTLP Exporter Configuration").
+    let endpoint = format!("{}/v1/traces", collector.as_str().trim_end_matches('/'));
+    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build()?;
+    let version = KeyValue::new("service.version", config.app_version.clone());
+    // What is set is over what is not: first `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`.
+    let resource = Resource::builder_empty().with_service_name("flowengine").with_attribute(version);
+    let resource = resource.with_detector(Box::new(EnvResourceDetector::new()));
+    let resource = match std::env::var("OTEL_SERVICE_NAME") {
+        Ok(name) if !name.is_empty() => resource.with_service_name(name),
+        _ => resource,
+    };
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build());
+    Ok(Some(provider.build()))
+}
+
+/// The spans of this program alone, whatever the log leaves out, and no lines of the log: what libraries say, and what is said
+/// of faults, may hold what they were given.
+pub(crate) fn exported<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let own = Targets::new().with_target("flowengine", LevelFilter::INFO);
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("flowengine"))
+        .with_location(false)
+        .with_target(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(own.and(filter_fn(|metadata| metadata.is_span())))
+}
+
+/// What a request's span is called, as OpenTelemetry's semantic conventions have it (HTTP spans, stable): by the route, since
+/// paths are as many as messages. `None` where nothing is traced: the log need not tell it as well.
+pub fn request_name(config: &Config, method: &'static str, route: Option<&str>) -> Option<String> {
+    let name = || route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    config.collector.as_ref().map(|_| name())
+}
+
+/// Notes of a request's span what it asks for and what came of it, by the names of the same conventions.
+pub fn answered(span: &Span, method: &'static str, route: Option<&str>, status: StatusCode) {
+    span.set_attribute("http.request.method", method);
+    if let Some(route) = route {
+        span.set_attribute("http.route", route.to_owned());
+    }
+    span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.set_status(Status::error(""));
+    }
+}
+
+/// Marks what a span stands for as failed. `why` is a word, not what an error says.
+pub fn failed(span: &Span, why: &'static str) {
+    span.set_attribute("error.type", why);
+    span.set_status(Status::error(why));
 }

@@ -12,11 +12,13 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 
 use super::{
     AppState, Result,
     error::chain,
     queue::{self, Job, Subject},
+    telemetry,
 };
 use crate::shared::TenantId;
 
@@ -57,7 +59,11 @@ pub async fn work<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
                 let (kind, app) = (kind.clone(), app.clone());
                 let share = shares.take(&job.tenant);
                 tracker.spawn(async move {
-                    run_leased(&kind, &app, &job).await;
+                    let (what, subject) = (W::Subject::KIND, job.subject.uuid());
+                    let (tenant, attempt) = (&job.tenant, job.attempts);
+                    let span =
+                        tracing::info_span!(target: telemetry::TRACES, "job", what, %subject, %tenant, attempt);
+                    run_leased(&kind, &app, &job).instrument(span).await;
                     drop((share, permit));
                     // A tenant that had its share may have more.
                     kind.bell(&app).notify_one();
@@ -164,6 +170,7 @@ async fn run_leased<W: Work>(kind: &W, app: &AppState, job: &Job<W::Subject>) {
     tokio::select! {
         result = kind.run(app, job) => if let Err(error) = result {
             // The lease runs out, and the job comes up again.
+            telemetry::failed(&Span::current(), "broke_off");
             tracing::error!(tenant = %job.tenant, what, %subject, error = %chain(&error), "a job broke off");
         },
         () = keep_alive => tracing::warn!(tenant = %job.tenant, what, %subject, "the job was taken over"),

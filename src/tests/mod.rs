@@ -47,6 +47,7 @@ mod secrets;
 mod smtp;
 mod support;
 mod tenants;
+mod traces;
 mod transfer;
 mod versions;
 mod words;

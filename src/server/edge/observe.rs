@@ -10,7 +10,7 @@ use axum::{
 };
 use tracing::Instrument;
 
-use crate::server::AppState;
+use crate::server::{AppState, telemetry};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -50,13 +50,16 @@ pub async fn observe(State(app): State<AppState>, request: Request, next: Next) 
     let method = method_name(request.method());
     let id = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or("-");
     let path = logged_path(route, request.uri().path());
+    let name = telemetry::request_name(&app.config, method, route);
     let span = tracing::info_span!(
         "request",
         request_id = id,
         method,
         path,
         status = tracing::field::Empty,
-        latency_ms = tracing::field::Empty
+        latency_ms = tracing::field::Empty,
+        otel.name = name.as_deref(),
+        otel.kind = name.as_ref().map(|_| "server")
     );
     let started = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
@@ -64,6 +67,7 @@ pub async fn observe(State(app): State<AppState>, request: Request, next: Next) 
     app.metrics.answered(method, route.unwrap_or("none"), status.as_u16(), took);
     span.record("status", status.as_u16());
     span.record("latency_ms", took.as_secs_f64() * 1_000.0);
+    telemetry::answered(&span, method, route, status);
     span.in_scope(|| {
         if status.is_server_error() {
             tracing::warn!("answered");

@@ -22,6 +22,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::connection::{Connection, Endpoint, HttpEndpoint};
 use crate::{
@@ -35,6 +36,7 @@ use crate::{
         edge::metrics::LookupFigures,
         error::chain,
         outbound::{Fence, Fenced},
+        telemetry,
     },
     shared::TenantId,
 };
@@ -404,14 +406,19 @@ impl Lookups {
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
         let started = Instant::now();
-        let answer = match self.uploaded(connection).await {
-            Ok(uploaded) => {
-                self.bounded(connection, |turn| self.ask_now(connection, request, uploaded, turn)).await
-            }
-            Err(error) => Err(error),
+        let (tenant, config) = (&connection.tenant, connection.config_id.0);
+        let kind = connection.endpoint.word();
+        let span = tracing::info_span!(target: telemetry::TRACES, "look_up", kind, %tenant, config);
+        let asking = async {
+            let uploaded = self.uploaded(connection).await?;
+            self.bounded(connection, |turn| self.ask_now(connection, request, uploaded, turn)).await
         };
+        let answer = asking.instrument(span.clone()).await;
         let outcome = answer.as_ref().map_or_else(|error| error.cause.word(), |_| "answered");
         self.figures.asked(outcome, started.elapsed());
+        if answer.is_err() {
+            telemetry::failed(&span, outcome);
+        }
         answer.map(Rows::storable).map_err(|mut error| {
             error.message = error.message.replace('\0', "\u{fffd}");
             error
