@@ -165,6 +165,8 @@ test('rules are ordered, faults stand at their fields, and nothing unsaved is lo
     await rules.first().getByTestId('rule-toggle').click();
     await expect(rules.first().getByTestId('pattern')).toHaveValue('first');
     await page.getByTestId('save').click();
+    // The notice of the first time may still be there.
+    await expect(page).toHaveURL(new RegExp(`/intents/${id}$`));
     await expect(page.getByTestId('toast').last()).toContainText(`${name} is saved.`);
   });
 
