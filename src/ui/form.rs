@@ -33,22 +33,35 @@ where
     let refusal = Signal::derive(move || {
         answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(at_flat_fields))
     });
-    let sent = StoredValue::new(action.on_its_way());
-    let send = Box::new(move |body| action.send(body));
-    form_of(action.url(), action.pending(), refusal, (sent, send), (class, testid), children)
+    let sending = Sending {
+        url: action.url(),
+        is_pending: action.pending(),
+        refusal,
+        sent: StoredValue::new(action.on_its_way()),
+        send: Box::new(move |body| action.send(body)),
+    };
+    form_of(sending, class, testid, children)
 }
 
-/// The form, whatever its action answers: code of which there is one.
-fn form_of(
+/// An action, as its form sees it: whatever it answers.
+struct Sending {
     url: &'static str,
     is_pending: Memo<bool>,
     refusal: Signal<Option<Problem>>,
-    (sent, send): (StoredValue<Option<String>>, Box<dyn Fn(String)>),
-    (class, testid): (Option<&'static str>, Option<&'static str>),
+    /// What the form sent, until it is answered. Its own: other forms may have the same action.
+    sent: StoredValue<Option<String>>,
+    send: Box<dyn Fn(String)>,
+}
+
+/// The form, of which there is one type.
+fn form_of(
+    sending: Sending,
+    class: Option<&'static str>,
+    testid: Option<&'static str>,
     children: Children,
 ) -> AnyView {
+    let Sending { url, is_pending, refusal, sent, send } = sending;
     let faults = Faults::of_refusal(refusal);
-    // Its own: other forms may have the same action.
     effect(move || {
         if !is_pending.get() {
             let _ = sent.try_set_value(None);
