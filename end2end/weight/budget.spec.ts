@@ -21,12 +21,18 @@ const sizes = new Map(
     .map((name) => [name, compressed(join(folder, name))]),
 );
 
-/** Each page's address and budget in KiB. The aim is 350 for all; beyond it, what is reached may not be lost again. */
+/** The compiler writes paths of the machine into the files: another home weighs a little more or less. */
+const ALLOWANCE = 1.02;
+
+/** All pages together, in KiB. The aim is 350; beyond it, what is reached may not be lost again. */
+const WHOLE = 1_007;
+
+/** Each page's address and budget in KiB. */
 const PAGES: Record<string, [string, number]> = {
-  'sign-in': ['/sign-in', 345],
-  dashboard: ['/t/acme_corp', 347],
-  messages: ['/t/acme_corp/messages', 497],
-  'intent editor': ['/t/acme_corp/intents/new', 868],
+  'sign-in': ['/sign-in', 325],
+  dashboard: ['/t/acme_corp', 339],
+  messages: ['/t/acme_corp/messages', 464],
+  'intent editor': ['/t/acme_corp/intents/new', 802],
 };
 
 for (const [name, [address, budget]] of Object.entries(PAGES)) {
@@ -41,13 +47,13 @@ for (const [name, [address, budget]] of Object.entries(PAGES)) {
     await expect(page.getByTestId('loading')).toHaveCount(0);
     const total = [...fetched].reduce((sum, file) => sum + sizes.get(file)!, 0);
     console.log(`${name}: ${Math.round(total / KB)} KiB in ${fetched.size} files`);
-    // The compiler writes paths of the machine into the files: another home weighs a little more or less.
-    expect(total / KB).toBeLessThanOrEqual(budget * 1.02);
+    expect(total / KB).toBeLessThanOrEqual(budget * ALLOWANCE);
   });
 }
 
-test('the whole application', () => {
+test(`the whole application takes at most ${WHOLE} KiB`, () => {
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   console.log(`all pages: ${Math.round(total / KB)} KiB in ${sizes.size} files`);
   expect(sizes.size, 'the build is split').toBeGreaterThan(1);
+  expect(total / KB).toBeLessThanOrEqual(WHOLE * ALLOWANCE);
 });
