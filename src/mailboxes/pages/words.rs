@@ -19,8 +19,7 @@ pub const SECURITIES: [(&str, &str); 3] = [
 ];
 
 /// With what a mailbox is read.
-pub const LOGINS: [(&str, &str); 2] =
-    [("password", "With a password"), ("oauth", "With a token (OAuth 2.0), as Microsoft 365")];
+pub const LOGINS: [(&str, &str); 2] = [("password", "Password"), ("oauth", "Token (OAuth 2.0)")];
 
 /// What becomes of a message on its server.
 pub const AFTER_STORING: [(&str, &str); 3] = [
