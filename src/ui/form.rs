@@ -11,7 +11,6 @@ use super::{
     form_action::{FormAction, body_of},
     host,
     icons::{Glyph, Icon},
-    react::effect,
 };
 use crate::shared::{FieldError, Problem};
 
@@ -33,50 +32,27 @@ where
     let refusal = Signal::derive(move || {
         answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(at_flat_fields))
     });
-    let sending = Sending {
-        url: action.url(),
-        is_pending: action.pending(),
-        refusal,
-        sent: StoredValue::new(action.on_its_way()),
-        send: Box::new(move |body| action.send(body)),
-    };
-    form_of(sending, class, testid, children)
+    let send = Box::new(move |body| action.send(body));
+    form_of(action.url(), refusal, send, (class, testid), children)
 }
 
-/// An action, as its form sees it: whatever it answers.
-struct Sending {
-    url: &'static str,
-    is_pending: Memo<bool>,
-    refusal: Signal<Option<Problem>>,
-    /// What the form sent, until it is answered. Its own: other forms may have the same action.
-    sent: StoredValue<Option<String>>,
-    send: Box<dyn Fn(String)>,
-}
-
-/// The form, of which there is one type.
+/// The form, whatever its action answers: of one type.
 fn form_of(
-    sending: Sending,
-    class: Option<&'static str>,
-    testid: Option<&'static str>,
+    url: &'static str,
+    refusal: Signal<Option<Problem>>,
+    send: Box<dyn Fn(String)>,
+    (class, testid): (Option<&'static str>, Option<&'static str>),
     children: Children,
 ) -> AnyView {
-    let Sending { url, is_pending, refusal, sent, send } = sending;
     let faults = Faults::of_refusal(refusal);
-    effect(move || {
-        if !is_pending.get() {
-            let _ = sent.try_set_value(None);
-        }
-    });
     let on_submit = move |event: SubmitEvent| {
         // Somebody has taken care of it.
         if event.default_prevented() {
             return;
         }
         event.prevent_default();
-        // A form always can be read; and what stands until its page is there anew has lost its state.
-        let (Some(body), Some(before)) = (body_of(&event), sent.try_get_value()) else { return };
-        if before.as_ref() != Some(&body) {
-            sent.set_value(Some(body.clone()));
+        // A form always can be read.
+        if let Some(body) = body_of(&event) {
             send(body);
         }
     };

@@ -28,6 +28,8 @@ use crate::shared::Problem;
 pub struct FormAction<T: 'static> {
     url: &'static str,
     sent: Action<String, Result<T, Problem>>,
+    /// What is on its way. The page's own: its forms are made anew while it is.
+    under_way: StoredValue<Vec<String>>,
 }
 
 impl<T> Clone for FormAction<T> {
@@ -52,11 +54,17 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
         // Where no script runs, a refusal comes with the page's address.
         let refusal = use_context::<ServerActionError>().filter(|refusal| refusal.path() == path);
         let refusal = refusal.map(|refusal| Err(ServerFnUrlError::<Problem>::decode_err(refusal.err())));
+        let under_way = StoredValue::new(Vec::<String>::new());
         let sent = Action::new_with_value(refusal, move |body: &String| {
-            let answer = post(url, body.clone());
-            async move { read(&answer.await?) }
+            let body = body.clone();
+            async move {
+                let answer = post(url, body.clone()).await;
+                // The page may have been left by now.
+                let _ = under_way.try_update_value(|bodies| bodies.retain(|other| *other != body));
+                read(&answer?)
+            }
         });
-        Self { url, sent }
+        Self { url, sent, under_way }
     }
 }
 
@@ -79,14 +87,18 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
         self.sent.version()
     }
 
-    /// What was sent last, until it is answered.
-    pub fn on_its_way(self) -> Option<String> {
-        self.sent.input().get_untracked()
-    }
-
-    /// Sends what a form holds.
+    /// Sends what a form holds, unless the same is on its way.
     pub fn send(self, body: String) {
-        self.sent.dispatch(body);
+        let is_new = self.under_way.try_update_value(|bodies| {
+            let is_new = !bodies.contains(&body);
+            if is_new {
+                bodies.push(body.clone());
+            }
+            is_new
+        });
+        if is_new == Some(true) {
+            self.sent.dispatch(body);
+        }
     }
 }
 
