@@ -46,8 +46,9 @@ pub struct Config {
     pub app_version: String,
     /// `DEBUG` (false): more in the log.
     pub debug: bool,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that traces are sent to, by OTLP over HTTP, as `http://127.0.0.1:4318`.
-    /// None by default. The library takes its other settings from the environment (`OTEL_EXPORTER_OTLP_HEADERS`,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that traces are sent to, by OTLP over HTTP, as `http://127.0.0.1:4318`;
+    /// or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, with its path. None by default, or with `OTEL_TRACES_EXPORTER=none` or
+    /// `OTEL_SDK_DISABLED=true`. The library takes its other settings from the environment (`OTEL_EXPORTER_OTLP_HEADERS`,
     /// `OTEL_TRACES_SAMPLER`, `OTEL_BSP_…`).
     pub collector: Option<url::Url>,
     /// `CORS_ORIGINS`: origins whose pages may call the API from a browser, by key; none by default.
@@ -354,31 +355,32 @@ impl Reader<'_> {
         }
     }
 
-    /// What stands in an address before its host is a secret, and belongs into `OTEL_EXPORTER_OTLP_HEADERS`.
+    /// The address for traces. What stands in one before its host is a secret, and belongs into
+    /// `OTEL_EXPORTER_OTLP_HEADERS`.
     fn collector(&mut self) -> Option<url::Url> {
-        const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        // The library does not know it.
-        if self.text("OTEL_SDK_DISABLED").is_some_and(|is| is.eq_ignore_ascii_case("true")) {
+        let is = |name: &str, word: &str| self.text(name).is_some_and(|text| text.eq_ignore_ascii_case(word));
+        if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
             return None;
         }
-        let url = self.text(NAME)?;
-        match url::Url::parse(&url) {
-            Ok(url)
-                if matches!(url.scheme(), "http" | "https")
-                    && url.username().is_empty()
-                    && url.password().is_none()
-                    && url.query().is_none() =>
-            {
-                Some(url)
-            }
-            _ => {
-                self.fault(
-                    NAME,
-                    "must be an address such as http://127.0.0.1:4318, without a password".into(),
-                );
-                None
+        // The path of OTLP over HTTP (OpenTelemetry, "OTLP Exporter Configuration").
+        let names =
+            [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", "/v1/traces")];
+        let mut named = names.into_iter().filter_map(|(name, path)| Some((name, path, self.text(name)?)));
+        let (name, path, text) = named.next()?;
+        for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+            if self.text(name).is_some_and(|protocol| protocol != "http/protobuf") {
+                self.fault(name, "must be http/protobuf, or not set".into());
             }
         }
+        let text = if path.is_empty() { text } else { text.trim_end_matches('/').to_owned() + path };
+        let url = url::Url::parse(&text).ok().filter(|url| {
+            let is_open = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+            matches!(url.scheme(), "http" | "https") && is_open
+        });
+        if url.is_none() {
+            self.fault(name, "must be an address such as http://127.0.0.1:4318, without a password".into());
+        }
+        url
     }
 
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {
@@ -445,10 +447,19 @@ mod tests {
     #[test]
     fn a_collector_is_an_address_without_a_secret() {
         const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        let named = [(NAME, "http://127.0.0.1:4318")];
-        assert!(read(&named).expect("an address").collector.is_some());
-        let disabled = [named[0], ("OTEL_SDK_DISABLED", "true")];
-        assert!(read(&disabled).expect("an address").collector.is_none());
+        const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        let named = (NAME, "http://127.0.0.1:4318/");
+        let collector = |vars: &[(&str, &str)]| {
+            read(vars).expect("an address").collector.map(|url| url.to_string()).unwrap_or_default()
+        };
+        assert_eq!(collector(&[named]), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(collector(&[named, (TRACES, "https://c.example/own")]), "https://c.example/own");
+        for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+            assert_eq!(collector(&[named, off]), "", "{off:?}");
+        }
+        let ConfigFaults(faults) =
+            read(&[named, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).expect_err("no such exporter");
+        assert_eq!(faults, ["OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, or not set"]);
         for bad in
             ["collector:4318", "http://user:word@c.example", "https://c.example/?key=word", "ftp://c.example"]
         {

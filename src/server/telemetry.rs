@@ -14,7 +14,7 @@ use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::{FilterExt, LevelFilter, Targets, filter_fn},
+    filter::{FilterExt, LevelFilter, Targets, dynamic_filter_fn},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
@@ -31,7 +31,7 @@ pub const TRACES: &str = "flowengine::traces";
 /// What was started, and is to be stopped.
 #[must_use]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    pub(crate) traces: Option<SdkTracerProvider>,
 }
 
 /// Starts logging to standard error, where `RUST_LOG` overrides what `DEBUG` sets; and traces, where a collector is named and
@@ -41,20 +41,30 @@ pub struct Telemetry {
 /// Where the collector's address or the library's own settings (`OTEL_…`) cannot be used.
 pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuildError> {
     let default = if config.debug { "info,flowengine=debug" } else { "warn,flowengine=info" };
-    let default = || EnvFilter::new(format!("{default},{TRACES}=off"));
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default());
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{TRACES}=off,{asked}")).ok());
+    let filter = asked.unwrap_or_else(|| EnvFilter::new(format!("{TRACES}=off,{default}")));
+    let traces = if is_server { provider(config)? } else { None };
+    let registry = tracing_subscriber::registry();
+    // A second start (several servers in one test process) keeps the first. Filters of layers have their price, which is
+    // paid only where there are two.
+    let _ = match &traces {
+        None => registry.with(filter).with(lines(config)).try_init(),
+        Some(traces) => registry.with(lines(config).with_filter(filter)).with(exported(traces)).try_init(),
+    };
+    Ok(Telemetry { traces })
+}
+
+/// The log.
+fn lines<S>(config: &Config) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match config.environment {
+    match config.environment {
         Environment::Production => lines.json().boxed(),
         Environment::Development => lines.with_target(false).boxed(),
-    };
-    let traces = if is_server { provider(config)? } else { None };
-    // A second start (several servers in one test process) keeps the first.
-    let _ = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(traces.as_ref().map(exported))
-        .try_init();
-    Ok(Telemetry { traces })
+    }
 }
 
 impl Telemetry {
@@ -76,9 +86,7 @@ impl Telemetry {
 /// As `start`.
 pub(crate) fn provider(config: &Config) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
     let Some(collector) = &config.collector else { return Ok(None) };
-    // The path of OTLP over HTTP for traces (OpenTelemetry, "OTLP Exporter Configuration").
-    let endpoint = format!("{}/v1/traces", collector.as_str().trim_end_matches('/'));
-    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build()?;
+    let exporter = SpanExporter::builder().with_http().with_endpoint(collector.as_str()).build()?;
     let version = KeyValue::new("service.version", config.app_version.clone());
     // What is set is over what is not: first `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`.
     let resource = Resource::builder_empty().with_service_name("flowengine").with_attribute(version);
@@ -93,18 +101,21 @@ pub(crate) fn provider(config: &Config) -> Result<Option<SdkTracerProvider>, Exp
 
 /// The spans of this program alone, whatever the log leaves out, and no lines of the log: what libraries say, and what is said
 /// of faults, may hold what they were given.
-pub(crate) fn exported<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+fn exported<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let own = Targets::new().with_target("flowengine", LevelFilter::INFO);
+    // Asked each time: whoever asks whether a line would be logged, as sqlx does, leaves an answer behind that a span which
+    // no filter had to be asked about would take for its own (tokio-rs/tracing#2519).
+    let spans = dynamic_filter_fn(|metadata, _| metadata.is_span()).with_max_level_hint(LevelFilter::INFO);
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("flowengine"))
         .with_location(false)
         .with_target(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(own.and(filter_fn(|metadata| metadata.is_span())))
+        .with_filter(own.and(spans))
 }
 
 /// What a request's span is called, as OpenTelemetry's semantic conventions have it (HTTP spans, stable): by the route, since
