@@ -6,10 +6,7 @@ use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::tenant::CurrentTenant;
-use crate::{
-    ui::react::effect,
-    ui::{dialog::Dialog, host, toast::use_toasts},
-};
+use crate::ui::{dialog::Dialog, host, react::effect, toast::use_toasts};
 
 /// Keys and what they do, by where they do it.
 const HELP: [(&str, &[(&str, &str)]); 3] = [

@@ -24,7 +24,7 @@ const HOLDS: f64 = 1_000.0;
 
 /// Whether the page may be left. Asks where something is unsaved, once a step.
 pub fn may_leave() -> bool {
-    if !is_unsaved() {
+    if was_allowed() || !is_unsaved() {
         return true;
     }
     let question = "You have changes that are not saved. Leave without them?";
@@ -43,7 +43,7 @@ fn is_unsaved() -> bool {
     let is_dirty = |unsaved: &Option<Signal<bool>>| {
         unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false))
     };
-    !was_allowed() && UNSAVED.with_borrow(is_dirty)
+    UNSAVED.with_borrow(is_dirty)
 }
 
 /// Guards the page for as long as its editor is there: by a link, and by closing the tab. `watch_history` guards the

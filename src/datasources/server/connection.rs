@@ -34,19 +34,6 @@ pub enum Endpoint {
     Http(HttpEndpoint),
 }
 
-impl Endpoint {
-    /// What kind it is, for traces.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Postgres(_) => "postgresql",
-            Self::MySql(_) => "mysql",
-            Self::Sqlite { .. } => "sqlite",
-            Self::File(_) => "file",
-            Self::Http(_) => "http",
-        }
-    }
-}
-
 /// A file that is looked up as the table `data`, beneath the tenant's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileEndpoint {
@@ -94,6 +81,17 @@ pub enum Auth {
 }
 
 impl Endpoint {
+    /// What kind it is, for traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::MySql(_) => "mysql",
+            Self::Sqlite { .. } => "sqlite",
+            Self::File(_) => "file",
+            Self::Http(_) => "http",
+        }
+    }
+
     /// Which datasources it can serve.
     pub fn serves(&self, kind: DatasourceType) -> bool {
         match self {

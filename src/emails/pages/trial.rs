@@ -170,7 +170,7 @@ fn Trial(
         .into_any(),
     };
     view! {
-        <PlainForm action=run attr:class="panel trial" attr:data-testid="trial">
+        <PlainForm action=run class="panel trial" testid="trial">
             <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
             <input type="hidden" name="intent" value=intent.map(|id| id.to_string()).unwrap_or_default()/>
             {message}

@@ -567,7 +567,7 @@ async fn connect(fence: &Fence, login: &Login<'_>) -> Result<TcpStream, ImapFaul
 }
 
 /// One that nobody reaches from outside: a fence without openings refuses it.
-pub(super) fn is_private(ip: IpAddr) -> bool {
+fn is_private(ip: IpAddr) -> bool {
     Fence::new(&[]).check(ip).is_err()
 }
 

@@ -3,7 +3,6 @@
 use secrecy::SecretString;
 
 use super::{
-    imap,
     repository::{self, Row},
     watches,
 };
@@ -18,6 +17,7 @@ use crate::{
         AppState, Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
         etag::{IfMatch, Versioned},
+        outbound::Fence,
         paging::Page,
         vault::Place,
     },
@@ -244,7 +244,9 @@ fn checked(
         let no_address = || Problem::invalid_field("imap.oauth.token_url", "must be an https:// address");
         let url = url.ok_or_else(no_address)?;
         // The client's secret would be there to be read on its way (RFC 6749, section 2.3.1).
-        if url.scheme() != "https" && !is_private_literal(&url) {
+        // Only an address by number is known to stay in a private network: what a name leads to may change.
+        let is_private = Fence::new(&[]).check_literal(&url).is_err();
+        if url.scheme() != "https" && !is_private {
             let fault = "must be an https:// address, outside private networks";
             return Err(Problem::invalid_field("imap.oauth.token_url", fault).into());
         }
@@ -306,12 +308,6 @@ fn taken<T>(done: sqlx::Result<T>, input: &MailboxInput) -> Result<T> {
         .on_constraint("fk_eivs_mailboxes_domain", || {
             Problem::invalid_field("address", "must be of one of this tenant's domains")
         })
-}
-
-/// Whether an address names a machine of a private network by its number: what a name leads to may change.
-fn is_private_literal(url: &url::Url) -> bool {
-    let ip = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
-    ip.is_some_and(imap::is_private)
 }
 
 fn not_found(id: MailboxId) -> Problem {

@@ -67,7 +67,10 @@ pub async fn observe(State(app): State<AppState>, request: Request, next: Next) 
     app.metrics.answered(method, route.unwrap_or("none"), status.as_u16(), took);
     span.record("status", status.as_u16());
     span.record("latency_ms", took.as_secs_f64() * 1_000.0);
-    telemetry::answered(&span, method, route, status);
+    // Only where it is traced: each request would pay for it.
+    if name.is_some() {
+        telemetry::answered(&span, method, route, status);
+    }
     span.in_scope(|| {
         if status.is_server_error() {
             tracing::warn!("answered");
