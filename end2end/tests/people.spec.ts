@@ -2,6 +2,7 @@
 import type { Page } from '@playwright/test';
 
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 import { look } from './look';
 
 /** A viewer reads, and is offered nothing that the server would refuse. */
@@ -213,6 +214,31 @@ test.describe('refused', { tag: '@desktop' }, () => {
     await expect(domains).toHaveAttribute('aria-invalid', 'true');
     await expect(page.getByTestId('faults').getByRole('button', { name: /domains, one a line/ }).first()).toBeVisible();
   });
+});
+
+test('what is sent last is what is kept', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = `in_order_${Date.now()}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: id, name: 'In order' } })).ok()).toBe(true);
+  await page.goto('/tenants');
+  await hydrated(page);
+  const address = '**/ui/tenants/rename';
+  const { asked, answer } = await hold(page, address);
+  const log: string[] = [];
+  const name = (body: string | null) => new URLSearchParams(body ?? '').get('name');
+  page.on('request', (sent) => sent.url().endsWith('/ui/tenants/rename') && log.push(`asked ${name(sent.postData())}`));
+  page.on('response', (answered) => {
+    if (answered.url().endsWith('/ui/tenants/rename')) log.push(`answered ${name(answered.request().postData())}`);
+  });
+  const row = page.getByTestId('managed-tenant').filter({ hasText: id });
+  for (const name of ['One', 'Two']) {
+    await row.getByRole('textbox').fill(name);
+    await row.getByRole('textbox').press('Enter');
+    await expect.poll(asked).toBe(1);
+  }
+  answer();
+  await expect(page.getByTestId('tenant-link').filter({ hasText: 'Two' })).toBeVisible();
+  expect(log).toEqual(['asked One', 'answered One', 'asked Two', 'answered Two']);
+  expect((await request.delete(`/api/tenants/${id}`)).ok()).toBe(true);
 });
 
 test('a tenant is made, renamed and deactivated', async ({ page, request }, { project }) => {

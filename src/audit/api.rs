@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::{AuditEntry, AuditFilter};
-use crate::shared::{AuditId, Problem, TenantId};
+use crate::shared::{AuditId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     audit::server::service,
@@ -17,7 +17,7 @@ use crate::{
 pub const PAGE: i64 = 50;
 
 /// One page of entries, newest first; `before` is the last id of the page before.
-#[server(prefix = "/ui", endpoint = "audit/list")]
+#[server(prefix = "/ui", endpoint = "audit/list", protocol = Wire)]
 pub async fn list_audit(
     tenant_id: TenantId,
     // A form has no field for a filter without members.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::{Me, SignInWays};
-use crate::shared::Problem;
+use crate::shared::{Problem, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     auth::server::{oidc, service},
@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// Who is signed in, and the tenants to choose from.
-#[server(name = GetMe, prefix = "/ui", endpoint = "me")]
+#[server(name = GetMe, prefix = "/ui", endpoint = "me", protocol = Wire)]
 pub async fn me() -> Result<Me, Problem> {
     let ctx = caller_context().await?;
     wire(service::me(&ctx).await)
 }
 
 /// The address of the signed-in person, if anybody is. Needs no session.
-#[server(name = SignedInAs, prefix = "/ui", endpoint = "signed_in_as")]
+#[server(name = SignedInAs, prefix = "/ui", endpoint = "signed_in_as", protocol = Wire)]
 pub async fn signed_in_as() -> Result<Option<String>, Problem> {
     match caller_context_if_any().await? {
         Some(ctx) => match ctx.actor {
@@ -33,7 +33,7 @@ pub async fn signed_in_as() -> Result<Option<String>, Problem> {
 }
 
 /// The ways to sign in. Anyone may ask: the sign-in page stands before everything.
-#[server(name = GetSignInWays, prefix = "/ui", endpoint = "sign_in_ways")]
+#[server(name = GetSignInWays, prefix = "/ui", endpoint = "sign_in_ways", protocol = Wire)]
 pub async fn sign_in_ways() -> Result<SignInWays, Problem> {
     let app = wire(state())?;
     Ok(oidc::ways(&app))

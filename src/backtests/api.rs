@@ -1,9 +1,9 @@
 //! Server functions of backtests.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::dto::{Backtest, BacktestChange, BacktestInput};
-use crate::shared::{BacktestId, Problem, TenantId, live::LiveClient};
+use crate::shared::{BacktestId, Problem, TenantId, live::LiveClient, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     backtests::{dto::BacktestOutcome, server::service},
@@ -13,20 +13,20 @@ use crate::{
     },
 };
 
-#[server(prefix = "/ui", endpoint = "backtests/start", input = leptos::server_fn::codec::Json)]
+#[server(prefix = "/ui", endpoint = "backtests/start", protocol = Wire<Json>)]
 pub async fn start_backtest(tenant_id: TenantId, input: BacktestInput) -> Result<Backtest, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::start(&ctx, input).await)
 }
 
-#[server(prefix = "/ui", endpoint = "backtests/get", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "backtests/get", protocol = Wire, client = LiveClient)]
 pub async fn get_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Result<Backtest, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx, backtest_id).await)
 }
 
 /// The latest of the messages that would change.
-#[server(prefix = "/ui", endpoint = "backtests/changes")]
+#[server(prefix = "/ui", endpoint = "backtests/changes", protocol = Wire)]
 pub async fn list_changes(
     tenant_id: TenantId,
     backtest_id: BacktestId,
@@ -36,7 +36,7 @@ pub async fn list_changes(
 }
 
 /// Takes a backtest away, or calls it off.
-#[server(prefix = "/ui", endpoint = "backtests/delete")]
+#[server(prefix = "/ui", endpoint = "backtests/delete", protocol = Wire)]
 pub async fn delete_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::delete(&ctx, backtest_id).await)

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use super::dto::TextInput;
 use super::dto::{Classifier, Example};
-use crate::shared::{ExampleId, IntentId, Problem, TenantId};
+use crate::shared::{ExampleId, IntentId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     classifier::server::service,
@@ -18,14 +18,14 @@ use crate::{
 /// How many examples a page of the screen shows.
 pub const PAGE: i64 = 50;
 
-#[server(prefix = "/ui", endpoint = "classifier/get")]
+#[server(prefix = "/ui", endpoint = "classifier/get", protocol = Wire)]
 pub async fn get_classifier(tenant_id: TenantId) -> Result<Classifier, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx).await)
 }
 
 /// One page of the examples of an intent, newest first; `before` is the last id of the page before.
-#[server(prefix = "/ui", endpoint = "examples/list")]
+#[server(prefix = "/ui", endpoint = "examples/list", protocol = Wire)]
 pub async fn list_examples(
     tenant_id: TenantId,
     intent_id: IntentId,
@@ -36,13 +36,13 @@ pub async fn list_examples(
     wire(service::list(&ctx, intent_id, page).await)
 }
 
-#[server(prefix = "/ui", endpoint = "examples/add")]
+#[server(prefix = "/ui", endpoint = "examples/add", protocol = Wire)]
 pub async fn add_example(tenant_id: TenantId, intent_id: IntentId, text: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::add(&ctx, intent_id, &TextInput { text }).await.map(drop))
 }
 
-#[server(prefix = "/ui", endpoint = "examples/delete")]
+#[server(prefix = "/ui", endpoint = "examples/delete", protocol = Wire)]
 pub async fn delete_example(
     tenant_id: TenantId,
     intent_id: IntentId,

@@ -6,7 +6,10 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, FileList, FileReader, HtmlInputElement, ProgressEvent, XmlHttpRequest};
 
 use super::dom::element;
-use crate::{shared::Problem, ui::upload::Target};
+use crate::{
+    shared::{Problem, wire},
+    ui::upload::Target,
+};
 
 /// What is read of a file to find its content type out. Unit: bytes.
 const BEGINNING: f64 = 8.0;
@@ -121,7 +124,7 @@ fn send_as(
         let text = answered.response_text().ok().flatten().unwrap_or_default();
         on_end(match answered.status() {
             Ok(200..=299) => Ok(text),
-            _ => Err(serde_json::from_slice(text.as_bytes()).unwrap_or_else(|_| failed())),
+            _ => Err(wire::read(&text).unwrap_or_else(|_| failed())),
         });
     });
     request.set_onloadend(Some(end.unchecked_ref()));

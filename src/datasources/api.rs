@@ -6,7 +6,7 @@ use super::dto::{
     ConfigView, Datasource, DatasourceConfig, DatasourceConfigInput, DatasourceInput, DatasourceView,
     PreviewInput, PreviewResult, TestResult,
 };
-use crate::shared::{ConfigId, DatasourceId, Problem, TenantId};
+use crate::shared::{ConfigId, DatasourceId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     app::tenant_page,
@@ -18,13 +18,13 @@ use crate::{
     },
 };
 
-#[server(prefix = "/ui", endpoint = "datasources/list")]
+#[server(prefix = "/ui", endpoint = "datasources/list", protocol = Wire)]
 pub async fn list_datasources(tenant_id: TenantId) -> Result<Vec<Datasource>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx, false, Page::first()).await)
 }
 
-#[server(prefix = "/ui", endpoint = "datasources/get")]
+#[server(prefix = "/ui", endpoint = "datasources/get", protocol = Wire)]
 pub async fn get_datasource(
     tenant_id: TenantId,
     datasource_id: DatasourceId,
@@ -34,7 +34,7 @@ pub async fn get_datasource(
 }
 
 /// Stores a datasource, a new one where there is no id. With `config`, it uses that new one.
-#[server(prefix = "/ui", endpoint = "datasources/save", input = Json)]
+#[server(prefix = "/ui", endpoint = "datasources/save", protocol = Wire<Json>)]
 pub async fn save_datasource(
     tenant_id: TenantId,
     datasource_id: Option<DatasourceId>,
@@ -52,7 +52,7 @@ pub async fn save_datasource(
 }
 
 /// Deletes a datasource with its rules.
-#[server(prefix = "/ui", endpoint = "datasources/delete")]
+#[server(prefix = "/ui", endpoint = "datasources/delete", protocol = Wire)]
 pub async fn delete_datasource(
     tenant_id: TenantId,
     datasource_id: DatasourceId,
@@ -65,7 +65,7 @@ pub async fn delete_datasource(
 }
 
 /// Tries the connection, step by step.
-#[server(prefix = "/ui", endpoint = "datasources/test")]
+#[server(prefix = "/ui", endpoint = "datasources/test", protocol = Wire)]
 pub async fn test_datasource(
     tenant_id: TenantId,
     datasource_id: DatasourceId,
@@ -75,7 +75,7 @@ pub async fn test_datasource(
 }
 
 /// Runs a look-up.
-#[server(prefix = "/ui", endpoint = "datasources/preview", input = Json)]
+#[server(prefix = "/ui", endpoint = "datasources/preview", protocol = Wire<Json>)]
 pub async fn preview_datasource(
     tenant_id: TenantId,
     datasource_id: DatasourceId,
@@ -86,20 +86,20 @@ pub async fn preview_datasource(
 }
 
 /// The configs, every secret masked.
-#[server(prefix = "/ui", endpoint = "datasource-configs/list")]
+#[server(prefix = "/ui", endpoint = "datasource-configs/list", protocol = Wire)]
 pub async fn list_configs(tenant_id: TenantId) -> Result<Vec<DatasourceConfig>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(config_service::list(&ctx, Page::first()).await)
 }
 
-#[server(prefix = "/ui", endpoint = "datasource-configs/get")]
+#[server(prefix = "/ui", endpoint = "datasource-configs/get", protocol = Wire)]
 pub async fn get_config(tenant_id: TenantId, config_id: ConfigId) -> Result<ConfigView, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(config_service::view(&ctx, config_id).await)
 }
 
 /// Stores a config, a new one where there is no id. What is sent back masked keeps its value.
-#[server(prefix = "/ui", endpoint = "datasource-configs/save", input = Json)]
+#[server(prefix = "/ui", endpoint = "datasource-configs/save", protocol = Wire<Json>)]
 pub async fn save_config(
     tenant_id: TenantId,
     config_id: Option<ConfigId>,
@@ -114,7 +114,7 @@ pub async fn save_config(
 }
 
 /// Refused while datasources use it.
-#[server(prefix = "/ui", endpoint = "datasource-configs/delete")]
+#[server(prefix = "/ui", endpoint = "datasource-configs/delete", protocol = Wire)]
 pub async fn delete_config(tenant_id: TenantId, config_id: ConfigId, etag: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(config_service::delete(&ctx, config_id, &IfMatch::given(&etag)).await)?;
@@ -123,7 +123,7 @@ pub async fn delete_config(tenant_id: TenantId, config_id: ConfigId, etag: Strin
 }
 
 /// Tries a config as it stands in the form.
-#[server(prefix = "/ui", endpoint = "datasource-configs/test", input = Json)]
+#[server(prefix = "/ui", endpoint = "datasource-configs/test", protocol = Wire<Json>)]
 pub async fn test_config(
     tenant_id: TenantId,
     config_id: Option<ConfigId>,

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use crate::shared::{DeliveryId, Problem, TenantId};
+use crate::shared::{DeliveryId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     deliveries::server::service,
@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// What a delivery sends: a webhook's body, or a mail's parts.
-#[server(prefix = "/ui", endpoint = "deliveries/payload")]
+#[server(prefix = "/ui", endpoint = "deliveries/payload", protocol = Wire)]
 pub async fn get_payload(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<Value, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx, delivery_id).await.map(|delivery| delivery.payload))
 }
 
 /// Sends a delivery that was given up once more.
-#[server(prefix = "/ui", endpoint = "deliveries/retry")]
+#[server(prefix = "/ui", endpoint = "deliveries/retry", protocol = Wire)]
 pub async fn retry_delivery(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::retry(&ctx, delivery_id).await.map(drop))

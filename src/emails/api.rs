@@ -8,7 +8,7 @@ use super::dto::{
 };
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, Versions};
-use crate::shared::{EmailId, IntentId, Problem, TenantId, WordId, live::LiveClient};
+use crate::shared::{EmailId, IntentId, Problem, TenantId, WordId, live::LiveClient, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     auth::authority::Permission,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// One page of messages, newest first; `before` is the `next` of the page before.
-#[server(prefix = "/ui", endpoint = "emails/list", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/list", protocol = Wire, client = LiveClient)]
 pub async fn list_emails(
     tenant_id: TenantId,
     // A form has no field for a filter without members.
@@ -36,7 +36,7 @@ pub async fn list_emails(
 pub const PAGE: i64 = 50;
 
 /// Which messages stand beside one in a list that is narrowed so.
-#[server(prefix = "/ui", endpoint = "emails/neighbours", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/neighbours", protocol = Wire, client = LiveClient)]
 pub async fn get_neighbours(
     tenant_id: TenantId,
     #[server(default)] filter: EmailFilter,
@@ -46,35 +46,35 @@ pub async fn get_neighbours(
     wire(service::neighbours(&ctx, &filter, email_id).await)
 }
 
-#[server(prefix = "/ui", endpoint = "emails/get", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/get", protocol = Wire, client = LiveClient)]
 pub async fn get_email(tenant_id: TenantId, email_id: EmailId) -> Result<EmailDetail, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get(&ctx, email_id).await)
 }
 
 /// What the message holds beside its text.
-#[server(prefix = "/ui", endpoint = "emails/parts", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/parts", protocol = Wire, client = LiveClient)]
 pub async fn get_parts(tenant_id: TenantId, email_id: EmailId) -> Result<Parts, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::parts(&ctx, email_id).await)
 }
 
 /// The beginning of the message as it came.
-#[server(prefix = "/ui", endpoint = "emails/source", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/source", protocol = Wire, client = LiveClient)]
 pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::source(&ctx, email_id).await)
 }
 
 /// What was done with the message, newest first.
-#[server(prefix = "/ui", endpoint = "emails/history", client = LiveClient)]
+#[server(prefix = "/ui", endpoint = "emails/history", protocol = Wire, client = LiveClient)]
 pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<HistoryEntry>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(shown::history(&ctx, email_id).await)
 }
 
 /// Says which intent a message has; none, where `intent` is empty. The classifier learns from it. Gives what takes it back.
-#[server(prefix = "/ui", endpoint = "emails/correct")]
+#[server(prefix = "/ui", endpoint = "emails/correct", protocol = Wire)]
 pub async fn correct_email(
     tenant_id: TenantId,
     email_id: EmailId,
@@ -92,14 +92,14 @@ pub async fn correct_email(
 }
 
 /// Runs the message again with today's intents and rules.
-#[server(prefix = "/ui", endpoint = "emails/reprocess")]
+#[server(prefix = "/ui", endpoint = "emails/reprocess", protocol = Wire)]
 pub async fn reprocess_email(tenant_id: TenantId, email_id: EmailId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::reprocess(&ctx, email_id, Versions::Today).await.map(drop))
 }
 
 /// Sets a person's decision. Gives what takes it back.
-#[server(prefix = "/ui", endpoint = "emails/decide")]
+#[server(prefix = "/ui", endpoint = "emails/decide", protocol = Wire)]
 pub async fn decide_email(
     tenant_id: TenantId,
     email_id: EmailId,
@@ -111,7 +111,7 @@ pub async fn decide_email(
 }
 
 /// Sets a person's decision on several messages.
-#[server(prefix = "/ui", endpoint = "emails/decide-many", input = Json)]
+#[server(prefix = "/ui", endpoint = "emails/decide-many", protocol = Wire<Json>)]
 pub async fn decide_many(
     tenant_id: TenantId,
     ids: Vec<EmailId>,
@@ -123,14 +123,14 @@ pub async fn decide_many(
 }
 
 /// Runs several messages again.
-#[server(prefix = "/ui", endpoint = "emails/reprocess-many", input = Json)]
+#[server(prefix = "/ui", endpoint = "emails/reprocess-many", protocol = Wire<Json>)]
 pub async fn reprocess_many(tenant_id: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(words::reprocess(&ctx, &ids).await)
 }
 
 /// Says which intent several messages have, or that they have none. The classifier learns from it.
-#[server(prefix = "/ui", endpoint = "emails/correct-many", input = Json)]
+#[server(prefix = "/ui", endpoint = "emails/correct-many", protocol = Wire<Json>)]
 pub async fn correct_many(
     tenant_id: TenantId,
     ids: Vec<EmailId>,
@@ -141,7 +141,7 @@ pub async fn correct_many(
 }
 
 /// Takes back what was said of messages by this word, where it is the last one and not long ago.
-#[server(prefix = "/ui", endpoint = "emails/take-back", input = Json)]
+#[server(prefix = "/ui", endpoint = "emails/take-back", protocol = Wire<Json>)]
 pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>, word: WordId) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(words::take_back(&ctx, &ids, word).await)
@@ -149,7 +149,7 @@ pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>, word: WordId) -> 
 
 /// What a message would come to: `raw`, or the stored one of the id `email`. With `draft`, JSON as in `with-rules`, it
 /// is held against that in the place of the intent of the id `intent`. What is empty counts as left out.
-#[server(prefix = "/ui", endpoint = "emails/try")]
+#[server(prefix = "/ui", endpoint = "emails/try", protocol = Wire)]
 pub async fn try_message(
     tenant_id: TenantId,
     raw: String,
@@ -186,14 +186,14 @@ pub async fn try_message(
 }
 
 /// What a message would come to by a draft that an editor holds.
-#[server(prefix = "/ui", endpoint = "emails/try-draft", input = Json)]
+#[server(prefix = "/ui", endpoint = "emails/try-draft", protocol = Wire<Json>)]
 pub async fn try_draft(tenant_id: TenantId, input: DryRunInput) -> Result<DryRun, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(dry_run::run(&ctx, input).await)
 }
 
 /// An intent with its rules as a draft to change: JSON as in `with-rules`, without what is only read.
-#[server(prefix = "/ui", endpoint = "emails/draft-of")]
+#[server(prefix = "/ui", endpoint = "emails/draft-of", protocol = Wire)]
 pub async fn draft_of(tenant_id: TenantId, intent_id: IntentId) -> Result<String, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(dry_run::draft_of(&ctx, intent_id).await)

@@ -1,11 +1,11 @@
 //! Server functions of intents.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::dto::{
     Editable, Intent, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
 };
-use crate::shared::{IntentId, Problem, TenantId};
+use crate::shared::{IntentId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     app::tenant_page,
@@ -18,21 +18,21 @@ use crate::{
     },
 };
 
-#[server(prefix = "/ui", endpoint = "intents/list")]
+#[server(prefix = "/ui", endpoint = "intents/list", protocol = Wire)]
 pub async fn list_intents(tenant_id: TenantId) -> Result<Vec<Intent>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx, &service::Filter::default()).await)
 }
 
 /// An intent with its rules, by priority.
-#[server(prefix = "/ui", endpoint = "intents/get")]
+#[server(prefix = "/ui", endpoint = "intents/get", protocol = Wire)]
 pub async fn get_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<IntentWithRules, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::get_with_rules(&ctx, intent_id).await)
 }
 
 /// An intent with its rules, and its tag.
-#[server(prefix = "/ui", endpoint = "intents/edit")]
+#[server(prefix = "/ui", endpoint = "intents/edit", protocol = Wire)]
 pub async fn edit_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<Editable, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let saved = wire(service::get_with_rules(&ctx, intent_id).await)?;
@@ -41,7 +41,7 @@ pub async fn edit_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<Edi
 }
 
 /// Stores an intent with all its rules: in the place of one that was read with this tag, or as a new one.
-#[server(prefix = "/ui", endpoint = "intents/save", input = leptos::server_fn::codec::Json)]
+#[server(prefix = "/ui", endpoint = "intents/save", protocol = Wire<Json>)]
 pub async fn save_intent(
     tenant_id: TenantId,
     intent_id: Option<IntentId>,
@@ -57,7 +57,7 @@ pub async fn save_intent(
 }
 
 /// Deletes an intent with its rules, examples and routes, and leads to the intents that are left.
-#[server(prefix = "/ui", endpoint = "intents/delete")]
+#[server(prefix = "/ui", endpoint = "intents/delete", protocol = Wire)]
 pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::delete(&ctx, intent_id, &IfMatch::any()).await)?;
@@ -66,14 +66,14 @@ pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<(
 }
 
 /// The latest versions of an intent, newest first.
-#[server(prefix = "/ui", endpoint = "intents/versions")]
+#[server(prefix = "/ui", endpoint = "intents/versions", protocol = Wire)]
 pub async fn list_versions(tenant_id: TenantId, intent_id: IntentId) -> Result<Vec<IntentVersion>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list_versions(&ctx, intent_id, Page::first()).await)
 }
 
 /// A version with what it held.
-#[server(prefix = "/ui", endpoint = "intents/version")]
+#[server(prefix = "/ui", endpoint = "intents/version", protocol = Wire)]
 pub async fn get_version(
     tenant_id: TenantId,
     intent_id: IntentId,

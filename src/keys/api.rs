@@ -7,7 +7,7 @@ use super::dto::ApiKeyInput;
 use super::dto::{ApiKey, ApiKeyMade};
 use crate::{
     auth::dto::Role,
-    shared::{KeyId, Problem, TenantId},
+    shared::{KeyId, Problem, TenantId, wire::Wire},
 };
 #[cfg(feature = "ssr")]
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// The keys of the tenant, revoked ones too.
-#[server(prefix = "/ui", endpoint = "keys/list")]
+#[server(prefix = "/ui", endpoint = "keys/list", protocol = Wire)]
 pub async fn list_keys(tenant_id: TenantId) -> Result<Vec<ApiKey>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx, false, Page::first()).await)
 }
 
 /// Makes a key, which is in this answer and in no other. `days` says when it ends; empty for never.
-#[server(prefix = "/ui", endpoint = "keys/create")]
+#[server(prefix = "/ui", endpoint = "keys/create", protocol = Wire)]
 pub async fn create_key(
     tenant_id: TenantId,
     name: String,
@@ -43,7 +43,7 @@ pub async fn create_key(
 }
 
 /// Ends a key for good.
-#[server(prefix = "/ui", endpoint = "keys/revoke")]
+#[server(prefix = "/ui", endpoint = "keys/revoke", protocol = Wire)]
 pub async fn revoke_key(tenant_id: TenantId, key_id: KeyId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::revoke(&ctx, key_id).await)

@@ -9,7 +9,7 @@ use super::dto::{InvitationMade, InvitationShown, People};
 use crate::server::etag::IfMatch;
 use crate::{
     auth::dto::Role,
-    shared::{InvitationId, Problem, TenantId, UserId},
+    shared::{InvitationId, Problem, TenantId, UserId, wire::Wire},
 };
 #[cfg(feature = "ssr")]
 use crate::{
@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// What an invitation says, to whoever holds its link. Needs no session.
-#[server(name = GetInvitation, prefix = "/ui", endpoint = "invitation")]
+#[server(name = GetInvitation, prefix = "/ui", endpoint = "invitation", protocol = Wire)]
 pub async fn get_invitation(token: String) -> Result<InvitationShown, Problem> {
     let app = use_context::<AppState>().ok_or_else(|| Problem::new(500, "Something went wrong here"))?;
     wire(service::shown(&app, &token).await)
 }
 
 /// Who has a part in the tenant, and who may get one.
-#[server(prefix = "/ui", endpoint = "members/list")]
+#[server(prefix = "/ui", endpoint = "members/list", protocol = Wire)]
 pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let members = wire(service::list(&ctx, Page::first()).await)?;
@@ -37,21 +37,21 @@ pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
     Ok(People { members, invitations })
 }
 
-#[server(prefix = "/ui", endpoint = "members/set-role")]
+#[server(prefix = "/ui", endpoint = "members/set-role", protocol = Wire)]
 pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::set_role(&ctx, user_id, &MemberInput::of(role), &IfMatch::any()).await.map(drop))
 }
 
 /// Ends a person's part in the tenant.
-#[server(prefix = "/ui", endpoint = "members/remove")]
+#[server(prefix = "/ui", endpoint = "members/remove", protocol = Wire)]
 pub async fn remove_member(tenant_id: TenantId, user_id: UserId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::remove(&ctx, user_id).await)
 }
 
 /// Invites a person. An earlier invitation of the same address ends.
-#[server(prefix = "/ui", endpoint = "members/invite")]
+#[server(prefix = "/ui", endpoint = "members/invite", protocol = Wire)]
 pub async fn invite_member(
     tenant_id: TenantId,
     email: String,
@@ -61,7 +61,7 @@ pub async fn invite_member(
     wire(service::invite(&ctx, InvitationInput { email, role }).await)
 }
 
-#[server(prefix = "/ui", endpoint = "members/take-back")]
+#[server(prefix = "/ui", endpoint = "members/take-back", protocol = Wire)]
 pub async fn take_back_invitation(tenant_id: TenantId, invitation_id: InvitationId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::take_back(&ctx, invitation_id).await)

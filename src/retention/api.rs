@@ -5,7 +5,7 @@ use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use super::dto::RetentionInput;
 use super::dto::{RetentionPlan, RetentionShown};
-use crate::shared::{Problem, TenantId};
+use crate::shared::{Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     app::tenant_page,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-#[server(prefix = "/ui", endpoint = "retention/get")]
+#[server(prefix = "/ui", endpoint = "retention/get", protocol = Wire)]
 pub async fn get_retention(tenant_id: TenantId) -> Result<RetentionShown, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let retention = wire(service::get(&ctx).await)?;
@@ -25,7 +25,7 @@ pub async fn get_retention(tenant_id: TenantId) -> Result<RetentionShown, Proble
 }
 
 /// What another number of days would come to. `days` is empty for ever.
-#[server(prefix = "/ui", endpoint = "retention/plan")]
+#[server(prefix = "/ui", endpoint = "retention/plan", protocol = Wire)]
 pub async fn plan_retention(tenant_id: TenantId, days: String) -> Result<RetentionPlan, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let input = wire(RetentionInput::read(&days).map_err(Error::from))?;
@@ -33,7 +33,7 @@ pub async fn plan_retention(tenant_id: TenantId, days: String) -> Result<Retenti
 }
 
 /// `days` is empty for ever.
-#[server(prefix = "/ui", endpoint = "retention/save")]
+#[server(prefix = "/ui", endpoint = "retention/save", protocol = Wire)]
 pub async fn save_retention(tenant_id: TenantId, days: String, etag: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let input = wire(RetentionInput::read(&days).map_err(Error::from))?;

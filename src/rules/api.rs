@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::ValidationRule;
-use crate::shared::{IntentId, Problem, TenantId};
+use crate::shared::{IntentId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     rules::server::service,
@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// The rules of all intents, by intent and priority.
-#[server(prefix = "/ui", endpoint = "rules/list")]
+#[server(prefix = "/ui", endpoint = "rules/list", protocol = Wire)]
 pub async fn list_rules(tenant_id: TenantId) -> Result<Vec<ValidationRule>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx, &service::Filter::default()).await)
 }
 
 /// The rules of one intent, or of all.
-#[server(prefix = "/ui", endpoint = "rules/find")]
+#[server(prefix = "/ui", endpoint = "rules/find", protocol = Wire)]
 pub async fn find_rules(
     tenant_id: TenantId,
     intent_id: Option<IntentId>,

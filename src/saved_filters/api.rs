@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::SavedFilter;
-use crate::shared::{FilterId, Problem, TenantId};
+use crate::shared::{FilterId, Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     saved_filters::server::service,
@@ -11,20 +11,20 @@ use crate::{
 };
 
 /// The caller's own, by name.
-#[server(prefix = "/ui", endpoint = "saved-filters/list")]
+#[server(prefix = "/ui", endpoint = "saved-filters/list", protocol = Wire)]
 pub async fn list_saved_filters(tenant_id: TenantId) -> Result<Vec<SavedFilter>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::list(&ctx).await)
 }
 
 /// Keeps a view under a name; one that has it already is replaced.
-#[server(prefix = "/ui", endpoint = "saved-filters/save")]
+#[server(prefix = "/ui", endpoint = "saved-filters/save", protocol = Wire)]
 pub async fn save_filter(tenant_id: TenantId, name: String, query: String) -> Result<SavedFilter, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::save(&ctx, &name, &query).await)
 }
 
-#[server(prefix = "/ui", endpoint = "saved-filters/delete")]
+#[server(prefix = "/ui", endpoint = "saved-filters/delete", protocol = Wire)]
 pub async fn delete_filter(tenant_id: TenantId, filter_id: FilterId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::delete(&ctx, filter_id).await)

@@ -9,6 +9,7 @@ use leptos::server_fn::{
     response::browser::BrowserResponse,
 };
 
+use super::wire::{Answer, Caller};
 use crate::ui::host;
 
 /// The header of a request that a page made while nobody had touched it for a while.
@@ -17,6 +18,19 @@ pub const UNATTENDED: &str = "x-unattended";
 /// The client of such server functions: it says where nobody seems to be there, so that a page that is left open does
 /// not keep its session alive.
 pub struct LiveClient;
+
+fn note(request: &BrowserRequest) {
+    if !host::is_attended() {
+        request.headers().set(UNATTENDED, "1");
+    }
+}
+
+impl Caller for LiveClient {
+    fn call(request: BrowserRequest) -> Answer {
+        note(&request);
+        BrowserClient::call(request)
+    }
+}
 
 type Sent<E> = Result<BrowserResponse, E>;
 
@@ -30,9 +44,7 @@ where
     type Response = BrowserResponse;
 
     fn send(request: BrowserRequest) -> impl Future<Output = Sent<E>> + Send {
-        if !host::is_attended() {
-            request.headers().set(UNATTENDED, "1");
-        }
+        note(&request);
         <BrowserClient as Client<E, I, O>>::send(request)
     }
 

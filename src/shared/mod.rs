@@ -5,6 +5,7 @@ pub mod live;
 pub mod problem;
 pub mod template;
 pub mod validate;
+pub mod wire;
 
 pub use ids::{
     AuditId, BacktestId, ConfigId, DatasourceId, DeliveryId, EmailId, ExampleId, FilterId, IntentId,

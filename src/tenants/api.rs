@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::Tenant;
-use crate::shared::{Problem, TenantId};
+use crate::shared::{Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     server::{
@@ -14,28 +14,28 @@ use crate::{
 };
 
 /// The tenants that the caller may see.
-#[server(prefix = "/ui", endpoint = "tenants/list")]
+#[server(prefix = "/ui", endpoint = "tenants/list", protocol = Wire)]
 pub async fn list_tenants() -> Result<Vec<Tenant>, Problem> {
     let ctx = caller_context().await?;
     wire(service::list(&ctx, false, crate::server::paging::Page::first()).await)
 }
 
 /// Loads the two demo tenants into an installation that has none. Instance administrators only.
-#[server(prefix = "/ui", endpoint = "tenants/load-demo")]
+#[server(prefix = "/ui", endpoint = "tenants/load-demo", protocol = Wire)]
 pub async fn load_demo() -> Result<(), Problem> {
     let ctx = caller_context().await?;
     wire(crate::demo::load_for(&ctx).await)
 }
 
 /// Makes a tenant. Instance administrators only.
-#[server(prefix = "/ui", endpoint = "tenants/create")]
+#[server(prefix = "/ui", endpoint = "tenants/create", protocol = Wire)]
 pub async fn create_tenant(tenant_id: String, name: String) -> Result<(), Problem> {
     let ctx = caller_context().await?;
     wire(service::create(&ctx, input(Some(tenant_id), name, true)).await.map(drop))
 }
 
 /// Gives a tenant another name. Instance administrators only.
-#[server(prefix = "/ui", endpoint = "tenants/rename")]
+#[server(prefix = "/ui", endpoint = "tenants/rename", protocol = Wire)]
 pub async fn rename_tenant(tenant_id: TenantId, name: String) -> Result<(), Problem> {
     let ctx = caller_context().await?;
     let run = async {
@@ -47,7 +47,7 @@ pub async fn rename_tenant(tenant_id: TenantId, name: String) -> Result<(), Prob
 }
 
 /// Closes a tenant to everybody but instance administrators, or opens it again.
-#[server(prefix = "/ui", endpoint = "tenants/set-active")]
+#[server(prefix = "/ui", endpoint = "tenants/set-active", protocol = Wire)]
 pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(), Problem> {
     let ctx = caller_context().await?;
     let run = async {
@@ -60,7 +60,7 @@ pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(
 
 /// Deletes a tenant with everything that is its, messages included, for whoever types its id as well: it cannot be brought
 /// back. Instance administrators only.
-#[server(prefix = "/ui", endpoint = "tenants/delete")]
+#[server(prefix = "/ui", endpoint = "tenants/delete", protocol = Wire)]
 pub async fn delete_tenant(tenant_id: TenantId, typed: String) -> Result<(), Problem> {
     let ctx = caller_context().await?;
     let run = async {

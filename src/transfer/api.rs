@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dto::Overview;
-use crate::shared::{Problem, TenantId};
+use crate::shared::{Problem, TenantId, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
     server::context::{tenant_context, wire},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What an export would hold.
-#[server(prefix = "/ui", endpoint = "transfer/overview")]
+#[server(prefix = "/ui", endpoint = "transfer/overview", protocol = Wire)]
 pub async fn configuration_overview(tenant_id: TenantId) -> Result<Overview, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(service::overview(&ctx).await)

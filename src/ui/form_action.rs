@@ -1,24 +1,23 @@
 //! What a plain form asks the server for.
 
+use futures::channel::oneshot;
 use leptos::{
     ev::SubmitEvent,
     form::form_data_from_event,
     prelude::*,
     server::ServerActionError,
     server_fn::{
-        Http, ServerFn,
-        client::{Client, browser::BrowserClient},
-        codec::{Json, PostUrl},
-        error::{FromServerFnError, ServerFnErrorErr, ServerFnUrlError},
-        redirect::call_redirect_hook,
-        request::{ClientReq, browser::BrowserRequest},
-        response::{ClientRes, browser::BrowserResponse},
+        ServerFn, client::browser::BrowserClient, error::ServerFnUrlError, request::ClientReq,
+        request::browser::BrowserRequest,
     },
     web_sys::UrlSearchParams,
 };
 use serde::de::DeserializeOwned;
 
-use crate::shared::Problem;
+use crate::shared::{
+    Problem,
+    wire::{self, Caller, Wire},
+};
 
 /// What the server does at a form's word, and what came of it: nothing, for most.
 ///
@@ -28,8 +27,14 @@ use crate::shared::Problem;
 pub struct FormAction<T: 'static> {
     url: &'static str,
     sent: Action<String, Result<T, Problem>>,
-    /// What is on its way. The page's own: its forms are made anew while it is.
-    under_way: StoredValue<Vec<String>>,
+    /// What is on its way, in its order. The page's own: its forms are made anew while it is.
+    under_way: StoredValue<Vec<UnderWay>>,
+}
+
+struct UnderWay {
+    body: String,
+    /// Ends when it was answered. Whoever is sent next waits for it.
+    answered: Option<oneshot::Receiver<()>>,
 }
 
 impl<T> Clone for FormAction<T> {
@@ -43,7 +48,7 @@ impl<T> Copy for FormAction<T> {}
 /// For forms that ask for this function, which takes what forms send.
 pub fn form_action<F>() -> FormAction<F::Output>
 where
-    F: ServerFn<Error = Problem, Client = BrowserClient, Protocol = Http<PostUrl, Json>>,
+    F: ServerFn<Error = Problem, Client = BrowserClient, Protocol = Wire>,
     F::Output: DeserializeOwned + Clone + Send + Sync + 'static,
 {
     FormAction::new(F::PATH, F::url())
@@ -54,14 +59,25 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
         // Where no script runs, a refusal comes with the page's address.
         let refusal = use_context::<ServerActionError>().filter(|refusal| refusal.path() == path);
         let refusal = refusal.map(|refusal| Err(ServerFnUrlError::<Problem>::decode_err(refusal.err())));
-        let under_way = StoredValue::new(Vec::<String>::new());
+        let under_way = StoredValue::new(Vec::<UnderWay>::new());
         let sent = Action::new_with_value(refusal, move |body: &String| {
             let body = body.clone();
+            let (answer_is_here, answered) = oneshot::channel();
+            // The page may have been left by now.
+            let before = under_way.try_update_value(|sent| {
+                let own = sent.iter().position(|other| other.body == body)?;
+                sent[own].answered = Some(answered);
+                sent[own.checked_sub(1)?].answered.take()
+            });
             async move {
+                // Two that are sent at once arrive in any order, and what is then kept may be the one before the last.
+                if let Some(before) = before.flatten() {
+                    let _ = before.await;
+                }
                 let answer = post(url, body.clone()).await;
-                // The page may have been left by now.
-                let _ = under_way.try_update_value(|bodies| bodies.retain(|other| *other != body));
-                read(&answer?)
+                let _ = under_way.try_update_value(|sent| sent.retain(|other| other.body != body));
+                drop(answer_is_here);
+                wire::read(&answer?)
             }
         });
         Self { url, sent, under_way }
@@ -87,12 +103,12 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
         self.sent.version()
     }
 
-    /// Sends what a form holds, unless the same is on its way.
+    /// Sends what a form holds, unless the same is on its way; after what was sent before was answered.
     pub fn send(self, body: String) {
-        let is_new = self.under_way.try_update_value(|bodies| {
-            let is_new = !bodies.contains(&body);
+        let is_new = self.under_way.try_update_value(|sent| {
+            let is_new = sent.iter().all(|other| other.body != body);
             if is_new {
-                bodies.push(body.clone());
+                sent.push(UnderWay { body: body.clone(), answered: None });
             }
             is_new
         });
@@ -109,32 +125,12 @@ pub fn body_of(event: &SubmitEvent) -> Option<String> {
     fields.to_string().as_string()
 }
 
-fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Problem> {
-    serde_json::from_str(answer).map_err(|error| unreadable(error.to_string()))
-}
-
-fn unreadable(why: String) -> Problem {
-    Problem::from_server_fn_error(ServerFnErrorErr::Deserialization(why))
-}
-
-/// Calls a server function as `ServerFn::run_on_client` does.
 async fn post(url: &'static str, body: String) -> Result<String, Problem> {
     let request: BrowserRequest = <BrowserRequest as ClientReq<Problem>>::try_new_post(
         url,
         "application/x-www-form-urlencoded",
-        "application/json",
+        wire::JSON,
         body,
     )?;
-    let answer: BrowserResponse = <BrowserClient as Client<Problem>>::send(request).await?;
-    let status = ClientRes::<Problem>::status(&answer);
-    let leads_on = (300..=399).contains(&status) || ClientRes::<Problem>::has_redirect(&answer);
-    let location = ClientRes::<Problem>::location(&answer);
-    let text: String = ClientRes::<Problem>::try_into_string(answer).await?;
-    if (400..=599).contains(&status) {
-        return Err(read(&text).unwrap_or_else(|problem| problem));
-    }
-    if leads_on {
-        call_redirect_hook(&location);
-    }
-    Ok(text)
+    BrowserClient::call(request).await
 }

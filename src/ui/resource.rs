@@ -14,7 +14,7 @@ use leptos::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::shared::Problem;
+use crate::shared::{Problem, wire};
 
 /// What a page loads, or why it could not be had.
 ///
@@ -136,7 +136,7 @@ impl Kept {
 
     fn read<T: DeserializeOwned + Send + Sync + 'static>(&self) -> &Result<T, Problem> {
         let value = self.0.value.get_or_init(|| {
-            let answer: Result<Result<T, Problem>, _> = serde_json::from_slice(self.0.text.as_bytes());
+            let answer: Result<Result<T, Problem>, Problem> = wire::read(&self.0.text);
             Box::new(answer.unwrap_or_else(|_| Err(unreadable())))
         });
         value.downcast_ref().unwrap_or_else(|| unreachable!("a page loads one type in one place"))

@@ -6,7 +6,7 @@ use super::bulk::ForWorkers;
 use crate::{
     app::CurrentTenant,
     emails::dto::{Imported, RefusedMessage},
-    shared::TenantId,
+    shared::{TenantId, wire},
     ui::{
         badge::Tone,
         dialog::{Dialog, OnceOpened},
@@ -75,8 +75,8 @@ fn kind_of(name: &str, beginning: &str) -> &'static str {
 }
 
 fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
-    let (tone, glyph, text, refused) = match answer.map(read) {
-        Ok(Some(imported)) => {
+    let (tone, glyph, text, refused) = match answer.map(wire::read::<Imported>) {
+        Ok(Ok(imported)) => {
             let (tone, glyph) = match &imported {
                 Imported { refused_count: 1.., .. } => (Tone::Attention, Glyph::Alert),
                 Imported { stored: 0, .. } => (Tone::Quiet, Glyph::Accept),
@@ -84,7 +84,7 @@ fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
             };
             (tone, glyph, format!("{name}: {}", words(&imported)), refused_words(&imported))
         }
-        Ok(None) => {
+        Ok(Err(_)) => {
             let text = format!("{name} was sent, but the server's answer cannot be read");
             (Tone::Attention, Glyph::Alert, text, Vec::new())
         }
@@ -106,10 +106,6 @@ fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-fn read(answer: &str) -> Option<Imported> {
-    serde_json::from_slice(answer.as_bytes()).ok()
 }
 
 /// What became of a file's messages, in a sentence each.
