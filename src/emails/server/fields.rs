@@ -64,6 +64,14 @@ impl Fields {
         }
     }
 
+    /// When it is for the message: when it came. What a rule says of `today` must not hang on how long a message waited, or
+    /// when it was looked at again.
+    pub fn as_of(&self) -> chrono::DateTime<chrono::Utc> {
+        let received_at =
+            self.get("received_at").and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
+        received_at.map_or_else(chrono::Utc::now, |at| at.to_utc())
+    }
+
     /// A value in the one form of its kind, as `FieldType` says.
     pub fn set_typed(&mut self, name: &str, value: &str, kind: FieldType) {
         self.set(name, value);
@@ -127,7 +135,7 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
     fields.set("subject", message.subject().unwrap_or_default());
     if !is_whole {
         fields.set("body", &String::from_utf8_lossy(&raw[..raw.len().min(MAX_FIELD)]));
-    } else if let Some(body) = message.body_text(0) {
+    } else if let Some(body) = mime::text_of(&message, MAX_FIELD) {
         fields.set("body", &body);
     }
     let message_id = message.message_id().unwrap_or_default().to_owned();

@@ -4,7 +4,12 @@
 //! messages is taken apart by recursion: a message could be made to hold a server up, or to end it. So what may hold parts
 //! is counted first, in the bytes alone; rather too much than too little.
 
-use mail_parser::{Message, MessageParser, decoders::base64::base64_decode};
+use std::borrow::Cow;
+
+use mail_parser::{
+    Message, MessageParser, PartType,
+    decoders::{base64::base64_decode, html::html_to_text},
+};
 
 /// What may hold parts: multiparts, and messages within the message.
 const MAX_HOLDERS: usize = 200;
@@ -38,6 +43,44 @@ pub fn whole(raw: &[u8]) -> Option<Message<'_>> {
         Read::Whole(message) => Some(message),
         Read::Head(_) | Read::Nothing => None,
     }
+}
+
+/// What the message says, as text: all its parts of text, one below the other, or of what it says in HTML alone. None
+/// where it says nothing. Not read further than some bytes more than `enough`.
+///
+/// There are several where a picture stands between them, as Apple's programs write it, or a list adds a line of its own.
+pub fn text_of(message: &Message<'_>, enough: usize) -> Option<String> {
+    let texts = (0..message.text_body_count()).filter_map(|part| message.body_text(part));
+    let rich = message.html_bodies().filter_map(|part| match &part.body {
+        PartType::Html(html) => Some(Cow::from(html_to_text(html))),
+        _ => None,
+    });
+    // Some programs send an empty text along with what is said in HTML.
+    joined(texts, enough).or_else(|| joined(rich, enough))
+}
+
+/// The HTML that the message itself brings, with the texts between its parts: none is made up from text alone.
+pub fn html_of<'a>(message: &'a Message<'_>) -> Option<Cow<'a, str>> {
+    if !message.html_bodies().any(|part| matches!(part.body, PartType::Html(_))) {
+        return None;
+    }
+    let mut parts = (0..message.html_body_count()).filter_map(|part| message.body_html(part));
+    let first = parts.next()?;
+    Some(parts.fold(first, |whole, part| Cow::from(whole.into_owned() + &part)))
+}
+
+fn joined<'a>(parts: impl Iterator<Item = Cow<'a, str>>, enough: usize) -> Option<String> {
+    let mut whole = String::new();
+    for part in parts.filter(|part| !part.trim().is_empty()) {
+        if !whole.is_empty() && !whole.ends_with('\n') {
+            whole.push('\n');
+        }
+        whole += &part;
+        if whole.len() > enough {
+            break;
+        }
+    }
+    (!whole.is_empty()).then_some(whole)
 }
 
 /// Whether there are so few parts and holders of parts that the parser can be let at it. `encoded` is how many times it

@@ -5,9 +5,7 @@
 //! is shown in a sandboxed frame, without our origin and so without our cookies. Pictures from elsewhere, which would
 //! tell the sender that and when it was read, are left out until somebody asks for them.
 
-use std::borrow::Cow;
-
-use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+use mail_parser::{MessagePart, MimeHeaders};
 use tokio::sync::Semaphore;
 
 use super::{html, mime, service};
@@ -67,7 +65,7 @@ pub async fn parts(ctx: &TenantContext, id: EmailId) -> Result<Parts> {
     let raw = service::raw(ctx, id).await?;
     let parts = move || {
         let Some(message) = mime::whole(&raw) else { return Parts::default() };
-        let html = html_of(&message);
+        let html = mime::html_of(&message);
         let withheld = html.as_deref().and_then(html::withheld);
         let shown = html.as_deref().filter(|_| withheld.is_none());
         Parts {
@@ -88,7 +86,7 @@ pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result
     let raw = service::raw(ctx, id).await?;
     let body = move || {
         let message = mime::whole(&raw)?;
-        let html = html_of(&message)?;
+        let html = mime::html_of(&message)?;
         Some(match html::withheld(&html) {
             Some(why) => Err(Problem::business_rule(why)),
             None => Ok(html::page(&message, &html, with_remote)),
@@ -150,12 +148,6 @@ pub async fn history(ctx: &TenantContext, id: EmailId) -> Result<Vec<HistoryEntr
         detail: entry.after,
     });
     Ok(entries.collect())
-}
-
-/// The HTML that the message itself brings: none is made up from its text.
-fn html_of<'a>(message: &'a Message<'_>) -> Option<Cow<'a, str>> {
-    let part = message.html_part(0)?;
-    matches!(part.body, PartType::Html(_)).then(|| message.body_html(0)).flatten()
 }
 
 fn described((index, part): (usize, &MessagePart<'_>)) -> Attachment {
