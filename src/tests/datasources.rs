@@ -428,6 +428,21 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
         let none = preview(&server, id, hostile.clone(), json!({"sender_email": value})).await;
         assert_eq!(none["row_count"], 0, "{none:#}");
     }
+    // MariaDB reads as much of a text as is a number, and finds order 7, and order 0 for what begins with a letter.
+    maria.run("USE shop; INSERT INTO orders (id) VALUES (0)");
+    let by_id = json!({"query": "SELECT id FROM orders WHERE id = ?", "params": ["{{order_number}}"]});
+    for (number, found) in
+        [("7", Some(1)), ("07", Some(1)), ("8", Some(0)), ("7abc", None), ("C-20319", None)]
+    {
+        let said = preview(&server, id, by_id.clone(), json!({"order_number": number})).await;
+        match found {
+            Some(count) => assert_eq!(said["row_count"], count, "{said:#}"),
+            None => assert!(said["ok"] == false && said.to_string().contains(number), "{said:#}"),
+        }
+    }
+    let long = json!({"query": "SELECT seq FROM seq_1_to_1000 WHERE seq >= ? LIMIT 900", "params": ["{{order_number}}"]});
+    let said = preview(&server, id, long, json!({"order_number": "7abc"})).await;
+    assert_eq!(said["ok"], false, "of a cut answer, too: {said:#}");
     let many = preview(&server, id, json!({"query": "SELECT seq FROM seq_1_to_1000"}), json!({})).await;
     assert_eq!(
         (many["row_count"].as_u64(), many["truncated"].as_bool()),

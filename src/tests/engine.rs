@@ -299,6 +299,8 @@ async fn postgres_is_asked_of_its_tables_as_they_are() {
     let before = bench.ask("ann@x.example", "order #7").await;
     assert_eq!(verdicts(&before), ["pass"; 3], "{before:#}");
     assert_eq!(columns(&before, 0), json!(["email", "code", "b"]));
+    let apart = json!(["email", "code", "b", "email_2", "code_2", "b_2"]);
+    assert_eq!(columns(&before, 1), apart, "what a rule names is one column");
     sqlx::raw_sql(
         "ALTER TABLE public.customers DROP COLUMN b, ADD COLUMN z text DEFAULT 'new', \
          ALTER COLUMN code TYPE text USING 'A' || code",
@@ -309,7 +311,7 @@ async fn postgres_is_asked_of_its_tables_as_they_are() {
     let after = bench.ask("ann@x.example", "order #A7").await;
     assert_eq!(verdicts(&after), ["pass"; 3], "{after:#}");
     assert_eq!(columns(&after, 0), json!(["email", "code", "z"]));
-    assert_eq!(columns(&after, 1), json!(["email", "code", "z", "email", "code", "z"]));
+    assert_eq!(columns(&after, 1), json!(["email", "code", "z", "email_2", "code_2", "z_2"]));
     let row = &after["verdicts"][0]["evidence"]["rows"][0];
     assert_eq!(row, &json!({"email": "ann@x.example", "code": "A7", "z": "new"}));
     sqlx::raw_sql("ALTER TABLE public.customers DROP COLUMN z").execute(&mut conn).await.unwrap();
@@ -469,6 +471,60 @@ async fn an_api_is_asked_with_each_kind_of_credentials_and_its_rows_are_judged()
         let none = bench.ask("ann@x.example", "order").await;
         assert_eq!(verdicts(&none), ["pass", "fail", "skipped", "fail", "fail"], "{none:#}");
     }
+}
+
+#[tokio::test]
+async fn rules_that_did_not_apply_are_not_said_to_have_passed() {
+    let bench = Bench::new(&[]).await;
+    let skip = json!({"rule_type": "regex", "field_name": "order_number", "when_missing": "skip", "conditions": {"pattern": "."}});
+    let regex = json!({"rule_type": "regex", "field_name": "subject", "conditions": {"pattern": "order"}});
+    bench.rules(&[skip.clone(), regex]).await;
+    let said = |email: &Value| email["explanation"].as_str().unwrap().to_owned();
+    let both = bench.ask("ann@x.example", "order #7").await;
+    assert_eq!(said(&both), "Accepted: all 2 rules of Orders passed.");
+    let one = bench.ask("ann@x.example", "order").await;
+    let words =
+        "Accepted: 1 of 2 rules of Orders passed, and no other applies: no order_number in the message.";
+    assert_eq!(said(&one), words);
+}
+
+/// To SQLite any number is less than any text, and what a message says is text.
+#[tokio::test]
+async fn what_a_file_holds_is_ordered_as_numbers_or_not_at_all() {
+    let bench = Bench::new(&[]).await;
+    let file = "sku,stock,due,credit\nA,10,2026-11-10,900\nB,n/a,2026-12-01,50\n";
+    bench.server.write_file("acme", "stock.csv", file.as_bytes());
+    let config = json!({"protocol": "file", "driver_family": "csv", "base_url": "file:///stock.csv"});
+    let id = bench.datasource("file", config).await;
+    let sku = json!({"name": "sku", "field": "subject", "pattern": "sku (\\w+)"});
+    let exists = |query: &str, params: Value| json!({"rule_type": "exists", "datasource_id": id, "conditions": {"query": query, "params": params}});
+    bench
+        .rules_with(
+            &sku,
+            &[
+                exists("SELECT 1 FROM data WHERE sku = ? AND stock >= 5", json!(["{{sku}}"])),
+                exists(
+                    "SELECT 1 FROM data WHERE sku = ? AND coalesce(credit, 0) <= ?",
+                    json!(["{{sku}}", "100"]),
+                ),
+                exists(
+                    "SELECT sku FROM data WHERE sku = ? GROUP BY sku HAVING sum(credit) BETWEEN ? AND 1000",
+                    json!(["{{sku}}", "100"]),
+                ),
+                exists("SELECT 1 FROM data WHERE sku = ? AND due < ?", json!(["{{sku}}", "2026-11-30"])),
+                exists(
+                    "SELECT 1 FROM data WHERE sku = ? AND credit > ?",
+                    json!(["{{sku}}", "{{sender_email}}"]),
+                ),
+            ],
+        )
+        .await;
+    let a = bench.ask("ann@x.example", "order sku A").await;
+    assert_eq!(verdicts(&a), ["pass", "fail", "pass", "pass", "fail"], "{a:#}");
+    assert!(a["verdicts"][4]["reason"].as_str().unwrap().contains("'ann@x.example' is no number"), "{a:#}");
+    let b = bench.ask("ann@x.example", "order sku B").await;
+    assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail"], "{b:#}");
+    assert!(b["verdicts"][0]["reason"].as_str().unwrap().contains("'n/a'"), "{b:#}");
 }
 
 #[tokio::test]

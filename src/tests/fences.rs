@@ -704,7 +704,7 @@ async fn a_tenant_that_loads_large_files_does_not_stall_others() {
         let files = folder.path().join("files").join(tenant);
         std::fs::create_dir_all(&files).unwrap();
         let rows: String = (0..rows).map(|i| format!("{i},a text of some length\n")).collect();
-        std::fs::write(files.join(path), format!("id,text\n{rows}")).unwrap();
+        crate::demo::write_settled(&files.join(path), format!("id,text\n{rows}").as_bytes()).unwrap();
         let endpoint = FileEndpoint { path: path.into(), format: FileFormat::Csv, sheet: None, rows: None };
         Connection {
             endpoint: Endpoint::File(endpoint),

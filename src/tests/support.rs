@@ -184,7 +184,7 @@ impl TestServer {
     pub fn write_file(&self, tenant: &str, name: &str, bytes: &[u8]) {
         let folder = self.app.config.files_dir(&tenant.parse().unwrap());
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(name), bytes).unwrap();
+        crate::demo::write_settled(&folder.join(name), bytes).unwrap();
     }
 
     pub fn request(&self, method: Method, path: &str, key: Option<&str>) -> reqwest::RequestBuilder {

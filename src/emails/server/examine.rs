@@ -116,6 +116,12 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
         })
         .map(|judged| judged.entry.reason.as_str())
         .collect();
+    let passed = judged.iter().filter(|judged| judged.entry.verdict == Verdict::Pass).count();
+    let skipped: Vec<&str> = judged
+        .iter()
+        .filter(|judged| judged.entry.verdict == Verdict::Skipped)
+        .map(|judged| judged.entry.reason.as_str())
+        .collect();
     let name = &intent.name;
     // Several rules may say the same of an absent field; it is said once.
     let list = |reasons: &[&str]| {
@@ -129,9 +135,14 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
     };
     let mut text = match decision {
         Decision::Accepted if judged.is_empty() => format!("Accepted: {name} has no active rules."),
-        Decision::Accepted if warnings.is_empty() => match judged.len() {
-            1 => format!("Accepted: the one rule of {name} passed."),
-            n => format!("Accepted: all {n} rules of {name} passed."),
+        Decision::Accepted if warnings.is_empty() => match (passed, judged.len()) {
+            (1, 1) => format!("Accepted: the one rule of {name} passed."),
+            (passed, all) if passed == all => format!("Accepted: all {all} rules of {name} passed."),
+            (0, _) => format!("Accepted: no rule of {name} applies: {}.", list(&skipped)),
+            (passed, all) => format!(
+                "Accepted: {passed} of {all} rules of {name} passed, and no other applies: {}.",
+                list(&skipped)
+            ),
         },
         Decision::Accepted => format!("Accepted: no rule of {name} speaks against it."),
         Decision::Rejected => format!("Rejected: {}.", list(&deciding)),

@@ -71,6 +71,13 @@ impl Uploaded {
             _ => true,
         }
     }
+
+    /// Whether something was put into its place since, by hand.
+    pub fn is_replaced_by(&self, metadata: &std::fs::Metadata) -> bool {
+        let is_later =
+            |modified: SystemTime| modified.duration_since(self.at).is_ok_and(|later| !later.is_zero());
+        metadata.len() != self.size || metadata.modified().is_ok_and(is_later)
+    }
 }
 
 /// How much of the disk is taken, in bytes.
@@ -265,15 +272,14 @@ impl Incoming {
     }
 
     /// Puts the file in its place, on disk for good: whoever reads sees the old one or the new one, whole. It says of
-    /// itself that it is of the time `at`, where it would say an earlier one.
+    /// itself that it is of the time `at`.
     ///
     /// # Errors
     /// The disk's.
     pub fn finish(mut self, path: &str, at: SystemTime) -> io::Result<Placed> {
         let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?.into_std();
-        if file.metadata()?.modified()? < at {
-            file.set_modified(at)?;
-        }
+        // What has a later time than is known of it was put there by hand.
+        file.set_modified(at)?;
         file.sync_all()?;
         let metadata = file.metadata()?;
         drop(file);

@@ -365,7 +365,7 @@ fn find(extractor: &Extractor, fields: &Fields) -> Result<String, String> {
     let read = match extractor.kind {
         FieldType::Text => Some(found.to_owned()),
         FieldType::Number => values::number(found).map(|number| number.to_string()),
-        FieldType::Date => values::date(found, chrono::Utc::now()).map(|moment| moment.to_string()),
+        FieldType::Date => values::date(found, fields.as_of()).map(|moment| moment.to_string()),
         FieldType::Money => values::money(found).map(|money| money.to_string()),
     };
     read.ok_or_else(|| match extractor.kind {

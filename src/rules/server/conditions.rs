@@ -468,7 +468,7 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
             for operand in judgement.expected.iter().flat_map(Expected::operands) {
                 if let Some(literal) = operand.literal()
                     && kind != FieldType::Text
-                    && let Err(fault) = super::judge::readable(&literal, kind)
+                    && let Err(fault) = super::judge::readable(&literal, kind, chrono::Utc::now())
                 {
                     checks.fault("conditions.expected", fault);
                 }

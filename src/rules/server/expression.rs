@@ -53,7 +53,7 @@ pub struct Expression {
     /// At most, of loops over what is written in it.
     steps: u64,
     needs_row: bool,
-    looks_at_rows: bool,
+    needs_all_rows: bool,
 }
 
 /// Why an expression gave no true or false.
@@ -130,7 +130,7 @@ impl Expression {
             names: tree::names(program.expression()),
             steps: tree::steps(program.expression()),
             needs_row,
-            looks_at_rows: needs_row || references.has_variable("rows"),
+            needs_all_rows: references.has_variable("rows"),
         })
     }
 
@@ -141,6 +141,15 @@ impl Expression {
     /// Whether it looks at the first row, which may not be there.
     pub fn needs_row(&self) -> bool {
         self.needs_row
+    }
+
+    /// Whether it looks at all rows, which may be more than were read.
+    pub fn needs_all_rows(&self) -> bool {
+        self.needs_all_rows
+    }
+
+    fn looks_at_rows(&self) -> bool {
+        self.needs_row || self.needs_all_rows
     }
 
     /// Every field that it names as one of `fields`.
@@ -158,7 +167,7 @@ impl Expression {
     /// # Errors
     /// What is wrong with it, in a sentence.
     pub fn check(&self, extractors: &[Extractor], looks_up: bool) -> Result<(), String> {
-        if self.looks_at_rows && !looks_up {
+        if self.looks_at_rows() && !looks_up {
             return Err("names rows, and nothing is looked up".into());
         }
         let is_known =
@@ -184,7 +193,7 @@ impl Expression {
             Ok(_) => Ok(()),
             Err(Fault::Costly(fault)) => Err(fault),
             // What a row holds is known only when there is one.
-            Err(_) if self.looks_at_rows => Ok(()),
+            Err(_) if self.looks_at_rows() => Ok(()),
             Err(Fault::Missing(name)) if is_message_field(&name) => Ok(()),
             Err(Fault::Missing(name)) => Err(unknown(&name)),
             Err(Fault::Type(fault)) => Err(format!("cannot be worked out: {fault}")),
@@ -217,7 +226,8 @@ impl Expression {
 
     fn work_out(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
         let mut context = Context::default();
-        let field = |name: &str, value: &str| (name.to_owned(), typed(value, fields.kind(name)));
+        let now = fields.as_of();
+        let field = |name: &str, value: &str| (name.to_owned(), typed(value, fields.kind(name), now));
         let all: HashMap<String, Cel> = fields.iter().map(|(name, value)| field(name, value)).collect();
         let email: HashMap<String, Cel> = fields
             .iter()
@@ -226,7 +236,7 @@ impl Expression {
             .collect();
         context.add_variable_from_value("fields", all);
         context.add_variable_from_value("email", email);
-        if self.looks_at_rows {
+        if self.looks_at_rows() {
             let object = |row: &Vec<Value>| -> Cel {
                 let members: HashMap<String, Cel> =
                     rows.columns.iter().cloned().zip(row.iter().map(cel)).collect();
@@ -261,13 +271,13 @@ impl Expression {
 }
 
 /// A field of the message in its type.
-fn typed(value: &str, kind: FieldType) -> Cel {
+fn typed(value: &str, kind: FieldType, now: chrono::DateTime<chrono::Utc>) -> Cel {
     use crate::rules::server::values;
     let real = |decimal: rust_decimal::Decimal| decimal.to_f64().map_or(Cel::Null, Cel::Float);
     match kind {
         FieldType::Text => value.into(),
         FieldType::Number => values::number(value).map_or_else(|| value.into(), real),
-        FieldType::Date => match values::date(value, chrono::Utc::now()) {
+        FieldType::Date => match values::date(value, now) {
             Some(moment) => Cel::Timestamp(moment.at.and_utc().fixed_offset()),
             None => value.into(),
         },

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
@@ -103,7 +103,8 @@ pub fn judge(
                     None => return Ok(no_row(false, found)),
                 },
             };
-            compare(rule.rule_type, judgement, left, actual, expected, found.is_some())
+            let against = Against { expected, is_looked_up: found.is_some(), now: fields.as_of() };
+            compare(rule.rule_type, judgement, left, actual, against)
         }
     }
 }
@@ -161,6 +162,14 @@ fn expression(
     let Some(expression) = &judgement.expression else {
         return Err(Unjudged::Datasource("the rule has no expression".into()));
     };
+    if let Some(Found { rows, place, .. }) = found.filter(|found| found.rows.truncated)
+        && expression.needs_all_rows()
+    {
+        return Err(Unjudged::Datasource(format!(
+            "{place} has more than {} rows, and the expression would judge by those alone",
+            rows.rows.len()
+        )));
+    }
     let none = Rows::default();
     let rows = found.map_or(&none, |found| found.rows);
     let text = shorten(expression.text(), 200);
@@ -192,14 +201,23 @@ fn expression(
     }
 }
 
+/// What a value is compared with.
+#[derive(Clone, Copy)]
+struct Against<'a> {
+    expected: &'a [Value],
+    /// Whether the value is the datasource's; the message's own otherwise.
+    is_looked_up: bool,
+    now: DateTime<Utc>,
+}
+
 fn compare(
     rule_type: RuleType,
     judgement: &Judgement,
     left: String,
     actual: Value,
-    expected: &[Value],
-    is_looked_up: bool,
+    against: Against<'_>,
 ) -> Result<Finding, Unjudged> {
+    let expected = against.expected;
     let is = format!("{left} is {}", shown(&actual));
     let list = |values: &[Value]| values.iter().map(shown).collect::<Vec<_>>().join(", ");
     let first = || expected.first().cloned().unwrap_or_default();
@@ -223,7 +241,7 @@ fn compare(
             (passes, format!("{is}, which {place} one of {words}"), expected.into())
         }
         RuleType::Compare => {
-            let (passes, words) = bounds(judgement, &actual, expected, is_looked_up)?;
+            let (passes, words) = bounds(judgement, &actual, against)?;
             let expected = if expected.len() == 1 { first() } else { expected.into() };
             (passes, format!("{is}, which {words}"), expected)
         }
@@ -247,21 +265,22 @@ fn compare(
 fn bounds(
     judgement: &Judgement,
     actual: &Value,
-    expected: &[Value],
-    is_looked_up: bool,
+    Against { expected, is_looked_up, now }: Against<'_>,
 ) -> Result<(bool, String), Unjudged> {
     let kind = judgement.kind.unwrap_or(FieldType::Number);
     if actual.is_null() {
         return Ok((false, format!("is no {kind}")));
     }
     let of_message = |fault: String| Unjudged::Message(Unrenderable::Unfit(fault));
-    let left = readable(actual, kind).map_err(|fault| {
+    let left = readable(actual, kind, now).map_err(|fault| {
         let fault = format!("{} {fault}", shown(actual));
         if is_looked_up { Unjudged::Datasource(fault) } else { of_message(fault) }
     })?;
     let right = expected
         .iter()
-        .map(|value| readable(value, kind).map_err(|fault| of_message(format!("{} {fault}", shown(value)))))
+        .map(|value| {
+            readable(value, kind, now).map_err(|fault| of_message(format!("{} {fault}", shown(value))))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let order = |i: usize| right.get(i).and_then(|right| left.order(right));
     let op = judgement.op.unwrap_or(CompareOp::Between);
@@ -310,19 +329,18 @@ impl Ordered {
             (Self::Number(a), Self::Number(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) => Some(a.compare(*b)),
             (Self::Money(a), Self::Money(b)) => {
-                let comparable = a.currency.is_none() || b.currency.is_none() || a.currency == b.currency;
-                comparable.then(|| a.amount.cmp(&b.amount))
+                a.may_be_in_one_currency_with(b).then(|| a.amount.cmp(&b.amount))
             }
             _ => None,
         }
     }
 }
 
-/// Reads a value as a number, a date, or a sum.
+/// Reads a value as a number, a date, or a sum. `today` is the day of `now`.
 ///
 /// # Errors
 /// That it is none.
-pub fn readable(value: &Value, kind: FieldType) -> Result<Ordered, String> {
+pub fn readable(value: &Value, kind: FieldType, now: DateTime<Utc>) -> Result<Ordered, String> {
     let text = text_of(value).unwrap_or_default();
     let read = match kind {
         FieldType::Number if value.is_number() => text.parse().ok().map(Ordered::Number),
@@ -330,7 +348,7 @@ pub fn readable(value: &Value, kind: FieldType) -> Result<Ordered, String> {
             text.parse().ok().map(|amount| Ordered::Money(values::Money { amount, currency: None }))
         }
         FieldType::Number => values::number(&text).map(Ordered::Number),
-        FieldType::Date => values::date(&text, Utc::now()).map(Ordered::Date),
+        FieldType::Date => values::date(&text, now).map(Ordered::Date),
         FieldType::Money => values::money(&text).map(Ordered::Money),
         FieldType::Text => None,
     };
@@ -457,6 +475,16 @@ mod tests {
         }
         let loops = "rows.all(a, rows.all(b, rows.all(c, a.status == b.status && b.status == c.status)))";
         let many = Rows { rows: vec![rows.rows[0].clone(); 100], ..rows };
+        // There are more, of which it would say nothing.
+        let cut = Rows { truncated: true, ..many.clone() };
+        let whole = judged("rows.all(r, r.status == 'open')", &many);
+        assert!(whole.is_ok_and(|finding| finding.passes));
+        let part = judged("rows.all(r, r.status == 'open')", &cut);
+        assert!(
+            matches!(&part, Err(Unjudged::Datasource(fault)) if fault.contains("more than 100 rows")),
+            "{part:?}"
+        );
+        assert!(judged("row.status == 'open'", &cut).is_ok_and(|finding| finding.passes));
         let dear = judged(loops, &many);
         assert!(
             matches!(&dear, Err(Unjudged::Datasource(fault)) if fault.contains("more than 2000000 steps")),
@@ -498,7 +526,8 @@ mod tests {
                 Value::Array(items) => items,
                 one => vec![one],
             };
-            bounds(&judgement, &actual, &expected, true).map(|(holds, _)| holds)
+            bounds(&judgement, &actual, Against { expected: &expected, is_looked_up: true, now: Utc::now() })
+                .map(|(holds, _)| holds)
         };
         use CompareOp::{Between, Greater, GreaterOrEqual, Less, LessOrEqual};
         use FieldType::{Date, Money, Number};
@@ -514,6 +543,8 @@ mod tests {
             (GreaterOrEqual, Money, json!("1.234,50 EUR"), json!("EUR 1,234.50"), true),
             (Greater, Money, json!("2000 EUR"), json!("5 USD"), false),
             (Greater, Money, json!(2000.5), json!("5 USD"), true),
+            (LessOrEqual, Money, json!("$49.90"), json!("100 USD"), true),
+            (LessOrEqual, Money, json!("100 EUR"), json!("$149.90"), false),
             (Less, Date, json!("2026-11-10T23:00:00"), json!("11 November 2026"), true),
             (LessOrEqual, Date, json!("2026-11-10T23:00:00"), json!("2026-11-10"), true),
             (GreaterOrEqual, Date, json!("1999-01-01"), json!("today-30d"), false),
@@ -529,7 +560,7 @@ mod tests {
         fn a_value_is_the_same_as_itself_and_order_is_kept(a in any::<i32>(), b in any::<i32>()) {
             prop_assert!(same(&json!(a), &json!(a.to_string()), false));
             let order = |x: i32, y: i32| {
-                readable(&json!(x), FieldType::Number).ok()?.order(&readable(&json!(y.to_string()), FieldType::Number).ok()?)
+                readable(&json!(x), FieldType::Number, Utc::now()).ok()?.order(&readable(&json!(y.to_string()), FieldType::Number, Utc::now()).ok()?)
             };
             prop_assert_eq!(order(a, b), Some(a.cmp(&b)));
         }

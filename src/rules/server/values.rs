@@ -13,6 +13,28 @@ pub struct Money {
     pub currency: Option<String>,
 }
 
+impl Money {
+    /// Whether both may be in the same currency: `$` is the sign of many, and where none is written it is the other's.
+    pub fn may_be_in_one_currency_with(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (&self.currency, &other.currency) else { return true };
+        let stands_for = |symbol: &str, code: &str| match symbol {
+            "$" => DOLLARS.contains(&code),
+            "¥" => matches!(code, "JPY" | "CNY"),
+            _ => false,
+        };
+        one == other || stands_for(one, other) || stands_for(other, one)
+    }
+}
+
+/// The currencies whose sign is `$`.
+const DOLLARS: [&str; 28] = [
+    "USD", "AUD", "BBD", "BMD", "BND", "BSD", "BZD", "CAD", "CLP", "COP", "DOP", "FJD", "GYD", "HKD", "JMD",
+    "KYD", "LRD", "MXN", "NAD", "NZD", "SBD", "SGD", "SRD", "TTD", "TWD", "UYU", "XCD", "ARS",
+];
+
+/// The currencies with three decimals (ISO 4217): in these, three digits after a point are no thousands.
+const OF_THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.currency {
@@ -62,8 +84,8 @@ pub fn number(text: &str) -> Option<Decimal> {
     digits(text, false)
 }
 
-/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals, so
-/// three digits after a single separator are thousands.
+/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals but in a few
+/// currencies, so three digits after a single separator are thousands.
 pub fn money(text: &str) -> Option<Money> {
     const SYMBOLS: [(&str, &str); 6] =
         [("€", "EUR"), ("£", "GBP"), ("¥", "¥"), ("₹", "INR"), ("US$", "USD"), ("$", "$")];
@@ -92,7 +114,8 @@ pub fn money(text: &str) -> Option<Money> {
             (currency, rest) = (Some(code.to_ascii_uppercase()), stripped);
         }
     }
-    let mut amount = digits(rest.trim(), true)?;
+    let has_three = currency.as_deref().is_some_and(|code| OF_THREE_DECIMALS.contains(&code));
+    let mut amount = digits(rest.trim(), !has_three)?;
     if negative {
         amount = -amount;
     }
@@ -316,11 +339,13 @@ mod tests {
             ("-12.30 usd", "-12.3", Some("USD")),
             ("19.90", "19.9", None),
             ("£0.50", "0.5", Some("GBP")),
+            ("KWD 12.500", "12.5", Some("KWD")),
+            ("1,234.500 omr", "1234.5", Some("OMR")),
         ] {
             let money = money(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((money.amount, money.currency.as_deref()), (decimal(amount), currency), "{text}");
         }
-        for text in ["", "EUR", "five euros", "12 34", "EUR 1.2.3", "€ €5"] {
+        for text in ["", "EUR", "five euros", "12 34", "EUR 1.2.3", "€ €5", "KWD 12,500"] {
             assert_eq!(money(text), None, "{text}");
         }
     }

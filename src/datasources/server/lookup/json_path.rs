@@ -80,25 +80,46 @@ impl fmt::Display for JsonPath {
     }
 }
 
-/// What in a document is a row: where `path` leads, or else the document itself. An array means its items,
-/// nothing and `null` mean no row.
-pub fn items(document: Value, path: Option<&JsonPath>) -> Vec<Value> {
-    let Some(path) = path else { return unfold(document) };
-    let mut found: Vec<Value> = path.path.query(&document).all().into_iter().cloned().collect();
-    match found.pop() {
-        Some(only) if found.is_empty() => unfold(only),
-        Some(last) => {
-            found.push(last);
-            found
+impl JsonPath {
+    /// Whether it leads to one place at most (RFC 9535, section 2.3.5.1): by names and places alone.
+    pub fn is_singular(&self) -> bool {
+        let (mut quote, mut before) = (None, ' ');
+        let mut chars = self.text.chars();
+        while let Some(c) = chars.next() {
+            match (quote, c) {
+                (Some(_), '\\') => {
+                    chars.next();
+                }
+                (Some(mark), _) if mark == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '*' | '?' | ',' | ':') => return false,
+                (None, '.') if before == '.' => return false,
+                (None, _) => {}
+            }
+            before = c;
         }
-        None => found,
+        true
     }
+}
+
+/// What in a document is a row: where `path` leads, or else the document itself. Where that is one place, an array there
+/// means its items; where a path may lead to several, each is a row, however many there are. Nothing and `null` mean no row.
+pub fn items(document: Value, path: Option<&JsonPath>) -> Vec<Value> {
+    let mut items = match path {
+        None => unfold(document),
+        Some(path) => {
+            let found: Vec<Value> = path.path.query(&document).all().into_iter().cloned().collect();
+            if path.is_singular() { found.into_iter().flat_map(unfold).collect() } else { found }
+        }
+    };
+    items.retain(|item| !item.is_null());
+    items
 }
 
 fn unfold(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
-        Value::Null => Vec::new(),
         other => vec![other],
     }
 }
@@ -165,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_rows() {
-        let document = json!({"total": 2, "items": [{"id": 1}, {"id": 2, "b": "x"}], "one": {"id": 3}});
+        let document = json!({"total": 2, "items": [{"id": 1}, {"id": 2, "b": "x"}], "one": {"id": 3},
+            "orders": [{"lines": ["a"], "chargeback": null}], "nothing": [null, 1]});
         for (path, expected) in [
             ("$.items[*]", json!([[1, null], [2, "x"]])),
             ("$.items", json!([[1, null], [2, "x"]])),
@@ -174,6 +196,13 @@ mod tests {
             ("$.total", json!([[2]])),
             ("$.none[*]", json!([])),
             ("$..id", json!([[1], [2], [3]])),
+            // As many orders as there are, each is read alike.
+            ("$.orders[*].lines", json!([[["a"]]])),
+            ("$.orders[*].lines[*]", json!([["a"]])),
+            ("$.orders[0].lines", json!([["a"]])),
+            ("$.orders[*].chargeback", json!([])),
+            ("$['orders'][0]['lines']", json!([["a"]])),
+            ("$.nothing", json!([[1]])),
         ] {
             let rows = rows(items(document.clone(), Some(&path.parse().expect(path))), 100).expect(path);
             assert_eq!(json!(rows.rows), expected, "{path}");

@@ -6,6 +6,7 @@ mod http_api;
 pub mod json_path;
 mod mysql;
 mod oauth;
+mod ordering;
 mod pools;
 mod postgres;
 pub mod sql_check;
@@ -13,6 +14,7 @@ mod sqlite;
 mod turns;
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -162,6 +164,21 @@ impl Rows {
         }
         self.columns.iter_mut().for_each(clean);
         self.rows.iter_mut().flatten().for_each(clean_value);
+        self
+    }
+
+    /// No two columns have the same name: a rule and its evidence would each speak of another. The second `status` of a
+    /// join is `status_2`.
+    fn named_apart(mut self) -> Self {
+        let mut taken: HashSet<String> = self.columns.iter().cloned().collect();
+        let mut seen = HashSet::new();
+        for column in &mut self.columns {
+            if !seen.insert(column.clone()) {
+                let own = (2..).map(|number| format!("{column}_{number}")).find(|name| !taken.contains(name));
+                *column = own.unwrap_or_default();
+                taken.insert(column.clone());
+            }
+        }
         self
     }
 }
@@ -419,7 +436,7 @@ impl Lookups {
         if answer.is_err() {
             telemetry::failed(&span, outcome);
         }
-        answer.map(Rows::storable).map_err(|mut error| {
+        answer.map(|rows| rows.storable().named_apart()).map_err(|mut error| {
             error.message = error.message.replace('\0', "\u{fffd}");
             error
         })
@@ -444,7 +461,9 @@ impl Lookups {
         let answer = timeout(patience, asking(turn)).await.unwrap_or_else(|_| {
             Err(LookupError::new(Cause::Time, format!("no answer within {} ms", patience.as_millis())))
         });
-        pass.leave(answer.as_ref().is_err_and(LookupError::transient));
+        // Of what was not asked yet, nothing is known.
+        let failed = |error: &LookupError| error.transient() && error.cause != Cause::Busy;
+        pass.leave(answer.as_ref().is_err_and(failed));
         answer
     }
 
@@ -552,7 +571,10 @@ impl Lookups {
                 });
             }
         };
-        Ok(TenantFile { path: folder.join(path), folder, handle })
+        let is_whole = uploaded
+            .zip(handle.metadata().ok())
+            .is_some_and(|(uploaded, metadata)| !uploaded.is_replaced_by(&metadata));
+        Ok(TenantFile { path: folder.join(path), folder, handle, is_whole })
     }
 
     /// What was uploaded as the file that a connection reads. Asked before the file is opened: what is uploaded meanwhile
@@ -616,4 +638,6 @@ struct TenantFile {
     folder: PathBuf,
     path: PathBuf,
     handle: std::fs::File,
+    /// Whether it came by an upload, and so at once. Somebody may be writing at any other.
+    is_whole: bool,
 }

@@ -85,11 +85,13 @@ async fn run(
     };
     let settings = format!(
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_select_limit = {}, \
-         lock_wait_timeout = {}, {timeout}",
+         max_error_count = 1024, lock_wait_timeout = {}, {timeout}",
         limits.max_rows + 1,
         limits.timeout.as_secs().max(1),
     );
     conn.execute(AssertSqlSafe(settings)).await.map_err(failed)?;
+    let texts: Vec<&str> =
+        params.iter().filter_map(|param| param.as_str()).filter(|text| !is_number(text)).collect();
     let mut tx = conn.begin_with("START TRANSACTION READ ONLY").await.map_err(failed)?;
     let mut ask = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for param in params {
@@ -112,15 +114,59 @@ async fn run(
                 bounded.rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
             }
             if bounded.is_full() {
-                return Ok(bounded.rows);
+                break;
             }
             let values = (0..row.len()).map(|i| value(&row, i)).collect::<Result<Vec<_>, _>>()?;
             let size = Bounded::size(&values);
             bounded.push(values, size)?;
         }
+        if bounded.rows.truncated {
+            if texts.is_empty() {
+                return Ok(bounded.rows);
+            }
+            // What it warns of is told at its end.
+            let mut left = limits.max_rows.saturating_mul(PATIENT_ROWS);
+            while stream.try_next().await.map_err(failed)?.is_some() {
+                left = left.checked_sub(1).ok_or_else(|| limits.too_large())?;
+            }
+        }
+    }
+    if !texts.is_empty() {
+        warned(&mut tx, &texts).await?;
     }
     tx.rollback().await.map_err(failed)?;
     Ok(bounded.rows)
+}
+
+/// Whether what the query was given was taken for what it is. Beside a number, MySQL reads as much of a text as is one, and
+/// warns: `1042abc` is 1042, and `C-20319` is 0.
+async fn warned(conn: &mut MySqlConnection, texts: &[&str]) -> Result<(), LookupError> {
+    let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(conn).await.map_err(|error| describe(&error))?;
+    for warning in &warnings {
+        let (code, message) =
+            (warning.try_get_unchecked::<u32, _>(1), warning.try_get_unchecked::<String, _>(2));
+        let (Ok(TRUNCATED), Ok(message)) = (code, message) else { continue };
+        if texts.iter().any(|text| message.contains(&format!("'{}", beginning(text)))) {
+            return Err(LookupError::new(Cause::Unfit, message));
+        }
+    }
+    Ok(())
+}
+
+/// `ER_TRUNCATED_WRONG_VALUE`.
+const TRUNCATED: u32 = 1292;
+
+/// So many times the rows that are read are passed over to see what the query warns of.
+const PATIENT_ROWS: usize = 100;
+
+/// As much of a text as a warning repeats.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(60)]
+}
+
+/// Nothing of it is passed over where a number is asked for.
+fn is_number(text: &str) -> bool {
+    text.trim().parse::<rust_decimal::Decimal>().is_ok()
 }
 
 fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {

@@ -20,7 +20,10 @@ use rusqlite::{
 use serde_json::Value;
 
 use super::{
-    Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked, sql_check::SqlDialect, turns::Turn,
+    Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked,
+    ordering::{self, Blame},
+    sql_check::SqlDialect,
+    turns::Turn,
 };
 
 /// `LIKE` takes as many steps as its pattern is long for each byte that it goes through.
@@ -73,8 +76,19 @@ fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError
 /// Runs a query on a connection that is already open, and fences it first.
 pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
     let checked = checked(query, SqlDialect::Sqlite, params.len())?;
+    let blame = Blame::teach(conn).map_err(|error| describe(&error))?;
+    let answer = run_checked(conn, &checked.sql, params, limits);
+    match blame.take() {
+        Some(fault) if answer.is_err() => Err(fault),
+        _ => answer,
+    }
+}
+
+fn run_checked(conn: &Connection, sql: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
     let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
-    let mut statement = conn.prepare(&checked.sql).map_err(|error| describe(&error))?;
+    let spelled_out = ordering::spelled_out(sql);
+    let sql = spelled_out.as_deref().unwrap_or(sql);
+    let mut statement = conn.prepare(sql).map_err(|error| describe(&error))?;
     fence.tighten(conn).map_err(|error| describe(&error))?;
     if statement.column_count() > Rows::MAX_COLUMNS {
         return Err(LookupError::new(
@@ -286,7 +300,7 @@ mod tests {
         std::os::unix::fs::symlink(globex.join("a.db"), acme.join("b.db")).expect("link");
         let opened = |path: &str| {
             let handle = std::fs::File::open(acme.join("a.db")).expect("file");
-            let file = TenantFile { folder: acme.clone(), path: acme.join(path), handle };
+            let file = TenantFile { folder: acme.clone(), path: acme.join(path), handle, is_whole: false };
             open(&file, Duration::ZERO)
                 .and_then(|conn| conn.execute_batch("SELECT * FROM t").map_err(|e| describe(&e)))
         };

@@ -58,13 +58,7 @@ impl<'b> Items<'b> {
             match place {
                 None => return Ok(Self::Found(Vec::new())),
                 Some(place) if !takes_items => return Ok(Self::unfold(place)),
-                Some(place) if place.starts_with(b"[") => {
-                    let mut items = parts(place);
-                    return Ok(match (items.next(), items.next()) {
-                        (Some(only), None) => Self::unfold(only),
-                        _ => Self::Of(place),
-                    });
-                }
+                Some(place) if place.starts_with(b"[") => return Ok(Self::Of(place)),
                 // An object's members are items, too.
                 Some(_) => {}
             }
@@ -97,7 +91,9 @@ impl<'b> Items<'b> {
                 }
                 Ok(())
             }
-            Self::Of(array) => parts(array).try_for_each(|part| take(value(part, MAX_VALUE)?)),
+            Self::Of(array) => parts(array)
+                .filter(|part| part.trim_ascii() != b"null".as_slice())
+                .try_for_each(|part| take(value(part, MAX_VALUE)?)),
             Self::One(one) => take(value(one, MAX_VALUE)?),
             Self::Found(values) => values.iter().try_for_each(|value| take(value.clone())),
         }

@@ -9,6 +9,7 @@ mod xlsx;
 
 use std::{
     collections::HashSet,
+    fs::File,
     io::Read,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -30,6 +31,9 @@ const MAX_INDEXED: usize = 512 << 20;
 const LOAD_TIME: Duration = Duration::from_secs(120);
 /// A file that is too large is not loaded again for so long, unless it changes.
 const RETRY: Duration = Duration::from_secs(600);
+/// A file that somebody put there by hand is whole when it was not changed for so long: a copy that is under way is changed
+/// all the time.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Floating-point numbers that are written with so many digits are told apart by them.
 const MAX_DIGITS: usize = 17;
 /// Every integer up to this is a floating-point number too.
@@ -78,6 +82,22 @@ struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     inode: u64,
+}
+
+impl Stamp {
+    fn of(file: &File) -> Result<Self, LookupError> {
+        let metadata = file.metadata().map_err(unreadable)?;
+        Ok(Self {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+        })
+    }
+
+    /// Whether it was changed within the last moments. A time in the future is some other clock's.
+    fn is_fresh(&self) -> bool {
+        self.modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age < SETTLED)
+    }
 }
 
 /// What a parser makes of a file, having gone through it once. `rows` goes through it again.
@@ -353,12 +373,7 @@ impl Tables {
         limits: &Limits,
         turn: Arc<Turn>,
     ) -> Result<Rows, LookupError> {
-        let metadata = file.handle.metadata().map_err(unreadable)?;
-        let stamp = Stamp {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
-        };
+        let stamp = Stamp::of(&file.handle)?;
         if stamp.length > MAX_FILE {
             return Err(LookupError::new(
                 Cause::TooLarge,
@@ -369,6 +384,10 @@ impl Tables {
         let slot = self.slots.take(&key);
         let mut held = Arc::clone(&slot.held).lock_owned().await;
         if held.as_ref().is_none_or(|held| !held.is_of(stamp)) {
+            // Half of it would be read as the whole.
+            if stamp.is_fresh() && !file.is_whole {
+                return Err(being_written());
+            }
             let slots = Arc::clone(&self.slots);
             let settle = {
                 let (key, slot) = (key.clone(), Arc::clone(&slot));
@@ -560,6 +579,13 @@ fn unreadable(error: std::io::Error) -> LookupError {
     LookupError::new(Cause::File, format!("the file cannot be read: {error}"))
 }
 
+/// Tried again: soon it is whole.
+fn being_written() -> LookupError {
+    let words =
+        "the file was changed a moment ago, and may still be being written: it is read in some seconds";
+    LookupError::new(Cause::Busy, words)
+}
+
 fn broken_off() -> LookupError {
     LookupError::new(Cause::Answer, "the file's loading broke off")
 }
@@ -572,6 +598,9 @@ fn cut_at(text: &str, max: usize) -> usize {
 fn load(mut file: TenantFile, endpoint: &FileEndpoint, stamp: Stamp) -> Result<Table, LookupError> {
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.length).unwrap_or_default());
     file.handle.by_ref().take(MAX_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+    if Stamp::of(&file.handle)? != stamp {
+        return Err(being_written());
+    }
     table(bytes, endpoint, Bounds::default())
 }
 
