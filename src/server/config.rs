@@ -117,7 +117,8 @@ pub struct DeliveryConfig {
     /// up, and the wait after the first try, doubled each time, at most an hour.
     pub patience: Duration,
     pub retry_base: Duration,
-    /// `DELIVERY_TIMEOUT_MS` (10,000): a webhook in all, or one step of a mail's conversation.
+    /// `DELIVERY_TIMEOUT_MS` (10,000): a webhook in all, or one step of the conversation before a mail is handed over.
+    /// For the mail itself a relay has its ten minutes (RFC 5321, section 4.5.3.2.6).
     pub timeout: Duration,
     /// `DELIVERY_CONCURRENCY` (8): sent at once.
     pub concurrency: usize,

@@ -489,7 +489,7 @@ async fn a_forward_carries_the_original_and_a_reply_is_marked() {
     )
     .await;
     let raw = "From: =?utf-8?q?Zo=C3=AB?= <zoe@x.example>\r\nTo: service@acme.example\r\nSubject: order 7 =?utf-8?q?=0D=0ABcc=3A_evil=40d.example?=\r\n\
-               Message-ID: <m1@x.example>\r\nReferences: <m0@x.example>\r\n\r\n.\r\n..leading dots\r\nHello\r\n";
+               Message-ID: <m1@x.example>\r\nReferences: <a0@x.example>\r\n <m0@x.example>\r\n\r\n.\r\n..leading dots\r\nHello\r\n";
     let id = server.receive("acme", raw).await;
     let email = settled(&server, &id, &["delivered", "delivered"]).await;
     let mails = relay.mails();
@@ -512,7 +512,7 @@ async fn a_forward_carries_the_original_and_a_reply_is_marked() {
     for line in [
         "Auto-Submitted: auto-replied\r\n",
         "In-Reply-To: <m1@x.example>\r\n",
-        "References: <m0@x.example> <m1@x.example>\r\n",
+        "References: <a0@x.example> <m0@x.example> <m1@x.example>\r\n",
         "From: \"Acme Orders\" <flow@acme.example>\r\n",
         "To: zoe@x.example\r\n",
     ] {
@@ -680,6 +680,107 @@ async fn what_is_told_already_is_not_told_again_after_a_decision_that_was_called
         assert_eq!(email["decision"], "accepted");
         assert_eq!(receiver.hooks().len(), told + 1, "{is_taken_back}");
     }
+}
+
+/// The last that a receiver hears is how the message is decided, whatever routes it went along.
+#[tokio::test]
+async fn who_was_told_otherwise_along_another_route_is_told_again_and_nobody_else() {
+    let (relay, receiver) = (Relay::start(), Receiver::start().await);
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    for (name, kind, decision, settings) in [
+        ("yes", "reply", "accepted", json!({"body": "yes"})),
+        ("no", "reply", "rejected", json!({"body": "no"})),
+        ("erp", "webhook", "accepted", json!({"url": receiver.base})),
+    ] {
+        route(&server, json!({"name": name, "intent_id": intent, "kind": kind, "decisions": [decision], "settings": settings})).await;
+    }
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "x")).await;
+    settled(&server, &id, &["delivered", "delivered"]).await;
+    for (decision, sent) in
+        [("rejected", 3), ("accepted", 4), ("accepted", 4), ("rejected", 5), ("accepted", 6)]
+    {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+        settled(&server, &id, &vec!["delivered"; sent]).await;
+    }
+    let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+    settled(&server, &id, &["delivered"; 6]).await;
+    let mails = relay.mails();
+    let said = |text: &str| if text.contains("\r\n\r\nyes") { "yes" } else { "no" };
+    let told: Vec<&str> = mails.iter().map(|mail| said(&mail.text())).collect();
+    assert_eq!(told, ["yes", "no", "yes", "no", "yes"]);
+    // What only hears of accepted messages has heard all there is.
+    assert_eq!(receiver.hooks().len(), 1);
+}
+
+/// A corrected address holds for what waits. Whoever gets something else along the route now does not get that.
+#[tokio::test]
+async fn what_waits_for_a_route_does_not_go_to_whom_the_route_leads_for_something_else() {
+    const CHANGED: &str = "The route was changed, and is not for this any more";
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|path, _| match path {
+        // Not as one that is away, which would be left alone.
+        "/later" => Status::NOT_FOUND.into_response(),
+        "/gone" => Status::GONE.into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let orders = intent(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let hook = |path: &str, intent: Option<i64>, decision: &str| {
+        let settings = json!({"url": format!("{}{path}", receiver.base)});
+        json!({"name": "erp", "intent_id": intent, "kind": "webhook", "decisions": [decision], "settings": settings})
+    };
+    let as_before = |path: &str| hook(path, Some(orders), "accepted");
+    let made = route(&server, as_before("/later")).await;
+    let put = async |body: Value| {
+        let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+        server.put(&path, &body).await.is(StatusCode::OK);
+    };
+    let waiting = async || {
+        put(as_before("/later")).await;
+        let id = server.receive("acme", message("a@x.example", "order 7", "x")).await;
+        eventually("it was tried, and waits", async || {
+            let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+            (email["deliveries"][0]["last_status"] == 404).then_some(())
+        })
+        .await;
+        id
+    };
+    for changed in [hook("/other", Some(orders), "rejected"), hook("/other", Some(other), "accepted")] {
+        let id = waiting().await;
+        put(changed).await;
+        let email = settled(&server, &id, &["cancelled"]).await;
+        assert_eq!(email["deliveries"][0]["note"], CHANGED);
+    }
+    for corrected in [as_before("/right"), hook("/right", None, "accepted")] {
+        let id = waiting().await;
+        put(corrected).await;
+        settled(&server, &id, &["delivered"]).await;
+    }
+    // Changed past those that would call it off, as by one that decided meanwhile.
+    let id = waiting().await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE routes SET decisions = '{rejected}'").execute(&mut conn).await.unwrap();
+    let email = settled(&server, &id, &["cancelled"]).await;
+    assert_eq!(email["deliveries"][0]["note"], CHANGED);
+    // What was given up is not sent there by hand either, nor is it a person's to see to.
+    put(as_before("/gone")).await;
+    let id = server.receive("acme", message("a@x.example", "order 7", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let given_up =
+        async || server.get("/api/emails?tenant_id=acme&delivery=failed").await.is(StatusCode::OK).body;
+    assert_eq!(given_up().await[0]["email_id"], id.as_str());
+    put(hook("/other", Some(orders), "rejected")).await;
+    let delivery = email["deliveries"][0]["delivery_id"].as_str().unwrap();
+    let retry = format!("/api/deliveries/{delivery}/retry?tenant_id=acme");
+    server.post(&retry, &json!({})).await.problem(StatusCode::BAD_REQUEST, CHANGED);
+    assert_eq!(given_up().await, json!([]));
+    assert!(receiver.hooks().iter().all(|hook| hook.path != "/other"));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Barrier, Mutex},
+    time::{Duration, Instant},
 };
 
 use reqwest::StatusCode;
@@ -23,6 +24,8 @@ struct Says {
     /// To the recipient whose address begins so.
     recipient: Option<(&'static str, &'static str)>,
     data: Option<&'static str>,
+    /// It has the mail whole, and says nothing before somebody else waits here too.
+    word: Option<Arc<Barrier>>,
 }
 
 /// One mail that it took: the recipients, and the text.
@@ -33,13 +36,15 @@ struct Relay {
     addr: SocketAddr,
     says: Arc<Mutex<Says>>,
     taken: Arc<Mutex<Vec<Taken>>>,
+    /// What its clients call themselves.
+    names: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relay {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let relay = Self { addr, says: Arc::default(), taken: Arc::default() };
+        let relay = Self { addr, says: Arc::default(), taken: Arc::default(), names: Arc::default() };
         let this = relay.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -73,6 +78,9 @@ impl Relay {
         let mut to = Vec::new();
         write!(stream, "{}\r\n", says.greeting.unwrap_or("220 relay.example ESMTP"))?;
         while let Some(line) = lines.next().transpose()? {
+            if let Some(name) = line.strip_prefix("EHLO ") {
+                self.names.lock().unwrap().push(name.to_owned());
+            }
             let answer = match line.split([' ', ':']).next().unwrap_or_default() {
                 "EHLO" => says.hello.unwrap_or("250-relay.example\r\n250 AUTH PLAIN"),
                 "AUTH" => says.sign_in.unwrap_or("235 2.7.0 Welcome"),
@@ -95,6 +103,9 @@ impl Relay {
                     }
                     if says.data.is_none() {
                         self.taken.lock().unwrap().push((std::mem::take(&mut to), text));
+                    }
+                    if let Some(word) = &says.word {
+                        word.wait();
                     }
                     says.data.unwrap_or("250 2.0.0 Taken")
                 }
@@ -290,4 +301,85 @@ async fn what_a_relay_says_need_be_no_text() {
     relay.say(Says::default());
     settled(&server, &id, &["delivered"]).await;
     assert_eq!(relay.recipients()[2..], [["gone@acme.example"]]);
+}
+
+/// It may have taken the mail: whoever does not wait for its word sends it again, and again.
+#[tokio::test]
+async fn a_relay_that_thinks_long_over_a_mail_gets_it_once() {
+    let relay = Relay::start();
+    let url = relay.url("");
+    let vars = [("SMTP_URL", url.as_str()), SMTP_FROM, ("DELIVERY_TIMEOUT_MS", "250")];
+    let server = TestServer::start_with(&vars).await;
+    forwards_to(&server, &["desk@acme.example"]).await;
+    let word = Arc::new(Barrier::new(2));
+    relay.say(Says { word: Some(Arc::clone(&word)), ..Says::default() });
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    eventually("it has the mail", async || (!relay.taken().is_empty()).then_some(())).await;
+    let began = Instant::now();
+    eventually("the time for all steps before is over, six times that of one", async || {
+        (began.elapsed() > Duration::from_secs(2)).then_some(())
+    })
+    .await;
+    let delivery = deliveries(&server, &id).await[0].clone();
+    assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("pending"), &json!(0)), "{delivery:#}");
+    word.wait();
+    let email = settled(&server, &id, &["delivered"]).await;
+    assert_eq!(email["deliveries"][0]["attempts"], 1);
+    assert_eq!(relay.recipients(), [["desk@acme.example"]]);
+}
+
+/// A lone CR ends a line to some relays. After it a dot would end the mail, and what follows be a stranger's own.
+#[tokio::test]
+async fn no_mail_is_smuggled_past_the_relay_in_what_a_stranger_wrote() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    for (kind, settings) in [
+        ("forward", json!({"to": ["desk@acme.example"], "note": "{{body}}"})),
+        ("reply", json!({"body": "{{body}}"})),
+    ] {
+        route(&server, json!({"name": kind, "kind": kind, "decisions": ["review"], "settings": settings}))
+            .await;
+    }
+    let raw = message("a@x.example", "x", "x=0D.=0D=0AMAIL FROM:<evil@x.example>").replacen(
+        "Subject:",
+        "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\nSubject:",
+        1,
+    );
+    let id = server.receive("acme", raw).await;
+    settled(&server, &id, &["delivered", "delivered"]).await;
+    let taken = relay.taken();
+    assert_eq!(taken.len(), 2);
+    for (_, text) in taken {
+        assert!(!text.replace("\r\n", "").contains('\r'), "{text:?}");
+        assert!(text.contains("x\r\n..\r\nMAIL FROM:<evil@x.example>"), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_says_where_it_comes_from() {
+    let relay = Relay::start();
+    for (path, hostname, name) in [
+        ("", "flow.acme.example", "flow.acme.example"),
+        ("", "flow", "[127.0.0.1]"),
+        ("/out.acme.example", "flow.acme.example", "out.acme.example"),
+    ] {
+        let url = relay.url(path);
+        let vars = [("SMTP_URL", url.as_str()), SMTP_FROM, ("MAIL_HOSTNAME", hostname)];
+        let server = TestServer::start_idle(&vars).await;
+        server.tenant("acme").await;
+        let input = json!({"email": "ada@acme.example", "role": "viewer"});
+        let made = server.post("/api/members?tenant_id=acme", &input).await.is(StatusCode::CREATED).body;
+        assert_eq!(made["mailed"], true, "{made:#}");
+        assert_eq!(relay.names.lock().unwrap().pop().as_deref(), Some(name));
+    }
+    // Each mail has an id of its own.
+    let ids: std::collections::BTreeSet<String> = relay
+        .taken()
+        .iter()
+        .filter_map(|(_, text)| text.lines().find_map(|line| line.strip_prefix("Message-ID: ")))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| id.ends_with("@acme.example>")), "{ids:?}");
 }

@@ -15,6 +15,7 @@ use lettre::{
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     relay::Relay,
@@ -33,8 +34,9 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    pub fn new(smtp: &SmtpConfig, timeout: Duration) -> Self {
-        Self { relay: Relay::parse(smtp.url.expose_secret(), timeout), from: smtp.from.clone() }
+    /// `hostname` is what the server calls itself.
+    pub fn new(smtp: &SmtpConfig, hostname: &str, timeout: Duration) -> Self {
+        Self { relay: Relay::parse(smtp.url.expose_secret(), hostname, timeout), from: smtp.from.clone() }
     }
 
     /// Sends the original as it came, attached to a note. Whoever answers it answers its sender. It names all of `to`,
@@ -59,7 +61,7 @@ impl Mailer {
             left.iter().map(|address| parse(address)).collect::<Result<Vec<Address>, Fault>>()?;
         // A bounce comes back to us, as mail that a person sees.
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
-        let note = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
+        let note = plain(text(payload, "text").unwrap_or_default());
         let parts = MultiPart::mixed().singlepart(note).singlepart(original(raw));
         self.send(message.envelope(envelope).multipart(parts).map_err(malformed)?).await
     }
@@ -82,7 +84,7 @@ impl Mailer {
             message = message.references(thread.to_owned());
         }
         let envelope = Envelope::new(None, vec![to]).map_err(malformed)?;
-        let body = SinglePart::plain(text(payload, "text").unwrap_or_default().to_owned());
+        let body = plain(text(payload, "text").unwrap_or_default());
         self.send(message.envelope(envelope).singlepart(body).map_err(malformed)?).await
     }
 
@@ -94,11 +96,17 @@ impl Mailer {
         let to: Address = parse(to)?;
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         let message = Message::builder()
+            .message_id(Some(self.message_id(Uuid::now_v7())))
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(subject)
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
-        self.send(message.singlepart(SinglePart::plain(text)).map_err(malformed)?).await
+        self.send(message.singlepart(plain(&text)).map_err(malformed)?).await
+    }
+
+    /// Under the domain that mails come from.
+    fn message_id(&self, id: Uuid) -> String {
+        format!("<{id}@{}>", self.from.email.domain())
     }
 
     /// What all our mails have: an id that stays the same when it is sent again, and the marks of RFC 3834.
@@ -116,7 +124,7 @@ impl Mailer {
         let before = payload.get("loop").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let marks: Vec<&str> = before.iter().filter_map(Value::as_str).chain([loop_token]).collect();
         let message = Message::builder()
-            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
+            .message_id(Some(self.message_id(id.0)))
             .subject(text(payload, "subject").unwrap_or_default())
             .raw_header(header("Auto-Submitted", auto_submitted))
             .raw_header(header("X-FlowEngine-Loop", &marks.join(" ")));
@@ -130,6 +138,12 @@ impl Mailer {
         let relay = self.relay.as_ref().ok_or_else(|| Fault::down("SMTP_URL cannot be read"))?;
         relay.hand_over(message.envelope(), &message.formatted()).await
     }
+}
+
+/// A text whose lines all end alike. What a stranger wrote may stand in it: a lone CR ends a line to some servers and to
+/// others none, and behind it a dot could end the mail, for one of the stranger's own (SMTP smuggling).
+fn plain(text: &str) -> SinglePart {
+    SinglePart::plain(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// The original, byte for byte. As `message/rfc822` where it can travel as it is: that type must not be encoded

@@ -1,9 +1,9 @@
 //! Writes what the routes come to, in the transaction of the decision. Nothing is sent here.
 //!
 //! Done once for an outcome: run again, a message whose decision and intent are the same is not sent again along a
-//! route whose last delivery for it arrived or is on its way. Where the outcome changed, what was still pending for
-//! the one before is called off, and the new one is sent. The decision's row of `emails` is locked by then, so two
-//! deciders come one after the other.
+//! route whose last delivery for it arrived or is on its way, unless another route told its receiver otherwise since.
+//! Where the outcome changed, what was still pending for the one before is called off, and the new one is sent. The
+//! decision's row of `emails` is locked by then, so two deciders come one after the other.
 
 use std::time::Duration;
 
@@ -60,11 +60,13 @@ pub async fn write(
     let mut due = Vec::new();
     for planned in &mut planned {
         let before = last.iter().find(|last| last.route_id == planned.route_id);
-        if before.is_some_and(|before| stands(before, outcome, planned)) {
+        let is_outdated = before.is_some_and(|before| is_contradicted(before, &last, outcome));
+        if before.is_some_and(|before| stands(before, outcome, planned, is_outdated)) {
             continue;
         }
         // Who has a forward for this outcome is not sent it again because others did not get it.
-        let delivered = before.filter(|before| is_for(before, outcome)).and_then(|b| b.delivered_to.as_ref());
+        let holds = before.filter(|before| is_for(before, outcome) && !is_outdated);
+        let delivered = holds.and_then(|before| before.delivered_to.as_ref());
         if let (Some(delivered), Some(members)) = (delivered, planned.payload.as_object_mut()) {
             members.insert(repository::DELIVERED_TO.to_owned(), delivered.0.clone());
         }
@@ -111,18 +113,42 @@ fn is_for(last: &Last, outcome: Outcome<'_>) -> bool {
     outcome.is(last.decision, last.intent_id, last.intent_name.as_deref())
 }
 
-/// Whether a route's last delivery does for this outcome.
-fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned) -> bool {
+/// Whether a route's last delivery does for this outcome. `is_outdated`: its receiver was told otherwise since.
+fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned, is_outdated: bool) -> bool {
     is_for(last, outcome)
         && match last.status {
             DeliveryStatus::Pending => true,
-            DeliveryStatus::Delivered => {
-                planned.kind != RouteKind::Label || last.destination == planned.destination
+            DeliveryStatus::Delivered if planned.kind == RouteKind::Label => {
+                last.destination == planned.destination
             }
+            DeliveryStatus::Delivered => !is_outdated,
             DeliveryStatus::Failed => false,
             // Withheld for the same reason: it is said once.
             DeliveryStatus::Cancelled => planned.withheld.is_some(),
         }
+}
+
+/// Whether another route told its receiver of another outcome since. Who was told nothing else knows what holds: what
+/// comes in twice may be done twice.
+fn is_contradicted(last: &Last, all: &[Last], outcome: Outcome<'_>) -> bool {
+    let is_later = |other: &Last| other.delivery_id > last.delivery_id && !is_for(other, outcome);
+    all.iter().any(|other| is_later(other) && may_have_told(other) && have_receiver_in_common(last, other))
+}
+
+/// Whether anybody has it, as far as can be known: what a worker had when it was called off may have left.
+fn may_have_told(last: &Last) -> bool {
+    last.kind != RouteKind::Label
+        && match last.status {
+            DeliveryStatus::Delivered => true,
+            DeliveryStatus::Pending | DeliveryStatus::Cancelled => last.attempts > 0,
+            DeliveryStatus::Failed => last.delivered_to.is_some(),
+        }
+}
+
+/// Whether both went to one host, or to one address at least.
+fn have_receiver_in_common(one: &Last, other: &Last) -> bool {
+    let mut receivers = one.destination.split(", ");
+    receivers.any(|to| other.destination.split(", ").any(|other| other.eq_ignore_ascii_case(to)))
 }
 
 async fn too_often(tx: &mut TenantTx, address: &str) -> Result<Option<String>> {

@@ -4,7 +4,7 @@
 //! Rejected: lettre's own transport, whose error does not say at which step it came, and which breaks a mail off at the
 //! first recipient who is refused.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error as _, io, net::IpAddr, time::Duration};
 
 use lettre::{
     Address,
@@ -15,15 +15,22 @@ use lettre::{
         client::{AsyncSmtpConnection, Tls, TlsParameters},
         commands::{Data, Mail, Rcpt},
         extension::{ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo},
+        response::Response,
     },
 };
+use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 
 use super::senders::{Arrived, Fault};
 use crate::{rules::server::engine::shorten, server::error::chain};
 
-/// A conversation is given up after so many times the time for one step.
+/// What comes before the mail itself is given up after so many times the time for one step.
 const STEPS: u32 = 6;
+/// How long the relay may think about a mail that it has whole (RFC 5321, section 4.5.3.2.6). Whoever leaves sooner may
+/// leave a mail that was taken, and would send it again.
+const LAST_WORD: Duration = Duration::from_secs(600);
+/// So many bytes of a mail get over in a second, at the least.
+const SLOWEST: u64 = 16 << 10;
 /// At most so many characters are kept of what the relay says of one recipient.
 const MAX_SAID: usize = 300;
 
@@ -39,8 +46,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// What `SMTP_URL` says, as `AsyncSmtpTransport::from_url` reads it, by which it was checked.
-    pub fn parse(url: &str, timeout: Duration) -> Option<Self> {
+    /// What `SMTP_URL` says, as `AsyncSmtpTransport::from_url` reads it, by which it was checked. Where it names nobody
+    /// for the greeting, the server is called by its `hostname`.
+    pub fn parse(url: &str, hostname: &str, timeout: Duration) -> Option<Self> {
         let url = Url::parse(url).ok()?;
         let host = url.host_str()?.to_owned();
         let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
@@ -53,7 +61,7 @@ impl Relay {
             _ => return None,
         };
         let name = url.path().trim_matches('/');
-        let hello = if name.is_empty() { ClientId::default() } else { ClientId::Domain(name.to_owned()) };
+        let hello = if name.is_empty() { client_id(hostname) } else { ClientId::Domain(name.to_owned()) };
         let credentials =
             url.password().map(|password| Credentials::new(decoded(url.username()), decoded(password)));
         Some(Self { host, port: url.port().unwrap_or(port), hello, tls, credentials, timeout })
@@ -64,27 +72,38 @@ impl Relay {
     /// # Errors
     /// `Fault`, which says who has it all the same.
     pub async fn hand_over(&self, envelope: &Envelope, mail: &[u8]) -> Result<Arrived, Fault> {
-        let conversation = async {
-            let mut unread = Vec::new();
-            // Each time without one more of them, so that the others get theirs.
-            while unread.len() < envelope.to().len() {
-                let mut line = self.connect().await.map_err(|error| no_word_on_it(&error))?;
-                let result = transact(&mut line, envelope, mail, &mut unread).await;
-                if let Some(result) = result.transpose() {
-                    return Ok::<_, Fault>((line, result));
-                }
+        let late = |_| Fault::down("The mail relay did not answer in time");
+        let (mut line, heard) =
+            timeout(self.timeout * STEPS, self.announce(envelope, mail)).await.map_err(late)??;
+        let result = match heard {
+            Ok(heard) => {
+                let answer = timeout(time_for(mail), line.message(mail)).await.map_err(late)?;
+                heard.answered(answer)
             }
-            Err(together(&unread, &[]))
+            Err(fault) => Err(fault),
         };
-        match tokio::time::timeout(self.timeout * STEPS, conversation).await {
-            Err(_) => Err(Fault::down("The mail relay did not answer in time")),
-            Ok(Err(fault)) => Err(fault),
-            Ok(Ok((mut line, result))) => {
-                // What it took is taken, however it parts.
-                let _ = tokio::time::timeout(self.timeout, line.abort()).await;
-                result
+        // What it took is taken, however it parts.
+        let _ = timeout(self.timeout, line.abort()).await;
+        result
+    }
+
+    /// Goes as far as the mail itself, which nobody has by then. What the relay says against it comes with the line, so
+    /// that they part in peace.
+    async fn announce<'e>(
+        &self,
+        envelope: &'e Envelope,
+        mail: &[u8],
+    ) -> Result<(AsyncSmtpConnection, Result<Heard<'e>, Fault>), Fault> {
+        let mut unread = Vec::new();
+        // Each time without one more of them, so that the others get theirs.
+        while unread.len() < envelope.to().len() {
+            let mut line = self.connect().await.map_err(|error| no_word_on_it(&error))?;
+            let result = open(&mut line, envelope, mail, &mut unread).await;
+            if let Some(result) = result.transpose() {
+                return Ok((line, result));
             }
         }
+        Err(together(&unread, &[]))
     }
 
     /// Greeted, encrypted and signed in, as far as asked for.
@@ -111,47 +130,77 @@ impl Relay {
     }
 }
 
-/// One transaction, without those of whom the relay said before what cannot be read. `None`: it did so of one more, and
-/// where its next answer begins is not known.
-async fn transact<'a>(
+/// Recipients whom the relay takes, and those whom it refuses, when it waits for the mail.
+struct Heard<'e> {
+    taken: Vec<&'e Address>,
+    refused: Vec<(&'e Address, Fault)>,
+}
+
+impl Heard<'_> {
+    /// What the relay's last word comes to.
+    fn answered(self, answer: Result<Response, Error>) -> Result<Arrived, Fault> {
+        match answer {
+            Ok(answer) if self.refused.is_empty() => Ok(Arrived { code: Some(answer.code().into()) }),
+            Ok(_) => Err(together(&self.refused, &self.taken)),
+            Err(error) => Err(self.not_taken(&error)),
+        }
+    }
+
+    /// What the relay says against the mail as a whole holds for all whom it would have taken.
+    fn not_taken(mut self, error: &Error) -> Fault {
+        let fault = word_on_it(error);
+        if is_over(error) {
+            return fault;
+        }
+        self.refused.extend(self.taken.into_iter().map(|to| (to, fault.clone())));
+        together(&self.refused, &[])
+    }
+}
+
+/// Begins a transaction, without those of whom the relay said before what cannot be read. `None`: it did so of one
+/// more, and where its next answer begins is not known.
+async fn open<'e>(
     line: &mut AsyncSmtpConnection,
-    envelope: &'a Envelope,
+    envelope: &'e Envelope,
     mail: &[u8],
-    unread: &mut Vec<(&'a Address, Fault)>,
-) -> Result<Option<Arrived>, Fault> {
+    unread: &mut Vec<(&'e Address, Fault)>,
+) -> Result<Option<Heard<'e>>, Fault> {
     let needs = needs(line.server_info(), envelope, mail)?;
     line.command(Mail::new(envelope.from().cloned(), needs)).await.map_err(|error| word_on_it(&error))?;
-    let (mut taken, mut refused) = (Vec::new(), unread.clone());
-    let is_unread = |to: &Address| refused.iter().any(|(other, _)| *other == to);
+    let mut heard = Heard { taken: Vec::new(), refused: unread.clone() };
+    let is_unread = |to: &Address| heard.refused.iter().any(|(other, _)| *other == to);
     let left: Vec<&Address> = envelope.to().iter().filter(|to| !is_unread(to)).collect();
     for to in left {
         match line.command(Rcpt::new(to.clone(), Vec::new())).await {
-            Ok(_) => taken.push(to),
+            Ok(_) => heard.taken.push(to),
             Err(error) if is_unreadable(&error) => {
                 unread.push((to, word_on_it(&error)));
                 return Ok(None);
             }
             Err(error) if is_over(&error) => return Err(word_on_it(&error)),
-            Err(error) => refused.push((to, word_on_it(&error))),
+            Err(error) => heard.refused.push((to, word_on_it(&error))),
         }
     }
-    if taken.is_empty() {
-        return Err(together(&refused, &[]));
+    if heard.taken.is_empty() {
+        return Err(together(&heard.refused, &[]));
     }
-    let answer = match line.command(Data).await {
-        Ok(_) => line.message(mail).await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok(answer) if refused.is_empty() => Ok(Some(Arrived { code: Some(answer.code().into()) })),
-        Ok(_) => Err(together(&refused, &taken)),
-        Err(error) if is_over(&error) => Err(word_on_it(&error)),
-        Err(error) => {
-            let fault = word_on_it(&error);
-            refused.extend(taken.into_iter().map(|to| (to, fault.clone())));
-            Err(together(&refused, &[]))
-        }
+    match line.command(Data).await {
+        Ok(_) => Ok(Some(heard)),
+        Err(error) => Err(heard.not_taken(&error)),
     }
+}
+
+/// How long a mail may take on its way over, and the relay over it.
+fn time_for(mail: &[u8]) -> Duration {
+    LAST_WORD + Duration::from_secs(mail.len() as u64 / SLOWEST)
+}
+
+/// What the server calls itself, where that is a name that a relay can look up (RFC 5321, section 4.1.4).
+fn client_id(hostname: &str) -> ClientId {
+    let is_name = hostname.trim_matches('.').contains('.')
+        && hostname.parse::<IpAddr>().is_err()
+        && hostname.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    if is_name { ClientId::Domain(hostname.to_owned()) } else { ClientId::default() }
 }
 
 /// What the mail asks of the relay. What that does not offer is this mail's fault: another one may pass.
@@ -293,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_relays_address_says_how_to_reach_it() {
-        let of = |url: &str| Relay::parse(url, Duration::from_secs(1));
+        let of = |url: &str| Relay::parse(url, "flow.example", Duration::from_secs(1));
         let relay = of("smtp://u%40x:p%2B+&%25=@host.example/me.example?tls=required").expect("a relay");
         assert_eq!((relay.host.as_str(), relay.port), ("host.example", 587));
         assert_eq!(relay.hello, ClientId::Domain("me.example".to_owned()));
@@ -302,7 +351,27 @@ mod tests {
         let plain = of("smtp://127.0.0.1:2525").expect("a relay");
         assert_eq!((plain.host.as_str(), plain.port), ("127.0.0.1", 2525));
         assert!(plain.credentials.is_none() && matches!(plain.tls, Tls::None));
+        assert_eq!(plain.hello, ClientId::Domain("flow.example".to_owned()));
         assert!(matches!(of("smtps://host.example").expect("a relay").tls, Tls::Wrapper(_)));
         assert!(of("http://host.example").is_none() && of("smtp://h.example?tls=maybe").is_none());
+    }
+
+    #[test]
+    fn only_a_name_that_can_be_looked_up_is_said_in_the_greeting() {
+        for (hostname, is_said) in [
+            ("flow.acme.example", true),
+            ("localhost", false),
+            ("127.0.0.1", false),
+            ("[::ffff:127.0.0.1]", false),
+            ("flow.example:25", false),
+        ] {
+            assert_eq!(client_id(hostname) == ClientId::Domain(hostname.to_owned()), is_said, "{hostname}");
+        }
+    }
+
+    #[test]
+    fn a_mail_that_is_whole_with_the_relay_has_ten_minutes_and_a_long_one_the_time_of_its_way() {
+        let megabyte = vec![b'x'; 1 << 20];
+        assert_eq!((time_for(b"x").as_secs(), time_for(&megabyte).as_secs()), (600, 664));
     }
 }

@@ -10,7 +10,10 @@ use uuid::Uuid;
 use crate::{
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
     emails::dto::Decision,
-    routes::dto::{Planned, RouteKind},
+    routes::{
+        dto::{Planned, RouteKind},
+        server::repository as routes,
+    },
     server::{
         TenantTx,
         queue::{self, Subject},
@@ -19,14 +22,20 @@ use crate::{
 };
 
 /// Of a delivery `d` of the message `e`: whether it is what its route did last, for how the message is decided now. What
-/// was given up for another outcome, or along a route that is gone, cannot be sent again; what was called off before any
-/// try counts for nothing (`last_of_each`).
+/// was given up for another outcome, or along a route that is gone or for other messages now, cannot be sent again; what
+/// was called off before any try counts for nothing (`last_of_each`).
 pub const STANDS: &str = "d.route_id IS NOT NULL AND d.decision = e.decision \
+    AND (d.status <> 'failed' OR EXISTS (SELECT FROM routes r WHERE r.tenant_id = d.tenant_id \
+      AND r.route_id = d.route_id AND d.decision = ANY (r.decisions) \
+      AND (r.intent_id IS NULL OR r.intent_id = d.intent_id))) \
     AND CASE WHEN d.intent_id IS NULL OR e.intent_id IS NULL THEN d.intent_name IS NOT DISTINCT FROM e.intent_name \
       ELSE d.intent_id = e.intent_id END \
     AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
       AND n.route_id = d.route_id AND n.delivery_id > d.delivery_id \
       AND NOT (n.status = 'cancelled' AND n.attempts = 0 AND coalesce(n.note, '') NOT LIKE 'Not sent:%'))";
+
+/// Why what waits for a route, or was given up along it, is not sent to whom it leads now.
+pub const UNFIT: &str = "The route was changed, and is not for this any more";
 
 /// The member of a forward's payload that lists who has it, where its relay did not take it for all. There, and in no
 /// column: servers of before go on reading the whole row beside newer ones.
@@ -118,7 +127,9 @@ pub struct Last {
     pub decision: Decision,
     pub intent_id: Option<IntentId>,
     pub intent_name: Option<String>,
+    pub kind: RouteKind,
     pub status: DeliveryStatus,
+    pub attempts: i32,
     pub note: Option<String>,
     pub destination: String,
     /// Who has it, where a forward's relay did not take it for all.
@@ -169,8 +180,8 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, status, note, \
-         destination, payload -> 'delivered_to' AS delivered_to FROM deliveries \
+        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, kind, status, \
+         attempts, note, destination, payload -> 'delivered_to' AS delivered_to FROM deliveries \
          WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
          AND NOT (status = 'cancelled' AND attempts = 0 AND coalesce(note, '') NOT LIKE 'Not sent:%') \
          ORDER BY route_id, (status = 'pending') DESC, created_at DESC, delivery_id DESC",
@@ -290,6 +301,22 @@ pub async fn cancel_of_route(tx: &mut TenantTx, route: RouteId, note: &str) -> s
     .fetch_all(tx.conn())
     .await?;
     cancel(tx, &ids, note).await
+}
+
+/// Calls off what is pending for a route that was changed, and is not for it any more.
+pub async fn cancel_unfit(tx: &mut TenantTx, route: &routes::Row) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    let pending: Vec<Pending> = sqlx::query_as(
+        "SELECT delivery_id, decision, intent_id, intent_name FROM deliveries \
+         WHERE tenant_id = $1 AND route_id = $2 AND status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(route.route_id)
+    .fetch_all(tx.conn())
+    .await?;
+    let is_unfit = |pending: &Pending| !route.is_for(pending.decision, pending.intent_id);
+    let ids: Vec<DeliveryId> = pending.iter().filter(|p| is_unfit(p)).map(|p| p.delivery_id).collect();
+    cancel(tx, &ids, UNFIT).await
 }
 
 async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Result<()> {

@@ -27,8 +27,9 @@ pub struct Senders {
 impl Senders {
     pub fn new(config: &Config) -> Self {
         let fence = Fence::new(&config.lookups.allow_networks);
-        let client = fence.client(config.lookups.connect_timeout, config.deliveries.timeout);
-        let mailer = config.deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, config.deliveries.timeout));
+        let (deliveries, hostname) = (&config.deliveries, &config.mail.hostname);
+        let client = fence.client(config.lookups.connect_timeout, deliveries.timeout);
+        let mailer = deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, hostname, deliveries.timeout));
         Self { fence, client, mailer, breakers: Breakers::default() }
     }
 

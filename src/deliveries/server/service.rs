@@ -8,6 +8,7 @@ use crate::{
     auth::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
     emails::server::repository as emails,
+    routes::server::repository as routes,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
     shared::{DeliveryId, Problem},
 };
@@ -39,8 +40,8 @@ pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> 
 /// do not have it.
 ///
 /// # Errors
-/// 403, 404; 400 where it was not given up, its route is gone, or the message was decided otherwise since; 409 where
-/// the route has a newer one for the message.
+/// 403, 404; 400 where it was not given up, its route is gone or for other messages now, or the message was decided
+/// otherwise since; 409 where the route has a newer one for the message.
 pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
@@ -66,8 +67,15 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
 /// Whether it is still to be sent at all.
 async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     let refuse = |why: String| Err(Problem::business_rule(why).into());
-    if row.route_id.is_none() {
+    let route = match row.route_id {
+        Some(id) => routes::find(tx, id, false).await?,
+        None => None,
+    };
+    let Some(route) = route else {
         return refuse(format!("The route '{}' was deleted, so this cannot be sent again", row.route_name));
+    };
+    if !route.is_for(row.decision, row.intent_id) {
+        return refuse(repository::UNFIT.into());
     }
     let standing = emails::standing(tx, row.email_id).await?;
     let is_outdated = standing.is_none_or(|standing| {

@@ -190,7 +190,8 @@ async fn prepare(app: &AppState, job: &Job<DeliveryId>) -> Result<Option<Ready>>
 
 type Found = std::result::Result<(Gate, String, Way), (DeliveryStatus, String)>;
 
-/// Where the route leads now: a corrected address holds for what waits, too.
+/// Where the route leads now: a corrected address holds for what waits, too. What waits never goes to whom the route
+/// leads for something else.
 async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     let route = match row.route_id {
         Some(id) => routes::find(tx, id, false).await?,
@@ -199,6 +200,10 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     let Some(route) = route.filter(|route| route.is_active) else {
         return Ok(Err((DeliveryStatus::Cancelled, "The route is gone, or was deactivated".into())));
     };
+    // It may have been written while the route was changed.
+    if !route.is_for(row.decision, row.intent_id) {
+        return Ok(Err((DeliveryStatus::Cancelled, repository::UNFIT.into())));
+    }
     let tenant = tx.tenant().clone();
     Ok(match Settings::parse(route.kind, &route.settings.0) {
         Err(problem) => Err((DeliveryStatus::Failed, problem.detail)),

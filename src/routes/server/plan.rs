@@ -104,19 +104,26 @@ fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outc
         Some(subject) => render(subject, message)?,
         None => format!("Fwd: {}", message.email.subject),
     };
-    let note = match &forward.note {
-        Some(note) => render(note, message)?,
-        None => message.email.explanation.clone(),
-    };
+    let answers_to = field(message, "reply_to").filter(|text| is_address(text));
     let payload = json!({
         "to": forward.to,
         "subject": subject_line(&subject),
-        "text": note,
-        "reply_to": message.email.sender_email,
+        "text": note(forward, message)?,
+        "reply_to": answers_to.unwrap_or(message.email.sender_email.as_str()),
         "loop": tokens(message),
     });
     let withheld = in_circles(message, sender).or_else(|| bounce(message));
     Ok((forward.to.join(", "), payload, withheld))
+}
+
+/// What stands above the original. Where the route's own words come to more than a template may, the explanation does:
+/// the original is there whole.
+fn note(forward: &Forward, message: &EmailDetail) -> Result<String, String> {
+    let Some(note) = &forward.note else { return Ok(message.email.explanation.clone()) };
+    match note.render(|name| field(message, name)) {
+        Err(RenderError::TooLong) => Ok(message.email.explanation.clone()),
+        rendered => rendered.map_err(|error| error.to_string()),
+    }
 }
 
 fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
@@ -133,7 +140,7 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
         }
     };
     // Whoever wrote it chose it, and it need not be an address at all.
-    let to = if to.len() <= MAX_ADDRESS && to.parse::<Address>().is_ok() { to } else { String::new() };
+    let to = if is_address(&to) { to } else { String::new() };
     let payload = json!({
         "to": to,
         "subject": subject_line(&subject),
@@ -224,10 +231,11 @@ fn in_circles(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
 }
 
 fn render(template: &Template, message: &EmailDetail) -> Result<String, String> {
-    template.render(|name| field(message, name)).map_err(|error| match error {
-        RenderError::Missing(name) => format!("no {name} in the message"),
-        RenderError::TooLong => error.to_string(),
-    })
+    template.render(|name| field(message, name)).map_err(|error| error.to_string())
+}
+
+fn is_address(text: &str) -> bool {
+    text.len() <= MAX_ADDRESS && text.parse::<Address>().is_ok()
 }
 
 fn field<'m>(message: &'m EmailDetail, name: &str) -> Option<&'m str> {
@@ -260,7 +268,8 @@ fn references(message: &EmailDetail) -> Option<String> {
     let own = field(message, "message_id").and_then(message_id)?;
     let mut ids: Vec<String> = field(message, "header.references")
         .unwrap_or_default()
-        .split_whitespace()
+        // As it is read, a comma stands between two of them.
+        .split(|c: char| c.is_whitespace() || c == ',')
         .filter_map(message_id)
         .filter(|id| *id != own)
         .collect();
@@ -357,6 +366,40 @@ mod tests {
         assert_eq!(planned.payload["in_reply_to"], "<1@x.example>");
         assert_eq!(planned.payload["references"], "<0@x.example> <1@x.example>");
         assert_eq!(reply_to(&[("reply_to", "b@y.example")]).destination, "b@y.example");
+        // As the parser gives several.
+        let planned = reply_to(&[("header.references", "a@x.example, b@x.example, 1@x.example")]);
+        assert_eq!(planned.payload["references"], "<a@x.example> <b@x.example> <1@x.example>");
+    }
+
+    #[test]
+    fn whoever_answers_a_forward_answers_whom_the_message_asks_to_answer() {
+        let rows = [row(RouteKind::Forward, json!({"to": ["a@b.example"]}))];
+        let long = format!("{}@x.example", "x".repeat(3_000));
+        for (asked, answered) in [
+            ("customer@y.example", "customer@y.example"),
+            ("", "zoe@x.example"),
+            ("a@b\r\nBcc: c@d.example", "zoe@x.example"),
+            (&long, "zoe@x.example"),
+        ] {
+            let planned = plan(&rows, &message(&[("reply_to", asked)]), SENDER).remove(0);
+            assert_eq!(planned.payload["reply_to"], answered, "{asked}");
+        }
+        assert_eq!(plan(&rows, &message(&[]), SENDER)[0].payload["reply_to"], "zoe@x.example");
+    }
+
+    #[test]
+    fn a_note_that_is_too_long_keeps_no_forward_back() {
+        let note = "From {{sender_email}}:\n{{body}}";
+        let rows = [row(RouteKind::Forward, json!({"to": ["a@b.example"], "note": note}))];
+        // As long as a field is stored.
+        let body = "x".repeat(64 << 10);
+        for (body, text) in [("Hello", "From zoe@x.example:\nHello"), (&body, "Accepted.")] {
+            let fields = [("sender_email", "zoe@x.example"), ("body", body)];
+            let planned = plan(&rows, &message(&fields), SENDER).remove(0);
+            assert_eq!((planned.withheld, planned.payload["text"].as_str()), (None, Some(text)));
+        }
+        let withheld = plan(&rows, &message(&[("body", "Hello")]), SENDER).remove(0).withheld;
+        assert_eq!(withheld.as_deref(), Some("no sender_email in the message"));
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether it is done on that outcome of a message, as `of_outcome` finds it.
+    pub fn is_for(&self, decision: Decision, intent: Option<IntentId>) -> bool {
+        self.decisions.contains(&decision) && (self.intent_id.is_none() || self.intent_id == intent)
+    }
+
     /// As it is read back. The values of headers were masked before they were stored.
     pub fn into_route(self, tx: &TenantTx) -> Route {
         Route {

@@ -108,7 +108,7 @@ pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithS
 }
 
 /// A header's value that is sent back masked keeps what is stored. What is under way for the route goes where the
-/// route leads then.
+/// route leads then; what it is not for any more is called off.
 ///
 /// # Errors
 /// As `create`, and 404, 412; 422 too for another kind.
@@ -236,7 +236,10 @@ async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteI
     store_headers(&ctx.app, tx, row.route_id, &headers).await?;
     if !input.is_active {
         deliveries::cancel_of_route(tx, row.route_id, "The route was deactivated").await?;
+        return Ok(());
     }
+    let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
+    deliveries::cancel_unfit(tx, &changed).await?;
     Ok(())
 }
 
