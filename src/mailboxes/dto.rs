@@ -109,6 +109,8 @@ pub struct Heartbeat {
     pub messages_on_server: Option<i64>,
     /// For `imap`: messages that are too large to be taken, and stay on their server.
     pub messages_left: i64,
+    /// For `imap`: messages that could not be read when they were last tried. They are tried again from time to time.
+    pub messages_unreadable: i64,
     /// Why it fails, if it does: a sentence.
     pub problem: Option<String>,
     pub failing_since: Option<DateTime<Utc>>,

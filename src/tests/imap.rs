@@ -1,7 +1,7 @@
 //! Mailboxes elsewhere, on a real IMAP server: Dovecot.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -14,6 +14,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
 use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -426,7 +427,7 @@ async fn a_message_that_its_server_does_not_give_keeps_no_other_back() {
     fs::write(&locked, message("ann@sender.example", "locked", "x")).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let id = fetching.mailbox(fetching.account()).await;
-    fetching.watch();
+    let stop = fetching.watch();
     let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
     assert!(heartbeat["problem"].as_str().unwrap().starts_with("a message could not be read"), "{heartbeat}");
     fetching.dovecot.put("orders", &message("ann@sender.example", "open", "x"));
@@ -437,8 +438,160 @@ async fn a_message_that_its_server_does_not_give_keeps_no_other_back() {
         .await
         .unwrap();
     let heartbeat = fetching.until(&id, "the other is stored", stored(1)).await;
-    assert_eq!(heartbeat["messages_left"], 1, "and it is told of");
+    assert_eq!(heartbeat["messages_unreadable"], 1, "and it is told of");
+    assert_eq!(heartbeat["messages_left"], 0, "as what may yet be read");
     assert_eq!(fetching.subjects().await, ["open"]);
+    // Somebody takes it out of the folder: it is asked for once more, and then no longer told of.
+    stop.cancel();
+    for part in ["new", "cur"].map(|part| fetching.dovecot.user("orders").join(part)) {
+        for entry in fs::read_dir(part).unwrap().map(Result::unwrap) {
+            if entry.file_name().to_string_lossy().starts_with("1.locked.host") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    sqlx::raw_sql("UPDATE mailbox_leftovers SET due_at = now()").execute(&mut conn).await.unwrap();
+    fetching.watch();
+    fetching.until(&id, "it is forgotten", |heartbeat| heartbeat["messages_unreadable"] == 0).await;
+    assert_eq!(fetching.subjects().await, ["open"]);
+}
+
+/// What stands in the way of a command that holds the text.
+#[derive(Clone, Copy)]
+enum Hindrance {
+    /// It is refused, each time.
+    Refused(&'static str),
+    /// The connection ends before it, once.
+    Cut(&'static str),
+}
+
+/// Stands between FlowEngine and a mail server, and lets all pass but what is hindered.
+#[derive(Clone)]
+struct Between {
+    port: u16,
+    hindrance: Arc<Mutex<Option<Hindrance>>>,
+}
+
+impl Between {
+    async fn start(to: u16, hindrance: Hindrance) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let between = Self { port, hindrance: Arc::new(Mutex::new(Some(hindrance))) };
+        let this = between.clone();
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                tokio::spawn(this.clone().pass(client, server));
+            }
+        });
+        between
+    }
+
+    async fn pass(self, client: tokio::net::TcpStream, mut server: tokio::net::TcpStream) -> io::Result<()> {
+        let (commands, mut answers) = client.into_split();
+        let mut commands = BufReader::new(commands).lines();
+        let mut answer = vec![0; 16 << 10];
+        loop {
+            tokio::select! {
+                command = commands.next_line() => {
+                    let Some(command) = command? else { return Ok(()) };
+                    let tag = command.split(' ').next().unwrap_or_default();
+                    match self.hinders(&command) {
+                        Some(Hindrance::Cut(_)) => return Ok(()),
+                        Some(Hindrance::Refused(_)) => {
+                            answers.write_all(format!("{tag} NO [UNAVAILABLE] not now\r\n").as_bytes()).await?;
+                        }
+                        None => server.write_all(format!("{command}\r\n").as_bytes()).await?,
+                    }
+                }
+                count = server.read(&mut answer) => match count? {
+                    0 => return Ok(()),
+                    count => answers.write_all(&answer[..count]).await?,
+                }
+            }
+        }
+    }
+
+    fn hinders(&self, command: &str) -> Option<Hindrance> {
+        let mut hindrance = self.hindrance.lock().unwrap();
+        let found = *hindrance;
+        match found? {
+            Hindrance::Cut(text) if command.contains(text) => hindrance.take(),
+            Hindrance::Refused(text) if command.contains(text) => found,
+            _ => None,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_its_server_refuses_for_a_while_is_read_once_it_gives_it() {
+    let fetching = Fetching::start(&[]).await;
+    let refused = Hindrance::Refused("UID FETCH 1 (UID BODY.PEEK[])");
+    let between = Between::start(fetching.dovecot.port, refused).await;
+    for subject in ["one", "two"] {
+        fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+    }
+    let mut account = fetching.account();
+    account["port"] = json!(between.port);
+    let id = fetching.mailbox(account).await;
+    let stop = fetching.watch();
+    let heartbeat = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    assert!(heartbeat["problem"].as_str().unwrap().ends_with("not now"), "{heartbeat}");
+    let mut conn = fetching.server.database().superuser().await;
+    sqlx::raw_sql("UPDATE mailbox_heartbeats SET stumbles = 100; UPDATE mailbox_watches SET due_at = now()")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let heartbeat = fetching.until(&id, "the other is stored", stored(1)).await;
+    assert_eq!((&heartbeat["messages_unreadable"], &heartbeat["messages_left"]), (&json!(1), &json!(0)));
+    // Refused once more, it stays in mind, and keeps nothing back.
+    stop.cancel();
+    let is_due = "UPDATE mailbox_leftovers SET due_at = now()";
+    sqlx::raw_sql(is_due).execute(&mut conn).await.unwrap();
+    fetching.dovecot.put("orders", &message("ann@sender.example", "three", "x"));
+    let stop = fetching.watch();
+    let heartbeat = fetching.until(&id, "the next is stored", stored(2)).await;
+    assert_eq!(heartbeat["messages_unreadable"], 1);
+    stop.cancel();
+    *between.hindrance.lock().unwrap() = None;
+    sqlx::raw_sql(is_due).execute(&mut conn).await.unwrap();
+    fetching.watch();
+    let heartbeat = fetching.until(&id, "all are stored", stored(3)).await;
+    assert_eq!((&heartbeat["messages_unreadable"], &heartbeat["messages_left"]), (&json!(0), &json!(0)));
+    assert_eq!(fetching.subjects().await, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn what_was_stored_when_the_connection_broke_is_marked_all_the_same() {
+    for (after, cut, left) in [
+        ("seen", "UID STORE", vec!["S", "S"]),
+        ("delete", "UID STORE", vec![]),
+        ("delete", "UID EXPUNGE", vec![]),
+    ] {
+        let fetching = Fetching::start(&[]).await;
+        let between = Between::start(fetching.dovecot.port, Hindrance::Cut(cut)).await;
+        for subject in ["one", "two"] {
+            fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+        }
+        let mut account = fetching.account();
+        account["port"] = json!(between.port);
+        account["after_storing"] = json!(after);
+        let id = fetching.mailbox(account).await;
+        fetching.watch();
+        fetching.until(&id, "both are stored", stored(2)).await;
+        eventually("both are marked", async || (fetching.dovecot.flags("orders") == left).then_some(()))
+            .await;
+        assert!(between.hindrance.lock().unwrap().is_none(), "it was cut");
+        let mut conn = fetching.server.database().superuser().await;
+        eventually("nothing is left to do", async || {
+            let sql = "SELECT count(*) FROM mailbox_leftovers";
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+            (count == 0).then_some(())
+        })
+        .await;
+        assert_eq!(fetching.subjects().await, ["one", "two"]);
+    }
 }
 
 #[tokio::test]

@@ -574,8 +574,34 @@ async fn a_name_server_that_is_silent_holds_no_message_up_for_long() {
 async fn the_organisations_own_relay_is_not_held_against_the_sender() {
     let mail = Mail::start(&[("SMTP_TRUSTED_RELAYS", "127.0.0.0/8")]).await;
     mail.names.text("sender.example", "v=spf1 -all");
-    let mut talk = Talk::opened(mail.smtp, "EHLO", &["orders@acme.example"]).await;
-    assert!(talk.deliver(&message("ann@sender.example", "hello", "x")).await.starts_with("250"));
-    let email = mail.detail("acme", &mail.emails("acme").await[0]).await;
-    assert_eq!(email["fields"]["spf"], "none");
+    mail.names.text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let plain = message("ann@sender.example", "hello", "x");
+    // Nobody can be shown to be the author of this one, whoever hands it on.
+    let unclear = plain.replace("From: ", "From: boss@acme.example, ");
+    for (addr, hello) in [(mail.smtp, "EHLO"), (mail.lmtp, "LHLO")] {
+        for (raw, dmarc) in [(plain.as_str(), "none"), (unclear.as_str(), "fail")] {
+            let to = format!("{}@acme.example", hello.to_lowercase());
+            let mut talk = Talk::opened(addr, hello, &[&to]).await;
+            assert!(talk.deliver(raw).await.starts_with("250"));
+            let fields = mail.detail("acme", &mail.emails("acme").await[0]).await["fields"].clone();
+            let found = [&fields["envelope_to"], &fields["spf"], &fields["dkim"], &fields["dmarc"]];
+            assert_eq!(found, [&json!(to), &json!("none"), &json!("none"), &json!(dmarc)]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_domain_in_unicode_is_the_one_that_is_written_in_ascii() {
+    let mail = Mail::start(&[]).await;
+    let domains = json!({"domains": ["acme.example", "xn--bcher-kva.example"]});
+    mail.server.put("/api/mail-domains?tenant_id=acme", &domains).await.is(StatusCode::OK);
+    let books = json!({"name": "Books", "kind": "smtp", "address": "orders@xn--bcher-kva.example"});
+    mail.server.post("/api/mailboxes?tenant_id=acme", &books).await.is(StatusCode::CREATED);
+    for to in ["orders@bücher.example", "Orders@XN--bcher-kva.example"] {
+        let mut talk = Talk::opened(mail.smtp, "EHLO", &[to]).await;
+        assert!(talk.deliver(&message("ann@sender.example", to, "x")).await.starts_with("250"));
+        let email = mail.detail("acme", &mail.emails("acme").await[0]).await;
+        assert_eq!(email["envelope"]["mailbox"], "Books");
+        assert_eq!(email["envelope"]["to"], json!([to]));
+    }
 }

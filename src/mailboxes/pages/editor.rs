@@ -19,7 +19,7 @@ use crate::{
     shared::{MailboxId, TenantId},
     ui::{
         dialog::{Confirm, DeleteForGood},
-        editor::{Section, options},
+        editor::{Draft, Section, options},
         fields::{CheckField, FaultSummary, Faults, SelectField, TextField},
         form::PlainForm,
         form_action::{FormAction, form_action},
@@ -30,7 +30,7 @@ use crate::{
         react::memo,
         resource::load,
         save_bar::SaveBar,
-        saving::{is_saving, on_answer, on_done},
+        saving::{Saving, on_answer, on_done},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -111,6 +111,7 @@ fn Editor(
     let save = Action::new(move |(input, etag): &(MailboxInput, String)| {
         save_mailbox(saved_in.clone(), id, etag.clone(), input.clone())
     });
+    let saving = Saving::of(save.pending(), save.value());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     let list = tenant_page(&tenant_id, "/mailboxes");
     let back = list.clone();
@@ -139,13 +140,13 @@ fn Editor(
             </Allowed>
         </PageHead>
         <NeedsScript/>
-        <div class="editor" data-testid="mailbox-editor">
+        <Draft saving testid="mailbox-editor">
             <FaultSummary/>
             {signs}
             <What form is_new=id.is_none()/>
             <Way form is_new=id.is_none() domains listens/>
-        </div>
-        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel=list/>
+        </Draft>
+        <SaveBar is_dirty saving on_save cancel=list/>
     }
 }
 

@@ -137,7 +137,7 @@ mod tests {
         serde_json::from_value(json!({
             "mailbox_id": 1, "tenant_id": "acme", "name": "m", "kind": kind, "address": address, "imap": imap,
             "is_active": false, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
-            "heartbeat": {"state": "inactive", "messages_stored": 0, "messages_left": 0},
+            "heartbeat": {"state": "inactive", "messages_stored": 0, "messages_left": 0, "messages_unreadable": 0},
         }))
         .expect("a mailbox")
     }

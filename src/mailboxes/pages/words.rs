@@ -51,7 +51,7 @@ pub fn state_words(state: MailboxState) -> (Tone, Glyph, &'static str) {
     }
 }
 
-/// How many messages came by it, lie on its server, and cannot be taken.
+/// How many messages came by it, lie on its server, and cannot be taken, ever or until now.
 pub fn count_words(heartbeat: &Heartbeat) -> Vec<String> {
     let mut words = vec![format!("{} stored", heartbeat.messages_stored)];
     if let Some(count) = heartbeat.messages_on_server {
@@ -59,6 +59,9 @@ pub fn count_words(heartbeat: &Heartbeat) -> Vec<String> {
     }
     if heartbeat.messages_left > 0 {
         words.push(format!("{} too large", heartbeat.messages_left));
+    }
+    if heartbeat.messages_unreadable > 0 {
+        words.push(format!("{} could not be read", heartbeat.messages_unreadable));
     }
     words
 }
@@ -82,7 +85,8 @@ mod tests {
         serde_json::from_value(json!({
             "mailbox_id": 1, "tenant_id": "acme", "name": "m", "kind": kind, "address": address, "imap": imap,
             "is_active": true, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
-            "heartbeat": {"state": "ok", "messages_stored": 3, "messages_on_server": 5, "messages_left": 2},
+            "heartbeat": {"state": "ok", "messages_stored": 3, "messages_on_server": 6,
+                "messages_left": 2, "messages_unreadable": 1},
         }))
         .expect("a mailbox")
     }
@@ -104,10 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_counted_where_there_is_some() {
+    fn what_is_too_large_or_could_not_be_read_is_counted_where_there_is_some() {
         let mut heartbeat = mailbox("smtp", json!("a@acme.example"), json!(null)).heartbeat;
-        assert_eq!(count_words(&heartbeat), ["3 stored", "5 on the server", "2 too large"]);
-        (heartbeat.messages_on_server, heartbeat.messages_left) = (None, 0);
+        let all = ["3 stored", "6 on the server", "2 too large", "1 could not be read"];
+        assert_eq!(count_words(&heartbeat), all);
+        heartbeat.messages_left = 0;
+        assert_eq!(count_words(&heartbeat), [all[0], all[1], all[3]]);
+        (heartbeat.messages_on_server, heartbeat.messages_unreadable) = (None, 0);
         assert_eq!(count_words(&heartbeat), ["3 stored"]);
     }
 }

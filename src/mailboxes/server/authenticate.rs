@@ -91,7 +91,7 @@ impl Authenticator {
     }
 
     /// Fills in what the checks come to. Without a `client`, as for what was fetched from a mailbox, SPF is `none`, and
-    /// DMARC goes by the signatures alone.
+    /// DMARC goes by the signatures alone: they can show that it passes, but not that it fails.
     pub async fn check(&self, message: &ReadMessage, client: Option<Client>, envelope: &mut Envelope) {
         let (asked, raw) = (Arc::clone(&self.0), Arc::clone(message.raw()));
         let sender = message.sender().to_owned();
@@ -169,9 +169,16 @@ async fn run(
         let nothing = SpfOutput::new(String::new());
         let spf = spf.as_ref().and_then(Option::as_ref).unwrap_or(&nothing);
         let asked = DmarcParameters::new(&message, outputs, &domain, spf);
-        let is_known = spf_said != "temperror" && dkim_said != "temperror";
+        let unproved = if spf_said == "temperror" || dkim_said == "temperror" {
+            "temperror"
+        } else if client.is_none() {
+            // SPF alone is enough for honest mail, and nobody could ask about it here.
+            "none"
+        } else {
+            "fail"
+        };
         let verified = timeout(PATIENCE, authenticator.verify_dmarc(asked)).await;
-        verified.map_or("temperror", |output| dmarc_word(&output, is_known))
+        verified.map_or("temperror", |output| dmarc_word(&output, unproved))
     } else {
         // Nobody, or several: it cannot pass for anybody.
         "fail"
@@ -203,8 +210,8 @@ fn dkim_word(result: &DkimResult) -> &'static str {
 }
 
 /// Either way that is aligned is enough (RFC 7489, section 4.2). Where neither is, the domain's owner says by its record
-/// that the message is not theirs. `is_known` is whether both ways were found out to their end.
-fn dmarc_word(output: &DmarcOutput, is_known: bool) -> &'static str {
+/// that the message is not theirs: `unproved` is the word for that, since it fails only if both ways were tried.
+fn dmarc_word(output: &DmarcOutput, unproved: &'static str) -> &'static str {
     let either =
         |is_such: fn(&DmarcResult) -> bool| is_such(output.dkim_result()) || is_such(output.spf_result());
     if either(|result| matches!(result, DmarcResult::Pass)) {
@@ -215,9 +222,7 @@ fn dmarc_word(output: &DmarcOutput, is_known: bool) -> &'static str {
         "permerror"
     } else if output.dmarc_record().is_none() {
         "none"
-    } else if is_known {
-        "fail"
     } else {
-        "temperror"
+        unproved
     }
 }

@@ -28,6 +28,7 @@ pub struct Row {
     stored: i64,
     on_server: Option<i64>,
     left_there: i64,
+    unreadable: i64,
     problem: Option<String>,
     failing_since: Option<DateTime<Utc>>,
 }
@@ -57,6 +58,7 @@ impl Row {
                 messages_stored: self.stored,
                 messages_on_server: self.on_server,
                 messages_left: self.left_there,
+                messages_unreadable: self.unreadable,
                 problem: self.problem,
                 failing_since: self.failing_since,
             },
@@ -69,7 +71,9 @@ macro_rules! of_tenant {
     ($rest:literal) => {
         concat!(
             "SELECT m.*, h.last_seen_at, h.last_message_at, h.stored, h.on_server, h.left_there, h.problem, \
-             h.failing_since FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
+             h.failing_since, (SELECT count(*) FROM mailbox_leftovers l WHERE l.tenant_id = $1 \
+               AND l.mailbox_id = m.mailbox_id AND l.uid_validity = h.uid_validity AND NOT l.is_stored) AS unreadable \
+             FROM mailboxes m JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
              WHERE m.tenant_id = $1 ",
             $rest
         )

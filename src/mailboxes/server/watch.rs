@@ -2,7 +2,8 @@
 //! them looks after a mailbox, a lease says.
 //!
 //! How far a folder was read is stored in the transaction of the message that was read there: none is left out, and none
-//! comes twice. Only then is the message marked, or deleted, on its server.
+//! comes twice. Only then is the message marked, or deleted, on its server. What is left to do with one that the folder
+//! was read past is kept in mind (`mailbox_leftovers`): its server did not give it, or it is not marked there yet.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -20,7 +21,7 @@ use super::{
     intake::{self, Unfit},
     repository::{self, Row},
     service,
-    watches::{self, Position, Watch},
+    watches::{self, Leftover, Position, Watch},
 };
 use crate::{
     emails::{dto::Envelope, server::service::ReadMessage},
@@ -223,8 +224,9 @@ async fn end(
     Ok(())
 }
 
-/// Notes that a message could not be read, and gives when to try again. After some tries it is passed over, and told of as
-/// one that stays where it is: what its server will not give must not keep what came after it.
+/// Notes that a message could not be read, and gives when to try again. After some tries it is passed over, told of,
+/// and tried again later: what its server does not give must not keep what came after it. Where too many are passed
+/// over already, the mailbox as a whole does not work, and it waits: none is forgotten.
 async fn stumble(
     app: &AppState,
     tx: &mut TenantTx,
@@ -236,9 +238,9 @@ async fn stumble(
     let uid = i64::from(uid);
     watches::failed(tx, watch.mailbox_id, problem).await?;
     let tries = watches::stumbled(tx, watch.mailbox_id, uid).await?;
-    if tries >= most {
+    if tries >= most && watches::leave(tx, watch.mailbox_id, Leftover { uid, is_stored: false }).await? {
         let position = watches::position(tx, watch.mailbox_id).await?;
-        watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, true).await?;
+        watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, false).await?;
         return Ok(Duration::ZERO);
     }
     let first = SHORTEST_WAIT.min(app.config.mail.imap_poll);
@@ -285,10 +287,12 @@ async fn look(
     };
     let roots = app.mail_roots();
     let (mut connection, folder) = Connection::open(app.senders.fence(), roots, &login).await?;
-    let mut reading = Reading { app, watch, row: &row, account, position, note: None, renumbered: 0 };
+    let (marked, note) = (Vec::new(), None);
+    let mut reading = Reading { app, watch, row: &row, account, position, marked, note, renumbered: 0 };
     reading.enter(folder).await?;
     let until = Instant::now() + LONGEST;
     loop {
+        reading.catch_up(&mut connection, stop).await?;
         let mut is_over = Instant::now() > until;
         while !is_over && reading.batch(&mut connection, stop).await? {
             // There may be no end of it: others have their turn.
@@ -334,6 +338,8 @@ struct Reading<'a> {
     row: &'a Row,
     account: &'a ImapAccount,
     position: Position,
+    /// What was marked there and may still count as unmarked here: the next transaction says that it is done.
+    marked: Vec<i64>,
     /// What did not go well, and keeps nothing from being stored.
     note: Option<String>,
     /// How often its UIDs were found to be others, on this connection.
@@ -359,8 +365,45 @@ impl Reading<'_> {
             self.position = Position { uid_validity: validity, last_uid: 0 };
             watches::advance(&mut tx, self.watch.mailbox_id, self.position, false).await?;
         }
+        watches::settled(&mut tx, self.watch.mailbox_id, &std::mem::take(&mut self.marked)).await?;
         watches::seen(&mut tx, self.watch.mailbox_id, folder.exists, self.note.take().as_deref()).await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Does what is left to do with messages that lie behind, as far as it is due.
+    async fn catch_up(
+        &mut self,
+        connection: &mut Connection,
+        stop: &CancellationToken,
+    ) -> Result<(), Trouble> {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
+        if !watches::extend(&mut tx, self.watch).await? {
+            return Err(Trouble::Lost);
+        }
+        let due = watches::due(&mut tx, self.watch.mailbox_id).await?;
+        tx.commit().await?;
+        for Leftover { uid, is_stored } in due {
+            let Ok(uid) = u32::try_from(uid) else { continue };
+            if stop.is_cancelled() {
+                break;
+            }
+            if is_stored {
+                self.mark(connection, uid).await?;
+                continue;
+            }
+            let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
+            match taken.unwrap_or(Err(Trouble::Panicked(None))) {
+                // Not this time either.
+                Err(Trouble::Message { fault: ImapFault::Declined(_), .. }) => {}
+                // Behind what was read it is no stumbling block, but the connection is of no more use.
+                Err(Trouble::Message { fault, .. }) => return Err(fault.into()),
+                taken => taken?,
+            }
+        }
         Ok(())
     }
 
@@ -397,27 +440,26 @@ impl Reading<'_> {
 
     async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<(), Trouble> {
         let max = self.app.config.max_message_bytes;
-        let position = Position { last_uid: i64::from(uid), ..self.position };
         let at_it = |fault| Trouble::Message { uid, fault, is_its_own: false };
         let Some(size) = connection.size(uid).await.map_err(at_it)? else {
             // It is gone since it was listed.
-            return self.pass_over(position, false).await;
+            return self.pass_over(uid, false).await;
         };
         if usize::try_from(size).unwrap_or(usize::MAX) > max {
-            return self.pass_over(position, true).await;
+            return self.pass_over(uid, true).await;
         }
         let raw = match connection.fetch(uid, max).await {
             Ok(Some(raw)) => raw,
             Ok(None) => return Err(at_it(ImapFault::Declined("it did not give it".into()))),
             Err(ImapFault::TooMuch) => {
                 // Larger than its server said: it would be met again and again.
-                self.pass_over(position, true).await?;
+                self.pass_over(uid, true).await?;
                 return Err(ImapFault::TooMuch.into());
             }
             Err(fault) => return Err(at_it(fault)),
         };
         if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
-            return self.pass_over(position, true).await;
+            return self.pass_over(uid, true).await;
         }
         let mut envelope = Envelope { mailbox: self.row.name.clone(), ..Envelope::default() };
         let read = ReadMessage::of(raw).await;
@@ -428,13 +470,25 @@ impl Reading<'_> {
             return Err(Trouble::Lost);
         }
         intake::store_in(&mut tx, self.watch.mailbox_id, &read, &envelope, &Origin::default()).await?;
-        watches::advance(&mut tx, self.watch.mailbox_id, position, false).await?;
+        let position = self.pass(&mut tx, uid, false).await?;
+        let is_to_be_marked = self.account.after_storing != AfterStoring::Keep;
+        if is_to_be_marked {
+            let left = Leftover { uid: i64::from(uid), is_stored: true };
+            watches::leave(&mut tx, self.watch.mailbox_id, left).await?;
+        }
         tx.commit().await?;
         // What follows waits for a server that may never answer.
         drop(place);
         self.app.job_bell.notify_one();
         self.position = position;
-        // It is on disk: only now may its server forget it.
+        if is_to_be_marked {
+            self.mark(connection, uid).await?;
+        }
+        Ok(())
+    }
+
+    /// It is on disk: only now may its server forget it. To do so twice does no harm.
+    async fn mark(&mut self, connection: &mut Connection, uid: u32) -> Result<(), Trouble> {
         let marked = match self.account.after_storing {
             AfterStoring::Keep => Ok(()),
             AfterStoring::Seen => connection.mark_seen(uid).await,
@@ -443,21 +497,38 @@ impl Reading<'_> {
         match marked {
             Err(fault @ ImapFault::Declined(_)) => {
                 self.note = Some(format!("what was stored could not be marked there: {fault}"));
-                Ok(())
             }
-            marked => Ok(marked?),
+            marked => {
+                marked?;
+                self.marked.push(i64::from(uid));
+            }
         }
+        Ok(())
     }
 
     /// It is gone, or it is not taken and stays on its server.
-    async fn pass_over(&mut self, position: Position, is_left: bool) -> Result<(), Trouble> {
+    async fn pass_over(&mut self, uid: u32, is_left: bool) -> Result<(), Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        watches::advance(&mut tx, self.watch.mailbox_id, position, is_left).await?;
+        let position = self.pass(&mut tx, uid, is_left).await?;
         tx.commit().await?;
         self.position = position;
         Ok(())
+    }
+
+    /// Notes that nothing of a message is left to be read, and gives where its folder is read to once that is on disk.
+    async fn pass(&mut self, tx: &mut TenantTx, uid: u32, is_left: bool) -> Result<Position, Trouble> {
+        let (id, uid) = (self.watch.mailbox_id, i64::from(uid));
+        let mut settled = std::mem::take(&mut self.marked);
+        // One that is tried again lies behind.
+        if uid <= self.position.last_uid {
+            settled.push(uid);
+        }
+        let position = Position { last_uid: uid.max(self.position.last_uid), ..self.position };
+        watches::advance(tx, id, position, is_left).await?;
+        watches::settled(tx, id, &settled).await?;
+        Ok(position)
     }
 }

@@ -11,6 +11,12 @@ use crate::{
 
 /// How long a watch is a server's own without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(60);
+/// From one try at a message that is left over to the next.
+const REST: Duration = Duration::from_secs(3_600);
+/// How many of them are tried at once.
+const AT_ONCE: i64 = 50;
+/// Messages of one mailbox that may be left over: unread, and unmarked.
+const MOST_LEFT: i64 = 500;
 
 /// A watch that this server has.
 #[derive(Clone, Debug)]
@@ -18,6 +24,14 @@ pub struct Watch {
     pub tenant: TenantId,
     pub mailbox_id: MailboxId,
     token: Uuid,
+}
+
+/// A message with which something is left to do, though its folder was read on past it.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Leftover {
+    pub uid: i64,
+    /// Whether it is here, and is to be marked there; otherwise it is still to be read.
+    pub is_stored: bool,
 }
 
 /// Where in its folder a mailbox was read to (RFC 9051, section 2.3.1.1).
@@ -62,6 +76,11 @@ pub async fn lock(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<()> {
 /// The mailbox has another folder now.
 pub async fn forget_position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM mailbox_leftovers WHERE tenant_id = $1 AND mailbox_id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
     sqlx::query(
         "UPDATE mailbox_heartbeats SET uid_validity = NULL, last_uid = 0, on_server = NULL, left_there = 0, \
          last_seen_at = NULL, stumbled_uid = NULL, stumbles = 0 WHERE tenant_id = $1 AND mailbox_id = $2",
@@ -205,4 +224,63 @@ pub async fn stumbled(tx: &mut TenantTx, id: MailboxId, uid: i64) -> sqlx::Resul
     .bind(uid)
     .fetch_one(tx.conn())
     .await
+}
+
+/// Keeps in mind what is left to do with a message that the folder is read on past. `false` where so much of it is kept
+/// already that this is not.
+pub async fn leave(tx: &mut TenantTx, id: MailboxId, left: Leftover) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let wait = if left.is_stored { Duration::ZERO } else { REST };
+    let done = sqlx::query(
+        "INSERT INTO mailbox_leftovers (tenant_id, mailbox_id, uid, uid_validity, is_stored, due_at) \
+         SELECT $1, $2, $3, h.uid_validity, $4, now() + make_interval(secs => $5) FROM mailbox_heartbeats h \
+         WHERE h.tenant_id = $1 AND h.mailbox_id = $2 AND $6 > ( \
+           SELECT count(*) FROM mailbox_leftovers WHERE tenant_id = $1 AND mailbox_id = $2 AND is_stored = $4) \
+         ON CONFLICT (tenant_id, mailbox_id, uid) DO UPDATE SET uid_validity = excluded.uid_validity, \
+         is_stored = excluded.is_stored, due_at = excluded.due_at",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(left.uid)
+    .bind(left.is_stored)
+    .bind(wait.as_secs_f64())
+    .bind(MOST_LEFT)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Some of what is left over and due. It rests from now on, whatever comes of it: one that ends the connection each
+/// time, or the server, must not keep what came after it. What the folder was not read past is met there anyway.
+pub async fn due(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<Vec<Leftover>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(
+        "UPDATE mailbox_leftovers SET due_at = now() + make_interval(secs => $3) \
+         WHERE tenant_id = $1 AND mailbox_id = $2 AND uid = ANY (ARRAY( \
+           SELECT l.uid FROM mailbox_leftovers l JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id, uid_validity) \
+           WHERE tenant_id = $1 AND mailbox_id = $2 AND l.uid <= h.last_uid AND l.due_at <= now() \
+           ORDER BY l.due_at, l.uid LIMIT $4)) \
+         RETURNING uid, is_stored",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(REST.as_secs_f64())
+    .bind(AT_ONCE)
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// Nothing is left to do with these.
+pub async fn settled(tx: &mut TenantTx, id: MailboxId, uids: &[i64]) -> sqlx::Result<()> {
+    if uids.is_empty() {
+        return Ok(());
+    }
+    let tenant = tx.tenant().clone();
+    sqlx::query("DELETE FROM mailbox_leftovers WHERE tenant_id = $1 AND mailbox_id = $2 AND uid = ANY ($3)")
+        .bind(tenant.as_str())
+        .bind(id)
+        .bind(uids)
+        .execute(tx.conn())
+        .await
+        .map(drop)
 }

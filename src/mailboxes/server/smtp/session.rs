@@ -1,6 +1,7 @@
 //! One conversation.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     net::IpAddr,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use smtp_proto::{Error as Unclear, MailFrom, Request};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use url::Host;
 
 use super::{
     Bounds, MAX_MESSAGES, Protocol, household,
@@ -457,7 +459,8 @@ fn candidates(address: &str) -> Vec<String> {
     if local.is_empty() || domain.is_empty() || address.chars().any(char::is_control) {
         return Vec::new();
     }
-    let mut found = vec![address.clone()];
+    let domain = in_ascii(domain);
+    let mut found = vec![format!("{local}@{domain}")];
     if let Some((base, _)) = local.split_once('+')
         && !base.is_empty()
     {
@@ -467,6 +470,19 @@ fn candidates(address: &str) -> Vec<String> {
     found.retain(|address| !address.starts_with("*@"));
     found.push(format!("*@{domain}"));
     found
+}
+
+/// A domain as mailboxes have it: in Unicode and as `xn--…` it is the same one (RFC 5890, section 2.3.2.1). What is no
+/// domain stays as it is, and leads to no mailbox.
+fn in_ascii(domain: &str) -> Cow<'_, str> {
+    // The host of a URL may be written in codes that begin with `%`; a domain of an address may not.
+    if domain.is_ascii() || domain.contains('%') {
+        return domain.into();
+    }
+    match Host::parse(domain) {
+        Ok(Host::Domain(ascii)) => ascii.into(),
+        _ => domain.into(),
+    }
 }
 
 #[cfg(test)]
@@ -483,5 +499,13 @@ mod tests {
         assert_eq!(of("postmaster"), "");
         assert_eq!(of(""), "");
         assert_eq!(of("a\nb@acme.example"), "");
+        let bookshop = "orders@xn--bcher-kva.example *@xn--bcher-kva.example";
+        for same in ["Orders@BÜCHER.example", "orders@bu\u{308}cher.example", "orders@XN--bcher-kva.example"]
+        {
+            assert_eq!(of(same), bookshop, "{same}");
+        }
+        for none in ["a@b%C3%BCcher.ü", "a@１.2.3.4"] {
+            assert_eq!(of(none), format!("{} *@{}", none.to_lowercase(), &none.to_lowercase()[2..]));
+        }
     }
 }
