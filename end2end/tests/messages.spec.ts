@@ -1,8 +1,8 @@
 // Working through messages: chosen, decided together and taken back, by mouse and by keyboard; views; what newly comes;
 // what a message holds. In the second tenant, whose counts no other test goes by.
-import type { Page } from '@playwright/test';
+import type { Page, Route } from '@playwright/test';
 
-import { send, TENANT } from './arrivals';
+import { openLive, send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
@@ -128,6 +128,55 @@ test.describe('a word that could not be said', { tag: '@desktop' }, () => {
   });
 });
 
+test.describe('a word that could not be taken back', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('can still be', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    const refuse = () => page.route('**/ui/emails/take-back', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    const refusal = page.locator('.toast.tone-bad');
+    await page.keyboard.press('j');
+    await page.keyboard.press('e');
+    await expect(rows(page, 'Accepted')).toHaveCount(1);
+
+    await refuse();
+    await page.getByTestId('undo').click();
+    await expect(refusal, 'by the button').toHaveCount(1);
+    await expect(page.getByTestId('undo')).toHaveCount(1);
+    await refusal.getByRole('button', { name: 'Close this notice' }).click();
+
+    await refuse();
+    await page.locator('#main').focus();
+    await page.keyboard.press('z');
+    await expect(refusal, 'by its key').toHaveCount(1);
+    await expect(page.getByTestId('undo')).toHaveCount(1);
+    await page.keyboard.press('z');
+    await expect(page.getByTestId('toast').filter({ hasText: 'Taken back: 1 message accepted.' })).toBeVisible();
+    await expect(rows(page, 'Accepted')).toHaveCount(0);
+  });
+
+  test('of all that it was said of can still be of the others', async ({ page, request }) => {
+    const mark = await send(request, 2);
+    await open(page, `q=${mark}`);
+    const breakOff = async (route: Route) => {
+      const { ids, ...others } = route.request().postDataJSON();
+      const answer = await route.fetch({ postData: { ...others, ids: ids.slice(0, 1) } });
+      const problem = { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'Too much is going on.' };
+      await route.fulfill({ json: { ...(await answer.json()), left: ids.slice(1), problem } });
+    };
+    await page.keyboard.press('*');
+    await page.keyboard.press('e');
+    await expect(rows(page, 'Accepted')).toHaveCount(2);
+    await page.route('**/ui/emails/take-back', breakOff, { times: 1 });
+    await page.getByTestId('undo').click();
+    await expect(page.locator('.toast.tone-bad')).toContainText('Too much is going on.');
+    await expect(rows(page, 'Accepted')).toHaveCount(1);
+    await page.getByTestId('undo').click();
+    await expect(rows(page, 'Accepted')).toHaveCount(0);
+  });
+});
+
 test('from the rows, Tab leads to what is done to the chosen, and their count is told', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, `q=${mark}`);
@@ -228,6 +277,10 @@ test.describe('intents that cannot be had', { tag: '@desktop' }, () => {
     await page.getByTestId('message-row').getByRole('link').click();
     await expect(page.getByTestId('no-intents')).toContainText('The intents could not be had');
     await expect(page.getByTestId('correct')).toHaveCount(0);
+    await page.unroute('**/ui/intents/list');
+    await page.getByTestId('intents-again').click();
+    await expect(page.getByTestId('correct'), 'once they are there').toBeVisible();
+    await expect(page.getByTestId('no-intents')).toHaveCount(0);
   });
 
   test('are told of in the bar of what is chosen', async ({ page, request }) => {
@@ -347,6 +400,45 @@ test('from a message one goes on through the list that one came from', async ({ 
   await expect(page.getByTestId('message-row')).toHaveCount(2);
 });
 
+test('a message that is loaded anew is still one of its list', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await page.reload();
+  await hydrated(page);
+  const back = page.getByRole('navigation', { name: 'Other messages' }).getByRole('link', { name: 'Messages' });
+  const list = new RegExp(`/messages\\?decision=review&q=${mark}$`);
+  await expect(back).toHaveAttribute('href', list);
+  await page.keyboard.press('j');
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(page.getByTestId('beside-k')).toHaveAttribute('href', /messages/);
+  await expect(page.getByTestId('beside-j'), 'the list ends here').toHaveAttribute('aria-disabled', 'true');
+  await page.keyboard.press('u');
+  await expect(page).toHaveURL(list);
+  await expect(page.getByTestId('message-row')).toHaveCount(3);
+});
+
+test('the ways from a message are its own, not those of the one that was left', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}`);
+  const title = page.getByRole('heading', { level: 1 });
+  const [newer, older] = [page.getByTestId('beside-k'), page.getByTestId('beside-j')];
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await expect(older).toHaveAttribute('href', /messages/);
+  const { answer } = await hold(page, '**/ui/emails/neighbours');
+  await older.click();
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(newer).toHaveAttribute('aria-disabled', 'true');
+  await expect(older, 'it would lead to the one that is shown').toHaveAttribute('aria-disabled', 'true');
+  answer();
+  await expect(newer).toHaveAttribute('href', /messages/);
+  await newer.click();
+  await expect(title).toHaveText(`${mark} 2`);
+});
+
 test('z takes back what was said last, though its answer is still on its way', async ({ page, request }) => {
   const mark = await send(request, 2);
   await open(page, `q=${mark}`);
@@ -363,6 +455,21 @@ test('z takes back what was said last, though its answer is still on its way', a
   await expect(rows(page, 'Accepted'), 'what was said before it stays').toHaveCount(1);
 });
 
+test('z takes back that a message was run again, and nothing that was said before it', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(rows(page, 'Accepted')).toHaveCount(1);
+  await page.keyboard.press('r');
+  await expect(page.getByTestId('toast').last()).toContainText('1 message run again.');
+  await page.keyboard.press('z');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 1 message run again.');
+  await expect(rows(page, 'Accepted'), 'what was said before it stays').toHaveCount(1);
+  await rows(page, `${mark} 1`).getByRole('link').click();
+  await expect(page.getByTestId('history-entry').first()).toContainText('Took back that they ran it again');
+});
+
 test('what newly comes waits above the list until it is asked for', async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, '');
@@ -375,6 +482,31 @@ test('what newly comes waits above the list until it is asked for', async ({ pag
   await expect(page.getByTestId('message-row').first()).toContainText(later);
   await expect(page.getByTestId('message-row').first().getByRole('link'), 'the keyboard is at what came').toBeFocused();
   await expect(fresh).toHaveText('');
+});
+
+test('where more came than a page holds, none of it is left out', { tag: '@desktop' }, async ({ page, request }) => {
+  test.slow();
+  const word = `w${Math.random().toString(36).slice(2, 10)}`;
+  const letter = (subject: string) =>
+    `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject} ${word}\r\n\r\nHello.\r\n`;
+  const first = await send(request, 1, letter);
+  await openLive(page, `/messages?q=${word}`);
+  const messages = page.getByTestId('message-row');
+  await expect(messages).toHaveCount(1);
+  // All of them have come when the page hears of any.
+  const { answer } = await hold(page, '**/ui/emails/list');
+  const later = await send(request, 51, letter);
+  answer();
+  const fresh = page.getByTestId('fresh');
+  await expect(fresh).toContainText('50+ new messages');
+  await fresh.getByRole('button').click();
+  await expect(messages).toHaveCount(50);
+  await expect(messages.first()).toContainText(`${later} 51 `);
+  await expect(messages.last()).toContainText(`${later} 2 `);
+  await page.getByTestId('older').click();
+  await expect(messages).toHaveCount(2);
+  await expect(messages.first()).toContainText(`${later} 1 `);
+  await expect(messages.last()).toContainText(first);
 });
 
 test('messages are imported from files, and are in the list', async ({ page }, { project }) => {
@@ -641,6 +773,60 @@ test('what a button said of a message is taken back, though the message was left
   await page.getByTestId('toast').getByRole('button', { name: 'Undo' }).click();
   await expect(page.getByTestId('toast').last()).toContainText('Taken back');
   await expect(rows(page, mark)).not.toContainText('Rejected');
+});
+
+test('a second word is said, though its message was left before the first was answered', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await expect(page.getByTestId('beside-j')).toHaveAttribute('href', /messages/);
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.keyboard.press('#');
+  await page.keyboard.press('j');
+  await expect(title).toHaveText(`${mark} 1`);
+  answer();
+  await expect(page.getByTestId('toast').filter({ hasText: '1 message accepted.' })).toBeVisible();
+  await expect(page.getByTestId('toast').filter({ hasText: '1 message rejected.' })).toBeVisible();
+  expect(asked()).toBe(2);
+  const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=rejected`)).json();
+  expect(found.map((email: { subject: string }) => email.subject)).toEqual([`${mark} 2`]);
+});
+
+test('what was asked for before is not put over what is shown', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await openLive(page, `/messages?q=${mark}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(page.getByTestId('message')).toHaveAttribute('data-status', 'done');
+  let isAsked = false;
+  let release = () => {};
+  const isReleased = new Promise<void>((resolve) => (release = resolve));
+  const answerLate = async (route: Route) => {
+    const response = await route.fetch();
+    isAsked = true;
+    await isReleased;
+    await route.fulfill({ response });
+  };
+  await page.route('**/ui/emails/get', answerLate, { times: 1 });
+  await expect(async () => {
+    await send(request, 1);
+    await expect.poll(() => isAsked, { timeout: 3_000 }).toBe(true);
+  }).toPass();
+
+  const [here] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json();
+  const said = await request.post(`/api/emails/${here.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'accepted' } });
+  expect(said.status()).toBe(200);
+  const outcome = page.getByTestId('outcome');
+  await expect(outcome).toContainText('Accepted');
+  // The history is asked for after it; then it is taken over, or not.
+  const isAnswered = page.waitForResponse(/\/ui\/emails\/history$/);
+  release();
+  await (await isAnswered).finished();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  expect(await outcome.innerText()).toContain('Accepted');
 });
 
 test('who reads a message keeps their place while others come', async ({ page, request }) => {

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::{
     emails::dto::EmailFilter,
     shared::{EmailId, TenantId},
+    ui::host,
 };
 
 /// A list of messages that was looked at.
@@ -32,7 +33,18 @@ impl Trail {
     /// The list that is looked at.
     pub fn note(tenant: TenantId, list: LastList) {
         if let Some(Self { list: last, .. }) = use_context() {
+            host::store_list(&tenant, &list.query);
             last.set(Some((tenant, list)));
+        }
+    }
+
+    /// Where a page was loaded anew: the list of this tenant's that was looked at before, as `read` has it of its
+    /// address. To be asked for in an effect: the server, which writes the page, knows of none.
+    pub fn restore(tenant: TenantId, read: impl Fn(&str) -> LastList) {
+        let Some(Self { list: last, .. }) = use_context() else { return };
+        let is_known = last.with_untracked(|last| last.as_ref().is_some_and(|(whose, _)| *whose == tenant));
+        if let Some(query) = host::stored_list(&tenant).filter(|_| !is_known) {
+            last.set(Some((tenant, read(&query))));
         }
     }
 

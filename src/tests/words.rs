@@ -263,6 +263,101 @@ async fn a_correction_that_is_taken_back_leaves_a_persons_decision_as_it_was() {
     }
 }
 
+/// Whether the run has ended by then or not, and whoever had decided before it.
+#[tokio::test]
+async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    let tenant = server.tenant("acme").await;
+    let rule = |pattern: &str| json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": pattern}});
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": [rule("order")]
+    });
+    let made =
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    let path = format!("/api/validation-rules/{}?tenant_id=acme", made["validation_rules"][0]["rule_id"]);
+    let demand = async |pattern: &str| {
+        let mut demanded = rule(pattern);
+        demanded["intent_id"] = made["intent"]["intent_id"].clone();
+        server.put(&path, &demanded).await.is(StatusCode::OK);
+    };
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["rejected"], "settings": {"url": format!("{}/hook", receiver.base)}});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let key = server.key_of("acme", Role::Operator).await;
+    let run = async |id: &str| {
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        let job = queue::claim_of::<EmailId>(&mut tx, id.parse().unwrap()).await.unwrap().expect("a job");
+        tx.commit().await.unwrap();
+        process::run(&server.app, &job).await.unwrap();
+        email(&server, id).await
+    };
+    let run_again = async |id: &str| {
+        let body = json!({"tenant_id": "acme", "ids": [id]});
+        ui(&server, &key, "emails/reprocess-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    let none: [&str; 0] = [];
+    for (has_ended, is_by_person) in [(false, false), (true, false), (true, true)] {
+        let case = format!("{has_ended} {is_by_person}");
+        demand("order").await;
+        let id = server.receive("acme", message("a@b.example", "order", &case)).await;
+        assert_eq!(run(&id).await["decision"], "accepted");
+        if is_by_person {
+            say(&server, &key, &id, "review").await;
+        }
+        let before = email(&server, &id).await;
+        demand("very urgent").await;
+        let word = run_again(&id).await;
+        if has_ended {
+            let found = run(&id).await;
+            assert_eq!(
+                (&found["decision"], &found["decided_by"]),
+                (&json!("rejected"), &json!("FlowEngine"))
+            );
+        }
+        assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
+        let after = email(&server, &id).await;
+        for name in [
+            "status",
+            "decision",
+            "decided_by",
+            "decided_at",
+            "explanation",
+            "intent",
+            "intent_version",
+            "configuration_revision",
+            "classification",
+            "fields",
+            "verdicts",
+        ] {
+            assert_eq!(after[name], before[name], "{name}, {case}");
+        }
+        assert_eq!(after["run"], if has_ended { 3 } else { 1 }, "{case}");
+        let sent: Vec<&str> = after["deliveries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|sent| sent["status"].as_str().unwrap())
+            .collect();
+        assert_eq!(sent, if has_ended { vec!["cancelled"] } else { vec![] }, "{case}");
+        let mut conn = server.database().superuser().await;
+        let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(jobs, 0, "{case}");
+        assert_eq!(take_back(&server, &key, &id, &word).await, none, "a word is taken back once");
+        // It can be run once more, and said otherwise then.
+        let word = run_again(&id).await;
+        let found = run(&id).await;
+        assert_eq!(
+            (&found["decision"], &found["run"]),
+            (&json!("rejected"), &json!(after["run"].as_i64().unwrap() + 1))
+        );
+        say(&server, &key, &id, "accepted").await;
+        assert_eq!(take_back(&server, &key, &id, &word).await, none, "somebody has spoken since");
+        // What that still had to send is none of the next one's.
+        sqlx::raw_sql("DELETE FROM jobs").execute(&mut conn).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is_taken_back() {
     let server = TestServer::start_idle(&[]).await;
@@ -630,6 +725,51 @@ async fn html_and_attachments_are_shown_so_that_they_can_do_nothing() {
     server.get(&format!("/api/emails/{id}/attachments/1{q}")).await.is(StatusCode::NOT_FOUND);
     let plain = server.receive("acme", message("a@b.example", "plain", "x")).await;
     server.get(&format!("/api/emails/{plain}/html{q}")).await.is(StatusCode::NOT_FOUND);
+}
+
+/// As Apple's programs write it: a picture stands within the text, or before it.
+#[tokio::test]
+async fn what_stands_below_a_picture_is_read_too() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let q = "?tenant_id=acme";
+    let mixed = |parts: &[(&str, &str)]| {
+        let parts: String = parts
+            .iter()
+            .map(|(kind, part)| format!("--m\r\nContent-Type: {kind}\r\n\r\n{part}\r\n"))
+            .collect();
+        format!("From: a@b.example\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n{parts}--m--\r\n")
+    };
+    let picture = ("image/jpeg; name=a.jpg\r\nContent-Disposition: inline", "x");
+    let unnamed = ("image/jpeg\r\nContent-Disposition: inline", "x");
+    for (parts, body) in [
+        (
+            vec![("text/plain", "Hello,"), picture, ("text/plain", "my order is 1042")],
+            "Hello,\nmy order is 1042",
+        ),
+        (vec![unnamed, ("text/plain", "my order is 1042")], "my order is 1042"),
+        (
+            vec![("text/plain", " \r\n"), unnamed, ("text/html", "<p>my order is 1042</p>")],
+            "my order is 1042",
+        ),
+        (vec![("text/html", "<p>Hello,</p>"), unnamed, ("text/html", "<p>1042</p>")], "Hello,\n1042"),
+    ] {
+        let id = server.receive("acme", mixed(&parts)).await;
+        let stored = server.get(&format!("/api/emails/{id}{q}")).await.is(StatusCode::OK).body;
+        let read = stored["fields"]["body"].as_str().unwrap().trim().replace("\r\n", "\n");
+        assert_eq!(read, body, "{parts:?}");
+    }
+    let rich = server
+        .receive("acme", mixed(&[("text/html", "<p>Hello,</p>"), unnamed, ("text/plain", "1 < 2")]))
+        .await;
+    let page = server.get(&format!("/api/emails/{rich}/html{q}")).await.is(StatusCode::OK).text;
+    assert!(page.contains("<p>Hello,</p>") && page.contains("1 &lt; 2"), "{page}");
+    // An empty text beside it hides no HTML.
+    let alternative = "From: a@b.example\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+        --a\r\nContent-Type: text/plain\r\n\r\n\r\n--a\r\nContent-Type: text/html\r\n\r\n<b>rich</b>\r\n--a--\r\n";
+    let id = server.receive("acme", alternative).await;
+    let stored = server.get(&format!("/api/emails/{id}{q}")).await.is(StatusCode::OK).body;
+    assert_eq!(stored["fields"]["body"].as_str().unwrap().trim(), "rich");
 }
 
 #[tokio::test]

@@ -160,6 +160,11 @@ impl Toasts {
         }
     }
 
+    /// What could not be undone can still be: `undo` is offered again, as what was done last.
+    pub fn offer_again(self, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
+        self.say(self.number(), Tone::Good, text.into(), Some(Arc::new(undo)));
+    }
+
     /// Takes back what was done last: where that is still on its way, once it has come. Nothing, where no notice offers
     /// it any more.
     pub fn undo_last(self) {

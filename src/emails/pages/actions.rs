@@ -22,6 +22,7 @@ use crate::{
         form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
+        page::use_address,
         panel::ActionProblem,
         react::effect,
     },
@@ -34,8 +35,7 @@ pub struct MessageActions {
     words: Words,
     /// The one that is on its way.
     said: RwSignal<Option<Word>>,
-    /// Another one that was said meanwhile.
-    next: StoredValue<Option<(TenantId, EmailId, Word)>>,
+    next: StoredValue<Next>,
     note: NodeRef<Textarea>,
     notes: Notes,
     choice: NodeRef<Select>,
@@ -43,6 +43,9 @@ pub struct MessageActions {
     decide: FormAction<WordId>,
     correct: FormAction<WordId>,
 }
+
+/// Another word that was said meanwhile. Not the page's own: it is said though the message is left before its turn comes.
+type Next = ArcStoredValue<Option<(TenantId, EmailId, Word)>>;
 
 impl MessageActions {
     /// For a message, as long as its page is there: its forms are made anew with each answer.
@@ -70,7 +73,7 @@ impl MessageActions {
         Self {
             words,
             said: RwSignal::new(None),
-            next: StoredValue::new(None),
+            next: StoredValue::new(Next::new(None)),
             note,
             notes,
             choice: NodeRef::new(),
@@ -83,22 +86,28 @@ impl MessageActions {
     /// Says a word. While one is on its way, another waits until that is answered, the last of several; who says the same
     /// twice means it once. Gives whether it is said.
     pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
-        let Self { words, said, next, note, notes, .. } = self;
-        if let Some(under_way) = said.get_untracked() {
+        let next = self.next.get_value();
+        if let Some(under_way) = self.said.get_untracked() {
             let is_other = under_way != word;
             next.set_value(is_other.then_some((tenant, email, word)));
             return is_other;
         }
-        said.set(Some(word.clone()));
+        self.say_now(tenant, email, word, next);
+        true
+    }
+
+    /// Says it, and after it what is said meanwhile. The page may have been left by now.
+    fn say_now(self, tenant: TenantId, email: EmailId, word: Word, next: Next) {
+        let Self { words, said, note, notes, .. } = self;
+        let _ = said.try_set(Some(word.clone()));
         words.say(Ok(tenant), vec![email], word.clone(), move |left| {
             let _ = said.try_set(None);
-            if let Some(Some((tenant, email, word))) = next.try_update_value(Option::take) {
-                self.say(tenant, email, word);
+            if let Some((tenant, email, word)) = next.try_update_value(Option::take).flatten() {
+                self.say_now(tenant, email, word, next);
             }
             if left.is_empty()
                 && let Word::Decide(_, sent) = word
             {
-                // The page may have been left by now.
                 let field = note.try_get_untracked().flatten();
                 if let Some(field) = field.filter(|field| field.value() == sent) {
                     field.set_value("");
@@ -106,7 +115,6 @@ impl MessageActions {
                 notes.sent(email, &sent);
             }
         });
-        true
     }
 
     /// Decides, with the note that stands there; once that is done, it stands there no more.
@@ -188,9 +196,14 @@ pub fn ChangeIntent(
 }
 
 /// Stands in the place of `ChangeIntent` where the intents could not be had: out of none one could only say that it has
-/// none.
+/// none. They are asked for again in place, or by loading the page anew where there is no WebAssembly.
 #[component]
-pub fn NoIntents(problem: Problem) -> impl IntoView {
+pub fn NoIntents(problem: Problem, retry: Callback<()>) -> impl IntoView {
+    let here = use_address();
+    let on_click = move |event: MouseEvent| {
+        event.prevent_default();
+        retry.run(());
+    };
     let words = format!("The intents could not be had, so none can be chosen. {}", problem.detail);
     view! {
         <section class="panel" aria-labelledby="not-this">
@@ -198,6 +211,16 @@ pub fn NoIntents(problem: Problem) -> impl IntoView {
             <p class="notice tone-bad" data-testid="no-intents">
                 <Icon glyph=Glyph::Alert/>
                 <span>{words}</span>
+                <a
+                    class="button button--small"
+                    href=here
+                    rel="external"
+                    on:click=on_click
+                    data-testid="intents-again"
+                >
+                    <Icon glyph=Glyph::RunAgain/>
+                    "Try again"
+                </a>
             </p>
         </section>
     }

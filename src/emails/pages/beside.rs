@@ -29,6 +29,8 @@ pub enum Step {
 #[derive(Clone, Copy)]
 pub struct Beside {
     tenant: CurrentTenant,
+    /// The one that the address names.
+    email: Memo<Result<EmailId, Problem>>,
     found: Loaded<(EmailId, Neighbours)>,
     /// What was found last, for keys: these are no place to wait for an answer in.
     known: RwSignal<Option<(EmailId, Neighbours)>>,
@@ -60,7 +62,7 @@ impl Beside {
         effect(move || known.set(found.get().and_then(Result::ok)));
         let query = use_query_map();
         let shown_as = memo(move || query.read().get("view").filter(|view| !view.is_empty()));
-        Self { tenant, found, known, shown_as }
+        Self { tenant, email, found, known, shown_as }
     }
 
     /// The address of the message to which a step leads from this one. None at the list's end, where a search looks no
@@ -84,7 +86,8 @@ fn neighbour(neighbours: Neighbours, step: Step) -> Option<EmailId> {
     }
 }
 
-/// Links to both. At an end of the list its link is there and leads nowhere, so that the other stays under the finger.
+/// Links to both. At an end of the list its link is there and leads nowhere, so that the other stays under the finger. So
+/// do both as long as what was found is of the message that was left.
 #[component]
 pub fn BesideLinks(beside: Beside) -> impl IntoView {
     view! {
@@ -92,17 +95,20 @@ pub fn BesideLinks(beside: Beside) -> impl IntoView {
             {move || Suspend::new(async move {
                 let found = beside.found.await;
                 let problem = found.as_ref().err().map(|problem| problem.detail.clone());
-                let neighbours = found.map(|(_, neighbours)| neighbours).unwrap_or_default();
                 let link = |step, words, key, glyph| {
-                    let href = neighbour(neighbours, step).map(|id| beside.page_of(id));
-                    let is_end = href.is_none().then_some("true");
+                    let next = found.as_ref().ok().and_then(|(of, found)| Some((*of, neighbour(*found, step)?)));
+                    let href = memo(move || {
+                        let (of, next) = next?;
+                        (*beside.email.read() == Ok(of)).then(|| beside.page_of(next))
+                    });
+                    let leads_nowhere = move || href.read().is_none();
                     view! {
                         <a
                             class="button button--quiet"
-                            href=href
-                            aria-disabled=is_end
+                            href=move || href.get()
+                            aria-disabled=move || leads_nowhere().then_some("true")
                             title=problem.clone()
-                            role=is_end.map(|_| "link")
+                            role=move || leads_nowhere().then_some("link")
                             aria-keyshortcuts=key
                             data-testid=format!("beside-{key}")
                         >

@@ -16,6 +16,7 @@ use super::{
     deliveries::{Deliveries, Payloads},
     history::{History, KnownHistory},
     marks::DecisionMark,
+    query::ListQuery,
     selection::{Word, Words},
     table::subject_of,
     verdict::Verdicts,
@@ -57,6 +58,11 @@ pub fn MessagePage() -> impl IntoView {
     let address = memo(move || params.read().get("email_id").unwrap_or_default());
     let email_id = memo(move || read_id(&address.read()));
     let last_list = use_last_list();
+    effect(move || {
+        if let Ok(tenant) = tenant.id() {
+            Trail::restore(tenant, |query| ListQuery::parse(query).as_last());
+        }
+    });
     let came_from = move || tenant.id().map(|id| last_list(&id)).unwrap_or_default();
     let list = move || tenant.page("/messages") + &came_from().query;
     let beside = Beside::new(tenant, email_id, Signal::derive(move || came_from().filter));
@@ -114,7 +120,8 @@ fn Message(
     );
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     let contents = Contents::new(tenant, email_id);
-    let look = look_beside(tenant, here, email_id, detail, history);
+    let retry_intents = Callback::new(move |()| intents.refetch());
+    let look = look_beside(tenant, here, email_id, versions, detail, history);
     ask_while_waiting(detail, look);
     on_change(look.ask);
     let me = use_context::<MyAccess>();
@@ -136,6 +143,7 @@ fn Message(
                         may_work
                         history
                         intents
+                        retry_intents
                         contents
                         said
                         actions
@@ -224,7 +232,7 @@ fn on_key(pressed: impl Fn(&str) -> bool + Clone + 'static) {
     effect(move || {
         let pressed = pressed.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
-            if host::is_shortcut(&event) && !event.repeat() && pressed(&event.key()) {
+            if host::is_shortcut(&event) && !event.repeat() && pressed(&host::key_of(&event)) {
                 event.prevent_default();
             }
         });
@@ -249,20 +257,30 @@ struct Look<Ask> {
 }
 
 /// The page takes the answer over only where it says something else: every event of the tenant makes it ask, and who
-/// reads a message is not to lose their place in it, nor the pictures that they let in.
+/// reads a message is not to lose their place in it, nor the pictures that they let in. What was asked for before the
+/// answer that is shown, or before the reader's own word was answered, says how the message stood then.
 fn look_beside(
     tenant: CurrentTenant,
     here: Memo<Result<EmailId, Problem>>,
     email: StoredValue<Result<EmailId, Problem>>,
+    versions: impl Fn() -> (usize, u32) + Copy + Send + Sync + 'static,
     detail: Loaded<EmailDetail>,
     history: Loaded<Vec<HistoryEntry>>,
 ) -> Look<impl Fn() + Copy + Send + Sync + 'static> {
-    let asked = Action::new(|(tenant, email): &(TenantId, EmailId)| {
+    // The last turn that was asked in, and the last that is shown.
+    let (turn, shown) = (StoredValue::new(0_u64), StoredValue::new(0_u64));
+    let asked = Action::new(move |(tenant, email): &(TenantId, EmailId)| {
         let (tenant, email) = (tenant.clone(), *email);
-        async move { (get_email(tenant.clone(), email).await, get_history(tenant, email).await) }
+        turn.update_value(|turn| *turn += 1);
+        let when = (turn.get_value(), untrack(versions));
+        async move { (when, get_email(tenant.clone(), email).await, get_history(tenant, email).await) }
     });
     effect(move || {
-        let Some((Ok(found), entries)) = asked.value().get() else { return };
+        let Some(((turn, of), Ok(found), entries)) = asked.value().get() else { return };
+        if turn <= shown.get_value() || of != untrack(versions) {
+            return;
+        }
+        shown.set_value(turn);
         if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
             detail.put(Ok(found));
         }
@@ -308,6 +326,8 @@ fn MessageView(
     may_work: bool,
     history: KnownHistory,
     intents: KnownIntents,
+    /// Asks for the intents again.
+    retry_intents: Callback<()>,
     contents: Contents,
     said: Said,
     actions: MessageActions,
@@ -378,7 +398,7 @@ fn MessageView(
                                 view! { <ChangeIntent tenant_id=tenant_id.clone() email_id intents chosen actions/> }
                                     .into_any()
                             }
-                            Err(problem) => view! { <NoIntents problem/> }.into_any(),
+                            Err(problem) => view! { <NoIntents problem retry=retry_intents/> }.into_any(),
                         })}
                     {classification.map(|classification| view! { <WhyThisIntent classification/> }.into_any())}
                 </div>

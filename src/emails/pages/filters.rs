@@ -1,6 +1,6 @@
 //! The filters of the list.
 
-use leptos::prelude::*;
+use leptos::{html::Input, prelude::*};
 use leptos_router::components::Form;
 
 use super::{
@@ -15,8 +15,9 @@ use crate::{
     intents::api::list_intents,
     ui::{
         days::DaysFields,
-        form::{Choice, FilterButtons, or_any},
+        form::{Choice, FilterButtons, follow, or_any},
         host,
+        react::memo,
         resource::load,
         step::Step,
     },
@@ -44,7 +45,9 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let deliveries = or_any(
         DeliveryStatus::ALL.iter().map(|status| (status.to_string(), status_words(*status).to_owned())),
     );
-    let text = move || query.read().filter.q.clone().unwrap_or_default();
+    let text = memo(move || query.read().filter.q.clone().unwrap_or_default());
+    let search = NodeRef::<Input>::new();
+    follow(search, text, None);
     let chosen = Signal::derive(move || query.read().intent().unwrap_or_default());
     view! {
         <Form
@@ -81,11 +84,11 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                 <label class="field field--search">
                     <span class="field__label">"Search"</span>
                     <input
+                        node_ref=search
                         id=SEARCH
                         type="search"
                         name="q"
-                        value=text
-                        prop:value=text
+                        value=move || text.get()
                         placeholder="Sender, subject or text"
                         maxlength="200"
                         aria-keyshortcuts="/"

@@ -80,6 +80,9 @@ fn words(entry: &HistoryEntry) -> (Glyph, String) {
             let words = format!("Decided: {}", detail("decision"));
             (Glyph::Review, if note.is_empty() { words } else { format!("{words}, “{note}”") })
         }
+        "email.take_back" if detail("what") == "run" => {
+            (Glyph::Undo, "Took back that they ran it again".to_owned())
+        }
         "email.take_back" => (Glyph::Undo, format!("Took their word on the {} back", detail("what"))),
         "email.reprocess" if detail("versions") == "decision" => {
             (Glyph::RunAgain, "Ran it again with the intents and rules that decided it".to_owned())

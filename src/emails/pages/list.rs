@@ -55,7 +55,7 @@ pub fn MessagesPage() -> impl IntoView {
     let came_from = untrack(|| tenant.id().map(|id| last_list(&id)).unwrap_or_default());
     effect(move || {
         if let Ok(tenant) = tenant.id() {
-            Trail::note(tenant, as_last(&query.read()));
+            Trail::note(tenant, query.read().as_last());
         }
     });
     view! {
@@ -78,7 +78,7 @@ pub fn MessagesPage() -> impl IntoView {
             view=move |(id, asked, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
                 let of = (id.clone(), asked.clone());
                 let is_behind = memo(move || tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
-                let last = as_last(&asked);
+                let last = asked.as_last();
                 // Only what is narrowed is left by messages.
                 let is_back = came_from == last && last != LastList::default();
                 view! {
@@ -92,11 +92,6 @@ pub fn MessagesPage() -> impl IntoView {
             }
         />
     }
-}
-
-/// What the way back to a list is known by.
-fn as_last(query: &ListQuery) -> LastList {
-    LastList { filter: query.filter.clone(), query: query.page(query.before) }
 }
 
 /// A page of the list as it was asked for, then as it changes. What newly came waits above it until it is asked for: a
@@ -116,7 +111,7 @@ fn Listed(
 ) -> impl IntoView {
     let rows = RwSignal::new(page.emails);
     let next = RwSignal::new(page.next);
-    let fresh = RwSignal::new(Vec::<Email>::new());
+    let fresh = RwSignal::new(Fresh::default());
     let left = RwSignal::new(Vec::<EmailId>::new());
     let selection = Selection::new();
     let words = Words::new();
@@ -164,7 +159,7 @@ fn Listed(
             let before =
                 Shown { rows: rows.get_untracked(), left: left.get_untracked(), next: next.get_untracked() };
             let taken = taken_over(before, newest.get_value(), found, is_own);
-            fresh.set(taken.came);
+            fresh.set(taken.fresh);
             selection.leave_out(&taken.left);
             left.set(taken.left);
             newest.update_value(|newest| {
@@ -244,7 +239,7 @@ fn Listed(
             aria-busy=move || is_behind.get().to_string()
             data-testid="list"
         >
-            <Fresh rows fresh newest/>
+            <ShowFresh rows next fresh newest selection/>
             <Only when=move || !rows.read().is_empty() fallback=none>
                 <LiveTable rows left choice=may_work.then_some(choice)/>
             </Only>
@@ -326,11 +321,41 @@ struct Shown {
     next: Option<EmailId>,
 }
 
+/// What newly came, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Fresh {
+    emails: Vec<Email>,
+    /// More may have come than an answer holds: older than this, and newer than all that is shown.
+    goes_on: Option<EmailId>,
+}
+
+impl Fresh {
+    fn words(&self) -> String {
+        match (self.emails.len(), self.goes_on) {
+            (count, Some(_)) => format!("{count}+ new messages"),
+            (1, None) => "1 new message".to_owned(),
+            (count, None) => format!("{count} new messages"),
+        }
+    }
+
+    /// The rows with it, and where the next page begins. Where more came it is a page of its own: right above the rows of
+    /// before it would hide what came between.
+    fn shown_with(self, rows: Vec<Email>, next: Option<EmailId>) -> (Vec<Email>, Option<EmailId>) {
+        let mut all = self.emails;
+        if self.goes_on.is_some() {
+            return (all, self.goes_on);
+        }
+        all.extend(rows);
+        all.sort_by_key(|email| std::cmp::Reverse(email.email_id));
+        all.dedup_by_key(|email| email.email_id);
+        (all, next)
+    }
+}
+
 /// What comes of an answer.
 struct Taken {
     rows: Vec<Email>,
-    /// What newly came.
-    came: Vec<Email>,
+    fresh: Fresh,
     /// The rows that are still shown, and do not belong in the list any more: somebody else had a word on them.
     left: Vec<EmailId>,
     /// The next page holds what is older than this.
@@ -347,10 +372,11 @@ fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: 
         // Of a list that had no next page only a full page may be followed by more.
         let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= PAGE);
         let next = reach.filter(|_| next.is_some() || is_full);
-        return Taken { rows: found, came: Vec::new(), left: Vec::new(), next };
+        return Taken { rows: found, fresh: Fresh::default(), left: Vec::new(), next };
     }
     let is_beyond = |id: EmailId| reach.is_some_and(|reach| id < reach);
     let is_new = |id: EmailId| newest.is_none_or(|newest| id > newest);
+    let goes_on = reach.filter(|reach| is_new(*reach));
     // The rows go as far as the page did, or as the answer does. Where no page was next, none is: only newer ones can have
     // joined, or such as were taken back.
     let end = reach.zip(next).map(|(reach, next)| reach.min(next));
@@ -358,7 +384,8 @@ fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: 
         let beyond = rows.into_iter().filter(|row| is_beyond(row.email_id)).collect::<Vec<_>>();
         let left = left.into_iter().filter(|id| is_beyond(*id)).collect();
         let (came, known): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_new(email.email_id));
-        return Taken { rows: known.into_iter().chain(beyond).collect(), came, left, next: end };
+        let fresh = Fresh { emails: came, goes_on };
+        return Taken { rows: known.into_iter().chain(beyond).collect(), fresh, left, next: end };
     }
     let is_found = |id: EmailId| found.iter().any(|email| email.email_id == id);
     let has_left = |id: EmailId| if is_beyond(id) { left.contains(&id) } else { !is_found(id) };
@@ -367,37 +394,40 @@ fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: 
     let is_shown = |id: EmailId| rows.iter().any(|row| row.email_id == id);
     let (known, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_shown(email.email_id));
     let came = other.into_iter().filter(|email| next.is_none_or(|next| email.email_id > next)).collect();
+    let fresh = Fresh { emails: came, goes_on };
     let now = |row: Email| known.iter().find(|email| email.email_id == row.email_id).cloned().unwrap_or(row);
-    Taken { rows: rows.into_iter().map(now).collect(), came, left, next }
+    Taken { rows: rows.into_iter().map(now).collect(), fresh, left, next }
 }
 
 /// The way to what came since.
 #[component]
-fn Fresh(
+fn ShowFresh(
     rows: RwSignal<Vec<Email>>,
-    fresh: RwSignal<Vec<Email>>,
+    next: RwSignal<Option<EmailId>>,
+    fresh: RwSignal<Fresh>,
     newest: StoredValue<Option<EmailId>>,
+    selection: Selection,
 ) -> impl IntoView {
-    let words = move || match fresh.read().len() {
-        1 => "1 new message".to_owned(),
-        count => format!("{count} new messages"),
-    };
+    let words = move || fresh.read().words();
     let show = move |_| {
         // None where the list is there no more, though it still stands on the page.
-        let Some(mut all) = fresh.try_get_untracked() else { return };
-        all.extend(rows.get_untracked());
-        all.sort_by_key(|email| std::cmp::Reverse(email.email_id));
-        all.dedup_by_key(|email| email.email_id);
+        let Some(came) = fresh.try_get_untracked() else { return };
+        if came.goes_on.is_some() {
+            // Nothing is to be decided that is not shown any more.
+            selection.clear();
+        }
+        let (all, then) = came.shown_with(rows.get_untracked(), next.get_untracked());
         let first = all.first().map(|email| email.email_id);
         newest.update_value(|newest| *newest = (*newest).max(first));
-        fresh.set(Vec::new());
+        fresh.set(Fresh::default());
+        next.set(then);
         rows.set(all);
         // The button goes: the keyboard is at what it brought, once that stands there.
         request_animation_frame(move || go_to_row(first));
     };
     view! {
         <div class="fresh" role="status" data-testid="fresh">
-            <Only when=move || !fresh.read().is_empty()>
+            <Only when=move || !fresh.read().emails.is_empty()>
                 <button type="button" class="button button--small" on:click=show>
                     <Icon glyph=Glyph::Up/>
                     {words}
@@ -415,7 +445,7 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
     effect(move || {
         let handle = window_event_listener(ev::keydown, move |event| {
             // While another list is on its way, all that one can do is search.
-            if !host::is_shortcut(&event) || (is_behind.get_untracked() && event.key() != "/") {
+            if !host::is_shortcut(&event) || (is_behind.get_untracked() && host::key_of(&event) != "/") {
                 return;
             }
             let focused = || {
@@ -434,7 +464,7 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
                     selection.say(words, untrack(|| tenant.id()), ids, word);
                 }
             };
-            match event.key().as_str() {
+            match host::key_of(&event).as_str() {
                 // A key that is held down would go on to the next message, and the next.
                 "x" | "X" | "*" | "e" | "#" | "r" | "n" if event.repeat() => {}
                 "x" | "X" | "*" if words.is_none() => {}
@@ -563,7 +593,7 @@ mod tests {
         // Ten more came: a full answer ends ten rows early.
         let found: Vec<Email> = (0..count).map(|number| email(number, "is")).collect();
         let taken = taken_over(shown(&rows, &[]), newest, page(found.clone()), false);
-        assert_eq!((taken.rows.len(), taken.came.len(), taken.next), (rows.len(), 10, end));
+        assert_eq!((taken.rows.len(), taken.fresh.emails.len(), taken.next), (rows.len(), 10, end));
         assert_eq!(
             (told(&taken.rows)[0], told(&taken.rows)[49], taken.left),
             ((10, "is"), (59, "was"), vec![])
@@ -580,7 +610,7 @@ mod tests {
         let known = [rows[0].email_id, rows[49].email_id];
         assert_eq!(taken_over(shown(&rows, &known), newest, page(found), false).left, known[1..]);
         let taken = taken_over(shown(&rows, &[]), newest, page(left), true);
-        assert_eq!((taken.came.len(), taken.left, taken.next), (10, vec![], end));
+        assert_eq!((taken.fresh.emails.len(), taken.left, taken.next), (10, vec![], end));
         let now = taken.rows;
         let numbers: Vec<u128> = told(&now).into_iter().map(|(number, _)| number).collect();
         assert_eq!((numbers[0], numbers.len()), (12, 48), "{numbers:?}");
@@ -590,17 +620,17 @@ mod tests {
             (10..10 + count).filter(|number| *number != 11).map(|number| email(number, "is")).collect();
         let before = || Shown { rows: now.clone(), left: vec![], next: end };
         let taken = taken_over(before(), newest, page(back.clone()), true);
-        assert_eq!((told(&taken.rows)[0], taken.came, taken.next), ((10, "is"), vec![], None));
+        assert_eq!((told(&taken.rows)[0], taken.fresh.emails, taken.next), ((10, "is"), vec![], None));
         let taken = taken_over(before(), newest, page(back), false);
-        assert_eq!((told(&taken.rows)[0].0, told(&taken.came)), (12, vec![(10, "is")]));
+        assert_eq!((told(&taken.rows)[0].0, told(&taken.fresh.emails)), (12, vec![(10, "is")]));
 
         // All were decided: the next come up. Then there is nothing more.
         let next: Vec<Email> = (100..100 + count).map(|number| email(number, "is")).collect();
         let taken = taken_over(shown(&rows, &[]), newest, page(next.clone()), true);
-        assert_eq!((taken.next, taken.came), (Some(next[49].email_id), vec![]));
+        assert_eq!((taken.next, taken.fresh.emails), (Some(next[49].email_id), vec![]));
         assert_eq!(taken.rows, next);
         let taken = taken_over(shown(&rows, &[]), newest, EmailPage::default(), true);
-        assert_eq!((taken.rows, taken.came, taken.left, taken.next), (vec![], vec![], vec![], None));
+        assert_eq!((taken.rows, taken.fresh.emails, taken.left, taken.next), (vec![], vec![], vec![], None));
         let taken = taken_over(shown(&[], &[]), None, page(vec![email(1, "is")]), false);
         assert_eq!((taken.rows.len(), taken.next), (1, None));
     }
@@ -616,12 +646,12 @@ mod tests {
         let taken = taken_over(before(Some(id(40))), newest, found(), false);
         assert_eq!(told(&taken.rows), [(10, "is"), (20, "was"), (30, "was")]);
         assert_eq!(
-            (told(&taken.came), taken.left, taken.next),
+            (told(&taken.fresh.emails), taken.left, taken.next),
             (vec![(5, "is")], vec![id(20)], Some(id(40)))
         );
         let taken = taken_over(before(Some(id(40))), newest, found(), true);
         assert_eq!(told(&taken.rows), [(10, "is"), (30, "was")]);
-        assert_eq!((told(&taken.came), taken.next), (vec![(5, "is")], Some(id(40))));
+        assert_eq!((told(&taken.fresh.emails), taken.next), (vec![(5, "is")], Some(id(40))));
         // All had been looked at: what an answer does not reach any more was, too.
         assert_eq!(taken_over(before(None), newest, found(), false).next, None);
         assert_eq!(taken_over(before(None), newest, found(), true).next, None);
@@ -633,7 +663,28 @@ mod tests {
         let taken = taken_over(before(Some(id(40))), newest, found(), true);
         assert_eq!((told(&taken.rows), taken.next), (vec![(10, "is"), (45, "is")], Some(id(50))));
         let taken = taken_over(before(Some(id(40))), newest, found(), false);
-        assert_eq!((taken.came, taken.next), (vec![], Some(id(40))));
+        assert_eq!((taken.fresh.emails, taken.next), (vec![], Some(id(40))));
+    }
+
+    #[test]
+    fn more_than_an_answer_holds_leaves_no_hole() {
+        let count = u32::try_from(PAGE).expect("a small number");
+        let rows: Vec<Email> = (300..312).map(|number| email(number, "was")).collect();
+        let newest = Some(rows[0].email_id);
+        let found: Vec<Email> = (0..count).map(|number| email(number, "is")).collect();
+        let end = found.last().map(|email| email.email_id);
+        for is_own in [false, true] {
+            let taken = taken_over(shown(&rows, &[]), newest, page(found.clone()), is_own);
+            assert_eq!((&taken.rows, taken.next), (&rows, None), "nothing moves by itself");
+            assert_eq!(taken.fresh.words(), "50+ new messages");
+            assert_eq!(taken.fresh.shown_with(taken.rows, taken.next), (found.clone(), end));
+        }
+        // What is shown already is among it: then nothing came between.
+        let found: Vec<Email> = (251..301).map(|number| email(number, "is")).collect();
+        let taken = taken_over(shown(&rows, &[]), newest, page(found), false);
+        assert_eq!(taken.fresh.words(), "49 new messages");
+        let (all, next) = taken.fresh.shown_with(taken.rows, taken.next);
+        assert_eq!((all.len(), next), (61, None));
     }
 
     #[test]

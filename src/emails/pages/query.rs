@@ -2,7 +2,7 @@
 
 use leptos_router::{location::Url, params::ParamsMap};
 
-use crate::{emails::dto::EmailFilter, shared::EmailId, ui::days::Days};
+use crate::{app::LastList, emails::dto::EmailFilter, shared::EmailId, ui::days::Days};
 
 /// The status that stands for all that are not decided yet.
 pub const WAITING: &str = "waiting";
@@ -40,6 +40,17 @@ impl ListQuery {
             days,
             before: text("before").and_then(|text| text.parse().ok()),
         }
+    }
+
+    /// Reads the address's query, as `page` writes it.
+    pub fn parse(query: &str) -> Self {
+        let pairs = query.trim_start_matches('?').split('&').filter_map(|pair| pair.split_once('='));
+        Self::read(&pairs.map(|(name, value)| (name.to_owned(), Url::unescape(value))).collect())
+    }
+
+    /// What the way back to the list is known by.
+    pub fn as_last(&self) -> LastList {
+        LastList { filter: self.filter.clone(), query: self.page(self.before) }
     }
 
     /// What the address says of the status: one of a message's, or that it waits.
@@ -100,13 +111,11 @@ mod tests {
             "?status=queued&intent=7&label=late",
             "?from=2026%2D11%2D01&zone=%2D90",
         ] {
-            let pairs = address.trim_start_matches('?').split('&');
-            let pairs = pairs.map(|pair| pair.replace("%2D", "-"));
-            let pairs: Vec<(String, String)> = pairs
-                .filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.into(), value.into())))
-                .collect();
-            let map: ParamsMap = pairs.into_iter().collect();
-            assert_eq!(ListQuery::read(&map).page(None), address);
+            assert_eq!(ListQuery::parse(address).page(None), address);
         }
+        let with_words = ListQuery::parse("?decision=rejected&q=a%20b%26c%3Dd");
+        assert_eq!(with_words.filter.q.as_deref(), Some("a b&c=d"));
+        assert_eq!(with_words.as_last().query, "?decision=rejected&q=a%20b%26c%3Dd");
+        assert_eq!(ListQuery::parse(""), ListQuery::default());
     }
 }

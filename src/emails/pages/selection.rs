@@ -127,9 +127,9 @@ impl News {
     /// Says a word, and what came of it. Gives those that were left as they are, and are still there.
     async fn tell(self, tenant: TenantId, ids: Vec<EmailId>, word: Word) -> Vec<EmailId> {
         let toasts = self.toasts;
-        // Run again, a message comes to what it comes to: there is no word to take back.
-        let number = (word != Word::RunAgain).then(|| toasts.await_undo());
-        let still_there = match word.say(tenant.clone(), ids.clone()).await {
+        let number = toasts.await_undo();
+        let answer = word.say(tenant.clone(), ids.clone()).await;
+        let still_there = match answer {
             Ok(WordsDone { done, left, word: said, problem, .. }) => {
                 let left_words = match (&problem, left.len()) {
                     (_, 0) => String::new(),
@@ -137,13 +137,13 @@ impl News {
                     (None, left) => format!(" {left} could not be found any more."),
                 };
                 let text = word.done(done.len()) + &left_words;
-                match said.zip(number) {
+                match said {
                     _ if done.is_empty() && problem.is_some() => {}
                     _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
                     None => toasts.done(text),
-                    Some((said, number)) => {
-                        let undo = undo(self, tenant, done, said, text.clone(), word.note());
-                        toasts.done_as_awaited(number, text, undo);
+                    Some(said) => {
+                        let said = Said { news: self, tenant, ids: done, word, id: said };
+                        toasts.done_as_awaited(number, text, move || said.clone().take_back());
                     }
                 }
                 match &problem {
@@ -159,9 +159,7 @@ impl News {
                 ids
             }
         };
-        if let Some(number) = number {
-            toasts.end_undo(number);
-        }
+        toasts.end_undo(number);
         still_there
     }
 
@@ -172,42 +170,61 @@ impl News {
     }
 }
 
-/// Takes a word back and tells what came of it; its note, where it has one, can be sent again. The page on which it was said
-/// may have been left.
-fn undo(
+/// A word that was said, and can be taken back. The page on which it was said may have been left.
+#[derive(Clone)]
+struct Said {
     news: News,
     tenant: TenantId,
     ids: Vec<EmailId>,
-    word: WordId,
-    said: String,
-    note: String,
-) -> impl Fn() + Send + Sync + 'static {
-    move || {
-        let (tenant, ids, said, note) = (tenant.clone(), ids.clone(), said.clone(), note.clone());
-        let News { toasts, notes, .. } = news;
+    word: Word,
+    id: WordId,
+}
+
+impl Said {
+    /// Takes it back and tells what came of it; its note, where it has one, can be sent again. Where that could not be asked
+    /// for, or broke off, what is left is offered again.
+    fn take_back(self) {
+        let news = self.news;
         news.begin();
         spawn_local(async move {
-            match take_back(tenant, ids, word).await {
-                Ok(done) if done.left.is_empty() => {
-                    toasts.done(format!("Taken back: {said}{}", had_left(done.sent)));
-                    if !note.is_empty() {
-                        done.done.into_iter().for_each(|email| notes.give_back(email, note.clone()));
-                    }
-                }
-                Ok(WordsDone { problem: Some(problem), .. }) => toasts.refused(&problem),
-                Ok(done) if done.done.is_empty() => toasts.refused(&Problem::business_rule(
-                    "It could not be taken back: it was too long ago, or somebody else came first.",
-                )),
-                Ok(done) => toasts.done(format!(
-                    "{} taken back. {} could not be: it was too long ago, or somebody else came first.{}",
-                    done.done.len(),
-                    done.left.len(),
-                    had_left(done.sent)
-                )),
-                Err(problem) => toasts.refused(&problem),
+            match take_back(self.tenant.clone(), self.ids.clone(), self.id).await {
+                Ok(done) => self.taken_back(done),
+                Err(problem) => self.refused(&problem),
             }
             news.end();
         });
+    }
+
+    fn taken_back(self, outcome: WordsDone) {
+        let News { toasts, notes, .. } = self.news;
+        let WordsDone { done, left, sent, problem, .. } = outcome;
+        let note = self.word.note();
+        if !note.is_empty() {
+            done.iter().for_each(|email| notes.give_back(*email, note.clone()));
+        }
+        if left.is_empty() || problem.is_some() {
+            toasts.done(format!("Taken back: {}{}", self.word.done(done.len()), had_left(sent)));
+        } else if done.is_empty() {
+            toasts.refused(&Problem::business_rule(
+                "It could not be taken back: it was too long ago, or somebody else came first.",
+            ));
+        } else {
+            toasts.done(format!(
+                "{} taken back. {} could not be: it was too long ago, or somebody else came first.{}",
+                done.len(),
+                left.len(),
+                had_left(sent)
+            ));
+        }
+        if let Some(problem) = problem {
+            Self { ids: left, ..self }.refused(&problem);
+        }
+    }
+
+    fn refused(self, problem: &Problem) {
+        let (toasts, text) = (self.news.toasts, self.word.done(self.ids.len()));
+        toasts.refused(problem);
+        toasts.offer_again(text, move || self.clone().take_back());
     }
 }
 

@@ -410,15 +410,30 @@ pub async fn request(tx: &mut TenantTx, id: EmailId, intent: &Intent) -> sqlx::R
 }
 
 /// Puts a message back into the queue's sight, to be held against today's intents, or against an earlier state of
-/// them.
-pub async fn run_again(tx: &mut TenantTx, id: EmailId, revision: Option<i64>) -> sqlx::Result<bool> {
+/// them. What the run will write over is kept where it is somebody's word, so that they can take it back.
+pub async fn run_again(
+    tx: &mut TenantTx,
+    id: EmailId,
+    revision: Option<i64>,
+    by: Option<Speaker<'_>>,
+) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE emails SET status = 'queued', requested_revision = $3, undo = NULL WHERE tenant_id = $1 AND email_id = $2",
+        "UPDATE emails SET status = 'queued', requested_revision = $3, \
+         undo = CASE WHEN $4::uuid IS NOT NULL THEN jsonb_build_object('what', 'run', 'word', $4::uuid, \
+           'actor', $5::text, 'at', now(), \
+           'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
+           'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored', 'run', run, \
+           'requested_revision', requested_revision, 'intent_id', intent_id, 'intent_name', intent_name, \
+           'classification', classification, 'fields', fields, 'parse_error', parse_error, \
+           'intent_version', intent_version, 'configuration_revision', configuration_revision) END \
+         WHERE tenant_id = $1 AND email_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(revision)
+    .bind(by.map(|by| by.word))
+    .bind(by.map(|by| by.identity))
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
@@ -453,7 +468,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
          decided_by = CASE WHEN undo ->> 'what' = 'restored' THEN decided_by ELSE $12 END, \
          decided_at = CASE WHEN undo ->> 'what' = 'restored' THEN decided_at ELSE now() END, \
          intent_version = $10, configuration_revision = $11, requested_revision = NULL, \
-         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END \
+         undo = CASE WHEN undo ->> 'what' IN ('intent', 'run') THEN undo END \
          WHERE tenant_id = $1 AND email_id = $2 \
          RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
@@ -563,7 +578,7 @@ pub async fn decide(
 }
 
 /// Ends a message that could not be processed: it is for a person, unless one's decision was to stand again. No word of
-/// theirs is this; a correction that was said before can still be taken back.
+/// theirs is this; a correction, or that it was to be run again, can still be taken back.
 pub async fn put_up(tx: &mut TenantTx, id: EmailId, explanation: &str) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(concat!(
@@ -578,7 +593,7 @@ pub async fn put_up(tx: &mut TenantTx, id: EmailId, explanation: &str) -> sqlx::
          intent_id = CASE WHEN corrected_by IS NOT NULL THEN ",
         requested_today!("intent_id"),
         " ELSE intent_id END, \
-         undo = CASE WHEN undo ->> 'what' = 'intent' THEN undo END WHERE tenant_id = $1 AND email_id = $2"
+         undo = CASE WHEN undo ->> 'what' IN ('intent', 'run') THEN undo END WHERE tenant_id = $1 AND email_id = $2"
     ))
     .bind(tenant.as_str())
     .bind(id)

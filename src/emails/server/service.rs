@@ -97,6 +97,10 @@ impl ReadMessage {
     /// What tells it from others: its bytes, and where it was handed on by a mail server whom that named. The same bytes
     /// for somebody else, or from somebody else, are another message: a copy sent first by a stranger would otherwise
     /// keep the genuine one out.
+    ///
+    /// What is handed on without an id may be said again and meant: a door that was open yesterday, and is today. So
+    /// the hour tells, too: a repeat comes soon after an answer that was lost. One that comes in the next hour already
+    /// is stored twice: better than once too few.
     fn hash(&self, envelope: Option<&Envelope>) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(&*self.raw);
@@ -105,6 +109,10 @@ impl ReadMessage {
             for address in std::iter::once(from).chain(&to) {
                 hash.update([0]);
                 hash.update(address);
+            }
+            if self.message_id().is_empty() {
+                hash.update([0]);
+                hash.update(self.received_at.format("%Y-%m-%dT%H").to_string());
             }
         }
         hash.finalize().into()
@@ -251,7 +259,15 @@ pub async fn raw(ctx: &TenantContext, id: EmailId) -> Result<Vec<u8>> {
 /// # Errors
 /// 403, 404; 400 where FlowEngine has not decided it yet, so that there are no versions of a decision.
 pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Result<Received> {
-    run_again(ctx, id, with, None).await
+    run_again(ctx, id, with, None, None).await
+}
+
+/// Runs the message again with today's intents and rules, which is taken back by `word`.
+///
+/// # Errors
+/// 403, 404.
+pub async fn reprocess_by_word(ctx: &TenantContext, id: EmailId, word: WordId) -> Result<Received> {
+    run_again(ctx, id, Versions::Today, None, Some(word)).await
 }
 
 /// Runs the message again with today's intents, as one that is handed in anew: the intent that is asked for, if any, takes
@@ -260,7 +276,7 @@ pub async fn reprocess(ctx: &TenantContext, id: EmailId, with: Versions) -> Resu
 /// # Errors
 /// 403, 404; 422 for an unknown intent.
 pub async fn receive_again(ctx: &TenantContext, id: EmailId, intent: Option<&str>) -> Result<Received> {
-    run_again(ctx, id, Versions::Today, intent).await
+    run_again(ctx, id, Versions::Today, intent, None).await
 }
 
 async fn run_again(
@@ -268,8 +284,11 @@ async fn run_again(
     id: EmailId,
     with: Versions,
     intent: Option<&str>,
+    word: Option<WordId>,
 ) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
+    let (identity, label) = (ctx.actor.identity(), ctx.actor.label());
+    let by = word.map(|word| Speaker { word, identity: &identity, label: &label });
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::enqueue(&mut tx, &[id]).await.on_constraint("fk_eivs_jobs_email", || not_found(id))?;
@@ -287,7 +306,7 @@ async fn run_again(
             Some(standing.configuration_revision.ok_or_else(undecided)?)
         }
     };
-    if !repository::run_again(&mut tx, id, revision).await? {
+    if !repository::run_again(&mut tx, id, revision, by).await? {
         return Err(not_found(id).into());
     }
     let mut detail = json!({"versions": with});
@@ -345,4 +364,37 @@ pub async fn decide(
 
 pub fn not_found(id: EmailId) -> Problem {
     Problem::not_found("Email", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(raw: &str, at: &str) -> ReadMessage {
+        let received_at = at.parse().expect("a time");
+        let parsed = fields::parse(raw.as_bytes(), received_at);
+        ReadMessage { raw: Arc::new(raw.as_bytes().to_vec()), parsed, received_at }
+    }
+
+    #[test]
+    fn what_is_handed_on_without_an_id_is_a_repeat_for_an_hour() {
+        let without = "Subject: ALARM\r\n\r\nDoor open\r\n";
+        let with = format!("Message-ID: <1@door.example>\r\n{without}");
+        let from = Some("door@sender.example".to_owned());
+        let handed_on = Envelope { from, to: vec!["a@acme.example".to_owned()], ..Envelope::default() };
+        let fetched = Envelope::default();
+        let (first, soon) = ("2026-11-23T10:00:00Z", "2026-11-23T10:59:59Z");
+        let (next_hour, next_day) = ("2026-11-23T11:00:00Z", "2026-11-24T10:00:00Z");
+        for (raw, envelope, later, is_repeat) in [
+            (without, Some(&handed_on), soon, true),
+            (without, Some(&handed_on), next_hour, false),
+            (without, Some(&handed_on), next_day, false),
+            (with.as_str(), Some(&handed_on), next_day, true),
+            (without, Some(&fetched), next_day, true),
+            (without, None, next_day, true),
+        ] {
+            let [one, other] = [first, later].map(|at| arrived(raw, at).hash(envelope));
+            assert_eq!(one == other, is_repeat, "{raw:?} {envelope:?} {later}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! SQL of taking a person's word back.
 //!
-//! `undo` holds what a word took the place of: `what` it was about (`decision` or `intent`), the `word` and the `actor`
-//! who said it, and how the message stood before. After a correction is taken back whose run has ended, it says that a
-//! person's decision is `restored`: the run that follows leaves it as it is.
+//! `undo` holds what a word took the place of: `what` it was about (`decision`, `intent` or `run`), the `word` and the
+//! `actor` who said it, and how the message stood before. After a correction is taken back whose run has ended, it says
+//! that a person's decision is `restored`: the run that follows leaves it as it is. Of a message that was to be run again
+//! it also holds what the run before had found: another run would find what this one did.
 
 use chrono::{DateTime, Utc};
 
@@ -20,6 +21,7 @@ pub const PATIENCE: f64 = 120.0;
 pub enum About {
     Decision,
     Intent,
+    Run,
 }
 
 /// What a message's last word was about, if it was this one, of this actor, and can still be taken back. The message's
@@ -31,8 +33,8 @@ pub async fn last_word(
     actor: &str,
 ) -> sqlx::Result<Option<(About, DateTime<Utc>)>> {
     let tenant = tx.tenant().clone();
-    let said: Option<(bool, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT undo ->> 'what' = 'decision', (undo ->> 'at')::timestamptz FROM emails WHERE tenant_id = $1 AND email_id = $2 \
+    let said: Option<(String, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT undo ->> 'what', (undo ->> 'at')::timestamptz FROM emails WHERE tenant_id = $1 AND email_id = $2 \
          AND undo ->> 'word' = $4::uuid::text AND undo ->> 'actor' = $5 \
          AND (undo ->> 'at')::timestamptz > now() - make_interval(secs => $3) FOR UPDATE",
     )
@@ -43,7 +45,14 @@ pub async fn last_word(
     .bind(actor)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(said.map(|(is_decision, at)| (if is_decision { About::Decision } else { About::Intent }, at)))
+    Ok(said.map(|(what, at)| {
+        let about = match what.as_str() {
+            "decision" => About::Decision,
+            "run" => About::Run,
+            _ => About::Intent,
+        };
+        (about, at)
+    }))
 }
 
 /// How a message stands once a word on it is taken back.
@@ -55,11 +64,23 @@ pub struct Restored {
     pub is_requested: bool,
     /// The intent that was asked for before a word on it: `None` too where it is gone.
     pub intent_id: Option<IntentId>,
+    /// The run whose findings stand again, where another one had ended.
+    found_by: Option<i32>,
+    run: i32,
 }
 
 /// Puts back how the message stood before the word. It has to run where it was not decided then, or where its intent was
 /// corrected and that run has ended.
 pub async fn restore(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
+    let restored = restore_message(tx, id).await?;
+    if let Some(before) = restored.found_by {
+        repeat_verdicts(tx, id, before, restored.run).await?;
+    }
+    Ok(restored)
+}
+
+/// What an earlier run had found counts as one more run: a number never stands for two.
+async fn restore_message(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(concat!(
         "UPDATE emails e SET decision = undo ->> 'decision', decided_by = undo ->> 'decided_by', \
@@ -68,22 +89,55 @@ pub async fn restore(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
          requested_intent_id = CASE WHEN is_intent THEN (undo ->> 'requested_intent_id')::bigint \
            ELSE requested_intent_id END, \
          corrected_by = CASE WHEN is_intent THEN undo ->> 'corrected_by' ELSE corrected_by END, \
-         status = CASE WHEN is_done AND NOT has_run THEN 'done' ELSE 'queued' END, \
-         undo = CASE WHEN undo ->> 'decided_by' <> $3 AND (is_done AND has_run OR NOT is_done AND is_restored) \
+         requested_revision = CASE WHEN is_run THEN (undo ->> 'requested_revision')::bigint \
+           ELSE requested_revision END, \
+         run = CASE WHEN goes_back THEN run + 1 ELSE run END, \
+         intent_id = CASE WHEN goes_back THEN (undo ->> 'intent_id')::bigint ELSE intent_id END, \
+         intent_name = CASE WHEN goes_back THEN undo ->> 'intent_name' ELSE intent_name END, \
+         classification = CASE WHEN goes_back THEN nullif(undo -> 'classification', 'null') \
+           ELSE classification END, \
+         fields = CASE WHEN goes_back THEN undo -> 'fields' ELSE fields END, \
+         parse_error = CASE WHEN goes_back THEN undo ->> 'parse_error' ELSE parse_error END, \
+         intent_version = CASE WHEN goes_back THEN (undo ->> 'intent_version')::int ELSE intent_version END, \
+         configuration_revision = CASE WHEN goes_back THEN (undo ->> 'configuration_revision')::bigint \
+           ELSE configuration_revision END, \
+         status = CASE WHEN is_done AND (is_run OR NOT has_run) THEN 'done' ELSE 'queued' END, \
+         undo = CASE WHEN undo ->> 'decided_by' <> $3 \
+             AND (is_done AND has_run AND NOT is_run OR NOT is_done AND is_restored) \
            THEN jsonb_build_object('what', 'restored', 'explanation', undo ->> 'explanation') END \
-         FROM (SELECT undo ->> 'what' = 'intent' AS is_intent, (undo ->> 'is_done')::boolean AS is_done, \
-           coalesce((undo ->> 'is_restored')::boolean, false) AS is_restored, \
-           coalesce((undo ->> 'run')::int <> run, false) AS has_run \
-           FROM emails WHERE tenant_id = $1 AND email_id = $2) w \
+         FROM (SELECT *, is_run AND is_done AND has_run AS goes_back FROM ( \
+           SELECT undo ->> 'what' = 'intent' AS is_intent, undo ->> 'what' = 'run' AS is_run, \
+             (undo ->> 'is_done')::boolean AS is_done, \
+             coalesce((undo ->> 'is_restored')::boolean, false) AS is_restored, \
+             coalesce((undo ->> 'run')::int <> run, false) AS has_run, (undo ->> 'run')::int AS run_before \
+             FROM emails WHERE tenant_id = $1 AND email_id = $2) said) w \
          WHERE tenant_id = $1 AND email_id = $2 \
          RETURNING status = 'queued' AS has_to_run, corrected_by IS NOT NULL AS is_corrected, \
          requested_intent IS NOT NULL AS is_requested, CASE WHEN is_intent THEN ",
         requested_today!("intent_id"),
-        " END AS intent_id"
+        " END AS intent_id, CASE WHEN goes_back THEN run_before END AS found_by, run"
     ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(DECIDED_BY)
     .fetch_one(tx.conn())
     .await
+}
+
+async fn repeat_verdicts(tx: &mut TenantTx, id: EmailId, before: i32, run: i32) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, datasource_name, \
+         on_fail, verdict, reason, evidence, duration_ms) \
+         SELECT tenant_id, email_id, $4, position, rule_id, rule_type, field_name, datasource_name, \
+         on_fail, verdict, reason, evidence, duration_ms \
+         FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(before)
+    .bind(run)
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }

@@ -18,7 +18,7 @@ use crate::{
     auth::authority::Permission,
     classifier::server::service as classifier,
     deliveries::server::{outbox, repository as deliveries},
-    emails::dto::{Decision, MOST_AT_ONCE, Versions, WordsDone},
+    emails::dto::{Decision, MOST_AT_ONCE, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
 };
@@ -92,7 +92,8 @@ pub async fn correct(ctx: &TenantContext, ids: &[EmailId], intent: Option<Intent
 }
 
 /// Takes back what the caller said of each message by this word: what was decided before it stands again, and the intent
-/// that was before it is the message's again. What has not been sent yet is not sent.
+/// that was before it is the message's again; of one that was run again, all that was found before. What has not been sent
+/// yet is not sent.
 ///
 /// # Errors
 /// 403. A message is left as it is, where the word is older than two minutes or somebody has said another one since.
@@ -121,6 +122,7 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     let what = match about {
         About::Decision => "decision",
         About::Intent => "intent",
+        About::Run => "run",
     };
     ctx.audit(&mut tx, Event::done("email.take_back", id, json!({"what": what}))).await?;
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| service::not_found(id))?;
@@ -168,7 +170,7 @@ async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<Wo
     let ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
     let token = new_word();
     let mut done = WordsDone::default();
-    if matches!(word, Word::Decide(..) | Word::Correct(_)) {
+    if !matches!(word, Word::TakeBack(_)) {
         done.word = Some(token);
     }
     for (at, &id) in ids.iter().enumerate() {
@@ -176,7 +178,7 @@ async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<Wo
             Word::Decide(decision, note) => {
                 service::decide(ctx, id, decision, note, token, HOLD).await.map(|_| 0)
             }
-            Word::RunAgain => service::reprocess(ctx, id, Versions::Today).await.map(|_| 0),
+            Word::RunAgain => service::reprocess_by_word(ctx, id, token).await.map(|_| 0),
             Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(|_| 0),
             Word::TakeBack(said) => take_one_back(ctx, id, said).await,
         };
