@@ -1,3 +1,5 @@
+import type { Page } from '@playwright/test';
+
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 
@@ -38,6 +40,53 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(rows).toHaveCount(12);
   await expect(page.getByLabel('Decision')).toHaveValue('');
+});
+
+/** Opens a page, and does something to it before it is taken over. */
+async function openAndAct(page: Page, address: string, act: () => Promise<void>): Promise<void> {
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  await page.route('**/*.wasm', async (route) => {
+    await gate;
+    await route.continue();
+  });
+  await page.goto(address, { waitUntil: 'commit' });
+  await act();
+  go();
+  await hydrated(page);
+}
+
+test('what is typed and chosen before the page is taken over is kept', { tag: '@desktop' }, async ({ page }) => {
+  const search = page.getByRole('searchbox', { name: 'Search' });
+  const from = page.getByLabel('From', { exact: true });
+  await openAndAct(page, '/t/acme_corp/messages?decision=accepted&to=2021-01-01', async () => {
+    await search.fill('bookshelf');
+    await from.fill('2020-01-01');
+    await page.getByLabel('Decision').selectOption('Rejected');
+    await page.getByLabel('Intent').selectOption('Supplier invoice');
+  });
+  await expect(search).toHaveValue('bookshelf');
+  await expect(from).toHaveValue('2020-01-01');
+  await expect(page.getByLabel('To', { exact: true }), 'the address is heard of all the same').toHaveValue('2021-01-01');
+  await expect(page.getByLabel('Decision')).toHaveValue('rejected');
+  await expect(page.getByLabel('Intent').locator('option:checked')).toHaveText('Supplier invoice');
+
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
+  for (const part of [/q=bookshelf/, /decision=rejected/, /intent=\d+/, /from=2020-01-01&to=2021-01-01&zone=-210/]) {
+    await expect(page).toHaveURL(part);
+  }
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(search, 'another address is written over it').toHaveValue('');
+  await expect(from).toHaveValue('');
+  await expect(page.getByLabel('Decision')).toHaveValue('');
+});
+
+test('so it is in the log', { tag: '@desktop' }, async ({ page }) => {
+  const who = page.getByLabel('Who');
+  await openAndAct(page, '/t/acme_corp/audit', () => who.fill('nobody of this name'));
+  await expect(who).toHaveValue('nobody of this name');
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
+  await expect(page).toHaveURL(/actor=nobody/);
 });
 
 test('a list that is to make room for another says so, and is not worked on', { tag: '@desktop' }, async ({ page }) => {

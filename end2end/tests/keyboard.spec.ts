@@ -1,3 +1,5 @@
+import type { Page } from '@playwright/test';
+
 import { expect, hydrated, test } from './fixtures';
 
 test('the first Tab reaches the skip link, which leads to the content', async ({ page }) => {
@@ -85,6 +87,51 @@ test('a sign that a keyboard writes with Alt is a key like another', { tag: '@de
   await expect(page.getByTestId('message-row').getByRole('link').first(), 'no letter is').not.toBeFocused();
   await press('/');
   await expect(page.getByRole('searchbox', { name: 'Search' })).toBeFocused();
+});
+
+/** Presses a key where the keyboard is, as another keyboard or an input method does. */
+async function press(page: Page, key: string, code: string, more: KeyboardEventInit = {}): Promise<void> {
+  const pressed = { key, code, bubbles: true, cancelable: true, ...more };
+  await page.evaluate((pressed) => document.activeElement!.dispatchEvent(new KeyboardEvent('keydown', pressed)), pressed);
+}
+
+test('a letter of another script is the Latin one of its key', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  await press(page, 'о', 'KeyJ');
+  await expect(page.getByTestId('message-row').getByRole('link').first()).toBeFocused();
+  await press(page, 'л', 'KeyK', { ctrlKey: true });
+  await expect(page.getByTestId('palette-input')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('palette-input')).toBeHidden();
+  await press(page, 'π', 'KeyP');
+  await press(page, 'γ', 'KeyG');
+  await press(page, 'ι', 'KeyI');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Intents');
+});
+
+test('a key that an input method takes is nobody else’s', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  await test.step('Escape, in a field', async () => {
+    const search = page.getByRole('searchbox', { name: 'Search' });
+    await search.focus();
+    await press(page, 'Escape', 'Escape', { isComposing: true });
+    await expect(search, 'it ended the composition').toBeFocused();
+    await press(page, 'Escape', 'Escape');
+    await expect(search).not.toBeFocused();
+  });
+  await test.step('Enter, in the palette', async () => {
+    await page.keyboard.press('Control+k');
+    const input = page.getByTestId('palette-input');
+    await input.fill('Datasources');
+    await press(page, 'Enter', 'Enter', { isComposing: true });
+    await press(page, 'Enter', 'Enter', { keyCode: 229 });
+    await expect(input, 'it took what was offered').toBeFocused();
+    await expect(page).toHaveURL(/\/messages$/);
+    await press(page, 'Enter', 'Enter');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Datasources');
+  });
 });
 
 test('j and k walk through the messages, and Enter opens one', async ({ page }) => {

@@ -1,6 +1,7 @@
 // What is unsaved is asked about where a step leaves it, and only there.
 import { send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 test('what leaves nothing does not ask, and does not end the asking', { tag: '@desktop' }, async ({ page, context }) => {
   await page.goto('/t/acme_corp/intents/new');
@@ -44,6 +45,65 @@ test('what leaves nothing does not ask, and does not end the asking', { tag: '@d
   await away.click();
   await expect.poll(() => asked.length, 'a link to another page asks').toBe(1);
   await expect(page.getByTestId('name')).toHaveValue('Never saved');
+});
+
+test.describe('what is being saved', () => {
+  test.use({ expectedFaults: /status of 412/ });
+
+  test('is held still, and asked about until it is', { tag: '@desktop' }, async ({ page, request }) => {
+    const name = `Slowly saved ${Date.now()}`;
+    const made = await request.post('/api/intents?tenant_id=acme_corp', { data: { name } });
+    expect(made.status()).toBe(201);
+    const id = (await made.json()).intent_id;
+    const [address, resource] = [`/t/acme_corp/intents/${id}`, `/api/intents/${id}?tenant_id=acme_corp`];
+    await page.goto(address);
+    await hydrated(page);
+    await page.getByTestId('edit-intent').click();
+    const field = page.getByTestId('name');
+    await field.fill(`${name} by me`);
+    const changed = await request.put(resource, { data: { name } });
+    expect(changed.status()).toBe(200);
+    const question: string[] = [];
+    page.on('dialog', async (dialog) => {
+      question.push(dialog.type());
+      await dialog.dismiss();
+    });
+
+    const { asked, answer } = await hold(page, '**/ui/intents/save');
+    await field.focus();
+    await page.keyboard.press('ControlOrMeta+s');
+    const state = page.getByTestId('save-bar').getByRole('status');
+    await expect(state).toHaveText('Saving …');
+    const form = page.locator('.editor');
+    await expect(form).toHaveAttribute('aria-busy', 'true');
+    await expect(page.getByTestId('save')).toBeFocused();
+    // Who types on means no key of the page.
+    await page.keyboard.type('gdz?');
+    await expect(page.getByRole('dialog')).toHaveCount(0);
+    await expect(page).toHaveURL(`${address}/edit`);
+    await expect(field).toHaveValue(`${name} by me`);
+    expect(question).toEqual([]);
+
+    await page.getByTestId('save-bar').getByRole('link', { name: 'Cancel' }).click();
+    await expect.poll(() => question).toEqual(['confirm']);
+    await page.evaluate(() => history.back());
+    await expect.poll(() => question).toEqual(['confirm', 'confirm']);
+    await page.close({ runBeforeUnload: true });
+    await expect.poll(() => question).toEqual(['confirm', 'confirm', 'beforeunload']);
+    await expect(page).toHaveURL(`${address}/edit`);
+
+    answer();
+    await expect(page.getByTestId('faults'), 'what was refused is told').toBeFocused();
+    await expect(state).toHaveText('Not saved yet');
+    await expect(form).toHaveAttribute('aria-busy', 'false');
+    await field.fill(`${name} by me, after all`);
+    await page.getByTestId('save-over').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${name} by me, after all`);
+    expect(question, 'what is saved is asked about no more').toHaveLength(3);
+    expect(asked()).toBe(2);
+    const removed = await request.delete(resource, { headers: { 'if-match': '*' } });
+    expect(removed.status()).toBe(204);
+  });
 });
 
 test('a note that went with no decision is asked about where the tab is closed', { tag: '@desktop' }, async ({ page, request }) => {

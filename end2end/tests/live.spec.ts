@@ -2,7 +2,9 @@
 // nobody is there.
 import type { APIRequestContext, Page, Request, Route } from '@playwright/test';
 
+import { send } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 const TENANT = 'globex_inc';
 
@@ -87,6 +89,17 @@ test('a page that did not hear for a while asks once it hears again', { tag: '@d
   await expect.poll(() => streams).toBe(2);
   await expect.poll(() => asked).toBe(1);
   expect(askedByFirst, 'the page had just been made').toBe(0);
+});
+
+test('what changed before a page heard of changes is asked for once it hears', { tag: '@desktop' }, async ({ page, request }) => {
+  const { asked, answer } = await hold(page, '**/ui/changes?*');
+  await page.goto(`/t/${TENANT}/messages`);
+  await hydrated(page);
+  await expect.poll(asked).toBe(1);
+  const mark = await send(request, 1);
+  const listed = page.waitForResponse('**/ui/emails/list');
+  answer();
+  expect(await (await listed).text()).toContain(mark);
 });
 
 test.describe('a reader who may not look any more', () => {

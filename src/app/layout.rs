@@ -18,6 +18,8 @@ use crate::{
         dialog::OnceOpened,
         host,
         icons::{Glyph, Icon},
+        load::keep_focus,
+        panel::Retry,
         react::effect,
         resource::load,
         step::Step,
@@ -83,6 +85,7 @@ pub fn TenantLayout() -> impl IntoView {
             <main id=MAIN class="main" tabindex="-1">
                 <Step>
                     <Ended live/>
+                    <RightsUnknown me/>
                     <Outlet/>
                 </Step>
             </main>
@@ -93,6 +96,47 @@ pub fn TenantLayout() -> impl IntoView {
         <OnceOpened is_open=is_help_open>
             <Help is_open=is_help_open/>
         </OnceOpened>
+    }
+}
+
+/// Says that it could not be found out what the reader may do: until it is, all pages take them for one who may only look.
+#[component]
+fn RightsUnknown(me: MyAccess) -> impl IntoView {
+    let retry = Callback::new(move |()| {
+        // A form that depends on it begins anew.
+        if host::may_leave() {
+            me.0.refetch();
+        }
+    });
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match me.0.await {
+                    // Of whoever is signed out, the page itself says so.
+                    Err(problem) if problem.status != 401 => {
+                        let notice = view! {
+                            <div class="notice tone-attention" role="alert" data-testid="rights-unknown">
+                                <Icon glyph=Glyph::Alert/>
+                                <div>
+                                    <p>
+                                        "What you may do here could not be found out. Until it is, you can only look. "
+                                        {problem.detail}
+                                    </p>
+                                    <div class="notice__ways">
+                                        <Retry retry id="rights-again"/>
+                                    </div>
+                                </div>
+                            </div>
+                        };
+                        Some(notice.into_any())
+                    }
+                    _ => {
+                        keep_focus();
+                        None
+                    }
+                }
+            })}
+        </Transition>
     }
 }
 

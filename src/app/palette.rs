@@ -106,7 +106,7 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
     });
     let on_key = move |event: KeyboardEvent| {
         let last = shown.read().len().saturating_sub(1);
-        match event.key().as_str() {
+        match host::key_of(&event).as_str() {
             "ArrowDown" => at.update(|at| *at = (*at + 1).min(last)),
             "ArrowUp" => at.update(|at| *at = at.saturating_sub(1)),
             "Enter" => {

@@ -65,7 +65,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
                 is_palette_open.update(|is_open| *is_open = !*is_open);
                 return;
             }
-            let key = event.key();
+            let key = host::key_of(&event);
             if key == "Escape" && !event.default_prevented() {
                 host::leave_field();
             }

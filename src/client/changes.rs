@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
+use leptos::{ev::MessageEvent, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{EventSource, VisibilityState, XmlHttpRequest};
 
 use super::dom::document;
-use crate::ui::react::effect;
+use crate::ui::{react::effect, step::is_taking_over};
 
 type Heard = Closure<dyn Fn()>;
 
@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Calls `heard` after each change of the tenant that `tenant` names, as long as the page is looked at: a browser has
 /// few connections to a server, and the pages of hidden tabs would take them all. Once too when the page is back in sight,
-/// and when it hears again after it did not: what changed meanwhile was told to nobody.
+/// when it hears again after it did not, and where something changed before it first heard: that was told to nobody.
 ///
 /// Calls `ended` with the status (401, 403 or 404) where nothing more will be heard: the reader was signed out, or is no
 /// member any more.
@@ -33,11 +33,15 @@ pub fn on_changes(
     let is_seen = RwSignal::new(is_visible());
     let visibility = document_event("visibilitychange", move || is_seen.set(is_visible()));
     let was_hidden = StoredValue::new(false);
+    let came_with_page = StoredValue::new(is_taking_over());
     effect(move || {
         let tenant = tenant.get();
         if tenant.is_empty() {
             return;
         }
+        // What came with the page was read by the server since it was asked for; what else is shown is asked for now.
+        let read_since = if came_with_page.get_value() { 0.0 } else { now() };
+        came_with_page.set_value(false);
         if !is_seen.get() {
             was_hidden.set_value(true);
             return;
@@ -46,7 +50,8 @@ pub fn on_changes(
             was_hidden.set_value(false);
             heard();
         }
-        let stream = Stream::begin(format!("/ui/changes?tenant_id={tenant}"), heard.clone(), ended.clone());
+        let address = format!("/ui/changes?tenant_id={tenant}");
+        let stream = Stream::begin(address, read_since, heard.clone(), ended.clone());
         let kept = StoredValue::new_local(stream);
         on_cleanup(move || {
             kept.try_with_value(|stream| stream.close());
@@ -63,16 +68,25 @@ struct Stream {
     ended: Box<dyn Fn(u16)>,
     /// What the source calls: "changed", "open", "error".
     listeners: [Heard; 3],
+    /// And "quiet".
+    on_quiet: Closure<dyn Fn(MessageEvent)>,
     source: RefCell<Option<EventSource>>,
     /// In a row.
     refusals: Cell<u32>,
     /// Whether it broke off, or was refused, since it was open.
     was_deaf: Cell<bool>,
+    /// Since when something may have changed that is not on the page, as `now` has it; none once that is asked for.
+    read_since: Cell<Option<f64>>,
     waiting: Cell<Option<TimeoutHandle>>,
 }
 
 impl Stream {
-    fn begin(address: String, heard: impl Fn() + 'static, ended: impl Fn(u16) + 'static) -> Rc<Self> {
+    fn begin(
+        address: String,
+        read_since: f64,
+        heard: impl Fn() + 'static,
+        ended: impl Fn(u16) + 'static,
+    ) -> Rc<Self> {
         let heard: Rc<dyn Fn()> = Rc::new(heard);
         let ended: Box<dyn Fn(u16)> = Box::new(ended);
         let stream = Rc::new_cyclic(|stream: &Weak<Self>| {
@@ -90,9 +104,24 @@ impl Stream {
                     stream.failed();
                 }
             };
-            let listeners = [Heard::new(move || told()), Heard::new(opened), Heard::new(failed)];
-            let (source, refusals, waiting) = (RefCell::default(), Cell::default(), Cell::default());
-            Self { address, heard, ended, listeners, source, refusals, was_deaf: Cell::default(), waiting }
+            let stream = stream.clone();
+            let on_quiet = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+                if let Some(stream) = stream.upgrade() {
+                    stream.make_up(&event);
+                }
+            });
+            Self {
+                address,
+                heard,
+                ended,
+                listeners: [Heard::new(move || told()), Heard::new(opened), Heard::new(failed)],
+                on_quiet,
+                source: RefCell::default(),
+                refusals: Cell::default(),
+                was_deaf: Cell::default(),
+                read_since: Cell::new(Some(read_since)),
+                waiting: Cell::default(),
+            }
         });
         stream.open();
         stream
@@ -103,6 +132,8 @@ impl Stream {
         for (name, listener) in ["changed", "open", "error"].into_iter().zip(&self.listeners) {
             let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
         }
+        let on_quiet = self.on_quiet.as_ref().unchecked_ref();
+        let _ = source.add_event_listener_with_callback("quiet", on_quiet);
         self.source.replace(Some(source));
     }
 
@@ -115,8 +146,20 @@ impl Stream {
         }
     }
 
+    /// Asks for what changed after the page was read, and before this stream was open: the server says for how long
+    /// nothing did. Both count back from now, so that no clock has to agree with another.
+    fn make_up(&self, quiet: &MessageEvent) {
+        let Some(since) = self.read_since.take() else { return };
+        let quiet: Option<u32> = quiet.data().as_string().and_then(|text| text.parse().ok());
+        if quiet.is_some_and(|quiet| f64::from(quiet) < now() - since) {
+            (self.heard)();
+        }
+    }
+
     fn failed(self: &Rc<Self>) {
         self.was_deaf.set(true);
+        // That is caught up with once it is open.
+        self.read_since.set(None);
         let source = self.source.borrow();
         if source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED) {
             self.wait();
@@ -168,6 +211,12 @@ impl Stream {
         // Refused only where it was not opened.
         let _ = request.send();
     }
+}
+
+/// Milliseconds since the page was asked for.
+fn now() -> f64 {
+    let performance = web_sys::window().and_then(|window| window.performance());
+    performance.map(|performance| performance.now()).unwrap_or_default()
 }
 
 fn is_visible() -> bool {

@@ -79,10 +79,33 @@ pub fn is_shortcut(event: &KeyboardEvent) -> bool {
         .target()
         .and_then(|target| target.dyn_into::<Element>().ok())
         .is_some_and(|target| target.closest(TYPED_INTO).ok().flatten().is_some());
-    let key = event.key();
+    let key = key_of(event);
     // Some keyboards of a Mac write `#` with Option, which is Alt.
     let has_modifier = event.ctrl_key() || event.meta_key() || (event.alt_key() && !is_sign(&key));
-    !(typing || has_modifier || event.default_prevented() || is_covered() || is_off(&key))
+    let is_none = key.is_empty() || is_off(&key);
+    !(typing || has_modifier || event.default_prevented() || is_covered() || is_none)
+}
+
+/// What `keyCode` is of a key that an input method takes. Of the one that ends a composition, Safari says nothing else.
+const TAKEN: u32 = 229;
+
+/// The first letter of a script that is not Latin: Greek.
+const FIRST_OTHER: char = '\u{370}';
+
+/// What a key writes. Where it writes a letter of another script, the one that stands there on a Latin keyboard, after
+/// which what keys do is named. Empty where an input method takes it: Enter then takes what that offers, no more.
+pub fn key_of(event: &KeyboardEvent) -> String {
+    if event.is_composing() || event.key_code() == TAKEN {
+        return String::new();
+    }
+    let key = event.key();
+    let mut letters = key.chars();
+    let is_other = letters.next().is_some_and(|letter| letter >= FIRST_OTHER) && letters.next().is_none();
+    match event.code().strip_prefix("Key").filter(|_| is_other) {
+        Some(latin) if event.shift_key() => latin.to_owned(),
+        Some(latin) => latin.to_ascii_lowercase(),
+        None => key,
+    }
 }
 
 /// Whether a key writes a sign, neither a letter nor a digit.
@@ -95,11 +118,14 @@ fn is_off(key: &str) -> bool {
     key.chars().count() == 1 && key != "?" && !are_keys_on()
 }
 
-/// Whether a window lies over the page.
+/// Whether a window lies over the page, or an editor is held still: who types on there while it is saved means no key of the
+/// page.
 fn is_covered() -> bool {
     let is_there = |selector| document()?.query_selector(selector).ok()?;
-    // One by one: where a browser does not know the second, the first still holds.
-    ["dialog[open]", ":popover-open"].into_iter().any(|selector| is_there(selector).is_some())
+    // One by one: where a browser does not know one, the others still hold.
+    ["dialog[open]", ":popover-open", ".editor[inert]"]
+        .into_iter()
+        .any(|selector| is_there(selector).is_some())
 }
 
 /// Takes the focus out of the field that has it, so that the next key is the page's.
@@ -117,7 +143,7 @@ pub fn is_command(event: &KeyboardEvent, key: &str) -> bool {
     (event.meta_key() || event.ctrl_key())
         && !event.alt_key()
         && !event.shift_key()
-        && event.key().eq_ignore_ascii_case(key)
+        && key_of(event).eq_ignore_ascii_case(key)
 }
 
 /// Scrolls the element of this id into sight, if it is not.

@@ -1,7 +1,12 @@
 //! Tells the pages of a tenant that something of it changed (server-sent events, WHATWG HTML 9.2), so that they ask
 //! anew. What changed is not told: each page asks for what it shows, by the same checks as ever.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -9,7 +14,7 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
     routing::get,
 };
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit, Semaphore, broadcast},
     time::Instant,
@@ -39,15 +44,25 @@ pub type Changed = Option<String>;
 /// Whoever listens to changes in this process. The database is listened to once somebody does.
 pub struct Changes {
     sender: OnceCell<broadcast::Sender<Changed>>,
+    heard: Mutex<Heard>,
     by_caller: Places<String>,
     room: Arc<Semaphore>,
+}
+
+/// What was heard, and when.
+#[derive(Default)]
+struct Heard {
+    /// When listening began. What changed before is not known.
+    since: Option<Instant>,
+    /// When those that changed since then did so last.
+    last: HashMap<String, Instant>,
 }
 
 impl Changes {
     /// `most` streams at once.
     pub fn new(most: usize) -> Self {
         let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { sender: OnceCell::new(), by_caller: Places::default(), room }
+        Self { sender: OnceCell::new(), heard: Mutex::default(), by_caller: Places::default(), room }
     }
 
     /// A place for another stream of the caller.
@@ -71,6 +86,31 @@ impl Changes {
         };
         self.sender.get_or_init(start).await.subscribe()
     }
+
+    fn note(&self, changed: &Changed) {
+        let now = Instant::now();
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match changed {
+            Some(tenant) => {
+                heard.last.insert(tenant.clone(), now);
+            }
+            None => *heard = Heard { since: Some(now), last: HashMap::new() },
+        }
+    }
+
+    /// For how long the tenant is known not to have changed. None before the database is listened to: once it is,
+    /// everybody is told.
+    fn quiet(&self, tenant: &str) -> Option<Duration> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = heard.last.get(tenant).copied().or(heard.since)?;
+        Some(last.elapsed())
+    }
+}
+
+/// What a stream begins with, in milliseconds. Only the page knows since when it may have missed something.
+fn quiet_for(quiet: Duration) -> Event {
+    let milliseconds = u32::try_from(quiet.as_millis()).unwrap_or(u32::MAX);
+    Event::default().event("quiet").data(milliseconds.to_string())
 }
 
 pub fn routes() -> Router<AppState> {
@@ -85,6 +125,8 @@ async fn stream(
     let place = app.changes.place(ctx.actor.identity())?;
     let receiver = app.changes.subscribe(&app).await;
     let tenant = ctx.tenant.to_string();
+    // After this stream listens: what changes between the two is told by both.
+    let first = stream::iter(app.changes.quiet(&tenant).map(|quiet| Ok(quiet_for(quiet))));
     // Those that began together, as after a start, do not all come back together.
     let end = Instant::now() + LIFE.mul_f64(rand::random_range(0.8..1.0));
     let stop = app.stop.clone();
@@ -102,7 +144,7 @@ async fn stream(
             Some((Ok(Event::default().event("changed").data("1")), (receiver, place)))
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
+    Ok(Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }
 
 /// Until the tenant changed, or may have. Gives how long to wait for more: where every page is told, they do not all ask
@@ -139,10 +181,14 @@ pub async fn listen(app: AppState, sender: broadcast::Sender<Changed>) {
 /// was told to nobody.
 async fn follow(app: &AppState, sender: &broadcast::Sender<Changed>) -> sqlx::Result<Infallible> {
     let mut listener = app.database.listen(CHANNEL).await?;
-    // Nobody may be listening at the moment.
-    let _ = sender.send(None);
+    let tell = |changed: Changed| {
+        app.changes.note(&changed);
+        // Nobody may be listening at the moment.
+        let _ = sender.send(changed);
+    };
+    tell(None);
     loop {
-        let _ = sender.send(Some(listener.recv().await?.payload().to_owned()));
+        tell(Some(listener.recv().await?.payload().to_owned()));
     }
 }
 

@@ -1,6 +1,9 @@
 //! Pages hear of changes, whatever becomes of the connection over which the server does.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::body::Bytes;
 use futures::{Stream, StreamExt};
@@ -89,6 +92,35 @@ async fn what_changed_while_the_database_was_away_is_told_and_what_changes_then(
     // Also where it can connect again at once.
     hang_up(&mut database).await;
     assert!(is_told(&mut events, Duration::from_secs(15)).await, "something may have changed meanwhile");
+}
+
+/// For how long the tenant is known to have been quiet, as a stream says when it begins.
+async fn quiet(server: &TestServer, key: &str, tenant: &str) -> Duration {
+    let path = format!("/ui/changes?tenant_id={tenant}");
+    let answer = server.request(Method::GET, &path, Some(key)).send().await.unwrap();
+    let first = answer.bytes_stream().next().await.unwrap().unwrap();
+    let text = std::str::from_utf8(&first).unwrap();
+    let milliseconds = text.strip_prefix("event: quiet\ndata: ").unwrap_or_else(|| panic!("{text}"));
+    Duration::from_millis(milliseconds.trim_end().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_page_that_begins_to_hear_learns_whether_it_missed_a_change() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let (key, other) =
+        (server.key_of("acme", Role::Viewer).await, server.key_of("globex", Role::Viewer).await);
+    let answer = server.request(Method::GET, "/ui/changes?tenant_id=acme", Some(&key)).send().await.unwrap();
+    let mut events = answer.bytes_stream();
+    // What may have changed before it listened is told.
+    while is_told(&mut events, A_WHILE).await {}
+
+    let made = Instant::now();
+    server.receive("acme", message("a@b.example", "order", "x")).await;
+    assert!(is_told(&mut events, A_WHILE).await);
+    assert!(quiet(&server, &key, "acme").await <= made.elapsed(), "it changed meanwhile");
+    assert!(quiet(&server, &other, "globex").await > made.elapsed(), "another's change is not its own");
 }
 
 /// Stands before the database, and can be cut so that neither end learns of it.

@@ -1,12 +1,9 @@
 //! Days that a list is narrowed to, as they stand in its address and its form.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leptos::prelude::*;
+use leptos::{html::Input, prelude::*};
 
-use super::{
-    host,
-    react::{effect, memo},
-};
+use super::{form::follow, host, react::memo};
 
 /// Some days of the reader's, as in `2026-11-23`, the last one included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,15 +69,17 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
         if name == "from" { typed_from.set(text) } else { typed_to.set(text) }
     };
     let field = move |label: &'static str, name: &'static str, value: fn(&Days) -> Option<String>| {
-        let text = move || value(&days.read()).unwrap_or_default();
+        let text = memo(move || value(&days.read()).unwrap_or_default());
+        let node = NodeRef::<Input>::new();
+        follow(node, text, Some(Callback::new(move |typed| on_change(name, typed))));
         view! {
             <label class="field">
                 <span class="field__label">{label}</span>
                 <input
+                    node_ref=node
                     type="date"
                     name=name
-                    value=text
-                    prop:value=text
+                    value=move || text.get()
                     on:change=move |event| on_change(name, event_target_value(&event))
                 />
             </label>
@@ -88,10 +87,12 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
         .into_any()
     };
     // What was typed for other days says nothing of these.
-    effect(move || {
+    Effect::new(move |is_later: Option<()>| {
         days.track();
-        typed_from.set(String::new());
-        typed_to.set(String::new());
+        if is_later.is_some() {
+            typed_from.set(String::new());
+            typed_to.set(String::new());
+        }
     });
     let zone = move || {
         let Days { from, to, zone } = days.get();

@@ -6,11 +6,32 @@ use super::{
     host,
     icons::{Glyph, Icon},
     react::memo,
+    saving::Saving,
 };
 
 /// Words of a select's options, from what the code has.
 pub fn options(all: &[(&str, &str)]) -> Signal<Vec<(String, String)>> {
     Signal::stored(all.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect())
+}
+
+/// What an editor edits. It is held still while it is saved: what was typed meanwhile would not be in what was sent, and go
+/// with the page.
+#[component]
+pub fn Draft(
+    saving: Saving,
+    #[prop(optional)] testid: Option<&'static str>,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div
+            class="editor"
+            inert=move || saving.is_on.get()
+            aria-busy=move || saving.is_on.get().to_string()
+            data-testid=testid
+        >
+            {children()}
+        </div>
+    }
 }
 
 /// A part of an editor, with its heading.

@@ -13,6 +13,7 @@ use super::{
     icons::{Glyph, Icon},
     panel::WayOut,
     react::memo,
+    step::is_taking_over,
 };
 use crate::shared::Problem;
 
@@ -186,8 +187,7 @@ fn Fault(path: String, message: String) -> impl IntoView {
 /// The words at a field, where it is in sight. While the browser takes a page over it must find what the server wrote,
 /// which sees none.
 fn label_of(path: &str) -> Option<String> {
-    let is_taking_over = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
-    if is_taking_over { None } else { host::label_of(path) }
+    if is_taking_over() { None } else { host::label_of(path) }
 }
 
 /// What is wrong with several fields together, as a list has it.
@@ -259,7 +259,7 @@ struct Described {
 /// Keeps a field and its signal in step. What was typed before the page was taken over counts, and is not written over.
 /// Of an element nothing is asked but what a `textarea` has as an `input` has it: it may be passed for one.
 fn in_step(value: RwSignal<String>, element: impl Fn() -> Option<HtmlInputElement> + 'static) {
-    let was_there = Owner::current_shared_context().is_some_and(|context| context.during_hydration());
+    let was_there = is_taking_over();
     Effect::new(move |was_seen: Option<bool>| {
         let was_seen = was_seen.unwrap_or_default();
         let text = value.get();

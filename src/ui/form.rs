@@ -3,7 +3,9 @@
 use leptos::{
     context::Provider,
     ev::{MouseEvent, SubmitEvent},
+    html::{Input, Select},
     prelude::*,
+    web_sys::HtmlSelectElement,
 };
 
 use super::{
@@ -11,6 +13,8 @@ use super::{
     form_action::{FormAction, body_of},
     host,
     icons::{Glyph, Icon},
+    react::memo,
+    step::is_taking_over,
 };
 use crate::shared::{FieldError, Problem};
 
@@ -93,7 +97,49 @@ fn at_flat_fields(problem: &Problem) -> Problem {
     problem
 }
 
-/// A choice that applies as soon as it is made, or with the form's button where there is no WebAssembly.
+/// Writes into a field of filters what the address says, once that is another. What stands in it by then stays: it was typed
+/// before the page was taken over, or the browser brought it back. `on_typed` is told of it.
+pub fn follow(field: NodeRef<Input>, text: Memo<String>, on_typed: Option<Callback<String>>) {
+    let was_there = is_taking_over();
+    Effect::new(move |was_seen: Option<bool>| {
+        let was_seen = was_seen.unwrap_or_default();
+        let text = text.get();
+        let Some(field) = field.get() else { return was_seen };
+        if !was_there || was_seen {
+            field.set_value(&text);
+        } else if let Some(on_typed) = on_typed {
+            let typed = field.value();
+            if typed != text {
+                on_typed.run(typed);
+            }
+        }
+        true
+    });
+}
+
+/// The same for what is chosen.
+fn follow_chosen(field: NodeRef<Select>, chosen: Memo<String>) {
+    let was_there = is_taking_over();
+    Effect::new(move |was_seen: Option<bool>| {
+        let was_seen = was_seen.unwrap_or_default();
+        let chosen = chosen.get();
+        let Some(field) = field.get() else { return was_seen };
+        if !was_there || was_seen {
+            choose(&field, &chosen);
+        }
+        true
+    });
+}
+
+/// What is no option is no choice, which is the first.
+fn choose(field: &HtmlSelectElement, value: &str) {
+    field.set_value(value);
+    if field.selected_index() < 0 {
+        field.set_selected_index(0);
+    }
+}
+
+/// A choice that applies as soon as it is made, or with the form's button where there is no WebAssembly, or none yet.
 #[component]
 pub fn Choice(
     label: &'static str,
@@ -113,16 +159,18 @@ pub fn Choice(
                 move || chosen.get() == value
             };
             view! {
-                <option value=value selected=is_chosen.clone() prop:selected=is_chosen>
+                <option value=value selected=is_chosen>
                     {words}
                 </option>
             }
         })
         .collect_view();
+    let node = NodeRef::<Select>::new();
+    follow_chosen(node, memo(move || chosen.get()));
     view! {
         <label class="field">
             <span class="field__label">{label}</span>
-            <select name=name on:change=move |event| host::submit_form_of(&event)>
+            <select node_ref=node name=name on:change=move |event| host::submit_form_of(&event)>
                 {options}
             </select>
         </label>

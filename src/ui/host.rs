@@ -8,14 +8,25 @@ use leptos::{
 
 pub use super::step::in_a_step;
 use super::{theme::Theme, upload::Target};
-pub use crate::server::context::{chosen_theme as theme, set_page_status};
+pub use crate::server::{
+    context::{chosen_theme as theme, set_page_status},
+    edge::site::build,
+};
 use crate::shared::{Problem, TenantId};
 
+pub fn reload() {}
+pub fn is_being_taken_over() -> bool {
+    false
+}
 pub fn stored_tenant() -> Option<TenantId> {
     None
 }
 pub fn store_tenant(_: &TenantId) {}
 pub fn forget_tenant() {}
+pub fn stored_list(_: &TenantId) -> Option<String> {
+    None
+}
+pub fn store_list(_: &TenantId, _: &str) {}
 pub fn focus(_: &str) {}
 pub fn focus_trail() -> Vec<String> {
     Vec::new()
@@ -34,6 +45,9 @@ pub fn typed_before(_: &str) -> Option<String> {
 pub fn leave_field() {}
 pub fn is_shortcut(_: &KeyboardEvent) -> bool {
     false
+}
+pub fn key_of(_: &KeyboardEvent) -> String {
+    String::new()
 }
 pub fn is_second_click(_: &MouseEvent) -> bool {
     false

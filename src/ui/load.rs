@@ -60,7 +60,7 @@ where
 }
 
 /// What is shown anew may be made of other elements: the keyboard goes on where it was, or near.
-fn keep_focus() {
+pub fn keep_focus() {
     let trail = host::focus_trail();
     if !trail.is_empty() {
         request_animation_frame(move || host::focus_first(&trail));

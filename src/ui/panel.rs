@@ -63,14 +63,14 @@ pub fn ProblemPanel(
 
 /// Asks again: in place, or by loading the page anew where there is no WebAssembly.
 #[component]
-fn Retry(retry: Callback<()>) -> impl IntoView {
+pub fn Retry(retry: Callback<()>, #[prop(optional)] id: Option<&'static str>) -> impl IntoView {
     let here = use_address();
     let on_click = move |event: MouseEvent| {
         event.prevent_default();
         retry.run(());
     };
     view! {
-        <a class="button" href=here rel="external" on:click=on_click>
+        <a id=id class="button" href=here rel="external" on:click=on_click>
             <Icon glyph=Glyph::RunAgain/>
             "Try again"
         </a>

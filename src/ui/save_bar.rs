@@ -6,21 +6,32 @@ use super::{
     host,
     icons::{Glyph, Icon},
     react::effect,
+    saving::Saving,
 };
 
-/// Saves and cancels, and stays in sight. While something is unsaved, leaving the page asks first.
-/// `⌘S` and `Ctrl+S` save.
+/// The id of the button that saves.
+const SAVE: &str = "save";
+
+/// Saves and cancels, and stays in sight. While something is unsaved, leaving the page asks first: until the server has said
+/// that it has it. `⌘S` and `Ctrl+S` save.
 #[component]
 pub fn SaveBar(
     #[prop(into)] is_dirty: Signal<bool>,
-    #[prop(into)] is_saving: Signal<bool>,
+    saving: Saving,
     on_save: Callback<()>,
     /// Where cancel leads.
     #[prop(into)]
     cancel: Signal<String>,
     #[prop(default = "Save")] words: &'static str,
 ) -> impl IntoView {
-    host::guard_unsaved(Signal::derive(move || is_dirty.get() && !is_saving.get()));
+    let is_saving = saving.is_on;
+    host::guard_unsaved(Signal::derive(move || is_dirty.get() && !saving.is_done.get()));
+    // The fields are held still (`Draft`), and what is held still has no focus.
+    effect(move || {
+        if is_saving.get() {
+            host::focus(SAVE);
+        }
+    });
     let save = move || {
         if !is_saving.get_untracked() {
             on_save.run(());
@@ -38,6 +49,7 @@ pub fn SaveBar(
     view! {
         <div class="save-bar" data-testid="save-bar">
             <button
+                id=SAVE
                 type="button"
                 class="button button--primary"
                 aria-busy=move || is_saving.get().to_string()

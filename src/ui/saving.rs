@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::{fields::Faults, react::effect};
+use super::{
+    fields::Faults,
+    react::{effect, memo},
+};
 use crate::shared::Problem;
 
 /// Goes on with each answer; a problem is shown at its fields.
@@ -35,14 +38,25 @@ pub fn on_done<T: Clone + Send + Sync + 'static>(
     });
 }
 
-/// Whether what an editor sent is to be waited for: until it is refused. After a success another page takes the editor's
-/// place, and until it is there, what was saved is not to be saved again.
-pub fn is_saving<T: Send + Sync + 'static>(
-    is_pending: impl Into<Signal<bool>>,
-    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
-) -> Signal<bool> {
-    let (is_pending, answer) = (is_pending.into(), answer.into());
-    Signal::derive(move || is_pending.get() || answer.with(|answer| matches!(answer, Some(Ok(_)))))
+/// How far an editor is with what it sent.
+#[derive(Clone, Copy)]
+pub struct Saving {
+    /// Whether it is to be waited for: until it is refused. After a success another page takes the editor's place, and until
+    /// it is there, what was saved is not to be saved again.
+    pub is_on: Memo<bool>,
+    /// Whether it was saved.
+    pub is_done: Signal<bool>,
+}
+
+impl Saving {
+    pub fn of<T: Send + Sync + 'static>(
+        is_pending: impl Into<Signal<bool>>,
+        answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+    ) -> Self {
+        let (is_pending, answer) = (is_pending.into(), answer.into());
+        let is_done = Signal::derive(move || answer.with(|answer| matches!(answer, Some(Ok(_)))));
+        Self { is_on: memo(move || is_pending.get() || is_done.get()), is_done }
+    }
 }
 
 /// Another number after each success: for what is to be loaded again then. What was refused changed nothing, and what was

@@ -17,6 +17,12 @@ pub fn Step(children: Children) -> impl IntoView {
     host::in_a_step(children)
 }
 
+/// Whether what is made now is taken over by the browser: it stands on the page already, as the server wrote it and as
+/// somebody may have changed it since.
+pub fn is_taking_over() -> bool {
+    Owner::current_shared_context().is_some_and(|context| context.during_hydration())
+}
+
 #[cfg(not(feature = "hydrate"))]
 pub use server::in_a_step;
 

@@ -1,12 +1,16 @@
 //! The filters of the log.
 
-use leptos::prelude::*;
+use leptos::{html::Input, prelude::*};
 use leptos_router::components::Form;
 
 use super::query::AuditQuery;
 use crate::{
     app::CurrentTenant,
-    ui::{days::DaysFields, form::FilterButtons},
+    ui::{
+        days::DaysFields,
+        form::{FilterButtons, follow},
+        react::memo,
+    },
 };
 
 /// Kinds of things that something is done to.
@@ -38,16 +42,18 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
                       kind: &'static str,
                       placeholder: &'static str,
                       value: fn(&AuditQuery) -> Option<String>| {
-        let text = move || value(&query.read()).unwrap_or_default();
+        let text = memo(move || value(&query.read()).unwrap_or_default());
+        let node = NodeRef::<Input>::new();
+        follow(node, text, None);
         let list = (name == "action").then_some("audit-actions");
         view! {
             <label class="field">
                 <span class="field__label">{label}</span>
                 <input
+                    node_ref=node
                     type=kind
                     name=name
-                    value=text
-                    prop:value=text
+                    value=move || text.get()
                     placeholder=placeholder
                     maxlength="200"
                     list=list

@@ -17,6 +17,7 @@ use crate::{
     files::api::list_files,
     shared::{ConfigId, Problem, TenantId, validate::Checks},
     ui::{
+        editor::Draft,
         fields::{FaultSummary, Faults, TextField},
         icons::{Glyph, Icon},
         load::Load,
@@ -24,7 +25,7 @@ use crate::{
         react::memo,
         resource::load,
         save_bar::SaveBar,
-        saving::{is_saving, on_answer},
+        saving::{Saving, on_answer},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -100,6 +101,7 @@ fn Editor(
     let save = Action::new(move |(input, etag): &(DatasourceConfigInput, String)| {
         save_config(asked.clone(), id, etag.clone(), input.clone())
     });
+    let saving = Saving::of(save.pending(), save.value());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_answer(save.value(), faults, move |config| {
         toasts.done(format!("The config {} is saved.", config.name));
@@ -130,7 +132,7 @@ fn Editor(
     view! {
         <PageHead title context/>
         <NeedsScript/>
-        <div class="editor" data-testid="config-editor">
+        <Draft saving testid="config-editor">
             <FaultSummary/>
             <section class="editor__section">
                 <TextField
@@ -143,8 +145,8 @@ fn Editor(
                 <ConfigFields form prefix="" protocols files/>
                 <TestConnection test of=Signal::derive(move || tried_words(input.get().0))/>
             </section>
-        </div>
-        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
+        </Draft>
+        <SaveBar is_dirty saving on_save cancel/>
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     files::api::list_files,
     shared::{DatasourceId, Problem, TenantId},
     ui::{
+        editor::Draft,
         fields::{CheckField, FaultSummary, Faults, SelectField, TextArea, TextField},
         icons::{Glyph, Icon},
         load::Load,
@@ -32,7 +33,7 @@ use crate::{
         react::memo,
         resource::load,
         save_bar::SaveBar,
-        saving::{is_saving, on_answer},
+        saving::{Saving, on_answer},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -183,6 +184,7 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
             save_datasource(asked.clone(), id, etag.clone(), input.clone(), config.clone())
         },
     );
+    let saving = Saving::of(save.pending(), save.value());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_answer(save.value(), faults, move |saved| {
         toasts.done(format!("{} is saved.", saved.name));
@@ -207,7 +209,7 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
     view! {
         <PageHead title context/>
         <NeedsScript/>
-        <div class="editor" data-testid="datasource-editor">
+        <Draft saving testid="datasource-editor">
             <FaultSummary/>
             <section class="editor__section">
                 <div class="fields">
@@ -229,8 +231,8 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
                 />
             </section>
             <Connection tenant_id form configs files may_connect faults/>
-        </div>
-        <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
+        </Draft>
+        <SaveBar is_dirty saving on_save cancel/>
     }
 }
 

@@ -40,7 +40,7 @@ use crate::{
     intents::{api::SaveIntent, dto::IntentWithRulesInput},
     shared::{EmailId, FieldError, IntentId, Problem, TenantId},
     ui::{
-        editor::Section,
+        editor::{Draft, Section},
         fields::{CheckField, FaultSummary, Faults, TextArea, TextField},
         host,
         icons::{Glyph, Icon},
@@ -49,7 +49,7 @@ use crate::{
         react::memo,
         resource::{Loaded, load},
         save_bar::SaveBar,
-        saving::is_saving,
+        saving::Saving,
         toast::use_toasts,
     },
 };
@@ -119,7 +119,8 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     let form = IntentForm::new(&draft.unwrap_or(baseline), datasources);
     let draft = memo(move || written(form));
     let save = ServerAction::<SaveIntent>::new();
-    let cancel = page_of(&tenant_id, intent_id);
+    let saving = Saving::of(save.pending(), save.value());
+    let (beside, cancel) = (tenant_id.clone(), page_of(&tenant_id, intent_id));
     Effect::new({
         let tenant_id = tenant_id.clone();
         move |_| match save.value().get() {
@@ -171,14 +172,14 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
         <div class="workbench" data-testid="editor">
             <div class="workbench__main">
                 <FaultSummary/>
-                <div class="editor">
+                <Draft saving>
                     <Basics form/>
                     <Matching form/>
                     <Extractors form/>
                     <Rules form/>
-                    <AroundIntent tenant_id=tenant_id.clone() saved=its_examples around/>
-                </div>
-                <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel/>
+                    <AroundIntent tenant_id=beside saved=its_examples around/>
+                </Draft>
+                <SaveBar is_dirty saving on_save cancel/>
             </div>
             <aside class="workbench__aside" aria-label="Test">
                 <TryPanel

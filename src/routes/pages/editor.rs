@@ -28,7 +28,7 @@ use crate::{
     shared::{RouteId, TenantId},
     ui::{
         dialog::{Confirm, DeleteForGood},
-        editor::{InsertField, Section, options},
+        editor::{Draft, InsertField, Section, options},
         fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
         form::PlainForm,
         form_action::{FormAction, form_action},
@@ -40,7 +40,7 @@ use crate::{
         react::memo,
         resource::load,
         save_bar::SaveBar,
-        saving::{is_saving, on_answer, on_done},
+        saving::{Saving, on_answer, on_done},
         script::NeedsScript,
         toast::use_toasts,
         typed::Typed,
@@ -120,6 +120,7 @@ fn Editor(
     let save = Action::new(move |(input, etag): &(RouteInput, String)| {
         save_route(saved_in.clone(), id, etag.clone(), input.clone())
     });
+    let saving = Saving::of(save.pending(), save.value());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     let list = tenant_page(&tenant_id, "/routes");
     let back = list.clone();
@@ -164,12 +165,12 @@ fn Editor(
             }
             .into_any(),
             None => view! {
-                <div class="editor" data-testid="route-editor">
+                <Draft saving testid="route-editor">
                     <FaultSummary/>
                     <When form is_new=id.is_none() intents=of/>
                     <What form intents=of/>
-                </div>
-                <SaveBar is_dirty is_saving=is_saving(save.pending(), save.value()) on_save cancel=cancel.clone()/>
+                </Draft>
+                <SaveBar is_dirty saving on_save cancel=cancel.clone()/>
             }
             .into_any(),
         }}
