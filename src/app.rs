@@ -14,7 +14,7 @@ mod tenant;
 mod trail;
 
 use leptos::prelude::*;
-use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{ParentRoute, Route, Router, Routes},
@@ -47,6 +47,8 @@ use NotFoundPage as WidgetsPage;
 
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let build = host::build(&options);
+    let style = format!("/{}/{}.css?v={build}", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=host::theme().as_str()>
@@ -59,8 +61,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                     content="Decides on incoming email by an organisation's own data, and says why"
                 />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link id="leptos" rel="stylesheet" href=style/>
                 <AutoReload options=options.clone()/>
-                <Hydration options/>
+                <Hydration options of_build=build/>
                 <MetaTags/>
             </head>
             <body>
@@ -78,7 +81,6 @@ pub fn App() -> impl IntoView {
     Followed::provide();
     Notes::provide();
     view! {
-        <Stylesheet id="leptos" href="/pkg/flowengine.css"/>
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>
         <Router>
             // External: the router would scroll there, but leave the keyboard where it is.

@@ -39,7 +39,7 @@ for (const [name, [address, budget]] of Object.entries(PAGES)) {
   test(`${name} takes at most ${budget} KiB of WASM`, async ({ page }) => {
     const fetched = new Set<string>();
     page.on('request', (request) => {
-      const file = /\/pkg\/([^/]+\.wasm)$/.exec(new URL(request.url()).pathname)?.[1];
+      const file = /\/pkg\/[0-9a-f]+\/([^/]+\.wasm)$/.exec(new URL(request.url()).pathname)?.[1];
       if (file) fetched.add(file);
     });
     await page.goto(address);

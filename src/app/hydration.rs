@@ -12,11 +12,12 @@ pub const FILES: &str = "page-files";
 /// (leptos-rs/leptos#4843): Firefox then now and then takes the WASM for another resource and the page stays dead. It
 /// knows the two file names that cargo-leptos gives without `hash-files`.
 #[component]
-pub fn Hydration(options: LeptosOptions) -> impl IntoView {
+pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
     let nonce = use_nonce();
     // As wasm-bindgen names it, unless cargo-leptos told the compiler the name that it gives.
     let suffix = if option_env!("LEPTOS_OUTPUT_NAME").is_none() { "_bg" } else { "" };
-    let folder = format!("/{}/", options.site_pkg_dir);
+    // The parts of this build alone fit together.
+    let folder = format!("/{}/{}/", options.site_pkg_dir, of_build);
     let (js, wasm) = (format!("{}.js", options.output_name), format!("{}{suffix}", options.output_name));
     // A page in the background is not painted.
     let script = format!(

@@ -24,7 +24,30 @@ use crate::{
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
+    ui::host,
 };
+
+/// The file of a group could not be had: the server is away or too busy, or has another build since.
+pub struct NotFetched;
+
+#[cfg(all(feature = "split", feature = "hydrate"))]
+impl From<leptos::wasm_split::SplitLoaderError> for NotFetched {
+    fn from(_: leptos::wasm_split::SplitLoaderError) -> Self {
+        Self
+    }
+}
+
+#[component]
+fn NotFetchedPage() -> impl IntoView {
+    view! {
+        <div class="notice tone-bad" role="alert" data-testid="not-fetched">
+            <p>"This page could not be fetched: the server cannot be reached, or was updated since."</p>
+            <button type="button" class="button" on:click=move |_| host::reload()>
+                "Load it again"
+            </button>
+        </div>
+    }
+}
 
 /// Declares the pages, and for each group the function at which the file is split.
 macro_rules! groups {
@@ -36,14 +59,22 @@ macro_rules! groups {
 
         impl ChooseView for Page {
             async fn choose(self) -> AnyView {
-                match self {
+                let is_first = host::is_being_taken_over();
+                let shown = match self {
                     $($(Self::$page)|+ => $group::show(self).await),+
+                };
+                match shown {
+                    Ok(page) => page,
+                    // What the server wrote is there to be read, and its plain forms to be sent.
+                    Err(NotFetched) if is_first => std::future::pending().await,
+                    Err(NotFetched) => view! { <NotFetchedPage/> }.into_any(),
                 }
             }
 
             async fn preload(&self) {
                 match self {
-                    $($(Self::$page)|+ => $group::preload().await),+
+                    // What cannot be fetched now may be when it is needed.
+                    $($(Self::$page)|+ => drop($group::preload().await)),+
                 }
             }
         }
@@ -51,27 +82,30 @@ macro_rules! groups {
         $(mod $group {
             use leptos::prelude::*;
 
-            use super::Page;
+            use super::{NotFetched, Page};
 
             #[cfg(all(feature = "split", feature = "hydrate"))]
             #[leptos::wasm_split::wasm_split(
                 $group,
                 wasm_split_path = ::leptos::wasm_split,
-                preload(preload)
+                preload(preload),
+                fallible
             )]
-            pub fn show(page: Page) -> AnyView {
-                render(page)
+            pub fn show(page: Page) -> Result<AnyView, NotFetched> {
+                Ok(render(page))
             }
 
             #[cfg(not(all(feature = "split", feature = "hydrate")))]
-            pub async fn show(page: Page) -> AnyView {
+            pub async fn show(page: Page) -> Result<AnyView, NotFetched> {
                 #[cfg(feature = "ssr")]
                 crate::app::files::name_files(stringify!($group));
-                render(page)
+                Ok(render(page))
             }
 
             #[cfg(not(all(feature = "split", feature = "hydrate")))]
-            pub async fn preload() {}
+            pub async fn preload() -> Result<(), NotFetched> {
+                Ok(())
+            }
 
             fn render(page: Page) -> AnyView {
                 match page {

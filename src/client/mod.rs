@@ -27,3 +27,15 @@ pub use session::*;
 pub use steps::*;
 pub use theme::*;
 pub use upload::*;
+
+/// Only servers know the files of their build.
+pub fn build(_: &leptos::config::LeptosOptions) -> String {
+    String::new()
+}
+
+/// Fetches the page at this address anew, with the code of the build that is served now.
+pub fn reload() {
+    if let Some(window) = web_sys::window() {
+        let _ = window.location().reload();
+    }
+}

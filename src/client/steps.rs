@@ -101,6 +101,11 @@ pub fn take_over_in_steps<App: IntoView + 'static>(app: impl FnOnce() -> App + '
     });
 }
 
+/// Whether the page is still the server's, in part at least.
+pub fn is_being_taken_over() -> bool {
+    HELD.with_borrow(Option::is_some)
+}
+
 /// The application, whose parts are taken over by and by.
 struct InSteps(AnyView);
 

@@ -10,14 +10,16 @@ use axum::{
     routing::{any, get},
 };
 use leptos::prelude::{Owner, provide_context};
-use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use leptos_axum::{
+    LeptosRoutes, file_and_error_handler_with_context, generate_route_list, site_pkg_dir_service_route_path,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     AppState, CallerContext, changes,
-    edge::{compress, cors, headers, limits, load, metrics, observe, ready},
+    edge::{compress, cors, headers, limits, load, metrics, observe, ready, site},
     error::problem_response,
     idempotency,
     openapi::{self, Base},
@@ -95,6 +97,7 @@ pub fn router(app: AppState) -> Router {
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready::show))
         .route("/metrics", get(metrics::show))
+        .route(&site_pkg_dir_service_route_path(&app.leptos), get(site::show))
         .merge(auth::server::rest::routes())
         .merge(auth::server::forms::routes())
         .merge(demo::api::routes())

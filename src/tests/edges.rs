@@ -116,6 +116,49 @@ async fn every_page_runs_what_bears_its_nonce_and_holds_nothing_inline() {
     }
 }
 
+/// A browser keeps what it fetched: code of yesterday on a page of today would take it for another.
+#[tokio::test]
+async fn the_browsers_files_are_told_by_their_build() {
+    let server = TestServer::start_idle(&[]).await;
+    let site = std::path::PathBuf::from(&*server.app.leptos.site_root).join("pkg");
+    std::fs::create_dir_all(&site).unwrap();
+    for (file, text) in [
+        ("flowengine.js", "export {}"),
+        ("flowengine.wasm", "a"),
+        ("flowengine.css", "b"),
+        ("split_a.wasm", "c"),
+    ] {
+        std::fs::write(site.join(file), text).unwrap();
+    }
+    let named = Regex::new("/pkg/([0-9a-f]{16})/").unwrap();
+    let build = async || {
+        let page = server.get("/sign-in").await.is(StatusCode::OK).text;
+        let build = named.captures(&page).expect("its code")[1].to_owned();
+        assert!(page.contains(&format!("/pkg/flowengine.css?v={build}")), "{page}");
+        build
+    };
+    let kept = async |path: &str| {
+        let answer = server.get(path).await.is(StatusCode::OK);
+        header_of(&answer, "cache-control").to_owned()
+    };
+    let first = build().await;
+    assert_eq!(build().await, first);
+    let for_good = "public, max-age=31536000, immutable";
+    for file in ["flowengine.js", "flowengine.wasm", "split_a.wasm"] {
+        assert_eq!(kept(&format!("/pkg/{first}/{file}")).await, for_good, "{file}");
+    }
+    assert_eq!(kept(&format!("/pkg/flowengine.css?v={first}")).await, for_good);
+    assert_eq!(kept("/pkg/flowengine.css?v=0123456789abcdef").await, "no-cache");
+    assert_eq!(kept("/pkg/flowengine.js").await, "no-cache");
+    server.get(&format!("/pkg/{first}/none.js")).await.is(StatusCode::NOT_FOUND);
+
+    std::fs::write(site.join("flowengine.wasm"), "another").unwrap();
+    let second = build().await;
+    assert_ne!(second, first);
+    assert_eq!(kept(&format!("/pkg/{second}/split_a.wasm")).await, for_good);
+    server.get(&format!("/pkg/{first}/split_a.wasm")).await.is(StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn every_answer_says_what_it_may_be_used_for() {
     let server = TestServer::start_idle(&[("PUBLIC_URL", "https://flow.example")]).await;

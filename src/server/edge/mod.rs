@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod observe;
 pub mod ready;
 pub mod serve;
+pub mod site;
 mod stall;
 
 /// Whether the answer to this path is data for programs.
