@@ -440,6 +440,9 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
             None => assert!(said["ok"] == false && said.to_string().contains(number), "{said:#}"),
         }
     }
+    let dated = json!({"query": "SELECT id FROM orders WHERE placed <= ?", "params": ["{{received_at}}"]});
+    let said = preview(&server, id, dated, json!({"received_at": "2026-11-10T08:00:00Z"})).await;
+    assert_eq!(said["row_count"], 1, "it is read, though MariaDB warns: {said:#}");
     let long = json!({"query": "SELECT seq FROM seq_1_to_1000 WHERE seq >= ? LIMIT 900", "params": ["{{order_number}}"]});
     let said = preview(&server, id, long, json!({"order_number": "7abc"})).await;
     assert_eq!(said["ok"], false, "of a cut answer, too: {said:#}");

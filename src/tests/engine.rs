@@ -513,18 +513,23 @@ async fn what_a_file_holds_is_ordered_as_numbers_or_not_at_all() {
                 ),
                 exists("SELECT 1 FROM data WHERE sku = ? AND due < ?", json!(["{{sku}}", "2026-11-30"])),
                 exists(
-                    "SELECT 1 FROM data WHERE sku = ? AND credit > ?",
+                    "SELECT 1 FROM data WHERE sku = ? AND credit + 1 > ?",
                     json!(["{{sku}}", "{{sender_email}}"]),
                 ),
+                exists("SELECT 1 FROM data WHERE sku = ? AND credit <= ?", json!(["{{sku}}", "1234.5 EUR"])),
             ],
         )
         .await;
     let a = bench.ask("ann@x.example", "order sku A").await;
-    assert_eq!(verdicts(&a), ["pass", "fail", "pass", "pass", "fail"], "{a:#}");
-    assert!(a["verdicts"][4]["reason"].as_str().unwrap().contains("'ann@x.example' is no number"), "{a:#}");
+    // Which rows a query looks at does not matter: it would order all of that column by letters.
+    assert_eq!(verdicts(&a), ["error", "fail", "pass", "pass", "fail", "fail"], "{a:#}");
+    for (rule, words) in
+        [(0, "the column stock holds values"), (4, "'ann@x.example' is no number"), (5, "'1234.5 EUR' is no")]
+    {
+        assert!(a["verdicts"][rule]["reason"].as_str().unwrap().contains(words), "{a:#}");
+    }
     let b = bench.ask("ann@x.example", "order sku B").await;
-    assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail"], "{b:#}");
-    assert!(b["verdicts"][0]["reason"].as_str().unwrap().contains("'n/a'"), "{b:#}");
+    assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail", "fail"], "{b:#}");
 }
 
 #[tokio::test]

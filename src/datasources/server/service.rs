@@ -249,7 +249,7 @@ pub async fn connection(
             datasource.connection_key, datasource.datasource_type
         ))),
         Ok(None) => Ok(Err(format!("there is no config {}", datasource.connection_key))),
-        Err(Error::Problem(problem)) => Ok(Err(problem.detail)),
+        Err(Error::Problem(problem)) if problem.status < 500 => Ok(Err(problem.detail)),
         Err(error) => Err(error),
     }
 }

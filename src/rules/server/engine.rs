@@ -49,7 +49,7 @@ pub struct ReadyRule {
     pub conditions: Result<Arc<Conditions>, Problem>,
     pub datasource_name: Option<String>,
     /// How to get there; `Err`: why that is not known. `None` for a rule without a look-up.
-    pub connection: Option<Result<Connection, String>>,
+    pub connection: Option<Result<Connection, LookupError>>,
 }
 
 /// What one rule said, and what follows from it.
@@ -217,7 +217,7 @@ async fn outcome(run: &Run<'_>, ready: &ReadyRule) -> Outcome {
     };
     let answer = match &ready.connection {
         Some(Ok(connection)) => ask(&run.lookups, &run.asked, connection, &request).await,
-        Some(Err(reason)) => Err(LookupError::new(Cause::Rule, reason.clone())),
+        Some(Err(fault)) => Err(fault.clone()),
         None => Err(LookupError::new(Cause::Rule, "the rule has no datasource")),
     };
     let mut outcome = match &answer {

@@ -4,7 +4,10 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use super::{engine::ReadyRule, service};
 use crate::{
-    datasources::server::service as datasources,
+    datasources::server::{
+        lookup::{Cause, LookupError},
+        service as datasources,
+    },
     rules::dto::ValidationRule,
     server::{AppState, Error, Result, TenantTx, error::chain},
     shared::Problem,
@@ -25,13 +28,14 @@ pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: &[ValidationRule]) 
                     // Of an earlier version it may be gone: that is this rule's `error`.
                     let found = match datasources::find(tx, id).await? {
                         Some(datasource) => {
-                            // What cannot be read, such as a secret under another key, is this rule's `error`.
+                            // What cannot be read, such as a secret under another key, another server may read.
                             let connection = match datasources::connection(app, tx, &datasource).await {
                                 Err(error @ Error::Internal(_)) => {
                                     tracing::error!(tenant = %tx.tenant(), %id, error = %chain(&error), "no connection");
-                                    Err("its config cannot be read; the server's log says why".into())
+                                    let words = "its config cannot be read here; the server's log says why";
+                                    Err(LookupError::new(Cause::Answer, words))
                                 }
-                                found => found?,
+                                found => found?.map_err(|reason| LookupError::new(Cause::Rule, reason)),
                             };
                             Some((datasource, connection))
                         }

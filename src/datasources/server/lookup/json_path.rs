@@ -35,26 +35,19 @@ fn check_extent(text: &str) -> Result<(), String> {
     let (mut descents, mut ways) = (0, 1_usize);
     // The selectors of each bracket that is open; 0 for a parenthesis, whose commas part arguments.
     let mut open: Vec<usize> = Vec::new();
-    let mut quote = None;
-    let mut chars = text.chars().peekable();
+    let mut chars = unquoted(text).peekable();
     while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(_), '\\') => {
-                chars.next();
-            }
-            (Some(mark), _) if mark == c => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '.') if chars.peek() == Some(&'.') => descents += 1,
-            (None, '[') => open.push(1),
-            (None, '(') => open.push(0),
-            (None, ']' | ')') => ways = ways.saturating_mul(open.pop().unwrap_or(1).max(1)),
-            (None, ',') => {
+        match c {
+            '.' if chars.peek() == Some(&'.') => descents += 1,
+            '[' => open.push(1),
+            '(' => open.push(0),
+            ']' | ')' => ways = ways.saturating_mul(open.pop().unwrap_or(1).max(1)),
+            ',' => {
                 if let Some(selectors) = open.last_mut().filter(|selectors| **selectors > 0) {
                     *selectors += 1;
                 }
             }
-            (None, _) => {}
+            _ => {}
         }
     }
     if descents > 1 {
@@ -83,9 +76,21 @@ impl fmt::Display for JsonPath {
 impl JsonPath {
     /// Whether it leads to one place at most (RFC 9535, section 2.3.5.1): by names and places alone.
     pub fn is_singular(&self) -> bool {
-        let (mut quote, mut before) = (None, ' ');
-        let mut chars = self.text.chars();
-        while let Some(c) = chars.next() {
+        let mut before = ' ';
+        unquoted(&self.text).all(|c| {
+            let is_descent = before == '.' && c == '.';
+            before = c;
+            !is_descent && !matches!(c, '*' | '?' | ',' | ':')
+        })
+    }
+}
+
+/// What a path says outside of quotes, in which names and values stand.
+fn unquoted(text: &str) -> impl Iterator<Item = char> {
+    let (mut quote, mut chars) = (None, text.chars());
+    std::iter::from_fn(move || {
+        loop {
+            let c = chars.next()?;
             match (quote, c) {
                 (Some(_), '\\') => {
                     chars.next();
@@ -93,14 +98,10 @@ impl JsonPath {
                 (Some(mark), _) if mark == c => quote = None,
                 (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),
-                (None, '*' | '?' | ',' | ':') => return false,
-                (None, '.') if before == '.' => return false,
-                (None, _) => {}
+                (None, _) => return Some(c),
             }
-            before = c;
         }
-        true
-    }
+    })
 }
 
 /// What in a document is a row: where `path` leads, or else the document itself. Where that is one place, an array there

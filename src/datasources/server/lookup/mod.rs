@@ -33,7 +33,7 @@ use crate::{
         store::{Store, Uploaded},
     },
     server::{
-        Database,
+        Database, aside,
         config::Config,
         edge::metrics::LookupFigures,
         error::chain,
@@ -522,11 +522,11 @@ impl Lookups {
                 mysql::ask(&self.mysql, connection, endpoint, query, params, &self.fence, &self.limits).await
             }
             (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
-                let file = self.file(&connection.tenant, path, uploaded)?;
+                let file = self.file(&connection.tenant, path, uploaded, &turn).await?;
                 sqlite::ask(file, query, params, &self.limits, turn).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
-                let file = self.file(&connection.tenant, &endpoint.path, uploaded)?;
+                let file = self.file(&connection.tenant, &endpoint.path, uploaded, &turn).await?;
                 self.files.ask(file, endpoint, request, &self.limits, turn).await
             }
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
@@ -540,41 +540,22 @@ impl Lookups {
     }
 
     /// A file beneath the tenant's own folder. One that was uploaded, and is not here as it was, is a fault that another
-    /// server may not have.
-    fn file(
+    /// server may not have. The disk may be another machine's that does not answer: that takes no thread of those that answer
+    /// requests, and the turn goes with it.
+    async fn file(
         &self,
         tenant: &TenantId,
         path: &str,
         uploaded: Option<Uploaded>,
+        turn: &Arc<turns::Turn>,
     ) -> Result<TenantFile, LookupError> {
-        let folder = self.files_root.join(tenant.as_str());
-        let opened = Store::new(folder.clone()).open(path);
-        let is_it = |handle: &std::fs::File| {
-            uploaded
-                .as_ref()
-                .is_none_or(|uploaded| handle.metadata().is_ok_and(|metadata| uploaded.is_in(&metadata)))
-        };
-        let handle = match opened {
-            Ok(handle) if is_it(&handle) => handle,
-            Ok(_) => {
-                let fault = format!("the file {path} of this server is not the one that was uploaded");
-                return Err(apart(&fault));
-            }
-            Err(error) => {
-                let fault = match error.kind() {
-                    std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
-                    _ => format!("the file {path} cannot be opened: {error}"),
-                };
-                return Err(match uploaded {
-                    Some(_) => apart(&format!("{fault}, though it was uploaded")),
-                    None => LookupError::new(Cause::File, fault),
-                });
-            }
-        };
-        let is_whole = uploaded
-            .zip(handle.metadata().ok())
-            .is_some_and(|(uploaded, metadata)| !uploaded.is_replaced_by(&metadata));
-        Ok(TenantFile { path: folder.join(path), folder, handle, is_whole })
+        let (folder, path, turn) = (self.files_root.join(tenant.as_str()), path.to_owned(), Arc::clone(turn));
+        aside::run(move || {
+            let file = open(folder, &path, uploaded);
+            drop(turn);
+            file
+        })
+        .await
     }
 
     /// What was uploaded as the file that a connection reads. Asked before the file is opened: what is uploaded meanwhile
@@ -591,6 +572,28 @@ impl Lookups {
             tracing::warn!(%tenant, error = %chain(&error), "what was uploaded could not be asked for");
             LookupError::new(Cause::Busy, "whether it is the file that was uploaded could not be told")
         })
+    }
+}
+
+fn open(folder: PathBuf, path: &str, uploaded: Option<Uploaded>) -> Result<TenantFile, LookupError> {
+    let opened = Store::new(folder.clone()).open(path);
+    let read = opened.and_then(|handle| Ok((handle.metadata()?, handle)));
+    match read {
+        Ok((metadata, handle)) if uploaded.is_none_or(|uploaded| uploaded.is_in(&metadata)) => {
+            let is_whole = uploaded.is_some_and(|uploaded| !uploaded.is_replaced_by(&metadata));
+            Ok(TenantFile { path: folder.join(path), folder, handle, is_whole })
+        }
+        Ok(_) => Err(apart(&format!("the file {path} of this server is not the one that was uploaded"))),
+        Err(error) => {
+            let fault = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("the file {path} is not there"),
+                _ => format!("the file {path} cannot be opened: {error}"),
+            };
+            Err(match uploaded {
+                Some(_) => apart(&format!("{fault}, though it was uploaded")),
+                None => LookupError::new(Cause::File, fault),
+            })
+        }
     }
 }
 

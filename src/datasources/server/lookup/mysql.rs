@@ -142,27 +142,28 @@ async fn run(
 /// warns: `1042abc` is 1042, and `C-20319` is 0.
 async fn warned(conn: &mut MySqlConnection, texts: &[&str]) -> Result<(), LookupError> {
     let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(conn).await.map_err(|error| describe(&error))?;
-    for warning in &warnings {
-        let (code, message) =
-            (warning.try_get_unchecked::<u32, _>(1), warning.try_get_unchecked::<String, _>(2));
-        let (Ok(TRUNCATED), Ok(message)) = (code, message) else { continue };
-        if texts.iter().any(|text| message.contains(&format!("'{}", beginning(text)))) {
-            return Err(LookupError::new(Cause::Unfit, message));
-        }
+    let messages = warnings.iter().filter_map(|warning| warning.try_get_unchecked::<String, _>(2).ok());
+    match messages.into_iter().find(|message| texts.iter().any(|text| is_of(message, text))) {
+        Some(message) => Err(LookupError::new(Cause::Unfit, message)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// `ER_TRUNCATED_WRONG_VALUE`.
-const TRUNCATED: u32 = 1292;
+/// Whether a warning says that this text was cut to be a number (`ER_TRUNCATED_WRONG_VALUE`). Of a date it also says so where
+/// it has understood it; and what is stored may be cut as well, which is nobody's fault.
+fn is_of(message: &str, text: &str) -> bool {
+    let said = message.strip_prefix("Truncated incorrect ").and_then(|rest| rest.split_once(" value: '"));
+    let Some((kind, quoted)) = said else { return false };
+    let quoted = quoted.trim_end_matches('\'');
+    let is_whole = quoted == text || (quoted.len() >= LONGEST_SAID && text.starts_with(quoted));
+    matches!(kind, "DOUBLE" | "DECIMAL" | "INTEGER") && !text.is_empty() && is_whole
+}
+
+/// So many bytes of a longer text stand in a warning, about.
+const LONGEST_SAID: usize = 100;
 
 /// So many times the rows that are read are passed over to see what the query warns of.
 const PATIENT_ROWS: usize = 100;
-
-/// As much of a text as a warning repeats.
-fn beginning(text: &str) -> &str {
-    &text[..text.floor_char_boundary(60)]
-}
 
 /// Nothing of it is passed over where a number is asked for.
 fn is_number(text: &str) -> bool {
@@ -260,6 +261,23 @@ fn numbered(number: u16, message: &str) -> LookupError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warning_is_of_the_text_that_was_cut_to_be_a_number() {
+        let long = "7".to_owned() + &"x".repeat(200);
+        for (message, text, is_its) in [
+            ("Truncated incorrect DOUBLE value: '7abc'", "7abc", true),
+            ("Truncated incorrect DECIMAL value: '7abc'", "7abc", true),
+            ("Truncated incorrect INTEGER value: 'it's'", "it's", true),
+            (&format!("Truncated incorrect DOUBLE value: '{}'", &long[..128]), &long, true),
+            ("Truncated incorrect DOUBLE value: 'A12'", "A", false),
+            ("Truncated incorrect DOUBLE value: ''", "", false),
+            ("Truncated incorrect datetime value: '2026-11-10T08:00:00Z'", "2026-11-10T08:00:00Z", false),
+            ("Division by 0", "7abc", false),
+        ] {
+            assert_eq!(is_of(message, text), is_its, "{message} {text}");
+        }
+    }
 
     #[test]
     fn what_a_retry_may_mend_is_tried_again() {

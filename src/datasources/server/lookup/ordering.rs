@@ -1,12 +1,14 @@
 //! Comparisons by order in SQLite, to which any number is less than any text.
 //!
-//! What a message says is text. SQLite makes a number of it only beside a column that was declared to hold numbers: of
-//! `sum(x) <= ?` it finds each to be less than `'100'`, and of `stock >= 5` it finds `'10'` to be less, where one cell of a
-//! file says `n/a` and the column so holds texts. Neither is an answer. So a value that a query is given, or a number that
-//! stands in it, is compared by `compared`, which takes numbers for numbers, and says where there is none.
+//! What a message says is text. SQLite makes a number of it beside a column that was declared to hold numbers, and nowhere
+//! else: of `sum(x) <= ?` it finds every sum to be less than `'100'`. So beside what is worked out, a value that says a number
+//! is handed over as one where a number stands beside it (`flowengine_beside`), and is the message's fault where it says
+//! none. Beside a column nothing is changed: SQLite does what is right there, by the column's index.
+//!
+//! The query stays as it is written but for its placeholders: what a parser prints is not always what it has read.
 
 use std::{
-    cmp::Ordering,
+    cmp::Reverse,
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,128 +16,163 @@ use std::{
 use rusqlite::{
     Connection,
     functions::{Context, FunctionFlags},
-    types::ValueRef,
+    types::{Value as Sql, ValueRef},
 };
+use serde_json::Value;
 use sqlparser::{
-    ast::{BinaryOperator, Expr, Statement, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut},
+    ast::{BinaryOperator, Expr, UnaryOperator, Value as Literal, ValueWithSpan, Visit, Visitor},
     dialect::SQLiteDialect,
     parser::Parser,
+    tokenizer::Span,
 };
 
-use super::{Cause, LookupError};
+use super::{Cause, LookupError, sql_check};
+use crate::rules::server::values;
 
 /// The function's name in SQL.
-const COMPARED: &str = "flowengine_compared";
+const BESIDE: &str = "flowengine_beside";
+/// A query compares no more often than this what it is given with what it works out; one that does is left as it is.
+const MAX_BESIDE: usize = 20;
 
-/// Puts calls of `compared` in the place of comparisons. `None` where there are none.
-pub fn spelled_out(sql: &str) -> Option<String> {
-    let mut statements = Parser::parse_sql(&SQLiteDialect {}, sql).ok()?;
-    let statement = statements.first_mut()?;
-    let mut comparisons = Comparisons { found: false };
-    let _: ControlFlow<()> = VisitMut::visit(statement, &mut comparisons);
-    comparisons.found.then(|| Statement::to_string(statement))
+/// What a checked query compares by order.
+#[derive(Debug, Default)]
+pub struct Comparisons {
+    /// Placeholders beside what is worked out, and that as SQL.
+    worked_out: Vec<(Span, String, String)>,
+    /// The parameters, counted from 0, that are compared with columns.
+    given: Vec<usize>,
+    /// The columns that are compared with numbers that stand in the query.
+    pub numbered: Vec<String>,
 }
 
-struct Comparisons {
-    found: bool,
+impl Comparisons {
+    pub fn of(sql: &str) -> Self {
+        let mut found = Self::default();
+        let statements = Parser::parse_sql(&SQLiteDialect {}, sql).unwrap_or_default();
+        for statement in &statements {
+            let _: ControlFlow<()> = statement.visit(&mut found);
+        }
+        found
+    }
+
+    /// The query with calls of the function at its placeholders; none where there is nothing to call it for.
+    pub fn spelled_out(&self, sql: &str) -> Option<String> {
+        if self.worked_out.is_empty() || self.worked_out.len() > MAX_BESIDE {
+            return None;
+        }
+        let mut places: Vec<((usize, usize), String)> = self
+            .worked_out
+            .iter()
+            .map(|(span, mark, beside)| (sql_check::range(sql, *span), format!("{BESIDE}({mark}, {beside})")))
+            .collect();
+        places.sort_by_key(|((start, _), _)| Reverse(*start));
+        let mut spelled = sql.to_owned();
+        for ((start, end), call) in places {
+            if spelled.get(start..end).is_some() {
+                spelled.replace_range(start..end, &call);
+            }
+        }
+        Some(spelled)
+    }
+
+    /// Sums of money as they are written say no number, and a column of numbers would be less than any of them.
+    ///
+    /// # Errors
+    /// The message's.
+    pub fn check(&self, params: &[Value]) -> Result<(), LookupError> {
+        let texts = self.given.iter().filter_map(|place| params.get(*place)?.as_str());
+        for text in texts.filter(|text| number_in(text).is_none()) {
+            if values::money(text).is_some_and(|money| money.currency.is_some()) {
+                return Err(no_number(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn compared(&mut self, one: &Expr, other: &Expr) {
+        for (side, beside) in [(one, other), (other, one)] {
+            match (bare(side), bare(beside)) {
+                (Side::Given(_, mark), Side::Column(_)) => self.given.extend(place_of(mark)),
+                (Side::Given(span, mark), Side::WorkedOut) => {
+                    self.worked_out.push((span, mark.to_owned(), beside.to_string()));
+                }
+                (Side::Number, Side::Column(name)) => self.numbered.push(name.to_owned()),
+                _ => {}
+            }
+        }
+    }
 }
 
-impl VisitorMut for Comparisons {
+impl Visitor for Comparisons {
     type Break = ();
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         use BinaryOperator::{Gt, GtEq, Lt, LtEq};
-        let compared = match expr {
-            Expr::BinaryOp { left, op: op @ (Lt | LtEq | Gt | GtEq), right } => call(left, op, right),
-            Expr::Between { expr, negated, low, high } => {
-                match (call(expr, &GtEq, low), call(expr, &LtEq, high)) {
-                    (None, None) => None,
-                    (from, to) => {
-                        let from = from.unwrap_or_else(|| format!("{expr} >= {low}"));
-                        let to = to.unwrap_or_else(|| format!("{expr} <= {high}"));
-                        Some(format!("{}({from} AND {to})", if *negated { "NOT " } else { "" }))
-                    }
-                }
+        match expr {
+            Expr::BinaryOp { left, op: Lt | LtEq | Gt | GtEq, right } => self.compared(left, right),
+            Expr::Between { expr, low, high, .. } => {
+                self.compared(expr, low);
+                self.compared(expr, high);
             }
-            _ => None,
-        };
-        let parsed = compared.and_then(|text| {
-            Parser::new(&SQLiteDialect {}).try_with_sql(&format!("({text})")).ok()?.parse_expr().ok()
-        });
-        if let Some(parsed) = parsed {
-            *expr = parsed;
-            self.found = true;
+            _ => {}
         }
         ControlFlow::Continue(())
     }
 }
 
-/// A comparison as a call; none where nothing is given to it, or all is.
-fn call(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<String> {
-    let (one, other) = (Side::of(left), Side::of(right));
-    let is_plain = matches!((one, other), (Side::Stored, Side::Stored) | (Side::Number, Side::Number));
-    (!is_plain).then(|| format!("{COMPARED}({left}, {right}, '{}{}') {op} 0", one.mark(), other.mark()))
-}
-
-/// Where what is compared comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    /// The message, by a placeholder.
-    Message,
-    /// A number in the query.
+enum Side<'e> {
+    /// By a placeholder.
+    Given(Span, &'e str),
+    Column(&'e str),
     Number,
-    Stored,
+    /// A text, or what says itself what it is: `CAST` has the affinity of a column.
+    Plain,
+    WorkedOut,
 }
 
-impl Side {
-    fn of(expr: &Expr) -> Self {
-        match expr {
-            Expr::Nested(inner) => Self::of(inner),
-            Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => Self::of(expr),
-            Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }) => Self::Message,
-            Expr::Value(ValueWithSpan { value: Value::Number(..), .. }) => Self::Number,
-            _ => Self::Stored,
+fn bare(expr: &Expr) -> Side<'_> {
+    match expr {
+        Expr::Nested(inner) => bare(inner),
+        Expr::Identifier(name) => Side::Column(&name.value),
+        Expr::CompoundIdentifier(names) => names.last().map_or(Side::Plain, |name| Side::Column(&name.value)),
+        Expr::Value(ValueWithSpan { value: Literal::Placeholder(mark), span }) => Side::Given(*span, mark),
+        Expr::Value(ValueWithSpan { value: Literal::Number(..), .. }) => Side::Number,
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr }
+            if matches!(bare(expr), Side::Number) =>
+        {
+            Side::Number
         }
-    }
-
-    fn mark(self) -> char {
-        match self {
-            Self::Message => 'm',
-            Self::Number => 'n',
-            Self::Stored => 's',
-        }
-    }
-
-    fn marked(mark: Option<char>) -> Self {
-        match mark {
-            Some('m') => Self::Message,
-            Some('n') => Self::Number,
-            _ => Self::Stored,
-        }
+        Expr::Value(_) | Expr::Cast { .. } => Side::Plain,
+        _ => Side::WorkedOut,
     }
 }
 
-/// Why a comparison came to nothing, if one did.
+/// The parameter, counted from 0, of `?1`.
+fn place_of(mark: &str) -> Option<usize> {
+    mark.strip_prefix('?')?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// Why a value could not be handed over, if one could not.
 #[derive(Clone, Default)]
 pub struct Blame(Arc<Mutex<Option<LookupError>>>);
 
 impl Blame {
-    /// Makes `compared` known to a connection.
+    /// Makes the function known to a connection: the value of its first argument, as a number where the second is one.
     pub fn teach(conn: &Connection) -> rusqlite::Result<Self> {
         let blame = Self::default();
         let noted = blame.clone();
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        conn.create_scalar_function(COMPARED, 3, flags, move |context: &Context<'_>| {
-            let marks: String = context.get(2)?;
-            let mut marks = marks.chars();
-            let (left, right) = (Side::marked(marks.next()), Side::marked(marks.next()));
-            match order((context.get_raw(0), left), (context.get_raw(1), right)) {
-                Ok(order) => Ok(order.map(|order| order as i64)),
-                Err(error) => {
+        conn.create_scalar_function(BESIDE, 2, flags, move |context: &Context<'_>| {
+            let given: Sql = context.get(0)?;
+            let is_number = matches!(context.get_raw(1), ValueRef::Integer(_) | ValueRef::Real(_));
+            match given {
+                Sql::Text(text) if is_number => number_in(&text).ok_or_else(|| {
+                    let error = no_number(&text);
                     let words = error.to_string();
                     *noted.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Err(rusqlite::Error::UserFunctionError(words.into()))
-                }
+                    rusqlite::Error::UserFunctionError(words.into())
+                }),
+                given => Ok(given),
             }
         })?;
         Ok(blame)
@@ -146,100 +183,19 @@ impl Blame {
     }
 }
 
-/// How two values stand to one another; `None` where one is absent.
-fn order(left: (ValueRef<'_>, Side), right: (ValueRef<'_>, Side)) -> Result<Option<Ordering>, LookupError> {
-    let (one, other) = (Read::of(left.0), Read::of(right.0));
-    Ok(match (&one, &other) {
-        (Read::Absent, _) | (_, Read::Absent) => None,
-        // A text beside the message's: as numbers, where that says one and this could be one.
-        (Read::Text(one_text), Read::Text(other_text)) => {
-            let numbers = (number_in(one_text), number_in(other_text));
-            match (numbers, left.1, right.1) {
-                ((Some(one), Some(other)), ..) => Some(one.total_cmp(&other)),
-                ((Some(_), None), Side::Message, Side::Stored) => {
-                    return no_number(other_text, one_text, right.1);
-                }
-                ((None, Some(_)), Side::Stored, Side::Message) => {
-                    return no_number(one_text, other_text, left.1);
-                }
-                _ => Some(one_text.cmp(other_text)),
-            }
-        }
-        (Read::Text(text), number) => match number_in(text) {
-            Some(own) => Some(own.total_cmp(&number.real())),
-            None => return no_number(text, &number.words(), left.1),
-        },
-        (number, Read::Text(text)) => match number_in(text) {
-            Some(own) => Some(number.real().total_cmp(&own)),
-            None => return no_number(text, &number.words(), right.1),
-        },
-        (Read::Integer(one), Read::Integer(other)) => Some(one.cmp(other)),
-        (one, other) => Some(one.real().total_cmp(&other.real())),
-    })
-}
-
-/// A text that says no number, beside one: its own fault where it is the message's. A cell of nothing but blanks is absent.
-fn no_number(text: &str, number: &str, side: Side) -> Result<Option<Ordering>, LookupError> {
+fn no_number(text: &str) -> LookupError {
     let text: String = text.chars().take(80).collect();
-    match side {
-        Side::Message => Err(LookupError::new(
-            Cause::Unfit,
-            format!("'{text}' is no number, and is compared with one ({number})"),
-        )),
-        _ if text.trim().is_empty() => Ok(None),
-        _ => Err(LookupError::new(
-            Cause::Refused,
-            format!(
-                "the data holds '{text}', which is no number, where it is compared with one ({number}); \
-                 write CAST(… AS TEXT) to compare by letters"
-            ),
-        )),
-    }
-}
-
-enum Read<'v> {
-    Absent,
-    Integer(i64),
-    Real(f64),
-    Text(std::borrow::Cow<'v, str>),
-}
-
-impl<'v> Read<'v> {
-    fn of(value: ValueRef<'v>) -> Self {
-        match value {
-            ValueRef::Null => Self::Absent,
-            ValueRef::Integer(integer) => Self::Integer(integer),
-            ValueRef::Real(real) => Self::Real(real),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Self::Text(String::from_utf8_lossy(bytes)),
-        }
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "as SQLite compares an integer with a floating-point number"
-    )]
-    fn real(&self) -> f64 {
-        match self {
-            Self::Integer(integer) => *integer as f64,
-            Self::Real(real) => *real,
-            Self::Absent | Self::Text(_) => f64::NAN,
-        }
-    }
-
-    fn words(&self) -> String {
-        match self {
-            Self::Integer(integer) => integer.to_string(),
-            Self::Real(real) => real.to_string(),
-            Self::Absent | Self::Text(_) => String::new(),
-        }
-    }
+    LookupError::new(Cause::Unfit, format!("'{text}' is no number, and is compared with one"))
 }
 
 /// The number that a text says, as SQL writes numbers.
-fn number_in(text: &str) -> Option<f64> {
+fn number_in(text: &str) -> Option<Sql> {
     let text = text.trim();
+    if let Ok(integer) = text.parse::<i64>() {
+        return Some(Sql::Integer(integer));
+    }
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    if is_plain { text.parse().ok() } else { None }
+    if is_plain { text.parse().ok().map(Sql::Real) } else { None }
 }
 
 #[cfg(test)]
@@ -247,62 +203,66 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_query_is_given_is_compared_as_what_it_is() {
+    fn a_query_stays_as_it_is_but_for_what_it_is_given() {
         for (sql, spelled) in [
-            ("SELECT 1 FROM t WHERE a = ?1", None),
-            ("SELECT 1 FROM t WHERE a < b AND 1 < 2", None),
             (
-                "SELECT 1 FROM t WHERE coalesce(a, 0) <= ?1",
-                Some("SELECT 1 FROM t WHERE (flowengine_compared(coalesce(a, 0), ?1, 'sm') <= 0)"),
+                "SELECT 1 FROM t WHERE a = ?1 AND b < ?2 AND c.d >= (?3) AND CAST(a AS REAL) < ?4 AND 1 < ?5",
+                None,
+            ),
+            ("SELECT 1 FROM t WHERE a + 1 < b AND 'x' < ?1", None),
+            (
+                "SELECT 1 FROM t WHERE a & 0x04 > 0 AND  coalesce(a,0)<=?1 -- as it is",
+                Some(
+                    "SELECT 1 FROM t WHERE a & 0x04 > 0 AND  coalesce(a,0)<=flowengine_beside(?1, coalesce(a, 0)) -- as it is",
+                ),
             ),
             (
-                "SELECT 1 FROM t WHERE -5 > a",
-                Some("SELECT 1 FROM t WHERE (flowengine_compared(-5, a, 'ns') > 0)"),
-            ),
-            (
-                "SELECT 1 FROM t WHERE a NOT BETWEEN ?1 AND b",
-                Some("SELECT 1 FROM t WHERE (NOT (flowengine_compared(a, ?1, 'sm') >= 0 AND a <= b))"),
+                "SELECT b LIKE '%''''%' FROM t GROUP BY b HAVING ?2 > sum(a) AND count(*) BETWEEN ?1 AND 7",
+                Some(
+                    "SELECT b LIKE '%''''%' FROM t GROUP BY b HAVING flowengine_beside(?2, sum(a)) > sum(a) \
+                     AND count(*) BETWEEN flowengine_beside(?1, count(*)) AND 7",
+                ),
             ),
         ] {
-            assert_eq!(spelled_out(sql).as_deref(), spelled, "{sql}");
+            assert_eq!(Comparisons::of(sql).spelled_out(sql).as_deref(), spelled, "{sql}");
         }
-    }
-
-    fn compared(
-        left: rusqlite::types::Value,
-        right: rusqlite::types::Value,
-        marks: &str,
-    ) -> Result<Option<i64>, Cause> {
-        let conn = Connection::open_in_memory().expect("opens");
-        let blame = Blame::teach(&conn).expect("taught");
-        let sql = format!("SELECT {COMPARED}(?, ?, '{marks}')");
-        let answer = conn.query_row(&sql, [left, right], |row| row.get(0));
-        answer.map_err(|_| blame.take().expect("says why").cause)
+        let chain = format!("SELECT a FROM t WHERE a{}", " BETWEEN ?1 AND ?2".repeat(900));
+        assert_eq!(Comparisons::of(&chain).spelled_out(&chain), None);
     }
 
     #[test]
-    fn numbers_are_numbers_however_they_are_written() {
-        use rusqlite::types::Value as Sql;
-        let text = |text: &str| Sql::Text(text.to_owned());
-        for (left, right, marks, order) in [
-            (Sql::Integer(900), text("100"), "sm", Ok(Some(1))),
-            (Sql::Real(9.5), text("10"), "sm", Ok(Some(-1))),
-            (text("100"), Sql::Integer(100), "ms", Ok(Some(0))),
-            (text("10"), Sql::Integer(5), "sn", Ok(Some(1))),
-            (text("10"), text("5"), "sm", Ok(Some(1))),
-            (text("2026-11-10"), text("2026-11-09"), "sm", Ok(Some(1))),
-            (text("b"), text("a"), "sm", Ok(Some(1))),
-            (text("b"), text("5"), "ss", Ok(Some(1))),
-            (Sql::Integer(i64::MAX), Sql::Integer(i64::MAX - 1), "sm", Ok(Some(1))),
-            (Sql::Null, text("5"), "sm", Ok(None)),
-            (text(" "), Sql::Integer(5), "sn", Ok(None)),
-            (text("n/a"), Sql::Integer(5), "sn", Err(Cause::Refused)),
-            (text("n/a"), text("5"), "sm", Err(Cause::Refused)),
-            (Sql::Integer(5), text("1234.5 EUR"), "sm", Err(Cause::Unfit)),
-            (text("inf"), Sql::Integer(5), "mn", Err(Cause::Unfit)),
+    fn what_is_compared_with_columns_is_known() {
+        let found = Comparisons::of(
+            "SELECT 1 FROM t WHERE t.a >= ?2 AND -5 < \"b\" AND c BETWEEN 1 AND ?1 AND d = 3",
+        );
+        assert_eq!((found.given, found.numbered), (vec![1, 0], vec!["b".to_owned(), "c".to_owned()]));
+        for (value, is_fit) in
+            [("5", true), ("2026-11-10", true), ("1234.5 EUR", false), ("$ 5", false), ("abc", true)]
+        {
+            let checked = Comparisons::of("SELECT 1 FROM t WHERE a >= ?1").check(&[value.into()]);
+            assert_eq!(checked.is_ok(), is_fit, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_a_number_beside_one() {
+        let conn = Connection::open_in_memory().expect("opens");
+        let blame = Blame::teach(&conn).expect("taught");
+        let beside = |given: &str, sql: &str| {
+            let sql = format!("SELECT typeof({BESIDE}(?, {sql}))");
+            let kind: rusqlite::Result<String> = conn.query_row(&sql, [given], |row| row.get(0));
+            kind.map_err(|_| blame.take().expect("says why").cause)
+        };
+        for (given, sql, kind) in [
+            ("9223372036854775807", "1 + 1", Ok("integer")),
+            ("1.5", "1 + 1", Ok("real")),
+            ("05", "'06'", Ok("text")),
+            ("2026-11-10", "date('now')", Ok("text")),
+            ("x", "NULL", Ok("text")),
+            ("1234.5 EUR", "1.0", Err(Cause::Unfit)),
+            ("inf", "1.0", Err(Cause::Unfit)),
         ] {
-            let said = format!("{left:?} {right:?} {marks}");
-            assert_eq!(compared(left, right, marks), order, "{said}");
+            assert_eq!(beside(given, sql).as_deref(), kind.as_ref().copied(), "{given} {sql}");
         }
     }
 }

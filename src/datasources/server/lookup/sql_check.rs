@@ -7,7 +7,7 @@ use sqlparser::{
     dialect::{Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
     parser::Parser,
-    tokenizer::{Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Span, Token, TokenWithSpan, Tokenizer},
 };
 
 /// Whose SQL it is.
@@ -327,8 +327,13 @@ pub fn replace_placeholder(sql: &str, number: usize, with: &str) -> String {
     out
 }
 
-/// The bytes of a token. The tokenizer counts lines and characters from 1.
+/// The bytes of a token.
 fn offsets(sql: &str, token: &TokenWithSpan) -> (usize, usize) {
+    range(sql, token.span)
+}
+
+/// The bytes of a part. The tokenizer counts lines and characters from 1.
+pub fn range(sql: &str, span: Span) -> (usize, usize) {
     let offset = |line: u64, column: u64| {
         let start: usize =
             sql.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
@@ -339,7 +344,6 @@ fn offsets(sql: &str, token: &TokenWithSpan) -> (usize, usize) {
                 .nth(column.saturating_sub(1) as usize)
                 .map_or(rest.len(), |(offset, _)| offset)
     };
-    let span = token.span;
     (offset(span.start.line, span.start.column), offset(span.end.line, span.end.column))
 }
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::{
     Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked,
-    ordering::{self, Blame},
+    ordering::{Blame, Comparisons},
     sql_check::SqlDialect,
     turns::Turn,
 };
@@ -85,10 +85,14 @@ pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) ->
 }
 
 fn run_checked(conn: &Connection, sql: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+    let comparisons = Comparisons::of(sql);
+    comparisons.check(params)?;
     let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
-    let spelled_out = ordering::spelled_out(sql);
-    let sql = spelled_out.as_deref().unwrap_or(sql);
-    let mut statement = conn.prepare(sql).map_err(|error| describe(&error))?;
+    let as_written = conn.prepare(sql).map_err(|error| describe(&error))?;
+    // An answer's columns are called by how they are written.
+    let columns: Vec<String> = as_written.column_names().into_iter().map(str::to_owned).collect();
+    let spelled_out = comparisons.spelled_out(sql).and_then(|sql| conn.prepare(&sql).ok());
+    let mut statement = spelled_out.unwrap_or(as_written);
     fence.tighten(conn).map_err(|error| describe(&error))?;
     if statement.column_count() > Rows::MAX_COLUMNS {
         return Err(LookupError::new(
@@ -97,7 +101,7 @@ fn run_checked(conn: &Connection, sql: &str, params: &[Value], limits: &Limits) 
         ));
     }
     let mut bounded = Bounded::new(limits);
-    bounded.rows.columns = statement.column_names().into_iter().map(str::to_owned).collect();
+    bounded.rows.columns = columns;
     let params: Vec<rusqlite::types::Value> = params.iter().map(parameter).collect();
     let mut found = statement.query(rusqlite::params_from_iter(params)).map_err(|error| describe(&error))?;
     while let Some(row) = found.next().map_err(|error| describe(&error))? {

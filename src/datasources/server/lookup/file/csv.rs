@@ -42,6 +42,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         Ok(())
     })?;
     let width = columns.len();
+    let mixed = seen.iter().map(Seen::is_mixed).collect();
     let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         let mut is_header = true;
@@ -53,7 +54,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
         })
     };
-    Ok(Sheet { columns, kinds, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, mixed, rows: Box::new(rows) })
 }
 
 /// A file's text, which is decoded as it is read.

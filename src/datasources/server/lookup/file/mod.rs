@@ -8,10 +8,10 @@ mod slots;
 mod xlsx;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io::Read,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -19,7 +19,9 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Cause, Limits, LookupError, Request, Rows, TenantFile, sqlite, turns::Turn};
+use super::{
+    Cause, Limits, LookupError, Request, Rows, TenantFile, ordering::Comparisons, sqlite, turns::Turn,
+};
 use crate::datasources::server::connection::{FileEndpoint, FileFormat};
 
 /// A file is read whole, so it must fit: bytes.
@@ -34,6 +36,8 @@ const RETRY: Duration = Duration::from_secs(600);
 /// A file that somebody put there by hand is whole when it was not changed for so long: a copy that is under way is changed
 /// all the time.
 const SETTLED: Duration = Duration::from_secs(3);
+/// A file that is changed all the time for so long is a log rather than a copy.
+const RESTLESS: Duration = Duration::from_secs(20);
 /// Floating-point numbers that are written with so many digits are told apart by them.
 const MAX_DIGITS: usize = 17;
 /// Every integer up to this is a floating-point number too.
@@ -44,6 +48,8 @@ const MAX_EXACT: u64 = 1 << 53;
 pub struct Tables {
     slots: Arc<slots::Slots>,
     places: Arc<slots::Places>,
+    /// Files that are still being written: since when, and when that was last seen.
+    fresh: Mutex<HashMap<slots::Key, (Instant, Instant)>>,
 }
 
 /// What is kept of a file as it was at a time: its table, or why there is none.
@@ -74,6 +80,8 @@ struct Table {
 struct Column {
     name: String,
     kind: Kind,
+    /// Whether it holds numbers beside what is none, so that SQLite would order them as texts.
+    is_mixed: bool,
 }
 
 /// What tells a changed file from the same.
@@ -104,6 +112,8 @@ impl Stamp {
 struct Sheet<'b> {
     columns: Vec<String>,
     kinds: Vec<Kind>,
+    /// Which columns hold numbers beside what is none.
+    mixed: Vec<bool>,
     rows: EachRow<'b>,
 }
 
@@ -349,6 +359,11 @@ impl Seen {
         self.places = places;
     }
 
+    /// Whether some are numbers, and not all of them can be held as numbers.
+    fn is_mixed(&self) -> bool {
+        (self.integer || self.real) && (self.text || self.boolean || self.real && self.long)
+    }
+
     /// What holds everything; `mixed`, if nothing but that does.
     fn kind(self, mixed: Kind) -> Kind {
         match (self.boolean, self.integer, self.real, self.text) {
@@ -363,6 +378,16 @@ impl Seen {
 }
 
 impl Tables {
+    /// Whether a file that was just changed is left alone for now. One that never rests is read as it is, after a while.
+    fn puts_off(&self, key: &slots::Key) -> bool {
+        let now = Instant::now();
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.retain(|_, (_, seen)| now.duration_since(*seen) < RESTLESS);
+        let (since, seen) = fresh.entry(key.clone()).or_insert((now, now));
+        *seen = now;
+        now.duration_since(*since) < RESTLESS
+    }
+
     /// Whoever is not patient enough for a large file to be loaded finds it loaded the next time: the loading
     /// goes on without him, in its tenant's place. The turn goes with the asking.
     pub async fn ask(
@@ -385,7 +410,7 @@ impl Tables {
         let mut held = Arc::clone(&slot.held).lock_owned().await;
         if held.as_ref().is_none_or(|held| !held.is_of(stamp)) {
             // Half of it would be read as the whole.
-            if stamp.is_fresh() && !file.is_whole {
+            if stamp.is_fresh() && !file.is_whole && self.puts_off(&key) {
                 return Err(being_written());
             }
             let slots = Arc::clone(&self.slots);
@@ -479,6 +504,7 @@ impl Table {
 
     /// Runs a query. Booleans stay some: SQLite has none.
     fn run(&self, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+        self.check_order(query)?;
         let mut rows = sqlite::run(&self.conn, query, params, limits)?;
         if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
@@ -495,6 +521,31 @@ impl Table {
             }
         }
         Ok(rows)
+    }
+
+    /// By letters, 10 is less than 5: where a single cell says `n/a`, a column of numbers is one of texts.
+    ///
+    /// # Errors
+    /// The data's, where a query orders such a column by a number.
+    fn check_order(&self, query: &str) -> Result<(), LookupError> {
+        if self.columns.iter().all(|column| !column.is_mixed) || !origin::is_plain(query) {
+            return Ok(());
+        }
+        let numbered = Comparisons::of(query).numbered;
+        let is_meant = |column: &&Column| {
+            column.is_mixed && numbered.iter().any(|name| name.eq_ignore_ascii_case(&column.name))
+        };
+        match self.columns.iter().find(is_meant) {
+            None => Ok(()),
+            Some(column) => Err(LookupError::new(
+                Cause::Refused,
+                format!(
+                    "the column {} holds values that are no numbers beside others that are, so none is more or less than a \
+                     number; write CAST({} AS REAL) to take them for 0",
+                    column.name, column.name
+                ),
+            )),
+        }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -547,7 +598,7 @@ impl Table {
         if !self.indexed.insert(place) {
             return Ok(());
         }
-        let Column { name, kind } = &self.columns[place];
+        let Column { name, kind, .. } = &self.columns[place];
         let on = match kind {
             Kind::Decimal => format!("written (c{place})"),
             _ => format!("data ({})", quoted(name)),
@@ -617,10 +668,10 @@ fn table(bytes: Vec<u8>, endpoint: &FileEndpoint, bounds: Bounds) -> Result<Tabl
     let columns: Vec<Column> = sheet
         .columns
         .into_iter()
-        .zip(sheet.kinds)
-        .map(|(name, kind)| match kind {
-            Kind::Decimal if row_number.is_none() => Column { name, kind: Kind::Text },
-            kind => Column { name, kind },
+        .zip(sheet.kinds.into_iter().zip(sheet.mixed))
+        .map(|(name, (kind, is_mixed))| match kind {
+            Kind::Decimal if row_number.is_none() => Column { name, kind: Kind::Text, is_mixed: true },
+            kind => Column { name, kind, is_mixed },
         })
         .collect();
     let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
@@ -858,7 +909,7 @@ mod tests {
     #[test]
     fn a_table_is_no_larger_than_memory_is_for() {
         let conn = Connection::open_in_memory().expect("opens");
-        let columns = [Column { name: "a".into(), kind: Kind::Text }];
+        let columns = [Column { name: "a".into(), kind: Kind::Text, is_mixed: false }];
         let rows = |sink: Sink<'_>| -> Result<(), LookupError> {
             (0..10_000).try_for_each(|_| sink(vec![Cell::Text("x".repeat(1_000))]))
         };

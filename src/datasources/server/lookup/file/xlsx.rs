@@ -57,6 +57,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
     })?;
     seen.resize(columns.len(), Seen::default());
     let width = columns.len();
+    let mixed = seen.iter().map(Seen::is_mixed).collect();
     let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         each(&mut book, &name, bounds, &mut |_, row| {
@@ -70,7 +71,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
         })
         .map(drop)
     };
-    Ok(Sheet { columns, kinds, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, mixed, rows: Box::new(rows) })
 }
 
 fn unreadable(error: &calamine::XlsxError) -> LookupError {
