@@ -56,6 +56,16 @@ fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     code.is_some_and(|code| codes.contains(&&*code))
 }
 
+/// Whether the database says itself that it takes nothing now: it ends or starts (class 57P), has no room or no
+/// connections left (53), refuses connections (08), or is one that is only read from, since another took its place (25006).
+/// Not where the connection broke off, which may have been at a COMMIT: nobody knows what came of that.
+fn is_away(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| {
+        code == "25006" || ["57P", "53", "08"].iter().any(|class| code.starts_with(class))
+    })
+}
+
 /// An error and its causes, on one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -84,6 +94,10 @@ impl From<sqlx::Error> for Error {
                 Problem::new(503, "The server is busy. Try again in a moment").into()
             }
             _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
+            _ if is_away(&error) => {
+                tracing::error!(error = %chain(&error), "the database is away");
+                Problem::new(503, "The database cannot be used at the moment. Try again in a moment").into()
+            }
             _ if holds_nul => Problem::new(422, "A text must not hold NUL").into(),
             other => Self::Database(other),
         }

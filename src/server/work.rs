@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span};
 
 use super::{
-    AppState, Result,
+    AppState, Error, Result,
     error::chain,
     queue::{self, Job, Subject},
     telemetry,
@@ -24,6 +24,13 @@ use crate::shared::TenantId;
 
 /// How long the workers sleep at most: a retry that falls due rings no bell.
 const NAP: Duration = Duration::from_secs(1);
+
+/// How long a job waits at most, but for its jitter, that met a fault of our own database.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// For how long a fault that is hardly the job's own is never taken for it: a backend that dies of one message, or
+/// takes too long for it, looks like a database that does not come back.
+const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 /// One kind of work.
 pub trait Work: Clone + Send + Sync + 'static {
@@ -35,7 +42,8 @@ pub trait Work: Clone + Send + Sync + 'static {
     /// Rung when a job was written by this process, so that it need not wait for the database to say so.
     fn bell<'a>(&self, app: &'a AppState) -> &'a Notify;
 
-    /// Does the work of one job, while its lease is kept alive. What breaks off comes up again when its lease ends.
+    /// Does the work of one job, while its lease is kept alive. What breaks off comes up again when its lease ends, or
+    /// sooner and as if it had not been claimed, where our own database failed.
     fn run(&self, app: &AppState, job: &Job<Self::Subject>) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -169,11 +177,50 @@ async fn run_leased<W: Work>(kind: &W, app: &AppState, job: &Job<W::Subject>) {
     };
     tokio::select! {
         result = kind.run(app, job) => if let Err(error) = result {
-            // The lease runs out, and the job comes up again.
             telemetry::failed(&Span::current(), "broke_off");
             tracing::error!(tenant = %job.tenant, what, %subject, error = %chain(&error), "a job broke off");
+            // Otherwise the lease runs out, and the job comes up again.
+            if is_databases(&error, job.age) {
+                give_back(app, job).await;
+            }
         },
         () = keep_alive => tracing::warn!(tenant = %job.tenant, what, %subject, "the job was taken over"),
+    }
+}
+
+/// Whether a fault is our own database's: of a job that met one, nothing is known. Its `age` counts where the job
+/// itself may have brought it about.
+pub fn is_databases(error: &Error, age: Duration) -> bool {
+    match error {
+        // It is away or has no place left, or ended one of two changes that waited for each other (`Error::from`).
+        Error::Problem(problem) => problem.status == 503,
+        Error::Database(sqlx::Error::Database(fault)) => match fault.code().as_deref() {
+            // `lock_not_available`.
+            Some("55P03") => true,
+            // `query_canceled`, and what the machine refuses (class 58).
+            Some(code) => age < PATIENCE && (code == "57014" || code.starts_with("58")),
+            None => false,
+        },
+        Error::Database(sqlx::Error::PoolClosed) => true,
+        Error::Database(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed) => {
+            age < PATIENCE
+        }
+        Error::Database(_) | Error::Internal(_) => false,
+    }
+}
+
+/// Gives a job back with the attempt, the longer the older it is. If that fails too, its lease runs out.
+async fn give_back<S: Subject>(app: &AppState, job: &Job<S>) {
+    let wait = (job.age / 2).clamp(NAP, LONGEST_WAIT).mul_f64(rand::random_range(1.0..1.5));
+    let given = async {
+        let mut tx = app.database.tenant(&job.tenant).await?;
+        queue::postpone(&mut tx, job, wait).await?;
+        tx.commit().await
+    };
+    // For less long than the lease lasts, which nobody extends any more.
+    if !matches!(timeout(queue::LEASE / 3, given).await, Ok(Ok(()))) {
+        let (what, subject) = (S::KIND, job.subject.uuid());
+        tracing::warn!(tenant = %job.tenant, what, %subject, "the job could not be given back: its lease must end");
     }
 }
 
@@ -197,6 +244,27 @@ async fn listen<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
         tokio::select! {
             () = tokio::time::sleep(NAP) => {}
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::Problem;
+
+    #[test]
+    fn what_our_own_database_does_is_told_from_what_a_job_brings_about() {
+        let day = Duration::from_secs(86_400);
+        let gone = || Error::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
+        assert!(is_databases(&gone(), Duration::ZERO) && !is_databases(&gone(), day));
+        assert!(is_databases(&sqlx::Error::PoolTimedOut.into(), day));
+        for its_own in [
+            Error::internal("the vault"),
+            sqlx::Error::RowNotFound.into(),
+            Problem::new(422, "A text must not hold NUL").into(),
+        ] {
+            assert!(!is_databases(&its_own, Duration::ZERO), "{its_own}");
         }
     }
 }

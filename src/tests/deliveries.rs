@@ -1,5 +1,14 @@
 //! Routes and deliveries: what is sent, when, how often, and to whom not.
 
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use axum::{
     http::{StatusCode as Status, header},
     response::IntoResponse,
@@ -10,6 +19,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    queue::given_back,
     receivers::{Hook, Receiver, Relay},
     support::{Answer, TestServer, eventually, message},
 };
@@ -323,14 +333,98 @@ async fn a_receiver_that_keeps_failing_is_left_alone_and_no_try_is_spent() {
     .await;
     assert_eq!((delivery["attempts"].as_i64(), receiver.hooks().len()), (Some(5), 5));
     assert_eq!(delivery["status"], "pending");
+    // The older what waits is, the less often it is looked at.
+    let mut conn = server.database().superuser().await;
+    let old =
+        "UPDATE jobs SET created_at = now() - interval '10 hours', run_at = now() WHERE kind = 'delivery'";
+    sqlx::raw_sql(old).execute(&mut conn).await.unwrap();
+    eventually("it rests", async || {
+        server.app.delivery_bell.notify_one();
+        let email = server.get(&path).await.body;
+        let next: chrono::DateTime<chrono::Utc> =
+            email["deliveries"][0]["next_attempt"].as_str()?.parse().ok()?;
+        (next > chrono::Utc::now() + chrono::TimeDelta::minutes(30)).then_some(())
+    })
+    .await;
     // A route that goes takes what waits with it.
     let route = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
     server.delete(&route).await.is(StatusCode::NO_CONTENT);
     let email = settled(&server, &id, &["cancelled"]).await;
     assert_eq!(email["deliveries"][0]["note"], "The route was deleted");
-    let mut conn = server.database().superuser().await;
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
     assert_eq!(jobs, 0);
+}
+
+/// While an index is made of it, `deliveries` is read from and not written to.
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_sent_and_no_try_is_spent() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn(worker::work(server.app.clone(), stop.clone()));
+    let email = server.decide("acme", message("a@x.example", "x", "x")).await;
+    stop.cancel();
+    workers.await.unwrap();
+    let mut other = server.database().superuser().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE deliveries IN SHARE MODE").execute(&mut other).await.unwrap();
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    given_back(&server).await;
+    assert_eq!(receiver.hooks().len(), 0);
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let email = settled(&server, email["email_id"].as_str().unwrap(), &["delivered"]).await;
+    assert_eq!((email["deliveries"][0]["attempts"].as_i64(), receiver.hooks().len()), (Some(1), 1));
+}
+
+/// A route may have had any number of deliveries: they are neither rewritten nor waited for, and tell all the same that
+/// it is gone.
+#[tokio::test]
+async fn a_route_goes_without_rewriting_what_was_sent_along_it() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|path, _| match path {
+        "/gone" => Status::GONE.into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let mut routes = Vec::new();
+    for name in ["hook", "gone"] {
+        let settings = json!({"url": format!("{}/{name}", receiver.base)});
+        let body = json!({"name": name, "kind": "webhook", "decisions": ["review"], "settings": settings});
+        routes.push(route(&server, body).await);
+    }
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    settled(&server, &id, &["delivered", "failed"]).await;
+    let found = async |status: &str| {
+        let path = format!("/api/emails?tenant_id=acme&delivery={status}");
+        server.get(&path).await.is(StatusCode::OK).body.as_array().unwrap().len()
+    };
+    assert_eq!((found("delivered").await, found("failed").await), (1, 1));
+    let mut other = server.database().superuser().await;
+    sqlx::raw_sql("BEGIN; SELECT FROM deliveries FOR NO KEY UPDATE").execute(&mut other).await.unwrap();
+    for route in &routes {
+        let path = format!("/api/routes/{}?tenant_id=acme", route["route_id"]);
+        server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    let listed = server.get("/api/deliveries?tenant_id=acme").await.is(StatusCode::OK).body;
+    for delivery in email["deliveries"].as_array().unwrap().iter().chain(listed.as_array().unwrap()) {
+        assert_eq!(delivery["route_id"], Value::Null, "{delivery}");
+        assert!(delivery["route_name"].is_string(), "{delivery}");
+    }
+    let path = format!("/api/deliveries/{}", email["deliveries"][1]["delivery_id"].as_str().unwrap());
+    let one = server.get(&format!("{path}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    assert_eq!((&one["route_id"], one["payload"].is_object()), (&Value::Null, true));
+    let again = server.post(&format!("{path}/retry?tenant_id=acme"), &json!({})).await;
+    let deleted = "The route 'gone' was deleted, so this cannot be sent again";
+    again.problem(StatusCode::BAD_REQUEST, deleted);
+    assert_eq!((found("delivered").await, found("failed").await), (0, 0), "nobody has to see to them");
 }
 
 /// However often it was tried: a receiver that is away for a while is nothing to give up for.
@@ -716,6 +810,67 @@ async fn who_was_told_otherwise_along_another_route_is_told_again_and_nobody_els
     assert_eq!(receiver.hooks().len(), 1);
 }
 
+/// What many tenants of a service post to has one host, and as many receivers as addresses.
+#[tokio::test]
+async fn a_receiver_is_not_told_again_for_what_another_one_on_its_host_was_told() {
+    let (server, receiver) = (TestServer::start().await, Receiver::start().await);
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    for (name, decision, path) in [
+        ("yes", "accepted", "yes"),
+        ("no", "rejected", "no"),
+        ("both, yes", "accepted", "both"),
+        ("both, no", "rejected", "both"),
+    ] {
+        let url = format!("{}/{path}", receiver.base);
+        route(&server, json!({"name": name, "intent_id": intent, "kind": "webhook", "decisions": [decision], "settings": {"url": url}})).await;
+    }
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "x")).await;
+    settled(&server, &id, &["delivered"; 2]).await;
+    for (decision, sent) in [("rejected", 4), ("accepted", 5), ("rejected", 6)] {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+        settled(&server, &id, &vec!["delivered"; sent]).await;
+    }
+    let hooks = receiver.hooks();
+    let told = |path: &str| hooks.iter().filter(|hook| hook.path == path).count();
+    assert_eq!((told("/yes"), told("/no"), told("/both")), (1, 1, 4));
+}
+
+#[tokio::test]
+async fn of_a_forwards_recipients_only_those_who_were_told_otherwise_get_it_again() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    let (desk, boss, other_boss) = ("desk@acme.example", "boss@acme.example", "Boss@acme.example");
+    for (decision, to) in
+        [("accepted", vec![desk, boss]), ("rejected", vec![other_boss]), ("review", vec![desk])]
+    {
+        route(&server, json!({"name": decision, "intent_id": intent, "kind": "forward", "decisions": [decision], "settings": {"to": to}})).await;
+    }
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "x")).await;
+    let mut expected = vec![vec![desk, boss]];
+    settled(&server, &id, &["delivered"]).await;
+    for (decision, to) in [
+        ("rejected", other_boss),
+        ("accepted", boss),
+        ("rejected", other_boss),
+        ("accepted", boss),
+        // Only now does the other one hear of anything else.
+        ("review", desk),
+        ("accepted", desk),
+    ] {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+        expected.push(vec![to]);
+        settled(&server, &id, &vec!["delivered"; expected.len()]).await;
+    }
+    let mails = relay.mails();
+    assert_eq!(mails.iter().map(|mail| mail.to.clone()).collect::<Vec<_>>(), expected);
+    assert!(mails.last().unwrap().text().contains("desk@acme.example, boss@acme.example"));
+}
+
 /// A corrected address holds for what waits. Whoever gets something else along the route now does not get that.
 #[tokio::test]
 async fn what_waits_for_a_route_does_not_go_to_whom_the_route_leads_for_something_else() {
@@ -904,4 +1059,73 @@ async fn a_header_value_is_kept_by_its_mask_but_never_for_another_address() {
         let answer = Answer::of(request.json(&hook("https://a.example", "x")).send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
     }
+}
+
+/// A relay that takes all mails, and never says that it has. Gives its address, and how many it has.
+fn silent_relay() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (addr, count) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let count = Arc::clone(&counted);
+            std::thread::spawn(move || stream.and_then(|stream| take_in_silence(stream, &count)));
+        }
+    });
+    (addr, count)
+}
+
+fn take_in_silence(mut stream: TcpStream, count: &AtomicUsize) -> io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    write!(stream, "220 relay.example ESMTP\r\n")?;
+    let mut is_mail = false;
+    while let Some(line) = lines.next().transpose()? {
+        match line.as_str() {
+            "." => {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            _ if is_mail => {}
+            "DATA" => {
+                is_mail = true;
+                write!(stream, "354 Go on\r\n")?;
+            }
+            _ => write!(stream, "250 relay.example\r\n")?,
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_relay_that_says_nothing_of_mails_stops_no_webhooks() {
+    let (addr, has) = silent_relay();
+    let url = format!("smtp://{addr}");
+    let few = [("DELIVERY_CONCURRENCY", "4"), ("DELIVERY_TIMEOUT_MS", "250")];
+    let server = TestServer::start_with(&[("SMTP_URL", url.as_str()), SMTP_FROM, few[0], few[1]]).await;
+    let receiver = Receiver::start().await;
+    for tenant in ["acme", "globex", "initech"] {
+        server.tenant(tenant).await;
+    }
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    // More than there are places, of more than one tenant: one alone never has them all.
+    for tenant in ["globex", "initech"] {
+        let desk = json!({"name": "desk", "kind": "forward", "decisions": ["review"], "settings": {"to": ["desk@acme.example"]}});
+        server.post(&format!("/api/routes?tenant_id={tenant}"), &desk).await.is(StatusCode::CREATED);
+        for subject in ["one", "two", "three"] {
+            server.receive(tenant, message("a@x.example", subject, "x")).await;
+        }
+    }
+    let mut conn = server.database().superuser().await;
+    eventually("a mail waits, as others have no word", async || {
+        let sql = "SELECT count(*) FROM deliveries WHERE kind = 'forward' AND note IS NOT NULL";
+        let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    eventually("one place is no mail's", async || (has.load(Ordering::Relaxed) == 3).then_some(())).await;
 }

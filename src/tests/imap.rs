@@ -463,6 +463,8 @@ enum Hindrance {
     Refused(&'static str),
     /// The connection ends before it, once.
     Cut(&'static str),
+    /// The same, each time.
+    CutOff(&'static str),
 }
 
 /// Stands between FlowEngine and a mail server, and lets all pass but what is hindered.
@@ -498,7 +500,7 @@ impl Between {
                     let Some(command) = command? else { return Ok(()) };
                     let tag = command.split(' ').next().unwrap_or_default();
                     match self.hinders(&command) {
-                        Some(Hindrance::Cut(_)) => return Ok(()),
+                        Some(Hindrance::Cut(_) | Hindrance::CutOff(_)) => return Ok(()),
                         Some(Hindrance::Refused(_)) => {
                             answers.write_all(format!("{tag} NO [UNAVAILABLE] not now\r\n").as_bytes()).await?;
                         }
@@ -518,7 +520,7 @@ impl Between {
         let found = *hindrance;
         match found? {
             Hindrance::Cut(text) if command.contains(text) => hindrance.take(),
-            Hindrance::Refused(text) if command.contains(text) => found,
+            Hindrance::Refused(text) | Hindrance::CutOff(text) if command.contains(text) => found,
             _ => None,
         }
     }
@@ -560,6 +562,48 @@ async fn a_message_that_its_server_refuses_for_a_while_is_read_once_it_gives_it(
     let heartbeat = fetching.until(&id, "all are stored", stored(3)).await;
     assert_eq!((&heartbeat["messages_unreadable"], &heartbeat["messages_left"]), (&json!(0), &json!(0)));
     assert_eq!(fetching.subjects().await, ["one", "three", "two"]);
+}
+
+/// Each of them ends one connection, and what came after it has the next.
+#[tokio::test]
+async fn a_message_that_ends_each_connection_keeps_no_other_from_its_turn() {
+    let fetching = Fetching::start(&[]).await;
+    let between = Between::start(fetching.dovecot.port, Hindrance::CutOff("UID FETCH 1 (")).await;
+    let mut account = fetching.account();
+    account["port"] = json!(between.port);
+    let id = fetching.mailbox(account).await;
+    let stop = fetching.watch();
+    fetching.until(&id, "the folder was seen", |heartbeat| heartbeat["messages_on_server"] == 0).await;
+    stop.cancel();
+    // The folder was read on past two of them, a while ago.
+    for subject in ["one", "two", "three"] {
+        fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+    }
+    let mut conn = fetching.server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE mailbox_heartbeats SET last_uid = 2; \
+         INSERT INTO mailbox_leftovers (tenant_id, mailbox_id, uid, uid_validity, is_stored, due_at) \
+         SELECT tenant_id, mailbox_id, uid, uid_validity, false, now() \
+         FROM mailbox_heartbeats, generate_series(1, 2) AS uid",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let stop = fetching.watch();
+    let heartbeat = fetching.until(&id, "what is new is stored", stored(1)).await;
+    assert_eq!(heartbeat["messages_unreadable"], 2);
+    let resting = "SELECT uid FROM mailbox_leftovers WHERE due_at > now()";
+    let resting: Vec<i64> = sqlx::query_scalar(resting).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(resting, [1], "nothing but what was tried");
+    // Some minutes later.
+    stop.cancel();
+    sqlx::raw_sql("UPDATE mailbox_leftovers SET due_at = due_at - interval '5 minutes'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    fetching.watch();
+    let heartbeat = fetching.until(&id, "the other is stored", stored(2)).await;
+    assert_eq!(heartbeat["messages_unreadable"], 1);
 }
 
 #[tokio::test]

@@ -317,6 +317,18 @@ async fn what_was_fetched_and_is_deleted_does_not_come_in_again() {
     let path = format!("/api/mailboxes/{}?tenant_id=acme", mailboxes[0]);
     server.delete(&path).await.is(StatusCode::NO_CONTENT);
     assert_eq!(count(&mut conn, "taken_messages", "acme").await, 0, "it goes with its mailbox");
+
+    // Messages are neither rewritten nor waited for: any number may have come by a mailbox.
+    let mut other = server.database().superuser().await;
+    sqlx::raw_sql("BEGIN; SELECT FROM emails FOR NO KEY UPDATE").execute(&mut other).await.unwrap();
+    let path = format!("/api/mailboxes/{}?tenant_id=acme", mailboxes[1]);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let late = ReadMessage::of(message("a@b.example", "a late one", "x").into_bytes()).await;
+    let (envelope, origin) = (Envelope::default(), Origin::default());
+    let stored = intake::store(&server.app, &acme, mailboxes[1], &late, &envelope, &origin).await;
+    assert!(stored.is_err(), "nothing comes by a mailbox that is gone");
+    assert_eq!(count(&mut conn, "emails", "acme").await, 1, "what came by it stays");
 }
 
 #[tokio::test]

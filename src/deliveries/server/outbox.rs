@@ -2,12 +2,15 @@
 //!
 //! Done once for an outcome: run again, a message whose decision and intent are the same is not sent again along a
 //! route whose last delivery for it arrived or is on its way, unless another route told its receiver otherwise since.
-//! Where the outcome changed, what was still pending for the one before is called off, and the new one is sent. The
-//! decision's row of `emails` is locked by then, so two deciders come one after the other.
+//! Of a forward's recipients, only those who were told otherwise get it again. Where the outcome changed, what was still
+//! pending for the one before is called off, and the new one is sent. The decision's row of `emails` is locked by then, so
+//! two deciders come one after the other.
 
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use serde_json::Value;
+use url::Url;
 
 use super::repository::{self, Last, Outcome};
 use crate::{
@@ -60,15 +63,16 @@ pub async fn write(
     let mut due = Vec::new();
     for planned in &mut planned {
         let before = last.iter().find(|last| last.route_id == planned.route_id);
-        let is_outdated = before.is_some_and(|before| is_contradicted(before, &last, outcome));
+        let since = before.map_or_else(Vec::new, |before| told_otherwise_since(before, &last, outcome));
+        let is_outdated = before.is_some_and(|before| is_contradicted(before, &since));
         if before.is_some_and(|before| stands(before, outcome, planned, is_outdated)) {
             continue;
         }
-        // Who has a forward for this outcome is not sent it again because others did not get it.
-        let holds = before.filter(|before| is_for(before, outcome) && !is_outdated);
-        let delivered = holds.and_then(|before| before.delivered_to.as_ref());
-        if let (Some(delivered), Some(members)) = (delivered, planned.payload.as_object_mut()) {
-            members.insert(repository::DELIVERED_TO.to_owned(), delivered.0.clone());
+        // Who has a forward for this outcome is not sent it again because others do not, or were told otherwise.
+        let holds = before.filter(|before| planned.kind == RouteKind::Forward && is_for(before, outcome));
+        let delivered = holds.map_or_else(Vec::new, |before| still_have_it(before, &since));
+        if let Some(members) = planned.payload.as_object_mut().filter(|_| !delivered.is_empty()) {
+            members.insert(repository::DELIVERED_TO.to_owned(), delivered.into());
         }
         let withheld = match &planned.withheld {
             Some(reason) => Some(format!("Not sent: {reason}")),
@@ -128,11 +132,29 @@ fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned, is_outdated: boo
         }
 }
 
-/// Whether another route told its receiver of another outcome since. Who was told nothing else knows what holds: what
-/// comes in twice may be done twice.
-fn is_contradicted(last: &Last, all: &[Last], outcome: Outcome<'_>) -> bool {
+/// What told somebody of another outcome since then.
+fn told_otherwise_since<'l>(last: &Last, all: &'l [Last], outcome: Outcome<'_>) -> Vec<&'l Last> {
     let is_later = |other: &Last| other.delivery_id > last.delivery_id && !is_for(other, outcome);
-    all.iter().any(|other| is_later(other) && may_have_told(other) && have_receiver_in_common(last, other))
+    all.iter().filter(|other| is_later(other) && may_have_told(other)).collect()
+}
+
+/// Whether another route told its receiver otherwise since. Who was told nothing else knows what holds: what comes in
+/// twice may be done twice.
+fn is_contradicted(last: &Last, since: &[&Last]) -> bool {
+    match last.kind {
+        RouteKind::Webhook => since.iter().any(|other| is_same_receiver(last, other)),
+        RouteKind::Forward | RouteKind::Reply => {
+            have_it(last).iter().any(|to| since.iter().any(|other| may_have_reached(other, to)))
+        }
+        RouteKind::Label => false,
+    }
+}
+
+/// Of a mail's recipients, those who have it and were told nothing else since.
+fn still_have_it<'l>(last: &'l Last, since: &[&Last]) -> Vec<&'l str> {
+    let mut all = have_it(last);
+    all.retain(|to| !since.iter().any(|other| may_have_reached(other, to)));
+    all
 }
 
 /// Whether anybody has it, as far as can be known: what a worker had when it was called off may have left.
@@ -145,10 +167,42 @@ fn may_have_told(last: &Last) -> bool {
         }
 }
 
-/// Whether both went to one host, or to one address at least.
-fn have_receiver_in_common(one: &Last, other: &Last) -> bool {
-    let mut receivers = one.destination.split(", ");
-    receivers.any(|to| other.destination.split(", ").any(|other| other.eq_ignore_ascii_case(to)))
+/// Whether two webhooks have one address. On one host there may be receivers that know nothing of each other.
+fn is_same_receiver(one: &Last, other: &Last) -> bool {
+    let url = |last: &Last| last.url.as_deref().and_then(|url| Url::parse(url).ok());
+    // Where they went, and where they lead now: what led elsewhere then has another receiver.
+    other.kind == RouteKind::Webhook
+        && one.destination == other.destination
+        && url(one).is_some_and(|one| url(other) == Some(one))
+}
+
+/// Who has a mail, as far as that is certain.
+fn have_it(last: &Last) -> Vec<&str> {
+    // With a note it was found to have reached all to whom its route leads now, and no others.
+    let is_whole = last.status == DeliveryStatus::Delivered && last.note.is_none();
+    reached(last, is_whole)
+}
+
+/// Whether an address may have got a mail.
+fn may_have_reached(last: &Last, address: &str) -> bool {
+    let is_mail = matches!(last.kind, RouteKind::Forward | RouteKind::Reply);
+    is_mail && has(&reached(last, last.status != DeliveryStatus::Failed), address)
+}
+
+/// The recipients who were noted to have a mail; where it reached all (`is_whole`), those whom it was for, too.
+fn reached(last: &Last, is_whole: bool) -> Vec<&str> {
+    let mut all: Vec<&str> = if is_whole { last.destination.split(", ").collect() } else { Vec::new() };
+    let delivered = last.delivered_to.as_ref().and_then(|list| list.0.as_array());
+    for to in delivered.into_iter().flatten().filter_map(Value::as_str) {
+        if !has(&all, to) {
+            all.push(to);
+        }
+    }
+    all
+}
+
+fn has(all: &[&str], address: &str) -> bool {
+    all.iter().any(|other| other.eq_ignore_ascii_case(address))
 }
 
 async fn too_often(tx: &mut TenantTx, address: &str) -> Result<Option<String>> {

@@ -24,10 +24,10 @@ use crate::{
 /// Of a delivery `d` of the message `e`: whether it is what its route did last, for how the message is decided now. What
 /// was given up for another outcome, or along a route that is gone or for other messages now, cannot be sent again; what
 /// was called off before any try counts for nothing (`last_of_each`).
-pub const STANDS: &str = "d.route_id IS NOT NULL AND d.decision = e.decision \
-    AND (d.status <> 'failed' OR EXISTS (SELECT FROM routes r WHERE r.tenant_id = d.tenant_id \
-      AND r.route_id = d.route_id AND d.decision = ANY (r.decisions) \
-      AND (r.intent_id IS NULL OR r.intent_id = d.intent_id))) \
+pub const STANDS: &str = "d.decision = e.decision \
+    AND EXISTS (SELECT FROM routes r WHERE r.tenant_id = d.tenant_id AND r.route_id = d.route_id \
+      AND (d.status <> 'failed' OR d.decision = ANY (r.decisions) \
+        AND (r.intent_id IS NULL OR r.intent_id = d.intent_id))) \
     AND CASE WHEN d.intent_id IS NULL OR e.intent_id IS NULL THEN d.intent_name IS NOT DISTINCT FROM e.intent_name \
       ELSE d.intent_id = e.intent_id END \
     AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
@@ -37,6 +37,16 @@ pub const STANDS: &str = "d.route_id IS NOT NULL AND d.decision = e.decision \
 /// Why what waits for a route, or was given up along it, is not sent to whom it leads now.
 pub const UNFIT: &str = "The route was changed, and is not for this any more";
 
+/// The columns of a row of `deliveries d`. Its route is named if it was not deleted since: a delivery keeps the id. Of
+/// servers of before and their deletions it is NULL.
+macro_rules! columns {
+    () => {
+        "d.delivery_id, d.email_id, (SELECT r.route_id FROM routes r WHERE r.tenant_id = d.tenant_id \
+           AND r.route_id = d.route_id) AS route_id, d.route_name, d.kind, d.destination, d.decision, d.intent_id, \
+         d.intent_name, d.status, d.attempts, d.next_attempt, d.note, d.last_status, d.created_at, d.delivered_at"
+    };
+}
+
 /// The member of a forward's payload that lists who has it, where its relay did not take it for all. There, and in no
 /// column: servers of before go on reading the whole row beside newer ones.
 pub const DELIVERED_TO: &str = "delivered_to";
@@ -45,6 +55,7 @@ pub const DELIVERED_TO: &str = "delivered_to";
 pub struct Row {
     pub delivery_id: DeliveryId,
     pub email_id: EmailId,
+    /// `None` once the route is deleted.
     pub route_id: Option<RouteId>,
     pub route_name: String,
     pub kind: RouteKind,
@@ -132,8 +143,10 @@ pub struct Last {
     pub attempts: i32,
     pub note: Option<String>,
     pub destination: String,
-    /// Who has it, where a forward's relay did not take it for all.
+    /// Who has it, where a forward's relay did not take it for all, or some had it before.
     pub delivered_to: Option<Json<Value>>,
+    /// Where a webhook's route leads now, if there is still one. A key may stand in it.
+    pub url: Option<String>,
 }
 
 /// Newest first, before the id `before`.
@@ -144,35 +157,37 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Delivery>> {
     let tenant = tx.tenant().clone();
-    let mut query = QueryBuilder::new(
-        "SELECT delivery_id, email_id, route_id, route_name, kind, destination, decision, intent_id, intent_name, \
-         status, attempts, next_attempt, note, last_status, created_at, delivered_at FROM deliveries WHERE tenant_id = ",
-    );
+    let select = concat!("SELECT ", columns!(), " FROM deliveries d WHERE d.tenant_id = ");
+    let mut query = QueryBuilder::new(select);
     query.push_bind(tenant.as_str().to_owned());
     if let Some(before) = before {
-        query.push(" AND delivery_id < ").push_bind(before);
+        query.push(" AND d.delivery_id < ").push_bind(before);
     }
     if let Some(status) = filter.status {
-        query.push(" AND status = ").push_bind(status.as_str());
+        query.push(" AND d.status = ").push_bind(status.as_str());
     }
     if let Some(email) = filter.email_id {
-        query.push(" AND email_id = ").push_bind(email);
+        query.push(" AND d.email_id = ").push_bind(email);
     }
     if let Some(route) = filter.route_id {
-        query.push(" AND route_id = ").push_bind(route);
+        query.push(" AND d.route_id = ").push_bind(route);
     }
-    query.push(" ORDER BY delivery_id DESC LIMIT ").push_bind(limit);
+    query.push(" ORDER BY d.delivery_id DESC LIMIT ").push_bind(limit);
     let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(|row| row.into_delivery(tx)).collect())
 }
 
 pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as("SELECT * FROM deliveries WHERE tenant_id = $1 AND delivery_id = $2")
-        .bind(tenant.as_str())
-        .bind(id)
-        .fetch_optional(tx.conn())
-        .await
+    sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        ", d.payload FROM deliveries d WHERE d.tenant_id = $1 AND d.delivery_id = $2"
+    ))
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await
 }
 
 /// The last delivery of each route for a message: the one under way, or the newest. What was called off before any try
@@ -180,11 +195,13 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT DISTINCT ON (route_id) delivery_id, route_id, decision, intent_id, intent_name, kind, status, \
-         attempts, note, destination, payload -> 'delivered_to' AS delivered_to FROM deliveries \
-         WHERE tenant_id = $1 AND email_id = $2 AND route_id IS NOT NULL \
-         AND NOT (status = 'cancelled' AND attempts = 0 AND coalesce(note, '') NOT LIKE 'Not sent:%') \
-         ORDER BY route_id, (status = 'pending') DESC, created_at DESC, delivery_id DESC",
+        "SELECT DISTINCT ON (d.route_id) d.delivery_id, d.route_id, d.decision, d.intent_id, d.intent_name, d.kind, \
+         d.status, d.attempts, d.note, d.destination, d.payload -> 'delivered_to' AS delivered_to, \
+         (SELECT r.settings ->> 'url' FROM routes r WHERE r.tenant_id = d.tenant_id AND r.route_id = d.route_id \
+           AND r.kind = 'webhook') AS url FROM deliveries d \
+         WHERE d.tenant_id = $1 AND d.email_id = $2 AND d.route_id IS NOT NULL \
+         AND NOT (d.status = 'cancelled' AND d.attempts = 0 AND coalesce(d.note, '') NOT LIKE 'Not sent:%') \
+         ORDER BY d.route_id, (d.status = 'pending') DESC, d.created_at DESC, d.delivery_id DESC",
     )
     .bind(tenant.as_str())
     .bind(email)
@@ -290,14 +307,21 @@ pub async fn sent_since(tx: &mut TenantTx, email: EmailId, since: DateTime<Utc>)
     Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// Calls off what is pending for a route.
-pub async fn cancel_of_route(tx: &mut TenantTx, route: RouteId, note: &str) -> sqlx::Result<()> {
+/// Calls off what is pending for a route, at most `most` of it.
+pub async fn cancel_of_route(
+    tx: &mut TenantTx,
+    route: RouteId,
+    most: Option<i64>,
+    note: &str,
+) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     let ids: Vec<DeliveryId> = sqlx::query_scalar(
-        "SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND route_id = $2 AND status = 'pending'",
+        "SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND route_id = $2 AND status = 'pending' \
+         LIMIT $3",
     )
     .bind(tenant.as_str())
     .bind(route)
+    .bind(most)
     .fetch_all(tx.conn())
     .await?;
     cancel(tx, &ids, note).await
@@ -338,6 +362,28 @@ async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Resu
     .execute(tx.conn())
     .await
     .map(drop)
+}
+
+/// From now on the transaction waits for nobody for long. A table to which nobody may write for a while, as while an
+/// index is made, would otherwise hold up all who send.
+pub async fn wait_briefly(tx: &mut TenantTx) -> sqlx::Result<()> {
+    sqlx::query("SET LOCAL lock_timeout = '2s'").execute(tx.conn()).await.map(drop)
+}
+
+/// Writes to a delivery that is about to be sent: what cannot be stored is not sent, or it would be sent again and
+/// again. `false` where it is not pending any more.
+pub async fn begin_try(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    // Nothing is changed. PostgreSQL writes the row all the same.
+    let done = sqlx::query(
+        "UPDATE deliveries SET next_attempt = next_attempt \
+         WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// How a try ended.

@@ -1,6 +1,15 @@
 //! The ways out, and the breakers before them.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use reqwest::Client;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use super::mail::Mailer;
 use crate::{
@@ -21,6 +30,7 @@ pub struct Senders {
     fence: Fence,
     client: Result<Client, String>,
     mailer: Option<Mailer>,
+    turns: Turns,
     pub breakers: Breakers<Gate>,
 }
 
@@ -30,7 +40,8 @@ impl Senders {
         let (deliveries, hostname) = (&config.deliveries, &config.mail.hostname);
         let client = fence.client(config.lookups.connect_timeout, deliveries.timeout);
         let mailer = deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, hostname, deliveries.timeout));
-        Self { fence, client, mailer, breakers: Breakers::default() }
+        let turns = Turns::new(deliveries.concurrency, deliveries.timeout);
+        Self { fence, client, mailer, turns, breakers: Breakers::default() }
     }
 
     pub fn fence(&self) -> &Fence {
@@ -46,6 +57,65 @@ impl Senders {
     /// `None` where the installation sends no mail.
     pub fn mailer(&self) -> Option<&Mailer> {
         self.mailer.as_ref()
+    }
+
+    /// A delivery's turn at the mail relay. It lasts until it is dropped.
+    ///
+    /// # Errors
+    /// `Fault`, where the relay leaves too many mails without its word.
+    pub async fn turn(&self) -> Result<Turn<'_>, Fault> {
+        let silent = "The mail relay says nothing of the mails that it has, and gets no more of them for now";
+        self.turns.take().await.ok_or_else(|| Fault::down(silent))
+    }
+}
+
+/// Who is at the mail relay. It may think for minutes over a mail that it has, and no mail is broken off for it, so some
+/// of the places where deliveries are sent are never a mail's: they are left to webhooks.
+struct Turns {
+    free: Semaphore,
+    /// When somebody's turn last began or ended.
+    moved: Mutex<Instant>,
+    /// How long one that waits bears it that nobody's does.
+    patience: Duration,
+}
+
+/// One delivery's turn at the mail relay.
+pub struct Turn<'t> {
+    turns: &'t Turns,
+    _permit: SemaphorePermit<'t>,
+}
+
+impl Turns {
+    /// A quarter of the `places` is left. Less than a tenant's share, which is half of them: its mails alone, however slow,
+    /// keep no other's waiting.
+    fn new(places: usize, patience: Duration) -> Self {
+        let mails = places.saturating_sub(places.div_ceil(4)).max(1);
+        Self { free: Semaphore::new(mails), moved: Mutex::new(Instant::now()), patience }
+    }
+
+    async fn take(&self) -> Option<Turn<'_>> {
+        let permit = match self.free.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => timeout(self.patience_left(), self.free.acquire()).await.ok()?.ok()?,
+        };
+        self.note_move();
+        Some(Turn { turns: self, _permit: permit })
+    }
+
+    /// None, where all have been there for long: whoever waits here holds a place, too.
+    fn patience_left(&self) -> Duration {
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        self.patience.saturating_sub(moved.elapsed())
+    }
+
+    fn note_move(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.turns.note_move();
     }
 }
 
@@ -66,7 +136,7 @@ pub struct Fault {
     /// Whether the other side itself fails, so that its breaker counts it.
     pub down: bool,
     /// How long the other side asked to be left alone.
-    pub retry_after: Option<std::time::Duration>,
+    pub retry_after: Option<Duration>,
     /// Of several recipients, those who have it all the same.
     pub delivered_to: Vec<String>,
 }
@@ -93,5 +163,28 @@ impl Fault {
     /// Nothing can be delivered there for now.
     pub fn down(note: impl Into<String>) -> Self {
         Self { down: true, ..Self::transient(note) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn mails_leave_some_places_and_wait_for_each_other_only_while_one_moves() {
+        for (places, mails) in [(1, 1), (2, 1), (3, 2), (4, 3), (8, 6), (256, 192)] {
+            let turns = Turns::new(places, Duration::ZERO);
+            let mut taken = Vec::new();
+            while let Some(turn) = turns.take().await {
+                taken.push(turn);
+            }
+            assert_eq!(taken.len(), mails, "{places}");
+            taken.pop();
+            assert!(turns.take().await.is_some(), "{places}");
+        }
+        let turns = Turns::new(2, Duration::from_secs(60));
+        let first = turns.take().await.expect("a free one");
+        let (second, ()) = tokio::join!(turns.take(), async { drop(first) });
+        assert!(second.is_some());
     }
 }

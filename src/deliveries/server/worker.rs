@@ -21,8 +21,8 @@ use crate::{
         settings::{Forward, Settings},
     },
     server::{
-        AppState, Result, TenantTx,
-        breaker::Open,
+        AppState, Error, Result, TenantTx,
+        breaker::{Open, Pass},
         queue::{self, Job},
         work::{self, Work},
     },
@@ -33,6 +33,8 @@ use crate::{
 const CRASHES: i32 = 10;
 /// Likewise, where its time is over. Not fewer: a server that was killed days ago is no reason to spare the last try.
 const LATE_CRASHES: i32 = 2;
+/// How long what waits behind others for a receiver rests at most: an hour, with up to half of it as jitter.
+const LONGEST_REST: Duration = Duration::from_secs(2_400);
 
 #[derive(Clone)]
 struct Sending;
@@ -59,30 +61,48 @@ pub async fn work(app: AppState, stop: CancellationToken) {
 }
 
 /// All that a try needs, read in one transaction that is over before anything is sent.
-struct Ready {
+struct Ready<'a> {
     row: Row,
     gate: Gate,
+    /// The breaker's leave.
+    pass: Pass<'a, Gate>,
     /// Where the route leads now.
     destination: String,
     way: Way,
+    /// The message, where it is forwarded.
+    raw: Vec<u8>,
 }
 
 /// How it is sent. Of a forward's `to`, `left` are those who do not have it.
 enum Way {
     Webhook { url: String, credentials: Credentials },
-    Forward { to: Vec<String>, left: Vec<String>, raw: Vec<u8> },
+    Forward { to: Vec<String>, left: Vec<String> },
     Reply,
 }
 
 async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let Some(ready) = prepare(app, job).await? else { return Ok(()) };
-    let pass = match app.senders.breakers.enter(ready.gate.clone()) {
-        Ok(pass) => pass,
-        Err(open) => return postpone(app, job, &ready.row, open).await,
-    };
     let result = send(app, &ready).await;
+    let Ready { row, pass, destination, .. } = ready;
     pass.leave(matches!(&result, Err(fault) if fault.down));
-    if let Err(fault) = &result
+    // Once it was sent, whatever breaks off counts, our own database's faults too: it may be sent again each time.
+    match store(app, job, &row, &destination, &result).await {
+        Ok(Some(outcome)) => ended(app, job, &row, outcome),
+        Ok(None) => {}
+        Err(error) => return Err(Error::internal(error)),
+    }
+    Ok(())
+}
+
+/// Stores how a try ended. `None` where the job is another worker's now.
+async fn store(
+    app: &AppState,
+    job: &Job<DeliveryId>,
+    row: &Row,
+    destination: &str,
+    result: &std::result::Result<Arrived, Fault>,
+) -> Result<Option<DeliveryStatus>> {
+    if let Err(fault) = result
         && !fault.delivered_to.is_empty()
     {
         // Before all else that is stored, and whoever has the job by now: who has it is not to get it again.
@@ -91,8 +111,7 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
         tx.commit().await?;
     }
     let mut tx = app.database.tenant(&job.tenant).await?;
-    let destination = ready.destination.as_str();
-    let outcome = match &result {
+    let outcome = match result {
         // It arrived, whoever has the job by now: it is not to be sent again.
         Ok(arrived) => {
             queue::cancel(&mut tx, &[job.subject]).await?;
@@ -108,10 +127,10 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
                 None => queue::finish(&mut tx, job).await?,
             };
             if !is_mine {
-                return Ok(());
+                return Ok(None);
             }
             let status = if wait.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Failed };
-            let note = with_delivered(&ready.row, &fault.delivered_to, &fault.note);
+            let note = with_delivered(row, &fault.delivered_to, &fault.note);
             let (note, wait) = (Some(note.as_str()), wait.map(|wait| wait.as_secs_f64()));
             let failed = Tried { status, note, code: fault.code, destination, wait };
             repository::store_try(&mut tx, job.subject, failed).await?;
@@ -119,8 +138,7 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
         }
     };
     tx.commit().await?;
-    ended(app, job, &ready.row, outcome);
-    Ok(())
+    Ok(Some(outcome))
 }
 
 /// For how long it is tried still. Its age counts, since it was written or a person sent it again, and not its tries: of
@@ -158,12 +176,13 @@ fn broke_off_too_often(claims: i32, tries: i32, left: Duration) -> bool {
     claims > tries.saturating_add(most)
 }
 
-/// `None` where there is nothing to send any more; that is stored then.
-async fn prepare(app: &AppState, job: &Job<DeliveryId>) -> Result<Option<Ready>> {
+/// `None` where there is nothing to send now, or any more; that is stored then.
+async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<Ready<'a>>> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::extend(&mut tx, job).await? {
         return Ok(None);
     }
+    repository::wait_briefly(&mut tx).await?;
     let Some(row) = repository::find(&mut tx, job.subject).await? else { return Ok(None) };
     let found = if row.status != DeliveryStatus::Pending {
         Err((row.status, String::new()))
@@ -173,19 +192,36 @@ async fn prepare(app: &AppState, job: &Job<DeliveryId>) -> Result<Option<Ready>>
     } else {
         way_of(app, &mut tx, &row).await?
     };
-    match found {
-        Ok((gate, destination, way)) => {
-            tx.commit().await?;
-            Ok(Some(Ready { row, gate, destination, way }))
-        }
-        Err((status, why)) => {
-            if queue::finish(&mut tx, job).await? {
-                repository::note(&mut tx, job.subject, status, &why, None).await?;
-                tx.commit().await?;
-            }
-            Ok(None)
-        }
+    let (gate, destination, way) = match found {
+        Ok(found) => found,
+        Err((status, why)) => return end(tx, job, status, &why).await.map(|()| None),
+    };
+    // Before the message is read: thousands may wait for a receiver that is away.
+    let pass = match app.senders.breakers.enter(gate.clone()) {
+        Ok(pass) => pass,
+        Err(open) => return postpone(app, tx, job, &row, open).await.map(|()| None),
+    };
+    if !repository::begin_try(&mut tx, job.subject).await? {
+        return Ok(None);
     }
+    let raw = match &way {
+        Way::Forward { .. } => emails::raw(&mut tx, row.email_id).await?,
+        Way::Webhook { .. } | Way::Reply => Some(Vec::new()),
+    };
+    let Some(raw) = raw else {
+        return end(tx, job, DeliveryStatus::Cancelled, "The message is gone").await.map(|()| None);
+    };
+    tx.commit().await?;
+    Ok(Some(Ready { row, gate, pass, destination, way, raw }))
+}
+
+/// Ends a delivery that is not sent.
+async fn end(mut tx: TenantTx, job: &Job<DeliveryId>, status: DeliveryStatus, why: &str) -> Result<()> {
+    if queue::finish(&mut tx, job).await? {
+        repository::note(&mut tx, job.subject, status, why, None).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 type Found = std::result::Result<(Gate, String, Way), (DeliveryStatus, String)>;
@@ -219,10 +255,7 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
             if left.is_empty() {
                 Err((DeliveryStatus::Delivered, "All whom it goes to have it already".into()))
             } else {
-                match emails::raw(tx, row.email_id).await? {
-                    Some(raw) => Ok((Gate::Mail(tenant), to.join(", "), Way::Forward { to, left, raw })),
-                    None => Err((DeliveryStatus::Cancelled, "The message is gone".into())),
-                }
+                Ok((Gate::Mail(tenant), to.join(", "), Way::Forward { to, left }))
             }
         }
         Ok(Settings::Reply(_)) => Ok((Gate::Mail(tenant), String::new(), Way::Reply)),
@@ -231,7 +264,7 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     })
 }
 
-async fn send(app: &AppState, ready: &Ready) -> std::result::Result<Arrived, Fault> {
+async fn send(app: &AppState, ready: &Ready<'_>) -> std::result::Result<Arrived, Fault> {
     let (id, payload) = (ready.row.delivery_id, &ready.row.payload.0);
     let no_relay = || Fault::permanent("This installation sends no mail (SMTP_URL, SMTP_FROM)");
     let token = |gate: &Gate| {
@@ -242,22 +275,30 @@ async fn send(app: &AppState, ready: &Ready) -> std::result::Result<Arrived, Fau
         Way::Webhook { url, credentials } => {
             webhook::send(&app.senders, url, credentials, id, payload, Utc::now()).await
         }
-        Way::Forward { to, left, raw } => {
+        Way::Forward { to, left } => {
             let mailer = app.senders.mailer().ok_or_else(no_relay)?;
-            mailer.forward(id, to, left, payload, raw.clone(), &token(&ready.gate)).await
+            let _turn = app.senders.turn().await?;
+            mailer.forward(id, to, left, payload, ready.raw.clone(), &token(&ready.gate)).await
         }
         Way::Reply => {
             let mailer = app.senders.mailer().ok_or_else(no_relay)?;
+            let _turn = app.senders.turn().await?;
             mailer.reply(id, payload, &token(&ready.gate)).await
         }
     }
 }
 
 /// The breaker is open: it waits, and no try is spent. It waits no longer than what is tried.
-async fn postpone(app: &AppState, job: &Job<DeliveryId>, row: &Row, open: Open) -> Result<()> {
+async fn postpone(
+    app: &AppState,
+    mut tx: TenantTx,
+    job: &Job<DeliveryId>,
+    row: &Row,
+    open: Open,
+) -> Result<()> {
     let failed = format!("the receiver failed {} times in a row", open.failures);
-    let mut tx = app.database.tenant(&job.tenant).await?;
-    if left(app, job).is_zero() {
+    let left = left(app, job);
+    if left.is_zero() {
         if queue::finish(&mut tx, job).await? {
             let note = format!("Its time was over while {failed} and was left alone");
             let note = with_delivered(row, &[], &note);
@@ -267,7 +308,7 @@ async fn postpone(app: &AppState, job: &Job<DeliveryId>, row: &Row, open: Open) 
         }
         return Ok(());
     }
-    let wait = open.left.mul_f64(rand::random_range(1.0..1.5));
+    let wait = rest(open.left, job.age, left);
     let note = format!("Waiting: {failed} and is left alone for a while");
     if queue::postpone(&mut tx, job, wait).await? {
         let wait = Some(wait.as_secs_f64());
@@ -275,6 +316,12 @@ async fn postpone(app: &AppState, job: &Job<DeliveryId>, row: &Row, open: Open) 
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// How long what an open breaker holds up waits: as long as that is `open`, and the longer the older it is, since each
+/// look costs, and a receiver that is away for a day is not missed for an hour. Its last look is when nothing is `left`.
+fn rest(open: Duration, age: Duration, left: Duration) -> Duration {
+    open.max((age / 2).min(LONGEST_REST)).mul_f64(rand::random_range(1.0..1.5)).min(left)
 }
 
 #[cfg(test)]
@@ -316,5 +363,15 @@ mod tests {
         ] {
             assert_eq!(broke_off_too_often(claims, tries, left), expected, "{claims} {tries} {left:?}");
         }
+    }
+
+    #[test]
+    fn what_waits_behind_others_rests_the_longer_the_older_it_is() {
+        let [open, hour, days] = [300, 3_600, 259_200].map(Duration::from_secs);
+        for (age, low, high) in [(0, 300, 450), (1_200, 600, 900), (172_800, 2_400, 3_600)] {
+            let rest = rest(open, Duration::from_secs(age), days);
+            assert!((low..=high).contains(&rest.as_secs()), "{age}: {rest:?}");
+        }
+        assert_eq!(rest(hour * 2, days, hour), hour, "its last look is at its end");
     }
 }

@@ -23,6 +23,7 @@ use crate::{
         AppState, Result, TenantTx,
         error::chain,
         queue::{self, Job},
+        work,
     },
     shared::EmailId,
 };
@@ -55,7 +56,7 @@ struct Prepared {
 /// Processes the message of a claimed job.
 ///
 /// # Errors
-/// The database's and the vault's; the job then comes up again when its lease ends.
+/// The database's and the vault's; the job then comes up again, as `work` says.
 pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     // Before anything that could break once more.
     if job.attempts > app.config.job_max_attempts + CRASHES {
@@ -98,10 +99,10 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
 }
 
 /// A message that breaks every worker is for a person, with what is known of it. If what its routes come to is what
-/// breaks, it goes without: it must end.
+/// breaks, it goes without: it must end. What our own database refuses for a while breaks nothing.
 async fn give_up(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     match put_up(app, job, true).await {
-        Err(error) => {
+        Err(error) if !work::is_databases(&error, job.age) => {
             tracing::error!(tenant = %job.tenant, email_id = %job.subject, error = %chain(&error), "no deliveries");
             put_up(app, job, false).await
         }

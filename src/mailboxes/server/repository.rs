@@ -237,10 +237,11 @@ pub async fn by_addresses(statement: &mut Statement, addresses: &[String]) -> sq
     .await
 }
 
-/// Notes that a message came by it.
+/// Notes that a message came by it, and keeps it from being deleted until the transaction ends. A message names its
+/// mailbox without a foreign key: what comes by one that is gone fails here.
 pub async fn message_came(tx: &mut TenantTx, id: MailboxId, is_new: bool) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE mailbox_heartbeats SET last_seen_at = now(), problem = NULL, failing_since = NULL, \
          last_message_at = CASE WHEN $3 THEN now() ELSE last_message_at END, \
          stored = stored + CASE WHEN $3 THEN 1 ELSE 0 END WHERE tenant_id = $1 AND mailbox_id = $2",
@@ -249,6 +250,6 @@ pub async fn message_came(tx: &mut TenantTx, id: MailboxId, is_new: bool) -> sql
     .bind(id)
     .bind(is_new)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }

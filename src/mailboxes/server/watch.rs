@@ -40,6 +40,8 @@ use crate::{
 const NAP: Duration = Duration::from_secs(2);
 /// Messages that are listed at once.
 const BATCH: usize = 50;
+/// Of messages with which something is left to do, at most so many have their turn before new ones.
+const LEFTOVERS: usize = 50;
 /// How long a server is waited for to say that something is new. RFC 2177 asks for less than 29 minutes; those between
 /// servers forget silent connections sooner.
 const IDLE: Duration = Duration::from_secs(240);
@@ -371,40 +373,47 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Does what is left to do with messages that lie behind, as far as it is due.
+    /// Does what is left to do with messages that lie behind, as far as it is due: one by one, so that one that ends the
+    /// connection keeps no other from its turn.
     async fn catch_up(
         &mut self,
         connection: &mut Connection,
         stop: &CancellationToken,
     ) -> Result<(), Trouble> {
-        if stop.is_cancelled() {
-            return Ok(());
+        for turn in 0..LEFTOVERS {
+            if stop.is_cancelled() {
+                break;
+            }
+            let Some(left) = self.due(turn == 0).await? else { break };
+            self.do_rest(connection, left).await?;
         }
+        Ok(())
+    }
+
+    async fn due(&mut self, is_first: bool) -> Result<Option<Leftover>, Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        let due = watches::due(&mut tx, self.watch.mailbox_id).await?;
+        watches::settled(&mut tx, self.watch.mailbox_id, &std::mem::take(&mut self.marked)).await?;
+        let due = watches::due(&mut tx, self.watch.mailbox_id, is_first).await?;
         tx.commit().await?;
-        for Leftover { uid, is_stored } in due {
-            let Ok(uid) = u32::try_from(uid) else { continue };
-            if stop.is_cancelled() {
-                break;
-            }
-            if is_stored {
-                self.mark(connection, uid).await?;
-                continue;
-            }
-            let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
-            match taken.unwrap_or(Err(Trouble::Panicked(None))) {
-                // Not this time either.
-                Err(Trouble::Message { fault: ImapFault::Declined(_), .. }) => {}
-                // Behind what was read it is no stumbling block, but the connection is of no more use.
-                Err(Trouble::Message { fault, .. }) => return Err(fault.into()),
-                taken => taken?,
-            }
+        Ok(due)
+    }
+
+    async fn do_rest(&mut self, connection: &mut Connection, left: Leftover) -> Result<(), Trouble> {
+        let Ok(uid) = u32::try_from(left.uid) else { return Ok(()) };
+        if left.is_stored {
+            return self.mark(connection, uid).await;
         }
-        Ok(())
+        let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
+        match taken.unwrap_or(Err(Trouble::Panicked(None))) {
+            // Not this time either.
+            Err(Trouble::Message { fault: ImapFault::Declined(_), .. }) => Ok(()),
+            // Behind what was read it is no stumbling block, but the connection is of no more use.
+            Err(Trouble::Message { fault, .. }) => Err(fault.into()),
+            taken => taken,
+        }
     }
 
     /// Whether there may be more.

@@ -13,8 +13,8 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(60);
 /// From one try at a message that is left over to the next.
 const REST: Duration = Duration::from_secs(3_600);
-/// How many of them are tried at once.
-const AT_ONCE: i64 = 50;
+/// From a try in vain to the next at anything else that is left over, on another connection: what is new has its turn.
+const PAUSE: Duration = Duration::from_secs(60);
 /// Messages of one mailbox that may be left over: unread, and unmarked.
 const MOST_LEFT: i64 = 500;
 
@@ -250,23 +250,29 @@ pub async fn leave(tx: &mut TenantTx, id: MailboxId, left: Leftover) -> sqlx::Re
     Ok(done.rows_affected() == 1)
 }
 
-/// Some of what is left over and due. It rests from now on, whatever comes of it: one that ends the connection each
-/// time, or the server, must not keep what came after it. What the folder was not read past is met there anyway.
-pub async fn due(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<Vec<Leftover>> {
+/// What is left over and has been due for longest. It rests from now on, and it alone, whatever comes of it: one that ends
+/// the connection each time, or the server, must not keep the others. What the folder was not read past is met there anyway.
+///
+/// Where it `is_first` after what is new, there is none for a while after a try in vain: such may end the connection each
+/// time, and be many.
+pub async fn due(tx: &mut TenantTx, id: MailboxId, is_first: bool) -> sqlx::Result<Option<Leftover>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
         "UPDATE mailbox_leftovers SET due_at = now() + make_interval(secs => $3) \
-         WHERE tenant_id = $1 AND mailbox_id = $2 AND uid = ANY (ARRAY( \
+         WHERE tenant_id = $1 AND mailbox_id = $2 AND uid = ( \
            SELECT l.uid FROM mailbox_leftovers l JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id, uid_validity) \
            WHERE tenant_id = $1 AND mailbox_id = $2 AND l.uid <= h.last_uid AND l.due_at <= now() \
-           ORDER BY l.due_at, l.uid LIMIT $4)) \
+           AND NOT ($4 AND EXISTS (SELECT FROM mailbox_leftovers t WHERE t.tenant_id = $1 AND t.mailbox_id = $2 \
+             AND t.due_at > now() + make_interval(secs => $5))) \
+           ORDER BY l.due_at, l.uid LIMIT 1) \
          RETURNING uid, is_stored",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(REST.as_secs_f64())
-    .bind(AT_ONCE)
-    .fetch_all(tx.conn())
+    .bind(is_first)
+    .bind((REST - PAUSE).as_secs_f64())
+    .fetch_optional(tx.conn())
     .await
 }
 

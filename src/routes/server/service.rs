@@ -36,6 +36,9 @@ impl Versioned for Route {}
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// What one tenant may have: each message is held against them all.
 const MAX_ROUTES: usize = 500;
+/// How much that is under way for a route is called off together with its deletion, for which its tenant's other
+/// changes wait. The rest is when its turn comes: a worker finds its route gone.
+const CALLED_OFF: i64 = 10_000;
 
 /// By id.
 ///
@@ -198,7 +201,7 @@ pub async fn remove_of_intent(tx: &mut TenantTx, intent: IntentId) -> Result<Vec
 
 /// Deletes a route that is locked. What is under way for it is called off.
 async fn end(tx: &mut TenantTx, id: RouteId) -> Result<()> {
-    deliveries::cancel_of_route(tx, id, "The route was deleted").await?;
+    deliveries::cancel_of_route(tx, id, Some(CALLED_OFF), "The route was deleted").await?;
     repository::delete(tx, id).await?;
     Ok(())
 }
@@ -235,7 +238,7 @@ async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteI
         .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
     store_headers(&ctx.app, tx, row.route_id, &headers).await?;
     if !input.is_active {
-        deliveries::cancel_of_route(tx, row.route_id, "The route was deactivated").await?;
+        deliveries::cancel_of_route(tx, row.route_id, None, "The route was deactivated").await?;
         return Ok(());
     }
     let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
