@@ -112,7 +112,7 @@ pub struct Classifier {
     pub threshold: Option<f64>,
     pub examples: Vec<IntentExamples>,
     pub trained_at: Option<DateTime<Utc>>,
-    /// How many examples the model was trained on.
+    /// How many examples the model was trained on: of very many, or long ones, those that somebody wrote and the newest.
     pub trained_on: usize,
     /// The share of unseen examples that got their intent, without a threshold. 0 to 1.
     pub accuracy: Option<f64>,

@@ -126,7 +126,14 @@ pub fn ExamplesPage() -> impl IntoView {
 /// What the classifier says of itself.
 #[component]
 fn Standing(classifier: Classifier) -> impl IntoView {
-    let Classifier { state, suggests_only, why, trained_on, accuracy, gate, .. } = classifier;
+    let Classifier { state, suggests_only, why, trained_on, accuracy, gate, examples, .. } = classifier;
+    let all: i64 = examples.iter().map(|of_intent| of_intent.count).sum();
+    let is_part = state == State::Ready && i64::try_from(trained_on).is_ok_and(|learned| learned < all);
+    let which = if is_part {
+        format!("the newest and the written ones, {trained_on} of the {all} examples of all intents")
+    } else {
+        format!("{trained_on} examples of all intents")
+    };
     let (tone, glyph, words) = match (state, suggests_only) {
         (State::None, _) => (Tone::Quiet, Glyph::Learn, "It has not learned yet"),
         (State::Training, _) => (Tone::Attention, Glyph::RunAgain, "It is learning"),
@@ -135,7 +142,7 @@ fn Standing(classifier: Classifier) -> impl IntoView {
     };
     let measured = accuracy.map(|accuracy| {
         format!(
-            "It learned from {trained_on} examples of all intents. Of examples that it had not seen, {} got their intent; to give one by itself, it must be right in {} of the cases.",
+            "It learned from {which}. Of examples that it had not seen, {} got their intent; to give one by itself, it must be right in {} of the cases.",
             percent(accuracy),
             percent(gate),
         )

@@ -4,7 +4,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::{Answer, TestServer, eventually, message};
-use crate::auth::dto::Role;
+use crate::{
+    auth::dto::Role,
+    classifier::server::{
+        repository::{self, Most},
+        worker as training,
+    },
+};
 
 const RETURNS: [&str; 12] = [
     "I want to return the shoes, they are too small",
@@ -310,6 +316,61 @@ async fn the_oldest_corrections_give_way_and_what_somebody_wrote_stays() {
     full.problem(StatusCode::BAD_REQUEST, "A tenant can have at most 20000 examples. Delete some first");
     correct("They go back as well").await;
     assert_eq!(examples().await, (20_000, 0, None));
+}
+
+/// However many and long they are: what is held of them while they are learned has an end.
+#[tokio::test]
+async fn of_very_many_examples_those_that_somebody_wrote_and_the_newest_are_learned() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    teach(&server, "acme", returns, &RETURNS[..1]).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+         SELECT 'acme', t.text, sha256(convert_to(t.text, 'UTF8')), 'correction' FROM generate_series(1, 5) AS n, \
+         LATERAL (SELECT n || repeat('x', CASE n WHEN 4 THEN 19999 ELSE 99 END) AS text) AS t ORDER BY n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let mut tx = server.app.database.tenant(&acme).await.unwrap();
+    let most = Most { in_all: 350, of_one: 100 };
+    let (_, learned) = repository::examples(&mut tx, most).await.unwrap();
+    let starts: Vec<&str> = learned.iter().map(|(_, text)| &text[..1]).collect();
+    assert_eq!(starts, ["I", "3", "4", "5"], "of the long one 100 bytes count");
+    assert_eq!(learned[2].1.len(), 20_000);
+}
+
+/// A training that takes its server with it, as for want of memory, would take one after the other.
+#[tokio::test]
+async fn a_training_that_broke_servers_rests_until_the_examples_change() {
+    let server = TestServer::start_idle(&[]).await;
+    let mut returned = Vec::new();
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        let returns = intent(&server, tenant, "Return request").await;
+        let invoices = intent(&server, tenant, "Invoice").await;
+        teach(&server, tenant, returns, &RETURNS[..4]).await;
+        teach(&server, tenant, invoices, &INVOICES[..4]).await;
+        returned.push(returns);
+    }
+    let mut conn = server.database().superuser().await;
+    let broken =
+        "UPDATE classifier_settings SET tries = 3, tried_revision = revision WHERE tenant_id = 'acme'";
+    sqlx::raw_sql(broken).execute(&mut conn).await.unwrap();
+    tokio::spawn(training::work(server.app.clone(), server.app.stop.clone()));
+    // The other's would be the second: this one has waited for longer.
+    trained(&server, "globex", 8).await;
+    let state = server.get("/api/classifier?tenant_id=acme").await.is(StatusCode::OK).body;
+    assert_eq!(state["state"], "none", "{state}");
+    assert!(state["why"].as_str().unwrap().starts_with("It could not learn from the examples"), "{state}");
+    teach(&server, "acme", returned[0], &RETURNS[4..5]).await;
+    let state = trained(&server, "acme", 9).await;
+    assert!(!state["why"].as_str().unwrap().contains("could not learn"), "{state}");
+    let tries: Vec<i32> =
+        sqlx::query_scalar("SELECT tries FROM classifier_settings").fetch_all(&mut conn).await.unwrap();
+    assert_eq!(tries, [0, 0]);
 }
 
 #[tokio::test]

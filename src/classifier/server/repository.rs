@@ -243,11 +243,16 @@ pub async fn delete(tx: &mut TenantTx, intent: IntentId, example: ExampleId) -> 
     Ok(done.rows_affected() == 1)
 }
 
+/// How often a training of the same examples is begun. One that breaks a server each time is left alone then.
+const MOST_TRIES: i32 = 3;
+
 /// Where the classifier stands: its settings, and its model without the bytes.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Status {
     pub gate: f64,
     pub is_stale: bool,
+    /// Whether it is stale, and left alone until the examples change.
+    pub is_resting: bool,
     /// The model's revision; absent where there is none.
     pub revision: Option<i64>,
     pub trained_at: Option<DateTime<Utc>>,
@@ -258,10 +263,13 @@ pub struct Status {
 pub async fn status(tx: &mut TenantTx) -> sqlx::Result<Option<Status>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT s.gate, s.revision > s.trained_revision AS is_stale, c.revision, c.trained_at, c.report \
+        "SELECT s.gate, s.revision > s.trained_revision AS is_stale, \
+         s.revision > s.trained_revision AND s.tried_revision = s.revision AND s.tries >= $2 \
+           AND (s.locked_until IS NULL OR s.locked_until < now()) AS is_resting, c.revision, c.trained_at, c.report \
          FROM classifier_settings s LEFT JOIN classifiers c ON c.tenant_id = s.tenant_id WHERE s.tenant_id = $1",
     )
     .bind(tenant.as_str())
+    .bind(MOST_TRIES)
     .fetch_optional(tx.conn())
     .await
 }
@@ -307,7 +315,7 @@ pub struct Training {
 }
 
 /// Claims the training that has waited longest: of examples that have rested for `quiet`, or changed without rest
-/// for `patience`.
+/// for `patience`; none of which as many as may be have come to nothing.
 pub async fn claim(
     tx: &mut WorkerTx,
     quiet: Duration,
@@ -316,12 +324,14 @@ pub async fn claim(
 ) -> sqlx::Result<Option<Training>> {
     let token = Uuid::new_v4();
     let tenant: Option<String> = sqlx::query_scalar(
-        "UPDATE classifier_settings SET lock_token = $1, locked_until = now() + make_interval(secs => $4) \
+        "UPDATE classifier_settings SET lock_token = $1, locked_until = now() + make_interval(secs => $4), \
+         tries = CASE WHEN tried_revision = revision THEN tries + 1 ELSE 1 END, tried_revision = revision \
          WHERE tenant_id = ( \
            SELECT tenant_id FROM classifier_settings WHERE stale_since IS NOT NULL \
            AND (changed_at <= now() - make_interval(secs => $2) \
                 OR stale_since <= now() - make_interval(secs => $3)) \
            AND (locked_until IS NULL OR locked_until < now()) \
+           AND (tried_revision <> revision OR tries < $5) \
            ORDER BY stale_since LIMIT 1 FOR UPDATE SKIP LOCKED) \
          RETURNING tenant_id",
     )
@@ -329,6 +339,7 @@ pub async fn claim(
     .bind(quiet.as_secs_f64())
     .bind(patience.as_secs_f64())
     .bind(lease.as_secs_f64())
+    .bind(MOST_TRIES)
     .fetch_optional(tx.conn())
     .await?;
     tenant
@@ -339,8 +350,45 @@ pub async fn claim(
         .transpose()
 }
 
-/// The revision, and every example as it was then: the intent, if any, and the text.
-pub async fn examples(tx: &mut TenantTx) -> sqlx::Result<(i64, Vec<(Option<IntentId>, String)>)> {
+/// A sign of life. `false` where the training is no longer this worker's.
+pub async fn extend(tx: &mut TenantTx, training: &Training, lease: Duration) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE classifier_settings SET locked_until = now() + make_interval(secs => $3) \
+         WHERE tenant_id = $1 AND lock_token = $2",
+    )
+    .bind(training.tenant.as_str())
+    .bind(training.token)
+    .bind(lease.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives the training back, to be claimed again after `wait`, as if it had not been tried.
+pub async fn give_back(tx: &mut TenantTx, training: &Training, wait: Duration) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE classifier_settings SET tries = greatest(tries - 1, 0), lock_token = NULL, \
+         locked_until = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND lock_token = $2",
+    )
+    .bind(training.tenant.as_str())
+    .bind(training.token)
+    .bind(wait.as_secs_f64())
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// How much text is learned from. Unit: bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub in_all: i64,
+    /// What of one example counts, which may be longer.
+    pub of_one: i32,
+}
+
+/// The revision, and the examples as they were then: the intent, if any, and the text. Where they are more than `most`,
+/// those that somebody wrote come before corrections, and newer ones before older ones.
+pub async fn examples(tx: &mut TenantTx, most: Most) -> sqlx::Result<(i64, Vec<(Option<IntentId>, String)>)> {
     let tenant = tx.tenant().clone();
     // The row is locked against a change between the two reads; a change waits for milliseconds.
     let revision: Option<i64> =
@@ -349,9 +397,15 @@ pub async fn examples(tx: &mut TenantTx) -> sqlx::Result<(i64, Vec<(Option<Inten
             .fetch_optional(tx.conn())
             .await?;
     let examples = sqlx::query_as(
-        "SELECT intent_id, text FROM intent_examples WHERE tenant_id = $1 ORDER BY example_id",
+        "SELECT intent_id, text FROM ( \
+           SELECT example_id, intent_id, text, sum(least(octet_length(text), $3)) \
+             OVER (ORDER BY origin = 'example' DESC, example_id DESC) AS so_far \
+           FROM intent_examples WHERE tenant_id = $1) AS weighed \
+         WHERE so_far <= $2 ORDER BY example_id",
     )
     .bind(tenant.as_str())
+    .bind(most.in_all)
+    .bind(most.of_one)
     .fetch_all(tx.conn())
     .await?;
     Ok((revision.unwrap_or_default(), examples))
@@ -360,7 +414,7 @@ pub async fn examples(tx: &mut TenantTx) -> sqlx::Result<(i64, Vec<(Option<Inten
 /// Ends the training. `false` where it is no longer this worker's: then the transaction must not commit.
 pub async fn finish(tx: &mut TenantTx, training: &Training, revision: i64) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "UPDATE classifier_settings SET trained_revision = $3, lock_token = NULL, locked_until = NULL, \
+        "UPDATE classifier_settings SET trained_revision = $3, lock_token = NULL, locked_until = NULL, tries = 0, \
          stale_since = CASE WHEN revision > $3 THEN now() END WHERE tenant_id = $1 AND lock_token = $2",
     )
     .bind(training.tenant.as_str())

@@ -41,6 +41,10 @@ const DEFAULT_GATE: f64 = 0.95;
 /// and to what somebody writes.
 const MAX_EXAMPLES: i64 = 20_000;
 
+/// What is said where the examples broke each training.
+const RESTS: &str = "It could not learn from the examples as they are now: each try broke off. It tries again once \
+    they change.";
+
 /// What of the classifier is set by somebody.
 #[derive(serde::Serialize)]
 struct Gate(f64);
@@ -195,7 +199,8 @@ pub async fn get(ctx: &TenantContext) -> Result<Classifier> {
     let examples = repository::count_by_intent(&mut tx).await?;
     let status = repository::status(&mut tx).await?;
     let gate = status.as_ref().map_or(DEFAULT_GATE, |status| status.gate);
-    let is_stale = status.as_ref().is_some_and(|status| status.is_stale);
+    let is_resting = status.as_ref().is_some_and(|status| status.is_resting);
+    let is_stale = status.as_ref().is_some_and(|status| status.is_stale) && !is_resting;
     let trained_at = status.as_ref().and_then(|status| status.trained_at);
     let report = status.and_then(|status| status.report).map(|json| json.0);
     let standing = gate::standing(&report.clone().unwrap_or_default(), gate);
@@ -207,7 +212,11 @@ pub async fn get(ctx: &TenantContext) -> Result<Classifier> {
         },
         gate,
         suggests_only: standing.point.is_none(),
-        why: standing.why,
+        why: match &report {
+            _ if !is_resting => standing.why,
+            Some(_) => format!("{} {RESTS}", standing.why),
+            None => RESTS.into(),
+        },
         threshold: standing.point.map(|point| point.threshold),
         examples,
         trained_at,

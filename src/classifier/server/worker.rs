@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::repository::{self, Training};
+use super::repository::{self, Most, Training};
 use crate::{
     classifier::model::{Example, Model, NONE, Report},
-    server::{AppState, Error, Result, error::chain},
+    server::{AppState, Error, Result, error::chain, work},
     shared::IntentId,
 };
 
@@ -16,18 +16,23 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(1);
 /// … or kept coming for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a claimed training is a worker's own: many times what the most examples take.
+/// How long a claimed training is a worker's own without a sign of life.
 const LEASE: Duration = Duration::from_secs(600);
+/// How long a training rests that met a fault of our own database.
+const REST: Duration = Duration::from_secs(60);
+/// A training holds what it makes of all its examples at once, some 480 bytes a word, of which a text is read up to its
+/// 1,000th. With some six bytes of text a word that is about half a gigabyte, whatever a tenant's examples are.
+const MOST: Most = Most { in_all: 6 << 20, of_one: 6_000 };
 /// How long the worker sleeps at most: another server's examples ring no bell here.
 const NAP: Duration = Duration::from_secs(2);
 
-/// Works until `stop`. A training under way is then left, and taken up again by another server or the next start.
+/// Works until `stop`. A training under way is then given back, for another server or the next start.
 pub async fn work(app: AppState, stop: CancellationToken) {
     loop {
-        let found = tokio::select! {
-            found = train_next(&app) => found,
-            () = stop.cancelled() => return,
-        };
+        let found = train_next(&app, &stop).await;
+        if stop.is_cancelled() {
+            return;
+        }
         let pause = match found {
             Ok(true) => continue,
             Ok(false) => NAP,
@@ -51,27 +56,61 @@ pub async fn work(app: AppState, stop: CancellationToken) {
 /// Trains the tenant that has waited longest, if any is due.
 ///
 /// # Errors
-/// The database's; the training then comes up again when its lease ends.
-async fn train_next(app: &AppState) -> Result<bool> {
+/// The database's; the training then comes up again.
+async fn train_next(app: &AppState, stop: &CancellationToken) -> Result<bool> {
+    let claimed = tokio::select! {
+        claimed = claim(app) => claimed?,
+        () = stop.cancelled() => None,
+    };
+    let Some(training) = claimed else { return Ok(false) };
+    let done = tokio::select! {
+        done = train(app, &training) => done,
+        () = stop.cancelled() => {
+            give_back(app, &training, Duration::ZERO).await;
+            return Ok(false);
+        }
+    };
+    // Neither is a try. Of what else breaks off, as of a server that dies, the lease runs out.
+    if let Err(error) = &done
+        && work::is_databases(error, Duration::ZERO)
+    {
+        give_back(app, &training, REST).await;
+    }
+    done.map(|()| true)
+}
+
+async fn claim(app: &AppState) -> Result<Option<Training>> {
     let mut tx = app.database.worker().await?;
     let training = repository::claim(&mut tx, QUIET, PATIENCE, LEASE).await?;
     tx.commit().await?;
-    match training {
-        None => Ok(false),
-        Some(training) => {
-            train(app, &training).await?;
-            Ok(true)
-        }
+    Ok(training)
+}
+
+/// If that fails, the lease runs out.
+async fn give_back(app: &AppState, training: &Training, wait: Duration) {
+    let given = async {
+        let mut tx = app.database.tenant(&training.tenant).await?;
+        repository::give_back(&mut tx, training, wait).await?;
+        tx.commit().await
+    };
+    if !matches!(timeout(NAP, given).await, Ok(Ok(()))) {
+        tracing::warn!(tenant = %training.tenant, "the training could not be given back, and waits for its lease");
     }
 }
 
 async fn train(app: &AppState, training: &Training) -> Result<()> {
     let mut tx = app.database.tenant(&training.tenant).await?;
-    let (revision, examples) = repository::examples(&mut tx).await?;
+    let (revision, examples) = repository::examples(&mut tx, MOST).await?;
     tx.commit().await?;
     let count = examples.len();
     let started = std::time::Instant::now();
-    let trained = train_aside(examples).await?;
+    let trained = tokio::select! {
+        trained = train_aside(examples) => trained?,
+        () = keep(app, training) => {
+            tracing::warn!(tenant = %training.tenant, "the training was taken over");
+            return Ok(());
+        }
+    };
     let mut tx = app.database.tenant(&training.tenant).await?;
     if !repository::finish(&mut tx, training, revision).await? {
         return Ok(());
@@ -84,6 +123,26 @@ async fn train(app: &AppState, training: &Training) -> Result<()> {
         bytes = trained.map_or(0, |(bytes, _)| bytes.len()), "trained a classifier"
     );
     Ok(())
+}
+
+/// Keeps a training this worker's own, until it is not any more.
+async fn keep(app: &AppState, training: &Training) {
+    let mut pause = LEASE / 3;
+    loop {
+        tokio::time::sleep(pause).await;
+        let extended = async {
+            let mut tx = app.database.tenant(&training.tenant).await?;
+            let mine = repository::extend(&mut tx, training, LEASE).await?;
+            tx.commit().await?;
+            Ok::<bool, sqlx::Error>(mine)
+        };
+        // One that hangs must leave time for the next, before the lease is over.
+        pause = match timeout(LEASE / 3, extended).await {
+            Ok(Ok(true)) => LEASE / 3,
+            Ok(Ok(false)) => return,
+            Ok(Err(_)) | Err(_) => NAP,
+        };
+    }
 }
 
 /// Trains on a thread of its own. One of the runtime's would keep a stopping server waiting to the end.
