@@ -19,6 +19,7 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
     // The parts of this build alone fit together.
     let folder = format!("/{}/{}/", options.site_pkg_dir, of_build);
     let (js, wasm) = (format!("{}.js", options.output_name), format!("{}{suffix}", options.output_name));
+    // Where the server was updated since it wrote the page, its code is gone: the page is fetched anew, once.
     // A page in the background is not painted.
     let script = format!(
         "const folder = {folder:?};
@@ -32,7 +33,13 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
                  }}));
              }}
              import(folder + {js:?})
-                 .then(app => app.default({{ module_or_path: `${{folder}}{wasm}.wasm` }}).then(() => setTimeout(app.hydrate)));
+                 .then(app => app.default({{ module_or_path: `${{folder}}{wasm}.wasm` }}).then(() => setTimeout(app.hydrate)))
+                 .catch(async fault => {{
+                     const answer = await fetch(folder + {js:?}, {{ method: 'HEAD' }}).catch(() => null);
+                     if (answer?.status !== 404 || sessionStorage.getItem('reloaded') === folder) throw fault;
+                     sessionStorage.setItem('reloaded', folder);
+                     location.reload();
+                 }});
          }};
          if (document.hidden) start(); else requestAnimationFrame(() => setTimeout(start));"
     );

@@ -19,6 +19,8 @@ pub enum Turn {
     Save,
     /// Looking at what a message holds.
     Show,
+    /// Searching in what messages say: each takes a connection of the database, and seconds of it.
+    Search,
 }
 
 impl Turn {
@@ -26,7 +28,7 @@ impl Turn {
         match self {
             Self::Run | Self::Save => 1,
             // One that takes long is not to keep a colleague from every other.
-            Self::Show => 2,
+            Self::Show | Self::Search => 2,
         }
     }
 }
@@ -49,7 +51,7 @@ pub async fn turn(turns: &'static Semaphore) -> Result<SemaphorePermit<'static>>
 }
 
 /// Waits for a turn of the tenant's, which each has for itself. It lasts until it is dropped. As `turn`.
-pub async fn turn_of(tenant: &TenantId, what: Turn) -> impl Send + 'static {
+pub async fn turn_of(tenant: &TenantId, what: Turn) -> impl Send + Sync + 'static {
     type Gates = HashMap<(TenantId, Turn), Arc<Semaphore>>;
     static GATES: LazyLock<Mutex<Gates>> = LazyLock::new(Mutex::default);
     let gate = {

@@ -24,7 +24,10 @@ use super::{
     AppState, Result, TenantContext,
     places::{Place, Places},
 };
-use crate::{auth::authority::Permission, shared::Problem};
+use crate::{
+    auth::authority::Permission,
+    shared::{Problem, TenantId},
+};
 
 pub const PATH: &str = "/ui/changes";
 /// PostgreSQL's channel; the payload is the tenant.
@@ -46,8 +49,14 @@ pub struct Changes {
     sender: OnceCell<broadcast::Sender<Changed>>,
     heard: Mutex<Heard>,
     by_caller: Places<String>,
+    by_tenant: Places<TenantId>,
+    /// How many a tenant may have, by all its callers: it has as many keys as it likes.
+    per_tenant: usize,
     room: Arc<Semaphore>,
 }
+
+/// A place for a stream: its caller's, its tenant's, and one of all.
+type StreamPlace = (Place<String>, Place<TenantId>, OwnedSemaphorePermit);
 
 /// What was heard, and when.
 #[derive(Default)]
@@ -62,20 +71,30 @@ impl Changes {
     /// `most` streams at once.
     pub fn new(most: usize) -> Self {
         let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { sender: OnceCell::new(), heard: Mutex::default(), by_caller: Places::default(), room }
+        Self {
+            sender: OnceCell::new(),
+            heard: Mutex::default(),
+            by_caller: Places::default(),
+            by_tenant: Places::default(),
+            per_tenant: (most / 2).max(1),
+            room,
+        }
     }
 
-    /// A place for another stream of the caller.
+    /// A place for another stream of the caller in the tenant.
     ///
     /// # Errors
-    /// 429 where the caller has as many as they may, 503 where all have.
-    fn place(&self, caller: String) -> Result<(Place<String>, OwnedSemaphorePermit), Problem> {
+    /// 429 where the caller or the tenant has as many as it may, 503 where all have.
+    fn place(&self, caller: String, tenant: TenantId) -> Result<StreamPlace, Problem> {
         let again = |status, detail: &str| Problem { retry_after: Some(10), ..Problem::new(status, detail) };
         let own = self.by_caller.take(caller, PER_CALLER);
         let own = own.ok_or_else(|| again(429, "As many of your pages as may hear of changes already"))?;
+        let shared = self.by_tenant.take(tenant, self.per_tenant);
+        let full = || again(429, "As many of the tenant's pages as may hear of changes already");
+        let shared = shared.ok_or_else(full)?;
         let place = Arc::clone(&self.room).try_acquire_owned();
         let place = place.map_err(|_| again(503, "As many pages as may hear of changes already"))?;
-        Ok((own, place))
+        Ok((own, shared, place))
     }
 
     async fn subscribe(&self, app: &AppState) -> broadcast::Receiver<Changed> {
@@ -120,9 +139,9 @@ pub fn routes() -> Router<AppState> {
 async fn stream(
     ctx: TenantContext,
     State(app): State<AppState>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>)> {
     ctx.require(Permission::Read)?;
-    let place = app.changes.place(ctx.actor.identity())?;
+    let place = app.changes.place(ctx.actor.identity(), ctx.tenant.clone())?;
     let receiver = app.changes.subscribe(&app).await;
     let tenant = ctx.tenant.to_string();
     // After this stream listens: what changes between the two is told by both.
@@ -144,7 +163,9 @@ async fn stream(
             Some((Ok(Event::default().event("changed").data("1")), (receiver, place)))
         }
     });
-    Ok(Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
+    let events = Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20)));
+    // A proxy such as nginx keeps small answers back until there is more of them, or they end.
+    Ok(([("x-accel-buffering", "no")], events))
 }
 
 /// Until the tenant changed, or may have. Gives how long to wait for more: where every page is told, they do not all ask
@@ -197,14 +218,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_one_caller_nor_all_together_take_every_connection() {
-        let changes = Changes::new(PER_CALLER + 1);
-        let place = |caller: &str| changes.place(caller.to_owned()).map_err(|problem| problem.status);
-        let mut held: Vec<_> = (0..PER_CALLER).map(|_| place("one").expect("a place")).collect();
-        assert_eq!(place("one").err(), Some(429));
-        held.push(place("other").expect("another caller's"));
-        assert_eq!((place("other").err(), place("third").err()), (Some(503), Some(503)));
+    fn neither_a_caller_nor_a_tenant_nor_all_together_take_every_connection() {
+        let changes = Changes::new(2 * PER_CALLER + 3);
+        let place = |caller: &str, tenant: &str| {
+            let tenant = tenant.parse().expect("an id");
+            changes.place(caller.to_owned(), tenant).map_err(|problem| problem.status)
+        };
+        let mut held: Vec<_> = (0..PER_CALLER).map(|_| place("one", "acme").expect("a place")).collect();
+        assert_eq!(place("one", "acme").err(), Some(429));
+        held.push(place("other", "acme").expect("another caller's"));
+        assert_eq!(place("third", "acme").err(), Some(429), "however many keys a tenant has");
+        held.extend((0..PER_CALLER).map(|_| place("fourth", "globex").expect("another tenant's")));
+        held.push(place("fifth", "globex").expect("another caller's"));
+        held.push(place("sixth", "initech").expect("a third tenant's"));
+        assert_eq!(place("seventh", "initech").err(), Some(503));
         held.clear();
-        assert!(place("third").is_ok(), "what was given back is another's");
+        assert!(place("third", "acme").is_ok(), "what was given back is another's");
     }
 }

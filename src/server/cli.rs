@@ -165,7 +165,8 @@ enum AdminCommand {
     ///
     /// Every server must know both keys first: start them with the old ENCRYPTION_KEY and the new one in
     /// ENCRYPTION_KEYS_ACCEPTED, then with the two exchanged. Run this with the same setting as the servers have
-    /// then. After it, the old key opens nothing any more and can be thrown away.
+    /// then. After it, the old key opens nothing here any more; keep it as
+    /// long as you keep backups of before.
     RotateKeys,
     /// Print a link with which a person sets a new password.
     ResetPassword {

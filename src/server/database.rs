@@ -156,11 +156,14 @@ async fn migrate_once(owner_url: &SecretString, url: &SecretString) -> Result<()
     Ok(())
 }
 
-/// An index that was being made while others write, when its server was stopped, is there and of no use.
+/// An index that was being made while others write, when its server was stopped, is there and of no use. It goes in the same
+/// way: otherwise everybody who reads would wait behind it while it waits for a backup. One that an administrator is making
+/// anew (`REINDEX CONCURRENTLY`) is theirs.
 async fn drop_broken_indexes(conn: &mut PgConnection) -> Result<(), DatabaseError> {
     let broken: Vec<String> = sqlx::query_scalar(
-        "SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-         WHERE NOT i.indisvalid AND c.relnamespace = 'eivs'::regnamespace",
+        "SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %s', i.indexrelid::regclass) \
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relnamespace = 'eivs'::regnamespace AND c.relname !~ '_ccnew[0-9]*$'",
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -384,6 +387,14 @@ pub struct TenantTx {
 impl TenantTx {
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// Keeps a turn at what takes a connection for long until that is another's. Whoever hangs up leaves a statement
+    /// behind: were the turn free before the connection, to begin anew would take another one each time.
+    #[must_use]
+    pub fn keeping(mut self, turn: impl Send + Sync + 'static) -> Self {
+        self.conn.keep(turn);
+        self
     }
 }
 

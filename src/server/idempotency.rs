@@ -6,6 +6,8 @@
 
 mod repository;
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequestParts, Request, State},
@@ -14,9 +16,12 @@ use axum::{
     response::Response,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::{AppState, Error, Result, TenantContext, error::problem_response, extract, vault::Place};
+use super::{
+    AppState, Error, Result, TenantContext, edge::load::Held, error::problem_response, extract, vault::Place,
+};
 use crate::{shared::Problem, tenants::server::repository as tenants};
 
 const HEADER: &str = "idempotency-key";
@@ -26,16 +31,25 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::RETRY_AFTER];
 /// Of a larger answer it is kept that there was one.
 const MAX_ANSWER: usize = 1 << 20;
+/// No request is worked on for longer: after ten minutes without an answer its server is taken for gone.
+const LONGEST: Duration = Duration::from_secs(540);
 
 /// The layer around the API.
 pub async fn layer(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || !request.headers().contains_key(HEADER) {
+    let is_looked_at = request.method() == Method::POST && !only_tells(request.uri().path());
+    if !is_looked_at || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
     match answer(app, request, next).await {
         Ok(response) => response,
         Err(error) => problem_response(error.into_problem()),
     }
+}
+
+/// Whether a `POST` to this address stores nothing: to send it twice does no harm, and were its answers kept, whoever
+/// may only look could fill the database.
+pub fn only_tells(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| matches!(last, "dry-run" | "test" | "preview"))
 }
 
 /// Deletes, for every tenant, the answers that were kept for their day: one may hold a message, or a key that is shown
@@ -71,13 +85,40 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
     let begun = repository::begin(&mut tx, &caller, &key, &fingerprint).await?;
     tx.commit().await?;
     let Some(record) = begun else { return replay(&ctx, &caller, &key, &fingerprint).await };
-    // In a task of its own: a caller who hangs up stops neither the work nor the keeping of its answer.
+    // In a task of its own: a caller who hangs up stops neither the work nor the keeping of its answer. It has no more
+    // time than any other, and keeps its place: by hanging up, nobody gets more done at once than is theirs.
+    let held = parts.extensions.get::<Held>().map(Held::hold);
+    let limit = app.config.edge.request_timeout.min(LONGEST);
     let done = async move {
-        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&ctx, record, response).await
+        let answer = next.run(Request::from_parts(parts, Body::from(body)));
+        let (response, is_final) = match timeout(limit, answer).await {
+            Ok(response) => {
+                let is_final = is_final(response.status());
+                (response, is_final)
+            }
+            Err(_) => (problem_response(called_off(limit)), true),
+        };
+        let response = keep(&ctx, record, response, is_final).await;
+        drop(held);
+        response
     };
     let done = tokio::spawn(done.in_current_span());
     done.await.map_err(Error::internal)?
+}
+
+/// Whether something was done, or may have been. What was refused may be tried again.
+fn is_final(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::INTERNAL_SERVER_ERROR
+}
+
+/// Some of it may have been done.
+fn called_off(limit: Duration) -> Problem {
+    let detail = format!(
+        "This took longer than {} seconds and was called off, so it is not known whether it was done: look, and if it \
+         was not, send it with a new Idempotency-Key",
+        limit.as_secs()
+    );
+    Problem::new(504, detail)
 }
 
 fn has_tenant(parts: &Parts) -> bool {
@@ -147,11 +188,10 @@ async fn replay(ctx: &TenantContext, caller: &str, key: &str, fingerprint: &[u8;
     Ok(response)
 }
 
-/// Keeps the answer to something that was done, or may have been. What was refused may be tried again.
-async fn keep(ctx: &TenantContext, record: i64, response: Response) -> Result<Response> {
+/// Keeps an answer that is final, and forgets that there was another.
+async fn keep(ctx: &TenantContext, record: i64, response: Response, is_final: bool) -> Result<Response> {
     let status = response.status();
     let (parts, body) = response.into_parts();
-    let is_final = status.is_success() || status == StatusCode::INTERNAL_SERVER_ERROR;
     let body = axum::body::to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
     let mut tx = ctx.begin().await?;
     if is_final && body.len() > MAX_ANSWER {

@@ -17,7 +17,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{AppState, http};
+use super::{AppState, http, idempotency};
 use crate::{
     intents::dto::MESSAGE_FIELDS,
     shared::{Problem, TenantId},
@@ -246,8 +246,9 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
     if has_parameter(call, "If-Match") {
         common.push("412");
     }
-    // As the layer around the calls has it: of a `POST` within a tenant.
+    // As the layer around the calls has it: of a `POST` within a tenant that does something.
     if method == "post"
+        && !idempotency::only_tells(path)
         && has_parameter(call, "tenant_id")
         && let Some(parameters) = call["parameters"].as_array_mut()
     {

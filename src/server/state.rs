@@ -84,6 +84,8 @@ pub struct Inner {
     pub uploads: Places<TenantId>,
     /// Files of messages that come in, and are taken in.
     pub imports: Places<TenantId>,
+    /// Large messages and attachments on their way to whoever asked for them.
+    pub given: Places<TenantId>,
     /// The pages that show what there is.
     pub changes: Changes,
 }
@@ -132,6 +134,7 @@ impl AppState {
             probe: Probe::default(),
             uploads: Places::default(),
             imports: Places::default(),
+            given: Places::default(),
             changes: Changes::new((serve::connections() / 4).max(1)),
         };
         Self { inner: Arc::new(inner) }

@@ -12,13 +12,14 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
     edges::session,
-    support::{Answer, TestServer, eventually},
+    support::{Answer, TestServer, eventually, message},
 };
 use crate::{
     auth::{dto::Role, server::service as auth},
@@ -124,18 +125,26 @@ async fn without_limits_nobody_is_refused() {
     }
 }
 
-/// A message that is handed in, but for its last bytes.
+/// A request, but for the last bytes of its body.
 pub struct HalfSent(TcpStream);
 
 impl HalfSent {
+    /// A message that is handed in.
     pub async fn begin(server: &str, key: &str, tenant: &str) -> Self {
+        let (bearer, path) = (format!("Bearer {key}"), format!("/api/emails?tenant_id={tenant}"));
+        let fields = [("Authorization", bearer.as_str()), ("Content-Type", "message/rfc822")];
+        Self::of(server, &path, &fields, 41, "From: a@x.example\r\n").await
+    }
+
+    /// Something of so many bytes, of which these are sent.
+    async fn of(server: &str, path: &str, fields: &[(&str, &str)], length: usize, sent: &str) -> Self {
         let host = server.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).await.unwrap();
-        let head = format!(
-            "POST /api/emails?tenant_id={tenant} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\
-             Content-Type: message/rfc822\r\nContent-Length: 41\r\nConnection: close\r\n\r\nFrom: a@x.example\r\n"
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{sent}"
         );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
         Self(stream)
     }
 
@@ -171,6 +180,147 @@ async fn more_than_fit_are_refused_before_anything_is_taken() {
     let answer = half.end().await;
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     server.get("/api/tenants").await.is(StatusCode::OK);
+}
+
+/// Sign-ins from there whose bodies do not come.
+async fn sign_in_for_ever(server: &TestServer, from: &str, count: usize, under_way: &mut JoinSet<String>) {
+    let form = "application/x-www-form-urlencoded";
+    for _ in 0..count {
+        let fields = [("X-Forwarded-For", from), ("Content-Type", form)];
+        under_way.spawn(HalfSent::of(&server.base, "/sign-in", &fields, 10, "").await.answer());
+    }
+}
+
+/// What the next of them is answered that is refused.
+async fn refused(under_way: &mut JoinSet<String>) -> String {
+    under_way.join_next().await.unwrap().unwrap()
+}
+
+const YOUR_SHARE: &str = "As many requests as you may have at once are under way. Try again in a moment";
+const TENANTS_SHARE: &str =
+    "As many requests as the tenant may have at once are under way. Try again in a moment";
+
+#[tokio::test]
+async fn strangers_whose_requests_do_not_end_keep_out_nobody_who_is_known() {
+    let vars = [("MAX_REQUESTS_IN_FLIGHT", "24"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = TestServer::start_idle(&vars).await;
+    let mut under_way = JoinSet::new();
+    sign_in_for_ever(&server, "203.0.113.1", 8, &mut under_way).await;
+    for _ in 0..2 {
+        let answer = refused(&mut under_way).await;
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
+        assert!(answer.contains(YOUR_SHARE), "{answer}");
+    }
+    // Nor do many of them.
+    sign_in_for_ever(&server, "203.0.113.2", 6, &mut under_way).await;
+    sign_in_for_ever(&server, "2001:db8::1", 3, &mut under_way).await;
+    for _ in 0..3 {
+        let answer = refused(&mut under_way).await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
+    }
+    server.get("/api/tenants").await.is(StatusCode::OK);
+    let sign_in = async || {
+        let request = server.request(Method::GET, "/sign-in", None).header("x-forwarded-for", "203.0.113.9");
+        Answer::of(request.send().await.unwrap()).await
+    };
+    sign_in().await.problem(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Try again in a moment");
+    under_way.shutdown().await;
+    eventually("what they held is another's", async || {
+        (sign_in().await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn neither_a_key_nor_a_tenant_has_every_place() {
+    let server = TestServer::start_idle(&[("MAX_REQUESTS_IN_FLIGHT", "24")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(server.key_of("acme", Role::Operator).await);
+    }
+    let mut under_way = JoinSet::new();
+    for _ in 0..8 {
+        under_way.spawn(HalfSent::begin(&server.base, &keys[0], "acme").await.answer());
+    }
+    for _ in 0..2 {
+        let answer = refused(&mut under_way).await;
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains(YOUR_SHARE), "{answer}");
+    }
+    // A tenant makes itself as many keys as it likes.
+    for (key, count) in [(&keys[1], 6), (&keys[2], 3)] {
+        for _ in 0..count {
+            under_way.spawn(HalfSent::begin(&server.base, key, "acme").await.answer());
+        }
+    }
+    for _ in 0..3 {
+        let answer = refused(&mut under_way).await;
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains(TENANTS_SHARE), "{answer}");
+    }
+    let list = async |tenant: &str, key: &str| {
+        let path = format!("/api/intents?tenant_id={tenant}");
+        Answer::of(server.request(Method::GET, &path, Some(key)).send().await.unwrap()).await
+    };
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    list("acme", &viewer).await.problem(StatusCode::TOO_MANY_REQUESTS, TENANTS_SHARE);
+    let other = server.key_of("globex", Role::Viewer).await;
+    list("globex", &other).await.is(StatusCode::OK);
+    under_way.shutdown().await;
+    eventually("what they held is another's", async || {
+        (list("acme", &viewer).await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_read_for_somebody_who_may_not_send_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let bearer = format!("Bearer {viewer}");
+    let fields = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    for path in ["/api/emails", "/api/emails/dry-run", "/api/validation-rules/dry-run"] {
+        let path = format!("{path}?tenant_id=acme");
+        let answer = HalfSent::of(&server.base, &path, &fields, 9_000_000, "{").await.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_has_so_many_large_messages_on_their_way_at_once() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let small = server.receive("acme", message("a@x.example", "small", "x")).await;
+    let large = server.receive("acme", message("a@x.example", "large", "x")).await;
+    // More than the connection takes that nobody reads from.
+    let sql = "UPDATE emails SET raw = convert_to(repeat('x', 10000000), 'UTF8') WHERE email_id = $1::uuid";
+    let mut conn = server.database().superuser().await;
+    sqlx::query(sql).bind(&large).execute(&mut conn).await.unwrap();
+    let path = |id: &str| format!("/api/emails/{id}/raw?tenant_id=acme");
+    let host = server.base.strip_prefix("http://").unwrap();
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\r\n",
+        path(&large),
+        server.key
+    );
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut begun = [0; 12];
+        stream.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    let refused = server.get(&path(&large)).await.is(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers[header::RETRY_AFTER], "1");
+    server.get(&path(&small)).await.is(StatusCode::OK);
+    held.pop();
+    let again = eventually("one that was given up makes room", async || {
+        Some(server.get(&path(&large)).await).filter(|answer| answer.status == StatusCode::OK)
+    });
+    assert_eq!(again.await.text.len(), 10_000_000);
 }
 
 #[tokio::test]

@@ -68,6 +68,35 @@ async fn an_index_whose_making_broke_off_is_made_anew() {
     assert!(is_valid);
 }
 
+/// A backup reads for hours, and everybody would wait behind whoever waits for it.
+#[tokio::test]
+async fn a_broken_index_is_dropped_without_keeping_anybody_from_reading() {
+    let database = TestDatabase::create().await;
+    let (mut conn, mut backup) = (database.superuser().await, database.superuser().await);
+    let index = "eivs.ix_eivs_emails_without_intent";
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass; \
+         DELETE FROM eivs._sqlx_migrations WHERE version = 20261129004100"
+    )))
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM eivs.emails").execute(&mut backup).await.unwrap();
+    let reading = async {
+        eventually("the start waits for the backup", async || {
+            let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
+                         AND query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock'";
+            sqlx::query_scalar::<_, i32>(waits).fetch_optional(&mut conn).await.unwrap()
+        })
+        .await;
+        let read = "SET statement_timeout = '5s'; SELECT count(*) FROM eivs.emails";
+        sqlx::raw_sql(read).execute(&mut conn).await.unwrap();
+        sqlx::raw_sql("COMMIT").execute(&mut backup).await.unwrap();
+    };
+    let (started, ()) = tokio::join!(database::migrate(&database.url, &database.url), reading);
+    started.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_acknowledged_is_on_disk_whatever_the_database_has_set() {
     let database = TestDatabase::create().await;

@@ -1,12 +1,20 @@
 //! `Idempotency-Key`: the first answer again, and nothing done twice.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::support::{Answer, TestServer, message};
-use crate::{auth::dto::Role, server::http};
+use super::{
+    calls::api_calls,
+    support::{Answer, TestServer, eventually, message},
+};
+use crate::{
+    auth::dto::Role,
+    server::{http, idempotency::only_tells},
+};
 
 async fn post(server: &TestServer, path: &str, idempotency_key: &str, body: &Value) -> Answer {
     let request =
@@ -187,4 +195,82 @@ async fn a_body_that_cannot_be_taken_whole_is_refused_in_the_right_words() {
     assert_eq!(large, (StatusCode::PAYLOAD_TOO_LARGE, detail));
     // Neither uses the key up.
     post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+}
+
+const LOCK: &str = "BEGIN; LOCK TABLE intents IN ACCESS EXCLUSIVE MODE";
+
+/// Work outlives its caller. Were its place free at once, whoever hangs up had any number under way.
+#[tokio::test]
+async fn what_goes_on_when_its_caller_hangs_up_keeps_its_place() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut lock = server.database().superuser().await;
+    sqlx::raw_sql(LOCK).execute(&mut lock).await.unwrap();
+    let body = json!({"name": "A"});
+    let request = axum::http::Request::post(INTENTS)
+        .header(header::AUTHORIZATION, format!("Bearer {}", server.key))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "k")
+        .body(Body::from(serde_json::to_vec(&body).unwrap()))
+        .unwrap();
+    let caller = tokio::spawn(http::router(server.app.clone()).oneshot(request));
+    let mut conn = server.database().superuser().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the work is under way", async || {
+        let found: i64 = sqlx::query_scalar(waiting).fetch_one(&mut conn).await.unwrap();
+        (found > 0).then_some(())
+    })
+    .await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert_eq!(server.app.in_flight.count(), 1);
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    eventually("it is done", async || (server.app.in_flight.count() == 0).then_some(())).await;
+    let again = post(&server, INTENTS, "k", &body).await.is(StatusCode::CREATED);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+}
+
+/// It went on for as long as it took, and who asked after ten minutes was told that its server had stopped.
+#[tokio::test]
+async fn what_takes_too_long_is_called_off_and_that_is_told_from_then_on() {
+    let server = TestServer::start_idle(&[("REQUEST_TIMEOUT_S", "1")]).await;
+    server.tenant("acme").await;
+    let mut lock = server.database().superuser().await;
+    sqlx::raw_sql(LOCK).execute(&mut lock).await.unwrap();
+    let told = eventually("that it was called off is kept", async || {
+        let answer = post(&server, INTENTS, "k", &json!({"name": "A"})).await;
+        answer.headers.contains_key("idempotency-replayed").then_some(answer)
+    });
+    let detail = "This took longer than 1 seconds and was called off, so it is not known whether it was done: look, and if \
+                  it was not, send it with a new Idempotency-Key";
+    told.await.problem(StatusCode::GATEWAY_TIMEOUT, detail);
+}
+
+/// A viewer could fill the database with what it was told.
+#[tokio::test]
+async fn what_only_tells_something_is_not_kept() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    for text in ["one", "another"] {
+        let request = server.request(Method::POST, "/api/classifier/test?tenant_id=acme", Some(&viewer));
+        let request = request.header("idempotency-key", "k").json(&json!({"text": text}));
+        Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK);
+    }
+    let mut conn = server.database().superuser().await;
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(kept, 0);
+
+    let posts = api_calls().into_iter().filter(|call| call.method == Method::POST);
+    let tell: BTreeSet<String> = posts.map(|call| call.path).filter(|path| only_tells(path)).collect();
+    let expected = [
+        "/api/classifier/test",
+        "/api/datasources/{datasource_id}/preview",
+        "/api/datasources/{datasource_id}/test",
+        "/api/emails/dry-run",
+        "/api/validation-rules/dry-run",
+    ];
+    assert_eq!(tell, BTreeSet::from(expected.map(str::to_owned)));
 }

@@ -3,6 +3,7 @@
 use axum::response::IntoResponse;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{
     receivers::Receiver,
@@ -365,5 +366,58 @@ async fn a_search_looks_at_so_many_messages_a_page_and_who_follows_it_sees_all()
     ] {
         let beside = ui("/ui/emails/neighbours", &format!("&email_id={of}")).await;
         assert_eq!(beside, json!({"newer": newer, "older": older}), "{of}");
+    }
+}
+
+/// A search takes a connection of the database for seconds: many at once took all of them, and so did those whose callers
+/// hung up.
+#[tokio::test]
+async fn a_tenants_searches_leave_connections_to_others() {
+    const AT_ONCE: usize = 9;
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "4")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let of = server.receive("acme", message("a@x.example", "hello", "x")).await;
+    let mut lock = server.database().superuser().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE emails IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let mut conn = server.database().superuser().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begin = || {
+        let mut searches = JoinSet::new();
+        for n in 0..AT_ONCE {
+            let form = |path, rest: &str| {
+                let request = server.request(Method::POST, path, Some(&viewer));
+                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                request.body(format!("tenant_id=acme&filter[q]=hello{rest}"))
+            };
+            let request = match n % 3 {
+                0 => server.request(Method::GET, "/api/emails?tenant_id=acme&q=hello", Some(&viewer)),
+                1 => form("/ui/emails/list", ""),
+                _ => form("/ui/emails/neighbours", &format!("&email_id={of}")),
+            };
+            searches.spawn(request.send());
+        }
+        searches
+    };
+    let mut searches = JoinSet::new();
+    for _ in 0..3 {
+        searches.shutdown().await;
+        eventually("they hung up", async || (server.app.in_flight.count() == 0).then_some(())).await;
+        searches = begin();
+        eventually("they are under way", async || (server.app.in_flight.count() == AT_ONCE).then_some(()))
+            .await;
+        eventually("some of them wait for the database", async || {
+            let found: i64 = sqlx::query_scalar(waiting).fetch_one(&mut conn).await.unwrap();
+            (found >= 2).then_some(())
+        })
+        .await;
+        server.get("/api/intents?tenant_id=globex").await.is(StatusCode::OK);
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    while let Some(answer) = searches.join_next().await {
+        let answer = Answer::of(answer.unwrap().unwrap()).await.is(StatusCode::OK);
+        assert!(!answer.text.is_empty());
     }
 }

@@ -177,3 +177,22 @@ async fn a_stop_says_so_finishes_what_is_under_way_and_ends_in_time() {
     let tenant = "acme".parse().unwrap();
     assert_eq!(tenants::server::service::is_active(&app, &tenant).await.unwrap(), Some(true));
 }
+
+/// That is when somebody looks at them.
+#[tokio::test]
+async fn figures_are_told_though_the_database_does_not_answer() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MIN", "0"), ("DATABASE_POOL_MAX", "2")]).await;
+    let up = async || server.get("/metrics").await.is(StatusCode::OK).text;
+    assert!(up().await.contains("flowengine_database_up 1"));
+    let taken = eventually("both connections are taken", async || {
+        Some((server.app.database.worker().await.ok()?, server.app.database.worker().await.ok()?))
+    })
+    .await;
+    let text = up().await;
+    assert!(
+        text.contains("flowengine_database_up 0") && text.contains("flowengine_http_requests_total"),
+        "{text}"
+    );
+    assert!(!text.contains("flowengine_jobs_waiting{"), "what is not known is not said: {text}");
+    drop(taken);
+}

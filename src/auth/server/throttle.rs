@@ -3,7 +3,7 @@
 //! Kept by each server for itself: with n servers a stranger has n times the tries.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -11,10 +11,7 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::{
-    server::{edge::limits::network, token},
-    shared::Problem,
-};
+use crate::{server::token, shared::Problem};
 
 /// Tries after which keys at rest are dropped.
 const SWEEP: u64 = 10_000;
@@ -24,13 +21,22 @@ type Account = [u8; 32];
 
 /// Tries of passwords, by who is tried and from where.
 pub struct Throttle {
-    /// One account from one address: a person who mistypes.
+    /// One account from one address, which is a site's (`site`): a person who mistypes.
     pairs: DefaultKeyedRateLimiter<(Account, Option<IpAddr>)>,
     /// One account from anywhere: many machines that try one person.
     accounts: DefaultKeyedRateLimiter<Account>,
     /// One address for any account: one machine that tries many persons.
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     tries: AtomicU64,
+}
+
+/// Whose an address is. A site has an IPv6 network of 48 to 56 bits (RFC 6177): were each of its 256 and more networks of
+/// 64 bits counted for itself, one site alone could use up what an account has from anywhere.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 80)).into(),
+    }
 }
 
 fn quota(burst: u32, each: Duration) -> Quota {
@@ -58,13 +64,13 @@ impl Throttle {
     pub fn check(&self, account: &str, address: Option<IpAddr>) -> Result<(), Problem> {
         self.sweep();
         let account = token::hash(account);
-        let network = address.map(|address| network(address, false));
+        let site = address.map(site);
         let now = governor::clock::DefaultClock::default().now();
         // In this order, and no further than the first refusal: what is refused for its address must not count for
         // the account, or one machine could keep a person out.
-        let refused = network
-            .and_then(|network| self.addresses.check_key(&network).err())
-            .or_else(|| self.pairs.check_key(&(account, network)).err())
+        let refused = site
+            .and_then(|site| self.addresses.check_key(&site).err())
+            .or_else(|| self.pairs.check_key(&(account, site)).err())
             .or_else(|| self.accounts.check_key(&account).err());
         match refused {
             None => Ok(()),
@@ -103,6 +109,11 @@ mod tests {
         let throttle = Throttle::default();
         let hop = move |i: usize| throttle.check("a@x", address(&format!("2001:db8::{i:x}"))).is_ok();
         assert_eq!(tries(Box::new(hop)), 10, "all of one /64");
+        let throttle = Throttle::default();
+        for i in 0..500 {
+            let _ = throttle.check("a@x", address(&format!("2001:db8:0:{i:x}::1")));
+        }
+        assert!(throttle.check("a@x", address("2001:db8:1::1")).is_ok(), "one site locks no person out");
         let throttle = Throttle::default();
         for _ in 0..500 {
             let _ = throttle.check("a@x", address("192.0.2.1"));

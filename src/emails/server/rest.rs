@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{DefaultBodyLimit, OriginalUri, Request},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, OriginalUri, Request},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -26,9 +27,15 @@ use crate::{
         extract::{self, Json, PathId, PathIds, Query},
         openapi::{InTenant, Paging},
         paging::page_response,
+        places::Place,
     },
-    shared::{EmailId, IntentId, Problem},
+    shared::{EmailId, IntentId, Problem, TenantId},
 };
+
+/// What is larger is given to a tenant only so often at once, in bytes.
+const LARGE: usize = 256 << 10;
+/// So often.
+const LARGE_AT_ONCE: usize = 16;
 
 pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
     // In JSON a message takes more room: a third more as base64, twice as much where it is all line ends. The draft
@@ -208,14 +215,41 @@ async fn find(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::J
     extensions(("x-required-role" = json!("viewer"))),
 )]
 async fn raw(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<impl IntoResponse> {
-    let bytes = service::raw(&ctx, id).await?;
+    let body = given(&ctx, service::raw(&ctx, id).await?)?;
     let disposition = format!("attachment; filename=\"{id}.eml\"");
     let headers = [
         (header::CONTENT_TYPE, "message/rfc822".to_owned()),
         (header::CONTENT_DISPOSITION, disposition),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, bytes))
+    Ok((headers, body))
+}
+
+/// Bytes on their way to whoever asked for them.
+struct Given {
+    bytes: Vec<u8>,
+    _place: Place<TenantId>,
+}
+
+impl AsRef<[u8]> for Given {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The bytes as a body. They are in memory until they were taken, and whoever asked for them may be as slow as they like.
+///
+/// # Errors
+/// 429 while many are on their way to the tenant.
+fn given(ctx: &TenantContext, bytes: Vec<u8>) -> Result<Body, Problem> {
+    if bytes.len() <= LARGE {
+        return Ok(bytes.into());
+    }
+    let place = ctx.app.given.take(ctx.tenant.clone(), LARGE_AT_ONCE).ok_or_else(|| {
+        let detail = format!("{LARGE_AT_ONCE} large messages are on their way, as many as may");
+        Problem { retry_after: Some(1), ..Problem::new(429, detail) }
+    })?;
+    Ok(Bytes::from_owner(Given { bytes, _place: place }).into())
 }
 
 /// Tells what a message holds beside its text.
@@ -282,6 +316,7 @@ async fn attachment(
     PathIds(id, index): PathIds<EmailId, u32>,
 ) -> Result<impl IntoResponse> {
     let shown::Content { name, bytes } = shown::attachment(&ctx, id, index as usize).await?;
+    let body = given(&ctx, bytes)?;
     // RFC 6266, the name in the form of RFC 8187: letters and digits as they are.
     let escaped: String = name
         .bytes()
@@ -297,7 +332,7 @@ async fn attachment(
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{escaped}")),
     ];
-    Ok((headers, bytes))
+    Ok((headers, body))
 }
 
 /// Runs a message again.
@@ -368,7 +403,10 @@ async fn decide(
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]
-async fn run_dry(ctx: TenantContext, Json(input): Json<DryRunInput>) -> Result<axum::Json<DryRun>> {
+async fn run_dry(ctx: TenantContext, request: Request) -> Result<axum::Json<DryRun>> {
+    // Before a large body is read for somebody who may not. What a draft needs beyond, the body tells.
+    ctx.require(Permission::WorkMessages)?;
+    let Json(input) = Json::<DryRunInput>::from_request(request, &ctx.app).await?;
     Ok(axum::Json(dry_run::run(&ctx, input).await?))
 }
 
@@ -386,6 +424,9 @@ async fn run_dry(ctx: TenantContext, Json(input): Json<DryRunInput>) -> Result<a
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
-async fn run_rules_dry(ctx: TenantContext, Json(input): Json<RuleDryRunInput>) -> Result<axum::Json<DryRun>> {
+async fn run_rules_dry(ctx: TenantContext, request: Request) -> Result<axum::Json<DryRun>> {
+    // As above.
+    ctx.require(Permission::Configure)?;
+    let Json(input) = Json::<RuleDryRunInput>::from_request(request, &ctx.app).await?;
     Ok(axum::Json(dry_run::run_rules(&ctx, input).await?))
 }

@@ -149,7 +149,7 @@ async fn neighbour(
     query.build_query_scalar().fetch_optional(tx.conn()).await
 }
 
-fn is_search(filter: &EmailFilter) -> bool {
+pub fn is_search(filter: &EmailFilter) -> bool {
     filter.words().next().is_some()
 }
 

@@ -25,8 +25,12 @@ use crate::{
     },
     intents::{dto::Intent, server::repository as intents},
     server::{
-        Actor, AppState, Result, TenantContext, TenantTx, error::OnConstraint, origin::Origin,
-        paging::MAX_LIMIT, queue,
+        Actor, AppState, Result, TenantContext, TenantTx,
+        aside::{self, Turn},
+        error::OnConstraint,
+        origin::Origin,
+        paging::MAX_LIMIT,
+        queue,
     },
     shared::{EmailId, MailboxId, Problem, TenantId, WordId, validate::Checks},
 };
@@ -189,7 +193,16 @@ pub async fn page(
 ) -> Result<EmailPage> {
     ctx.require(Permission::Read)?;
     check_filter(filter)?;
-    Ok(lists::page(&mut ctx.begin().await?, filter, before, limit).await?)
+    Ok(lists::page(&mut begin_list(ctx, filter).await?, filter, before, limit).await?)
+}
+
+/// A search first waits for a turn of its tenant's: many at once would take every connection, and others wait for those.
+async fn begin_list(ctx: &TenantContext, filter: &EmailFilter) -> Result<TenantTx> {
+    if !lists::is_search(filter) {
+        return ctx.begin().await;
+    }
+    let turn = aside::turn_of(&ctx.tenant, Turn::Search).await;
+    Ok(ctx.begin().await?.keeping(turn))
 }
 
 /// The messages of a page alone.
@@ -213,7 +226,7 @@ pub async fn list(
 pub async fn neighbours(ctx: &TenantContext, filter: &EmailFilter, of: EmailId) -> Result<Neighbours> {
     ctx.require(Permission::Read)?;
     check_filter(filter)?;
-    Ok(lists::neighbours(&mut ctx.begin().await?, filter, of).await?)
+    Ok(lists::neighbours(&mut begin_list(ctx, filter).await?, filter, of).await?)
 }
 
 fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {

@@ -6,6 +6,7 @@
 //! all of them here. A connection that was waited for in vain is closed.
 
 use std::{
+    any::Any,
     io,
     ops::{Deref, DerefMut},
     time::Duration,
@@ -48,6 +49,8 @@ pub struct Conn {
     in_transaction: bool,
     /// It was waited for in vain.
     is_lost: bool,
+    /// What lasts until the connection is another's: whoever is called off leaves a statement behind.
+    turn: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Conn {
@@ -55,7 +58,12 @@ impl Conn {
     /// The database's.
     pub(super) async fn acquire(pool: &PgPool, patience: Duration) -> sqlx::Result<Self> {
         let held = Some(pool.acquire().await?);
-        Ok(Self { held, patience, in_transaction: false, is_lost: false })
+        Ok(Self { held, patience, in_transaction: false, is_lost: false, turn: None })
+    }
+
+    /// Keeps a turn until the connection is given back.
+    pub(super) fn keep(&mut self, turn: impl Send + Sync + 'static) {
+        self.turn = Some(Box::new(turn));
     }
 
     /// In a transaction. `begin` is `BEGIN`, and what else is to hold in it.
@@ -87,7 +95,11 @@ impl Drop for Conn {
             // Which sqlx does within 5 seconds.
             held.close_on_drop();
         } else {
-            tokio::spawn(give_back(held, self.in_transaction));
+            let (in_transaction, turn) = (self.in_transaction, self.turn.take());
+            tokio::spawn(async move {
+                give_back(held, in_transaction).await;
+                drop(turn);
+            });
         }
     }
 }

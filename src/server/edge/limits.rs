@@ -1,4 +1,4 @@
-//! How often somebody may ask.
+//! How often somebody may ask, and how much at once.
 //!
 //! Who that is, is found out first: a valid key or session counts for itself, anything else for the address that
 //! it came from. So no stranger can use up somebody's limit by sending what looks like their key, and no made-up
@@ -9,7 +9,10 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,7 +24,10 @@ use axum::{
 };
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 
-use super::is_probe;
+use super::{
+    is_probe,
+    load::{Held, busy},
+};
 use crate::{
     server::{
         Actor, AppState, CallerContext, Error,
@@ -29,9 +35,10 @@ use crate::{
         context::{Authenticated, bearer},
         error::problem_response,
         origin::Origin,
+        places::{Place, Places},
         token,
     },
-    shared::{Problem, UserId},
+    shared::{Problem, TenantId, UserId},
 };
 
 /// A minute's worth may come at once by this part.
@@ -42,6 +49,9 @@ const SWEEP: u64 = 60;
 
 /// With more addresses than this, their networks are counted: a flood from everywhere must not fill the memory.
 const MOST_ADDRESSES: usize = 100_000;
+
+/// As many requests as a browser sends to one server at once: fewer nobody can work with.
+const A_PAGE: usize = 6;
 
 /// A caller that proved to be one.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,11 +66,16 @@ enum Known {
 pub struct Limits {
     known: Option<Limiter<Known>>,
     anonymous: Option<Limiter<IpAddr>>,
+    shares: Shares,
 }
 
 impl Limits {
     pub fn new(config: &EdgeConfig) -> Self {
-        Self { known: Limiter::new(config.rate_limit), anonymous: Limiter::new(config.rate_limit_anonymous) }
+        Self {
+            known: Limiter::new(config.rate_limit),
+            anonymous: Limiter::new(config.rate_limit_anonymous),
+            shares: Shares { held: Places::default(), places: config.max_in_flight },
+        }
     }
 
     fn check_known(&self, who: &Known) -> Result<(), Duration> {
@@ -72,6 +87,59 @@ impl Limits {
         let crowded = limiter.counts.len() > MOST_ADDRESSES;
         limiter.check(&network(address, crowded))
     }
+}
+
+/// Who holds places of requests under way, of which there are so many for all.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Caller(Known),
+    /// The keys and tokens of a tenant, of which it has as many as it likes.
+    Tenant(TenantId),
+    /// A stranger.
+    Network(IpAddr),
+    /// All of them.
+    Strangers,
+}
+
+/// What each holds of the places: nobody may have them all, or requests that never end would keep everybody out.
+struct Shares {
+    held: Places<Holder>,
+    /// How many there are.
+    places: usize,
+}
+
+impl Shares {
+    /// A place of each holder's.
+    ///
+    /// # Errors
+    /// 429 where one has as many as it may, 503 where strangers have.
+    fn take(&self, holders: Vec<Holder>) -> Result<Vec<Place<Holder>>, Problem> {
+        let take = |holder: Holder| {
+            let place = self.held.take(holder.clone(), self.most(&holder));
+            place.ok_or_else(|| refused(&holder))
+        };
+        holders.into_iter().map(take).collect()
+    }
+
+    fn most(&self, holder: &Holder) -> usize {
+        let part = match holder {
+            Holder::Tenant(_) | Holder::Strangers => 2,
+            Holder::Caller(_) => 4,
+            // Addresses are had more easily than keys.
+            Holder::Network(_) => 8,
+        };
+        (self.places / part).max(A_PAGE)
+    }
+}
+
+fn refused(holder: &Holder) -> Problem {
+    let whose = match holder {
+        Holder::Strangers => return busy(),
+        Holder::Tenant(_) => "the tenant",
+        Holder::Caller(_) | Holder::Network(_) => "you",
+    };
+    let detail = format!("As many requests as {whose} may have at once are under way. Try again in a moment");
+    Problem { retry_after: Some(1), ..Problem::new(429, detail) }
 }
 
 /// Whose an address is: an IPv6 network of 64 bits is one customer's. Under a flood, larger ones are one.
@@ -123,31 +191,41 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
     }
 }
 
-/// Counts a request, and refuses it with 429 and `Retry-After` where there were too many. Who calls is found out
-/// here, once: handlers find it with the request.
+/// Counts a request, and refuses it with 429 and `Retry-After` where there were too many, or are at once. Who calls is
+/// found out here, once: handlers find it with the request.
 pub async fn limit(State(app): State<AppState>, request: Request, next: Next) -> Response {
     if !is_counted(&app, request.uri().path()) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let checked = match CallerContext::authenticate(&app, &parts).await {
+    let (checked, holders) = match CallerContext::authenticate(&app, &parts).await {
         Ok(caller) => {
-            let checked = known(&caller.actor, &parts).map_or(Ok(()), |who| app.limits.check_known(&who));
+            let who = known(&caller.actor, &parts);
+            let checked = who.as_ref().map_or(Ok(()), |who| app.limits.check_known(who));
+            let holders: Vec<_> = who.map(Holder::Caller).into_iter().chain(tenant(&caller.actor)).collect();
             parts.extensions.insert(Authenticated(Some(caller)));
-            checked
+            (checked, holders)
         }
         Err(error) => {
             // Any other is of the database, say: whoever needs it says so. It counts all the same.
             if matches!(&error, Error::Problem(problem) if problem.status == 401) {
                 parts.extensions.insert(Authenticated(None));
             }
-            let address = Origin::of(&app, &parts).address;
-            app.limits.check_address(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
+            let address = Origin::of(&app, &parts).address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+            let holders = vec![Holder::Network(network(address, false)), Holder::Strangers];
+            (app.limits.check_address(address), holders)
         }
     };
-    match checked {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(wait) => too_many(wait),
+    if let Err(wait) = checked {
+        return too_many(wait);
+    }
+    match app.limits.shares.take(holders) {
+        Ok(share) => {
+            let share = Arc::new(share);
+            Held::note(&mut parts.extensions, &share);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem_response(problem),
     }
 }
 
@@ -167,6 +245,15 @@ fn known(actor: &Actor, parts: &Parts) -> Option<Known> {
         (Some(key), _) => Some(Known::Credential(token::hash(key))),
         (None, Actor::User { user_id, .. }) => Some(Known::Account(*user_id)),
         (None, _) => None,
+    }
+}
+
+/// Whose key or token it is. Of a person none is known here: which tenant a request names is checked later, and could
+/// be another's.
+fn tenant(actor: &Actor) -> Option<Holder> {
+    match actor {
+        Actor::TenantKey { tenant, .. } | Actor::Token { tenant, .. } => Some(Holder::Tenant(tenant.clone())),
+        Actor::User { .. } | Actor::InstanceKey { .. } | Actor::System => None,
     }
 }
 
@@ -191,6 +278,34 @@ mod tests {
         assert!(wait <= Duration::from_secs(1), "{wait:?}");
         assert!(limiter.check(&2).is_ok(), "everybody has their own");
         assert!(Limiter::<u8>::new(0).is_none(), "no limit");
+    }
+
+    #[test]
+    fn nobody_has_every_place_and_each_enough_for_a_page() {
+        let shares = |places| Shares { held: Places::default(), places };
+        let tenant = Holder::Tenant("acme".parse().expect("an id"));
+        let caller = Holder::Caller(Known::Credential([0; 32]));
+        let network = |last| Holder::Network(IpAddr::from([192_u8, 0, 2, last]));
+        let most = |places: usize| {
+            [&tenant, &Holder::Strangers, &caller, &network(1)].map(|holder| shares(places).most(holder))
+        };
+        assert_eq!(most(512), [256, 256, 128, 64]);
+        assert_eq!(most(1), [A_PAGE; 4], "there is no more than the one place");
+
+        let shares = shares(24);
+        let stranger = |last| {
+            let share = shares.take(vec![network(last), Holder::Strangers]);
+            share.map_err(|problem| problem.status)
+        };
+        let one: Vec<_> = (0..6).map(|_| stranger(1).expect("a share")).collect();
+        assert_eq!(stranger(1).err(), Some(429));
+        let other: Vec<_> = (0..6).map(|_| stranger(2).expect("a share")).collect();
+        assert_eq!(stranger(3).err(), Some(503), "for all strangers together");
+        assert!(shares.take(vec![caller, tenant]).is_ok());
+        drop(one);
+        assert!(stranger(3).is_ok(), "who was refused holds nothing");
+        drop(other);
+        assert!(shares.held.take(Holder::Strangers, 1).is_some(), "all was given back");
     }
 
     #[test]

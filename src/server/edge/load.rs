@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Poll, ready},
@@ -13,7 +13,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{Request, State},
-    http::header,
+    http::{Extensions, header},
     middleware::Next,
     response::Response,
 };
@@ -31,13 +31,13 @@ const SLOWEST_BODY: u64 = 32 << 10;
 
 /// The places of requests under way.
 pub struct InFlight {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     most: usize,
 }
 
 impl InFlight {
     pub fn new(most: usize) -> Self {
-        Self { places: Semaphore::new(most), most }
+        Self { places: Arc::new(Semaphore::new(most)), most }
     }
 
     pub fn count(&self) -> usize {
@@ -45,18 +45,43 @@ impl InFlight {
     }
 }
 
+/// What a request holds of the server, for what of it goes on when its caller hangs up. By itself this holds nothing:
+/// a page that is being written keeps its request's head for longer than that is under way.
+#[derive(Clone, Default)]
+pub struct Held(Vec<Weak<dyn Any + Send + Sync>>);
+
+impl Held {
+    pub fn note<T: Send + Sync + 'static>(extensions: &mut Extensions, held: &Arc<T>) {
+        let held = Arc::downgrade(held);
+        extensions.get_or_insert_default::<Self>().0.push(held);
+    }
+
+    /// Holds all of it until that is dropped.
+    pub fn hold(&self) -> Vec<Arc<dyn Any + Send + Sync>> {
+        self.0.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// Refuses a request for which there is no place, before anything of it was read: the caller may come again, and
-/// those under way are finished in time. Probes are always answered.
+/// those under way are finished in time. Probes are always answered. How many places one may have, `limits` says.
 ///
 /// A place is held until the answer's head: who is slow to read an answer keeps nobody else waiting.
-pub async fn shed(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn shed(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     if is_probe(request.uri().path()) {
         return next.run(request).await;
     }
-    match app.in_flight.places.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => problem_response(Problem::new(503, "The server is busy. Try again in a moment")),
+    match Arc::clone(&app.in_flight.places).try_acquire_owned() {
+        Ok(place) => {
+            let place = Arc::new(place);
+            Held::note(request.extensions_mut(), &place);
+            next.run(request).await
+        }
+        Err(_) => problem_response(busy()),
     }
+}
+
+pub(super) fn busy() -> Problem {
+    Problem::new(503, "The server is busy. Try again in a moment")
 }
 
 /// Calls a request off that takes too long. The time that reading its body took is not counted, as long as it comes in at
@@ -180,6 +205,20 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
+
+    #[test]
+    fn what_is_held_is_given_back_unless_somebody_holds_on_to_it() {
+        let places = Arc::new(Semaphore::new(1));
+        let mut head = Extensions::new();
+        let place = Arc::new(Arc::clone(&places).try_acquire_owned().expect("a place"));
+        Held::note(&mut head, &place);
+        let goes_on = head.get::<Held>().expect("what it holds").hold();
+        drop(place);
+        assert_eq!(places.available_permits(), 0);
+        drop(goes_on);
+        assert_eq!(places.available_permits(), 1, "a head that is kept holds nothing");
+        assert!(head.get::<Held>().expect("what it held").hold().is_empty());
+    }
 
     #[tokio::test]
     async fn a_body_is_watched_to_its_end() {

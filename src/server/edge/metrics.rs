@@ -22,6 +22,7 @@ use prometheus_client::{
 };
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::{
     deliveries::dto::DeliveryStatus,
@@ -112,7 +113,11 @@ pub struct Metrics {
     oldest: Family<Kind, Gauge<f64, AtomicU64>>,
     connections: Family<Pool, Gauge>,
     under_way: Gauge,
+    database_up: Gauge,
 }
+
+/// For so long the database is asked for what waits.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Metrics {
     pub fn new(lookups: &LookupFigures) -> Self {
@@ -120,7 +125,7 @@ impl Metrics {
         let (answers, latency) = (Family::default(), times());
         let (decided, sent, waiting, oldest) =
             (Family::default(), Family::default(), Family::default(), Family::default());
-        let (connections, under_way) = (Family::default(), Gauge::default());
+        let (connections, under_way, database_up) = (Family::default(), Gauge::default(), Gauge::default());
         let started: Gauge<f64, AtomicU64> = Gauge::default();
         started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         registry.register("process_start_time_seconds", "When this process started, Unix time", started);
@@ -135,8 +140,20 @@ impl Metrics {
         r.register("jobs_waiting", "Jobs that are due and not taken up", Clone::clone(&waiting));
         r.register("jobs_oldest_age_seconds", "How long the oldest of them is due", Clone::clone(&oldest));
         r.register("database_connections", "The pool's connections", Clone::clone(&connections));
+        r.register("database_up", "Whether the database said what waits", Clone::clone(&database_up));
         r.register("build", "This binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { registry, answers, latency, decided, sent, waiting, oldest, connections, under_way }
+        Self {
+            registry,
+            answers,
+            latency,
+            decided,
+            sent,
+            waiting,
+            oldest,
+            connections,
+            under_way,
+            database_up,
+        }
     }
 
     /// A request was answered. `route` is a template, so that there are few.
@@ -158,10 +175,12 @@ impl Metrics {
 
     /// Brings up to date what is counted elsewhere, and writes all down.
     async fn text(&self, app: &AppState) -> Result<String> {
-        let mut tx = app.database.worker().await?;
-        let jobs = queue::waiting(&mut tx).await?;
-        tx.commit().await?;
-        for (kind, jobs) in jobs {
+        // Where the database does not answer, all the rest is what somebody looks for.
+        let jobs = timeout(PATIENCE, jobs(app)).await.ok().and_then(Result::ok);
+        self.database_up.set(i64::from(jobs.is_some()));
+        self.waiting.clear();
+        self.oldest.clear();
+        for (kind, jobs) in jobs.into_iter().flatten() {
             self.waiting.get_or_create(&Kind { kind }).set(jobs.count);
             self.oldest.get_or_create(&Kind { kind }).set(jobs.oldest.as_secs_f64());
         }
@@ -173,6 +192,13 @@ impl Metrics {
         text::encode(&mut out, &self.registry).map_err(Error::internal)?;
         Ok(out)
     }
+}
+
+async fn jobs(app: &AppState) -> Result<Vec<(&'static str, queue::Waiting)>> {
+    let mut tx = app.database.worker().await?;
+    let jobs = queue::waiting(&mut tx).await?;
+    tx.commit().await?;
+    Ok(jobs)
 }
 
 /// `GET /metrics`.

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceExt};
 
-use super::stall::Stalling;
+use super::{limits::network, stall::Stalling};
 use crate::server::{config::EdgeConfig, places::Places};
 
 /// After what the system refused, such as one descriptor more.
@@ -44,7 +44,8 @@ pub struct Bounds {
     pub write_timeout: Duration,
     /// How many there are at once; more wait to be accepted.
     pub connections: usize,
-    /// How many one address may have; more are closed at once. Not for proxies and this machine itself.
+    /// How many one address may have, or one IPv6 network, which is one customer's; more are closed at once. Not for
+    /// proxies and this machine itself.
     pub per_address: usize,
     /// Whose number is not limited.
     pub trusted: Vec<IpNet>,
@@ -62,8 +63,14 @@ impl Bounds {
         }
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.trusted.iter().any(|network| network.contains(&address))
+    /// Whose connections those from an address are, and how many may be.
+    fn whose(&self, address: IpAddr) -> (IpAddr, usize) {
+        let address = address.to_canonical();
+        if address.is_loopback() || self.trusted.iter().any(|network| network.contains(&address)) {
+            (address, usize::MAX)
+        } else {
+            (network(address, false), self.per_address)
+        }
     }
 }
 
@@ -112,9 +119,8 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
                 continue;
             }
         };
-        let address = peer.ip().to_canonical();
-        let most = if bounds.is_trusted(address) { usize::MAX } else { bounds.per_address };
-        let Some(held) = peers.take(address, most) else { continue };
+        let (whose, most) = bounds.whose(peer.ip());
+        let Some(held) = peers.take(whose, most) else { continue };
         let router = Extension(ConnectInfo(peer)).layer(router.clone());
         // An answer is written whole: there is nothing to wait for (Nagle).
         let _ = stream.set_nodelay(true);
@@ -163,5 +169,33 @@ async fn converse<S>(
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_from_one_network_are_one_customers_and_a_proxys_are_many() {
+        let bounds = Bounds {
+            header_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            connections: 8,
+            per_address: 2,
+            trusted: vec!["2001:db8:1::/48".parse().expect("a network")],
+        };
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (from, whose, most) in [
+            ("198.51.100.7", "198.51.100.7", 2),
+            ("::ffff:198.51.100.7", "198.51.100.7", 2),
+            ("2001:db8:2:3::7", "2001:db8:2:3::", 2),
+            ("2001:db8:2:3:4:5:6:7", "2001:db8:2:3::", 2),
+            ("2001:db8:1::7", "2001:db8:1::7", usize::MAX),
+            ("::1", "::1", usize::MAX),
+            ("127.0.0.2", "127.0.0.2", usize::MAX),
+        ] {
+            assert_eq!(bounds.whose(address(from)), (address(whose), most), "{from}");
+        }
     }
 }

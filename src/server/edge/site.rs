@@ -69,7 +69,7 @@ fn name_of(folder: &Path) -> String {
         .map(|file| {
             format!(
                 "{} {}\n",
-                file.display(),
+                file.file_name().unwrap_or_default().display(),
                 token::hex(&token::hash_bytes(&fs::read(file).unwrap_or_default()))
             )
         })
@@ -84,7 +84,7 @@ pub async fn show(State(app): State<AppState>, request: Request) -> Response {
     let build = build(&app.leptos);
     let (file, is_for_good) = match path.split_once('/') {
         Some((of, file)) if of == build => (file, true),
-        Some((of, _)) if is_name(of) => return StatusCode::NOT_FOUND.into_response(),
+        Some((of, _)) if is_name(of) => return not_there(),
         _ => (path, request.uri().query() == Some(&format!("v={build}"))),
     };
     let Ok(uri) = format!("{folder}{file}").parse() else { return StatusCode::NOT_FOUND.into_response() };
@@ -97,6 +97,11 @@ pub async fn show(State(app): State<AppState>, request: Request) -> Response {
         response.headers_mut().insert(header::CACHE_CONTROL, kept);
     }
     response
+}
+
+/// The next server, or this one after its upgrade, may have it.
+fn not_there() -> Response {
+    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
 }
 
 fn is_name(part: &str) -> bool {
