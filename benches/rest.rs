@@ -253,6 +253,7 @@ async fn main() {
     let bounds = serve::Bounds::new(&app.config.edge, &app.config.trusted_proxies);
     tokio::spawn(serve::serve(listener, http::router(app.clone()), bounds, CancellationToken::new()));
     furnish(&app, &opened).await;
+    let trimming = tokio::spawn(trim(opened.url.expose_secret().to_owned()));
     let tenant: TenantId = "bench".parse().expect("a tenant");
     let key =
         keys::create_by_hand(&app.database, "bench", Some((&tenant, Role::Admin))).await.expect("a key");
@@ -281,6 +282,7 @@ async fn main() {
             case.aim.map_or_else(|| "-".to_owned(), |aim| format!("{aim}")),
         );
     }
+    trimming.abort();
     pages(&app, addr).await;
     let caller = CallerContext::system(app.clone());
     tenants::delete(&caller, &tenant, &IfMatch::any()).await.expect("it can be deleted");
@@ -330,6 +332,17 @@ async fn furnish(app: &AppState, opened: &Opened) {
         "VACUUM ANALYZE".to_owned(),
     ] {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("rows");
+    }
+}
+
+/// Takes away what both sides make, while they make more: a tenant may have so many intents and no more.
+async fn trim(url: String) {
+    let mut conn = PgConnection::connect(&url).await.expect("a connection");
+    sqlx::raw_sql("SET app.tenant_id = 'bench'").execute(&mut conn).await.expect("the tenant");
+    let sql = format!("DELETE FROM eivs.intents WHERE tenant_id = 'bench' AND intent_id > {ROWS}");
+    loop {
+        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut conn).await.expect("rows");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

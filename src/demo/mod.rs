@@ -62,26 +62,26 @@ struct ScriptIntent {
     validation_rules: Vec<Value>,
 }
 
-/// Loads the demo on behalf of a person.
+/// Loads the demo as the server's own doing.
 ///
 /// # Errors
-/// 403 for anyone but an instance administrator.
-pub async fn load_for(ctx: &CallerContext) -> Result<()> {
-    ctx.require_instance_admin()?;
-    load(&ctx.app).await
+/// As `load_for`.
+pub async fn load(app: &AppState) -> Result<()> {
+    load_for(&CallerContext::system(app.clone())).await
 }
 
-/// Loads each of the demo's tenants that is not there. Of one that is, only the address of the demo's API is
-/// brought up to date: the server may listen elsewhere today.
+/// Loads each of the demo's tenants that is not there, as the caller's doing. Of one that is, only the address of the
+/// demo's API is brought up to date: the server may listen elsewhere today.
 ///
 /// # Errors
-/// Whatever a service says; a tenant that could not be loaded whole is taken away again.
-pub async fn load(app: &AppState) -> Result<()> {
-    let caller = CallerContext::system(app.clone());
+/// 403 for anyone but an instance administrator; whatever a service says. A tenant that could not be loaded whole is
+/// taken away again.
+pub async fn load_for(caller: &CallerContext) -> Result<()> {
+    caller.require_instance_admin()?;
     for demo in &DEMOS {
-        let script = script(app, demo)?;
+        let script = script(&caller.app, demo)?;
         let id: TenantId = demo.tenant.parse().map_err(Error::internal)?;
-        match tenants::create(&caller, script.tenant.clone()).await {
+        match tenants::create(caller, script.tenant.clone()).await {
             Ok(_) => {}
             Err(Error::Problem(problem)) if problem.status == 409 => {
                 refresh_address(&caller.in_tenant(&id).await?, demo).await?;
@@ -91,7 +91,7 @@ pub async fn load(app: &AppState) -> Result<()> {
         }
         let ctx = caller.in_tenant(&id).await?;
         if let Err(error) = fill(&ctx, demo, script).await {
-            tenants::delete(&caller, &id, &IfMatch::any()).await?;
+            tenants::delete(caller, &id, &IfMatch::any()).await?;
             return Err(error);
         }
         tracing::info!(tenant = %id, "demo loaded");

@@ -46,6 +46,7 @@ wire_enum!(
         Forbidden = "forbidden",
         Kind = "kind",
         TooLarge = "too_large",
+        TooMany = "too_many",
         Busy = "busy",
         BrokeOff = "broke_off",
     }
@@ -61,6 +62,9 @@ impl Refusal {
                 "The file was not stored: its name must be a plain one and end in csv, tsv, xlsx, json, jsonl or sqlite."
             }
             Self::TooLarge => "The file was not stored: it is larger than is left for this tenant.",
+            Self::TooMany => {
+                "The file was not stored: this tenant has as many files and folders as it may. Delete some first."
+            }
             Self::Busy => {
                 "The file was not stored: others of this tenant are still coming in. Try again when they are there."
             }

@@ -11,6 +11,10 @@ use crate::{
     },
 };
 
+/// What match conditions and extractors of an intent may have together, as JSON, in bytes: each message is held against
+/// those of all the tenant's intents.
+const MAX_MATCHING: usize = 64 << 10;
+
 /// The fields that every message has (DESIGN, section 1). `header.<name>` comes beside them.
 pub const MESSAGE_FIELDS: [&str; 18] = [
     "sender_email",
@@ -199,6 +203,7 @@ pub struct IntentInput {
     pub priority: i32,
     #[serde(default, rename = "match")]
     pub conditions: MatchConditions,
+    /// With `match` at most 65,536 bytes of JSON.
     #[serde(default)]
     #[cfg_attr(feature = "ssr", schema(max_items = 50))]
     pub extractors: Vec<Extractor>,
@@ -268,6 +273,10 @@ impl IntentInput {
         }
         if self.extractors.len() > 50 {
             checks.fault("extractors", "must be at most 50");
+        }
+        let matching = serde_json::to_vec(&(&self.conditions, &self.extractors));
+        if matching.is_ok_and(|bytes| bytes.len() > MAX_MATCHING) {
+            checks.fault("match", format!("must have at most {MAX_MATCHING} bytes, with the extractors"));
         }
         for (i, extractor) in self.extractors.iter().enumerate() {
             let name = extractor.name.as_str();

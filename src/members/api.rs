@@ -47,7 +47,7 @@ pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -
 #[server(prefix = "/ui", endpoint = "members/remove", protocol = Wire)]
 pub async fn remove_member(tenant_id: TenantId, user_id: UserId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::remove(&ctx, user_id).await)
+    wire(service::remove(&ctx, user_id, &IfMatch::any()).await)
 }
 
 /// Invites a person. An earlier invitation of the same address ends.

@@ -8,7 +8,7 @@ use crate::shared::{Problem, TenantId, wire::Wire};
 use crate::{
     server::{
         context::{caller_context, wire},
-        etag::IfMatch,
+        etag::{IfMatch, Versioned},
     },
     tenants::{dto::TenantInput, server::service},
 };
@@ -40,8 +40,10 @@ pub async fn rename_tenant(tenant_id: TenantId, name: String) -> Result<(), Prob
     let ctx = caller_context().await?;
     let run = async {
         ctx.require_instance_admin()?;
+        // All of it is written: what was read may have been closed since.
         let before = service::get(&ctx, &tenant_id).await?;
-        service::replace(&ctx, &tenant_id, input(None, name, before.is_active), &IfMatch::any()).await
+        let as_read = IfMatch::tag(before.etag());
+        service::replace(&ctx, &tenant_id, input(None, name, before.is_active), &as_read).await
     };
     wire(run.await.map(drop))
 }
@@ -53,7 +55,8 @@ pub async fn set_tenant_active(tenant_id: TenantId, is_active: bool) -> Result<(
     let run = async {
         ctx.require_instance_admin()?;
         let before = service::get(&ctx, &tenant_id).await?;
-        service::replace(&ctx, &tenant_id, input(None, before.name, is_active), &IfMatch::any()).await
+        let as_read = IfMatch::tag(before.etag());
+        service::replace(&ctx, &tenant_id, input(None, before.name, is_active), &as_read).await
     };
     wire(run.await.map(drop))
 }

@@ -1,9 +1,9 @@
 //! The demo shows what it promises, and the main job works from end to end on it.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::TestServer;
+use super::support::{Answer, TestServer};
 use crate::{
     demo,
     server::{AppState, vault::Vault},
@@ -77,4 +77,19 @@ async fn a_rejected_message_is_accepted_once_the_missing_row_is_there() {
         .is(StatusCode::ACCEPTED);
     let email = server.decided("acme_corp", id).await;
     assert_eq!((email["decision"].as_str(), email["run"].as_i64()), (Some("accepted"), Some(2)));
+}
+
+#[tokio::test]
+async fn a_demo_that_somebody_loads_is_told_of_as_theirs() {
+    let server = TestServer::start_idle(&[]).await;
+    let request = server.request(Method::POST, "/ui/tenants/load-demo", Some(&server.key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK);
+    let log = server.get("/api/instance-audit-log?action=tenant.create").await.is(StatusCode::OK).body;
+    let told: Vec<(&Value, bool)> =
+        log.as_array().unwrap().iter().map(|entry| (&entry["actor"], entry["address"].is_string())).collect();
+    let by = json!("API key test");
+    assert_eq!(told, [(&by, true), (&by, true)]);
+    let log = server.get("/api/audit-log?tenant_id=acme_corp&limit=1000").await.is(StatusCode::OK).body;
+    assert!(log.as_array().unwrap().iter().all(|entry| entry["actor"] == by), "{log:#}");
 }

@@ -151,3 +151,31 @@ async fn a_file_in_use_is_deleted_by_no_other_spelling_of_its_path() {
     let listed = server.get("/api/files?tenant_id=acme").await.body;
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["path"]), (1, &json!("people.csv")));
 }
+
+#[tokio::test]
+async fn a_tenant_has_so_many_files_and_folders_and_a_folder_goes_with_its_last_file() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let folder = server.app.config.files_dir(&acme);
+    std::fs::create_dir_all(&folder).unwrap();
+    for i in 0..4_997 {
+        std::fs::write(folder.join(format!("{i}.csv")), "").unwrap();
+    }
+    let full = "A tenant can have at most 5000 files and folders. Delete some first";
+    put(&server, "acme", "a/b/c/d.csv", "a\n").await.problem(StatusCode::BAD_REQUEST, full);
+    assert!(!folder.join("a").exists());
+    put(&server, "acme", "a/b/c.csv", "a\n").await.is(StatusCode::CREATED);
+    put(&server, "acme", "d.csv", "a\n").await.problem(StatusCode::BAD_REQUEST, full);
+    put(&server, "acme", "0.csv", "a\n").await.is(StatusCode::OK);
+    let form =
+        "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d.csv\"\r\n\r\na\n\r\n--x--\r\n";
+    let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(&server.key));
+    let request = request.header(header::ACCEPT, "text/html");
+    let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    let answer = Answer::of(request.body(form).send().await.unwrap()).await.is(StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers[header::LOCATION], "/t/acme/files?refused=too_many");
+
+    server.delete("/api/files/a/b/c.csv?tenant_id=acme").await.is(StatusCode::NO_CONTENT);
+    assert!(!folder.join("a").exists());
+    put(&server, "acme", "d.csv", "a\n").await.is(StatusCode::CREATED);
+}

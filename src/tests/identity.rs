@@ -282,7 +282,7 @@ async fn an_invitation_makes_its_person_a_member_and_nobody_else() {
     assert!(page.text.contains("The acme company") && page.text.contains("ada@acme.example"));
     let fields = [("display_name", "Ada"), ("password", PASSWORD)];
     for weak in
-        [[("display_name", "Ada"), ("password", "weak")], [("display_name", ""), ("password", PASSWORD)]]
+        [[("display_name", "Ada"), ("password", "weak")], [("display_name", "A\nda"), ("password", PASSWORD)]]
     {
         form(&server, &link, "", &weak).await.is(StatusCode::UNPROCESSABLE_ENTITY);
     }
@@ -325,6 +325,32 @@ async fn an_invitation_makes_its_person_a_member_and_nobody_else() {
         .post("/api/invitations?tenant_id=acme", &json!({"email": "no address", "role": "admin"}))
         .await;
     assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["email"]);
+}
+
+/// Whoever invites an address may hold the link, and is not told whether there is an account of it.
+#[tokio::test]
+async fn what_is_refused_of_an_invitation_does_not_tell_of_accounts() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    account(&server, "ada@acme.example").await;
+    let mut links = Vec::new();
+    for email in ["ada@acme.example", "bob@acme.example"] {
+        let input = json!({"email": email, "role": "viewer"});
+        let made = server.post("/api/invitations?tenant_id=acme", &input).await.is(StatusCode::CREATED).body;
+        links.push(made["link"].as_str().unwrap().strip_prefix(&server.base).unwrap().to_owned());
+    }
+    let long = "x".repeat(201);
+    for name in ["A\nda", long.as_str()] {
+        for link in &links {
+            let refused = form(&server, link, "", &[("display_name", name), ("password", OTHER)]).await;
+            assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["display_name"], "{link}");
+        }
+    }
+    // Nor does a name that is left out: who has an account need not give one, and who has none gets one by the address.
+    form(&server, &links[0], "", &[("password", OTHER)]).await.is(StatusCode::UNAUTHORIZED);
+    form(&server, &links[1], "", &[("password", OTHER)]).await.is(StatusCode::NO_CONTENT);
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    assert_eq!(members[0]["display_name"], "bob@acme.example");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What goes with an intent that is deleted.
+//! Intents: how many and how large they may be, whose turn their patterns are, and what goes with one that is deleted.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,9 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deliveries::route,
-    support::{Answer, TestServer, message},
+    support::{Answer, TestServer, eventually, message},
 };
-use crate::emails::server::worker;
+use crate::{
+    emails::server::worker,
+    server::aside::{self, Turn},
+};
 
 #[tokio::test]
 async fn an_intents_routes_go_with_it_and_what_is_under_way_for_them_is_called_off() {
@@ -95,4 +98,116 @@ async fn an_intents_routes_go_with_it_and_what_is_under_way_for_them_is_called_o
     let names: Vec<&Value> = gone["routes"].as_array().unwrap().iter().map(|route| &route["name"]).collect();
     assert_eq!(names, ["first", "second"]);
     assert!(!log.text.contains("s3cret-value"), "{}", log.text);
+}
+
+/// An intent with a pattern.
+fn with_pattern(name: &str) -> Value {
+    json!({"name": name, "match": {"any": [{"field": "subject", "op": "regex", "value": "order \\d+"}]}})
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_check_of_patterns_keeps_nobody_waiting() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("patterns_saved").await;
+    server.tenant("patterns_beside").await;
+    let at = |path: &str| format!("{path}?tenant_id={tenant}");
+    let [kept, gone] = ["Kept", "Gone"].map(|name| json!({"name": name}));
+    let kept = server.post(&at("/api/intents"), &kept).await.is(StatusCode::CREATED).id("intent_id");
+    let gone = server.post(&at("/api/intents"), &gone).await.is(StatusCode::CREATED).id("intent_id");
+    let turn = aside::turn_of(&tenant, Turn::Save).await;
+    let draft =
+        json!({"intent": with_pattern("Draft"), "message": {"raw": message("a@x.example", "order 7", "x")}});
+    let waiting = [
+        (Method::POST, "/api/intents".to_owned(), with_pattern("Made")),
+        (Method::PUT, format!("/api/intents/{kept}"), with_pattern("Kept")),
+        (Method::POST, "/api/intents/with-rules".to_owned(), json!({"intent": with_pattern("With rules")})),
+        (
+            Method::POST,
+            "/api/import".to_owned(),
+            json!({"version": 1, "intents": [with_pattern("Imported")]}),
+        ),
+        (Method::POST, "/api/emails/dry-run".to_owned(), draft),
+    ]
+    .map(|(method, path, body)| {
+        let request = server.request(method, &at(&path), Some(&server.key)).json(&body);
+        tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await })
+    });
+    // Others save, and so does the tenant what has no pattern to check.
+    let beside = "/api/intents?tenant_id=patterns_beside";
+    server.post(beside, &with_pattern("Theirs")).await.is(StatusCode::CREATED);
+    server.delete(&at(&format!("/api/intents/{gone}"))).await.is(StatusCode::NO_CONTENT);
+    server.get(&at("/api/intents")).await.is(StatusCode::OK);
+    assert!(waiting.iter().all(|call| !call.is_finished()), "each waits for the tenant's turn");
+    drop(turn);
+    for call in waiting {
+        let answer = call.await.unwrap();
+        assert!(answer.status.is_success(), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_patterns_are_tried_in_its_own_turn() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("patterns_run").await;
+    server.tenant("patterns_beside").await;
+    // A rule takes the turn after its intent.
+    let rule = json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "order"}});
+    let body = json!({"intent": with_pattern("Orders"), "validation_rules": [rule]});
+    for id in ["patterns_run", "patterns_beside"] {
+        server.post(&format!("/api/intents/with-rules?tenant_id={id}"), &body).await.is(StatusCode::CREATED);
+    }
+    let turn = aside::turn_of(&tenant, Turn::Run).await;
+    let id = server.receive("patterns_run", message("a@x.example", "order 7", "x")).await;
+    let path = format!("/api/emails/{id}?tenant_id=patterns_run");
+    let status = async || server.get(&path).await.is(StatusCode::OK).body["status"].clone();
+    eventually("it is taken up", async || (status().await == "processing").then_some(())).await;
+    let beside = server.decide("patterns_beside", message("a@x.example", "order 7", "x")).await;
+    assert_eq!(beside["decision"], "accepted");
+    assert_eq!(status().await, "processing", "it waits for the tenant's turn");
+    drop(turn);
+    assert_eq!(server.decided("patterns_run", &id).await["decision"], "accepted");
+}
+
+#[tokio::test]
+async fn what_every_message_is_held_against_is_bounded() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let condition = json!({"field": "subject", "op": "contains", "value": "x".repeat(2_000)});
+    let large = json!({"name": "Large", "match": {"any": vec![condition; 33]}});
+    for (path, body, field) in [
+        ("/api/intents", large.clone(), "match"),
+        ("/api/intents/with-rules", json!({"intent": large}), "intent.match"),
+        ("/api/import", json!({"version": 1, "intents": [large]}), "intents[0].match"),
+    ] {
+        let refused = server.post(&format!("{path}?tenant_id=acme"), &body).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [field], "{path}");
+    }
+
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO intents (tenant_id, name) SELECT 'acme', n::text FROM generate_series(1, 999) n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let last = json!({"name": "The last"});
+    let last = server.post("/api/intents?tenant_id=acme", &last).await.is(StatusCode::CREATED);
+    let more = json!({"name": "One more"});
+    let import = json!({"version": 1, "intents": [more]});
+    for (path, body) in [
+        ("/api/intents", more.clone()),
+        ("/api/intents/with-rules", json!({"intent": more})),
+        ("/api/import", import.clone()),
+    ] {
+        let refused = server.post(&format!("{path}?tenant_id=acme"), &body).await;
+        let detail = "A tenant can have at most 1000 intents. Delete some first";
+        refused.problem(StatusCode::BAD_REQUEST, detail);
+    }
+    let path = format!("/api/intents/{}?tenant_id=acme", last.id("intent_id"));
+    server.put(&path, &json!({"name": "The last of them"})).await.is(StatusCode::OK);
+    // In the place of those that go with it.
+    let replaced = server.post("/api/import?tenant_id=acme&delete=true", &import).await.is(StatusCode::OK);
+    assert_eq!(replaced.body["summary"]["delete"], 1_000);
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM intents").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(count, 1);
 }

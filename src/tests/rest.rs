@@ -645,6 +645,15 @@ async fn the_gate_and_a_members_role_are_guarded_against_lost_updates() {
         assert_eq!(put("\"stale\"").await, StatusCode::PRECONDITION_FAILED, "{path}");
         assert_eq!(put(read.headers[header::ETAG].to_str().unwrap()).await, StatusCode::OK, "{path}");
     }
+    let read = server.get(&member).await.is(StatusCode::OK);
+    for (tag, status) in [
+        ("\"stale\"", StatusCode::PRECONDITION_FAILED),
+        // She is who was read, and the last administrator.
+        (read.headers[header::ETAG].to_str().unwrap(), StatusCode::BAD_REQUEST),
+    ] {
+        let request = server.request(Method::DELETE, &member, Some(&server.key));
+        Answer::of(request.header(header::IF_MATCH, tag).send().await.unwrap()).await.is(status);
+    }
     // What a GET gave can be sent back.
     let read = server.get(&member).await.is(StatusCode::OK).body;
     server.put(&member, &read).await.is(StatusCode::OK);

@@ -178,3 +178,38 @@ async fn a_large_tenant_goes_a_little_at_a_time_and_whoever_comes_goes_on() {
     }
     assert_eq!(count(&mut conn, "emails", "globex").await, 10);
 }
+
+/// The screen sends one of the two, and all of the tenant is written.
+#[tokio::test]
+async fn another_name_does_not_open_a_tenant_that_is_closed_meanwhile() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for (change, call, kept) in [
+        ("is_active = false", "rename&tenant_id=acme&name=Another", json!("The acme company")),
+        ("name = 'Another'", "set-active&tenant_id=acme&is_active=true", json!("Another")),
+    ] {
+        let mut closing = server.database().superuser().await;
+        let sql = format!("BEGIN; UPDATE tenants SET {change} WHERE tenant_id = 'acme'");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut closing).await.unwrap();
+        let (function, body) = call.split_once('&').unwrap();
+        let request = server.request(Method::POST, &format!("/ui/tenants/{function}"), Some(&server.key));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.body(body);
+        let changed = async { Answer::of(request.send().await.unwrap()).await };
+        let closed = async {
+            eventually("the call waits for who closes it", async || {
+                let mut conn = server.database().superuser().await;
+                let waiting = "SELECT count(*) FROM pg_stat_activity \
+                               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                let found: i64 = sqlx::query_scalar(waiting).fetch_one(&mut conn).await.unwrap();
+                (found > 0).then_some(())
+            })
+            .await;
+            sqlx::raw_sql("COMMIT").execute(&mut closing).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(changed, closed);
+        answer.is(StatusCode::PRECONDITION_FAILED);
+        let tenant = server.get("/api/tenants/acme").await.is(StatusCode::OK).body;
+        assert_eq!((&tenant["is_active"], &tenant["name"]), (&json!(false), &kept), "{call}");
+    }
+}

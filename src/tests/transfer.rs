@@ -781,3 +781,23 @@ routes: [{name: mark, intent: Refund, kind: label, decisions: [accepted], settin
     let email = server.decide("acme", message("bob@x.example", "refund", "x")).await;
     assert_eq!(email["decision"], "rejected");
 }
+
+#[tokio::test]
+async fn the_patterns_of_a_document_are_bounded_and_so_are_the_faults_that_are_looked_for() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |intents: usize, patterns: usize, pattern: &str| {
+        let condition = json!({"field": "subject", "op": "regex", "value": pattern});
+        let intent =
+            |n: usize| json!({"name": n.to_string(), "match": {"any": vec![condition.clone(); patterns]}});
+        let intents: Vec<Value> = (0..intents).map(intent).collect();
+        let document = json!({"version": 1, "intents": intents}).to_string();
+        import(&server, "acme", "&dry_run=true", &document).await
+    };
+    send(50, 100, "x").await.is(StatusCode::OK);
+    let refused = send(51, 100, "x").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["intents"]);
+    assert_eq!(refused.body["errors"][0]["message"], "must have at most 5000 patterns together");
+    let refused = send(150, 1, "(").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields().len(), 100);
+}

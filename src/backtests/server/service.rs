@@ -30,9 +30,9 @@ pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest
         return Err(Problem::invalid_field("last", format!("must be from 1 to {MAX_MESSAGES}")).into());
     }
     let BacktestInput { intent, intent_id, validation_rules, last } = input;
+    let draft = Draft::checked(ctx, intent, intent_id, validation_rules).await?;
     let mut tx = ctx.begin().await?;
     make_room(&mut tx).await?;
-    let draft = Draft { intent, intent_id, validation_rules };
     let prepared = dry_run::prepare(ctx, &mut tx, draft).await?;
     let (intent, rules) =
         prepared.draft.as_ref().ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;

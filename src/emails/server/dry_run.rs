@@ -44,11 +44,32 @@ const UNSAVED: IntentId = IntentId(0);
 /// Intent and rules that are not saved. They stand beside the saved intents, or in the place of one of them.
 pub struct Draft {
     /// Left out, the one of `intent_id` as it is saved.
-    pub intent: Option<IntentInput>,
+    intent: Option<IntentInput>,
     /// The saved intent whose place it takes.
-    pub intent_id: Option<IntentId>,
+    intent_id: Option<IntentId>,
     /// Left out, those of `intent_id` as they are saved.
-    pub validation_rules: Option<Vec<RuleInput>>,
+    validation_rules: Option<Vec<RuleInput>>,
+}
+
+impl Draft {
+    /// With its intent checked. Before a transaction is open: patterns take a while.
+    ///
+    /// # Errors
+    /// 422.
+    pub async fn checked(
+        ctx: &TenantContext,
+        intent: Option<IntentInput>,
+        intent_id: Option<IntentId>,
+        validation_rules: Option<Vec<RuleInput>>,
+    ) -> Result<Self, Problem> {
+        let mut checks = Checks::default();
+        let intent = match intent {
+            Some(intent) => checks.part("intent", intent_service::checked(ctx, intent).await),
+            None => None,
+        };
+        checks.finish()?;
+        Ok(Self { intent, intent_id, validation_rules })
+    }
 }
 
 /// A draft that was checked as if it were saved, and the state of the intents around it.
@@ -75,14 +96,13 @@ pub struct Outcome {
 /// 403: a draft needs the editor's role, since its look-ups are made with the tenant's credentials; 400 and 422 as
 /// for saving the draft; 404 for a message that is not there; 413 for one that is too large.
 pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
-    let draft =
-        Draft { intent: input.intent, intent_id: input.intent_id, validation_rules: input.validation_rules };
-    let has_draft = draft.intent.is_some() || draft.validation_rules.is_some();
+    let has_draft = input.intent.is_some() || input.validation_rules.is_some();
     ctx.require(if has_draft { Permission::Configure } else { Permission::WorkMessages })?;
-    if input.requested && !has_draft && draft.intent_id.is_none() {
+    if input.requested && !has_draft && input.intent_id.is_none() {
         return Err(Problem::invalid_field("requested", "needs an intent or an intent_id").into());
     }
     let message = message(ctx, &input.message).await?;
+    let draft = Draft::checked(ctx, input.intent, input.intent_id, input.validation_rules).await?;
     let mut tx = ctx.begin().await?;
     let prepared = prepare(ctx, &mut tx, draft).await?;
     tx.commit().await?;
@@ -152,7 +172,7 @@ pub async fn draft_of(ctx: &TenantContext, id: IntentId) -> Result<String> {
     serde_json::to_string_pretty(&draft).map_err(Error::internal)
 }
 
-/// Checks a draft as if it were saved, and reads what it is run with.
+/// Checks the rest of a draft as if it were saved, and reads what it is run with.
 ///
 /// # Errors
 /// 400, 404 and 422 as for saving it.
@@ -200,10 +220,6 @@ fn drafted(ctx: &TenantContext, input: Option<IntentInput>, saved: Option<&Inten
         (None, None) => return Err(Problem::invalid_field("intent", "is missing").into()),
         (Some(input), _) => input,
     };
-    let mut checks = Checks::default();
-    let input = checks.part("intent", intent_service::checked(ctx, input));
-    checks.finish()?;
-    let input = input.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
     Ok(Intent {
         intent_id: saved.map_or(UNSAVED, |saved| saved.intent_id),
         tenant_id: ctx.tenant.clone(),

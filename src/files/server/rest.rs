@@ -106,6 +106,7 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
     responses(
         (status = 200, description = "Replaced", body = TenantFile),
         (status = 201, description = "Made", body = TenantFile, headers(("ETag" = String))),
+        (status = 400, description = "The body broke off, or there are as many files and folders as there may be"),
         (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
     ),
     extensions(("x-required-role" = json!("editor"))),
@@ -140,6 +141,7 @@ fn answer(Stored { file, stamp, is_new }: Stored) -> Response {
         (status = 200, description = "Replaced", body = TenantFile, headers(("ETag" = String))),
         (status = 201, description = "Made", body = TenantFile, headers(("ETag" = String))),
         (status = 303, description = "To the page, for a browser", headers(("Location" = String))),
+        (status = 400, description = "The body broke off, or there are as many files and folders as there may be"),
         (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
     ),
     extensions(("x-required-role" = json!("editor"))),
@@ -164,6 +166,7 @@ async fn take_form(
                 413 => Refusal::TooLarge,
                 422 => Refusal::Kind,
                 429 => Refusal::Busy,
+                _ if problem == service::full() => Refusal::TooMany,
                 _ => Refusal::BrokeOff,
             };
             Ok(to_page(&ctx, "refused", refusal.as_str()))

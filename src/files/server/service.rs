@@ -37,6 +37,10 @@ impl Versioned for Stamp {}
 const ENDINGS: [&str; 12] =
     ["csv", "tsv", "txt", "xlsx", "xlsm", "json", "jsonl", "ndjson", "sqlite", "sqlite3", "db", "geojson"];
 
+/// Files and folders of a tenant: each takes of the disk what no sum of sizes tells, and all are gone through for each
+/// file that comes in.
+const MAX_PLACES: usize = 5_000;
+
 /// Files of a tenant that may come in at once.
 const AT_ONCE: usize = 4;
 
@@ -93,7 +97,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// 403; 412; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 429 while
-/// too many come in; 400 where the body broke off. What was there before stays then.
+/// too many come in; 400 where there are too many already, or the body broke off. What was there before stays then.
 pub async fn put<E>(
     ctx: &TenantContext,
     path: &FilePath,
@@ -109,8 +113,9 @@ pub async fn put<E>(
     check_unchanged(ctx, path, if_match).await?;
     let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
-    let Taken { stored, coming } = taken_but(ctx, path).await?;
-    let most = limits.max_file.min(limits.max_tenant.saturating_sub(stored + coming));
+    let taken = taken_but(ctx, path).await?;
+    check_places(&taken)?;
+    let most = limits.max_file.min(limits.max_tenant.saturating_sub(taken.stored + taken.coming));
     let (incoming, size) = write(ctx, chunks, most, || too_large(limits, most)).await?;
     let (incoming, at) = aside::run(move || incoming.seal()).await.map_err(Error::internal)?;
     let users = users(ctx).await?;
@@ -118,7 +123,9 @@ pub async fn put<E>(
     // Those that came in meanwhile were not counted when this one began, and one may be in its place.
     repository::lock(&mut tx).await?;
     check_unchanged(ctx, path, if_match).await?;
-    let left = limits.max_tenant.saturating_sub(taken_but(ctx, path).await?.stored);
+    let taken = taken_but(ctx, path).await?;
+    check_places(&taken)?;
+    let left = limits.max_tenant.saturating_sub(taken.stored);
     if size > left {
         return Err(too_large(limits, left).into());
     }
@@ -197,6 +204,19 @@ async fn write<E>(
 async fn taken_but(ctx: &TenantContext, path: &FilePath) -> Result<Taken> {
     let (store, path) = (store(ctx), path.clone());
     aside::run(move || store.taken_but(path.as_str())).await.map_err(Error::internal)
+}
+
+/// # Errors
+/// 400 where a new file would be one too many.
+fn check_places(taken: &Taken) -> Result<(), Problem> {
+    if taken.is_there || taken.places <= MAX_PLACES { Ok(()) } else { Err(full()) }
+}
+
+/// What is said where a new file would be one too many.
+pub fn full() -> Problem {
+    Problem::business_rule(format!(
+        "A tenant can have at most {MAX_PLACES} files and folders. Delete some first"
+    ))
 }
 
 fn too_large(limits: &FileConfig, left: u64) -> Problem {

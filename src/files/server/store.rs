@@ -1,6 +1,7 @@
 //! The folder of a tenant's files. Every path is resolved by cap-std beneath it: neither `..` nor a link leads out.
 
 use std::{
+    collections::HashSet,
     io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -80,12 +81,16 @@ impl Uploaded {
     }
 }
 
-/// How much of the disk is taken, in bytes.
+/// How much of the disk is taken, in bytes, and how many places, when one more file has come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     pub stored: u64,
     /// By what is still coming in.
     pub coming: u64,
+    /// The files that there will be, and the folders that lead to them.
+    pub places: usize,
+    /// Whether the file takes the place of one.
+    pub is_there: bool,
 }
 
 /// A file that was put in its place.
@@ -133,17 +138,20 @@ impl Store {
         Ok(entries)
     }
 
-    /// What all take but the file at this path.
+    /// What all take but the file at this path, which is to come.
     ///
     /// # Errors
     /// The disk's.
     pub fn taken_but(&self, path: &str) -> io::Result<Taken> {
-        let mut taken = Taken::default();
-        for entry in self.all()?.iter().filter(|entry| entry.path != path) {
-            let sum = if entry.is_coming() { &mut taken.coming } else { &mut taken.stored };
+        let (mut stored, mut coming) = (0, 0);
+        let entries = self.all()?;
+        for entry in entries.iter().filter(|entry| entry.path != path) {
+            let sum = if entry.is_coming() { &mut coming } else { &mut stored };
             *sum += entry.size;
         }
-        Ok(taken)
+        let files = entries.iter().filter(|entry| !entry.is_coming()).map(|entry| entry.path.as_str());
+        let is_there = files.clone().any(|file| file == path);
+        Ok(Taken { stored, coming, places: places(files.chain([path])), is_there })
     }
 
     fn all(&self) -> io::Result<Vec<Entry>> {
@@ -171,10 +179,15 @@ impl Store {
         Ok(file)
     }
 
+    /// Removes a file, and the folders that led to it alone.
+    ///
     /// # Errors
     /// `NotFound`; the disk's.
     pub fn remove(&self, path: &str) -> io::Result<()> {
-        self.dir()?.remove_file(path)
+        let dir = self.dir()?;
+        dir.remove_file(path)?;
+        prune(&dir, path);
+        Ok(())
     }
 
     /// Begins to take a file in.
@@ -207,6 +220,27 @@ fn walk(dir: &Dir, prefix: &str, depth: usize, entries: &mut Vec<Entry>) -> io::
         }
     }
     Ok(())
+}
+
+/// The folders that a path leads through, the innermost first.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(parent(path), |folder| parent(folder))
+}
+
+fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(folder, _)| folder)
+}
+
+/// How many files and folders there are, where these are the files.
+fn places<'p>(files: impl Iterator<Item = &'p str>) -> usize {
+    files.flat_map(|file| std::iter::once(file).chain(folders(file))).collect::<HashSet<_>>().len()
+}
+
+/// Removes the folders that led to a file which is not there (any more). The disk keeps those that hold anything.
+fn prune(dir: &Dir, path: &str) {
+    for folder in folders(path) {
+        let _ = dir.remove_dir(folder);
+    }
 }
 
 fn modified(metadata: &Metadata) -> Option<SystemTime> {
@@ -283,15 +317,22 @@ impl Incoming {
         file.sync_all()?;
         let metadata = file.metadata()?;
         drop(file);
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            self.dir.create_dir_all(folder)?;
-        }
         let existed = self.dir.symlink_metadata(path).is_ok();
-        self.dir.rename(&self.name, &self.dir, path)?;
+        if let Err(error) = self.place(path) {
+            prune(&self.dir, path);
+            return Err(error);
+        }
         self.dir.open(".")?.sync_all()?;
         self.name.clear();
         let entry = Entry { path: path.to_owned(), size: metadata.len(), modified: metadata.modified().ok() };
         Ok(Placed { entry, stamp: Stamp::of(&metadata), existed })
+    }
+
+    fn place(&self, path: &str) -> io::Result<()> {
+        if let Some(folder) = parent(path) {
+            self.dir.create_dir_all(folder)?;
+        }
+        self.dir.rename(&self.name, &self.dir, path)
     }
 }
 
@@ -316,11 +357,14 @@ mod tests {
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"a,b\n").expect("written");
         assert_eq!(store.list().expect("nothing yet"), []);
-        assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 0, coming: 4 });
+        let taken = |path: &str| store.taken_but(path).expect("counted");
+        let none = Taken { places: 1, ..Taken::default() };
+        assert_eq!(taken("x"), Taken { coming: 4, ..none });
         let (incoming, at) = incoming.seal().expect("on the disk");
         assert!(!incoming.finish("in/a.csv", at).expect("new").existed);
-        assert_eq!(store.taken_but("x").expect("counted"), Taken { stored: 4, coming: 0 });
-        assert_eq!(store.taken_but("in/a.csv").expect("counted"), Taken::default());
+        assert_eq!(taken("x"), Taken { stored: 4, places: 3, ..none });
+        assert_eq!(taken("in/x/y"), Taken { stored: 4, places: 4, ..none });
+        assert_eq!(taken("in/a.csv"), Taken { places: 2, is_there: true, ..none });
         let mut incoming = store.incoming().expect("begun");
         incoming.write(b"c\n").expect("written");
         let before = store.open("in/a.csv").expect("opened");
@@ -341,7 +385,15 @@ mod tests {
             assert!(store.incoming().expect("begun").finish(path, at).is_err() || path == "link", "{path}");
         }
         assert_eq!(std::fs::read(root.path().join("secret")).expect("untouched"), b"x");
+        store.incoming().expect("begun").finish("in/more/b.csv", at).expect("new");
+        store.remove("in/more/b.csv").expect("removed");
+        assert!(root.path().join("acme/in").exists() && !root.path().join("acme/in/more").exists());
+        let long = format!("new/one/{}.csv", "x".repeat(300));
+        assert!(store.incoming().expect("begun").finish(&long, at).is_err(), "no disk has so long a name");
         store.remove("in/a.csv").expect("removed");
+        let left = std::fs::read_dir(root.path().join("acme")).expect("listed");
+        let left: Vec<_> = left.map(|entry| entry.expect("entry").file_name()).collect();
+        assert_eq!(left, ["link"], "no folder is left without a file");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     },
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
     rules::server::{engine::shorten, values},
-    server::aside,
+    server::aside::{self, Turn},
     shared::{IntentId, Problem, validate::Checks},
 };
 
@@ -121,9 +121,16 @@ fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classificat
     }
 }
 
-/// Classifies and extracts, away from the threads that answer requests: patterns may take their time.
+/// Classifies and extracts, away from the threads that answer requests: patterns may take their time. It waits for the
+/// tenant's turn, which its rules take after it: nobody who has that turn may call this.
 pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Reading {
-    aside::run(move || {
+    // Without an intent there is no pattern.
+    let tenant = intents.first().map(|intent| intent.tenant_id.clone());
+    let turn = match &tenant {
+        Some(tenant) => Some(aside::turn_of(tenant, Turn::Run).await),
+        None => None,
+    };
+    aside::run_in(turn, move || {
         let budget = Budget::new(PATIENCE);
         let (intent, mut classification) = classify(&intents, hints.requested.as_ref(), &fields, &budget);
         let intent = match (&hints.corrected_by, &hints.learned) {
@@ -162,7 +169,7 @@ impl Budget {
     }
 }
 
-/// Checks the regular expressions of an intent.
+/// Checks the regular expressions of an intent. They take a while: it is to be called aside.
 ///
 /// # Errors
 /// 422 naming each at fault.

@@ -83,6 +83,16 @@ pub async fn active_by_priority(tx: &mut TenantTx) -> sqlx::Result<Vec<Intent>> 
     Ok(rows.into_iter().map(|row| row.into_intent(tx)).collect())
 }
 
+/// How many there are; not more than `most` are counted.
+pub async fn count(tx: &mut TenantTx, most: i64) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT count(*) FROM (SELECT FROM intents WHERE tenant_id = $1 LIMIT $2) AS found")
+        .bind(tenant.as_str())
+        .bind(most)
+        .fetch_one(tx.conn())
+        .await
+}
+
 pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> sqlx::Result<Option<Intent>> {
     let tenant = tx.tenant().clone();
     let row: Option<Row> = sqlx::query_as(in_tenant!(

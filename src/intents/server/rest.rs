@@ -73,6 +73,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     responses(
         (status = 201, description = "Made", body = Intent, headers(("ETag" = String))),
         (status = 409, description = "The name exists"),
+        (status = 400, description = "There are as many intents as there may be"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -91,7 +92,7 @@ async fn create(ctx: TenantContext, Json(input): Json<IntentInput>) -> Result<im
     responses(
         (status = 201, description = "Made", body = IntentWithRules),
         (status = 409, description = "The name exists"),
-        (status = 400, description = "A rule names an invalid datasource"),
+        (status = 400, description = "A rule names an invalid datasource, or there are as many intents as there may be"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]

@@ -14,6 +14,7 @@ use crate::{
     },
     server::{
         Result, TenantContext, TenantRows, TenantTx,
+        aside::{self, Turn},
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
@@ -46,6 +47,9 @@ struct Gone {
     validation_rules: Vec<ValidationRule>,
     routes: Vec<Route>,
 }
+
+/// What one tenant may have: each message is held against all that are active.
+const MAX_INTENTS: i64 = 1_000;
 
 /// What a list of intents is narrowed to.
 #[derive(Debug)]
@@ -97,10 +101,10 @@ pub async fn get_with_rules(ctx: &TenantContext, id: IntentId) -> Result<IntentW
 }
 
 /// # Errors
-/// 409 for a name that exists, 422.
+/// 400 where the tenant has as many intents as it may, 409 for a name that exists, 422.
 pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
-    let input = checked(ctx, input)?;
+    let input = checked(ctx, input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let mut intent = insert(&mut tx, &input).await?;
@@ -117,7 +121,7 @@ pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
 pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput) -> Result<IntentWithRules> {
     ctx.require(Permission::Configure)?;
     let mut checks = Checks::default();
-    let intent = checks.part("intent", checked(ctx, input.intent));
+    let intent = checks.part("intent", checked(ctx, input.intent).await);
     check_number(&mut checks, &input.validation_rules);
     for (i, rule) in input.validation_rules.iter().enumerate() {
         let at = format!("validation_rules[{i}]");
@@ -153,7 +157,7 @@ pub async fn replace(
     if_match: &IfMatch,
 ) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
-    let input = checked(ctx, input)?;
+    let input = checked(ctx, input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let before = find(&mut tx, id).await?;
@@ -224,12 +228,13 @@ pub async fn all(tx: &mut TenantTx) -> Result<Vec<Intent>> {
 }
 
 /// Stores a checked intent, in the place of one where it is given, as a part of a larger change: that has begun a
-/// revision, checks the rules and routes of the intent, and records its version.
+/// revision, checks the rules and routes of the intent, and at its end that there are not too many, and records its
+/// version.
 ///
 /// # Errors
 /// 404, 409 for a name that exists.
 pub async fn put(tx: &mut TenantTx, id: Option<IntentId>, input: &IntentInput) -> Result<Intent> {
-    let Some(id) = id else { return insert(tx, input).await };
+    let Some(id) = id else { return add(tx, input).await };
     let intent = repository::update(tx, id, input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?;
@@ -254,7 +259,26 @@ pub async fn remove(tx: &mut TenantTx, revision: versions::Revision, id: IntentI
     if repository::delete(tx, id).await? { Ok(()) } else { Err(Problem::not_found("Intent", id).into()) }
 }
 
+/// With the tenant's lock, as whoever has begun a revision has it: so no two take the last place.
 async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
+    let intent = add(tx, input).await?;
+    check_room(tx).await?;
+    Ok(intent)
+}
+
+/// Checks that the intents which were added are not too many.
+///
+/// # Errors
+/// 400.
+pub async fn check_room(tx: &mut TenantTx) -> Result<()> {
+    if repository::count(tx, MAX_INTENTS + 1).await? > MAX_INTENTS {
+        let sentence = format!("A tenant can have at most {MAX_INTENTS} intents. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    Ok(())
+}
+
+async fn add(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
     repository::insert(tx, input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))
@@ -267,12 +291,17 @@ pub fn check_number(checks: &mut Checks, rules: &[RuleInput]) {
     }
 }
 
-/// What is checked of an intent before it is stored, or tried as a draft.
+/// What is checked of an intent before it is stored, or tried as a draft. Before a transaction is open: it waits for
+/// the tenant's turn, and patterns take a while.
 ///
 /// # Errors
 /// 422 with every field at fault.
-pub fn checked(ctx: &TenantContext, input: IntentInput) -> Result<IntentInput, Problem> {
+pub async fn checked(ctx: &TenantContext, input: IntentInput) -> Result<IntentInput, Problem> {
     let input = input.validate(&ctx.tenant)?;
-    matching::check_patterns(&input.conditions, &input.extractors)?;
-    Ok(input)
+    let turn = aside::turn_of(&ctx.tenant, Turn::Save).await;
+    aside::run_in(turn, move || {
+        matching::check_patterns(&input.conditions, &input.extractors)?;
+        Ok(input)
+    })
+    .await
 }

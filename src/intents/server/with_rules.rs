@@ -30,7 +30,7 @@ pub async fn replace(
     if_match: &IfMatch,
 ) -> Result<IntentWithRules> {
     ctx.require(Permission::Configure)?;
-    let (wanted, inputs) = checked(ctx, id, input)?;
+    let (wanted, inputs) = checked(ctx, id, input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let before = service::find(&mut tx, id).await?;
@@ -64,13 +64,13 @@ pub async fn replace(
     Ok(IntentWithRules { intent, validation_rules })
 }
 
-fn checked(
+async fn checked(
     ctx: &TenantContext,
     id: IntentId,
     input: IntentWithRulesInput,
 ) -> Result<(IntentInput, Vec<RuleInput>)> {
     let mut checks = Checks::default();
-    let intent = checks.part("intent", service::checked(ctx, input.intent));
+    let intent = checks.part("intent", service::checked(ctx, input.intent).await);
     service::check_number(&mut checks, &input.validation_rules);
     for (i, rule) in input.validation_rules.iter().enumerate() {
         let at = format!("validation_rules[{i}]");

@@ -87,15 +87,15 @@ async fn set_role(
     path = "/api/members/{user_id}",
     operation_id = "remove_member",
     tag = "members",
-    params(("user_id" = UserId, Path), InTenant),
+    params(("user_id" = UserId, Path), InTenant, Unchanged),
     responses(
         (status = 204, description = "Removed"),
         (status = 400, description = "The tenant would be left without an administrator"),
     ),
     extensions(("x-required-role" = json!("admin"))),
 )]
-async fn remove(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<StatusCode> {
-    service::remove(&ctx, user).await?;
+async fn remove(ctx: TenantContext, PathId(user): PathId<UserId>, if_match: IfMatch) -> Result<StatusCode> {
+    service::remove(&ctx, user, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -77,12 +77,13 @@ pub async fn set_role(
 }
 
 /// # Errors
-/// 403, 404; 400 where nobody would be left to administer the tenant.
-pub async fn remove(ctx: &TenantContext, user: UserId) -> Result<()> {
+/// 403, 404; 400 where nobody would be left to administer the tenant; 412.
+pub async fn remove(ctx: &TenantContext, user: UserId, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let admins = repository::lock_admins(&mut tx).await?;
     let before = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
+    if_match.check(&before)?;
     refuse_last(&admins, user)?;
     repository::delete(&mut tx, user).await?;
     repository::take_back_for(&mut tx, &before.email).await?;
@@ -211,8 +212,12 @@ async fn person(
     name: &str,
     word: &SecretString,
 ) -> Result<Account> {
-    // First, and whether there is an account or not: what is refused here does not tell.
-    password::check("password", word, &[&held.email])?;
+    // First, and whether there is an account or not: what is refused here does not tell. Nor is a name that is left out
+    // refused, which whoever has an account need not give.
+    let mut checks = Checks::default();
+    let name = checks.name("display_name", if name.trim().is_empty() { &held.email } else { name });
+    checks.finish()?;
+    password::check("password", word, &[&held.email, &name])?;
     let mut tx = app.database.instance().await?;
     let account = access::account(&mut tx, &held.email).await?;
     drop(tx);
@@ -224,10 +229,6 @@ async fn person(
         accounts::note_refusal(app, origin, &held.email, true, "invitation").await?;
         return Err(wrong().into());
     }
-    let mut checks = Checks::default();
-    let name = checks.name("display_name", name);
-    checks.finish()?;
-    password::check("password", word, &[&held.email, &name])?;
     let hash = app.passwords.hash(word).await?;
     let mut tx = app.database.instance().await?;
     let made = access::insert_user(tx.conn(), &held.email, &name, Some(&hash), false).await?;

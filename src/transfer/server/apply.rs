@@ -105,6 +105,7 @@ impl<'a> Import<'a> {
             at_place(done, "classifier")?;
         }
         gone.extend(self.intents_gone(document).await?);
+        self.intents_have_room().await?;
         gone.extend(self.datasources_gone(document).await?);
         gone.extend(self.configs_gone(document).await?);
         self.changes.extend(gone);
@@ -310,6 +311,13 @@ impl<'a> Import<'a> {
             }
         }
         Ok(gone)
+    }
+
+    /// Once those that go are gone: until then there may be more than a tenant can have. Those that were too many before
+    /// are no reason to refuse any other change.
+    async fn intents_have_room(&mut self) -> Result<()> {
+        let is_new = |change: &Change| change.kind == Kind::Intent && change.action == Action::Create;
+        if self.changes.iter().any(is_new) { intents::check_room(&mut self.tx).await } else { Ok(()) }
     }
 
     /// Rules that ask a datasource that goes would go with it unseen, so they must be gone or changed.

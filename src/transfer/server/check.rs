@@ -12,27 +12,64 @@ use crate::{
         dto::{DatasourceConfigInput, DatasourceInput},
         server::connection,
     },
-    intents::{dto::IntentInput, server::service as intents},
+    intents::{
+        dto::{IntentInput, MatchConditions, MatchOp},
+        server::matching,
+    },
     routes::dto::RouteInput,
     rules::dto::{MAX_RULES, RuleInput},
-    server::TenantContext,
-    shared::{DatasourceId, IntentId, Problem, validate::Checks},
+    server::{
+        TenantContext,
+        aside::{self, Turn},
+    },
+    shared::{DatasourceId, IntentId, Problem, TenantId, validate::Checks},
 };
 
 /// What one document may hold: an import keeps the tenant's other changes waiting.
 const MAX_OF_A_KIND: usize = 2_000;
 const MAX_RULES_IN_ALL: usize = 5_000;
+/// Of intents. Each takes a while, more than all else that is looked at here.
+const MAX_PATTERNS_IN_ALL: usize = 5_000;
+/// After so many faults of intents, further patterns are not looked at.
+const MAX_FAULTS: usize = 100;
 
-/// The document as it would be stored, its names trimmed.
+/// What was found of an intent: its name as it would be stored, or what is wrong.
+type CheckedIntent = Result<String, Problem>;
+
+/// Checks the size of the document, and its intents with their patterns. Before a transaction is open: it waits for the
+/// tenant's turn, and patterns take a while.
 ///
 /// # Errors
-/// 422 with every fault.
-pub fn checked(
+/// 422 for a document that is too large.
+pub async fn intents(
     ctx: &TenantContext,
-    mut document: Document,
-    current: &Current,
-    delete: bool,
-) -> Result<Document, Problem> {
+    document: Document,
+) -> Result<(Document, Vec<CheckedIntent>), Problem> {
+    check_size(&document)?;
+    let tenant = ctx.tenant.clone();
+    let turn = aside::turn_of(&ctx.tenant, Turn::Save).await;
+    let checked = aside::run_in(turn, move || {
+        let mut checked = Vec::new();
+        let mut faults = 0;
+        for entry in document.intents.iter().flatten() {
+            let intent = checked_intent(&tenant, entry, faults < MAX_FAULTS);
+            faults += intent.as_ref().err().map_or(0, |problem| problem.errors.len());
+            checked.push(intent);
+        }
+        (document, checked)
+    });
+    Ok(checked.await)
+}
+
+fn checked_intent(tenant: &TenantId, entry: &IntentEntry, with_patterns: bool) -> CheckedIntent {
+    let input = IntentInput::from(entry).validate(tenant)?;
+    if with_patterns {
+        matching::check_patterns(&input.conditions, &input.extractors)?;
+    }
+    Ok(input.name)
+}
+
+fn check_size(document: &Document) -> Result<(), Problem> {
     let mut checks = Checks::default();
     let sizes = [
         ("datasource_configs", document.datasource_configs.as_ref().map_or(0, Vec::len)),
@@ -49,8 +86,30 @@ pub fn checked(
     if rules.map(Vec::len).sum::<usize>() > MAX_RULES_IN_ALL {
         checks.fault("intents", format!("must have at most {MAX_RULES_IN_ALL} rules together"));
     }
-    checks.finish()?;
+    if document.intents.iter().flatten().map(patterns).sum::<usize>() > MAX_PATTERNS_IN_ALL {
+        checks.fault("intents", format!("must have at most {MAX_PATTERNS_IN_ALL} patterns together"));
+    }
+    checks.finish()
+}
 
+/// How many regular expressions an intent has.
+fn patterns(intent: &IntentEntry) -> usize {
+    let MatchConditions { any, all, none } = &intent.conditions;
+    let conditions = [any, all, none].into_iter().flatten();
+    conditions.filter(|condition| condition.op == MatchOp::Regex).count() + intent.extractors.len()
+}
+
+/// The document as it would be stored, its names trimmed. `intents` is what was found of its intents.
+///
+/// # Errors
+/// 422 with every fault.
+pub fn checked(
+    ctx: &TenantContext,
+    mut document: Document,
+    intents: Vec<CheckedIntent>,
+    current: &Current,
+    delete: bool,
+) -> Result<Document, Problem> {
     let mut checks = Checks::default();
     for (i, entry) in document.datasource_configs.iter_mut().flatten().enumerate() {
         if let Some(input) = checks.part(&format!("datasource_configs[{i}]"), config(entry)) {
@@ -67,10 +126,10 @@ pub fn checked(
             entry.connection_key = input.connection_key;
         }
     }
-    for (i, entry) in document.intents.iter_mut().flatten().enumerate() {
+    for ((i, entry), found) in document.intents.iter_mut().flatten().enumerate().zip(intents) {
         let at = format!("intents[{i}]");
-        if let Some(input) = checks.part(&at, intents::checked(ctx, IntentInput::from(&*entry))) {
-            entry.name = input.name;
+        if let Some(name) = checks.part(&at, found) {
+            entry.name = name;
         }
         let rules = entry.validation_rules.as_deref_mut().unwrap_or_default();
         if rules.len() > MAX_RULES {

@@ -62,6 +62,7 @@ pub async fn export(ctx: &TenantContext, format: Format, with_examples: bool) ->
 /// the document.
 pub async fn import(ctx: &TenantContext, document: Document, options: &Options) -> Result<Plan> {
     ctx.require(Permission::Configure)?;
+    let (document, intents) = check::intents(ctx, document).await?;
     let mut tx = ctx.begin().await?;
     let begun = versions::begin(&mut tx).await?;
     if !options.dry_run {
@@ -76,7 +77,7 @@ pub async fn import(ctx: &TenantContext, document: Document, options: &Options) 
         )
         .into());
     }
-    let document = check::checked(ctx, document, &current, options.delete)?;
+    let document = check::checked(ctx, document, intents, &current, options.delete)?;
     let import = Import::new(ctx, tx, begun, current, options.delete);
     let (mut tx, changes, before) = import.run(&document).await?;
     let summary = Summary::of(&changes);
