@@ -56,7 +56,7 @@ async function openAndAct(page: Page, address: string, act: () => Promise<void>)
   await hydrated(page);
 }
 
-test('what is typed and chosen before the page is taken over is kept', { tag: '@desktop' }, async ({ page }) => {
+test('what is typed before the page is taken over is kept, and what is chosen applies', { tag: '@desktop' }, async ({ page }) => {
   const search = page.getByRole('searchbox', { name: 'Search' });
   const from = page.getByLabel('From', { exact: true });
   await openAndAct(page, '/t/acme_corp/messages?decision=accepted&to=2021-01-01', async () => {
@@ -65,20 +65,62 @@ test('what is typed and chosen before the page is taken over is kept', { tag: '@
     await page.getByLabel('Decision').selectOption('Rejected');
     await page.getByLabel('Intent').selectOption('Supplier invoice');
   });
+  // The zone of the day that was typed is the reader's.
+  for (const part of [/q=bookshelf/, /decision=rejected/, /intent=\d+/, /from=2020-01-01&to=2021-01-01&zone=-210/]) {
+    await expect(page).toHaveURL(part);
+  }
   await expect(search).toHaveValue('bookshelf');
   await expect(from).toHaveValue('2020-01-01');
   await expect(page.getByLabel('To', { exact: true }), 'the address is heard of all the same').toHaveValue('2021-01-01');
   await expect(page.getByLabel('Decision')).toHaveValue('rejected');
   await expect(page.getByLabel('Intent').locator('option:checked')).toHaveText('Supplier invoice');
 
-  await page.getByRole('button', { name: 'Filter', exact: true }).click();
-  for (const part of [/q=bookshelf/, /decision=rejected/, /intent=\d+/, /from=2020-01-01&to=2021-01-01&zone=-210/]) {
-    await expect(page).toHaveURL(part);
-  }
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(search, 'another address is written over it').toHaveValue('');
   await expect(from).toHaveValue('');
   await expect(page.getByLabel('Decision')).toHaveValue('');
+  await page.goBack();
+  await expect(page).toHaveURL(/q=bookshelf/);
+  await page.goBack();
+  await expect(page, 'two that are chosen apply at once').toHaveURL(/\?decision=accepted&to=2021-01-01$/);
+  await expect(page.getByLabel('Decision')).toHaveValue('accepted');
+});
+
+test('what is chosen before the page is taken over leaves the keyboard where somebody types', { tag: '@desktop' }, async ({ page }) => {
+  const search = page.getByRole('searchbox', { name: 'Search' });
+  await openAndAct(page, '/t/acme_corp/messages', async () => {
+    await page.getByLabel('Decision').selectOption('Rejected');
+    await search.focus();
+  });
+  await expect(page).toHaveURL(/decision=rejected/);
+  await expect(page.getByTestId('message-row')).toHaveCount(4);
+  await expect(search).toBeFocused();
+});
+
+test('what is typed and not sent goes with the address that it was typed for', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?decision=accepted');
+  await hydrated(page);
+  const search = page.getByRole('searchbox', { name: 'Search' });
+  const to = page.getByLabel('To', { exact: true });
+  const type = async () => {
+    await search.fill('bookshelf');
+    await to.fill('2021-01-01');
+  };
+  const isGone = async (how: string) => {
+    await expect(search, how).toHaveValue('');
+    await expect(to, how).toHaveValue('');
+  };
+  await type();
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(page).toHaveURL(/\/messages$/);
+  await isGone('by a link');
+  await type();
+  await page.goBack();
+  await expect(page).toHaveURL(/decision=accepted/);
+  await isGone('by the browser’s button');
+  await page.getByLabel('Decision').selectOption('Rejected');
+  await expect(page.getByTestId('message-row')).toHaveCount(4);
+  await expect(page).not.toHaveURL(/bookshelf|2021-01-01/);
 });
 
 test('so it is in the log', { tag: '@desktop' }, async ({ page }) => {
@@ -87,6 +129,11 @@ test('so it is in the log', { tag: '@desktop' }, async ({ page }) => {
   await expect(who).toHaveValue('nobody of this name');
   await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page).toHaveURL(/actor=nobody/);
+  const what = page.getByLabel('What');
+  await what.fill('never sent');
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(who).toHaveValue('');
+  await expect(what, 'what was not sent goes, too').toHaveValue('');
 });
 
 test('a list that is to make room for another says so, and is not worked on', { tag: '@desktop' }, async ({ page }) => {

@@ -110,6 +110,17 @@ test('a letter of another script is the Latin one of its key', { tag: '@desktop'
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Intents');
 });
 
+test('a sign is no letter of another script, and AltGr is none of this page’s keys', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const first = page.getByTestId('message-row').getByRole('link').first();
+  await press(page, '€', 'KeyJ');
+  await press(page, 'о', 'KeyJ', { modifierAltGraph: true });
+  await expect(first).not.toBeFocused();
+  await press(page, 'о', 'KeyJ');
+  await expect(first).toBeFocused();
+});
+
 test('a key that an input method takes is nobody else’s', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
   await hydrated(page);

@@ -43,7 +43,7 @@ test('what leaves nothing does not ask, and does not end the asking', { tag: '@d
   });
 
   await away.click();
-  await expect.poll(() => asked.length, 'a link to another page asks').toBe(1);
+  await expect.poll(() => asked, 'a link to another page asks').toEqual(['You have changes that are not saved. Leave without them?']);
   await expect(page.getByTestId('name')).toHaveValue('Never saved');
 });
 
@@ -64,8 +64,10 @@ test.describe('what is being saved', () => {
     const changed = await request.put(resource, { data: { name } });
     expect(changed.status()).toBe(200);
     const question: string[] = [];
+    let words = '';
     page.on('dialog', async (dialog) => {
       question.push(dialog.type());
+      words = dialog.message();
       await dialog.dismiss();
     });
 
@@ -86,6 +88,7 @@ test.describe('what is being saved', () => {
 
     await page.getByTestId('save-bar').getByRole('link', { name: 'Cancel' }).click();
     await expect.poll(() => question).toEqual(['confirm']);
+    expect(words, 'the server may well have it').toBe('It is being saved. Leave before that is known?');
     await page.evaluate(() => history.back());
     await expect.poll(() => question).toEqual(['confirm', 'confirm']);
     await page.close({ runBeforeUnload: true });

@@ -277,9 +277,11 @@ test.describe('intents that cannot be had', { tag: '@desktop' }, () => {
     await page.getByTestId('message-row').getByRole('link').click();
     await expect(page.getByTestId('no-intents')).toContainText('The intents could not be had');
     await expect(page.getByTestId('correct')).toHaveCount(0);
+    await expect(page.getByTestId('no-intents')).toHaveRole('alert');
     await page.unroute('**/ui/intents/list');
-    await page.getByTestId('intents-again').click();
+    await page.getByTestId('intents-again').press('Enter');
     await expect(page.getByTestId('correct'), 'once they are there').toBeVisible();
+    await expect(page.getByTestId('correct-intent'), 'the keyboard is at what was missing').toBeFocused();
     await expect(page.getByTestId('no-intents')).toHaveCount(0);
   });
 
@@ -794,6 +796,50 @@ test('a second word is said, though its message was left before the first was an
   expect(asked()).toBe(2);
   const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=rejected`)).json();
   expect(found.map((email: { subject: string }) => email.subject)).toEqual([`${mark} 2`]);
+});
+
+test('z takes back what waits for its turn, and leaves what is being said', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(mark);
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.keyboard.press('#');
+  await page.keyboard.press('z');
+  answer();
+  await expect(page.getByTestId('toast')).toHaveText(/1 message accepted\./);
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  await expect(page.getByTestId('news')).toHaveText('');
+  expect(asked(), 'what was unwanted before its turn is not said').toBe(1);
+});
+
+test('who comes back to a message speaks after what they said of it before', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  const title = page.getByRole('heading', { level: 1 });
+  const news = page.getByTestId('news');
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await expect(page.getByTestId('beside-j')).toHaveAttribute('href', /messages/);
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('e');
+  await expect(news).toHaveText('Saving the decision.');
+  await page.keyboard.press('#');
+  await page.keyboard.press('j');
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(news, 'nothing is said of this one').toHaveText('');
+  await expect(page.getByTestId('beside-k')).toHaveAttribute('href', /messages/);
+  await page.keyboard.press('k');
+  await expect(title).toHaveText(`${mark} 2`);
+  await expect(news, 'it is still on its way').toHaveText('Saving the decision.');
+  await page.keyboard.press('e');
+  answer();
+  await expect(page.getByTestId('toast')).toHaveText(/1 message accepted\./);
+  await expect(news).toHaveText('');
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+  expect(asked()).toBe(1);
 });
 
 test('what was asked for before is not put over what is shown', { tag: '@desktop' }, async ({ page, request }) => {

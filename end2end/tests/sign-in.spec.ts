@@ -1,5 +1,6 @@
 import { flowengine } from '../flowengine';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 test.use({ storageState: { cookies: [], origins: [] } });
 
@@ -29,6 +30,25 @@ test('the one-time link signs in, once', async ({ page, context }) => {
   await context.addCookies(session);
   await page.goto('/tenants');
   await expect(page, 'the session is ended on the server, too').toHaveURL(/\/sign-in\?next=/);
+});
+
+test('what was searched for is forgotten at the sign-out', { tag: '@desktop' }, async ({ page }) => {
+  const lists = () => page.evaluate(() => Object.keys(sessionStorage).filter((key) => key.startsWith('lastList:')));
+  await page.goto(flowengine('admin', 'sign-in-link'));
+  await page.goto('/t/acme_corp/messages?q=jane.doe%40customer.example');
+  await hydrated(page);
+  await expect.poll(lists).toEqual(['lastList:acme_corp']);
+  const { answer } = await hold(page, '**/*.wasm');
+  await page.getByTestId('sign-out').click();
+  await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  expect(await lists(), 'before the page is taken over').toEqual([]);
+  answer();
+  await hydrated(page);
+
+  await page.evaluate(() => sessionStorage.setItem('lastList:acme_corp', '"?q=jane"'));
+  await page.goto('/sign-in');
+  await hydrated(page);
+  await expect.poll(lists, 'a session may end by itself').toEqual([]);
 });
 
 test('a made-up link does not sign in', { tag: '@desktop' }, async ({ page }) => {

@@ -44,6 +44,21 @@ test('a draft is tried on a pasted message and on a stored one', async ({ page, 
   });
 });
 
+test('what is tried again does not wait for what was tried before', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/try');
+  await hydrated(page);
+  // The first is never answered.
+  await page.route('**/ui/emails/try', () => {}, { times: 1 });
+  const isAsked = page.waitForRequest('**/ui/emails/try');
+  await page.getByTestId('try').click();
+  await isAsked;
+  const raw = page.getByTestId('raw');
+  await raw.fill((await raw.inputValue()).replace('1042', '1043'));
+  await page.getByTestId('try').click();
+  await expect(page.getByTestId('steps').getByTestId('outcome')).toBeVisible();
+  await expect(page.getByTestId('try')).toHaveAttribute('aria-busy', 'false');
+});
+
 test('an operator tries a message, and is offered no draft, which the server would refuse', { tag: '@desktop' }, async ({ browser, request }) => {
   const link = await invite(request, 'otto@acme.example');
   const context = await browser.newContext({ storageState: { cookies: [], origins: [] } });

@@ -12,6 +12,8 @@ test('a page whose part does not come says so, and can be had once it does', asy
   await page.getByRole('link', { name: 'Intents', exact: true }).first().click();
   const notice = page.getByTestId('not-fetched');
   await expect(notice).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not fetched');
+  await expect(page).toHaveTitle(/^Not fetched/);
   await expect(page, 'it is where it was to lead').toHaveURL(/\/intents$/);
   await page.getByRole('link', { name: 'Dashboard', exact: true }).first().click();
   await expect(page.getByRole('heading', { level: 1, name: 'Dashboard' }), 'the rest goes on').toBeVisible();

@@ -24,7 +24,7 @@ use crate::{
     rules::pages::RulesPage,
     tenants::pages::{ChooseTenant, TenantsPage},
     transfer::pages::SettingsPage,
-    ui::host,
+    ui::{host, page::PageHead},
 };
 
 /// The file of a group could not be had: the server is away or too busy, or has another build since.
@@ -40,6 +40,7 @@ impl From<leptos::wasm_split::SplitLoaderError> for NotFetched {
 #[component]
 fn NotFetchedPage() -> impl IntoView {
     view! {
+        <PageHead title="Not fetched"/>
         <div class="notice tone-bad" role="alert" data-testid="not-fetched">
             <p>"This page could not be fetched: the server cannot be reached, or was updated since."</p>
             <button type="button" class="button" on:click=move |_| host::reload()>

@@ -93,14 +93,18 @@ const TAKEN: u32 = 229;
 const FIRST_OTHER: char = '\u{370}';
 
 /// What a key writes. Where it writes a letter of another script, the one that stands there on a Latin keyboard, after
-/// which what keys do is named. Empty where an input method takes it: Enter then takes what that offers, no more.
+/// which what keys do is named: not for a sign, as `€`, nor for what is written with AltGr. Empty where an input method
+/// takes it: Enter then takes what that offers, no more.
 pub fn key_of(event: &KeyboardEvent) -> String {
     if event.is_composing() || event.key_code() == TAKEN {
         return String::new();
     }
     let key = event.key();
     let mut letters = key.chars();
-    let is_other = letters.next().is_some_and(|letter| letter >= FIRST_OTHER) && letters.next().is_none();
+    let is_other_letter = |letter: char| letter >= FIRST_OTHER && letter.is_alphabetic();
+    let is_other = letters.next().is_some_and(is_other_letter)
+        && letters.next().is_none()
+        && !event.get_modifier_state("AltGraph");
     match event.code().strip_prefix("Key").filter(|_| is_other) {
         Some(latin) if event.shift_key() => latin.to_owned(),
         Some(latin) => latin.to_ascii_lowercase(),
@@ -162,6 +166,18 @@ pub fn submit_form_of(event: &Event) {
         .and_then(|target| target.dyn_into::<HtmlSelectElement>().ok())
         .and_then(|select| select.form());
     if let Some(form) = form {
+        let _ = form.request_submit();
+    }
+}
+
+/// The attribute of a form that was submitted by `submit_form_once`.
+const SUBMITTED: &str = "data-submitted";
+
+/// Submits the form of a select, unless this has been done: what several of its selects ask for is one thing.
+pub fn submit_form_once(select: &HtmlSelectElement) {
+    if let Some(form) = select.form().filter(|form| !form.has_attribute(SUBMITTED)) {
+        // Only a name that is none is refused.
+        let _ = form.set_attribute(SUBMITTED, "");
         let _ = form.request_submit();
     }
 }

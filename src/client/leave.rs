@@ -10,12 +10,20 @@ use super::{dom::document, listener::Listener};
 use crate::ui::react::effect;
 
 thread_local! {
-    /// Whether the page's editor holds something unsaved. One editor a page.
-    static UNSAVED: RefCell<Option<Signal<bool>>> = const { RefCell::new(None) };
+    /// What the page's editor holds. One editor a page.
+    static UNSAVED: RefCell<Option<Unsaved>> = const { RefCell::new(None) };
     /// The address of the page that holds it.
     static ADDRESS: RefCell<String> = const { RefCell::new(String::new()) };
     /// When somebody last said that they leave, as `Date.now` has it.
     static ALLOWED: Cell<f64> = const { Cell::new(0.0) };
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Unsaved {
+    /// Whether it holds something that is not known to be saved.
+    is_some: Signal<bool>,
+    /// Whether that is on its way: then the server may well have it.
+    is_saving: Signal<bool>,
 }
 
 /// So long a yes holds, in milliseconds: one step asks twice where a link leads out of the application. Not longer: the
@@ -27,7 +35,11 @@ pub fn may_leave() -> bool {
     if was_allowed() || !is_unsaved() {
         return true;
     }
-    let question = "You have changes that are not saved. Leave without them?";
+    let question = if is(|unsaved| unsaved.is_saving) {
+        "It is being saved. Leave before that is known?"
+    } else {
+        "You have changes that are not saved. Leave without them?"
+    };
     let may = web_sys::window().is_some_and(|window| window.confirm_with_message(question).unwrap_or(true));
     if may {
         ALLOWED.set(js_sys::Date::now());
@@ -40,16 +52,20 @@ fn was_allowed() -> bool {
 }
 
 fn is_unsaved() -> bool {
-    let is_dirty = |unsaved: &Option<Signal<bool>>| {
-        unsaved.is_some_and(|unsaved| unsaved.try_get_untracked().unwrap_or(false))
-    };
-    UNSAVED.with_borrow(is_dirty)
+    is(|unsaved| unsaved.is_some)
+}
+
+/// Whether something is so of the page's editor. Nothing is where there is none.
+fn is(so: impl FnOnce(Unsaved) -> Signal<bool>) -> bool {
+    let so = UNSAVED.with_borrow(|unsaved| unsaved.map(so));
+    so.and_then(|so| so.try_get_untracked()).unwrap_or_default()
 }
 
 /// Guards the page for as long as its editor is there: by a link, and by closing the tab. `watch_history` guards the
 /// browser's buttons, and what leads elsewhere by itself asks `may_leave`.
-pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
-    UNSAVED.set(Some(is_unsaved_now));
+pub fn guard_unsaved(is_unsaved_now: Signal<bool>, is_saving: Signal<bool>) {
+    let own = Unsaved { is_some: is_unsaved_now, is_saving };
+    UNSAVED.set(Some(own));
     guard_tab(is_unsaved);
     // In the capturing phase: before the router follows.
     if let Some(document) = document() {
@@ -71,7 +87,7 @@ pub fn guard_unsaved(is_unsaved_now: Signal<bool>) {
     on_cleanup(move || {
         // The next page's editor may be there already.
         UNSAVED.with_borrow_mut(|unsaved| {
-            if *unsaved == Some(is_unsaved_now) {
+            if *unsaved == Some(own) {
                 *unsaved = None;
             }
         });

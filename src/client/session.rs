@@ -8,13 +8,21 @@ use crate::shared::TenantId;
 /// The key that DESIGN names; the value is JSON, as gloo-storage writes it.
 const KEY: &str = "selectedTenantId";
 
+/// How the keys of the lists begin.
+const LISTS: &str = "lastList:";
+
 fn list_key(tenant: &TenantId) -> String {
-    format!("lastList:{tenant}")
+    format!("{LISTS}{tenant}")
+}
+
+/// None where the browser lets pages store nothing.
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.session_storage().ok()?
 }
 
 /// Whether the browser lets pages store anything: gloo-storage panics where it does not.
 fn is_available() -> bool {
-    web_sys::window().is_some_and(|window| window.session_storage().ok().flatten().is_some())
+    storage().is_some()
 }
 
 /// The tenant that this tab works for, if it has chosen one.
@@ -46,5 +54,17 @@ pub fn store_list(tenant: &TenantId, query: &str) {
     if is_available() {
         // As with the choice.
         let _ = SessionStorage::set(list_key(tenant), query);
+    }
+}
+
+/// Forgets the lists of all tenants: whoever signs in next in this tab may be somebody else, and what was searched for is
+/// nothing for them.
+pub fn forget_lists() {
+    let Some(storage) = storage() else { return };
+    let keys = (0..storage.length().unwrap_or_default()).filter_map(|i| storage.key(i).ok().flatten());
+    let lists: Vec<String> = keys.filter(|key| key.starts_with(LISTS)).collect();
+    for list in lists {
+        // As with the choice.
+        let _ = storage.remove_item(&list);
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leptos::{html::Input, prelude::*};
+use leptos_router::hooks::use_query_map;
 
 use super::{form::follow, host, react::memo};
 
@@ -86,9 +87,10 @@ pub fn DaysFields(#[prop(into)] days: Signal<Days>) -> impl IntoView {
         }
         .into_any()
     };
-    // What was typed for other days says nothing of these.
+    // What was typed for another address says nothing of this one's days, and stands in the fields no more.
+    let address = use_query_map();
     Effect::new(move |is_later: Option<()>| {
-        days.track();
+        address.track();
         if is_later.is_some() {
             typed_from.set(String::new());
             typed_to.set(String::new());

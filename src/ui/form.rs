@@ -5,8 +5,10 @@ use leptos::{
     ev::{MouseEvent, SubmitEvent},
     html::{Input, Select},
     prelude::*,
+    task::spawn_local,
     web_sys::HtmlSelectElement,
 };
+use leptos_router::hooks::use_query_map;
 
 use super::{
     fields::Faults,
@@ -97,12 +99,14 @@ fn at_flat_fields(problem: &Problem) -> Problem {
     problem
 }
 
-/// Writes into a field of filters what the address says, once that is another. What stands in it by then stays: it was typed
-/// before the page was taken over, or the browser brought it back. `on_typed` is told of it.
+/// Writes into a field of filters what the address says, once that is another, also where it says the same of this field:
+/// what was typed for the address before is not this one's. What stands in it by the first time stays: it was typed before
+/// the page was taken over, or the browser brought it back. `on_typed` is told of it.
 pub fn follow(field: NodeRef<Input>, text: Memo<String>, on_typed: Option<Callback<String>>) {
-    let was_there = is_taking_over();
+    let (was_there, address) = (is_taking_over(), use_query_map());
     Effect::new(move |was_seen: Option<bool>| {
         let was_seen = was_seen.unwrap_or_default();
+        address.track();
         let text = text.get();
         let Some(field) = field.get() else { return was_seen };
         if !was_there || was_seen {
@@ -117,17 +121,29 @@ pub fn follow(field: NodeRef<Input>, text: Memo<String>, on_typed: Option<Callba
     });
 }
 
-/// The same for what is chosen.
+/// The same for what is chosen, which applies at once: also where nobody heard yet that it was.
 fn follow_chosen(field: NodeRef<Select>, chosen: Memo<String>) {
-    let was_there = is_taking_over();
+    let (was_there, address) = (is_taking_over(), use_query_map());
     Effect::new(move |was_seen: Option<bool>| {
         let was_seen = was_seen.unwrap_or_default();
+        address.track();
         let chosen = chosen.get();
         let Some(field) = field.get() else { return was_seen };
-        if !was_there || was_seen {
-            choose(&field, &chosen);
+        let stood_there = field.value();
+        choose(&field, &chosen);
+        if was_there && !was_seen && field.value() != stood_there {
+            field.set_value(&stood_there);
+            apply_early(field);
         }
         true
+    });
+}
+
+/// Once the whole form is taken over: what was typed into it as early goes along, days with their zone.
+fn apply_early(field: HtmlSelectElement) {
+    // What is spawned comes after all that the page began with; what follows from that is there by the next frame.
+    spawn_local(async move {
+        request_animation_frame(move || host::submit_form_once(&field));
     });
 }
 

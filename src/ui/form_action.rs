@@ -26,12 +26,19 @@ use crate::shared::{
 /// would fetch some 12 KB more of WASM.
 pub struct FormAction<T: 'static> {
     url: &'static str,
-    sent: Action<String, Result<T, Problem>>,
+    /// What a form holds, under a number.
+    sent: Action<(u32, String), Result<T, Problem>>,
     /// What is on its way, in its order. The page's own: its forms are made anew while it is.
     under_way: StoredValue<Vec<UnderWay>>,
+    /// The number of what is sent next.
+    next: StoredValue<u32>,
+    /// What was asked last, by forms that only ask.
+    asked: Option<StoredValue<Option<ActionAbortHandle>>>,
 }
 
 struct UnderWay {
+    /// The same may be sent again after something else.
+    number: u32,
     body: String,
     /// Ends when it was answered. Whoever is sent next waits for it.
     answered: Option<oneshot::Receiver<()>>,
@@ -54,18 +61,28 @@ where
     FormAction::new(F::PATH, F::url())
 }
 
+/// The same for forms that only ask, and change nothing: what is asked last waits for nothing, and what was asked before it
+/// is given up.
+pub fn form_question<F>() -> FormAction<F::Output>
+where
+    F: ServerFn<Error = Problem, Client = BrowserClient, Protocol = Wire>,
+    F::Output: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    FormAction { asked: Some(StoredValue::new(None)), ..form_action::<F>() }
+}
+
 impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
     fn new(path: &'static str, url: &'static str) -> Self {
         // Where no script runs, a refusal comes with the page's address.
         let refusal = use_context::<ServerActionError>().filter(|refusal| refusal.path() == path);
         let refusal = refusal.map(|refusal| Err(ServerFnUrlError::<Problem>::decode_err(refusal.err())));
         let under_way = StoredValue::new(Vec::<UnderWay>::new());
-        let sent = Action::new_with_value(refusal, move |body: &String| {
-            let body = body.clone();
+        let sent = Action::new_with_value(refusal, move |(number, body): &(u32, String)| {
+            let (number, body) = (*number, body.clone());
             let (answer_is_here, answered) = oneshot::channel();
             // The page may have been left by now.
             let before = under_way.try_update_value(|sent| {
-                let own = sent.iter().position(|other| other.body == body)?;
+                let own = sent.iter().position(|other| other.number == number)?;
                 sent[own].answered = Some(answered);
                 sent[own.checked_sub(1)?].answered.take()
             });
@@ -74,13 +91,13 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
                 if let Some(before) = before.flatten() {
                     let _ = before.await;
                 }
-                let answer = post(url, body.clone()).await;
-                let _ = under_way.try_update_value(|sent| sent.retain(|other| other.body != body));
+                let answer = post(url, body).await;
+                let _ = under_way.try_update_value(|sent| sent.retain(|other| other.number != number));
                 drop(answer_is_here);
                 wire::read(&answer?)
             }
         });
-        Self { url, sent, under_way }
+        Self { url, sent, under_way, next: StoredValue::new(0), asked: None }
     }
 }
 
@@ -103,17 +120,27 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
         self.sent.version()
     }
 
-    /// Sends what a form holds, unless the same is on its way; after what was sent before was answered.
+    /// Sends what a form holds, unless the same was sent last and is still on its way; after what was sent before was
+    /// answered.
     pub fn send(self, body: String) {
+        let Some(number) = self.next.try_get_value() else { return };
         let is_new = self.under_way.try_update_value(|sent| {
-            let is_new = sent.iter().all(|other| other.body != body);
+            let is_new = sent.last().is_none_or(|last| last.body != body);
             if is_new {
-                sent.push(UnderWay { body: body.clone(), answered: None });
+                if self.asked.is_some() {
+                    sent.clear();
+                }
+                sent.push(UnderWay { number, body: body.clone(), answered: None });
             }
             is_new
         });
         if is_new == Some(true) {
-            self.sent.dispatch(body);
+            self.next.set_value(number.wrapping_add(1));
+            let asking = self.sent.dispatch((number, body));
+            let before = self.asked.and_then(|asked| asked.try_update_value(|asked| asked.replace(asking)));
+            if let Some(before) = before.flatten() {
+                before.abort();
+            }
         }
     }
 }

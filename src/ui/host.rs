@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use leptos::{
     ev::{DragEvent, Event, FocusEvent, KeyboardEvent, MouseEvent},
     prelude::{Callback, Signal},
+    web_sys::HtmlSelectElement,
 };
 
 pub use super::step::in_a_step;
@@ -27,6 +28,7 @@ pub fn stored_list(_: &TenantId) -> Option<String> {
     None
 }
 pub fn store_list(_: &TenantId, _: &str) {}
+pub fn forget_lists() {}
 pub fn focus(_: &str) {}
 pub fn focus_trail() -> Vec<String> {
     Vec::new()
@@ -53,6 +55,7 @@ pub fn is_second_click(_: &MouseEvent) -> bool {
     false
 }
 pub fn submit_form_of(_: &Event) {}
+pub fn submit_form_once(_: &HtmlSelectElement) {}
 pub fn is_popover_open(_: &str) -> bool {
     false
 }
@@ -76,7 +79,7 @@ pub fn close_dialog(_: &str) {}
 pub fn is_on_backdrop(_: &MouseEvent, _: &str) -> bool {
     false
 }
-pub fn guard_unsaved(_: Signal<bool>) {}
+pub fn guard_unsaved(_: Signal<bool>, _: Signal<bool>) {}
 pub fn guard_tab(_: impl Fn() -> bool + 'static) {}
 pub fn may_leave() -> bool {
     true

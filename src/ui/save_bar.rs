@@ -25,7 +25,7 @@ pub fn SaveBar(
     #[prop(default = "Save")] words: &'static str,
 ) -> impl IntoView {
     let is_saving = saving.is_on;
-    host::guard_unsaved(Signal::derive(move || is_dirty.get() && !saving.is_done.get()));
+    host::guard_unsaved(Signal::derive(move || is_dirty.get() && !saving.is_done.get()), is_saving.into());
     // The fields are held still (`Draft`), and what is held still has no focus.
     effect(move || {
         if is_saving.get() {

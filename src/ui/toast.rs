@@ -153,16 +153,22 @@ impl Toasts {
         text: impl Into<String>,
         undo: impl Fn() + Send + Sync + 'static,
     ) {
-        if self.awaited.with_value(|awaited| awaited.unwanted.contains(&number)) {
+        if self.is_unwanted(number) {
             undo();
         } else {
             self.say(number, Tone::Good, text.into(), Some(Arc::new(undo)));
         }
     }
 
-    /// What could not be undone can still be: `undo` is offered again, as what was done last.
-    pub fn offer_again(self, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
-        self.say(self.number(), Tone::Good, text.into(), Some(Arc::new(undo)));
+    /// What was awaited under this number, and could not be undone, can still be: `undo` is offered again. It is not what was
+    /// done last for that.
+    pub fn offer_again(self, number: u32, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
+        self.say(number, Tone::Good, text.into(), Some(Arc::new(undo)));
+    }
+
+    /// Whether somebody wants undone what is awaited under this number: what has not begun by then need not.
+    pub fn is_unwanted(self, number: u32) -> bool {
+        self.awaited.with_value(|awaited| awaited.unwanted.contains(&number))
     }
 
     /// Takes back what was done last: where that is still on its way, once it has come. Nothing, where no notice offers
@@ -342,6 +348,28 @@ mod tests {
         let read = said(1, Tone::Bad, "Busy");
         read.has_focus.set(true);
         assert_eq!(with_busy(vec![read]), [1, 9]);
+    }
+
+    #[test]
+    fn what_was_begun_last_is_undone_first() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let toasts = Toasts::provide();
+            let undone = StoredValue::new(Vec::<&str>::new());
+            let undo = move |name: &'static str| move || undone.update_value(|undone| undone.push(name));
+            let (first, second, third) = (toasts.await_undo(), toasts.await_undo(), toasts.await_undo());
+            toasts.undo_last();
+            assert!(toasts.is_unwanted(third) && !toasts.is_unwanted(second));
+            toasts.end_undo(third);
+            toasts.done_as_awaited(second, "Second", undo("second"));
+            toasts.end_undo(second);
+            toasts.end_undo(first);
+            toasts.offer_again(first, "First", undo("first"));
+            toasts.undo_last();
+            assert_eq!(undone.get_value(), ["second"], "what is offered again is no later for that");
+            toasts.undo_last();
+            assert_eq!(undone.get_value(), ["second", "first"]);
+        });
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::{Field, Outcome, ProviderLink};
 use crate::{
     app::PlainLayout,
     ui::{
+        host,
         icons::{Glyph, Icon},
         page::PageHead,
+        react::effect,
     },
 };
 
@@ -17,6 +19,8 @@ use crate::{
 pub fn SignInPage() -> impl IntoView {
     let query = use_query_map();
     let next = move || query.read().get("next").unwrap_or_default();
+    // Also where a session ended by itself.
+    effect(host::forget_lists);
     view! {
         <PlainLayout>
             <PageHead title="Sign in"/>
@@ -45,11 +49,12 @@ pub fn SignInPage() -> impl IntoView {
     }
 }
 
-/// Ends the session. A plain form: the server answers with the sign-in page.
+/// Ends the session. A plain form: the server answers with the sign-in page, where somebody may sign in before the browser
+/// has taken that over.
 #[component]
 pub fn SignOut() -> impl IntoView {
     view! {
-        <form class="sign-out" method="post" action="/sign-out">
+        <form class="sign-out" method="post" action="/sign-out" on:submit=|_| host::forget_lists()>
             <button type="submit" class="button button--quiet" data-testid="sign-out">
                 <Icon glyph=Glyph::SignOut/>
                 "Sign out"

@@ -33,9 +33,6 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct MessageActions {
     words: Words,
-    /// The one that is on its way.
-    said: RwSignal<Option<Word>>,
-    next: StoredValue<Next>,
     note: NodeRef<Textarea>,
     notes: Notes,
     choice: NodeRef<Select>,
@@ -43,9 +40,6 @@ pub struct MessageActions {
     decide: FormAction<WordId>,
     correct: FormAction<WordId>,
 }
-
-/// Another word that was said meanwhile. Not the page's own: it is said though the message is left before its turn comes.
-type Next = ArcStoredValue<Option<(TenantId, EmailId, Word)>>;
 
 impl MessageActions {
     /// For a message, as long as its page is there: its forms are made anew with each answer.
@@ -72,8 +66,6 @@ impl MessageActions {
         });
         Self {
             words,
-            said: RwSignal::new(None),
-            next: StoredValue::new(Next::new(None)),
             note,
             notes,
             choice: NodeRef::new(),
@@ -83,28 +75,11 @@ impl MessageActions {
         }
     }
 
-    /// Says a word. While one is on its way, another waits until that is answered, the last of several; who says the same
-    /// twice means it once. Gives whether it is said.
+    /// Says a word, in its turn. Gives whether it is said.
     pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
-        let next = self.next.get_value();
-        if let Some(under_way) = self.said.get_untracked() {
-            let is_other = under_way != word;
-            next.set_value(is_other.then_some((tenant, email, word)));
-            return is_other;
-        }
-        self.say_now(tenant, email, word, next);
-        true
-    }
-
-    /// Says it, and after it what is said meanwhile. The page may have been left by now.
-    fn say_now(self, tenant: TenantId, email: EmailId, word: Word, next: Next) {
-        let Self { words, said, note, notes, .. } = self;
-        let _ = said.try_set(Some(word.clone()));
-        words.say(Ok(tenant), vec![email], word.clone(), move |left| {
-            let _ = said.try_set(None);
-            if let Some((tenant, email, word)) = next.try_update_value(Option::take).flatten() {
-                self.say_now(tenant, email, word, next);
-            }
+        let Self { words, note, notes, .. } = self;
+        // The page may have been left by the time of the answer.
+        words.say_in_turn(tenant, email, word.clone(), move |left| {
             if left.is_empty()
                 && let Word::Decide(_, sent) = word
             {
@@ -114,7 +89,7 @@ impl MessageActions {
                 }
                 notes.sent(email, &sent);
             }
-        });
+        })
     }
 
     /// Decides, with the note that stands there; once that is done, it stands there no more.
@@ -130,7 +105,8 @@ fn is_meant(event: &MouseEvent) -> bool {
     !host::is_second_click(event)
 }
 
-/// The id of the choice of the intent.
+/// The id of the choice of the intent, and of what asks again for it where it could not be had: the keyboard, which goes on
+/// at what has the id of what it was at, is then at the choice.
 pub const INTENT: &str = "message-intent";
 
 /// Says which intent the message has. The classifier learns from it.
@@ -143,7 +119,7 @@ pub fn ChangeIntent(
     chosen: Option<IntentId>,
     actions: MessageActions,
 ) -> impl IntoView {
-    let MessageActions { said, choice, correct, .. } = actions;
+    let MessageActions { words, choice, correct, .. } = actions;
     let outcome = correct.value();
     let known: Vec<(IntentId, String)> = intents
         .into_iter()
@@ -166,7 +142,7 @@ pub fn ChangeIntent(
             actions.say(tenant.clone(), email_id, Word::Correct(intent));
         }
     };
-    let is_saying = move || said.with(|said| matches!(said, Some(Word::Correct(_))));
+    let is_saying = move || words.is_saying(email_id, |word| matches!(word, Word::Correct(_)));
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
@@ -208,10 +184,11 @@ pub fn NoIntents(problem: Problem, retry: Callback<()>) -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
-            <p class="notice tone-bad" data-testid="no-intents">
+            <p class="notice tone-bad" role="alert" data-testid="no-intents">
                 <Icon glyph=Glyph::Alert/>
                 <span>{words}</span>
                 <a
+                    id=INTENT
                     class="button button--small"
                     href=here
                     rel="external"
@@ -234,14 +211,14 @@ pub fn Actions(
     status: EmailStatus,
     actions: MessageActions,
 ) -> impl IntoView {
-    let MessageActions { said, note, notes, rerun, decide, .. } = actions;
+    let MessageActions { words, note, notes, rerun, decide, .. } = actions;
     let is_waiting = status != EmailStatus::Done;
     let (rerun_outcome, decide_outcome) = (rerun.value(), decide.value());
-    let is_rerunning = move || is_waiting || said.with(|said| matches!(said, Some(Word::RunAgain)));
+    let is_rerunning = move || is_waiting || words.is_saying(email_id, |word| matches!(word, Word::RunAgain));
     let news = move || {
         if is_rerunning() {
             "Being decided. The outcome will show here."
-        } else if said.with(|said| matches!(said, Some(Word::Decide(..)))) {
+        } else if words.is_saying(email_id, |word| matches!(word, Word::Decide(..))) {
             "Saving the decision."
         } else {
             ""

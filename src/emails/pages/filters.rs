@@ -1,6 +1,6 @@
 //! The filters of the list.
 
-use leptos::{html::Input, prelude::*};
+use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use leptos_router::components::Form;
 
 use super::{
@@ -55,9 +55,10 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
             action=move || tenant.page("/messages")
             attr:class="filters filters--messages"
             attr:role="search"
-            // What was searched for is there to be walked through. A select sends its form at each step of its keys.
-            on:submit=|_| {
-                if host::focused_id().as_deref() == Some(SEARCH) {
+            // What was searched for is there to be walked through. A select sends its form at each step of its keys; and
+            // what sends it by itself, no button, finds somebody who types on.
+            on:submit=|event: SubmitEvent| {
+                if event.submitter().is_some() && host::focused_id().as_deref() == Some(SEARCH) {
                     host::leave_field();
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use leptos::prelude::*;
 
+use super::selection::Turns;
 use crate::{shared::EmailId, ui::host};
 
 /// What was written of each message, until it goes with a decision: whoever leaves the message, or is refused, finds it
@@ -21,7 +22,9 @@ impl Notes {
         Self(RwSignal::new(HashMap::new()))
     }
 
+    /// With them, the turns of the words that they go with.
     pub fn provide() {
+        Turns::provide();
         let notes = Self::new();
         provide_context(notes);
         let is_any =

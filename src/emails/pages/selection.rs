@@ -1,5 +1,7 @@
 //! Which messages of the list are chosen, and what is done to them together.
 
+use std::collections::HashMap;
+
 use leptos::{prelude::*, task::spawn_local};
 
 use super::notes::{Notes, use_notes};
@@ -58,17 +60,68 @@ impl Word {
     }
 }
 
+/// What is being said of a message, and the last of what was said of it meanwhile: that is said once the first is answered.
+struct Turn {
+    number: u32,
+    word: Word,
+    next: Option<Asked>,
+}
+
+/// A word whose turn is to come. Its number is drawn when it is asked for: it may be unwanted before its turn.
+struct Asked {
+    number: u32,
+    tenant: TenantId,
+    word: Word,
+    ended: Box<dyn FnOnce(Vec<EmailId>) + Send + Sync>,
+}
+
+/// By message, in this tab: who leaves a message and comes back to it speaks after what they said before.
+#[derive(Clone, Default)]
+pub struct Turns(ArcRwSignal<HashMap<EmailId, Turn>>);
+
+impl Turns {
+    pub fn provide() {
+        provide_context(Self::default());
+    }
+
+    fn begin(&self, email: EmailId, number: u32, word: Word) {
+        self.0.update(|turns| {
+            turns.insert(email, Turn { number, word, next: None });
+        });
+    }
+
+    /// Gives what waits behind it.
+    fn end(&self, email: EmailId) -> Option<Asked> {
+        self.0.try_update(|turns| turns.remove(&email)).flatten()?.next
+    }
+
+    /// The word that is being said, and its number.
+    fn word(&self, email: EmailId) -> Option<(u32, Word)> {
+        self.0.with_untracked(|turns| turns.get(&email).map(|turn| (turn.number, turn.word.clone())))
+    }
+
+    /// Puts another behind it, or none. Gives the one that was there.
+    fn put_next(&self, email: EmailId, next: Option<Asked>) -> Option<Asked> {
+        self.0.try_update(|turns| std::mem::replace(&mut turns.get_mut(&email)?.next, next)).flatten()
+    }
+}
+
 /// Says words of messages, tells what came of it, and offers to take it back. What is on its way outlives the page, and
 /// holds nothing of it: the keys of a page that was left must not be heard.
 #[derive(Clone, Copy)]
 pub struct Words {
     news: News,
+    turns: StoredValue<Turns>,
 }
 
 impl Words {
     pub fn new() -> Self {
         let (toasts, notes) = (use_toasts(), use_notes());
-        Self { news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(0) } }
+        let turns: Option<Turns> = use_context();
+        Self {
+            news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(0) },
+            turns: StoredValue::new(turns.unwrap_or_default()),
+        }
     }
 
     /// Rises with each word that was said or taken back. Tracked.
@@ -92,9 +145,10 @@ impl Words {
     ) {
         match tenant {
             Ok(tenant) if !ids.is_empty() => {
+                let number = self.news.toasts.await_undo();
                 self.news.begin();
                 spawn_local(async move {
-                    let left = self.news.tell(tenant, ids, word).await;
+                    let left = self.news.tell(number, tenant, ids, word).await;
                     ended(left);
                     self.news.end();
                 });
@@ -105,6 +159,39 @@ impl Words {
                 ended(ids);
             }
         }
+    }
+
+    /// The same of one message. While a word of it is on its way, another waits until that is answered, the last of several;
+    /// who says the same twice means it once, unless they wanted the first undone. Gives whether it is said.
+    pub fn say_in_turn(
+        self,
+        tenant: TenantId,
+        email: EmailId,
+        word: Word,
+        ended: impl FnOnce(Vec<EmailId>) + Send + Sync + 'static,
+    ) -> bool {
+        let Some(turns) = self.turns.try_get_value() else { return false };
+        let toasts = self.news.toasts;
+        let under_way = turns.word(email);
+        let is_other =
+            under_way.as_ref().is_none_or(|(number, said)| *said != word || toasts.is_unwanted(*number));
+        let asked =
+            is_other.then(|| Asked { number: toasts.await_undo(), tenant, word, ended: Box::new(ended) });
+        match (under_way, asked) {
+            (None, Some(asked)) => self.news.take_turn(turns, email, asked),
+            (_, next) => {
+                if let Some(Asked { number, .. }) = turns.put_next(email, next) {
+                    toasts.end_undo(number);
+                }
+            }
+        }
+        is_other
+    }
+
+    /// Whether such a word is being said of a message. Tracked.
+    pub fn is_saying(self, email: EmailId, is_such: impl Fn(&Word) -> bool) -> bool {
+        let Some(Turns(turns)) = self.turns.try_get_value() else { return false };
+        turns.with(|turns| turns.get(&email).is_some_and(|turn| is_such(&turn.word)))
     }
 }
 
@@ -124,10 +211,28 @@ impl News {
         let _ = self.under_way.try_update(|count| *count += 1);
     }
 
-    /// Says a word, and what came of it. Gives those that were left as they are, and are still there.
-    async fn tell(self, tenant: TenantId, ids: Vec<EmailId>, word: Word) -> Vec<EmailId> {
+    /// Says a word of a message, and after it what is said meanwhile, though the page is left: but not what is unwanted by
+    /// then.
+    fn take_turn(self, turns: Turns, email: EmailId, asked: Asked) {
+        let Asked { number, tenant, word, ended } = asked;
+        turns.begin(email, number, word.clone());
+        self.begin();
+        spawn_local(async move {
+            let left = self.tell(number, tenant, vec![email], word).await;
+            match turns.end(email) {
+                Some(next) if self.toasts.is_unwanted(next.number) => self.toasts.end_undo(next.number),
+                Some(next) => self.take_turn(turns, email, next),
+                None => {}
+            }
+            ended(left);
+            self.end();
+        });
+    }
+
+    /// Says a word that is awaited under this number, and what came of it. Gives those that were left as they are, and are
+    /// still there.
+    async fn tell(self, number: u32, tenant: TenantId, ids: Vec<EmailId>, word: Word) -> Vec<EmailId> {
         let toasts = self.toasts;
-        let number = toasts.await_undo();
         let answer = word.say(tenant.clone(), ids.clone()).await;
         let still_there = match answer {
             Ok(WordsDone { done, left, word: said, problem, .. }) => {
@@ -142,7 +247,7 @@ impl News {
                     _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
                     None => toasts.done(text),
                     Some(said) => {
-                        let said = Said { news: self, tenant, ids: done, word, id: said };
+                        let said = Said { news: self, number, tenant, ids: done, word, id: said };
                         toasts.done_as_awaited(number, text, move || said.clone().take_back());
                     }
                 }
@@ -174,6 +279,8 @@ impl News {
 #[derive(Clone)]
 struct Said {
     news: News,
+    /// Under which it was awaited.
+    number: u32,
     tenant: TenantId,
     ids: Vec<EmailId>,
     word: Word,
@@ -224,7 +331,7 @@ impl Said {
     fn refused(self, problem: &Problem) {
         let (toasts, text) = (self.news.toasts, self.word.done(self.ids.len()));
         toasts.refused(problem);
-        toasts.offer_again(text, move || self.clone().take_back());
+        toasts.offer_again(self.number, text, move || self.clone().take_back());
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     ui::{
         area::area_text,
         form::PlainForm,
-        form_action::{FormAction, form_action},
+        form_action::{FormAction, form_question},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -87,7 +87,7 @@ pub fn TrialPage() -> impl IntoView {
             Ok(Start { email, intent, draft })
         },
     );
-    let run = form_action::<TryMessage>();
+    let run = form_question::<TryMessage>();
     let outcome = run.value();
     let me = use_context::<MyAccess>();
     view! {
