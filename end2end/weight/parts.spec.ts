@@ -1,5 +1,6 @@
 // The application comes in parts, and a part may not come: the server is away, too busy, or of another build since.
 import { expect, hydrated, test } from '../tests/fixtures';
+import { look } from '../tests/look';
 
 const PARTS = /\/pkg\/[0-9a-f]+\/(split|chunk)_[^/]*\.wasm$/;
 
@@ -14,6 +15,7 @@ test('a page whose part does not come says so, and can be had once it does', asy
   await expect(notice).toBeVisible();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not fetched');
   await expect(page).toHaveTitle(/^Not fetched/);
+  await look(page, 'not-fetched');
   await expect(page, 'it is where it was to lead').toHaveURL(/\/intents$/);
   await page.getByRole('link', { name: 'Dashboard', exact: true }).first().click();
   await expect(page.getByRole('heading', { level: 1, name: 'Dashboard' }), 'the rest goes on').toBeVisible();

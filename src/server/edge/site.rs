@@ -8,7 +8,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -34,8 +34,14 @@ const LENGTH: usize = 16;
 /// What tells a changed file from the same: its length and time.
 type Stamp = Option<(u64, SystemTime)>;
 
-/// The build whose name is known, by its main files. A server may outlive several, while somebody works on it.
-static KNOWN: LazyLock<Mutex<Option<(PathBuf, Vec<Stamp>, String)>>> = LazyLock::new(Mutex::default);
+/// A build whose name is known, by its main files. A server may outlive several, while somebody works on it.
+struct Known {
+    folder: PathBuf,
+    stamps: Vec<Stamp>,
+    name: String,
+}
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
 /// The name of the build that is served now: of what is in its files.
 pub fn build(options: &LeptosOptions) -> String {
@@ -48,13 +54,11 @@ pub fn build(options: &LeptosOptions) -> String {
         })
         .collect();
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, at, name)) = &*known
-        && (of, at) == (&folder, &stamps)
-    {
-        return name.clone();
+    if let Some(known) = known.as_ref().filter(|known| known.folder == folder && known.stamps == stamps) {
+        return known.name.clone();
     }
     let name = name_of(&folder);
-    *known = Some((folder, stamps, name.clone()));
+    *known = Some(Known { folder, stamps, name: name.clone() });
     name
 }
 
