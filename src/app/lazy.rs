@@ -60,22 +60,21 @@ macro_rules! groups {
 
         impl ChooseView for Page {
             async fn choose(self) -> AnyView {
-                let is_first = host::is_being_taken_over();
                 let shown = match self {
                     $($(Self::$page)|+ => $group::show(self).await),+
                 };
-                match shown {
-                    Ok(page) => page,
-                    // What the server wrote is there to be read, and its plain forms to be sent.
-                    Err(NotFetched) if is_first => std::future::pending().await,
-                    Err(NotFetched) => view! { <NotFetchedPage/> }.into_any(),
-                }
+                shown.unwrap_or_else(|NotFetched| view! { <NotFetchedPage/> }.into_any())
             }
 
             async fn preload(&self) {
-                match self {
-                    // What cannot be fetched now may be when it is needed.
-                    $($(Self::$page)|+ => drop($group::preload().await)),+
+                let fetched = match self {
+                    $($(Self::$page)|+ => $group::preload().await),+
+                };
+                // The router takes the first page over once this ends. What the server wrote is there to be read, and its
+                // links and plain forms work. On the way to another page, it is fetched again when it is to be shown.
+                if fetched.is_err() && host::is_being_taken_over() {
+                    host::leave_to_browser();
+                    std::future::pending::<()>().await;
                 }
             }
         }

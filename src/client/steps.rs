@@ -60,6 +60,10 @@ thread_local! {
     static WAITING: RefCell<VecDeque<Weak<RefCell<Part>>>> = const { RefCell::new(VecDeque::new()) };
     /// What was spawned while the page was taken over; none, if it is.
     static HELD: RefCell<Option<VecDeque<PinnedLocalFuture<()>>>> = const { RefCell::new(None) };
+    /// Whether all of the page is the browser's.
+    static IS_TAKEN_OVER: Cell<bool> = const { Cell::new(false) };
+    /// Whether it never will be.
+    static IS_GIVEN_UP: Cell<bool> = const { Cell::new(false) };
     /// Whether a part is being taken over at the moment.
     static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
     /// Ends the pause between two slices.
@@ -103,7 +107,18 @@ pub fn take_over_in_steps<App: IntoView + 'static>(app: impl FnOnce() -> App + '
 
 /// Whether the page is still the server's, in part at least.
 pub fn is_being_taken_over() -> bool {
-    HELD.with_borrow(Option::is_some)
+    !IS_TAKEN_OVER.get()
+}
+
+/// Leaves the page as the server wrote it: its links and plain forms are the browser's own.
+pub fn leave_to_browser() {
+    IS_GIVEN_UP.set(true);
+    let Some(window) = web_sys::window() else { return };
+    for name in EVENTS {
+        let listener = Listener::capturing(window.clone().into(), name, Event::stop_immediate_propagation);
+        // For as long as the page is there.
+        std::mem::forget(listener);
+    }
 }
 
 /// The application, whose parts are taken over by and by.
@@ -126,7 +141,7 @@ fn take_next() -> bool {
 /// Takes over what still waits, at once: what happens now may be meant for it.
 fn take_all() {
     // What a step itself brings about is nobody's word.
-    if IS_AT_WORK.get() {
+    if IS_AT_WORK.get() || IS_GIVEN_UP.get() {
         return;
     }
     while take_next() {}
@@ -155,6 +170,7 @@ async fn all_taken() {
             pause().await;
         }
         drop(listeners);
+        IS_TAKEN_OVER.set(true);
         if let Some(performance) = web_sys::window().and_then(|window| window.performance()) {
             let _ = performance.mark(TAKEN_OVER);
         }

@@ -19,6 +19,7 @@ pub fn reload() {}
 pub fn is_being_taken_over() -> bool {
     false
 }
+pub fn leave_to_browser() {}
 pub fn stored_tenant() -> Option<TenantId> {
     None
 }

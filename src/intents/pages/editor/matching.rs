@@ -28,6 +28,7 @@ pub fn Matching(form: IntentForm) -> impl IntoView {
             <Conditions form group=any title="one of these holds"/>
             <Conditions form group=all title="all of these hold"/>
             <Conditions form group=none title="none of these holds"/>
+            <FaultLine path="intent.match"/>
         </Section>
     }
 }
