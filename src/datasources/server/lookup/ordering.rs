@@ -48,6 +48,10 @@ pub struct Comparisons {
 impl Comparisons {
     pub fn of(sql: &str) -> Self {
         let mut found = Self::default();
+        // Most look-ups ask what is equal: they are not read again for this.
+        if !sql.contains(['<', '>']) && !sql.to_ascii_lowercase().contains("between") {
+            return found;
+        }
         let statements = Parser::parse_sql(&SQLiteDialect {}, sql).unwrap_or_default();
         for statement in &statements {
             let _: ControlFlow<()> = statement.visit(&mut found);
@@ -93,7 +97,8 @@ impl Comparisons {
         for (side, beside) in [(one, other), (other, one)] {
             match (bare(side), bare(beside)) {
                 (Side::Given(_, mark), Side::Column(_)) => self.given.extend(place_of(mark)),
-                (Side::Given(span, mark), Side::WorkedOut) => {
+                // One more than that is enough to know that there are too many.
+                (Side::Given(span, mark), Side::WorkedOut) if self.worked_out.len() <= MAX_BESIDE => {
                     self.worked_out.push((span, mark.to_owned(), beside.to_string()));
                 }
                 (Side::Number, Side::Column(name)) => self.numbered.push(name.to_owned()),
