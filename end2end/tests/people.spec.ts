@@ -1,6 +1,7 @@
 // Members, invitations, keys, the audit log and tenants, on the screen.
 import type { Page } from '@playwright/test';
 
+import { invite } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
@@ -30,6 +31,19 @@ async function looksOnly(page: Page): Promise<void> {
   await expect(page.getByRole('link', { name: 'Order enquiry' })).toBeVisible();
   await expect(page.getByRole('link', { name: /New intent/ })).toHaveCount(0);
   await expect(page.getByTestId('sidebar').getByRole('link', { name: 'Members' })).toHaveCount(0);
+  const bar = page.getByTestId('save-bar');
+  await page.goto('/t/acme_corp/rules');
+  await page.getByTestId('rule').first().getByRole('link').click();
+  await expect(page).toHaveURL(/\/intents\/\d+$/);
+  await expect(page.getByRole('heading', { level: 2, name: 'A message gets it when' })).toBeVisible();
+  await expect(bar).toHaveCount(0);
+  await page.goto(new URL(page.url()).pathname + '/edit');
+  await expect(page.getByTestId('looks-only')).toBeVisible();
+  await expect(bar).toHaveCount(0);
+  await page.goto('/t/acme_corp/routes');
+  await page.getByTestId('route').first().getByRole('link').click();
+  await expect(page.getByTestId('route-facts')).toContainText('What it does');
+  await expect(bar).toHaveCount(0);
 }
 
 test('somebody is invited, joins, gets another role, and is removed', async ({ page, browser, baseURL }, { project }) => {
@@ -70,6 +84,41 @@ test('somebody is invited, joins, gets another role, and is removed', async ({ p
   await member.getByTestId('remove').click();
   await member.getByTestId('remove-for-good').click();
   await expect(member).toHaveCount(0);
+});
+
+test('what a removed administrator made for programs still works, unless it is revoked too', { tag: '@desktop' }, async ({
+  page,
+  browser,
+  request,
+  baseURL,
+}) => {
+  test.slow();
+  const email = 'rita@acme.example';
+  const link = await invite(request, email, 'admin');
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  const theirs = await guest.newPage();
+  await theirs.goto(link.pathname);
+  await theirs.getByLabel('Your name, for a new account').fill('Rita');
+  await theirs.getByLabel('Password').fill('mellow otter paints fences');
+  await theirs.getByRole('button', { name: 'Accept' }).click();
+  await expect(theirs.getByTestId('tenants')).toContainText('Acme Corporation');
+  const made = await guest.request.post('/api/api-keys?tenant_id=acme_corp', { data: { name: 'Of Rita', role: 'viewer' } });
+  expect(made.status()).toBe(201);
+  const { key } = await made.json();
+  await guest.close();
+  const use = () => request.get('/api/intents?tenant_id=acme_corp', { headers: { authorization: `Bearer ${key}`, cookie: '' } });
+
+  await page.goto('/t/acme_corp/members');
+  await hydrated(page);
+  const member = page.getByTestId('member').filter({ hasText: email });
+  await member.getByTestId('remove').click();
+  await expect(member).toContainText('1 API key that Rita made still works.');
+  await look(page, 'desktop-remove-member');
+  await member.getByLabel('Revoke it too').check();
+  expect((await use()).status()).toBe(200);
+  await member.getByTestId('remove-for-good').click();
+  await expect(member).toHaveCount(0);
+  expect((await use()).status()).toBe(401);
 });
 
 test('an invitation is taken back without WebAssembly', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {

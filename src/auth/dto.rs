@@ -24,7 +24,18 @@ pub struct Me {
     pub is_instance_admin: bool,
     /// Whether they can sign in without a link.
     pub has_password: bool,
+    /// The OpenID provider, where there is one, and who is signed in is a person.
+    pub provider: Option<MyProvider>,
     pub tenants: Vec<MyTenant>,
+}
+
+/// The OpenID provider, to a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MyProvider {
+    /// What it is called.
+    pub name: String,
+    /// Whether they can sign in with it.
+    pub is_connected: bool,
 }
 
 /// A tenant that the signed-in person can choose.
@@ -55,6 +66,8 @@ wire_enum!(
         SomebodyElse = "somebody_else",
         /// The installation sends no mail.
         NoMail = "no_mail",
+        /// The provider lets the person in, in the place of a password.
+        ByProvider = "by_provider",
         /// Something else about a field.
         Invalid = "invalid",
         /// The provider answered too late, or to another browser than the one that asked.
@@ -86,6 +99,7 @@ impl FormOutcome {
             Self::NoMail => {
                 "This installation sends no mail. Its administrator can give you a link for a new password."
             }
+            Self::ByProvider => "You sign in with the sign-in service, and need no password here.",
             Self::Invalid => "Something in the form cannot be right. Check it, then send it again.",
             Self::Expired => "The sign-in took too long, or was begun in another browser. Start again.",
             Self::Denied => "The sign-in was refused.",
@@ -96,7 +110,10 @@ impl FormOutcome {
             Self::Unverified => {
                 "Your address is not confirmed with the sign-in service. Confirm it there, then start again."
             }
-            Self::Unknown => "You are not known here. An administrator can invite you.",
+            Self::Unknown => {
+                "You are not known here. An administrator can invite you. If you have a password here, sign in with it \
+                 first, and connect the sign-in service under your account."
+            }
         }
     }
 

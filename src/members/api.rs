@@ -17,7 +17,6 @@ use crate::{
     server::{
         AppState,
         context::{tenant_context, wire},
-        paging::Page,
     },
 };
 
@@ -32,22 +31,24 @@ pub async fn get_invitation(token: String) -> Result<InvitationShown, Problem> {
 #[server(prefix = "/ui", endpoint = "members/list", protocol = Wire)]
 pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    let members = wire(service::list(&ctx, Page::first()).await)?;
-    let invitations = wire(service::invitations(&ctx, Page::first()).await)?;
-    Ok(People { members, invitations })
+    wire(service::people(&ctx).await)
 }
 
 #[server(prefix = "/ui", endpoint = "members/set-role", protocol = Wire)]
 pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::set_role(&ctx, user_id, &MemberInput::of(role), &IfMatch::any()).await.map(drop))
+    wire(service::set_role(&ctx, user_id, &MemberInput::of(role), false, &IfMatch::any()).await.map(drop))
 }
 
-/// Ends a person's part in the tenant.
+/// Ends a person's part in the tenant, and, with `revoke_keys`, the API keys that they made.
 #[server(prefix = "/ui", endpoint = "members/remove", protocol = Wire)]
-pub async fn remove_member(tenant_id: TenantId, user_id: UserId) -> Result<(), Problem> {
+pub async fn remove_member(
+    tenant_id: TenantId,
+    user_id: UserId,
+    #[server(default)] revoke_keys: bool,
+) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::remove(&ctx, user_id, &IfMatch::any()).await)
+    wire(service::remove(&ctx, user_id, revoke_keys, &IfMatch::any()).await)
 }
 
 /// Invites a person. An earlier invitation of the same address ends.

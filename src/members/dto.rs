@@ -16,6 +16,8 @@ pub struct Member {
     pub email: String,
     pub display_name: String,
     pub role: Role,
+    /// Whether their account is closed: they have a part here, and cannot come in.
+    pub is_closed: bool,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -38,6 +40,9 @@ pub struct MemberInput {
     pub display_name: IgnoredAny,
     #[serde(default, skip_serializing)]
     #[cfg_attr(feature = "ssr", schema(ignore))]
+    pub is_closed: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "ssr", schema(ignore))]
     pub created_at: IgnoredAny,
 }
 
@@ -48,6 +53,7 @@ impl MemberInput {
             user_id: IgnoredAny,
             email: IgnoredAny,
             display_name: IgnoredAny,
+            is_closed: IgnoredAny,
             created_at: IgnoredAny,
         }
     }
@@ -86,6 +92,9 @@ pub struct InvitationMade {
     pub mailed: bool,
     /// The link, this once, where the installation sends no mail: then somebody has to hand it over.
     pub link: Option<String>,
+    /// Whether the link is enough for a person who has no account yet. Otherwise it is for those who have one, or come
+    /// by the OpenID provider, until an administrator of the installation sends the invitation again.
+    pub makes_account: bool,
 }
 
 /// Who has a part in the tenant, and who may get one.
@@ -93,6 +102,8 @@ pub struct InvitationMade {
 pub struct People {
     pub members: Vec<Member>,
     pub invitations: Vec<Invitation>,
+    /// How many API keys that a member made still work; who is not named made none.
+    pub keys: Vec<(UserId, i64)>,
 }
 
 /// What an invitation says to whoever holds its link.
@@ -101,5 +112,7 @@ pub struct InvitationShown {
     pub tenant: String,
     pub email: String,
     pub role: Role,
+    /// Whether the link is enough for a person who has no account yet.
+    pub makes_account: bool,
     pub invited_by: String,
 }

@@ -76,7 +76,7 @@ pub fn MembersPage() -> impl IntoView {
             }
             retry=move || people.refetch()
             view=move |(tenant_id, q, people, mine): (TenantId, String, People, String)| {
-                let People { mut members, mut invitations } = people;
+                let People { mut members, mut invitations, keys } = people;
                 let all = tenant_page(&tenant_id, "/members");
                 let has_none = members.is_empty();
                 // Of the longer of the two lists.
@@ -90,7 +90,7 @@ pub fn MembersPage() -> impl IntoView {
                     <Found q all by="Name, email or role" names=("member", "members") count fits>
                         <Invitations tenant_id=tenant_id.clone() invitations invite take_back/>
                         {has_none.then(|| view! { <NoMembers/> }.into_any())}
-                        <Members tenant_id members mine set_role remove/>
+                        <Members tenant_id members keys mine set_role remove/>
                     </Found>
                 }
             }

@@ -1,3 +1,4 @@
+mod mails;
 pub mod repository;
 pub mod rest;
 pub mod service;

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     auth::{
         dto::Role,
-        server::{accounts, service as auth},
+        server::{accounts, repository::ListedAccount, service as auth},
     },
     bench,
     emails::{
@@ -157,9 +158,44 @@ enum AdminCommand {
         /// How the person is called.
         #[arg(long)]
         name: String,
-        /// To manage all tenants. Without it, a tenant's administrator has to invite the person.
+        /// To manage all tenants. Without it, a tenant's administrator has to invite the person. For one who has an
+        /// account already, there is set-instance-admin.
         #[arg(long)]
         instance: bool,
+    },
+    /// Print all accounts: whose they are, since when one is closed, when it was last signed in to, and of how many
+    /// tenants the person is a member.
+    ListUsers,
+    /// Close an account: from the next request on, nobody is let in by it.
+    ///
+    /// The password, open sessions, one-time links, the ties to a provider and the open invitations that the person
+    /// made end. What they did and their memberships stay, and so do the API keys of tenants that they made, for these
+    /// belong to programs: in which tenants how many still work is printed. May be said again of a closed account.
+    CloseUser {
+        #[arg(long)]
+        email: String,
+        /// End the API keys of tenants, too, that the person made, and that these made.
+        #[arg(long)]
+        revoke_keys: bool,
+    },
+    /// Open a closed account again, with the rights that it had, and print the link with which its password is set.
+    OpenUser {
+        #[arg(long)]
+        email: String,
+    },
+    /// Make a person with an account an administrator of the installation, or take these rights away.
+    ///
+    /// With --on, every way into the account ends first, since somebody else may have made it: password, sessions,
+    /// one-time links and the ties to a provider. The link with which the person sets a new password is printed.
+    SetInstanceAdmin {
+        #[arg(long)]
+        email: String,
+        /// To manage all tenants.
+        #[arg(long, conflicts_with = "off", required_unless_present = "off")]
+        on: bool,
+        /// From the next request on, to do no more than in the tenants of which the person is a member.
+        #[arg(long)]
+        off: bool,
     },
     /// Exchange the keys that secrets are encrypted with, while servers work.
     ///
@@ -324,6 +360,26 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
                 let link = accounts::create_by_hand(&opened.database, &email, &name, instance).await?;
                 Ok(format!("{base}/reset/{}", link.expose_secret()))
             }
+            AdminCommand::ListUsers => {
+                let listed = database::at_leisure(accounts::list_by_hand(&opened.database)).await?;
+                Ok(accounts_table(&listed))
+            }
+            AdminCommand::CloseUser { email, revoke_keys } => {
+                let closing = accounts::close_by_hand(&opened.database, &email, revoke_keys);
+                Ok(closed_words(&email, &database::at_leisure(closing).await?))
+            }
+            AdminCommand::OpenUser { email } => {
+                let link = accounts::open_by_hand(&opened.database, &email).await?;
+                Ok(format!("{base}/reset/{}", link.expose_secret()))
+            }
+            AdminCommand::SetInstanceAdmin { email, on: true, .. } => {
+                let link = accounts::promote_by_hand(&opened.database, &email).await?;
+                Ok(format!("{base}/reset/{}", link.expose_secret()))
+            }
+            AdminCommand::SetInstanceAdmin { email, .. } => {
+                accounts::demote_by_hand(&opened.database, &email).await?;
+                Ok(format!("{email} administers the installation no longer."))
+            }
             AdminCommand::RotateKeys => {
                 let vault = run::open_vault(&config)?;
                 Ok(database::at_leisure(vault::rotate(&opened.database, &vault)).await?.to_string())
@@ -342,6 +398,45 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
     opened.close().await;
     println!("{}", result?);
     Ok(())
+}
+
+/// What is said of a closed account, for a terminal: in which tenants how many API keys of its person still work.
+fn closed_words(email: &str, keys: &[(TenantId, i64)]) -> String {
+    let mut lines = vec![format!("The account of {email} is closed.")];
+    if !keys.is_empty() {
+        lines
+            .push("API keys that the person made still work; --revoke-keys ends them. By tenant:".to_owned());
+        lines.extend(keys.iter().map(|(tenant, count)| format!("{tenant}: {count}")));
+    }
+    lines.join("\n")
+}
+
+/// Accounts, for a terminal. Times are of UTC; where there is none, a dash stands.
+fn accounts_table(accounts: &[(ListedAccount, usize)]) -> String {
+    let time = |time: Option<DateTime<Utc>>| match time {
+        Some(time) => time.format("%Y-%m-%dT%H:%MZ").to_string(),
+        None => "-".to_owned(),
+    };
+    let row = |(account, tenants): &(ListedAccount, usize)| {
+        [
+            account.email.clone(),
+            account.display_name.clone(),
+            if account.is_instance_admin { "yes" } else { "no" }.to_owned(),
+            time(account.closed_at),
+            time(account.last_sign_in_at),
+            tenants.to_string(),
+        ]
+    };
+    let title = ["address", "name", "administrator", "closed", "last sign-in", "tenants"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(title).chain(accounts.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let line = |row: &[String; 6]| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The same way that a message from the wire takes: stored, queued, processed. A server that runs may process it

@@ -11,7 +11,7 @@ use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
 
 pub use edge::EdgeConfig;
-pub use identity::{IdentityConfig, JwtConfig, OidcConfig};
+pub use identity::{IdentityConfig, InvitationLinks, JwtConfig, OidcConfig};
 pub use mail::MailConfig;
 
 /// How strictly the installation is run.

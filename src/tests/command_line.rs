@@ -331,6 +331,12 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
             vec![("DATABASE_POOL_MAX", "many"), ("ENVIRONMENT", "production")],
             "DATABASE_POOL_MAX",
         ),
+        (vec!["admin", "set-instance-admin", "--email", "ada@acme.example"], vec![], "--on"),
+        (
+            vec!["admin", "set-instance-admin", "--email", "ada@acme.example", "--on", "--off"],
+            vec![],
+            "cannot be used with",
+        ),
         (vec!["import", "x.yaml", "--tenant", "Acme!", "--dry-run"], vec![], "must start with a letter"),
         (vec!["serve"], vec![("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/x")], "cannot be reached"),
     ] {
@@ -399,6 +405,76 @@ fn an_owner_may_migrate_for_a_role_that_owns_nothing() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     run(format!("DROP DATABASE {name} WITH (FORCE)"));
     run(format!("REVOKE flowengine_app FROM {name}; DROP ROLE {name}"));
+}
+
+#[test]
+fn accounts_are_listed_closed_and_opened_and_one_administrator_stays() {
+    let superuser = std::env::var("TEST_DATABASE_URL").expect("./dev test starts a PostgreSQL and sets it");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let name = format!("accounts_{}", std::process::id());
+    let run = |sql: String| {
+        runtime.block_on(async {
+            let mut conn = sqlx::PgConnection::connect(&superuser).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        });
+    };
+    run(format!("CREATE DATABASE {name}"));
+    let mut url: url::Url = superuser.parse().unwrap();
+    url.set_path(&name);
+    let folder = Folder::new();
+    let admin = |args: &[&str]| {
+        let mut command = folder.command(&[&["admin"], args].concat());
+        command.env("DATABASE_URL", url.as_str()).stdin(Stdio::null()).output().unwrap()
+    };
+    let ok = |args: &[&str]| {
+        let output = admin(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let refused = |args: &[&str], words: &str| {
+        let output = admin(args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains(words), "{args:?}: {text}");
+    };
+    // What stands of an account: name, administrator, closed, last sign-in, tenants.
+    let listed = |email: &str| {
+        let list = ok(&["list-users"]);
+        let line = list.lines().find(|line| line.starts_with(email)).unwrap_or_else(|| panic!("{list}"));
+        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (root, ada) = ("root@host.example", "ada@acme.example");
+    ok(&["create-user", "--email", root, "--name", "Root", "--instance"]);
+    ok(&["create-user", "--email", ada, "--name", "Ada"]);
+    assert!(ok(&["list-users"]).starts_with("address "));
+    assert_eq!(listed(root), ["Root", "yes", "-", "-", "0"]);
+    assert_eq!(listed(ada), ["Ada", "no", "-", "-", "0"]);
+
+    ok(&["close-user", "--email", ada]);
+    assert_ne!(listed(ada)[2], "-");
+    assert_eq!(
+        ok(&["close-user", "--email", ada, "--revoke-keys"]),
+        "The account of ada@acme.example is closed.\n"
+    );
+    refused(&["reset-password", "--email", ada], "The account of ada@acme.example is closed");
+    refused(&["set-instance-admin", "--email", ada, "--on"], "The account of ada@acme.example is closed");
+    refused(&["close-user", "--email", "nobody@acme.example"], "Account nobody@acme.example not found");
+    assert!(ok(&["open-user", "--email", "Ada@Acme.example"]).contains("/reset/"));
+    assert_eq!(listed(ada)[2], "-");
+    refused(&["open-user", "--email", ada], "The account of ada@acme.example is open");
+
+    let last = "This is the installation's last administrator";
+    refused(&["close-user", "--email", root], last);
+    refused(&["set-instance-admin", "--email", root, "--off"], last);
+    assert!(ok(&["set-instance-admin", "--email", ada, "--on"]).contains("/reset/"));
+    refused(
+        &["set-instance-admin", "--email", ada, "--on"],
+        "is an administrator of the installation already",
+    );
+    ok(&["close-user", "--email", root]);
+    refused(&["set-instance-admin", "--email", ada, "--off"], last);
+    ok(&["set-instance-admin", "--email", root, "--off"]);
+    assert_eq!((listed(root)[1].as_str(), listed(ada)[1].as_str()), ("no", "yes"));
+    run(format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
 /// cargo-leptos reads Cargo.toml, a deployed server reads Leptos.toml: they must say the same.

@@ -52,6 +52,18 @@ async fn person(server: &TestServer, email: &str, tenant: &str, role: Role) {
     form(server, path, "", &fields).await.is(StatusCode::NO_CONTENT);
 }
 
+/// What a person sends to the API in their session.
+async fn post_as(server: &TestServer, cookie: &str, path: &str, body: &Value) -> Answer {
+    let request = server.request(Method::POST, path, None).header(header::COOKIE, cookie);
+    Answer::of(request.json(body).send().await.unwrap()).await
+}
+
+/// The path of the link that an invitation was answered with.
+#[track_caller]
+fn link_of(server: &TestServer, made: &Answer) -> String {
+    made.body["link"].as_str().unwrap().strip_prefix(&server.base).unwrap().to_owned()
+}
+
 /// A person with a password, and no part in any tenant.
 async fn account(server: &TestServer, email: &str) {
     let link = accounts::create_by_hand(&server.app.database, email, "Ada", false).await.unwrap();
@@ -372,6 +384,203 @@ async fn an_invitation_goes_by_mail_where_mail_is_sent() {
     assert!(mail.text().contains("/invitation/"));
 }
 
+/// Who vouches for an address is responsible for all the places where the account counts.
+#[tokio::test]
+async fn where_no_mail_is_sent_a_tenants_administrator_makes_nobody_an_account() {
+    for (links, makes) in [("instance", false), ("tenant", true)] {
+        let server = TestServer::start_idle(&[("INVITATION_LINKS", links)]).await;
+        server.tenant("acme").await;
+        person(&server, "ada@acme.example", "acme", Role::Admin).await;
+        account(&server, "bob@acme.example").await;
+        let ada = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+        let path = "/api/invitations?tenant_id=acme";
+        let invite = async |email: &str| {
+            let input = json!({"email": email, "role": "viewer"});
+            let made = post_as(&server, &ada, path, &input).await.is(StatusCode::CREATED);
+            assert_eq!((&made.body["mailed"], &made.body["makes_account"]), (&json!(false), &json!(makes)));
+            link_of(&server, &made)
+        };
+        let known = invite("bob@acme.example").await;
+        let stranger = invite("carl@acme.example").await;
+        let new = [("display_name", "Carl"), ("password", OTHER)];
+        let of_known = form(&server, &known, "", &new).await.is(StatusCode::UNAUTHORIZED);
+        let of_stranger = form(&server, &stranger, "", &new).await;
+        if makes {
+            of_stranger.is(StatusCode::NO_CONTENT);
+            continue;
+        }
+        assert_eq!(
+            (of_stranger.status, &of_stranger.text),
+            (of_known.status, &of_known.text),
+            "whether there is an account is not told"
+        );
+        for link in [&known, &stranger] {
+            let page = Answer::of(server.request(Method::GET, link, None).send().await.unwrap()).await.text;
+            assert!(
+                page.contains("has to send you the invitation") && !page.contains("Your name, for"),
+                "{page}"
+            );
+        }
+        sign_in(&server, "carl@acme.example", OTHER).await.is(StatusCode::UNAUTHORIZED);
+        // Whoever has an account comes in by it.
+        form(&server, &known, "", &[("password", PASSWORD)]).await.is(StatusCode::NO_CONTENT);
+        // A key of the tenant's is not the installation's either; sent again by that, the link is enough.
+        let key = server.key_of("acme", Role::Admin).await;
+        let input = json!({"email": "carl@acme.example", "role": "viewer"});
+        let by_key = server.request(Method::POST, path, Some(&key)).json(&input).send().await.unwrap();
+        let link = link_of(&server, &Answer::of(by_key).await.is(StatusCode::CREATED));
+        form(&server, &link, "", &new).await.is(StatusCode::UNAUTHORIZED);
+        let again = server.post(path, &input).await.is(StatusCode::CREATED);
+        assert_eq!(again.body["makes_account"], true);
+        let link = link_of(&server, &again);
+        // One of before does not say, and nobody knows who saw its link.
+        let mut conn = server.database().superuser().await;
+        let of_before = "UPDATE invitations SET makes_account = NULL WHERE email = 'carl@acme.example'";
+        sqlx::query(of_before).execute(&mut conn).await.unwrap();
+        form(&server, &link, "", &new).await.is(StatusCode::UNAUTHORIZED);
+        let link = link_of(&server, &server.post(path, &input).await.is(StatusCode::CREATED));
+        form(&server, &link, "", &new).await.is(StatusCode::NO_CONTENT);
+    }
+}
+
+/// A server that mails by this relay.
+async fn mailing_by(relay: &Relay, more: &[(&str, &str)]) -> TestServer {
+    let url = relay.url();
+    let vars = [("SMTP_URL", url.as_str()), ("SMTP_FROM", "flow@host.example")];
+    TestServer::start_idle(&[&vars, more].concat()).await
+}
+
+/// All tenants share the installation's relay, and what it is thought of elsewhere.
+#[tokio::test]
+async fn a_tenant_mails_few_invitations_in_a_day_and_an_address_gets_one_at_a_time() {
+    let relay = Relay::start();
+    let server = mailing_by(&relay, &[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let bait = json!({"name": "Cheap pills at evil.example", "role": "admin"});
+    let key = server.post("/api/api-keys?tenant_id=acme", &bait).await.is(StatusCode::CREATED).body;
+    let key = key["key"].as_str().unwrap().to_owned();
+    let invite = async |tenant: &str, key: &str, email: &str| {
+        let input = json!({"email": email, "role": "viewer"});
+        let path = format!("/api/invitations?tenant_id={tenant}");
+        let request = server.request(Method::POST, &path, Some(key)).json(&input);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let waits =
+        |answer: &Answer| answer.headers[header::RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap();
+    for i in 0..50 {
+        let made = invite("acme", &key, &format!("p{i}@x.example")).await.is(StatusCode::CREATED);
+        assert_eq!((&made.body["mailed"], &made.body["makes_account"]), (&json!(true), &json!(true)));
+    }
+    let refused = invite("acme", &key, "p50@x.example").await.is(StatusCode::TOO_MANY_REQUESTS);
+    assert!((86_000..=86_401).contains(&waits(&refused)), "{}", refused.text);
+    invite("acme", &key, "p0@x.example").await.is(StatusCode::TOO_MANY_REQUESTS);
+    let mails = relay.mails();
+    assert_eq!(mails.len(), 50);
+    assert!(mails.iter().all(|mail| mail.text().contains("work for The acme company")));
+    assert!(mails.iter().all(|mail| !mail.text().contains("pills")), "{}", mails[0].text());
+    let listed = server.get("/api/invitations?tenant_id=acme").await.is(StatusCode::OK);
+    assert_eq!(listed.body.as_array().unwrap().len(), 50, "what is refused changes nothing");
+    // Another tenant's are its own, but for an address that got one a moment ago.
+    let refused = invite("globex", &server.key, "p0@x.example").await.is(StatusCode::TOO_MANY_REQUESTS);
+    assert!((1..=301).contains(&waits(&refused)), "{}", refused.text);
+    assert_eq!(server.get("/api/invitations?tenant_id=globex").await.body, json!([]));
+    invite("globex", &server.key, "q0@x.example").await.is(StatusCode::CREATED);
+    let mut conn = server.database().superuser().await;
+    for sql in [
+        "UPDATE invited_addresses SET mailed_at = mailed_at - interval '5 minutes'",
+        "UPDATE invitation_mails SET mailed_at = mailed_at - interval '1 day' WHERE tenant_id = 'acme'",
+    ] {
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+    }
+    invite("globex", &server.key, "p0@x.example").await.is(StatusCode::CREATED);
+    invite("acme", &key, "p50@x.example").await.is(StatusCode::CREATED);
+    let known: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM invited_addresses").fetch_one(&mut conn).await.unwrap();
+    assert_eq!((relay.mails().len(), known), (53, 2), "older ones are forgotten");
+}
+
+#[tokio::test]
+async fn a_person_who_invites_is_named_by_their_address_and_the_link_makes_an_account() {
+    let relay = Relay::start();
+    let server = mailing_by(&relay, &[]).await;
+    server.tenant("acme").await;
+    account(&server, "ada@acme.example").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE users SET display_name = 'Cheap pills' WHERE email = 'ada@acme.example'; \
+         INSERT INTO memberships (tenant_id, user_id, role) \
+         SELECT 'acme', user_id, 'admin' FROM users WHERE email = 'ada@acme.example'",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let ada = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let input = json!({"email": "carl@acme.example", "role": "viewer"});
+    post_as(&server, &ada, "/api/invitations?tenant_id=acme", &input).await.is(StatusCode::CREATED);
+    let text = relay.mails().remove(0).text();
+    assert!(text.contains("ada@acme.example invites you") && !text.contains("pills"), "{text}");
+    let token: String =
+        text.split("/invitation/").nth(1).unwrap().chars().take_while(char::is_ascii_alphanumeric).collect();
+    let new = [("display_name", "Carl"), ("password", OTHER)];
+    form(&server, &format!("/invitation/{token}"), "", &new).await.is(StatusCode::NO_CONTENT);
+}
+
+/// What did not go is not counted, unless the relay refused it for good; and a notice takes its turn at the relay as
+/// deliveries do.
+#[tokio::test]
+async fn an_invitation_that_was_not_mailed_can_be_sent_again() {
+    let relay = Relay::start();
+    let server = mailing_by(&relay, &[("DELIVERY_CONCURRENCY", "1"), ("DELIVERY_TIMEOUT_MS", "1000")]).await;
+    server.tenant("acme").await;
+    let invite = async || {
+        let input = json!({"email": "ada@acme.example", "role": "viewer"});
+        server.post("/api/invitations?tenant_id=acme", &input).await
+    };
+    let turn = server.app.senders.turn().await.unwrap();
+    assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], false);
+    assert_eq!(relay.mails().len(), 0, "another mail has the turn");
+    drop(turn);
+    relay.refuse(Some((451, "4.7.1 Later")));
+    assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], false);
+    relay.refuse(None);
+    assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], true);
+    let mut conn = server.database().superuser().await;
+    let counted = "SELECT count(*) FROM invitation_mails";
+    let mails: i64 = sqlx::query_scalar(counted).fetch_one(&mut conn).await.unwrap();
+    assert_eq!((mails, relay.mails().len()), (1, 1));
+    sqlx::query("DELETE FROM invited_addresses").execute(&mut conn).await.unwrap();
+    relay.refuse(Some((550, "5.1.1 No such person")));
+    assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], false);
+    invite().await.is(StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_tenant_has_so_many_open_invitations_and_no_more() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO invitations (tenant_id, email, role, token_hash, invited_by, expires_at) \
+         SELECT 'acme', 'p' || n || '@x.example', 'viewer', sha256(('p' || n)::bytea), 'Ada', now() + interval '1 day' \
+         FROM generate_series(1, 500) n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let invite = async |email: &str| {
+        server.post("/api/invitations?tenant_id=acme", &json!({"email": email, "role": "viewer"})).await
+    };
+    let sentence = "A tenant can have at most 500 open invitations. Take some back first";
+    invite("ada@acme.example").await.problem(StatusCode::BAD_REQUEST, sentence);
+    invite("p1@x.example").await.is(StatusCode::CREATED);
+    sqlx::query("UPDATE invitations SET expires_at = now() WHERE email = 'p2@x.example'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    invite("ada@acme.example").await.is(StatusCode::CREATED);
+}
+
 #[tokio::test]
 async fn a_tenant_keeps_an_administrator() {
     let server = TestServer::start_idle(&[]).await;
@@ -406,6 +615,155 @@ async fn a_tenant_keeps_an_administrator() {
     server.delete(&at(1, "acme")).await.is(StatusCode::BAD_REQUEST);
     let log = server.get("/api/audit-log?tenant_id=acme&action=member").await.is(StatusCode::OK).body;
     assert_eq!(log[1]["before"], json!({"role": "viewer"}));
+}
+
+/// Neither by a link that she saw nor by her programs' keys, once that is asked for.
+#[tokio::test]
+async fn a_removed_administrator_does_not_return_by_what_they_made() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for name in ["ada", "bob", "eve"] {
+        person(&server, &format!("{name}@acme.example"), "acme", Role::Admin).await;
+    }
+    account(&server, "private@x.example").await;
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let id = |i: usize| members[i]["user_id"].as_i64().unwrap();
+    let (keys, invitations) = ("/api/api-keys?tenant_id=acme", "/api/invitations?tenant_id=acme");
+    let invite = |email: &str| json!({"email": email, "role": "admin"});
+    let admin_key = json!({"name": "deploy", "role": "admin"});
+    // A key of this person, another that was made by it, and an invitation by each of the three.
+    let furnish = async |name: &str| {
+        let session = cookie_of(&sign_in(&server, &format!("{name}@acme.example"), PASSWORD).await);
+        let own = post_as(&server, &session, keys, &admin_key).await.is(StatusCode::CREATED);
+        let first = own.body["key"].as_str().unwrap().to_owned();
+        let with = async |key: &str, path: &str, body: &Value| {
+            let request = server.request(Method::POST, path, Some(key)).json(body);
+            Answer::of(request.send().await.unwrap()).await.is(StatusCode::CREATED)
+        };
+        let second = with(&first, keys, &admin_key).await.body["key"].as_str().unwrap().to_owned();
+        with(&first, invitations, &invite(&format!("{name}.first@x.example"))).await;
+        with(&second, invitations, &invite(&format!("{name}.second@x.example"))).await;
+        let link = post_as(&server, &session, invitations, &invite("private@x.example")).await;
+        (own.id("key_id"), [first, second], link_of(&server, &link.is(StatusCode::CREATED)))
+    };
+    let works = async |key: &str| {
+        let request = server.request(Method::GET, invitations, Some(key));
+        request.send().await.unwrap().status() == StatusCode::OK
+    };
+    let open = async || -> Vec<String> {
+        let listed = server.get(invitations).await.is(StatusCode::OK).body;
+        let emails = listed.as_array().unwrap().iter().map(|one| one["email"].as_str().unwrap().to_owned());
+        emails.collect()
+    };
+    let people = async || {
+        let request = server.request(Method::POST, "/ui/members/list", Some(&server.key));
+        Answer::of(with_fields(request, &[("tenant_id", "acme")]).send().await.unwrap()).await.body
+    };
+    server.post(invitations, &invite("kept@x.example")).await.is(StatusCode::CREATED);
+
+    // A role below that of an administrator: what she invited to goes, her programs' keys stay.
+    let (ada_key, ada_keys, link) = furnish("ada").await;
+    assert_eq!(people().await["keys"], json!([[id(0), 2]]), "hers, and what that made");
+    let at = |i: usize| format!("/api/members/{}?tenant_id=acme", id(i));
+    server.put(&at(0), &json!({"role": "viewer"})).await.is(StatusCode::OK);
+    form(&server, &link, "", &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
+    assert!(works(&ada_keys[0]).await && works(&ada_keys[1]).await, "programs go on");
+    assert_eq!(open().await, ["kept@x.example", "ada.first@x.example", "ada.second@x.example"]);
+    // With a key end the invitations that were made by it.
+    server.delete(&format!("/api/api-keys/{ada_key}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(open().await, ["kept@x.example", "ada.second@x.example"]);
+    // Removed, and the keys left alone: that which was made by the ended one is hers, too.
+    assert_eq!(people().await["keys"], json!([[id(0), 1]]));
+    server.delete(&at(0)).await.is(StatusCode::NO_CONTENT);
+    assert!(works(&ada_keys[1]).await);
+
+    // Removed, and the keys with her.
+    let (_, eve_keys, link) = furnish("eve").await;
+    let bad = server.delete(&format!("{}&revoke_keys=maybe", at(2))).await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["revoke_keys"]);
+    server.delete(&format!("{}&revoke_keys=true", at(2))).await.is(StatusCode::NO_CONTENT);
+    form(&server, &link, "", &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
+    assert!(!works(&eve_keys[0]).await && !works(&eve_keys[1]).await);
+    assert_eq!(open().await, ["kept@x.example", "ada.second@x.example"]);
+    for (action, told) in [("api_key.revoke", 3), ("invitation.delete", 5), ("member.delete", 2)] {
+        let log = server.get(&format!("/api/audit-log?tenant_id=acme&action={action}")).await.body;
+        assert_eq!(log.as_array().unwrap().len(), told, "{log:#}");
+    }
+}
+
+/// A new role ends a person's keys as their removal does, where that is asked for, and whichever role it is.
+#[tokio::test]
+async fn with_a_role_the_keys_end_that_its_person_made_where_that_is_asked_for() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for name in ["ada", "bob"] {
+        person(&server, &format!("{name}@acme.example"), "acme", Role::Admin).await;
+    }
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let ada = format!("/api/members/{}?tenant_id=acme&revoke_keys", members[0]["user_id"]);
+    let session = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let (keys, invitations) = ("/api/api-keys?tenant_id=acme", "/api/invitations?tenant_id=acme");
+    let key = async || {
+        let made = post_as(&server, &session, keys, &json!({"name": "deploy", "role": "admin"})).await;
+        made.is(StatusCode::CREATED).body["key"].as_str().unwrap().to_owned()
+    };
+    let works = async |key: &str| {
+        let request = server.request(Method::GET, invitations, Some(key));
+        request.send().await.unwrap().status() == StatusCode::OK
+    };
+    let invite = |email: &str| json!({"email": email, "role": "admin"});
+    let first = key().await;
+    post_as(&server, &session, invitations, &invite("own@x.example")).await.is(StatusCode::CREATED);
+    let request = server.request(Method::POST, invitations, Some(&first)).json(&invite("program@x.example"));
+    Answer::of(request.send().await.unwrap()).await.is(StatusCode::CREATED);
+    let bad = server.put(&format!("{ada}=maybe"), &json!({"role": "admin"})).await;
+    assert_eq!(bad.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["revoke_keys"]);
+
+    server.put(&format!("{ada}=true"), &json!({"role": "admin"})).await.is(StatusCode::OK);
+    assert!(!works(&first).await);
+    let open = server.get(invitations).await.is(StatusCode::OK).body;
+    assert_eq!((open.as_array().unwrap().len(), &open[0]["email"]), (1, &json!("own@x.example")));
+    let second = key().await;
+    server.put(&format!("{ada}=true"), &json!({"role": "viewer"})).await.is(StatusCode::OK);
+    assert!(!works(&second).await);
+    assert_eq!(server.get(invitations).await.is(StatusCode::OK).body, json!([]));
+    let log = server.get("/api/audit-log?tenant_id=acme&action=api_key.revoke").await.body;
+    assert_eq!(log.as_array().unwrap().len(), 2, "{log:#}");
+}
+
+/// Nor by what she makes while she is being removed, which whoever removes her does not see.
+#[tokio::test]
+async fn who_is_being_removed_makes_nothing_any_more() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    person(&server, "ada@acme.example", "acme", Role::Admin).await;
+    let ada = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let mut removing = server.database().superuser().await;
+    sqlx::raw_sql("BEGIN; DELETE FROM memberships").execute(&mut removing).await.unwrap();
+    let mut watching = server.database().superuser().await;
+    let ended = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually("both wait for the removal", async || {
+            let found: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watching).await.unwrap();
+            (found > 1).then_some(())
+        })
+        .await;
+        sqlx::raw_sql("COMMIT").execute(&mut removing).await.unwrap();
+    };
+    let (invitation, key) =
+        (json!({"email": "private@x.example", "role": "admin"}), json!({"name": "k", "role": "admin"}));
+    let (invited, made, ()) = tokio::join!(
+        post_as(&server, &ada, "/api/invitations?tenant_id=acme", &invitation),
+        post_as(&server, &ada, "/api/api-keys?tenant_id=acme", &key),
+        ended,
+    );
+    for answer in [invited, made] {
+        answer.problem(StatusCode::FORBIDDEN, "You no longer administer this tenant");
+    }
+    for path in ["/api/invitations?tenant_id=acme", "/api/api-keys?tenant_id=acme"] {
+        assert_eq!(server.get(path).await.is(StatusCode::OK).body, json!([]), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -379,12 +379,13 @@ async fn tenant_tables(conn: &mut PgConnection) -> Vec<String> {
 }
 
 /// The tables that belong to the installation. A new table that is not named here must be a tenant's.
-const INSTANCE_WIDE: [&str; 10] = [
+const INSTANCE_WIDE: [&str; 11] = [
     "tenants",
     "users",
     "sessions",
     "sign_in_links",
     "sign_in_refusals",
+    "invited_addresses",
     "user_identities",
     "oidc_attempts",
     "instance_api_keys",

@@ -4,12 +4,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
     provider::{CLIENT_ID, CLIENT_SECRET, Forge, SigningKey, TestProvider, by_hand, by_secret, now},
-    support::{Answer, TestServer},
+    receivers::Relay,
+    support::{Answer, TestServer, eventually},
 };
+use crate::auth::server::accounts;
+
+const PASSWORD: &str = "correct horse battery";
 
 async fn server<'v>(provider: &'v TestProvider, more: &[(&'v str, &'v str)]) -> TestServer {
     // The first of a name counts.
@@ -36,9 +41,22 @@ impl Browser {
     /// `to` is a path of the server, or an address.
     async fn get(&mut self, server: &TestServer, to: &str) -> Answer {
         let url = if to.starts_with('/') { format!("{}{to}", server.base) } else { to.to_owned() };
-        let ours = url.starts_with(&server.base);
-        let mut request = server.http.get(&url).header("sec-fetch-site", "cross-site");
-        if ours && !self.cookies.is_empty() {
+        let request = server.http.get(&url).header("sec-fetch-site", "cross-site");
+        self.send(request, url.starts_with(&server.base)).await
+    }
+
+    /// A form, from our own page.
+    async fn post(&mut self, server: &TestServer, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = server
+            .request(Method::POST, path, None)
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(body), true).await
+    }
+
+    async fn send(&mut self, mut request: reqwest::RequestBuilder, is_ours: bool) -> Answer {
+        if is_ours && !self.cookies.is_empty() {
             let pairs: Vec<String> =
                 self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header(header::COOKIE, pairs.join("; "));
@@ -403,6 +421,101 @@ async fn an_account_is_linked_by_address_only_where_the_installation_says_so_and
         assert_eq!(Browser::default().sign_in(&server).await, "/sign-in?error=unknown", "{look_alike}");
     }
     assert_eq!(count(&server, "user_identities").await, 1);
+}
+
+/// A person with a password, who is signed in with it.
+async fn by_password(server: &TestServer, email: &str) -> Browser {
+    let link = accounts::create_by_hand(&server.app.database, email, "Ann", false).await.unwrap();
+    let mut browser = Browser::default();
+    let path = format!("/reset/{}", link.expose_secret());
+    browser.post(server, &path, &[("new_password", PASSWORD)]).await.is(StatusCode::NO_CONTENT);
+    let fields = [("email", email), ("password", PASSWORD)];
+    browser.post(server, "/sign-in", &fields).await.is(StatusCode::NO_CONTENT);
+    browser
+}
+
+/// Both are proven then: the account by the session, and its address by the provider.
+#[tokio::test]
+async fn whoever_is_signed_in_by_password_connects_the_provider() {
+    for by_address in ["false", "true"] {
+        let provider = TestProvider::start().await;
+        let vars = [("OIDC_CREATE_USERS", "false"), ("OIDC_LINK_BY_EMAIL", by_address)];
+        let server = server(&provider, &vars).await;
+        let mut ann = by_password(&server, "ann@acme.example").await;
+        let fields = [("email", "ann@acme.example"), ("password", PASSWORD)];
+        let stale = ann.cookies.clone();
+        if by_address == "false" {
+            // Without a session, with somebody else's, and with one that is over.
+            let mut bob = by_password(&server, "bob@acme.example").await;
+            let mut over = Browser { cookies: ann.cookies.clone() };
+            ann.post(&server, "/sign-in", &fields).await.is(StatusCode::NO_CONTENT);
+            for browser in [&mut Browser::default(), &mut bob, &mut over] {
+                let end = browser.sign_in(&server).await;
+                assert_eq!(end, "/sign-in?error=unknown");
+                page_says(&server, browser, &end, StatusCode::OK, "connect the sign-in service").await;
+            }
+            assert!(bob.is_signed_in(&server).await);
+            assert_eq!(count(&server, "user_identities").await, 0);
+        }
+        let page = ann.get(&server, "/account").await.is(StatusCode::OK).text;
+        assert!(page.contains("Connect Acme &lt;SSO&gt;") && page.contains("Current password"), "{page}");
+        let (_, href) = page.split_once("href=\"/sign-in/oidc").unwrap();
+        let href = format!("/sign-in/oidc{}", href.split('"').next().unwrap());
+        let to = location(&ann.get(&server, &href).await);
+        let back = location(&ann.get(&server, &to).await);
+        assert_eq!(location(&ann.get(&server, &back).await), "/account");
+        let page = ann.get(&server, "/account").await.is(StatusCode::OK).text;
+        assert!(page.contains("You can also sign in with Acme") && !page.contains("Connect Acme"), "{page}");
+        assert_eq!(count(&server, "user_identities").await, 1);
+        assert!(!Browser { cookies: stale }.is_signed_in(&server).await, "the session is a new one");
+        // Each of the two is a way in from now on.
+        assert_eq!(Browser::default().sign_in(&server).await, "/");
+        Browser::default().post(&server, "/sign-in", &fields).await.is(StatusCode::NO_CONTENT);
+        let log = server.get("/api/instance-audit-log?action=identity.link").await.is(StatusCode::OK).body;
+        assert_eq!(log.as_array().unwrap().len(), 1);
+        assert_eq!(log[0]["object_id"], "ann@acme.example");
+    }
+}
+
+/// Or it would still let in who is shut out at the provider.
+#[tokio::test]
+async fn whom_the_provider_lets_in_sets_no_password_with_the_session_alone() {
+    let provider = TestProvider::start().await;
+    let relay = Relay::start();
+    let url = relay.url();
+    let mail = [("SMTP_URL", url.as_str()), ("SMTP_FROM", "flow@host.example")];
+    let server = server(&provider, &mail).await;
+    let mut ann = Browser::default();
+    assert_eq!(ann.sign_in(&server).await, "/");
+    let page = ann.get(&server, "/account").await.is(StatusCode::OK).text;
+    assert!(
+        page.contains("You sign in with Acme &lt;SSO&gt;") && !page.contains("Set the password"),
+        "{page}"
+    );
+    let new = [("new_password", PASSWORD), ("repeated_password", PASSWORD)];
+    let refused = ann.post(&server, "/account/password", &new).await;
+    refused.problem(StatusCode::FORBIDDEN, "You sign in with Acme <SSO>");
+    let told = ann.get(&server, "/account?error=by_provider").await.is(StatusCode::OK).text;
+    assert!(told.contains("need no password here"), "{told}");
+    assert_eq!(count(&server, "users WHERE password_hash IS NOT NULL").await, 0);
+    // Nor by mail: of two who forgot theirs, the one gets a link.
+    accounts::create_by_hand(&server.app.database, "bob@acme.example", "Bob", false).await.unwrap();
+    execute(&server, "DELETE FROM sign_in_links").await;
+    for email in ["ann@acme.example", "bob@acme.example"] {
+        let forgot = Browser::default().post(&server, "/forgot", &[("email", email)]).await;
+        forgot.is(StatusCode::NO_CONTENT);
+    }
+    let mail = eventually("the link is mailed", async || relay.mails().first().cloned()).await;
+    assert_eq!(mail.to, ["bob@acme.example"]);
+    assert_eq!(count(&server, "sign_in_links").await, 1);
+    // Whoever has the server's machine in hand may.
+    let link = accounts::reset_by_hand(&server.app.database, "ann@acme.example").await.unwrap();
+    let path = format!("/reset/{}", link.expose_secret());
+    ann.post(&server, &path, &new).await.is(StatusCode::NO_CONTENT);
+    let fields = [("email", "ann@acme.example"), ("password", PASSWORD)];
+    ann.post(&server, "/sign-in", &fields).await.is(StatusCode::NO_CONTENT);
+    let other = [("current_password", PASSWORD), ("new_password", "staple on the window sill")];
+    ann.post(&server, "/account/password", &other).await.is(StatusCode::NO_CONTENT);
 }
 
 /// Whoever holds the link of an invitation, and is that person by the provider's word, needs no password.

@@ -6,7 +6,10 @@ use leptos_router::hooks::use_params_map;
 use super::{Field, Outcome, PASSWORD_HINT, SignOut};
 use crate::{
     app::PlainLayout,
-    auth::{api, dto::Me},
+    auth::{
+        api,
+        dto::{Me, MyProvider},
+    },
     ui::resource::load,
     ui::{load::Load, page::PageHead},
 };
@@ -23,27 +26,17 @@ pub fn AccountPage() -> impl IntoView {
                 data=move || async move { me.await }
                 retry=move || me.refetch()
                 view=move |me: Me| {
+                    let has_password = me.has_password;
+                    let provider = me.provider.clone();
+                    // Whom the provider lets in in the place of a password is not offered one.
+                    let is_offered = has_password || provider.as_ref().is_none_or(|provider| !provider.is_connected);
                     view! {
-                        <form class="panel form" method="post" action="/account/password" data-testid="account">
-                            <p>{format!("{} <{}>", me.display_name, me.email)}</p>
-                            // For password managers, which want to know whose it is.
-                            <input type="hidden" autocomplete="username" value=me.email/>
-                            {me
-                                .has_password
-                                .then(|| {
-                                    view! {
-                                        <Field
-                                            label="Current password"
-                                            name="current_password"
-                                            kind="password"
-                                            autocomplete="current-password"
-                                        />
-                                    }
-                                    .into_any()
-                                })}
-                            <NewPassword/>
-                            <button type="submit" class="button button--primary">"Set the password"</button>
-                        </form>
+                        {if is_offered {
+                            view! { <Password me/> }.into_any()
+                        } else {
+                            view! { <p class="panel" data-testid="account">{who(&me)}</p> }.into_any()
+                        }}
+                        {provider.map(|provider| view! { <Connection provider has_password/> }.into_any())}
                     }
                 }
             />
@@ -52,6 +45,66 @@ pub fn AccountPage() -> impl IntoView {
                 <SignOut/>
             </div>
         </PlainLayout>
+    }
+}
+
+fn who(me: &Me) -> String {
+    format!("{} <{}>", me.display_name, me.email)
+}
+
+/// Setting a password.
+#[component]
+fn Password(me: Me) -> impl IntoView {
+    view! {
+        <form class="panel form" method="post" action="/account/password" data-testid="account">
+            <p>{who(&me)}</p>
+            // For password managers, which want to know whose it is.
+            <input type="hidden" autocomplete="username" value=me.email/>
+            {me
+                .has_password
+                .then(|| {
+                    view! {
+                        <Field
+                            label="Current password"
+                            name="current_password"
+                            kind="password"
+                            autocomplete="current-password"
+                        />
+                    }
+                    .into_any()
+                })}
+            <NewPassword/>
+            <button type="submit" class="button button--primary">"Set the password"</button>
+        </form>
+    }
+}
+
+/// Whether they sign in with the OpenID provider, and the way there. A link and no form: forms may lead to this site
+/// alone.
+#[component]
+fn Connection(provider: MyProvider, has_password: bool) -> impl IntoView {
+    let MyProvider { name, is_connected } = provider;
+    match (is_connected, has_password) {
+        (true, false) => {
+            view! { <p data-testid="connected">{format!("You sign in with {name}, and need no password here.")}</p> }
+                .into_any()
+        }
+        (true, true) => {
+            view! { <p data-testid="connected">{format!("You can also sign in with {name}.")}</p> }.into_any()
+        }
+        (false, _) => view! {
+            <p>
+                <a
+                    class="button"
+                    href="/sign-in/oidc?next=%2Faccount"
+                    rel="external"
+                    data-testid="connect-oidc"
+                >
+                    {format!("Connect {name}")}
+                </a>
+            </p>
+        }
+        .into_any(),
     }
 }
 

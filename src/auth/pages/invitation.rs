@@ -43,23 +43,7 @@ pub fn InvitationPage() -> impl IntoView {
                                 .then(|| {
                                     view! {
                                         <input type="hidden" autocomplete="username" value=shown.email/>
-                                        <p class="hint">
-                                            "If you have an account with this address already, give its password. If not, it is made now, with the password that you choose."
-                                        </p>
-                                        <Field
-                                            label="Your name, for a new account"
-                                            name="display_name"
-                                            autocomplete="name"
-                                            required=false
-                                            is_kept=true
-                                        />
-                                        <Field
-                                            label="Password"
-                                            name="password"
-                                            kind="password"
-                                            autocomplete="current-password"
-                                            hint=PASSWORD_HINT
-                                        />
+                                        {who_they_are(shown.makes_account)}
                                     }
                                     .into_any()
                                 })}
@@ -72,4 +56,37 @@ pub fn InvitationPage() -> impl IntoView {
             <ProviderLink next=Signal::derive(move || format!("/invitation/{}", token()))/>
         </PlainLayout>
     }
+}
+
+/// The fields for who is not signed in.
+fn who_they_are(makes_account: bool) -> AnyView {
+    if !makes_account {
+        return view! {
+            <p class="hint">
+                "Give the password of your account with this address. If you have none, an administrator of the installation has to send you the invitation."
+            </p>
+            <Field label="Password" name="password" kind="password" autocomplete="current-password"/>
+        }
+        .into_any();
+    }
+    view! {
+        <p class="hint">
+            "If you have an account with this address already, give its password. If not, it is made now, with the password that you choose."
+        </p>
+        <Field
+            label="Your name, for a new account"
+            name="display_name"
+            autocomplete="name"
+            required=false
+            is_kept=true
+        />
+        <Field
+            label="Password"
+            name="password"
+            kind="password"
+            autocomplete="current-password"
+            hint=PASSWORD_HINT
+        />
+    }
+    .into_any()
 }

@@ -7,14 +7,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::{password, repository, service};
+use super::{
+    oidc, password,
+    repository::{self, Account, ListedAccount, ManagedAccount},
+    service,
+};
 use crate::{
     audit::server::service::{self as audit, Event},
+    deliveries::server::senders::Fault,
+    members::server::service as members,
     server::{
         Actor, AppState, CallerContext, Database, Result, database::InstanceTx, error::chain, origin::Origin,
         token,
     },
-    shared::{Problem, UserId, validate::Checks},
+    shared::{FieldError, Problem, TenantId, UserId, validate::Checks},
 };
 
 /// Says the same whether there is such an account or not.
@@ -139,8 +145,8 @@ fn is_listed(n: i64, is_known: bool) -> bool {
 /// Sets the caller's password. All other sessions of the person end.
 ///
 /// # Errors
-/// 403 for a caller that is no person; 422 naming `current_password`, also where it was the person's until just now, or
-/// `new_password`; 429.
+/// 403 for a caller that is no person, and, naming `new_password`, for one whom the provider alone lets in; 422 naming
+/// `current_password`, also where it was the person's until just now, or `new_password`; 429.
 pub async fn change_password(
     ctx: &CallerContext,
     session: Option<&str>,
@@ -153,7 +159,14 @@ pub async fn change_password(
     ctx.app.throttle.check(email, ctx.origin.address)?;
     let mut tx = ctx.app.database.instance().await?;
     let account = repository::account(&mut tx, email).await?.ok_or_else(Problem::unauthorized)?;
+    let provider = provider_instead(&ctx.app, &mut tx, &account).await?;
     drop(tx);
+    if let Some(name) = provider {
+        // Or it would still let in who is shut out there.
+        let detail = format!("You sign in with {name}");
+        let errors = vec![FieldError::new("new_password", "is not needed")];
+        return Err(Problem { errors, ..Problem::forbidden(detail) }.into());
+    }
     let wrong = || Problem::invalid_field("current_password", "is wrong");
     // Who came by a link may have none yet.
     let stored = account.password_hash;
@@ -170,6 +183,15 @@ pub async fn change_password(
     repository::delete_sessions(&mut tx, *user_id, session.map(token::hash)).await?;
     ctx.audit(&mut tx, Event::done("password.change", email, json!(null))).await?;
     Ok(tx.commit().await?)
+}
+
+/// What the provider is called, for a person who signs in with it in the place of a password.
+async fn provider_instead(app: &AppState, tx: &mut InstanceTx, account: &Account) -> Result<Option<String>> {
+    if account.password_hash.is_some() {
+        return Ok(None);
+    }
+    let provider = oidc::provider_of(app, tx, account.user_id).await?;
+    Ok(provider.filter(|provider| provider.is_connected).map(|provider| provider.name))
 }
 
 /// Mails a link for a new password, if there is such an account. Answers the same, and as soon, if there is none.
@@ -200,6 +222,9 @@ pub async fn forgot(app: &AppState, origin: &Origin, email: &str) -> Result<()> 
 async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> {
     let mut tx = app.database.instance().await?;
     let Some(account) = repository::account(&mut tx, email).await? else { return Ok(()) };
+    if provider_instead(app, &mut tx, &account).await?.is_some() {
+        return Ok(());
+    }
     // Anybody can ask. It neither floods the person's mailbox, nor ends a link that is about to be used.
     if repository::has_new_link(&mut tx, account.user_id, "reset").await? {
         return Ok(());
@@ -216,7 +241,8 @@ async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> 
         base = app.config.base_url(app.addr),
         link = link.expose_secret(),
     );
-    mail(app, email, "A new password", text).await
+    let sent = mail(app, email, "A new password", text).await;
+    sent.map_err(|_| Problem::new(503, "The mail could not be sent").into())
 }
 
 /// A link with which this person sets a new password. All end when one is used.
@@ -258,17 +284,151 @@ pub async fn create_by_hand(
 /// A link with which a person sets a new password, made on the server's own machine.
 ///
 /// # Errors
-/// 404.
+/// 404; 409 where the account is closed.
 pub async fn reset_by_hand(database: &Database, email: &str) -> Result<SecretString> {
     let email = email.trim().to_lowercase();
     let mut tx = database.instance().await?;
-    let account = repository::account(&mut tx, &email).await?;
-    let account = account.ok_or_else(|| Problem::not_found("Account", &email))?;
+    let account = hold_open(&mut tx, &email).await?;
     let link = new_reset(&mut tx, account.user_id).await?;
     let event = Event::done("password.reset_link", email, json!(null));
     audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
     tx.commit().await?;
     Ok(link)
+}
+
+/// All accounts by address, each with how many tenants the person is a member of.
+///
+/// # Errors
+/// The database's.
+pub async fn list_by_hand(database: &Database) -> Result<Vec<(ListedAccount, usize)>> {
+    let accounts = repository::accounts(&mut database.instance().await?).await?;
+    let mut listed = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let mut tx = database.by_user(account.user_id).await?;
+        let tenants = repository::memberships(&mut tx, account.user_id).await?.len();
+        listed.push((account, tenants));
+    }
+    Ok(listed)
+}
+
+/// Closes an account: nobody is let in by it from the next request on, and every way in that there was has ended. So do
+/// the invitations that the person made, and, where `revokes_keys`, the API keys of tenants. What they did and their
+/// memberships stay. Gives in which tenants how many keys that they made still work. Of an account that is closed
+/// already, the rest is done again: it may have been broken off, or be asked for now.
+///
+/// # Errors
+/// 404; 400 where nobody would be left to administer the installation.
+pub async fn close_by_hand(
+    database: &Database,
+    email: &str,
+    revokes_keys: bool,
+) -> Result<Vec<(TenantId, i64)>> {
+    let email = email.trim().to_lowercase();
+    let mut tx = database.instance().await?;
+    let admins = repository::hold_instance_admins(&mut tx).await?;
+    let account = hold_any(&mut tx, &email).await?;
+    if !account.is_closed {
+        refuse_last(&admins, account.user_id)?;
+        repository::set_closed(&mut tx, account.user_id, true).await?;
+        repository::clear_ways_in(&mut tx, account.user_id).await?;
+        let event = Event::done("user.close", email, json!(null));
+        audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
+    }
+    // First, so that they make nothing meanwhile.
+    tx.commit().await?;
+    members::end_made_by_closed(database, account.user_id, revokes_keys).await
+}
+
+/// Opens a closed account again, with the rights that it had, and gives the link with which the person sets a password.
+///
+/// # Errors
+/// 404; 409 where it is open.
+pub async fn open_by_hand(database: &Database, email: &str) -> Result<SecretString> {
+    let email = email.trim().to_lowercase();
+    let mut tx = database.instance().await?;
+    let account = hold_any(&mut tx, &email).await?;
+    if !account.is_closed {
+        return Err(Problem::new(409, format!("The account of {email} is open")).into());
+    }
+    repository::set_closed(&mut tx, account.user_id, false).await?;
+    // Whoever was signing in while it was closed has nothing of it either.
+    repository::clear_ways_in(&mut tx, account.user_id).await?;
+    let link = new_reset(&mut tx, account.user_id).await?;
+    let event = Event::done("user.open", email, json!(null));
+    audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
+    tx.commit().await?;
+    Ok(link)
+}
+
+/// Makes a person an administrator of the installation, and gives the link with which they set a password. Every way
+/// into the account ends first: whoever made it, as by another's invitation, may have set what opens it.
+///
+/// # Errors
+/// 404; 409 where the account is closed, or is an administrator's already.
+pub async fn promote_by_hand(database: &Database, email: &str) -> Result<SecretString> {
+    let email = email.trim().to_lowercase();
+    let mut tx = database.instance().await?;
+    let account = hold_open(&mut tx, &email).await?;
+    if account.is_instance_admin {
+        let detail = format!("{email} is an administrator of the installation already");
+        return Err(Problem::new(409, detail).into());
+    }
+    repository::clear_ways_in(&mut tx, account.user_id).await?;
+    set_instance_admin(&mut tx, account.user_id, &email, true).await?;
+    let link = new_reset(&mut tx, account.user_id).await?;
+    tx.commit().await?;
+    Ok(link)
+}
+
+/// Takes the rights of an administrator of the installation, from the person's next request on.
+///
+/// # Errors
+/// 404; 409 where the person has none; 400 where nobody would be left to administer the installation.
+pub async fn demote_by_hand(database: &Database, email: &str) -> Result<()> {
+    let email = email.trim().to_lowercase();
+    let mut tx = database.instance().await?;
+    let admins = repository::hold_instance_admins(&mut tx).await?;
+    let account = hold_any(&mut tx, &email).await?;
+    if !account.is_instance_admin {
+        let detail = format!("{email} is no administrator of the installation");
+        return Err(Problem::new(409, detail).into());
+    }
+    refuse_last(&admins, account.user_id)?;
+    set_instance_admin(&mut tx, account.user_id, &email, false).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn set_instance_admin(tx: &mut InstanceTx, user: UserId, email: &str, to: bool) -> Result<()> {
+    repository::set_instance_admin(tx, user, to).await?;
+    let of = |is_instance_admin: bool| json!({"is_instance_admin": is_instance_admin});
+    let event = Event::updated("user.update", email, &of(!to), &of(to));
+    audit::record_instance(tx, &Actor::System, &Origin::default(), event).await
+}
+
+/// # Errors
+/// 404.
+async fn hold_any(tx: &mut InstanceTx, email: &str) -> Result<ManagedAccount> {
+    let account = repository::hold_any(tx, email).await?;
+    account.ok_or_else(|| Problem::not_found("Account", email).into())
+}
+
+/// # Errors
+/// 404; 409 where the account is closed.
+async fn hold_open(tx: &mut InstanceTx, email: &str) -> Result<ManagedAccount> {
+    let account = hold_any(tx, email).await?;
+    if account.is_closed {
+        return Err(Problem::new(409, format!("The account of {email} is closed")).into());
+    }
+    Ok(account)
+}
+
+fn refuse_last(admins: &[UserId], user: UserId) -> Result<(), Problem> {
+    if admins == [user] {
+        return Err(Problem::business_rule(
+            "This is the installation's last administrator: make another one first",
+        ));
+    }
+    Ok(())
 }
 
 /// Sets a password by a link, uses it up, and ends all sessions of the person.
@@ -299,18 +459,18 @@ pub async fn reset(app: &AppState, origin: &Origin, link: &str, new: &SecretStri
     Ok(tx.commit().await?)
 }
 
-/// Sends a mail of the installation's own.
+/// Sends a mail of the installation's own, in its turn among the deliveries.
 ///
 /// # Errors
-/// 503 with why not; nothing of the relay's answer.
-pub async fn mail(app: &AppState, to: &str, subject: &str, text: String) -> Result<()> {
-    let Some(mailer) = app.senders.mailer() else {
-        return Err(Problem::business_rule("This installation sends no mail").into());
+/// `Fault`, which is in the log.
+pub async fn mail(app: &AppState, to: &str, subject: &str, text: String) -> std::result::Result<(), Fault> {
+    let sent = async {
+        let mailer = app.senders.mailer();
+        let mailer = mailer.ok_or_else(|| Fault::permanent("This installation sends no mail"))?;
+        let _turn = app.senders.turn().await?;
+        mailer.notice(to, subject, text).await.map(drop)
     };
-    mailer.notice(to, subject, text).await.map(drop).map_err(|fault| {
-        tracing::warn!(fault = %fault.note, "a mail could not be sent");
-        Problem::new(503, "The mail could not be sent").into()
-    })
+    sent.await.inspect_err(|fault: &Fault| tracing::warn!(fault = %fault.note, "a mail could not be sent"))
 }
 
 #[cfg(test)]

@@ -151,6 +151,7 @@ fn outcome(problem: &Problem) -> FormOutcome {
     let field = problem.errors.first().map(|error| (error.field.as_str(), error.message.as_str()));
     match (problem.status, field) {
         (401, _) => FormOutcome::Wrong,
+        (403, Some(("new_password", _))) => FormOutcome::ByProvider,
         (403, _) => FormOutcome::SomebodyElse,
         (404, _) => FormOutcome::Used,
         (429, _) => FormOutcome::Busy,

@@ -11,16 +11,16 @@ use super::{
     oidc_provider::{Fault, Person, Provider},
     oidc_repository::{self as repository, AttemptRow},
     repository::{self as access, Account},
-    service::open_session,
+    service::{actor_of_session, open_session},
 };
 use crate::{
     audit::server::service::{self as audit, Event},
-    auth::dto::{FormOutcome, SignInWays},
+    auth::dto::{FormOutcome, MyProvider, SignInWays},
     members::server::service as members,
     server::{
         Actor, AppState, Error, Result, config::OidcConfig, database::InstanceTx, origin::Origin, token,
     },
-    shared::Problem,
+    shared::{Problem, UserId},
 };
 
 /// Where the provider sends people back to, below the installation's address.
@@ -59,6 +59,17 @@ pub type Outcome = std::result::Result<SecretString, FormOutcome>;
 pub fn ways(app: &AppState) -> SignInWays {
     let provider = app.issuers.provider.as_ref();
     SignInWays { provider: provider.map(|provider| provider.settings().name.clone()) }
+}
+
+/// The provider, where there is one, and whether it knows this person.
+///
+/// # Errors
+/// The database's.
+pub async fn provider_of(app: &AppState, tx: &mut InstanceTx, user: UserId) -> Result<Option<MyProvider>> {
+    let Some(provider) = &app.issuers.provider else { return Ok(None) };
+    let settings = provider.settings();
+    let is_connected = repository::is_known(tx, &settings.issuer, user).await?;
+    Ok(Some(MyProvider { name: settings.name.clone(), is_connected }))
 }
 
 /// Begins a sign-in.
@@ -115,8 +126,10 @@ pub async fn finish(
     };
     let Some(email) = &person.verified_email else { return Ok(Err(FormOutcome::Unverified)) };
     let is_welcome = settings.create_users || is_invited(app, browser.next, email).await?;
+    let signed_in = signed_in(app, browser.session).await?;
     let mut tx = app.database.instance().await?;
-    let Some(account) = identify(&mut tx, origin, settings, &person, email, is_welcome).await? else {
+    let account = identify(&mut tx, origin, settings, &person, email, (is_welcome, signed_in)).await?;
+    let Some(account) = account else {
         return Ok(Err(FormOutcome::Unknown));
     };
     let how = json!({"by": "oidc", "issuer": settings.issuer, "subject": person.subject});
@@ -136,20 +149,32 @@ async fn is_invited(app: &AppState, next: &str, email: &str) -> Result<bool> {
     }
 }
 
-/// Whom of ours the provider means. The subject decides; an address is looked at once, when the subject is new.
+/// Whose session the browser has, if it lives.
+async fn signed_in(app: &AppState, session: Option<&str>) -> Result<Option<UserId>> {
+    let Some(session) = session else { return Ok(None) };
+    match actor_of_session(app, session, true).await? {
+        Some(Actor::User { user_id, .. }) => Ok(Some(user_id)),
+        _ => Ok(None),
+    }
+}
+
+/// Whom of ours the provider means. The subject decides; an address is looked at once, when the subject is new. A new
+/// person gets an account where they are welcome.
 async fn identify(
     tx: &mut InstanceTx,
     origin: &Origin,
     settings: &OidcConfig,
     person: &Person,
     email: &str,
-    is_welcome: bool,
+    (is_welcome, signed_in): (bool, Option<UserId>),
 ) -> Result<Option<Account>> {
     if let Some(account) = repository::use_identity(tx, &settings.issuer, &person.subject).await? {
         return Ok(Some(account));
     }
     let Some(email) = comparable(email) else { return Ok(None) };
     let user = match access::account(tx, &email).await? {
+        // Both are proven: the account by its session, and the address by the provider. The password stays.
+        Some(account) if signed_in == Some(account.user_id) => account.user_id,
         Some(account) if settings.link_by_email => {
             // Whoever made the account may not have been this person: from here on the provider is the way in.
             access::clear_password(tx, account.user_id).await?;

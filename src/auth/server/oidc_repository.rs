@@ -51,11 +51,20 @@ pub async fn take_attempt(
     .await
 }
 
-/// The person whom the issuer knows by this subject.
+/// Whether the issuer knows this person, by whichever subject.
+pub async fn is_known(tx: &mut InstanceTx, issuer: &str, user: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM user_identities WHERE issuer = $1 AND user_id = $2)")
+        .bind(issuer)
+        .bind(user)
+        .fetch_one(tx.conn())
+        .await
+}
+
+/// The person whom the issuer knows by this subject, if their account is open.
 pub async fn use_identity(tx: &mut InstanceTx, issuer: &str, subject: &str) -> sqlx::Result<Option<Account>> {
     sqlx::query_as(
         "UPDATE user_identities i SET last_used_at = now() FROM users u \
-         WHERE i.issuer = $1 AND i.subject = $2 AND u.user_id = i.user_id \
+         WHERE i.issuer = $1 AND i.subject = $2 AND u.user_id = i.user_id AND u.closed_at IS NULL \
          RETURNING u.user_id, u.email, u.display_name, u.is_instance_admin, u.password_hash",
     )
     .bind(issuer)

@@ -43,11 +43,13 @@ impl Account {
     }
 }
 
-const ACCOUNT: &str = "SELECT user_id, email, display_name, is_instance_admin, password_hash FROM users";
+/// Of accounts that are open: whoever looks for somebody to let in finds no other.
+const ACCOUNT: &str = "SELECT user_id, email, display_name, is_instance_admin, password_hash FROM users \
+                       WHERE closed_at IS NULL";
 
-/// The account of an address, which is in lower case.
+/// The account of an address, which is in lower case. `None` where it is closed, too.
 pub async fn account(tx: &mut InstanceTx, email: &str) -> sqlx::Result<Option<Account>> {
-    let sql = format!("{ACCOUNT} WHERE email = $1");
+    let sql = format!("{ACCOUNT} AND email = $1");
     sqlx::query_as(AssertSqlSafe(sql)).bind(email).fetch_optional(tx.conn()).await
 }
 
@@ -55,7 +57,8 @@ pub async fn account(tx: &mut InstanceTx, email: &str) -> sqlx::Result<Option<Ac
 /// be opened by one that was changed while it was checked.
 pub async fn still_has(tx: &mut InstanceTx, user: UserId, hash: Option<&str>) -> sqlx::Result<bool> {
     let found: Option<i32> = sqlx::query_scalar(
-        "SELECT 1 FROM users WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE",
+        "SELECT 1 FROM users WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $2 AND closed_at IS NULL \
+         FOR SHARE",
     )
     .bind(user)
     .bind(hash)
@@ -85,7 +88,7 @@ pub async fn account_of_link(
     purpose: &str,
 ) -> sqlx::Result<Option<Account>> {
     let sql = format!(
-        "{ACCOUNT} WHERE user_id = (SELECT user_id FROM sign_in_links WHERE token_hash = $1 AND purpose = $2 \
+        "{ACCOUNT} AND user_id = (SELECT user_id FROM sign_in_links WHERE token_hash = $1 AND purpose = $2 \
          AND used_at IS NULL AND expires_at > now())"
     );
     sqlx::query_as(AssertSqlSafe(sql)).bind(hash.as_slice()).bind(purpose).fetch_optional(tx.conn()).await
@@ -168,6 +171,89 @@ pub async fn clear_password(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<(
     delete_sessions(tx, user, None).await
 }
 
+/// Ends every way in that anybody may have to the account, identities of providers included. The sessions go last: who is
+/// signing in at this moment by one of the others is waited for before, and has one by then.
+pub async fn clear_ways_in(tx: &mut InstanceTx, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM user_identities WHERE user_id = $1").bind(user).execute(tx.conn()).await?;
+    clear_password(tx, user).await
+}
+
+/// An account as whoever manages accounts has it, also one that is closed.
+#[derive(sqlx::FromRow)]
+pub struct ManagedAccount {
+    pub user_id: UserId,
+    pub is_instance_admin: bool,
+    pub is_closed: bool,
+}
+
+/// The account of an address, which is in lower case, kept from being changed until the transaction ends.
+pub async fn hold_any(tx: &mut InstanceTx, email: &str) -> sqlx::Result<Option<ManagedAccount>> {
+    sqlx::query_as(
+        "SELECT user_id, is_instance_admin, closed_at IS NOT NULL AS is_closed FROM users WHERE email = $1 \
+         FOR NO KEY UPDATE",
+    )
+    .bind(email)
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// The installation's administrators whose accounts are open, kept from being changed until the transaction ends: two
+/// who take each other's rights wait.
+pub async fn hold_instance_admins(tx: &mut InstanceTx) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar(
+        "SELECT user_id FROM users WHERE is_instance_admin AND closed_at IS NULL ORDER BY user_id \
+         FOR NO KEY UPDATE",
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+pub async fn set_closed(tx: &mut InstanceTx, user: UserId, is_closed: bool) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET closed_at = CASE WHEN $2 THEN now() END WHERE user_id = $1")
+        .bind(user)
+        .bind(is_closed)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+pub async fn set_instance_admin(
+    tx: &mut InstanceTx,
+    user: UserId,
+    is_instance_admin: bool,
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET is_instance_admin = $2 WHERE user_id = $1")
+        .bind(user)
+        .bind(is_instance_admin)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// An account in the list of all.
+#[derive(sqlx::FromRow)]
+pub struct ListedAccount {
+    pub user_id: UserId,
+    pub email: String,
+    pub display_name: String,
+    pub is_instance_admin: bool,
+    pub closed_at: Option<DateTime<Utc>>,
+    pub last_sign_in_at: Option<DateTime<Utc>>,
+}
+
+/// All accounts, by address. When they were last signed in to, the audit log knows: sessions go.
+pub async fn accounts(tx: &mut InstanceTx) -> sqlx::Result<Vec<ListedAccount>> {
+    sqlx::query_as(
+        "SELECT u.user_id, u.email, u.display_name, u.is_instance_admin, u.closed_at, s.last_sign_in_at \
+         FROM users u LEFT JOIN ( \
+           SELECT object_id, max(occurred_at) AS last_sign_in_at FROM instance_audit_log \
+           WHERE action = 'session.create' GROUP BY object_id) s \
+         ON s.object_id = u.display_name || ' <' || u.email || '>' ORDER BY u.email",
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
 /// All sessions of a person but one.
 pub async fn delete_sessions(tx: &mut InstanceTx, user: UserId, but: Option<[u8; 32]>) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2::bytea IS NULL OR token_hash <> $2)")
@@ -216,7 +302,7 @@ pub async fn instance_key_used(statement: &mut Statement, id: KeyId) -> sqlx::Re
         .map(drop)
 }
 
-/// The person whose session this is, if it lives.
+/// The person whose session this is, if it lives and their account is open.
 pub async fn session_user(
     statement: &mut Statement,
     hash: &[u8; 32],
@@ -225,7 +311,8 @@ pub async fn session_user(
     sqlx::query_as(
         "SELECT u.user_id, u.email, u.display_name, u.is_instance_admin, \
          s.last_seen_at < now() - interval '1 minute' AS is_stale FROM sessions s JOIN users u USING (user_id) \
-         WHERE s.token_hash = $1 AND s.expires_at > now() AND s.last_seen_at > now() - make_interval(mins => $2)",
+         WHERE s.token_hash = $1 AND s.expires_at > now() AND s.last_seen_at > now() - make_interval(mins => $2) \
+         AND u.closed_at IS NULL",
     )
     .bind(hash.as_slice())
     .bind(idle_minutes)
@@ -336,19 +423,21 @@ pub async fn any_way_in(tx: &mut InstanceTx) -> sqlx::Result<bool> {
     .await
 }
 
-/// The first administrator, made where there is none. Several servers may start at once.
+/// The first administrator whose account is open, made where there is none. Several servers may start at once.
 pub async fn ensure_first_admin(tx: &mut InstanceTx) -> sqlx::Result<UserId> {
     sqlx::query(
         "INSERT INTO users (email, display_name, is_instance_admin) \
          SELECT 'admin@localhost', 'Administrator', true \
-         WHERE NOT EXISTS (SELECT FROM users WHERE is_instance_admin) \
+         WHERE NOT EXISTS (SELECT FROM users WHERE is_instance_admin AND closed_at IS NULL) \
          ON CONFLICT ON CONSTRAINT uq_eivs_users_email DO NOTHING",
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query_scalar("SELECT user_id FROM users WHERE is_instance_admin ORDER BY user_id LIMIT 1")
-        .fetch_one(tx.conn())
-        .await
+    sqlx::query_scalar(
+        "SELECT user_id FROM users WHERE is_instance_admin AND closed_at IS NULL ORDER BY user_id LIMIT 1",
+    )
+    .fetch_one(tx.conn())
+    .await
 }
 
 pub async fn role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Role>> {

@@ -4,7 +4,10 @@ use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::repository::{self, Account};
+use super::{
+    oidc,
+    repository::{self, Account},
+};
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::dto::{Me, MyTenant, Role},
@@ -105,15 +108,16 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
                 .collect()
         }
     };
-    let has_password = match &ctx.actor {
-        Actor::User { email, .. } => {
+    let (has_password, provider) = match &ctx.actor {
+        Actor::User { user_id, email, .. } => {
             let mut tx = ctx.app.database.instance().await?;
             let account = repository::account(&mut tx, email).await?;
-            account.is_some_and(|account| account.password_hash.is_some())
+            let has_password = account.is_some_and(|account| account.password_hash.is_some());
+            (has_password, oidc::provider_of(&ctx.app, &mut tx, *user_id).await?)
         }
-        _ => false,
+        _ => (false, None),
     };
-    Ok(Me { display_name, email, is_instance_admin, has_password, tenants })
+    Ok(Me { display_name, email, is_instance_admin, has_password, provider, tenants })
 }
 
 /// Uses a link up and opens a session. `None` where the link is unknown, used or too old.

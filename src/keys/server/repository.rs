@@ -82,11 +82,55 @@ pub async fn find(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<Option<ApiKey>> 
     Ok(row.map(Into::into))
 }
 
-pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Result<ApiKey> {
+/// Each key that one of `$2` made, and with it what that key made, and so on, whether it works or not: what a key makes
+/// is in the end its own maker's. A key is named as `Actor::identity` has it.
+const MADE: &str = "WITH RECURSIVE made (maker, key_id) AS ( \
+      SELECT made_by, key_id FROM api_keys WHERE tenant_id = $1 AND made_by = ANY ($2) \
+      UNION SELECT made.maker, k.key_id FROM made \
+      JOIN api_keys k ON k.tenant_id = $1 AND k.made_by = 'key ' || made.key_id)";
+
+/// How many keys that each of these made work; who is not named made none.
+pub async fn working(tx: &mut TenantTx, makers: &[String]) -> sqlx::Result<Vec<(String, i64)>> {
     let tenant = tx.tenant().clone();
     let sql = format!(
-        "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, expires_at, created_by) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING role, {COLUMNS}"
+        "{MADE} SELECT maker, count(*) FROM made JOIN api_keys USING (key_id) \
+         WHERE tenant_id = $1 AND {HOLDS} GROUP BY maker"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(makers).fetch_all(tx.conn()).await
+}
+
+/// The keys that somebody made, by id, whether they work or not.
+pub async fn made_by(tx: &mut TenantTx, maker: &str) -> sqlx::Result<Vec<ApiKey>> {
+    let tenant = tx.tenant().clone();
+    let sql = format!(
+        "{MADE} SELECT role, {COLUMNS} FROM made JOIN api_keys USING (key_id) WHERE tenant_id = $1 ORDER BY key_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_str())
+        .bind([maker].as_slice())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Whether the key works, which then stays so until the transaction ends.
+pub async fn hold(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let sql = format!("SELECT 1 FROM api_keys WHERE tenant_id = $1 AND key_id = $2 AND {HOLDS} FOR SHARE");
+    let found: Option<i32> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// `made_by` is who makes it, as no other is called: by `Actor::identity`.
+pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role, made_by: &str) -> sqlx::Result<ApiKey> {
+    let tenant = tx.tenant().clone();
+    let sql = format!(
+        "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, expires_at, created_by, made_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING role, {COLUMNS}"
     );
     let row: Row = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_str())
@@ -96,6 +140,7 @@ pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Re
         .bind(key.hash.as_slice())
         .bind(key.expires_at)
         .bind(key.created_by)
+        .bind(made_by)
         .fetch_one(tx.conn())
         .await?;
     Ok(row.into())

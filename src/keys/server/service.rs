@@ -8,6 +8,7 @@ use crate::{
     audit::server::service::{self as audit, Event},
     auth::{authority::Permission, dto::Role},
     keys::dto::{ApiKey, ApiKeyInput, ApiKeyMade, InstanceKeyInput},
+    members::server::service as members,
     server::{
         Actor, CallerContext, Database, Result, TenantContext, TenantTx, database::InstanceTx,
         error::OnConstraint, origin::Origin, paging::Page, token,
@@ -39,14 +40,15 @@ pub async fn get(ctx: &TenantContext, id: KeyId) -> Result<ApiKey> {
 pub async fn create(ctx: &TenantContext, input: &ApiKeyInput) -> Result<ApiKeyMade> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
+    members::hold_caller(ctx, &mut tx).await?;
     let made = insert(&mut tx, input, &ctx.actor).await?;
     ctx.audit(&mut tx, Event::created("api_key.create", made.api_key.key_id, &made.api_key)).await?;
     tx.commit().await?;
     Ok(made)
 }
 
-/// Ends a key for good, from the next request on. It stays in the list. Of one that has ended already nothing is changed,
-/// and nothing is told.
+/// Ends a key for good, from the next request on, and the invitations that were made by it. It stays in the list. Of
+/// one that has ended already nothing is changed, and nothing is told.
 ///
 /// # Errors
 /// 403, 404.
@@ -57,8 +59,58 @@ pub async fn revoke(ctx: &TenantContext, id: KeyId) -> Result<()> {
     if !repository::revoke(&mut tx, id).await? {
         return Ok(());
     }
+    members::take_back_made_by(ctx, &mut tx, identity(id)).await?;
     ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
     Ok(tx.commit().await?)
+}
+
+/// How many keys that each of these made, or a key of theirs, work; who is not named made none. A maker is named as
+/// `Actor::identity` has it, here and below.
+///
+/// # Errors
+/// The database's.
+pub async fn working(tx: &mut TenantTx, makers: &[String]) -> Result<Vec<(String, i64)>> {
+    Ok(repository::working(tx, makers).await?)
+}
+
+/// Ends all keys that somebody made, and that those made. Gives the names that these, and others of theirs that had
+/// ended before, have as makers of something: what else was made by them is the caller's to end.
+///
+/// # Errors
+/// The database's.
+pub async fn revoke_made_by(
+    tx: &mut TenantTx,
+    (actor, origin): (&Actor, &Origin),
+    maker: &str,
+) -> Result<Vec<String>> {
+    loop {
+        let keys = repository::made_by(tx, maker).await?;
+        let mut ended = 0;
+        for key in &keys {
+            if repository::revoke(tx, key.key_id).await? {
+                let event = Event::deleted("api_key.revoke", key.key_id, key);
+                audit::record(tx, actor, origin, event).await?;
+                ended += 1;
+            }
+        }
+        // One that is ended here may have been making another at this moment, which is there now.
+        if ended == 0 {
+            return Ok(keys.iter().map(|key| identity(key.key_id)).collect());
+        }
+    }
+}
+
+/// Whether the key works, which then stays so until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn hold(tx: &mut TenantTx, id: KeyId) -> Result<bool> {
+    Ok(repository::hold(tx, id).await?)
+}
+
+/// What a key is called as the maker of something.
+fn identity(id: KeyId) -> String {
+    format!("key {id}")
 }
 
 /// By id.
@@ -144,7 +196,7 @@ async fn insert(tx: &mut TenantTx, input: &ApiKeyInput, by: &Actor) -> Result<Ap
         expires_at: input.expires_at,
         created_by: &created_by,
     };
-    let api_key = repository::insert(tx, &new, input.role).await?;
+    let api_key = repository::insert(tx, &new, input.role, &by.identity()).await?;
     Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
 }
 

@@ -67,12 +67,17 @@ pub fn Invite(
 
 #[component]
 fn Made(made: InvitationMade) -> impl IntoView {
-    let InvitationMade { invitation, mailed, link } = made;
+    let InvitationMade { invitation, mailed, link, makes_account } = made;
     let email = invitation.email;
+    let unless = if makes_account {
+        ""
+    } else {
+        " If they have no account yet, an administrator of the installation has to hand the link over: on Members, by Send again."
+    };
     match link {
         Some(link) => view! {
             <ShownOnce
-                words=format!("{email} is invited. This installation sends no mail: hand this link over yourself. It is shown this once, and works for a week.")
+                words=format!("{email} is invited. This installation sends no mail: hand this link over yourself. It is shown this once, and works for a week.{unless}")
                 label="Link of the invitation"
                 text=link
                 testid="invitation-link"

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use super::RoleSelect;
 use crate::{
     members::dto::Member,
-    shared::TenantId,
+    shared::{TenantId, UserId},
     ui::{
+        badge::{Badge, Tone},
         dialog::Confirm,
         each::Each,
         form::PlainForm,
@@ -31,6 +32,8 @@ pub fn NoMembers() -> impl IntoView {
 pub fn Members(
     tenant_id: TenantId,
     members: Vec<Member>,
+    /// How many API keys that a member made still work.
+    keys: Vec<(UserId, i64)>,
     /// The reader's own address.
     mine: String,
     set_role: FormAction<()>,
@@ -39,7 +42,8 @@ pub fn Members(
     (!members.is_empty()).then(|| {
         let row = move |member: Member| {
             let is_me = member.email == mine;
-            view! { <MemberRow tenant_id=tenant_id.clone() member is_me set_role remove/> }
+            let keys = keys.iter().find(|(maker, _)| *maker == member.user_id).map_or(0, |(_, count)| *count);
+            view! { <MemberRow tenant_id=tenant_id.clone() member keys is_me set_role remove/> }
         };
         view! {
             <section class="section" aria-labelledby="members">
@@ -56,11 +60,13 @@ pub fn Members(
 fn MemberRow(
     tenant_id: TenantId,
     member: Member,
+    /// How many API keys that they made still work.
+    keys: i64,
     is_me: bool,
     set_role: FormAction<()>,
     remove: FormAction<()>,
 ) -> impl IntoView {
-    let Member { user_id, email, display_name, role, created_at } = member;
+    let Member { user_id, email, display_name, role, is_closed, created_at } = member;
     let (setter, remover) = (tenant_id.to_string(), tenant_id.to_string());
     let role_label = format!("Role of {email}");
     let (is_setting, is_removing) = (set_role.pending(), remove.pending());
@@ -70,12 +76,15 @@ fn MemberRow(
     } else {
         "They no longer see this tenant from their next click on. What they did stays in the audit log."
     };
+    let maker = if is_me { "you".to_owned() } else { display_name.clone() };
     view! {
         <tr role="row" data-testid="member">
             <Cell label="Name">
                 <span class="stacked">
                     <strong>{name}</strong>
                     <span class="hint breakable">{email}</span>
+                    {is_closed
+                        .then(|| view! { <Badge tone=Tone::Quiet glyph=Glyph::Skip text="closed"/> }.into_any())}
                 </span>
             </Cell>
             <Cell label="Role">
@@ -109,6 +118,7 @@ fn MemberRow(
                     <PlainForm action=remove>
                         <input type="hidden" name="tenant_id" value=remover/>
                         <input type="hidden" name="user_id" value=user_id.to_string()/>
+                        {(keys > 0).then(|| view! { <TheirKeys keys maker/> }.into_any())}
                         <button
                             type="submit"
                             class="button button--danger"
@@ -121,5 +131,21 @@ fn MemberRow(
                 </Confirm>
             </Cell>
         </tr>
+    }
+}
+
+/// That programs still come in by what the person made, and whether that is to end.
+#[component]
+fn TheirKeys(keys: i64, maker: String) -> impl IntoView {
+    let (words, choice) = match keys {
+        1 => (format!("1 API key that {maker} made still works."), "Revoke it too"),
+        _ => (format!("{keys} API keys that {maker} made still work."), "Revoke these too"),
+    };
+    view! {
+        <p>{words}</p>
+        <label class="check">
+            <input type="checkbox" name="revoke_keys" value="true" data-testid="revoke-keys"/>
+            <span>{choice}</span>
+        </label>
     }
 }

@@ -15,6 +15,7 @@ struct MemberRow {
     email: String,
     display_name: String,
     role: Role,
+    is_closed: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -25,13 +26,14 @@ impl From<MemberRow> for Member {
             email: row.email,
             display_name: row.display_name,
             role: row.role,
+            is_closed: row.is_closed,
             created_at: row.created_at,
         }
     }
 }
 
-const MEMBER: &str = "SELECT m.user_id, u.email, u.display_name, m.role, m.created_at FROM memberships m \
-                      JOIN users u USING (user_id) WHERE m.tenant_id = $1";
+const MEMBER: &str = "SELECT m.user_id, u.email, u.display_name, m.role, u.closed_at IS NOT NULL AS is_closed, \
+                      m.created_at FROM memberships m JOIN users u USING (user_id) WHERE m.tenant_id = $1";
 
 /// By user id, after `after`.
 pub async fn list(tx: &mut TenantTx, after: Option<i64>, limit: i64) -> sqlx::Result<Vec<Member>> {
@@ -57,11 +59,37 @@ pub async fn find(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Member
     Ok(row.map(Into::into))
 }
 
-/// The administrators, kept from being changed until the transaction ends: two who remove each other wait.
+/// The person's role, if their account is open, both of which stays so until the transaction ends.
+pub async fn hold_role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Role>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT m.role FROM memberships m JOIN users u USING (user_id) \
+         WHERE m.tenant_id = $1 AND m.user_id = $2 AND u.closed_at IS NULL FOR SHARE",
+    )
+    .bind(tenant.as_str())
+    .bind(user)
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Whether the person administers the installation, which then stays so until the transaction ends.
+pub async fn hold_instance_admin(tx: &mut TenantTx, user: UserId) -> sqlx::Result<bool> {
+    let found: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM users WHERE user_id = $1 AND is_instance_admin AND closed_at IS NULL FOR SHARE",
+    )
+    .bind(user)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.is_some())
+}
+
+/// The administrators whose accounts are open, kept from being changed until the transaction ends: two who remove each
+/// other wait.
 pub async fn lock_admins(tx: &mut TenantTx) -> sqlx::Result<Vec<UserId>> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(
-        "SELECT user_id FROM memberships WHERE tenant_id = $1 AND role = 'admin' ORDER BY user_id FOR UPDATE",
+        "SELECT m.user_id FROM memberships m JOIN users u USING (user_id) \
+         WHERE m.tenant_id = $1 AND m.role = 'admin' AND u.closed_at IS NULL ORDER BY m.user_id FOR UPDATE OF m",
     )
     .bind(tenant.as_str())
     .fetch_all(tx.conn())
@@ -127,27 +155,62 @@ pub async fn invitations(tx: &mut TenantTx, after: Option<i64>, limit: i64) -> s
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+/// Until the transaction ends, nobody else is invited into the tenant.
+pub async fn lock_invitations(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('invitations of ' || $1, 0))")
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// How many invitations of other addresses than this one are open.
+pub async fn count_others(tx: &mut TenantTx, email: &str) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT count(*) FROM invitations WHERE tenant_id = $1 AND email <> $2 AND expires_at > now()",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// What is stored of a new invitation.
+pub struct NewInvitation<'a> {
+    pub hash: &'a [u8; 32],
+    /// Who invites, by name.
+    pub invited_by: &'a str,
+    /// Who invites, as no other is called: by `Actor::identity`.
+    pub made_by: &'a str,
+    /// Whether the link is enough for a new account.
+    pub makes_account: bool,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// A new invitation, in the place of an earlier one for the same address.
 pub async fn invite(
     tx: &mut TenantTx,
     input: &InvitationInput,
-    hash: &[u8; 32],
-    by: &str,
-    expires_at: DateTime<Utc>,
+    new: &NewInvitation<'_>,
 ) -> sqlx::Result<Invitation> {
     let tenant = tx.tenant().clone();
     let row: InvitationRow = sqlx::query_as(
-        "INSERT INTO invitations (tenant_id, email, role, token_hash, invited_by, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT ON CONSTRAINT uq_eivs_invitations_tenant_email \
-         DO UPDATE SET role = $3, token_hash = $4, invited_by = $5, expires_at = $6, created_at = now() \
+        "INSERT INTO invitations (tenant_id, email, role, token_hash, invited_by, expires_at, made_by, makes_account) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ON CONSTRAINT uq_eivs_invitations_tenant_email \
+         DO UPDATE SET role = $3, token_hash = $4, invited_by = $5, expires_at = $6, made_by = $7, \
+         makes_account = $8, created_at = now() \
          RETURNING invitation_id, email, role, invited_by, created_at, expires_at",
     )
     .bind(tenant.as_str())
     .bind(&input.email)
     .bind(input.role.as_str())
-    .bind(hash.as_slice())
-    .bind(by)
-    .bind(expires_at)
+    .bind(new.hash.as_slice())
+    .bind(new.invited_by)
+    .bind(new.expires_at)
+    .bind(new.made_by)
+    .bind(new.makes_account)
     .fetch_one(tx.conn())
     .await?;
     Ok(row.into())
@@ -167,15 +230,32 @@ pub async fn take_back(tx: &mut TenantTx, id: InvitationId) -> sqlx::Result<Opti
     Ok(row.map(Into::into))
 }
 
-/// Ends what a person could become a member by again.
-pub async fn take_back_for(tx: &mut TenantTx, email: &str) -> sqlx::Result<()> {
+/// Takes away the invitation of an address, and all that any of `makers` made, and gives them.
+pub async fn take_back_all(
+    tx: &mut TenantTx,
+    email: Option<&str>,
+    makers: &[String],
+) -> sqlx::Result<Vec<Invitation>> {
     let tenant = tx.tenant().clone();
-    sqlx::query("DELETE FROM invitations WHERE tenant_id = $1 AND email = $2")
+    let rows: Vec<InvitationRow> = sqlx::query_as(
+        "DELETE FROM invitations WHERE tenant_id = $1 AND (email = $2 OR made_by = ANY ($3)) \
+         RETURNING invitation_id, email, role, invited_by, created_at, expires_at",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .bind(makers)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// What the tenant is called.
+pub async fn tenant_name(tx: &mut TenantTx) -> sqlx::Result<String> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT name FROM tenants WHERE tenant_id = $1")
         .bind(tenant.as_str())
-        .bind(email)
-        .execute(tx.conn())
+        .fetch_one(tx.conn())
         .await
-        .map(drop)
 }
 
 /// An invitation, to whoever holds its link.
@@ -186,12 +266,14 @@ pub struct Held {
     pub email: String,
     pub role: Role,
     pub invited_by: String,
+    /// Whether the link is enough for a new account; none for one of before, which does not say.
+    pub makes_account: Option<bool>,
 }
 
 /// While it holds.
 pub async fn held(tx: &mut CredentialTx, hash: &[u8; 32]) -> sqlx::Result<Option<Held>> {
     sqlx::query_as(
-        "SELECT i.tenant_id, t.name AS tenant_name, i.email, i.role, i.invited_by FROM invitations i \
+        "SELECT i.tenant_id, t.name AS tenant_name, i.email, i.role, i.invited_by, i.makes_account FROM invitations i \
          JOIN tenants t USING (tenant_id) WHERE i.token_hash = $1 AND i.expires_at > now() AND t.is_active",
     )
     .bind(hash.as_slice())

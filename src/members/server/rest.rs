@@ -59,12 +59,19 @@ async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<Tagged
 }
 
 /// Gives a member another role.
+///
+/// Open invitations that they made are taken back where they were an administrator, and are none now.
 #[utoipa::path(
     put,
     path = "/api/members/{user_id}",
     operation_id = "set_member_role",
     tag = "members",
-    params(("user_id" = UserId, Path), InTenant, Unchanged),
+    params(
+        ("user_id" = UserId, Path),
+        ("revoke_keys" = Option<bool>, Query, description = "Whether the API keys end that the person made, and that these made"),
+        InTenant,
+        Unchanged,
+    ),
     request_body = MemberInput,
     responses(
         (status = 200, description = "Done", body = Member, headers(("ETag" = String))),
@@ -75,27 +82,41 @@ async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<Tagged
 async fn set_role(
     ctx: TenantContext,
     PathId(user): PathId<UserId>,
+    query: Query,
     if_match: IfMatch,
     Json(input): Json<MemberInput>,
 ) -> Result<Tagged<Member>> {
-    Ok(Tagged(service::set_role(&ctx, user, &input, &if_match).await?))
+    let revokes_keys = query.flag("revoke_keys")?;
+    Ok(Tagged(service::set_role(&ctx, user, &input, revokes_keys, &if_match).await?))
 }
 
 /// Ends a person's part in the tenant.
+///
+/// Open invitations that they made are taken back.
 #[utoipa::path(
     delete,
     path = "/api/members/{user_id}",
     operation_id = "remove_member",
     tag = "members",
-    params(("user_id" = UserId, Path), InTenant, Unchanged),
+    params(
+        ("user_id" = UserId, Path),
+        ("revoke_keys" = Option<bool>, Query, description = "Whether the API keys end, too, that the person made, and that these made"),
+        InTenant,
+        Unchanged,
+    ),
     responses(
         (status = 204, description = "Removed"),
         (status = 400, description = "The tenant would be left without an administrator"),
     ),
     extensions(("x-required-role" = json!("admin"))),
 )]
-async fn remove(ctx: TenantContext, PathId(user): PathId<UserId>, if_match: IfMatch) -> Result<StatusCode> {
-    service::remove(&ctx, user, &if_match).await?;
+async fn remove(
+    ctx: TenantContext,
+    PathId(user): PathId<UserId>,
+    query: Query,
+    if_match: IfMatch,
+) -> Result<StatusCode> {
+    service::remove(&ctx, user, query.flag("revoke_keys")?, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -127,7 +148,10 @@ async fn list_invitations(
     tag = "members",
     params(InTenant),
     request_body = InvitationInput,
-    responses((status = 201, description = "Made", body = InvitationMade)),
+    responses(
+        (status = 201, description = "Made", body = InvitationMade),
+        (status = 400, description = "Too many invitations are open"),
+    ),
     extensions(("x-required-role" = json!("admin"))),
 )]
 async fn add(ctx: TenantContext, input: Json<InvitationInput>) -> Result<impl IntoResponse> {
@@ -135,6 +159,9 @@ async fn add(ctx: TenantContext, input: Json<InvitationInput>) -> Result<impl In
 }
 
 /// Invites a person to become a member.
+///
+/// Where the installation sends mail, 50 invitations of a tenant go within a day, and an address gets one in five
+/// minutes: `429` beyond that, and nothing is changed. At most 500 are open at once.
 #[utoipa::path(
     post,
     path = "/api/invitations",
@@ -142,7 +169,10 @@ async fn add(ctx: TenantContext, input: Json<InvitationInput>) -> Result<impl In
     tag = "members",
     params(InTenant),
     request_body = InvitationInput,
-    responses((status = 201, description = "Made", body = InvitationMade)),
+    responses(
+        (status = 201, description = "Made", body = InvitationMade),
+        (status = 400, description = "Too many invitations are open"),
+    ),
     extensions(("x-required-role" = json!("admin"))),
 )]
 async fn invite(ctx: TenantContext, Json(input): Json<InvitationInput>) -> Result<impl IntoResponse> {

@@ -5,7 +5,10 @@ use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::repository::{self, Held};
+use super::{
+    mails::{self, Counted, NotYet},
+    repository::{self, Held, NewInvitation},
+};
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::{
@@ -17,19 +20,27 @@ use crate::{
             service as auth,
         },
     },
-    members::dto::{Invitation, InvitationInput, InvitationMade, InvitationShown, Member, MemberInput},
+    keys::server::service as keys,
+    members::dto::{
+        Invitation, InvitationInput, InvitationMade, InvitationShown, Member, MemberInput, People,
+    },
     server::{
-        Actor, AppState, Error, Result, TenantContext,
+        Actor, AppState, Database, Error, Result, TenantContext, TenantTx,
+        config::InvitationLinks,
+        error::chain,
         etag::{IfMatch, Versioned},
         origin::Origin,
         paging::Page,
         token,
     },
     shared::{InvitationId, Problem, TenantId, UserId, validate::Checks},
+    tenants::server::repository as tenants,
 };
 
 /// An invitation that is not accepted ends after this.
 const INVITATION_DAYS: i64 = 7;
+/// So many invitations of a tenant are open at once.
+const MAX_OPEN: i64 = 500;
 
 impl Versioned for Member {}
 
@@ -49,7 +60,28 @@ pub async fn get(ctx: &TenantContext, user: UserId) -> Result<Member> {
     repository::find(&mut ctx.begin().await?, user).await?.ok_or_else(|| not_found(user).into())
 }
 
-/// Gives a member another role, from the next request on.
+/// Who has a part in the tenant, and who may get one: the first page of each.
+///
+/// # Errors
+/// 403.
+pub async fn people(ctx: &TenantContext) -> Result<People> {
+    let members = list(ctx, Page::first()).await?;
+    let invitations = invitations(ctx, Page::first()).await?;
+    let makers: Vec<String> = members.iter().map(|member| identity(member.user_id)).collect();
+    let made = keys::working(&mut ctx.begin().await?, &makers).await?;
+    let keys = members
+        .iter()
+        .zip(&makers)
+        .filter_map(|(member, maker)| {
+            let (_, count) = made.iter().find(|(other, _)| other == maker)?;
+            Some((member.user_id, *count))
+        })
+        .collect();
+    Ok(People { members, invitations, keys })
+}
+
+/// Gives a member another role, from the next request on. With that of an administrator the invitations end that they
+/// made. The API keys that they made belong to programs: `revokes_keys` says whether they end, too.
 ///
 /// # Errors
 /// 403, 404; 400 where nobody would be left to administer the tenant; 412.
@@ -57,6 +89,7 @@ pub async fn set_role(
     ctx: &TenantContext,
     user: UserId,
     input: &MemberInput,
+    revokes_keys: bool,
     if_match: &IfMatch,
 ) -> Result<Member> {
     ctx.require(Permission::Members)?;
@@ -68,17 +101,21 @@ pub async fn set_role(
         refuse_last(&admins, user)?;
     }
     repository::set_role(&mut tx, user, input.role).await?;
-    // Or an invitation that was kept would undo it.
-    repository::take_back_for(&mut tx, &before.email).await?;
+    let ends = Ends { invitations: input.role != Role::Admin, keys: revokes_keys };
+    // Or an invitation that was kept, of their address or another of theirs, would undo it.
+    end_made_by(&mut tx, (&ctx.actor, &ctx.origin), user, Some(&before.email), ends).await?;
     let after = Member { role: input.role, ..before.clone() };
     ctx.audit(&mut tx, Event::updated("member.update", &before.email, &before, &after)).await?;
     tx.commit().await?;
     Ok(after)
 }
 
+/// Ends a person's part in the tenant, and the invitations that they made. The API keys that they made belong to
+/// programs: `revokes_keys` says whether they end, too.
+///
 /// # Errors
 /// 403, 404; 400 where nobody would be left to administer the tenant; 412.
-pub async fn remove(ctx: &TenantContext, user: UserId, if_match: &IfMatch) -> Result<()> {
+pub async fn remove(ctx: &TenantContext, user: UserId, revokes_keys: bool, if_match: &IfMatch) -> Result<()> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let admins = repository::lock_admins(&mut tx).await?;
@@ -86,9 +123,103 @@ pub async fn remove(ctx: &TenantContext, user: UserId, if_match: &IfMatch) -> Re
     if_match.check(&before)?;
     refuse_last(&admins, user)?;
     repository::delete(&mut tx, user).await?;
-    repository::take_back_for(&mut tx, &before.email).await?;
+    let ends = Ends { invitations: true, keys: revokes_keys };
+    end_made_by(&mut tx, (&ctx.actor, &ctx.origin), user, Some(&before.email), ends).await?;
     ctx.audit(&mut tx, Event::deleted("member.delete", &before.email, &before)).await?;
     Ok(tx.commit().await?)
+}
+
+/// Ends the invitations that a person made in any tenant, whose account is closed, and, where `revokes_keys`, the API
+/// keys that they made, and that these made. Gives in which tenants how many of these keys still work. Each tenant is a
+/// transaction of its own.
+///
+/// # Errors
+/// The database's; what was ended by then has ended.
+pub async fn end_made_by_closed(
+    database: &Database,
+    user: UserId,
+    revokes_keys: bool,
+) -> Result<Vec<(TenantId, i64)>> {
+    let (maker, origin) = (identity(user), Origin::default());
+    let ends = Ends { invitations: true, keys: revokes_keys };
+    let tenants = tenants::ids(&mut database.instance().await?).await?;
+    let mut still_working = Vec::new();
+    for tenant in tenants {
+        let mut tx = database.tenant(&tenant).await?;
+        end_made_by(&mut tx, (&Actor::System, &origin), user, None, ends).await?;
+        let working = keys::working(&mut tx, std::slice::from_ref(&maker)).await?;
+        tx.commit().await?;
+        still_working.extend(working.into_iter().map(|(_, count)| (tenant.clone(), count)));
+    }
+    Ok(still_working)
+}
+
+/// What ends of that which a person made in a tenant.
+#[derive(Clone, Copy)]
+struct Ends {
+    invitations: bool,
+    /// And what these made.
+    keys: bool,
+}
+
+/// Ends what a person made, and the invitation of this address, if one is given.
+async fn end_made_by(
+    tx: &mut TenantTx,
+    by: (&Actor, &Origin),
+    user: UserId,
+    email: Option<&str>,
+    ends: Ends,
+) -> Result<()> {
+    let maker = identity(user);
+    let mut makers = Vec::new();
+    if ends.keys {
+        // Before the invitations: whoever invites by one of them has it in hand, and then waits for those.
+        makers = keys::revoke_made_by(tx, by, &maker).await?;
+    }
+    if ends.invitations {
+        makers.push(maker);
+    }
+    take_back_all(tx, by, email, &makers).await
+}
+
+/// Ends the invitations that this caller made, who can make no more.
+///
+/// # Errors
+/// The database's.
+pub async fn take_back_made_by(ctx: &TenantContext, tx: &mut TenantTx, maker: String) -> Result<()> {
+    take_back_all(tx, (&ctx.actor, &ctx.origin), None, &[maker]).await
+}
+
+async fn take_back_all(
+    tx: &mut TenantTx,
+    (actor, origin): (&Actor, &Origin),
+    email: Option<&str>,
+    makers: &[String],
+) -> Result<()> {
+    for gone in repository::take_back_all(tx, email, makers).await? {
+        let event = Event::deleted("invitation.delete", &gone.email, &gone);
+        audit::record(tx, actor, origin, event).await?;
+    }
+    Ok(())
+}
+
+/// Makes sure that the caller is an administrator still, and stays one until the transaction ends: whoever takes that
+/// away at this moment, or closes their account, then sees what they make.
+///
+/// # Errors
+/// 403.
+pub async fn hold_caller(ctx: &TenantContext, tx: &mut TenantTx) -> Result<()> {
+    let is_one = match &ctx.actor {
+        Actor::User { user_id, is_instance_admin: true, .. } => {
+            repository::hold_instance_admin(tx, *user_id).await?
+        }
+        Actor::User { user_id, .. } => {
+            repository::hold_role(tx, *user_id).await?.is_some_and(|role| role.may(Permission::Members))
+        }
+        Actor::TenantKey { key_id, .. } => keys::hold(tx, *key_id).await?,
+        _ => true,
+    };
+    if is_one { Ok(()) } else { Err(Problem::forbidden("You no longer administer this tenant").into()) }
 }
 
 /// By id.
@@ -104,31 +235,94 @@ pub async fn invitations(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<Inv
 /// invitation of the same address ends.
 ///
 /// # Errors
-/// 403, 422.
+/// 403, 422; 400 where too many are open; 429 where the tenant, or the address, was sent too many.
 pub async fn invite(ctx: &TenantContext, input: InvitationInput) -> Result<InvitationMade> {
     ctx.require(Permission::Members)?;
     let mut checks = Checks::default();
     let input = InvitationInput { email: checks.email("email", &input.email), ..input };
     checks.finish()?;
     let link = token::generate("");
-    let ends = Utc::now() + TimeDelta::days(INVITATION_DAYS);
-    let by = ctx.actor.label();
+    // Who vouches for an address is responsible for all tenants that the account will count in.
+    let makes_account = is_link_enough(&ctx.app) || ctx.actor.is_instance_admin();
+    let new = NewInvitation {
+        hash: &token::hash_of(&link),
+        invited_by: &ctx.actor.label(),
+        made_by: &ctx.actor.identity(),
+        makes_account,
+        expires_at: Utc::now() + TimeDelta::days(INVITATION_DAYS),
+    };
+    let sends_mail = ctx.app.senders.mailer().is_some();
     let mut tx = ctx.begin().await?;
-    let invitation = repository::invite(&mut tx, &input, &token::hash_of(&link), &by, ends).await?;
+    hold_caller(ctx, &mut tx).await?;
+    repository::lock_invitations(&mut tx).await?;
+    if repository::count_others(&mut tx, &input.email).await? >= MAX_OPEN {
+        let sentence = format!("A tenant can have at most {MAX_OPEN} open invitations. Take some back first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    let counted = if sends_mail { Some(count_mail(&mut tx, &input.email).await?) } else { None };
+    let invitation = repository::invite(&mut tx, &input, &new).await?;
+    let tenant = repository::tenant_name(&mut tx).await?;
     ctx.audit(&mut tx, Event::created("invitation.create", &invitation.email, &invitation)).await?;
     tx.commit().await?;
     let address = format!("{}/invitation/{}", ctx.app.config.base_url(ctx.app.addr), link.expose_secret());
-    if ctx.app.senders.mailer().is_none() {
-        return Ok(InvitationMade { invitation, mailed: false, link: Some(address) });
-    }
+    let Some(counted) = counted else {
+        return Ok(InvitationMade { invitation, mailed: false, link: Some(address), makes_account });
+    };
+    // Never answered as well: who can read it is who can read the person's mail, and nobody else.
+    let mailed = mail(ctx, &invitation.email, &tenant, &address, &counted).await;
+    Ok(InvitationMade { invitation, mailed, link: None, makes_account })
+}
+
+/// Whether an invitation's link is enough for an account, whoever invites: it goes by mail, so that only who reads the
+/// person's mail has it, or the installation says so.
+fn is_link_enough(app: &AppState) -> bool {
+    app.senders.mailer().is_some() || app.config.identity.invitation_links == InvitationLinks::Tenant
+}
+
+async fn count_mail(tx: &mut TenantTx, email: &str) -> Result<Counted> {
+    let (sentence, wait) = match mails::count(tx, email).await? {
+        Ok(counted) => return Ok(counted),
+        Err(NotYet::Tenant(wait)) => {
+            (format!("At most {} invitations of a tenant are mailed within a day", mails::A_DAY), wait)
+        }
+        Err(NotYet::Address(wait)) => {
+            ("An invitation was mailed to this address a moment ago".to_owned(), wait)
+        }
+    };
+    let seconds = wait.as_secs() + 1;
+    let minutes = match seconds.div_ceil(60) {
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    let problem = Problem::new(429, format!("{sentence}. Try again in {minutes}"));
+    Err(Problem { retry_after: Some(seconds), ..problem }.into())
+}
+
+/// Mails an invitation. Nothing in its text is a tenant's to choose, for strangers to read in the installation's name:
+/// a person is named by their address, and a program not at all. `false` where it did not go.
+async fn mail(ctx: &TenantContext, email: &str, tenant: &str, address: &str, counted: &Counted) -> bool {
+    let invites = match &ctx.actor {
+        Actor::User { email, .. } => format!("{email} invites you"),
+        _ => "You are invited".to_owned(),
+    };
     let text = format!(
-        "{by} invites you to work for {tenant} on {name}.\n\nAccept within a week:\n{address}\n",
-        tenant = ctx.tenant,
+        "{invites} to work for {tenant} on {name}.\n\nAccept within a week:\n{address}\n",
         name = ctx.app.config.app_name,
     );
-    // Never answered as well: who can read it is who can read the person's mail, and nobody else.
-    let mailed = accounts::mail(&ctx.app, &invitation.email, "An invitation", text).await.is_ok();
-    Ok(InvitationMade { invitation, mailed, link: None })
+    let Err(fault) = accounts::mail(&ctx.app, email, "An invitation", text).await else { return true };
+    // What the relay refused for good counts: it is asked no more often for that.
+    if !fault.permanent
+        && let Err(error) = take_off(ctx, email, counted).await
+    {
+        tracing::warn!(error = %chain(&error), "an invitation that was not mailed stays counted");
+    }
+    false
+}
+
+async fn take_off(ctx: &TenantContext, email: &str, counted: &Counted) -> Result<()> {
+    let mut tx = ctx.begin().await?;
+    mails::take_off(&mut tx, counted, email).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Takes an invitation back.
@@ -151,6 +345,7 @@ pub async fn take_back(ctx: &TenantContext, id: InvitationId) -> Result<()> {
 pub async fn shown(app: &AppState, link: &str) -> Result<InvitationShown> {
     let held = held(app, link).await?;
     Ok(InvitationShown {
+        makes_account: makes_account(app, &held),
         tenant: held.tenant_name,
         email: held.email,
         role: held.role,
@@ -158,11 +353,17 @@ pub async fn shown(app: &AppState, link: &str) -> Result<InvitationShown> {
     })
 }
 
+/// One of before does not say: its link went by mail, if the installation sends any.
+fn makes_account(app: &AppState, held: &Held) -> bool {
+    held.makes_account.unwrap_or_else(|| is_link_enough(app))
+}
+
 /// Who accepts an invitation.
 pub enum Guest<'a> {
     /// Signed in already.
     SignedIn(&'a Actor),
-    /// By the password of the account of the invited address; where there is none, it is made with this password.
+    /// By the password of the account of the invited address; where there is none, it is made with this password, if
+    /// the invitation's link is enough for that.
     Password { name: &'a str, password: &'a SecretString, before: Option<&'a str> },
 }
 
@@ -170,7 +371,7 @@ pub enum Guest<'a> {
 ///
 /// # Errors
 /// 404 for a link that does not hold (any more); 403 for somebody else than who was invited; 401 for a wrong
-/// password; 422 for a new one that is too weak; 429.
+/// password, and where there is no account and the link is not enough for one; 422 for a new one that is too weak; 429.
 pub async fn accept(
     app: &AppState,
     origin: &Origin,
@@ -204,7 +405,7 @@ pub async fn accept(
     }
 }
 
-/// The invited person's account, if the password holds; a new one, if there is none.
+/// The invited person's account, if the password holds; a new one, if there is none and the invitation makes one.
 async fn person(
     app: &AppState,
     origin: &Origin,
@@ -221,12 +422,16 @@ async fn person(
     let mut tx = app.database.instance().await?;
     let account = access::account(&mut tx, &held.email).await?;
     drop(tx);
-    if let Some(account) = account {
-        if app.passwords.verify(word, account.password_hash.clone()).await? {
+    if account.is_some() || !makes_account(app, held) {
+        // Looked at where there is no account, too: neither the answer nor its time tells.
+        let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+        let holds = app.passwords.verify(word, stored).await?;
+        let is_known = account.is_some();
+        if let Some(account) = account.filter(|_| holds) {
             return Ok(account);
         }
         // With those at the sign-in: it is the same password that is guessed.
-        accounts::note_refusal(app, origin, &held.email, true, "invitation").await?;
+        accounts::note_refusal(app, origin, &held.email, is_known, "invitation").await?;
         return Err(wrong().into());
     }
     let hash = app.passwords.hash(word).await?;
@@ -249,7 +454,7 @@ async fn person(
 }
 
 fn wrong() -> Problem {
-    Problem::new(401, "The password is not that of this account")
+    Problem::new(401, "The password is not that of an account with this address")
 }
 
 async fn join(
@@ -268,12 +473,11 @@ async fn join(
     }
     repository::join(&mut tx, user, role).await?;
     let member = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
-    let actor = Actor::User {
-        user_id: user,
-        email: member.email.clone(),
-        display_name: member.display_name.clone(),
-        is_instance_admin: false,
-    };
+    let actor = actor_of(&member);
+    if role != Role::Admin {
+        // As where somebody else takes the role from them.
+        take_back_all(&mut tx, (&actor, origin), None, &[actor.identity()]).await?;
+    }
     let detail = json!({"role": role, "invited_by": held.invited_by});
     audit::record(&mut tx, &actor, origin, Event::done("invitation.accept", member.email, detail)).await?;
     Ok(tx.commit().await?)
@@ -283,6 +487,21 @@ async fn held(app: &AppState, link: &str) -> Result<Held> {
     let hash = token::hash(link);
     let mut tx = app.database.by_key_hash(&hash).await?;
     repository::held(&mut tx, &hash).await?.ok_or_else(|| gone().into())
+}
+
+/// What a person is called as the maker of something, as `Actor::identity` has it.
+fn identity(user: UserId) -> String {
+    format!("user {user}")
+}
+
+/// The member as who acts.
+fn actor_of(member: &Member) -> Actor {
+    Actor::User {
+        user_id: member.user_id,
+        email: member.email.clone(),
+        display_name: member.display_name.clone(),
+        is_instance_admin: false,
+    }
 }
 
 fn refuse_last(admins: &[UserId], user: UserId) -> Result<(), Problem> {

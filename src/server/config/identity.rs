@@ -1,4 +1,5 @@
-//! Who else is believed about who someone is: an OpenID provider for people, an issuer of tokens for programs.
+//! Who else is believed about who someone is: an OpenID provider for people, an issuer of tokens for programs, and
+//! whoever hands an invitation's link over.
 
 use std::time::Duration;
 
@@ -7,17 +8,29 @@ use url::Url;
 
 use super::Reader;
 
-/// Foreign identities. Nothing of it is on unless it is set.
+/// Identities that others vouch for. Nothing of it is on unless it is set.
 #[derive(Clone, Debug)]
 pub struct IdentityConfig {
     /// People sign in with a provider (OpenID Connect), where `OIDC_ISSUER` is set.
     pub oidc: Option<OidcConfig>,
     /// Programs bring tokens (JWT), where `JWT_ISSUER` is set.
     pub jwt: Option<JwtConfig>,
+    /// `INVITATION_LINKS` (`instance`): whose links are enough for a new account where no mail is sent.
+    pub invitation_links: InvitationLinks,
     /// `IDENTITY_RETRY_MS` (5,000): how long an issuer that could not be asked is left alone.
     pub retry: Duration,
     /// `IDENTITY_REFRESH_MS` (60,000): how often, at most, keys are fetched anew because a token names an unknown one.
     pub refresh: Duration,
+}
+
+/// Who vouches for the address of an invited person, where the installation sends no mail and so whoever invites sees the
+/// link: an account counts in every tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvitationLinks {
+    /// Administrators of the installation. Another's link is for those who have an account, or come by the provider.
+    Instance,
+    /// A tenant's administrators too: for an installation that is one organisation's.
+    Tenant,
 }
 
 /// The provider that people sign in with.
@@ -60,6 +73,7 @@ impl Reader<'_> {
         let config = IdentityConfig {
             oidc: self.oidc(production),
             jwt: self.jwt(production),
+            invitation_links: self.invitation_links(),
             retry: Duration::from_millis(self.number("IDENTITY_RETRY_MS", 5_000)),
             refresh: Duration::from_millis(self.number("IDENTITY_REFRESH_MS", 60_000)),
         };
@@ -71,6 +85,17 @@ impl Reader<'_> {
             self.fault("JWT_AUDIENCE", "must differ from OIDC_CLIENT_ID of the same issuer".into());
         }
         config
+    }
+
+    fn invitation_links(&mut self) -> InvitationLinks {
+        match self.text("INVITATION_LINKS").as_deref() {
+            None | Some("instance") => InvitationLinks::Instance,
+            Some("tenant") => InvitationLinks::Tenant,
+            Some(other) => {
+                self.fault("INVITATION_LINKS", format!("'{other}' is neither instance nor tenant"));
+                InvitationLinks::Instance
+            }
+        }
     }
 
     fn oidc(&mut self, production: bool) -> Option<OidcConfig> {
@@ -161,6 +186,7 @@ mod tests {
             (vec![("OIDC_ISSUER", "id.example"), ("OIDC_CLIENT_ID", "x")], "OIDC_ISSUER"),
             (vec![("OIDC_ISSUER", "file:///etc/passwd"), ("OIDC_CLIENT_ID", "x")], "OIDC_ISSUER"),
             (vec![("OIDC_ISSUER", "https://id.example/?a=b"), ("OIDC_CLIENT_ID", "x")], "OIDC_ISSUER"),
+            (vec![("INVITATION_LINKS", "all")], "INVITATION_LINKS"),
             (vec![("JWT_ISSUER", "https://id.example")], "JWT_AUDIENCE"),
             (vec![("JWT_AUDIENCE", "x")], "JWT_ISSUER"),
             (
@@ -184,6 +210,9 @@ mod tests {
             assert!(faults(&vars).contains(&format!("  {name} ")), "{vars:?}: {}", faults(&vars));
         }
         assert_eq!(faults(&[("OIDC_ISSUER", "http://127.0.0.1:9"), ("OIDC_CLIENT_ID", "x")]), "");
+        for links in ["", "instance", "tenant"] {
+            assert_eq!(faults(&[("INVITATION_LINKS", links)]), "");
+        }
     }
 
     #[test]
