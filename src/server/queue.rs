@@ -72,7 +72,7 @@ pub struct Job<S> {
     pub subject: S,
     /// How often it was claimed, this time included.
     pub attempts: i32,
-    /// Since it was written, or began afresh.
+    /// Since it was written, began afresh, or could be worked on again after its tenant had been inactive.
     pub age: Duration,
     /// The lease: whoever has another one in the row has the job.
     pub token: Uuid,
@@ -114,10 +114,12 @@ pub async fn enqueue_after<S: Subject>(
 }
 
 /// Claims one due job of the first tenant after `after` that has one. Going round by tenant, no tenant's queue,
-/// however long, keeps another's waiting. `full` are tenants that have their share of this server already.
+/// however long, keeps another's waiting. `full` are tenants that have their share of this server already. What an
+/// inactive tenant has is kept until it is opened again.
 ///
 /// It steps from one tenant that has jobs to the next, each a look into the index, and stops at the first that has a due
-/// one: to sort them would look at all, and lock a job of each.
+/// one: to sort them would look at all, and lock a job of each. Whether a tenant is active is found out once, before its
+/// jobs are looked at: an inactive one may have many.
 pub async fn claim_next<S: Subject>(
     tx: &mut WorkerTx,
     after: &str,
@@ -136,10 +138,11 @@ pub async fn claim_next<S: Subject>(
            SELECT due.tenant_id, due.job_id FROM waiting w CROSS JOIN LATERAL ( \
              SELECT j.tenant_id, j.job_id FROM jobs j WHERE j.tenant_id = w.tenant_id AND j.kind = $5 \
              AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
-             AND EXISTS (SELECT FROM tenants t WHERE t.tenant_id = w.tenant_id) \
              ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED) due \
-           WHERE w.tenant_id <> ALL ($4) LIMIT 1) \
-         RETURNING tenant_id, job_id, subject, attempts, extract(epoch FROM now() - created_at)::float8",
+           WHERE w.tenant_id <> ALL ($4) \
+           AND (SELECT t.is_active FROM tenants t WHERE t.tenant_id = w.tenant_id) LIMIT 1) \
+         RETURNING tenant_id, job_id, subject, attempts, extract(epoch FROM now() - greatest(created_at, ( \
+           SELECT t.opened_at FROM tenants t WHERE t.tenant_id = jobs.tenant_id)))::float8",
     )
     .bind(after)
     .bind(token)
@@ -155,7 +158,7 @@ pub async fn claim_next<S: Subject>(
     .transpose()
 }
 
-/// Claims the job of one subject, if nobody has it.
+/// Claims the job of one subject, if nobody has it, also of an inactive tenant: somebody asks for this one.
 pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result<Option<Job<S>>> {
     let tenant = tx.tenant().clone();
     let token = Uuid::new_v4();
@@ -164,7 +167,8 @@ pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result
          attempts = attempts + 1 WHERE (tenant_id, job_id) = ( \
            SELECT tenant_id, job_id FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = $3 \
            AND (locked_until IS NULL OR locked_until < now()) FOR UPDATE SKIP LOCKED) \
-         RETURNING job_id, attempts, extract(epoch FROM now() - created_at)::float8",
+         RETURNING job_id, attempts, extract(epoch FROM now() - greatest(created_at, ( \
+           SELECT t.opened_at FROM tenants t WHERE t.tenant_id = jobs.tenant_id)))::float8",
     )
     .bind(tenant.as_str())
     .bind(S::KIND)
@@ -188,13 +192,14 @@ pub struct Waiting {
     pub oldest: Duration,
 }
 
-/// Of each kind, what waits for a worker, in all tenants together. What is left of a tenant that is being deleted waits for
-/// nobody: `tenants` does not show it.
+/// Of each kind, what waits for a worker, in all active tenants together. What is left of a tenant that is being
+/// deleted waits for nobody: `tenants` does not show it.
 pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiting)>> {
     let rows: Vec<(String, i64, f64)> = sqlx::query_as(
-        "SELECT j.kind, count(*), greatest(extract(epoch FROM now() - min(j.run_at)), 0)::float8 \
-         FROM jobs j JOIN tenants USING (tenant_id) \
-         WHERE j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) GROUP BY j.kind",
+        "SELECT j.kind, count(*), \
+         greatest(extract(epoch FROM now() - min(greatest(j.run_at, t.opened_at))), 0)::float8 \
+         FROM jobs j JOIN tenants t USING (tenant_id) WHERE t.is_active \
+         AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) GROUP BY j.kind",
     )
     .fetch_all(tx.conn())
     .await?;
@@ -211,15 +216,15 @@ pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiti
     Ok(vec![of(EmailId::KIND), of(DeliveryId::KIND), of(BacktestId::KIND)])
 }
 
-/// How long the job that waits longest has been due. One look into the index a tenant and kind, however long the
-/// queue is.
+/// How long the job that waits longest has been due, in a tenant that is active. One look into the index a tenant and
+/// kind, however long the queue is.
 pub async fn oldest(tx: &mut WorkerTx) -> sqlx::Result<Duration> {
     let age: Option<f64> = sqlx::query_scalar(
-        "SELECT extract(epoch FROM now() - min(due.run_at))::float8 FROM tenants t \
+        "SELECT extract(epoch FROM now() - min(greatest(due.run_at, t.opened_at)))::float8 FROM tenants t \
          CROSS JOIN unnest($1::text[]) AS k(kind) CROSS JOIN LATERAL ( \
            SELECT j.run_at FROM jobs j WHERE j.tenant_id = t.tenant_id AND j.kind = k.kind \
            AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) \
-           ORDER BY j.run_at LIMIT 1) due",
+           ORDER BY j.run_at LIMIT 1) due WHERE t.is_active",
     )
     .bind([EmailId::KIND, DeliveryId::KIND, BacktestId::KIND].map(str::to_owned).to_vec())
     .fetch_one(tx.conn())

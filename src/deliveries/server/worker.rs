@@ -141,9 +141,9 @@ async fn store(
     Ok(Some(outcome))
 }
 
-/// For how long it is tried still. Its age counts, since it was written or a person sent it again, and not its tries: of
-/// those, what waits beside it for the same receiver makes few, and a receiver that is away for an hour many (RFC 5321,
-/// section 4.5.4.1).
+/// For how long it is tried still. Its age counts, since it was written, a person sent it again, or its tenant was
+/// opened again, and not its tries: of those, what waits beside it for the same receiver makes few, and a receiver that
+/// is away for an hour many (RFC 5321, section 4.5.4.1).
 fn left(app: &AppState, job: &Job<DeliveryId>) -> Duration {
     app.config.deliveries.patience.saturating_sub(job.age)
 }

@@ -16,8 +16,9 @@ pub struct EdgeConfig {
     /// `RATE_LIMIT_ANONYMOUS_PER_MINUTE` (1,200): requests of one address without a valid key or session; 0 for no
     /// limit.
     pub rate_limit_anonymous: u32,
-    /// `MAX_REQUESTS_IN_FLIGHT` (512): requests under way at once; more are refused. One key or person has a quarter of
-    /// them at most, the keys of a tenant half, all without a valid key or session half, and one address of these an eighth.
+    /// `MAX_REQUESTS_IN_FLIGHT` (512): requests under way at once; more are refused. One key has a quarter of them at
+    /// most, the keys of a tenant half, a person a sixteenth, all without a valid key or session half, and one address of
+    /// these an eighth.
     pub max_in_flight: usize,
     /// `REQUEST_TIMEOUT_S` (60): how long a request may take, beside the time to read its body. A statement of the
     /// database is ended 5 seconds later.

@@ -124,9 +124,11 @@ impl Shares {
     fn most(&self, holder: &Holder) -> usize {
         let part = match holder {
             Holder::Tenant(_) | Holder::Strangers => 2,
-            Holder::Caller(_) => 4,
+            Holder::Caller(Known::Credential(_)) => 4,
             // Addresses are had more easily than keys.
             Holder::Network(_) => 8,
+            // What people hold counts for no tenant, which may have many of them. One needs a page or two at once.
+            Holder::Caller(Known::Account(_)) => 16,
         };
         (self.places / part).max(A_PAGE)
     }
@@ -285,12 +287,14 @@ mod tests {
         let shares = |places| Shares { held: Places::default(), places };
         let tenant = Holder::Tenant("acme".parse().expect("an id"));
         let caller = Holder::Caller(Known::Credential([0; 32]));
+        let person = Holder::Caller(Known::Account(UserId(1)));
         let network = |last| Holder::Network(IpAddr::from([192_u8, 0, 2, last]));
         let most = |places: usize| {
-            [&tenant, &Holder::Strangers, &caller, &network(1)].map(|holder| shares(places).most(holder))
+            let holders = [&tenant, &Holder::Strangers, &caller, &network(1), &person];
+            holders.map(|holder| shares(places).most(holder))
         };
-        assert_eq!(most(512), [256, 256, 128, 64]);
-        assert_eq!(most(1), [A_PAGE; 4], "there is no more than the one place");
+        assert_eq!(most(512), [256, 256, 128, 64, 32]);
+        assert_eq!(most(1), [A_PAGE; 5], "there is no more than the one place");
 
         let shares = shares(24);
         let stranger = |last| {

@@ -174,7 +174,7 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
                 title=format!("Deactivate {name}?")
                 testid="deactivate"
             >
-                <p>"Its members and its API keys are shut out from the next request on, so no message comes in by them. Nothing is deleted, and it can be opened again."</p>
+                <p>"Its members and its API keys are shut out from the next request on, so no message comes in by them, and mail servers are asked to try again later. What waits here is neither decided nor sent, and is kept until the tenant is opened again. Nothing is deleted."</p>
                 {set_active("Deactivate", "button button--danger", "deactivate-now")}
             </Confirm>
         }

@@ -108,9 +108,11 @@ pub async fn insert(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<T
     row.try_into()
 }
 
+/// What waits in a tenant that becomes active waits from then on (`opened_at`).
 pub async fn update(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<Option<Tenant>> {
     let row: Option<Row> = sqlx::query_as(
-        "UPDATE tenants SET name = $2, is_active = $3, updated_at = now() WHERE tenant_id = $1 \
+        "UPDATE tenants SET name = $2, is_active = $3, updated_at = now(), \
+         opened_at = CASE WHEN $3 AND NOT is_active THEN now() ELSE opened_at END WHERE tenant_id = $1 \
          RETURNING tenant_id, name, is_active, created_at, updated_at",
     )
     .bind(tenant.tenant_id.as_str())

@@ -1,7 +1,6 @@
 //! One conversation.
 
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     net::IpAddr,
     time::{Duration, Instant},
@@ -10,14 +9,16 @@ use std::{
 use smtp_proto::{Error as Unclear, MailFrom, Request};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use url::Host;
 
 use super::{
     Bounds, MAX_MESSAGES, Protocol, household,
     wire::{Data, Ended, Line, Wire},
 };
 use crate::{
-    emails::{dto::Envelope, server::service::ReadMessage},
+    emails::{
+        dto::Envelope,
+        server::{address::in_ascii, service::ReadMessage},
+    },
     mailboxes::server::{
         authenticate::Client,
         intake::{self, Unfit},
@@ -245,6 +246,10 @@ impl<'a> Session<'a> {
             return wire.reply(452, "4.5.3", "Too many recipients: send the others apart").await;
         }
         match self.find(&address).await {
+            // Its tenant may be opened again: what is not refused for good, its sender keeps (RFC 5321, section 4.2.1).
+            Ok(Some(recipient)) if !recipient.is_open => {
+                wire.reply(450, "4.2.1", "The mailbox is closed for now. Try again later").await
+            }
             Ok(Some(recipient)) if self.is_one_too_many(&recipient) => {
                 wire.reply(452, "4.5.3", "Too many mailboxes: send the others apart").await
             }
@@ -470,19 +475,6 @@ fn candidates(address: &str) -> Vec<String> {
     found.retain(|address| !address.starts_with("*@"));
     found.push(format!("*@{domain}"));
     found
-}
-
-/// A domain as mailboxes have it: in Unicode and as `xn--…` it is the same one (RFC 5890, section 2.3.2.1). What is no
-/// domain stays as it is, and leads to no mailbox.
-fn in_ascii(domain: &str) -> Cow<'_, str> {
-    // The host of a URL may be written in codes that begin with `%`; a domain of an address may not.
-    if domain.is_ascii() || domain.contains('%') {
-        return domain.into();
-    }
-    match Host::parse(domain) {
-        Ok(Host::Domain(ascii)) => ascii.into(),
-        _ => domain.into(),
-    }
 }
 
 #[cfg(test)]
