@@ -33,7 +33,7 @@ pub struct Route {
     pub kind: RouteKind,
     /// The decisions on which it is done.
     pub decisions: Vec<Decision>,
-    /// The values of a webhook's headers are masked.
+    /// The values of a webhook's headers are masked; the path of its `url` too, for who may not change the route.
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub settings: Map<String, Value>,
     pub is_active: bool,

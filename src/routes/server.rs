@@ -1,5 +1,6 @@
 //! Routes: what they say, who may change them, and what they come to for a message.
 
+pub mod event;
 pub mod plan;
 pub mod repository;
 pub mod rest;

@@ -1,5 +1,7 @@
 //! The error of the server side, and how it leaves: as a problem (RFC 9457), its cause in the log alone.
 
+use std::io;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -16,7 +18,7 @@ pub enum Error {
     #[error(transparent)]
     Problem(#[from] Problem),
     /// Of our own database: a worker tries again, and nothing is judged by it. The caller gets an id, or learns that it
-    /// took too long.
+    /// took too long or that the database is lost.
     #[error(transparent)]
     Database(sqlx::Error),
     /// Ours: logged once, at the boundary; the caller gets an id.
@@ -38,6 +40,7 @@ impl Error {
                 504,
                 "This took the database too long and was called off. Ask for less, or try again later",
             ),
+            Self::Database(error) if is_lost(&error) => away(&error),
             Self::Database(error) => failed(&error),
             Self::Internal(source) => failed(source.as_ref()),
         }
@@ -56,14 +59,47 @@ fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     code.is_some_and(|code| codes.contains(&&*code))
 }
 
+/// Whether PostgreSQL's word for what is wrong begins with one of these.
+fn is_of_class(error: &sqlx::Error, classes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+}
+
 /// Whether the database says itself that it takes nothing now: it ends or starts (class 57P), has no room or no
 /// connections left (53), refuses connections (08), or is one that is only read from, since another took its place (25006).
-/// Not where the connection broke off, which may have been at a COMMIT: nobody knows what came of that.
 fn is_away(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| {
-        code == "25006" || ["57P", "53", "08"].iter().any(|class| code.starts_with(class))
-    })
+    is_of_class(error, &["57P", "53", "08", "25006"])
+}
+
+/// Whether the database cannot be reached, or was lost on the way. Nothing was stored then: what a transaction did goes
+/// with its connection. Not where that was at a COMMIT (`in_doubt`).
+fn is_lost(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, Tls, WorkerCrashed};
+    matches!(error, Io(_) | Tls(_) | PoolClosed | WorkerCrashed) && !is_in_doubt(error)
+}
+
+/// Of a COMMIT to which no answer came.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not known whether this was stored: {0}")]
+struct InDoubt(#[source] sqlx::Error);
+
+/// The error of a COMMIT. Where the database was lost in it, nobody knows what came of it: it is marked, so that no
+/// caller is told that nothing was stored.
+pub fn in_doubt(error: sqlx::Error) -> sqlx::Error {
+    if is_lost(&error) || is_of_class(&error, &["57P", "08"]) {
+        io::Error::other(InDoubt(error)).into()
+    } else {
+        error
+    }
+}
+
+fn is_in_doubt(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<InDoubt>()))
+}
+
+fn away(error: &sqlx::Error) -> Problem {
+    tracing::error!(error = %chain(error), "the database is away");
+    Problem::new(503, "The database cannot be used at the moment. Try again in a moment")
 }
 
 /// An error and its causes, on one line.
@@ -94,10 +130,7 @@ impl From<sqlx::Error> for Error {
                 Problem::new(503, "The server is busy. Try again in a moment").into()
             }
             _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
-            _ if is_away(&error) => {
-                tracing::error!(error = %chain(&error), "the database is away");
-                Problem::new(503, "The database cannot be used at the moment. Try again in a moment").into()
-            }
+            _ if is_away(&error) => away(&error).into(),
             _ if holds_nul => Problem::new(422, "A text must not hold NUL").into(),
             other => Self::Database(other),
         }
@@ -149,4 +182,30 @@ pub fn problem_response(problem: Problem) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken() -> sqlx::Error {
+        io::Error::from(io::ErrorKind::ConnectionReset).into()
+    }
+
+    #[test]
+    fn a_database_that_is_lost_has_stored_nothing_unless_it_was_at_a_commit() {
+        for error in [broken(), sqlx::Error::PoolClosed, sqlx::Error::WorkerCrashed] {
+            let error = Error::from(error);
+            assert!(matches!(error, Error::Database(_)), "a worker counts its tries: {error}");
+            let problem = error.into_problem();
+            assert_eq!(problem.status, 503, "{problem}");
+        }
+        for error in [broken(), sqlx::Error::PoolClosed] {
+            let error = Error::from(in_doubt(error));
+            assert!(matches!(error, Error::Database(sqlx::Error::Io(_))), "{error}");
+            assert_eq!(error.into_problem().status, 500);
+        }
+        // What PostgreSQL refuses at a COMMIT, as by a deferred constraint, is known.
+        assert!(!is_in_doubt(&in_doubt(sqlx::Error::RowNotFound)));
+    }
 }

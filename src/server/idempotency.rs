@@ -2,13 +2,15 @@
 //! answer again, and does nothing.
 //!
 //! The key is written down, committed, before anything is done. A server that dies in between leaves it without an
-//! answer: then nobody knows whether it was done, and the next request is told so and does nothing either.
+//! answer: then nobody knows whether it was done, and the next request is told so and does nothing either. A message
+//! alone is known again by its bytes, however often it is sent: of what takes messages in, only what was done is kept.
 
 mod repository;
 
 use std::time::Duration;
 
 use axum::{
+    RequestExt,
     body::{Body, Bytes},
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
@@ -16,13 +18,23 @@ use axum::{
     response::Response,
 };
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use tracing::Instrument;
 
 use super::{
-    AppState, Error, Result, TenantContext, edge::load::Held, error::problem_response, extract, vault::Place,
+    AppState, Error, Result, TenantContext,
+    edge::load::Held,
+    error::{chain, problem_response},
+    extract::{self, Query},
+    vault::Place,
 };
-use crate::{shared::Problem, tenants::server::repository as tenants};
+use crate::{
+    auth::authority::Permission, shared::Problem, tenants::server::repository as tenants,
+    transfer::dto::MAX_DOCUMENT,
+};
 
 const HEADER: &str = "idempotency-key";
 /// Says of an answer that it is the first one, given again.
@@ -33,11 +45,27 @@ const KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::E
 const MAX_ANSWER: usize = 1 << 20;
 /// No request is worked on for longer: after ten minutes without an answer its server is taken for gone.
 const LONGEST: Duration = Duration::from_secs(540);
+/// What is said where a part may have been done.
+const LOOK: &str =
+    "it is not known whether it was done: look, and if it was not, send it with a new Idempotency-Key";
+/// After each of these, an answer that could not be kept is tried to be kept again.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
+/// So many answers wait for that at once; each may be as large as `MAX_ANSWER`.
+static KEPT_LATER: Semaphore = Semaphore::const_new(32);
 
 /// The layer around the API.
-pub async fn layer(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let is_looked_at = request.method() == Method::POST && !only_tells(request.uri().path());
-    if !is_looked_at || !request.headers().contains_key(HEADER) {
+pub async fn layer(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let is_looked_at = request.method() == Method::POST
+        && request.headers().contains_key(HEADER)
+        && !only_tells(request.uri().path())
+        && !only_plans(&mut request).await;
+    if !is_looked_at {
         return next.run(request).await;
     }
     match answer(app, request, next).await {
@@ -50,6 +78,30 @@ pub async fn layer(State(app): State<AppState>, request: Request, next: Next) ->
 /// may only look could fill the database.
 pub fn only_tells(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|last| matches!(last, "dry-run" | "test" | "preview"))
+}
+
+/// Whether it is an import that is only planned, as that call itself reads its query.
+async fn only_plans(request: &mut Request) -> bool {
+    if request.uri().path() != "/api/import" {
+        return false;
+    }
+    let query = request.extract_parts::<Query>().await;
+    query.is_ok_and(|query| query.flag("dry_run") == Ok(true))
+}
+
+/// Whether what it takes in is taken once, however often it is sent: a message is known by its bytes.
+fn is_known_again(path: &str) -> bool {
+    matches!(path, "/api/emails" | "/api/emails/import")
+}
+
+/// What is read of a body, in bytes: as much as the largest call of its kind takes. Each holds its own, smaller limit
+/// against it then.
+fn most_of(app: &AppState, path: &str) -> usize {
+    if is_known_again(path) || path == "/api/files" {
+        app.config.max_message_bytes.saturating_mul(2).saturating_add(1 << 20)
+    } else {
+        MAX_DOCUMENT
+    }
 }
 
 /// Deletes, for every tenant, the answers that were kept for their day: one may hold a message, or a key that is shown
@@ -75,13 +127,20 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
         return Err(Problem::invalid_field("Idempotency-Key", why).into());
     }
     let ctx = TenantContext::from_request_parts(&mut parts, &app).await?;
-    // As much as the largest call takes; each call holds its own, smaller limit against it then.
-    let most = app.config.max_message_bytes.saturating_mul(2).saturating_add(1 << 20);
+    // Each of these calls needs it, or more. Who lacks it is refused by the call itself, before a large body is read.
+    if ctx.require(Permission::WorkMessages).is_err() {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
+    let path = parts.uri.path();
+    let is_known_again = is_known_again(path);
     let too_large = "The body is larger than is taken with an Idempotency-Key";
-    let body = extract::body_within(body, most, too_large).await?;
+    let body = extract::body_within(body, most_of(&app, path), too_large).await?;
     let caller = ctx.actor.identity();
     let fingerprint = fingerprint(&parts, &body);
     let mut tx = ctx.begin().await?;
+    if is_known_again {
+        repository::forget_unfinished(&mut tx, &caller, &key, &fingerprint).await?;
+    }
     let begun = repository::begin(&mut tx, &caller, &key, &fingerprint).await?;
     tx.commit().await?;
     let Some(record) = begun else { return replay(&ctx, &caller, &key, &fingerprint).await };
@@ -90,15 +149,20 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
     let held = parts.extensions.get::<Held>().map(Held::hold);
     let limit = app.config.edge.request_timeout.min(LONGEST);
     let done = async move {
-        let answer = next.run(Request::from_parts(parts, Body::from(body)));
-        let (response, is_final) = match timeout(limit, answer).await {
-            Ok(response) => {
-                let is_final = is_final(response.status());
-                (response, is_final)
+        let answer = timeout(limit, next.run(Request::from_parts(parts, Body::from(body)))).await;
+        // What was refused may be tried again; of a fault, some may have been done.
+        let (response, is_final) = match answer {
+            Ok(response) if response.status() == StatusCode::INTERNAL_SERVER_ERROR && !is_known_again => {
+                (failed(response).await, true)
             }
+            Ok(response) => {
+                let is_done = response.status().is_success();
+                (response, is_done)
+            }
+            Err(_) if is_known_again => (problem_response(called_off_for_now(limit)), false),
             Err(_) => (problem_response(called_off(limit)), true),
         };
-        let response = keep(&ctx, record, response, is_final).await;
+        let response = keep(ctx, record, response, is_final).await;
         drop(held);
         response
     };
@@ -106,19 +170,28 @@ async fn answer(app: AppState, request: Request, next: Next) -> Result<Response>
     done.await.map_err(Error::internal)?
 }
 
-/// Whether something was done, or may have been. What was refused may be tried again.
-fn is_final(status: StatusCode) -> bool {
-    status.is_success() || status == StatusCode::INTERNAL_SERVER_ERROR
-}
-
 /// Some of it may have been done.
 fn called_off(limit: Duration) -> Problem {
+    let seconds = limit.as_secs();
+    Problem::new(504, format!("This took longer than {seconds} seconds and was called off, so {LOOK}"))
+}
+
+/// Of what is known again.
+fn called_off_for_now(limit: Duration) -> Problem {
     let detail = format!(
-        "This took longer than {} seconds and was called off, so it is not known whether it was done: look, and if it \
-         was not, send it with a new Idempotency-Key",
+        "This took longer than {} seconds and was called off. Send it again: what was stored of it is known",
         limit.as_secs()
     );
     Problem::new(504, detail)
+}
+
+/// A 500, and what to do then.
+async fn failed(response: Response) -> Response {
+    let body = axum::body::to_bytes(response.into_body(), MAX_ANSWER).await.unwrap_or_default();
+    let problem: Problem =
+        serde_json::from_slice(&body).unwrap_or_else(|_| Problem::new(500, "Something went wrong here"));
+    let detail = format!("{}; {LOOK}", problem.detail);
+    problem_response(Problem { detail, ..problem })
 }
 
 fn has_tenant(parts: &Parts) -> bool {
@@ -163,12 +236,8 @@ async fn replay(ctx: &TenantContext, caller: &str, key: &str, fingerprint: &[u8;
     }
     let Some(status) = found.status else {
         if found.is_old {
-            return Err(Problem::new(
-                409,
-                "The server stopped while it worked on this request, so it is not known whether it was done: look, \
-                 and if it was not, send it with a new Idempotency-Key",
-            )
-            .into());
+            let detail = format!("The server stopped while it worked on this request, so {LOOK}");
+            return Err(Problem::new(409, detail).into());
         }
         return Err(under_way());
     };
@@ -188,26 +257,66 @@ async fn replay(ctx: &TenantContext, caller: &str, key: &str, fingerprint: &[u8;
     Ok(response)
 }
 
-/// Keeps an answer that is final, and forgets that there was another.
-async fn keep(ctx: &TenantContext, record: i64, response: Response, is_final: bool) -> Result<Response> {
-    let status = response.status();
+/// What is kept of an answer.
+struct Kept {
+    status: StatusCode,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+/// Keeps an answer that is final, and forgets that there was another. It is given in any case: what was done is done,
+/// and a key that it shows is shown this once. Where it cannot be kept, that is tried again beside.
+async fn keep(ctx: TenantContext, record: i64, response: Response, is_final: bool) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
-    let mut tx = ctx.begin().await?;
-    if is_final && body.len() > MAX_ANSWER {
-        let problem = Problem::new(409, "This was done already. Its answer was too large to be kept");
-        let problem = serde_json::to_vec(&problem).map_err(Error::internal)?;
-        let sealed = ctx.app.vault.seal(&mut tx, place(record), &problem).await?;
-        let kind = vec![(header::CONTENT_TYPE.as_str().to_owned(), "application/problem+json".to_owned())];
-        repository::finish(&mut tx, record, 409, &kind, &sealed).await?;
-    } else if is_final {
-        let sealed = ctx.app.vault.seal(&mut tx, place(record), &body).await?;
-        repository::finish(&mut tx, record, status.as_u16(), &kept(&parts.headers), &sealed).await?;
+    let answer = if !is_final {
+        None
+    } else if body.len() > MAX_ANSWER {
+        Some(too_large_to_keep()?)
     } else {
-        repository::forget(&mut tx, record).await?;
+        Some(Kept { status: parts.status, headers: kept(&parts.headers), body: body.clone() })
+    };
+    if let Err(error) = store(&ctx, record, answer.as_ref()).await {
+        tracing::error!(error = %chain(&error), "what came of an Idempotency-Key could not be kept");
+        keep_later(ctx, record, answer);
     }
-    tx.commit().await?;
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn too_large_to_keep() -> Result<Kept> {
+    let problem = Problem::new(409, "This was done already. Its answer was too large to be kept");
+    let body = serde_json::to_vec(&problem).map_err(Error::internal)?.into();
+    let kind = (header::CONTENT_TYPE.as_str().to_owned(), "application/problem+json".to_owned());
+    Ok(Kept { status: StatusCode::CONFLICT, headers: vec![kind], body })
+}
+
+/// `None`: there is nothing to keep, and the request may be sent again.
+async fn store(ctx: &TenantContext, record: i64, answer: Option<&Kept>) -> Result<()> {
+    let mut tx = ctx.begin().await?;
+    match answer {
+        Some(Kept { status, headers, body }) => {
+            let sealed = ctx.app.vault.seal(&mut tx, place(record), body).await?;
+            repository::finish(&mut tx, record, status.as_u16(), headers, &sealed).await?;
+        }
+        None => repository::forget(&mut tx, record).await?,
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Until that is done, the same request is told that the first one is under way.
+fn keep_later(ctx: TenantContext, record: i64, answer: Option<Kept>) {
+    let Ok(turn) = KEPT_LATER.try_acquire() else { return };
+    let keeping = async move {
+        for pause in PAUSES {
+            sleep(pause).await;
+            match store(&ctx, record, answer.as_ref()).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(error = %chain(&error), "it could not be kept yet"),
+            }
+        }
+        drop(turn);
+    };
+    tokio::spawn(keeping.in_current_span());
 }
 
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {

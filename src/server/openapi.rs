@@ -20,10 +20,12 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{AppState, http, idempotency};
 use crate::{
     intents::dto::MESSAGE_FIELDS,
+    routes::server::event::DecidedEvent,
     shared::{Problem, TenantId},
 };
 
 mod free_form;
+mod webhooks;
 
 /// What the integrator reads first.
 const INTRODUCTION: &str = include_str!("openapi/introduction.md");
@@ -103,7 +105,7 @@ fn field_pattern(more: &[&str]) -> Object {
 
 /// What is in the document without any call.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(Problem)))]
+#[openapi(components(schemas(Problem, DecidedEvent)))]
 pub struct Base;
 
 /// The whole document.
@@ -143,6 +145,7 @@ fn finish(api: OpenApi) -> Value {
     document["servers"] = json!([{"url": "/"}]);
     document["security"] = json!([{"key": []}, {"session": []}]);
     finish_paths(&mut document);
+    document["webhooks"] = webhooks::all();
     finish_schemas(&mut document["components"]["schemas"]);
     let answered_only = answered_only(&document);
     for name in &answered_only {
@@ -200,7 +203,7 @@ fn refusals() -> Value {
         "422": problem("A parameter or the body is malformed: `errors` names each field at fault", None),
         "429": problem("Too many requests", Some(("Retry-After", "Seconds"))),
         "500": problem("Something went wrong here: the sentence holds an id that is in the log", None),
-        "503": problem("The server is busy, and took nothing in", Some(("Retry-After", "Seconds"))),
+        "503": problem("The server is busy or its database is away: it took nothing in", Some(("Retry-After", "Seconds"))),
         "504": problem("The call took longer than a call may", None),
     })
 }

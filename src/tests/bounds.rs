@@ -282,8 +282,11 @@ async fn a_large_body_is_not_read_for_somebody_who_may_not_send_it() {
     let fields = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     for path in ["/api/emails", "/api/emails/dry-run", "/api/validation-rules/dry-run"] {
         let path = format!("{path}?tenant_id=acme");
-        let answer = HalfSent::of(&server.base, &path, &fields, 9_000_000, "{").await.answer().await;
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{path}: {answer}");
+        for more in [None, Some(("Idempotency-Key", "k"))] {
+            let fields: Vec<(&str, &str)> = fields.into_iter().chain(more).collect();
+            let answer = HalfSent::of(&server.base, &path, &fields, 9_000_000, "{").await.answer().await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{path} {more:?}: {answer}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Routes and deliveries: what is sent, when, how often, and to whom not.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -14,6 +15,7 @@ use axum::{
     response::IntoResponse,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{
     auth::dto::Role, deliveries::server::worker as sending, emails::server::worker,
-    routes::server::secret::SigningSecret,
+    routes::server::secret::SigningSecret, server::openapi,
 };
 
 pub const SMTP_FROM: (&str, &str) = ("SMTP_FROM", "Acme <flow@acme.example>");
@@ -113,6 +115,14 @@ async fn a_webhook_tells_the_decision_signed_and_once() {
     assert_eq!(body["data"]["decision"], "accepted");
     assert_eq!(body["data"]["fields"]["order_number"], "7");
     assert_eq!(body["data"]["verdicts"][0]["verdict"], "pass");
+    let document = openapi::document();
+    for (name, told) in [("DecidedEvent", &body), ("DecidedEmail", &body["data"])] {
+        let schema = &document["components"]["schemas"][name];
+        let required = schema["required"].as_array().unwrap().iter();
+        let required: BTreeSet<&str> = required.map(|member| member.as_str().unwrap()).collect();
+        let told: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(told, required, "{name}");
+    }
     // Run again, it comes to the same: nothing is sent again. Decided otherwise, it is; and back again, too.
     server
         .post(&format!("/api/emails/{id}/reprocess?tenant_id=acme"), &json!({}))
@@ -144,6 +154,38 @@ async fn a_webhook_tells_the_decision_signed_and_once() {
     .await
     .unwrap();
     assert!(rows.iter().all(|row| !row.contains("s3cret-value")), "secrets are stored encrypted");
+}
+
+/// Of several on one message, the latest says what holds.
+#[tokio::test]
+async fn a_webhook_is_dated_by_when_it_is_told_also_where_an_old_decision_stands_again() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let intent = intent(&server).await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["accepted", "rejected"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    let rules = format!("/api/intents/{intent}/validation-rules?tenant_id=acme");
+    let mut rule = server.get(&rules).await.is(StatusCode::OK).body[0].clone();
+    rule["conditions"] = json!({"pattern": "^urgent"});
+    let path = format!("/api/validation-rules/{}?tenant_id=acme", rule["rule_id"]);
+    server.put(&path, &rule).await.is(StatusCode::OK);
+    let ui = async |function: &str, body: Value| {
+        server.post(&format!("/ui/emails/{function}"), &body).await.is(StatusCode::OK).body
+    };
+    let said = ui("reprocess-many", json!({"tenant_id": "acme", "ids": [id]})).await;
+    settled(&server, &id, &["delivered"; 2]).await;
+    let taken_back = ui("take-back", json!({"tenant_id": "acme", "ids": [id], "word": said["word"]})).await;
+    assert_eq!(taken_back["done"], json!([id]));
+    settled(&server, &id, &["delivered"; 3]).await;
+    let told: Vec<Value> = receiver.hooks().iter().map(Hook::json).collect();
+    let decisions: Vec<&str> = told.iter().map(|event| event["data"]["decision"].as_str().unwrap()).collect();
+    assert_eq!(decisions, ["accepted", "rejected", "accepted"]);
+    assert_eq!(told[2]["data"]["decided_at"], told[0]["data"]["decided_at"]);
+    let time = |event: &Value| event["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert!(time(&told[0]) < time(&told[1]) && time(&told[1]) < time(&told[2]), "{told:#?}");
 }
 
 #[tokio::test]
@@ -1059,6 +1101,38 @@ async fn a_header_value_is_kept_by_its_mask_but_never_for_another_address() {
         let answer = Answer::of(request.json(&hook("https://a.example", "x")).send().await.unwrap()).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
     }
+}
+
+/// Who may not see the address may hand the route on to somebody who changes it.
+#[tokio::test]
+async fn an_address_that_was_read_masked_stays_as_it_is_when_the_route_is_put_back() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let url = "https://a.example/s3cret-path?key=1";
+    let hook = |url: &str| json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": url, "headers": {"X-Key": "s3cret"}}});
+    let made = route(&server, hook(url)).await;
+    let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    let editor = server.key_of("acme", Role::Editor).await;
+    let put = async |body: &Value| {
+        Answer::of(server.request(Method::PUT, &path, Some(&editor)).json(body).send().await.unwrap()).await
+    };
+    for role in [Role::Viewer, Role::Operator] {
+        let key = server.key_of("acme", role).await;
+        let read = server.request(Method::GET, &path, Some(&key)).send().await.unwrap();
+        let mut read = Answer::of(read).await.is(StatusCode::OK).body;
+        assert_eq!(read["settings"]["url"], "https://a.example/********");
+        assert_eq!(put(&read).await.is(StatusCode::OK).body["settings"]["url"], url);
+        for masked in ["https://b.example/********", "https://a.example/x/********"] {
+            read["settings"]["url"] = masked.into();
+            let refused = put(&read).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(refused.fields(), ["settings.url"], "{masked}");
+        }
+    }
+    assert_eq!(server.get(&path).await.is(StatusCode::OK).body["settings"]["url"], url);
+    let mut other = hook("https://a.example/********");
+    other["name"] = "other".into();
+    let refused = server.post("/api/routes?tenant_id=acme", &other).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.url"], "none is stored");
 }
 
 /// A relay that takes all mails, and never says that it has. Gives its address, and how many it has.

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use tower::ServiceExt;
 
 use super::{
-    calls::api_calls,
+    calls::{Call, api_calls},
     support::{Answer, TestServer, eventually, message},
 };
 use crate::{
@@ -138,7 +139,8 @@ async fn a_key_opens_nothing_and_is_checked() {
         (server.key_of("acme", Role::Viewer).await, server.key_of("globex", Role::Admin).await);
     with(None, INTENTS, "k").await.is(StatusCode::UNAUTHORIZED);
     with(Some(&stranger), INTENTS, "k").await.is(StatusCode::NOT_FOUND);
-    with(Some(&viewer), INTENTS, "k").await.is(StatusCode::FORBIDDEN);
+    let refused = with(Some(&viewer), INTENTS, "k").await;
+    refused.problem(StatusCode::FORBIDDEN, "This needs the role editor; yours is viewer");
     for bad in ["", " ", "a b", "é", &"x".repeat(256)] {
         let answer = with(Some(&server.key), INTENTS, bad).await;
         assert_eq!(answer.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["Idempotency-Key"], "{bad}");
@@ -190,11 +192,124 @@ async fn a_body_that_cannot_be_taken_whole_is_refused_in_the_right_words() {
     let parts = [Ok("{\"name\""), Err(std::io::Error::other("gone"))];
     let broken = status(Body::from_stream(futures::stream::iter(parts))).await;
     assert_eq!(broken, (StatusCode::BAD_REQUEST, "The body could not be read to its end".to_owned()));
-    let large = status(Body::from(vec![b' '; 2 << 20])).await;
+    let large = status(Body::from(vec![b' '; 5 << 20])).await;
     let detail = "The body is larger than is taken with an Idempotency-Key".to_owned();
     assert_eq!(large, (StatusCode::PAYLOAD_TOO_LARGE, detail));
     // Neither uses the key up.
     post(&server, INTENTS, "k", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+}
+
+/// Which statements on a table break off.
+async fn break_off(server: &TestServer, what: &str) {
+    let sql = format!(
+        "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a secret'; END $$; \
+         CREATE TRIGGER break_off BEFORE {what} FOR EACH ROW EXECUTE FUNCTION break_off()"
+    );
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+}
+
+async fn mend(server: &TestServer) {
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("DROP FUNCTION break_off CASCADE").execute(&mut conn).await.unwrap();
+}
+
+/// A message is known by its bytes: a fault that has passed, and a server that stopped, keep none out.
+#[tokio::test]
+async fn a_message_is_taken_with_the_same_key_once_a_fault_has_passed() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let raw = message("a@x.example", "x", "x");
+    let send = async || {
+        let request = server.request(Method::POST, "/api/emails?tenant_id=acme", Some(&server.key));
+        let request = request.header("content-type", "message/rfc822").header("idempotency-key", "mail-1");
+        Answer::of(request.body(raw.clone()).send().await.unwrap()).await
+    };
+    break_off(&server, "INSERT ON emails").await;
+    for _ in 0..2 {
+        let broken = send().await.is(StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(broken.headers.get("idempotency-replayed").is_none());
+    }
+    mend(&server).await;
+    let taken = send().await.is(StatusCode::ACCEPTED);
+    assert_eq!(taken.body["duplicate"], false);
+    assert_eq!(send().await.is(StatusCode::ACCEPTED).headers["idempotency-replayed"], "true");
+    let mut conn = server.database().superuser().await;
+    let stopped =
+        "UPDATE idempotency_keys SET status = NULL, answer = NULL, created_at = now() - interval '1 hour'";
+    sqlx::raw_sql(stopped).execute(&mut conn).await.unwrap();
+    let again = send().await.is(StatusCode::ACCEPTED);
+    assert!(again.headers.get("idempotency-replayed").is_none());
+    assert_eq!((&again.body["email_id"], &again.body["duplicate"]), (&taken.body["email_id"], &json!(true)));
+}
+
+/// Some of it may have been done, so it is not done again, and what to do is said.
+#[tokio::test]
+async fn of_another_fault_it_is_told_what_to_do() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    break_off(&server, "INSERT ON intents").await;
+    let broken = post(&server, INTENTS, "k", &json!({"name": "A"})).await;
+    let broken = broken.is(StatusCode::INTERNAL_SERVER_ERROR);
+    let detail = broken.body["detail"].as_str().unwrap();
+    let look =
+        "; it is not known whether it was done: look, and if it was not, send it with a new Idempotency-Key";
+    assert!(detail.starts_with("Something went wrong here.") && detail.ends_with(look), "{detail}");
+    assert_eq!(broken.headers[header::CONTENT_TYPE], "application/problem+json");
+    mend(&server).await;
+    let again = post(&server, INTENTS, "k", &json!({"name": "A"})).await;
+    let again = again.is(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!((&again.text, again.headers.contains_key("idempotency-replayed")), (&broken.text, true));
+    post(&server, INTENTS, "other", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+}
+
+/// A key is shown once: it would be lost.
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_is_given_and_kept_later() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async || {
+        let body = json!({"name": "a", "role": "operator"});
+        post(&server, "/api/api-keys?tenant_id=acme", "k", &body).await
+    };
+    break_off(&server, "UPDATE ON idempotency_keys").await;
+    let made = send().await.is(StatusCode::CREATED);
+    assert!(made.body["key"].as_str().unwrap().starts_with("fe_"));
+    let detail = "The first request with this Idempotency-Key is still under way";
+    send().await.problem(StatusCode::CONFLICT, detail);
+    mend(&server).await;
+    let kept = eventually("it is kept", async || {
+        Some(send().await).filter(|answer| answer.status == StatusCode::CREATED)
+    });
+    assert_eq!(kept.await.text, made.text);
+}
+
+/// What is stored was answered as a fault, where the answer was read after it and could not be.
+#[tokio::test]
+async fn what_is_done_is_answered_as_done() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let mut conn = server.database().superuser().await;
+    // With the commit, the table cannot be read any more.
+    sqlx::raw_sql(
+        "CREATE FUNCTION shut() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN \
+           EXECUTE format('REVOKE SELECT ON eivs.%I FROM flowengine_app', TG_TABLE_NAME); RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER shut AFTER UPDATE ON emails DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION shut(); \
+         CREATE CONSTRAINT TRIGGER shut AFTER INSERT OR UPDATE ON classifier_settings \
+           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION shut()",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+    let decided = post(&server, &path, "k", &json!({"decision": "accepted"})).await.is(StatusCode::OK);
+    assert_eq!((&decided.body["decision"], &decided.body["status"]), (&json!("accepted"), &json!("done")));
+    server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::INTERNAL_SERVER_ERROR);
+    let set = server.put("/api/classifier?tenant_id=acme", &json!({"gate": 0.9})).await.is(StatusCode::OK);
+    assert_eq!(set.body["gate"], 0.9);
+    server.get("/api/classifier?tenant_id=acme").await.is(StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 const LOCK: &str = "BEGIN; LOCK TABLE intents IN ACCESS EXCLUSIVE MODE";
@@ -258,13 +373,31 @@ async fn what_only_tells_something_is_not_kept() {
         let request = request.header("idempotency-key", "k").json(&json!({"text": text}));
         Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK);
     }
+    // A plan of an import, as that call reads its query.
+    let import = "/api/import?tenant_id=acme";
+    let (none, some) = (json!({"version": 1}), json!({"version": 1, "intents": [{"name": "A"}]}));
+    for query in ["&dry_run=true", "&dry_run=1"] {
+        for document in [&none, &some] {
+            let plan = post(&server, &format!("{import}{query}"), "k", document).await.is(StatusCode::OK);
+            assert_eq!(plan.body["applied"], false);
+        }
+    }
     let mut conn = server.database().superuser().await;
     let kept: i64 =
         sqlx::query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(&mut conn).await.unwrap();
     assert_eq!(kept, 0);
+    let made = post(&server, &format!("{import}&dry_run=false"), "k", &some).await.is(StatusCode::OK);
+    let again = post(&server, &format!("{import}&dry_run=false"), "k", &some).await.is(StatusCode::OK);
+    assert_eq!((&again.text, again.headers.contains_key("idempotency-replayed")), (&made.text, true));
 
-    let posts = api_calls().into_iter().filter(|call| call.method == Method::POST);
-    let tell: BTreeSet<String> = posts.map(|call| call.path).filter(|path| only_tells(path)).collect();
+    let (tell, kept): (Vec<Call>, Vec<Call>) = api_calls()
+        .into_iter()
+        .filter(|call| call.method == Method::POST && call.in_tenant)
+        .partition(|call| only_tells(&call.path));
+    for call in kept {
+        assert_ne!(call.role, "viewer", "{}", call.path);
+    }
+    let tell: BTreeSet<String> = tell.into_iter().map(|call| call.path).collect();
     let expected = [
         "/api/classifier/test",
         "/api/datasources/{datasource_id}/preview",

@@ -191,3 +191,37 @@ async fn what_was_stored_before_a_fault_stays_and_the_file_is_sent_again() {
     let again = sent().await.is(StatusCode::OK).body;
     assert_eq!((&again["stored"], &again["known"]), (&json!(2), &json!(1)));
 }
+
+/// Each time a request's time is up. What is known already must not use it up again.
+#[tokio::test]
+async fn a_file_of_more_than_a_request_has_time_for_is_taken_in_by_sending_it_again() {
+    const MESSAGES: usize = 120;
+    let server = TestServer::start_idle(&[("REQUEST_TIMEOUT_S", "1")]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           PERFORM pg_sleep(0.02); RETURN NEW; END $$; \
+         CREATE TRIGGER take_time BEFORE INSERT ON emails FOR EACH ROW EXECUTE FUNCTION take_time()",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let messages: Vec<String> =
+        (0..MESSAGES).map(|n| message("a@x.example", &format!("number {n}"), "x")).collect();
+    let file = mbox(messages.iter().map(String::as_str));
+    let mut tries = 0;
+    let done = loop {
+        let answer = send(&server, &server.key, MBOX, file.clone()).await;
+        if answer.status == StatusCode::OK {
+            break answer.body;
+        }
+        tries += 1;
+        assert!(tries < 40, "it never ends: {}", answer.text);
+    };
+    assert!(tries > 0, "it takes more than one request");
+    assert_eq!(done["found"], MESSAGES);
+    assert_eq!(done["stored"].as_u64().unwrap() + done["known"].as_u64().unwrap(), MESSAGES as u64);
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM emails").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(stored, MESSAGES as i64);
+}

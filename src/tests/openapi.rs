@@ -227,6 +227,37 @@ async fn what_a_get_gave_can_be_put_back_and_the_document_says_so() {
     }
 }
 
+/// A plan is held against the document: what may be left out of it is not required.
+#[tokio::test]
+async fn a_plan_has_all_that_the_document_requires_of_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let document = json!({"version": 1, "intents": [{"name": "A"}], "classifier": {"gate": 0.9}});
+    let plan = server.post("/api/import?tenant_id=acme&dry_run=true", &document).await;
+    let plan = plan.is(StatusCode::OK).body;
+    let changes = plan["changes"].as_array().unwrap();
+    let of = |action: &str| changes.iter().find(|change| change["action"] == action).unwrap();
+    assert!(of("create").get("before").is_none() && of("change").get("before").is_some(), "{plan:#}");
+    let document = openapi::document();
+    for (name, answers) in [("ImportPlan", std::slice::from_ref(&plan)), ("ImportChange", changes)] {
+        let required = document["components"]["schemas"][name]["required"].as_array().unwrap();
+        for member in required.iter().map(|member| member.as_str().unwrap()) {
+            assert!(answers.iter().all(|answer| answer.get(member).is_some()), "{name}: {member}: {plan:#}");
+        }
+    }
+}
+
+#[test]
+fn the_document_tells_of_webhooks() {
+    let document = openapi::document();
+    let hook = &document["webhooks"]["email.decided"]["post"];
+    let headers = hook["parameters"].as_array().unwrap().iter();
+    let headers: Vec<&str> = headers.map(|header| header["name"].as_str().unwrap()).collect();
+    assert_eq!(headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
+    let body = &hook["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    assert_eq!(body, "#/components/schemas/DecidedEvent");
+}
+
 /// What serde_json, PostgreSQL or the types behind cannot hold is the caller's fault, and its field is named.
 #[tokio::test]
 async fn bodies_that_no_text_or_number_of_ours_can_hold_are_refused_by_field() {

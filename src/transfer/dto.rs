@@ -54,9 +54,11 @@ pub struct Change {
     pub fields: Vec<String>,
     /// By name of member: those that differ, or all of what is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub before: Option<Map<String, Value>>,
     /// By name of member: those that differ, or all of what is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
     pub after: Option<Map<String, Value>>,
     /// What is left for a person to do, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

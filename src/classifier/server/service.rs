@@ -70,7 +70,7 @@ pub async fn list(ctx: &TenantContext, intent: IntentId, page: Page<i64>) -> Res
 }
 
 /// # Errors
-/// 403, 404, 409 for a text that is an example of the intent already, 422; 400 where there are too many.
+/// 403, 404, 409 for a text that somebody wrote for the intent before, 422; 400 where there are too many.
 pub async fn add(ctx: &TenantContext, intent: IntentId, input: &TextInput) -> Result<Example> {
     ctx.require(Permission::Configure)?;
     let text = checked(input)?;
@@ -149,7 +149,7 @@ pub async fn correct(
 }
 
 /// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to that
-/// intent or to no intent. It is learned as that was: there may be none to change, where its text was an example already.
+/// intent or to no intent. It is learned anew, as that was.
 ///
 /// # Errors
 /// 404; the database's.
@@ -195,9 +195,12 @@ async fn make_room(tx: &mut TenantTx) -> Result<()> {
 /// 403.
 pub async fn get(ctx: &TenantContext) -> Result<Classifier> {
     ctx.require(Permission::Read)?;
-    let mut tx = ctx.begin().await?;
-    let examples = repository::count_by_intent(&mut tx).await?;
-    let status = repository::status(&mut tx).await?;
+    read(&mut ctx.begin().await?).await
+}
+
+async fn read(tx: &mut TenantTx) -> Result<Classifier> {
+    let examples = repository::count_by_intent(tx).await?;
+    let status = repository::status(tx).await?;
     let gate = status.as_ref().map_or(DEFAULT_GATE, |status| status.gate);
     let is_resting = status.as_ref().is_some_and(|status| status.is_resting);
     let is_stale = status.as_ref().is_some_and(|status| status.is_stale) && !is_resting;
@@ -241,13 +244,15 @@ pub async fn set_gate(ctx: &TenantContext, gate: f64, if_match: &IfMatch) -> Res
     ctx.require(Permission::Configure)?;
     check_gate(gate)?;
     let mut tx = ctx.begin().await?;
-    let before = repository::lock_gate(&mut tx).await?.unwrap_or(DEFAULT_GATE);
+    let before = repository::lock_gate(&mut tx, DEFAULT_GATE).await?;
     if_match.check(&Gate(before))?;
     repository::set_gate(&mut tx, gate).await?;
     let (before, after) = (json!({"gate": before}), json!({"gate": gate}));
     ctx.audit(&mut tx, Event::updated("classifier.set_gate", "gate", &before, &after)).await?;
+    // Before the commit: what is done is not to be answered as if it were not.
+    let classifier = read(&mut tx).await?;
     tx.commit().await?;
-    get(ctx).await
+    Ok(classifier)
 }
 
 /// The tenant's gate.
@@ -291,7 +296,7 @@ pub async fn written_examples(tx: &mut TenantTx, most: usize) -> Result<Vec<(Int
 
 /// Makes these the texts that an intent's written examples are, as a part of a larger change; those that are there
 /// beside them stay, unless `only` is set. Gives how many written ones there were and are. A text that a correction has
-/// brought is not doubled.
+/// brought as well counts once all the same.
 ///
 /// # Errors
 /// 422 naming the text as in `examples[3]`; 400 where there are too many.
@@ -358,18 +363,18 @@ pub async fn test(ctx: &TenantContext, input: &TextInput) -> Result<TestAnswer> 
 /// The database's.
 pub async fn learned(app: &AppState, tx: &mut TenantTx) -> Result<Option<Learned>> {
     let Some(status) = repository::status(tx).await? else { return Ok(None) };
-    let (Some(revision), Some(report)) = (status.revision, status.report) else { return Ok(None) };
+    let (Some(version), Some(report)) = (status.version(), status.report) else { return Ok(None) };
     let tenant = tx.tenant().clone();
-    let model = match app.models.get(&tenant, revision) {
+    let model = match app.models.get(&tenant, version) {
         Some(model) => model,
         None => {
-            let Some(stored) = repository::model(tx, revision).await? else { return Ok(None) };
+            let Some(stored) = repository::model(tx, version).await? else { return Ok(None) };
             let size = stored.len();
             let read = tokio::task::spawn_blocking(move || Model::from_bytes(&stored)).await;
             match read.map_err(Error::internal)? {
                 Ok(model) => {
                     let model = Arc::new(model);
-                    app.models.keep(&tenant, revision, size, Arc::clone(&model));
+                    app.models.keep(&tenant, version, size, Arc::clone(&model));
                     model
                 }
                 // Another version's form; the message is decided without it.

@@ -101,10 +101,10 @@ pub async fn write(
     Ok(!due.is_empty())
 }
 
-/// Who sends for a tenant.
+/// Who sends for a tenant, now.
 pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
     let smtp = app.config.deliveries.smtp.as_ref();
-    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()) }
+    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), now: Utc::now() }
 }
 
 /// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before

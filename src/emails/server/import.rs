@@ -1,13 +1,16 @@
 //! Messages from a file: many as other programs keep them, or one by itself.
 
-use std::io::{self, BufReader};
+use std::{
+    collections::HashSet,
+    io::{self, BufReader},
+};
 
 use axum::body::Bytes;
 use futures::Stream;
 use tokio::time::Instant;
 
 use super::{
-    mbox::{Layout, Messages},
+    mbox::{Batch, Entry, Layout, Messages},
     service::{self, ReadMessage},
 };
 use crate::{
@@ -25,6 +28,9 @@ const TOLD: usize = 100;
 const AT_ONCE: usize = 2;
 /// Seconds after which to come again where there are that many.
 const RETRY_AFTER_S: u64 = 5;
+
+/// Where the messages come from: a file's are those of this API.
+const SOURCE: &str = "http";
 
 /// A message's header fields stand in its first bytes, so many at most (Postfix's `header_size_limit`).
 const HEAD: usize = 102_400;
@@ -54,20 +60,21 @@ pub async fn import<E>(
             return Err(broke_off(time_is_up(), &imported));
         }
         let read = aside::run(move || {
-            let next = messages.next();
-            (messages, next)
+            let batch = messages.next_batch();
+            (messages, batch)
         });
-        let (rest, next) = read.await;
+        let (rest, Batch { entries, end }) = read.await;
         messages = rest;
-        let taken = match next {
-            None => break,
-            Some(Ok(raw)) => take(ctx, raw, &mut imported).await,
+        let taken = take_batch(ctx, entries, until, &mut imported).await;
+        taken.map_err(|error| broke_off(error, &imported))?;
+        match end {
+            None => {}
+            Some(Ok(())) => break,
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(no_message(layout).into());
             }
-            Some(Err(error)) => Err(Error::internal(error)),
-        };
-        taken.map_err(|error| broke_off(error, &imported))?;
+            Some(Err(error)) => return Err(broke_off(Error::internal(error), &imported)),
+        }
     }
     if imported.found == 0 {
         return Err(no_message(layout).into());
@@ -75,7 +82,29 @@ pub async fn import<E>(
     Ok(imported)
 }
 
-async fn take(ctx: &TenantContext, raw: Vec<u8>, imported: &mut Imported) -> Result<()> {
+/// Takes in those that are not known yet, for which is asked once: of a file that is sent again, what was stored before
+/// takes hardly any of the time that a request has, and so each time more of it is stored.
+async fn take_batch(
+    ctx: &TenantContext,
+    entries: Vec<Entry>,
+    until: Instant,
+    imported: &mut Imported,
+) -> Result<()> {
+    let hashes: Vec<[u8; 32]> = entries.iter().map(|entry| entry.hash).collect();
+    let known = service::known(ctx, SOURCE, &hashes).await?;
+    for entry in entries {
+        take(ctx, entry, &known, until, imported).await?;
+    }
+    Ok(())
+}
+
+async fn take(
+    ctx: &TenantContext,
+    Entry { raw, hash }: Entry,
+    known: &HashSet<[u8; 32]>,
+    until: Instant,
+    imported: &mut Imported,
+) -> Result<()> {
     let most = ctx.app.config.max_message_bytes;
     imported.found += 1;
     if raw.is_empty() {
@@ -83,7 +112,11 @@ async fn take(ctx: &TenantContext, raw: Vec<u8>, imported: &mut Imported) -> Res
     } else if raw.len() > most {
         let message_id = message_id(raw).await;
         refuse(imported, message_id, format!("It is larger than a message may be: {most} bytes"));
-    } else if service::receive(ctx, "http", raw, None).await?.duplicate {
+    } else if known.contains(&hash) {
+        imported.known += 1;
+    } else if Instant::now() > until {
+        return Err(time_is_up());
+    } else if service::receive(ctx, SOURCE, raw, None).await?.duplicate {
         imported.known += 1;
     } else {
         imported.stored += 1;

@@ -4,6 +4,13 @@ use std::io::{self, BufRead, Read};
 
 use mail_parser::mailbox::mbox::MessageIterator;
 
+use super::service::hash_of_bytes;
+
+/// So many messages are read at once at most.
+const AT_ONCE: usize = 500;
+/// Likewise, so many bytes, before the last of them.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
 /// How messages lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -27,6 +34,37 @@ impl<R: BufRead> Messages<R> {
             Layout::Single => Self::Single(Some(file.take((most as u64).saturating_add(1)))),
         }
     }
+
+    /// The next ones, as many as are read at once.
+    pub fn next_batch(&mut self) -> Batch {
+        let (mut batch, mut bytes) = (Batch::default(), 0);
+        while batch.end.is_none() && batch.entries.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
+            match self.next() {
+                Some(Ok(raw)) => {
+                    bytes += raw.len();
+                    batch.entries.push(Entry { hash: hash_of_bytes(&raw), raw });
+                }
+                Some(Err(error)) => batch.end = Some(Err(error)),
+                None => batch.end = Some(Ok(())),
+            }
+        }
+        batch
+    }
+}
+
+/// Some of the messages of a file.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub entries: Vec<Entry>,
+    /// How the reading ended after them; `None` where it goes on.
+    pub end: Option<io::Result<()>>,
+}
+
+/// A message, and what tells its bytes from others.
+#[derive(Debug)]
+pub struct Entry {
+    pub raw: Vec<u8>,
+    pub hash: [u8; 32],
 }
 
 impl<R: BufRead> Iterator for Messages<R> {
@@ -181,6 +219,21 @@ mod tests {
         assert_eq!(mbox("\u{feff}From a\nx\n\nFrom b\n\u{feff}From c\n"), ["x\n", "\u{feff}From c\n"]);
         assert_eq!(read(b"From a\n\n", Layout::Single, 100), [b"From a\n\n"]);
         assert!(read(b"", Layout::Single, 100).is_empty());
+    }
+
+    #[test]
+    fn so_many_are_read_at_once() {
+        let file = "From a\nx\n\n".repeat(AT_ONCE + 1);
+        let mut messages = Messages::new(file.as_bytes(), Layout::Mbox, 100);
+        let counts = [0; 2].map(|_| {
+            let batch = messages.next_batch();
+            (batch.entries.len(), batch.end.is_some())
+        });
+        assert_eq!(counts, [(AT_ONCE, false), (1, true)]);
+        let large = format!("From a\n{}\n\n", "x".repeat(BYTES_AT_ONCE));
+        let file = large.clone() + &large;
+        let mut messages = Messages::new(file.as_bytes(), Layout::Mbox, BYTES_AT_ONCE + 1);
+        assert_eq!(messages.next_batch().entries.len(), 1);
     }
 
     #[test]

@@ -263,6 +263,19 @@ pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Re
     .await
 }
 
+/// Those of these content hashes whose messages are there from this source.
+pub async fn known(tx: &mut TenantTx, source: &str, hashes: &[[u8; 32]]) -> sqlx::Result<Vec<[u8; 32]>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT content_hash FROM emails WHERE tenant_id = $1 AND source = $2 AND content_hash = ANY ($3)",
+    )
+    .bind(tenant.as_str())
+    .bind(source)
+    .bind(hashes)
+    .fetch_all(tx.conn())
+    .await
+}
+
 pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {
     let tenant = tx.tenant().clone();
     let row: Option<DetailRow> = sqlx::query_as(concat!(

@@ -1,6 +1,10 @@
 //! Business rules of messages.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -106,21 +110,34 @@ impl ReadMessage {
     /// the hour tells, too: a repeat comes soon after an answer that was lost. One that comes in the next hour already
     /// is stored twice: better than once too few.
     fn hash(&self, envelope: Option<&Envelope>) -> [u8; 32] {
+        let Some(Envelope { from: Some(from), to, .. }) = envelope else { return hash_of_bytes(&self.raw) };
         let mut hash = Sha256::new();
         hash.update(&*self.raw);
-        if let Some(Envelope { from: Some(from), to, .. }) = envelope {
-            let to: BTreeSet<String> = to.iter().map(|address| address.to_lowercase()).collect();
-            for address in std::iter::once(from).chain(&to) {
-                hash.update([0]);
-                hash.update(address);
-            }
-            if self.message_id().is_empty() {
-                hash.update([0]);
-                hash.update(self.received_at.format("%Y-%m-%dT%H").to_string());
-            }
+        let to: BTreeSet<String> = to.iter().map(|address| address.to_lowercase()).collect();
+        for address in std::iter::once(from).chain(&to) {
+            hash.update([0]);
+            hash.update(address);
+        }
+        if self.message_id().is_empty() {
+            hash.update([0]);
+            hash.update(self.received_at.format("%Y-%m-%dT%H").to_string());
         }
         hash.finalize().into()
     }
+}
+
+/// What tells a message from others that no mail server handed on: its bytes, which need not be read as a message.
+pub fn hash_of_bytes(raw: &[u8]) -> [u8; 32] {
+    Sha256::digest(raw).into()
+}
+
+/// Those of these hashes whose messages came from the source before: `receive` would leave them as they are.
+///
+/// # Errors
+/// The database's.
+pub async fn known(ctx: &TenantContext, source: &str, hashes: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>> {
+    let found = repository::known(&mut ctx.begin().await?, source, hashes).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// The way by which a message came.
@@ -229,7 +246,7 @@ pub async fn neighbours(ctx: &TenantContext, filter: &EmailFilter, of: EmailId) 
     Ok(lists::neighbours(&mut begin_list(ctx, filter).await?, filter, of).await?)
 }
 
-fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {
+pub(super) fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {
     let mut checks = Checks::default();
     for (name, text) in [("q", &filter.q), ("label", &filter.label)] {
         checks.asked_text(name, text.as_deref());
@@ -250,10 +267,13 @@ pub async fn get(ctx: &TenantContext, id: EmailId) -> Result<EmailDetail> {
 /// # Errors
 /// 404.
 pub async fn find(app: &AppState, tenant: &TenantId, id: EmailId) -> Result<EmailDetail> {
-    let mut tx = app.database.tenant(tenant).await?;
-    let mut detail = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+    detail(&mut app.database.tenant(tenant).await?, id).await
+}
+
+async fn detail(tx: &mut TenantTx, id: EmailId) -> Result<EmailDetail> {
+    let mut detail = repository::find(tx, id).await?.ok_or_else(|| not_found(id))?;
     let filter = DeliveryFilter { email_id: Some(id), ..DeliveryFilter::default() };
-    detail.deliveries = deliveries::list(&mut tx, &filter, None, MAX_LIMIT).await?;
+    detail.deliveries = deliveries::list(tx, &filter, None, MAX_LIMIT).await?;
     detail.deliveries.reverse();
     Ok(detail)
 }
@@ -368,11 +388,13 @@ pub async fn decide(
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     ctx.audit(&mut tx, Event::done("email.decide", id, json!({"decision": decision, "note": note}))).await?;
     let is_due = outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
+    // Before the commit: what is done is not to be answered as if it were not.
+    let decided = detail(&mut tx, id).await?;
     tx.commit().await?;
     if is_due {
         ctx.app.delivery_bell.notify_one();
     }
-    get(ctx, id).await
+    Ok(decided)
 }
 
 pub fn not_found(id: EmailId) -> Problem {

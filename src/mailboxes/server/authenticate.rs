@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
 
 use crate::emails::{
     dto::Envelope,
-    server::{mime, service::ReadMessage},
+    server::{address, mime, service::ReadMessage},
 };
 
 /// How long each check of a message may take; what is not known then is `temperror`. Apart, so that a slow name server of
@@ -159,7 +159,7 @@ async fn run(
         None => "none",
     };
     let is_clear =
-        !sender.is_empty() && message.from.len() == 1 && message.from[0].eq_ignore_ascii_case(sender);
+        !sender.is_empty() && message.from.len() == 1 && address::in_one_form(&message.from[0]) == sender;
     let dmarc = if is_clear {
         let domain = client.as_ref().map_or("", |client| match client.mail_from.rsplit_once('@') {
             Some((_, domain)) => domain,

@@ -184,6 +184,16 @@ pub async fn delete(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<()> {
         .map(drop)
 }
 
+/// Until the transaction ends, nobody else says which the tenant's domains are.
+pub async fn lock_domains(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('mail domains of ' || $1, 0))")
+        .bind(tenant.as_str())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 /// By name.
 pub async fn domains(tx: &mut TenantTx) -> sqlx::Result<Vec<String>> {
     let tenant = tx.tenant().clone();
@@ -220,16 +230,19 @@ pub struct Recipient {
     pub mailbox_id: MailboxId,
     pub name: String,
     pub address: String,
+    /// Whether its tenant is active.
+    pub is_open: bool,
 }
 
-/// The active mailboxes of active tenants with one of these addresses. The database shows none but those: whoever names
-/// an address knows it.
+/// The active mailboxes with one of these addresses. The database shows none but those: whoever names an address knows
+/// it.
 pub async fn by_addresses(statement: &mut Statement, addresses: &[String]) -> sqlx::Result<Vec<Recipient>> {
     sqlx::query_as(
         "WITH asked AS MATERIALIZED (SELECT set_config('app.recipients', $1, true) AS list) \
          SELECT found.* FROM asked CROSS JOIN LATERAL ( \
-           SELECT m.tenant_id, m.mailbox_id, m.name, m.address FROM mailboxes m JOIN tenants t USING (tenant_id) \
-           WHERE m.kind = 'smtp' AND m.address = ANY (string_to_array(asked.list, E'\\n')) AND m.is_active AND t.is_active \
+           SELECT m.tenant_id, m.mailbox_id, m.name, m.address, t.is_active AS is_open \
+           FROM mailboxes m JOIN tenants t USING (tenant_id) \
+           WHERE m.kind = 'smtp' AND m.address = ANY (string_to_array(asked.list, E'\\n')) AND m.is_active \
            OFFSET 0) AS found",
     )
     .bind(addresses.join("\n"))

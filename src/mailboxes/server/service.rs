@@ -1,6 +1,6 @@
 //! Business rules of mailboxes. A password goes in, encrypted, and is never shown.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     repository::{self, Row},
@@ -134,7 +134,11 @@ pub async fn replace(
     let (input, password) = checked(ctx, input, Some(&row))?;
     check_domain(&mut tx, &input).await?;
     taken(repository::update(&mut tx, id, &input).await, &input)?;
+    let mut entered = Vec::new();
     if let Some(password) = password {
+        if !is_stored(ctx, &mut tx, &row, &password).await {
+            entered.push("imap.password".to_owned());
+        }
         seal(ctx, &mut tx, id, &password).await?;
     }
     if input.imap.as_ref().map(folder_of) != row.imap.as_ref().map(|json| folder_of(&json.0)) {
@@ -143,7 +147,7 @@ pub async fn replace(
     watches::set(&mut tx, id, watched(&input)).await?;
     let after = read(ctx, &mut tx, id).await?;
     let event = Event::updated("mailbox.update", id, &of_settings(&before), &of_settings(&after));
-    ctx.audit(&mut tx, event).await?;
+    ctx.audit(&mut tx, event.with_entered(&entered)).await?;
     tx.commit().await?;
     ctx.app.watch_bell.notify_one();
     Ok(after)
@@ -184,6 +188,7 @@ pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfM
     }
     let input = input.validate()?;
     let mut tx = ctx.begin().await?;
+    repository::lock_domains(&mut tx).await?;
     let before = MailDomains { domains: repository::domains(&mut tx).await? };
     if_match.check(&before)?;
     repository::set_domains(&mut tx, &input.domains)
@@ -205,6 +210,11 @@ pub async fn password(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Se
     let sealed = row.password.as_deref().ok_or_else(|| Error::internal("a mailbox without a password"))?;
     let plain = app.vault.open(tx, place(row.mailbox_id), sealed).await?;
     Ok(String::from_utf8(plain).map_err(Error::internal)?.into())
+}
+
+/// Whether the password is the one that is stored. One that cannot be read any more is another.
+async fn is_stored(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, given: &str) -> bool {
+    password(&ctx.app, tx, row).await.is_ok_and(|stored| stored.expose_secret() == given)
 }
 
 async fn seal(ctx: &TenantContext, tx: &mut TenantTx, id: MailboxId, password: &str) -> Result<()> {

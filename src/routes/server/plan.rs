@@ -1,9 +1,11 @@
 //! What the routes come to for one outcome of a message. Pure: the outbox writes it, a dry-run shows it.
 
+use chrono::{DateTime, Utc};
 use lettre::Address;
 use serde_json::{Value, json};
 
 use super::{
+    event::DecidedEvent,
     repository::Row,
     settings::{Forward, MAX_LABEL, Reply, Settings, Webhook},
 };
@@ -26,13 +28,14 @@ const MAX_SUBJECT: usize = 500;
 /// What the installation puts into each mail that it sends, so that it knows its own again.
 pub const LOOP_HEADER: &str = "x-flowengine-loop";
 
-/// What the plan needs to know of the installation.
+/// What the plan needs to know of the installation, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
     /// The value of `LOOP_HEADER` for this tenant.
     pub loop_token: &'a str,
     /// The address that mails come from, if any are sent.
     pub from: Option<&'a str>,
+    pub now: DateTime<Utc>,
 }
 
 /// One planned delivery for each route, in their order. `rows` are the active routes for the message's decision.
@@ -64,7 +67,7 @@ type Outcome = Result<(String, Value, Option<String>), String>;
 
 fn outcome(settings: &Settings, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
     match settings {
-        Settings::Webhook(hook) => Ok((host_of(hook), event(message)?, None)),
+        Settings::Webhook(hook) => Ok((host_of(hook), event(message, sender.now)?, None)),
         Settings::Forward(forward) => self::forward(forward, message, sender),
         Settings::Reply(reply) => self::reply(reply, message, sender),
         Settings::Label(label) => {
@@ -87,16 +90,10 @@ pub fn host_of(hook: &Webhook) -> String {
     .unwrap_or_default()
 }
 
-/// The body of a webhook: `{"type": "email.decided", "timestamp", "data"}`, where `data` is the message as
-/// `GET /api/emails/{email_id}` answers it, without its deliveries and labels.
-fn event(message: &EmailDetail) -> Result<Value, String> {
-    let mut data = serde_json::to_value(message).map_err(|error| error.to_string())?;
-    if let Some(members) = data.as_object_mut() {
-        members.shift_remove("deliveries");
-        members.shift_remove("labels");
-        members.shift_remove("status");
-    }
-    Ok(json!({"type": "email.decided", "timestamp": message.decided_at, "data": data}))
+/// The body of a webhook.
+fn event(message: &EmailDetail, now: DateTime<Utc>) -> Result<Value, String> {
+    let event = DecidedEvent::of(message, now).ok_or("the message is not decided")?;
+    serde_json::to_value(event).map_err(|error| error.to_string())
 }
 
 fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
@@ -346,7 +343,8 @@ mod tests {
         }
     }
 
-    const SENDER: Sender<'static> = Sender { loop_token: "t0ken", from: Some("flow@acme.example") };
+    const SENDER: Sender<'static> =
+        Sender { loop_token: "t0ken", from: Some("flow@acme.example"), now: DateTime::UNIX_EPOCH };
 
     fn reply_to(fields: &[(&str, &str)]) -> Planned {
         let rows = [row(RouteKind::Reply, json!({"body": "Dear {{sender_name}}"}))];

@@ -89,10 +89,28 @@ fn shown(ctx: &TenantContext, mut route: Route) -> Route {
     if ctx.require(Permission::Configure).is_err()
         && let Some(Value::String(url)) = route.settings.get_mut("url")
     {
-        let origin = url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-        *url = format!("{origin}/{MASK}");
+        *url = masked_url(url);
     }
     route
+}
+
+fn masked_url(url: &str) -> String {
+    let origin = url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    format!("{origin}/{MASK}")
+}
+
+/// Whoever puts a route back may have it from somebody who may not see its address: masked, that stays as it is stored.
+///
+/// # Errors
+/// 422 for what is masked and is not the stored address.
+fn unmasked_url(url: String, stored: Option<&Row>) -> Result<String, Problem> {
+    if !url.contains(MASK) {
+        return Ok(url);
+    }
+    let old = stored.and_then(|row| row.settings.0.get("url")).and_then(Value::as_str);
+    let kept = old.filter(|old| *old == url || masked_url(old) == url);
+    let fault = "is masked, and is not the stored address: enter it whole";
+    kept.map(str::to_owned).ok_or_else(|| Problem::invalid_field("settings.url", fault))
 }
 
 /// A webhook gets its signing secret, which is answered this once.
@@ -110,8 +128,8 @@ pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithS
     Ok(RouteWithSecret { route, secret: secret.map(|secret| secret.reveal()), old_secret_ends: None })
 }
 
-/// A header's value that is sent back masked keeps what is stored. What is under way for the route goes where the
-/// route leads then; what it is not for any more is called off.
+/// A header's value, or an address, that is sent back masked keeps what is stored. What is under way for the route goes
+/// where the route leads then; what it is not for any more is called off.
 ///
 /// # Errors
 /// As `create`, and 404, 412; 422 too for another kind.
@@ -126,10 +144,11 @@ pub async fn replace(
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let before = row.clone().into_route(&tx);
     if_match.check(&before)?;
-    update(ctx, &mut tx, &row, input).await?;
+    let entered = update(ctx, &mut tx, &row, input).await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
-    ctx.audit(&mut tx, Event::updated("route.update", id, &before, &route)).await?;
+    let event = Event::updated("route.update", id, &before, &route);
+    ctx.audit(&mut tx, event.with_entered(&entered)).await?;
     tx.commit().await?;
     Ok(route)
 }
@@ -220,7 +239,7 @@ async fn insert(
         .await
         .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))
         .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
-    store_headers(&ctx.app, tx, id, &headers).await?;
+    store_headers(&ctx.app, tx, id, &headers.values).await?;
     if input.kind != RouteKind::Webhook {
         return Ok((id, None));
     }
@@ -230,20 +249,21 @@ async fn insert(
     Ok((id, Some(secret)))
 }
 
-async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteInput) -> Result<()> {
+/// Answers the members whose stored values others took the place of, and which are shown to nobody.
+async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteInput) -> Result<Vec<String>> {
     let (input, headers) = checked(ctx, tx, input, Some(row)).await?;
     repository::update(tx, row.route_id, &input)
         .await
         .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))
         .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
-    store_headers(&ctx.app, tx, row.route_id, &headers).await?;
+    store_headers(&ctx.app, tx, row.route_id, &headers.values).await?;
     if !input.is_active {
         deliveries::cancel_of_route(tx, row.route_id, None, "The route was deactivated").await?;
-        return Ok(());
+        return Ok(headers.entered);
     }
     let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
     deliveries::cancel_unfit(tx, &changed).await?;
-    Ok(())
+    Ok(headers.entered)
 }
 
 /// Gives a webhook a new signing secret, and answers it this once. The old one signs too for a day, so that the
@@ -328,13 +348,21 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
     Ok(())
 }
 
+/// What a webhook's headers hold.
+#[derive(Default)]
+struct Headers {
+    values: BTreeMap<String, String>,
+    /// The members whose stored values others take the place of.
+    entered: Vec<String>,
+}
+
 /// The input as it is stored, header values masked; and those values.
 async fn checked(
     ctx: &TenantContext,
     tx: &mut TenantTx,
     input: RouteInput,
     stored: Option<&Row>,
-) -> Result<(RouteInput, BTreeMap<String, String>)> {
+) -> Result<(RouteInput, Headers)> {
     let mut input = input.validate(&ctx.tenant)?;
     if stored.is_some_and(|row| row.kind != input.kind) {
         return Err(Problem::invalid_field("kind", "cannot be changed: make another route").into());
@@ -364,8 +392,9 @@ async fn checked(
         )
         .into());
     }
-    let mut headers = BTreeMap::new();
+    let mut headers = Headers::default();
     if let Settings::Webhook(webhook) = &mut settings {
+        webhook.url = unmasked_url(std::mem::take(&mut webhook.url), stored)?;
         let url = url::Url::parse(&webhook.url).map_err(Error::internal)?;
         ctx.app
             .senders
@@ -373,7 +402,8 @@ async fn checked(
             .check_literal(&url)
             .map_err(|error| Problem::invalid_field("settings.url", error.to_string()))?;
         headers = merge_headers(ctx, tx, &webhook.url, std::mem::take(&mut webhook.headers), stored).await?;
-        let masked: Map<String, Value> = headers.keys().map(|name| (name.clone(), MASK.into())).collect();
+        let masked: Map<String, Value> =
+            headers.values.keys().map(|name| (name.clone(), MASK.into())).collect();
         input.settings = Map::from_iter([("url".to_owned(), webhook.url.clone().into())]);
         if !masked.is_empty() {
             input.settings.insert("headers".into(), Value::Object(masked));
@@ -390,7 +420,7 @@ async fn merge_headers(
     url: &str,
     given: BTreeMap<String, String>,
     stored: Option<&Row>,
-) -> Result<BTreeMap<String, String>> {
+) -> Result<Headers> {
     let old = match stored {
         Some(row) => open_headers(&ctx.app, tx, row).await?,
         None => BTreeMap::new(),
@@ -399,17 +429,21 @@ async fn merge_headers(
     let old_url = stored.and_then(|row| row.settings.0.get("url")).and_then(Value::as_str);
     let moved = old_url.is_some_and(|old| origin(old) != origin(url));
     let mut checks = Checks::default();
-    let mut merged = BTreeMap::new();
+    let mut merged = Headers::default();
     let mut changed = false;
     for (name, value) in given {
         let at = || format!("settings.headers.{name}");
         if value != MASK {
-            changed |= old.get(&name) != Some(&value);
-            merged.insert(name, value);
+            let kept = old.get(&name);
+            if kept.is_some_and(|kept| *kept != value) {
+                merged.entered.push(at());
+            }
+            changed |= kept != Some(&value);
+            merged.values.insert(name, value);
         } else if moved {
             checks.fault(at(), "must be entered again, since the route leads to another address now");
         } else if let Some(kept) = old.get(&name) {
-            merged.insert(name, kept.clone());
+            merged.values.insert(name, kept.clone());
         } else {
             checks.fault(at(), "is masked, and there is no stored value to keep");
         }

@@ -24,6 +24,8 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
+use crate::server::error::in_doubt;
+
 /// What takes no time of the database's own is waited for so long: a transaction's begin, the end of one that nobody
 /// wants any more.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
@@ -82,7 +84,7 @@ impl Conn {
     /// # Errors
     /// The database's.
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
-        self.execute("COMMIT").await?;
+        self.execute("COMMIT").await.map_err(in_doubt)?;
         self.in_transaction = false;
         Ok(())
     }

@@ -4,6 +4,13 @@ use sqlx::types::Json;
 
 use crate::server::TenantTx;
 
+/// Of a row of `idempotency_keys`: whether it was begun so long ago that no server works on it any more.
+macro_rules! is_old {
+    () => {
+        "created_at < now() - interval '10 minutes'"
+    };
+}
+
 /// Deletes what was kept for its day.
 pub async fn forget_old(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
@@ -12,6 +19,28 @@ pub async fn forget_old(tx: &mut TenantTx) -> sqlx::Result<()> {
         .execute(tx.conn())
         .await
         .map(drop)
+}
+
+/// Deletes what a server left without an answer that stopped at work on the same request, so that it is done after all.
+pub async fn forget_unfinished(
+    tx: &mut TenantTx,
+    caller: &str,
+    key: &str,
+    fingerprint: &[u8; 32],
+) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(concat!(
+        "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND key = $3 AND fingerprint = $4 \
+         AND status IS NULL AND ",
+        is_old!()
+    ))
+    .bind(tenant.as_str())
+    .bind(caller)
+    .bind(key)
+    .bind(fingerprint.as_slice())
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }
 
 /// Writes the key down. `None` where it is there already.
@@ -49,10 +78,11 @@ pub struct Record {
 
 pub async fn find(tx: &mut TenantTx, caller: &str, key: &str) -> sqlx::Result<Option<Record>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT record_id, fingerprint, status, headers, answer, created_at < now() - interval '10 minutes' AS is_old \
-         FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND key = $3",
-    )
+    sqlx::query_as(concat!(
+        "SELECT record_id, fingerprint, status, headers, answer, ",
+        is_old!(),
+        " AS is_old FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND key = $3"
+    ))
     .bind(tenant.as_str())
     .bind(caller)
     .bind(key)

@@ -78,7 +78,8 @@ pub fn schemas() -> Value {
                     "type": "object",
                     "minProperties": 1,
                     "additionalProperties": operand,
-                    "description": "The columns that must equal these values.",
+                    "description": "The columns that must equal these values; `null` asks for an empty cell. What comes from \
+                        an address field is compared without regard to case.",
                 },
                 "method": {"type": "string", "enum": ["GET", "POST"], "default": "GET"},
                 "path": {"type": "string", "pattern": "^/", "description": "Below the config's `base_url`."},
@@ -114,7 +115,13 @@ pub fn schemas() -> Value {
                     "additionalProperties": false,
                     "required": ["url"],
                     "properties": {
-                        "url": {"type": "string", "format": "uri", "maxLength": 2000},
+                        "url": {
+                            "type": "string",
+                            "format": "uri",
+                            "maxLength": 2000,
+                            "description": "Who may not change the route reads its path as `********`, since a key may \
+                                stand there. Sent back so, the address stays as it is stored.",
+                        },
                         "headers": {
                             "type": "object",
                             "maxProperties": 20,
