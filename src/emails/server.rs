@@ -1,10 +1,12 @@
 //! Messages: intake, processing, and what is read of them.
 
+pub mod address;
 pub mod dry_run;
 pub mod examine;
 pub mod fields;
 mod html;
 pub mod import;
+mod inner_text;
 mod mbox;
 pub mod mime;
 pub mod process;
@@ -14,6 +16,7 @@ mod search_repository;
 pub mod service;
 pub mod shown;
 mod tags;
+mod tree;
 pub mod undo_repository;
 pub mod words;
 pub mod worker;

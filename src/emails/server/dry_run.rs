@@ -184,8 +184,7 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
         if validation_rules.is_some() {
             return Err(Problem::invalid_field("intent", "is needed for the rules, or an intent_id").into());
         }
-        let Configuration { revision, intents } = configuration;
-        return Ok(Prepared { revision, intents, draft: None, learned });
+        return Ok(Prepared::saved(configuration, learned));
     }
     let saved = match intent_id {
         Some(id) => Some(intent_service::find(tx, id).await?),
@@ -279,6 +278,12 @@ async fn checked_rules(
 }
 
 impl Prepared {
+    /// Without a draft.
+    pub fn saved(configuration: Configuration, learned: Option<Learned>) -> Self {
+        let Configuration { revision, intents } = configuration;
+        Self { revision, intents, draft: None, learned }
+    }
+
     /// With the draft as if it were saved: one that is not active takes no message.
     pub fn as_if_saved(
         around: Configuration,

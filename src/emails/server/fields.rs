@@ -1,14 +1,18 @@
 //! The fields of a message: what conditions match, extractors read, and templates name.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use mail_parser::{Address, HeaderValue, Message, MimeHeaders};
 use serde_json::{Map, Value};
 
-use super::mime::{self, Read};
+use super::{
+    address,
+    mime::{self, Read, Said},
+};
 use crate::{emails::dto::Envelope, intents::dto::FieldType, server::aside};
 
-/// Fields by name. A name is lower case; a value never holds NUL, which PostgreSQL's text cannot store.
+/// Fields by name. A name is lower case; a value is composed, and never holds NUL, which PostgreSQL's text cannot store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     values: BTreeMap<String, String>,
@@ -16,12 +20,12 @@ pub struct Fields {
     kinds: BTreeMap<String, FieldType>,
 }
 
-/// A field that is longer is cut here, in bytes; a body larger than this is matched by its beginning.
+/// A field that is longer is cut here, in bytes. A message whose text is longer is for a person.
 const MAX_FIELD: usize = 1 << 20;
 /// What is stored of a field for show, in bytes. The message itself is kept whole.
 const MAX_STORED: usize = 64 << 10;
 /// What is read of all header fields together: bytes, and number. More is no mail that a person would write
-/// (Postfix takes as many bytes); the message itself is kept whole.
+/// (Postfix takes as many bytes): such a message is for a person. It is kept whole.
 const MAX_HEADERS: usize = 102_400;
 const MAX_HEADER_COUNT: usize = 1_000;
 /// A message of more parts is for a person.
@@ -42,7 +46,8 @@ impl Fields {
 
     pub fn set(&mut self, name: &str, value: &str) {
         let value = value.replace('\0', "\u{fffd}");
-        self.values.insert(name.to_owned(), cut(&value, MAX_FIELD).to_owned());
+        // Cut before it is composed: a few texts are longer then, of which nothing is to be lost.
+        self.values.insert(name.to_owned(), composed(cut(&value, MAX_FIELD)).into_owned());
     }
 
     /// What the message's carrier said of it. A message cannot say so itself: these are no header fields.
@@ -95,6 +100,19 @@ impl Fields {
     }
 }
 
+/// A text in the one form in which texts are compared: a letter with its accents is one character wherever there is one for
+/// it (Unicode's NFC). Some programs write two, as in the names of files from a Mac, and a person sees no difference.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+    NFC.normalize(text)
+}
+
+/// The values of a field, of which a header field may have several: `headers` puts each on a line.
+pub fn values<'v>(name: &str, text: &'v str) -> impl Iterator<Item = &'v str> + use<'v> {
+    let is_header = name.starts_with("header.");
+    text.split(move |character: char| is_header && character == '\n')
+}
+
 fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
@@ -127,24 +145,29 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
         Read::Nothing => (None, false),
     };
     let Some(message) = message.filter(|message| !message.headers().is_empty()) else {
-        fields.set("body", &String::from_utf8_lossy(raw));
+        fields.set("body", &mime::in_lines(&String::from_utf8_lossy(raw)));
         let error = Some("it has no header, so it is no message (RFC 5322)".to_owned());
         return Parsed { fields, message_id: String::new(), error };
     };
     addresses(&message, &mut fields);
     fields.set("subject", message.subject().unwrap_or_default());
-    if !is_whole {
-        fields.set("body", &String::from_utf8_lossy(&raw[..raw.len().min(MAX_FIELD)]));
-    } else if let Some(body) = mime::text_of(&message, MAX_FIELD) {
-        fields.set("body", &body);
+    let said = if is_whole {
+        mime::text_of(&message, MAX_FIELD)
+    } else {
+        let text = String::from_utf8_lossy(&raw[..raw.len().min(MAX_FIELD)]);
+        Said { text: Some(mime::in_lines(&text)), fault: None }
+    };
+    if let Some(body) = &said.text {
+        fields.set("body", body);
     }
     let message_id = message.message_id().unwrap_or_default().to_owned();
     fields.set("message_id", &message_id);
     let names: Vec<&str> =
         message.attachments().map(|part| part.attachment_name().unwrap_or("unnamed")).collect();
     fields.set("attachment_count", &names.len().to_string());
-    fields.set("attachment_names", &names.join(", "));
-    headers(&message, &mut fields);
+    let names = names.join(", ").replace('\0', "\u{fffd}");
+    fields.set("attachment_names", &names);
+    let are_all_read = headers(&message, &mut fields);
     let has_sender = fields.present("sender_email").is_some();
     let is_hardly_one =
         !has_sender && message.from().is_none() && message.date().is_none() && message.subject().is_none();
@@ -156,8 +179,12 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
         Some(
             "it has neither From, Date nor Subject, so it is hardly a message (RFC 5322, section 3.6)".into(),
         )
+    } else if !are_all_read {
+        Some("its header is longer than is read".to_owned())
+    } else if names.len() > MAX_FIELD {
+        Some("the names of its files are longer than is read".to_owned())
     } else {
-        None
+        said.fault.map(str::to_owned)
     };
     let message_id = cut(&message_id, MAX_MESSAGE_ID).replace('\0', "\u{fffd}");
     Parsed { fields, message_id, error }
@@ -166,7 +193,7 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
 fn addresses(message: &Message<'_>, fields: &mut Fields) {
     let first = |address: Option<&Address<'_>>| -> Option<(String, String)> {
         let found = address?.first()?;
-        let email = found.address.as_deref().unwrap_or_default().trim().to_lowercase();
+        let email = address::in_one_form(found.address.as_deref().unwrap_or_default());
         Some((email, found.name.as_deref().unwrap_or_default().trim().to_owned()))
     };
     if let Some((email, name)) = first(message.from()) {
@@ -182,11 +209,13 @@ fn addresses(message: &Message<'_>, fields: &mut Fields) {
     }
 }
 
-/// `header.<name>`: decoded where it is text, as it stands otherwise; several of one name on a line each.
-fn headers(message: &Message<'_>, fields: &mut Fields) {
+/// `header.<name>`: decoded where it is text, as it stands otherwise; several of one name on a line each. Whether that is
+/// all of them.
+fn headers(message: &Message<'_>, fields: &mut Fields) -> bool {
     // Each name once: joining at every repeat would cost the square of their number.
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut left = MAX_HEADERS;
+    let mut are_all = message.headers().len() <= MAX_HEADER_COUNT;
     for header in message.headers().iter().take(MAX_HEADER_COUNT) {
         let name = format!("header.{}", header.name().to_ascii_lowercase());
         if !crate::shared::template::is_field_name(&name) {
@@ -202,6 +231,7 @@ fn headers(message: &Message<'_>, fields: &mut Fields) {
             HeaderValue::TextList(texts) => unfold(&texts.join(", ")),
             _ => raw,
         };
+        are_all &= value.len() <= left;
         let value = cut(&value, left).to_owned();
         left -= value.len();
         values.entry(name).or_default().push(value);
@@ -209,6 +239,7 @@ fn headers(message: &Message<'_>, fields: &mut Fields) {
     for (name, values) in values {
         fields.set(&name, &values.join("\n"));
     }
+    are_all
 }
 
 /// Folding white space is one space (RFC 5322, section 2.2.3).
@@ -261,10 +292,60 @@ mod tests {
         let parsed = fields(&format!("Subject: x\n{many}\nbody"));
         let lines = parsed.fields.get("header.a").map(|value| value.lines().count());
         assert_eq!(lines, Some(MAX_HEADER_COUNT - 1));
+        assert!(parsed.error.is_some_and(|error| error.contains("its header is longer")));
         let long = format!("Message-ID: <{}@x>\nX-Long: {}\n\n", "m".repeat(5_000), "y".repeat(300_000));
         let parsed = fields(&long);
         assert_eq!(parsed.message_id.len(), MAX_MESSAGE_ID);
         assert!(parsed.fields.get("header.x-long").is_some_and(|value| value.len() <= MAX_HEADERS));
+        assert!(
+            fields(&format!("Subject: x\n{long}"))
+                .error
+                .is_some_and(|error| error.contains("its header is longer"))
+        );
+        let file = "--x\nContent-Disposition: attachment; filename=";
+        let names = format!("{file}{}\n\n1\n{file}evil.exe\n\n1\n--x--\n", "y".repeat(MAX_FIELD));
+        let parsed = fields(&format!("Subject: x\nContent-Type: multipart/mixed; boundary=x\n\n{names}"));
+        assert!(parsed.error.is_some_and(|error| error.contains("the names of its files")));
+    }
+
+    #[test]
+    fn a_letter_is_one_however_its_accents_were_written() {
+        let parsed = fields(
+            "Subject: Ku\u{308}ndigung\nX-Name: Zoe\u{308}\nContent-Type: text/plain; charset=utf-8\n\ncafe\u{301}",
+        );
+        for (name, value) in [("subject", "Kündigung"), ("header.x-name", "Zoë"), ("body", "café")] {
+            assert_eq!(parsed.fields.get(name), Some(value));
+        }
+        // Longer once it is composed, and nothing of it is lost.
+        let mut fields = Fields::default();
+        fields.set("body", &format!("{}end", "\u{958}".repeat(MAX_FIELD / 3 - 1)));
+        assert!(fields.get("body").is_some_and(|body| body.ends_with("end") && body.len() > MAX_FIELD));
+    }
+
+    #[test]
+    fn the_values_of_a_header_field_are_told_apart() {
+        let parsed = fields("Subject: x\nX-List: a\nx-list: b\n c\n\none\ntwo");
+        let values_of = |name| values(name, parsed.fields.get(name).expect("the field")).collect::<Vec<_>>();
+        assert_eq!(values_of("header.x-list"), ["a", "b c"]);
+        assert_eq!(values_of("body"), ["one\ntwo"]);
+    }
+
+    #[test]
+    fn a_part_that_was_read_after_all_is_no_file() {
+        let head = "From: a@b.example\nSubject: x\nContent-Type: multipart/mixed; boundary=x\n\n--x\n";
+        let part =
+            "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n";
+        let parsed = fields(&format!("{head}{part}=A3 5=\n0 x==y \n--x--\n"));
+        assert_eq!(parsed.fields.get("body"), Some("£ 50 x==y"));
+        assert_eq!(parsed.fields.get("attachment_count"), Some("0"));
+        assert_eq!(parsed.error, None);
+        // A file's name, or a picture's place, makes it one.
+        let file =
+            "--x\nContent-Type: text/plain; name=a.txt\nContent-Transfer-Encoding: quoted-printable\n\nx==\n";
+        let parsed = fields(&format!("{head}Content-Type: text/plain\n\nhello\n{file}--x--\n"));
+        assert_eq!(parsed.fields.get("body"), Some("hello"));
+        assert_eq!(parsed.fields.get("attachment_names"), Some("a.txt"));
+        assert_eq!(parsed.error, None);
     }
 
     #[test]
@@ -288,7 +369,18 @@ mod tests {
         assert_eq!(fields(&format!("{head}{}--x--\n", part.repeat(900))).error, None);
     }
 
+    /// Lines of a message, of which few make a whole one.
+    const LINES: &str = "--[xy](--)?|Content-Type: (text/(plain|html)|message/rfc822)|\
+        Content-Type: multipart/(mixed|alternative|related|digest); boundary=[xy]|\
+        Content-Transfer-Encoding: (base64|quoted-printable)|[=<>&!a-zA-Z0-9 ]{0,9}|";
+
     proptest! {
+        #[test]
+        fn no_parts_crash_the_reading(lines in proptest::collection::vec(LINES, 0..40)) {
+            let parsed = fields(&format!("Subject: x\r\nX-Y: z\r\n{}", lines.join("\r\n")));
+            prop_assert_eq!(parsed.fields.get("subject"), Some("x"));
+        }
+
         #[test]
         fn no_bytes_crash_the_reading_and_no_field_holds_nul(raw in proptest::collection::vec(any::<u8>(), 0..2_000)) {
             let parsed = parse(&raw, chrono::DateTime::UNIX_EPOCH);

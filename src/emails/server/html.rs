@@ -13,7 +13,7 @@ use ammonia::{Builder, UrlRelative};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mail_parser::{Message, MimeHeaders};
 
-use super::tags;
+use super::tree;
 
 /// A picture within the message that is larger is left out of its HTML, in bytes.
 const MAX_PICTURE: usize = 1 << 20;
@@ -26,8 +26,11 @@ const MAX_HTML: usize = 2 << 20;
 pub fn withheld(html: &str) -> Option<&'static str> {
     if html.len() > MAX_HTML {
         Some("It is longer than what can be made safe to show (2 MiB).")
-    } else if tags::are_too_deep(html) {
-        Some("Its parts lie within one another more deeply than what can be made safe to show.")
+    } else if tree::takes_too_long(html) {
+        Some(
+            "Its parts are so many, or lie so deeply within one another, that making it safe to show would take too \
+             long.",
+        )
     } else {
         None
     }
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn what_would_take_long_to_make_harmless_is_withheld() {
         assert_eq!(withheld("<p>Hello"), None);
-        assert!(withheld(&"<div>".repeat(300)).is_some_and(|why| why.contains("within one another")));
+        assert!(withheld(&"<div>".repeat(600)).is_some_and(|why| why.contains("within one another")));
         assert!(withheld(&"x".repeat(MAX_HTML + 1)).is_some_and(|why| why.contains("2 MiB")));
     }
 }

@@ -4,12 +4,18 @@
 //! messages is taken apart by recursion: a message could be made to hold a server up, or to end it. So what may hold parts
 //! is counted first, in the bytes alone; rather too much than too little.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    iter,
+};
 
 use mail_parser::{
-    Message, MessageParser, PartType,
-    decoders::{base64::base64_decode, html::html_to_text},
+    Message, MessageParser, MessagePart, MessagePartId, MimeHeaders, PartType,
+    decoders::{base64::base64_decode, charsets::map::charset_decoder},
 };
+
+use super::inner_text;
 
 /// What may hold parts: multiparts, and messages within the message.
 const MAX_HOLDERS: usize = 200;
@@ -30,7 +36,7 @@ pub enum Read<'a> {
 pub fn read(raw: &[u8]) -> Read<'_> {
     let parser = MessageParser::default();
     let found = if is_bounded(raw, &mut 0, MAX_ENCODED) {
-        parser.parse(raw).map(Read::Whole)
+        parser.parse(raw).map(|message| Read::Whole(mended(message)))
     } else {
         parser.parse_headers(raw).map(Read::Head)
     };
@@ -45,18 +51,269 @@ pub fn whole(raw: &[u8]) -> Option<Message<'_>> {
     }
 }
 
-/// What the message says, as text: all its parts of text, one below the other, or of what it says in HTML alone. None
-/// where it says nothing. Not read further than some bytes more than `enough`.
+/// What a message says, as text.
+pub struct Said {
+    /// As `in_lines` gives it. None where it says nothing.
+    pub text: Option<String>,
+    /// Why there is more than could be read, in words that follow its name.
+    pub fault: Option<&'static str>,
+}
+
+/// What the message says: all its parts of text, one below the other. Where it says the same in several ways, what it
+/// says in text alone, unless that is empty. Not read further than some bytes more than `enough`.
 ///
 /// There are several where a picture stands between them, as Apple's programs write it, or a list adds a line of its own.
-pub fn text_of(message: &Message<'_>, enough: usize) -> Option<String> {
-    let texts = (0..message.text_body_count()).filter_map(|part| message.body_text(part));
-    let rich = message.html_bodies().filter_map(|part| match &part.body {
-        PartType::Html(html) => Some(Cow::from(html_to_text(html))),
-        _ => None,
-    });
-    // Some programs send an empty text along with what is said in HTML.
-    joined(texts, enough).or_else(|| joined(rich, enough))
+pub fn text_of(message: &Message<'_>, enough: usize) -> Said {
+    let bodies: HashSet<MessagePartId> =
+        message.text_body.iter().chain(&message.html_body).copied().collect();
+    let is_damaged =
+        bodies.iter().any(|id| part_of(message, *id).is_some_and(|part| part.is_encoding_problem));
+    let mut reading = Reading { message, bodies, enough, text: String::new(), is_hard: false };
+    reading.part(0);
+    let Reading { text, is_hard, .. } = reading;
+    let fault = if is_damaged {
+        Some("a part of its text is damaged")
+    } else if is_hard {
+        Some("its HTML would take too long to read")
+    } else if text.len() > enough {
+        Some("its text is longer than is read")
+    } else {
+        None
+    };
+    Said { text: (!text.is_empty()).then_some(text), fault }
+}
+
+fn part_of<'m, 'a>(message: &'m Message<'a>, id: MessagePartId) -> Option<&'m MessagePart<'a>> {
+    message.parts.get(id as usize)
+}
+
+/// What was read of a message's parts so far.
+struct Reading<'m, 'a> {
+    message: &'m Message<'a>,
+    /// Those that are text to read; others are files.
+    bodies: HashSet<MessagePartId>,
+    enough: usize,
+    text: String,
+    /// Some HTML would take too long.
+    is_hard: bool,
+}
+
+impl Reading<'_, '_> {
+    fn part(&mut self, id: MessagePartId) {
+        let Some(part) = part_of(self.message, id) else { return };
+        if self.text.len() > self.enough {
+            return;
+        }
+        match &part.body {
+            PartType::Multipart(within) if part.is_content_type("multipart", "alternative") => {
+                let (rich, plain): (Vec<MessagePartId>, Vec<MessagePartId>) =
+                    within.iter().copied().partition(|id| self.has_html(*id));
+                let before = self.text.len();
+                plain.into_iter().for_each(|id| self.part(id));
+                // Some programs send an empty text along with what is said in HTML.
+                if self.text.len() == before {
+                    rich.into_iter().for_each(|id| self.part(id));
+                }
+            }
+            PartType::Multipart(within) => within.iter().for_each(|id| self.part(*id)),
+            PartType::Text(text) if self.bodies.contains(&id) => self.add(text),
+            PartType::Html(html) if self.bodies.contains(&id) => match inner_text::of(html) {
+                Some(text) => self.add(&text),
+                None => self.is_hard = true,
+            },
+            _ => {}
+        }
+    }
+
+    fn has_html(&self, id: MessagePartId) -> bool {
+        part_of(self.message, id).is_some_and(|part| match &part.body {
+            PartType::Multipart(within) => within.iter().any(|id| self.has_html(*id)),
+            PartType::Html(_) => self.bodies.contains(&id),
+            _ => false,
+        })
+    }
+
+    fn add(&mut self, text: &str) {
+        let text = in_lines(text);
+        if !text.is_empty() && !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text += &text;
+    }
+}
+
+/// A text whose lines end with LF alone, without white space at its end, and without NUL.
+pub fn in_lines(text: &str) -> String {
+    text.trim_end().replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
+}
+
+/// The message with the parts of text that the parser cannot decode by the letter, read as far as they go and put where
+/// they belong: it takes them for files. Where some of a part is lost, it stays marked as a problem.
+fn mended(mut message: Message<'_>) -> Message<'_> {
+    let damaged: Vec<MessagePartId> =
+        (0..).zip(&message.parts).filter(|(_, part)| is_damaged(part)).map(|(id, _)| id).collect();
+    if damaged.is_empty() {
+        return message;
+    }
+    let holders = holders(&message);
+    let found: Vec<(MessagePartId, Mended)> =
+        damaged.into_iter().filter_map(|id| Some((id, mend(&message, &holders, id)?))).collect();
+    let ids: HashSet<MessagePartId> = found.iter().map(|(id, _)| *id).collect();
+    message.attachments.retain(|id| !ids.contains(id));
+    for (id, Mended { text, is_html, is_lost, is_one_of_several }) in found {
+        if !is_html || !is_one_of_several {
+            message.text_body.push(id);
+        }
+        if is_html || !is_one_of_several {
+            message.html_body.push(id);
+        }
+        if let Some(part) = message.parts.get_mut(id as usize) {
+            part.is_encoding_problem = is_lost;
+            part.body = if is_html { PartType::Html(text.into()) } else { PartType::Text(text.into()) };
+        }
+    }
+    for bodies in [&mut message.text_body, &mut message.html_body] {
+        bodies.sort_unstable();
+        bodies.dedup();
+    }
+    message
+}
+
+/// A part of text that was read after all.
+struct Mended {
+    text: String,
+    is_html: bool,
+    is_lost: bool,
+    /// Whether others say the same.
+    is_one_of_several: bool,
+}
+
+/// Whether it is text that the parser could not decode, or parts between which it found no boundary.
+fn is_damaged(part: &MessagePart<'_>) -> bool {
+    let is_file = part.content_disposition().is_some_and(|said| said.is_attachment());
+    let is_text = part.content_type().is_none()
+        || part.is_content_type("text", "plain")
+        || part.is_content_type("text", "html");
+    let is_unread = is_unsplit(part) || is_text && part.is_encoding_problem;
+    is_unread && !is_file && matches!(part.body, PartType::Text(_))
+}
+
+fn is_unsplit(part: &MessagePart<'_>) -> bool {
+    part.content_type().is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))
+}
+
+/// The multipart that each part lies in.
+fn holders(message: &Message<'_>) -> HashMap<MessagePartId, MessagePartId> {
+    let mut holders = HashMap::new();
+    for (id, part) in (0..).zip(&message.parts) {
+        if let PartType::Multipart(within) = &part.body {
+            holders.extend(within.iter().map(|inner| (*inner, id)));
+        }
+    }
+    holders
+}
+
+/// None where it is a file after all: one with a name, or one that another part shows.
+fn mend(
+    message: &Message<'_>,
+    holders: &HashMap<MessagePartId, MessagePartId>,
+    id: MessagePartId,
+) -> Option<Mended> {
+    let part = part_of(message, id)?;
+    let around = || {
+        let ids = iter::successors(holders.get(&id).copied(), move |id| holders.get(id).copied());
+        ids.filter_map(move |id| part_of(message, id))
+    };
+    if let Some(holder) = around().next() {
+        let is_first = matches!(&holder.body, PartType::Multipart(within) if within.first() == Some(&id));
+        let is_named = part.content_type().is_some_and(|kind| kind.has_attribute("name"));
+        if !is_first && (is_named || holder.is_content_type("multipart", "related")) {
+            return None;
+        }
+    }
+    let content = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
+    // Without its own boundary it goes on over those of what it lies in.
+    let boundaries: Vec<&str> =
+        around().filter_map(|holder| holder.content_type()?.attribute("boundary")).collect();
+    let (content, is_overrun) = match before_boundary(content, &boundaries) {
+        Some(own) => (own, true),
+        None => (content, false),
+    };
+    let (bytes, is_lost) = decoded(content, part.content_transfer_encoding().unwrap_or_default());
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+    let text = match charset.and_then(|name| charset_decoder(name.as_bytes())) {
+        Some(decode) => decode(&bytes),
+        None => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    Some(Mended {
+        is_lost: is_lost || is_overrun || is_unsplit(part) && !text.trim().is_empty(),
+        text,
+        is_html: part.is_content_type("text", "html"),
+        is_one_of_several: around().any(|holder| holder.is_content_type("multipart", "alternative")),
+    })
+}
+
+/// What stands before the first line that is one of the boundaries, if one is.
+fn before_boundary<'c>(content: &'c [u8], boundaries: &[&str]) -> Option<&'c [u8]> {
+    let mut at = 0;
+    for line in content.split_inclusive(|&byte| byte == b'\n') {
+        let mark = line.strip_prefix(b"--");
+        if mark.is_some_and(|mark| boundaries.iter().any(|boundary| mark.starts_with(boundary.as_bytes()))) {
+            return Some(&content[..at]);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// What the encoded bytes come to, as far as they can be read, and whether some of it is lost.
+fn decoded<'c>(content: &'c [u8], encoding: &str) -> (Cow<'c, [u8]>, bool) {
+    if encoding.eq_ignore_ascii_case("quoted-printable") {
+        // RFC 2045, section 6.7, asks for as much.
+        return (unquoted(content).into(), false);
+    }
+    if !encoding.eq_ignore_ascii_case("base64") || content.trim_ascii().is_empty() {
+        return (content.into(), false);
+    }
+    match base64_and_below(content) {
+        Some(bytes) => (bytes.into(), false),
+        None => (content.into(), true),
+    }
+}
+
+/// Base64, below which a mailing list may have put lines of its own in plain text: they stand as they are. None where it
+/// does not say itself that it has ended before what is not base64, or where more of it follows.
+fn base64_and_below(content: &[u8]) -> Option<Vec<u8>> {
+    let mut end = 0;
+    let mut has_ended = false;
+    for line in content.split_inclusive(|&byte| byte == b'\n') {
+        let encoded = line.trim_ascii();
+        if has_ended || !encoded.iter().all(is_base64) {
+            break;
+        }
+        end += line.len();
+        has_ended = encoded.ends_with(b"=");
+    }
+    let (head, below) = content.split_at(end);
+    let below = below.trim_ascii();
+    let is_encoded = |line: &[u8]| line.len() >= ENCODED_LINE && line.iter().all(is_base64);
+    let goes_on = below.split(|&byte| byte == b'\n').any(|line| is_encoded(line.trim_ascii()));
+    if goes_on || !has_ended && !below.is_empty() {
+        return None;
+    }
+    let mut found = base64_decode(head)?;
+    if !below.is_empty() {
+        found.push(b'\n');
+        found.extend_from_slice(below);
+    }
+    Some(found)
+}
+
+/// No word is as long: such a line is base64. Unit: bytes.
+const ENCODED_LINE: usize = 40;
+
+fn is_base64(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 /// The HTML that the message itself brings, with the texts between its parts: none is made up from text alone.
@@ -67,20 +324,6 @@ pub fn html_of<'a>(message: &'a Message<'_>) -> Option<Cow<'a, str>> {
     let mut parts = (0..message.html_body_count()).filter_map(|part| message.body_html(part));
     let first = parts.next()?;
     Some(parts.fold(first, |whole, part| Cow::from(whole.into_owned() + &part)))
-}
-
-fn joined<'a>(parts: impl Iterator<Item = Cow<'a, str>>, enough: usize) -> Option<String> {
-    let mut whole = String::new();
-    for part in parts.filter(|part| !part.trim().is_empty()) {
-        if !whole.is_empty() && !whole.ends_with('\n') {
-            whole.push('\n');
-        }
-        whole += &part;
-        if whole.len() > enough {
-            break;
-        }
-    }
-    (!whole.is_empty()).then_some(whole)
 }
 
 /// Whether there are so few parts and holders of parts that the parser can be let at it. `encoded` is how many times it
@@ -195,11 +438,17 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
                 found.push(high * 16 + low);
                 rest = after;
             }
-            (b'=', [b'\r', b'\n', after @ ..] | [b'\n', after @ ..]) => rest = after,
+            (b'=', _) if let Some(after) = after_line(next) => rest = after,
             _ => found.push(byte),
         }
     }
     found
+}
+
+/// Behind the end of the line, if nothing but blanks stands before it.
+fn after_line(text: &[u8]) -> Option<&[u8]> {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+    text[blanks..].strip_prefix(b"\n")
 }
 
 #[cfg(test)]

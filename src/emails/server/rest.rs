@@ -160,7 +160,7 @@ async fn import_file(
         ("without_intent" = Option<bool>, Query, description = "That have none, not even one that was deleted since"),
         ("delivery" = Option<DeliveryStatus>, Query, description = "With a delivery that has come so far: the last of a route, for the present decision"),
         ("label" = Option<String>, Query, description = "With this label"),
-        ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipient, subject, text (of which the first 64 KiB are searched), the names of attachments, or a field that was extracted. Upper and lower case are the same"),
+        ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipients (To and Cc), subject, text (of which the first 64 KiB are searched), the names of attachments, or a field that was extracted. Words in double quotes are looked for one after the other. Upper and lower case are the same"),
         ("from" = Option<DateTime<Utc>>, Query, description = "Received not before this"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Received before this"),
         Paging,

@@ -4,10 +4,15 @@
 //! So a search reads its candidates, the messages that the other filters leave, one by one, and of them no more than
 //! `MOST_LOOKED_AT` at a time: it costs the same wherever in a list it begins, and however little it finds.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 
-use super::repository::{Row, intent_today};
+use super::{
+    fields::composed,
+    repository::{Row, intent_today},
+};
 use crate::{
     deliveries::server::repository::STANDS,
     emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
@@ -56,12 +61,13 @@ const LABELS: &str = ", ARRAY(SELECT label FROM email_labels l \
      WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id ORDER BY label) AS labels";
 
 /// What a message of the candidates `e` says, in one text: its fields `f` and what its columns hold of them. No word goes
-/// from one to the next, since none holds a line end.
-const SAID: &str = "concat_ws(E'\\n', e.sender_email, e.sender_name, e.recipient_email, e.subject, \
-     string_agg(f.value #>> '{}', E'\\n'))";
+/// from one to the next, since none holds the control character between them.
+const SAID: &str = "concat_ws(E'\\x1f', e.sender_email, e.sender_name, e.recipient_email, e.subject, \
+     string_agg(f.value #>> '{}', E'\\x1f'))";
 /// Which fields are searched: what the sender wrote and the extractors found. What mail servers and programs note in a
-/// message is full of numbers and words that nobody looks for.
-const SEARCHED: &str = "jsonb_typeof(f.value) IN ('string', 'number') AND f.key NOT LIKE 'header.%' \
+/// message is full of numbers and words that nobody looks for. Of the header, those whom it went to.
+const SEARCHED: &str = "jsonb_typeof(f.value) IN ('string', 'number') \
+     AND (f.key NOT LIKE 'header.%' OR f.key IN ('header.to', 'header.cc')) \
      AND f.key NOT IN ('sender_email', 'sender_domain', 'sender_name', 'recipient_email', 'subject', 'message_id', \
        'received_at', 'attachment_count', 'mailbox', 'spf', 'dkim', 'dmarc', 'arc')";
 
@@ -147,6 +153,24 @@ async fn neighbour(
     }
     query.push(side.order()).push(" LIMIT 1");
     query.build_query_scalar().fetch_optional(tx.conn()).await
+}
+
+/// Those of the messages that a list holds which is narrowed so.
+pub async fn fitting(
+    tx: &mut TenantTx,
+    filter: &EmailFilter,
+    ids: &[EmailId],
+) -> sqlx::Result<HashSet<EmailId>> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT email_id FROM (SELECT email_id, ");
+    query.push("sender_email, sender_name, recipient_email, subject, fields");
+    push_messages(&mut query, tx, filter, None);
+    query.push(" AND email_id = ANY (").push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>());
+    query.push(") LIMIT ").push(MOST_LOOKED_AT).push(") e");
+    if is_search(filter) {
+        push_said(&mut query, filter);
+        query.push(" WHERE fits");
+    }
+    Ok(query.build_query_scalar().fetch_all(tx.conn()).await?.into_iter().collect())
 }
 
 pub fn is_search(filter: &EmailFilter) -> bool {
@@ -242,21 +266,36 @@ fn earliest(received_at: DateTime<Utc>) -> EmailId {
 /// Adds to a query of the candidates `e` whether each holds all words of the filter: `said.fits`. What it says is put
 /// together and folded once, however many words are looked for; `OFFSET 0` keeps it from being put together for each.
 fn push_said(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
-    let words: Vec<&str> = filter.words().collect();
+    let words: Vec<String> = filter.words().map(|word| composed(&word).into_owned()).collect();
     let capitals = Capitals::of(&words);
+    let has_phrase = words.iter().any(|word| word.contains(' '));
     query.push(" CROSS JOIN LATERAL (SELECT ");
     for (place, word) in words.into_iter().enumerate() {
         query.push(if place == 0 { "strpos(text, " } else { " AND strpos(text, " });
         capitals.push_folded(query, |query| {
-            query.push_bind(word.to_owned());
+            query.push_bind(word);
         });
         query.push(") > 0");
     }
     query.push(" AS fits FROM (SELECT ");
     capitals.push_folded(query, |query| {
-        query.push(SAID);
+        if has_phrase {
+            push_spaced(query, SAID);
+        } else {
+            query.push(SAID);
+        }
     });
     query.push(" AS text FROM jsonb_each(e.fields) f WHERE ").push(SEARCHED).push(") t OFFSET 0) said");
+}
+
+/// Adds a text with one space for all white space within, as phrases have it: lines are broken where they are full. A pair
+/// of control characters takes the place of each space, and what ends one pair and begins the next goes; a pattern would
+/// take ten times as long.
+fn push_spaced(query: &mut QueryBuilder<Postgres>, text: &str) {
+    query.push("replace(replace(replace(translate(").push(text).push(", ");
+    query
+        .push_bind("\t\r\n\u{a0}")
+        .push(", '    '), ' ', E'\\x01\\x02'), E'\\x02\\x01', ''), E'\\x01\\x02', ' ')");
 }
 
 /// The capital letters outside ASCII that are looked for, and the small ones that they count as: of such letters, a
@@ -268,9 +307,9 @@ struct Capitals {
 }
 
 impl Capitals {
-    fn of(words: &[&str]) -> Self {
+    fn of(words: &[impl AsRef<str>]) -> Self {
         let mut known = Self::default();
-        for letter in words.iter().flat_map(|word| word.chars()) {
+        for letter in words.iter().flat_map(|word| word.as_ref().chars()) {
             let Some((capital, small)) = sole(letter.to_uppercase()).zip(sole(letter.to_lowercase())) else {
                 continue;
             };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     repository::{self, DECIDED_BY, Standing},
-    service,
+    search_repository as lists, service,
     undo_repository::{self as undo, About},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     auth::authority::Permission,
     classifier::server::service as classifier,
     deliveries::server::{outbox, repository as deliveries},
-    emails::dto::{Decision, MOST_AT_ONCE, WordsDone},
+    emails::dto::{Decision, EmailFilter, MOST_AT_ONCE, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
 };
@@ -62,33 +62,46 @@ pub async fn correct_one(ctx: &TenantContext, id: EmailId, intent: Option<Intent
     Ok(word)
 }
 
+/// With `fitting`, only those are decided that a list still holds which is narrowed so: of messages that nobody sees, nobody
+/// sees that they left it. So it is with the other words.
+///
 /// # Errors
 /// 403, 422. What is gone by then is left out.
 pub async fn decide(
     ctx: &TenantContext,
     ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
     decision: Decision,
     note: &str,
 ) -> Result<WordsDone> {
-    each(ctx, ids, Word::Decide(decision, note)).await
+    each(ctx, ids, fitting, Word::Decide(decision, note)).await
 }
 
 /// # Errors
-/// 403.
-pub async fn reprocess(ctx: &TenantContext, ids: &[EmailId]) -> Result<WordsDone> {
-    each(ctx, ids, Word::RunAgain).await
+/// 403, 422.
+pub async fn reprocess(
+    ctx: &TenantContext,
+    ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
+) -> Result<WordsDone> {
+    each(ctx, ids, fitting, Word::RunAgain).await
 }
 
 /// # Errors
-/// 403; 422 for an intent that is not there or not active, before anything is done.
-pub async fn correct(ctx: &TenantContext, ids: &[EmailId], intent: Option<IntentId>) -> Result<WordsDone> {
+/// 403; 422, for an intent that is not there or not active, too, before anything is done.
+pub async fn correct(
+    ctx: &TenantContext,
+    ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
+    intent: Option<IntentId>,
+) -> Result<WordsDone> {
     ctx.require(Permission::WorkMessages)?;
     if let Some(id) = intent
         && classifier::choosable(&mut ctx.begin().await?, id).await?.is_none()
     {
         return Err(Problem::invalid_field("intent_id", format!("there is no active intent {id}")).into());
     }
-    each(ctx, ids, Word::Correct(intent)).await
+    each(ctx, ids, fitting, Word::Correct(intent)).await
 }
 
 /// Takes back what the caller said of each message by this word: what was decided before it stands again, and the intent
@@ -98,7 +111,7 @@ pub async fn correct(ctx: &TenantContext, ids: &[EmailId], intent: Option<Intent
 /// # Errors
 /// 403. A message is left as it is, where the word is older than two minutes or somebody has said another one since.
 pub async fn take_back(ctx: &TenantContext, ids: &[EmailId], word: WordId) -> Result<WordsDone> {
-    each(ctx, ids, Word::TakeBack(word)).await
+    each(ctx, ids, None, Word::TakeBack(word)).await
 }
 
 /// How many deliveries had left since the word is given.
@@ -159,17 +172,25 @@ enum Word<'a> {
     TakeBack(WordId),
 }
 
-/// Says it of one message after the other, once of each. What is gone, or came too late, is counted. What breaks it off is
-/// told together with what was done by then.
-async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<WordsDone> {
+/// Says it of one message after the other, once of each. What is gone, does not fit, or came too late, is counted. What
+/// breaks it off is told together with what was done by then.
+async fn each(
+    ctx: &TenantContext,
+    ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
+    word: Word<'_>,
+) -> Result<WordsDone> {
     ctx.require(Permission::WorkMessages)?;
     if ids.is_empty() || ids.len() > MOST_AT_ONCE {
         return Err(Problem::invalid_field("ids", format!("must be 1 to {MOST_AT_ONCE} messages")).into());
     }
     let mut once = HashSet::new();
-    let ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
+    let mut ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
     let token = new_word();
     let mut done = WordsDone::default();
+    if let Some(filter) = fitting {
+        (ids, done.left) = by_fit(ctx, filter, ids).await?;
+    }
     if !matches!(word, Word::TakeBack(_)) {
         done.word = Some(token);
     }
@@ -197,6 +218,17 @@ async fn each(ctx: &TenantContext, ids: &[EmailId], word: Word<'_>) -> Result<Wo
         }
     }
     Ok(done)
+}
+
+/// Those of the messages that a list holds which is narrowed so, and the others.
+async fn by_fit(
+    ctx: &TenantContext,
+    filter: &EmailFilter,
+    ids: Vec<EmailId>,
+) -> Result<(Vec<EmailId>, Vec<EmailId>)> {
+    service::check_filter(filter)?;
+    let fitting = lists::fitting(&mut ctx.begin().await?, filter, &ids).await?;
+    Ok(ids.into_iter().partition(|id| fitting.contains(id)))
 }
 
 /// Whether that is about the one message, and the next one may do.

@@ -12,7 +12,7 @@ use crate::{
     classifier::server::learned::Learned,
     emails::{
         dto::{Classification, ClassificationMethod, Considered},
-        server::fields::Fields,
+        server::fields::{self, Fields},
     },
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
     rules::server::{engine::shorten, values},
@@ -22,10 +22,8 @@ use crate::{
 
 /// A regular expression may compile to at most this many bytes.
 const REGEX_SIZE: usize = 256 << 10;
-/// Patterns see this much of a field, in bytes. The engine (RE2's algorithm) takes time in proportion to pattern
-/// times text: both are bounded, and so is the time of all patterns together.
-const PATTERN_TEXT: usize = 256 << 10;
-/// What the conditions and extractors of all intents may take for one message, before a person must look at it.
+/// What the conditions and extractors of all intents may take for one message, before a person must look at it. None is
+/// stopped halfway: the engine (RE2's algorithm) takes time in proportion to pattern times text, and both are bounded.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Compiled patterns that are kept.
 const CACHED: usize = 2_000;
@@ -41,7 +39,7 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(found.clone());
     }
-    let regex = RegexBuilder::new(pattern)
+    let regex = RegexBuilder::new(&fields::composed(pattern))
         .case_insensitive(ignore_case)
         .size_limit(REGEX_SIZE)
         .dfa_size_limit(REGEX_SIZE)
@@ -53,11 +51,6 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     }
     cache.insert(key, regex.clone());
     Ok(regex)
-}
-
-/// What of a text patterns see.
-pub fn visible(text: &str) -> &str {
-    &text[..text.floor_char_boundary(PATTERN_TEXT)]
 }
 
 /// What was made out of a message: its intent, why, and the fields that the extractors added.
@@ -219,8 +212,10 @@ impl<'f> Compared<'f> {
     }
 }
 
-/// Whether the condition holds. A message without the field does not meet it; a pattern that does not compile
-/// (it was checked when it was saved) meets nothing, and nothing is met once the time is over.
+/// Whether the condition holds: for any of the values, where a header field stands several times in the message. Whoever
+/// sends it can add one of their own, and gets past no condition by that. A message without the field does not meet it; a
+/// pattern that does not compile (it was checked when it was saved) meets nothing, and nothing is met once the time is
+/// over.
 fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget) -> bool {
     if budget.is_spent() {
         return false;
@@ -228,18 +223,19 @@ fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget) -> 
     let field = condition.field.to_ascii_lowercase();
     if condition.op == MatchOp::Regex {
         return message.fields.get(&field).is_some_and(|actual| {
-            compile(&condition.value, true).is_ok_and(|regex| regex.is_match(visible(actual)))
+            compile(&condition.value, true)
+                .is_ok_and(|regex| fields::values(&field, actual).any(|actual| regex.is_match(actual)))
         });
     }
     let Some(actual) = message.lower(&field) else { return false };
-    let value = condition.value.to_lowercase();
-    match condition.op {
+    let value = fields::composed(&condition.value).to_lowercase();
+    fields::values(&field, actual).any(|actual| match condition.op {
         MatchOp::Equals => actual == value,
         MatchOp::Contains => actual.contains(&value),
         MatchOp::StartsWith => actual.starts_with(&value),
         MatchOp::EndsWith => actual.ends_with(&value),
         MatchOp::Regex => false,
-    }
+    })
 }
 
 /// The conditions that held, or what kept the intent out.
@@ -364,7 +360,7 @@ fn find(extractor: &Extractor, fields: &Fields) -> Result<String, String> {
         text.ok_or_else(|| format!("the message has no {}", extractor.field))?.to_owned()
     };
     let regex = compile(&extractor.pattern, false)?;
-    let found = regex.captures(visible(&text)).and_then(|captures| captures.get(1));
+    let found = regex.captures(&text).and_then(|captures| captures.get(1));
     let found = found.ok_or("the pattern is not found")?.as_str().trim();
     if found.is_empty() {
         return Err("what is found is empty".into());
@@ -455,6 +451,64 @@ mod tests {
             assert!(!holds(&condition("subject", op, yes), &mut message, &late), "{op:?}: it is too late");
         }
         assert_eq!(message.lower.len(), 1);
+    }
+
+    #[test]
+    fn a_condition_holds_for_any_header_field_of_the_name_and_for_a_body_as_a_whole() {
+        let message = fields(&[("header.x-list", "ADS\nnews 7"), ("body", "ADS\nnews 7")]);
+        let mut message = Compared::new(&message);
+        for (op, values) in [
+            (MatchOp::Equals, ["ads", "News 7"]),
+            (MatchOp::Contains, ["ad", "new"]),
+            (MatchOp::StartsWith, ["ads", "news"]),
+            (MatchOp::EndsWith, ["ads", "7"]),
+            (MatchOp::Regex, ["^ads$", r"^news \d$"]),
+        ] {
+            for value in values {
+                let condition = condition("header.X-List", op, value);
+                assert!(holds(&condition, &mut message, &budget()), "{op:?} {value}");
+            }
+            let both = condition("header.x-list", op, "ads\nnews 7");
+            assert!(!holds(&both, &mut message, &budget()), "{op:?}");
+        }
+        assert!(!holds(&condition("body", MatchOp::Equals, "ads"), &mut message, &budget()));
+        assert!(holds(&condition("body", MatchOp::Equals, "ads\nnews 7"), &mut message, &budget()));
+    }
+
+    #[test]
+    fn accents_that_were_written_apart_are_those_of_the_letter() {
+        let (one, two) = ("kündigung 7", "ku\u{308}ndigung 7");
+        for (text, value) in [(one, two), (two, one), (two, two)] {
+            let mut message = fields(&[("subject", text)]);
+            for op in MatchOp::ALL {
+                let condition = condition("subject", *op, value);
+                let is_met = holds(&condition, &mut Compared::new(&message), &budget());
+                assert!(is_met, "{op:?} {value:?} {text:?}");
+            }
+            let extractor = Extractor {
+                name: "number".into(),
+                field: "subject".into(),
+                pattern: value.replace('7', r"(\d)"),
+                kind: FieldType::Text,
+            };
+            let found = extract(&[extractor], &mut message, &budget());
+            assert_eq!(found[0].value.as_deref(), Some("7"), "{value:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_sees_all_of_a_field() {
+        let long = format!("{}the end 7", "many words ".repeat(90_000));
+        let mut message = fields(&[("subject", "x"), ("body", &long)]);
+        let pattern = condition("body", MatchOp::Regex, "the end");
+        assert!(holds(&pattern, &mut Compared::new(&message), &budget()));
+        let extractor = Extractor {
+            name: "number".into(),
+            field: "subject_and_body".into(),
+            pattern: r"the end (\d)".into(),
+            kind: FieldType::Text,
+        };
+        assert_eq!(extract(&[extractor], &mut message, &budget())[0].value.as_deref(), Some("7"));
     }
 
     #[test]

@@ -1,0 +1,291 @@
+//! What a message says is read as a person reads it, whatever wrote it; what cannot be read goes to one.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::support::{TestServer, message};
+
+/// A message whose header ends with the fields that say what follows.
+fn of(kind: &str, body: &str) -> String {
+    format!("From: ann@x.example\r\nSubject: order\r\nContent-Type: {kind}\r\n\r\n{body}")
+}
+
+/// Parts of a multipart, each with its header.
+fn parts(boundary: &str, parts: &[&str]) -> String {
+    let parts: String = parts.iter().map(|part| format!("--{boundary}\r\n{part}\r\n")).collect();
+    format!("{parts}--{boundary}--\r\n")
+}
+
+fn plain(text: &str) -> String {
+    format!("Content-Type: text/plain\r\n\r\n{text}")
+}
+
+fn rich(html: &str) -> String {
+    format!("Content-Type: text/html\r\n\r\n{html}")
+}
+
+/// A server that accepts what is about order 1042, and rejects what is about another.
+async fn shop() -> TestServer {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let body = json!({
+        "intent": {
+            "name": "Orders",
+            "match": {
+                "all": [{"field": "subject", "op": "contains", "value": "order"}],
+                "none": [
+                    {"field": "body", "op": "contains", "value": "unwanted"},
+                    {"field": "body", "op": "regex", "value": "f.rbidden"},
+                    {"field": "header.x-list", "op": "equals", "value": "ads"}
+                ]
+            },
+            "extractors": [
+                {"name": "order_number", "field": "body", "pattern": "[Oo]rder(?: number| is)?\\s+(\\d+)"}
+            ]
+        },
+        "validation_rules": [
+            {"field_name": "order_number", "rule_type": "regex", "conditions": {"pattern": "^1042$"}}
+        ]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    server
+}
+
+fn is_accepted(email: &Value, why: &str) {
+    assert_eq!(email["fields"]["order_number"], "1042", "{why}: {email:#}");
+    assert_eq!(email["decision"], "accepted", "{why}: {email:#}");
+}
+
+/// Nothing was found out of it that could be held against its sender.
+fn is_for_a_person(email: &Value, fault: &str, why: &str) {
+    assert_eq!(email["decision"], "review", "{why}: {email:#}");
+    assert!(email["explanation"].as_str().unwrap().contains(fault), "{why}: {email:#}");
+}
+
+#[tokio::test]
+async fn html_is_read_as_a_browser_shows_it() {
+    let server = shop().await;
+    for html in [
+        "<div>Order 1042</div><div>2 pieces</div>",
+        "<table><tr><td>Order number</td><td>1042</td><td>3</td></tr></table>",
+        "Order 1042<br clear=\"all\">2 pieces",
+        "<html><head><title>Order 7</title><body>Order 1042",
+        "<!---- header ----->Order 1042",
+        "<!--- -->Order 1042",
+        "<style type=\"text/css\">p{}</style>Order 1042",
+        "Order&#32;&#49;042",
+    ] {
+        is_accepted(&server.decide("acme", of("text/html", html)).await, html);
+    }
+    let style = of("text/html", "<style type=\"text/css\">p{color:red}</style>Order 1042<p>Thanks</p>");
+    let email = server.decide("acme", style).await;
+    assert_eq!(email["fields"]["body"], "Order 1042\n\nThanks");
+    // Nobody wrote this, and reading it would take hours.
+    let names: String = (0..200_000).map(|n| format!(" a{n:x}")).collect();
+    let email = server.decide("acme", of("text/html", &format!("<p{names}>Order 7"))).await;
+    is_for_a_person(&email, "would take too long to read", "attributes");
+}
+
+#[tokio::test]
+async fn a_damaged_part_is_read_as_far_as_it_goes_and_is_nobodys_fault() {
+    let server = shop().await;
+    let unclosed = parts("x", &[&plain("my order 1042")]).replace("--x--\r\n", "");
+    let quoted = "Content-Transfer-Encoding: quoted-printable";
+    let odd_text =
+        format!("Content-Type: text/plain\r\n{quoted}\r\n\r\nmy order =31042 https://x.example/?t=q==");
+    let odd_file = format!(
+        "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n{quoted}\r\n\r\norder 7 =="
+    );
+    let html = "<p>my order 1042</p>";
+    let encoded = "text/html\r\nContent-Transfer-Encoding: base64";
+    let base64 = BASE64_STANDARD.encode(html);
+    assert!(base64.ends_with('='));
+    for (what, raw) in [
+        ("no last boundary", of("multipart/mixed; boundary=x", &unclosed)),
+        (
+            "no last boundary, quoted",
+            of("multipart/mixed; boundary=x", &parts("x", &[&odd_text]).replace("--x--", "")),
+        ),
+        ("an unescaped token", of("multipart/mixed; boundary=x", &parts("x", &[&odd_text]))),
+        (
+            "an unescaped token in HTML",
+            of(
+                &format!("text/html\r\n{quoted}"),
+                "<p>my order 10=\r\n42 <a href=3D\"https://x.example/?t=a==\">here</a></p>\r\n",
+            ),
+        ),
+        ("a list's footer", of(encoded, &format!("{base64}\r\n_______\r\nThe list of Acme, order 7\r\n"))),
+        (
+            "a damaged file",
+            of("multipart/mixed; boundary=x", &parts("x", &[&plain("my order 1042"), &odd_file])),
+        ),
+    ] {
+        is_accepted(&server.decide("acme", raw).await, what);
+    }
+    let unpadded = BASE64_STANDARD.encode("<p>my order 1042.</p>");
+    let inner = parts("a", &[&plain("my order 7")]).replace("--a--\r\n", "");
+    let inner = format!("Content-Type: multipart/alternative; boundary=a\r\n\r\n{inner}");
+    for (what, raw) in [
+        ("base64 that does not end", of(encoded, &format!("{unpadded}\r\n_______\r\nThe list of Acme\r\n"))),
+        ("base64 with a gap", of(encoded, &base64.replacen('b', "!b", 1))),
+        ("another boundary", of("multipart/mixed; boundary=y", &parts("x", &[&plain("my order 1042")]))),
+        (
+            "a boundary within",
+            of("multipart/mixed; boundary=x", &parts("x", &[&inner, &plain("my order 1042 is forbidden")])),
+        ),
+    ] {
+        is_for_a_person(&server.decide("acme", raw).await, "a part of its text is damaged", what);
+    }
+}
+
+#[tokio::test]
+async fn nothing_hides_behind_a_long_text() {
+    let server = shop().await;
+    // More than patterns once saw, and less than is read.
+    for word in ["unwanted", "FORBIDDEN"] {
+        let body = format!("my order 1042\r\n{}{word}", "padding ".repeat(40_000));
+        let email = server.decide("acme", message("ann@x.example", "order", &body)).await;
+        assert_eq!((&email["intent"], &email["decision"]), (&Value::Null, &json!("review")));
+    }
+    let behind = format!("{}my order 1042", "padding\r\n".repeat(40_000));
+    is_accepted(&server.decide("acme", message("ann@x.example", "order", &behind)).await, "behind");
+    let longer = "padding ".repeat(140_000);
+    let nul =
+        format!("From: ann@x.example\r\nSubject: order\r\n\r\norder 1042{}forbidden", "\0".repeat(400_000));
+    for (what, raw) in [
+        ("a word", message("ann@x.example", "order", &format!("my order 1042\r\n{longer}forbidden"))),
+        ("an order", message("ann@x.example", "order", &format!("{longer}my order 1042"))),
+        ("HTML", of("text/html", &format!("<p>my order 1042<p>{longer}<p>forbidden"))),
+        ("NUL", nul),
+    ] {
+        is_for_a_person(&server.decide("acme", raw).await, "its text is longer than is read", what);
+    }
+    let many = format!("{}X-List: ads\r\n{}", "X-Other: a\r\n".repeat(1_100), of("text/plain", "order 1042"));
+    is_for_a_person(&server.decide("acme", many).await, "its header is longer than is read", "header fields");
+}
+
+#[tokio::test]
+async fn lines_end_alike_however_the_message_came() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let body = json!({
+        "intent": {
+            "name": "Stop",
+            "match": {"all": [
+                {"field": "body", "op": "ends_with", "value": "STOP"},
+                {"field": "body", "op": "equals", "value": "Order: 1042\n\nSTOP"}
+            ]},
+            "extractors": [{"name": "order_number", "field": "body", "pattern": "(?m)^Order: (\\d+)$"}]
+        },
+        "validation_rules": [
+            {"field_name": "order_number", "rule_type": "regex", "conditions": {"pattern": "^1042$"}},
+            {"field_name": "body", "rule_type": "expression", "conditions": {"expression": "fields.body.endsWith('\\nSTOP')"}}
+        ]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let raw = message("ann@x.example", "x", "Order: 1042\r\n\r\nSTOP\r\n \r\n");
+    let quoted = "Order: 1042=0D=0A=0D=0ASTOP=0D=0A";
+    let kind = "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\nSubject:";
+    let encoded = message("ann@x.example", "x", quoted).replacen("Subject:", kind, 1);
+    for raw in [raw.replace("\r\n", "\n"), raw, encoded] {
+        let email = server.decide("acme", raw.clone()).await;
+        assert_eq!(email["fields"]["body"], "Order: 1042\n\nSTOP", "{raw:?}");
+        is_accepted(&email, &raw);
+    }
+}
+
+#[tokio::test]
+async fn a_footer_hides_nothing_of_what_stands_above_it() {
+    let server = shop().await;
+    let footer = plain("Sent by the list of Acme, order 7");
+    let both = |text: &str, other: &str| {
+        let inner = parts("a", &[&plain(text), other]);
+        format!("Content-Type: multipart/alternative; boundary=a\r\n\r\n{inner}")
+    };
+    let html = rich("<p>my order is <b>1042</b></p>");
+    let related = format!("Content-Type: multipart/related; boundary=r\r\n\r\n{}", parts("r", &[&html]));
+    for (what, said) in [
+        ("an empty text", both("", &html)),
+        ("a blank text", both(" \r\n\u{a0}\r\n", &html)),
+        ("HTML with its pictures", both("", &related)),
+    ] {
+        let email =
+            server.decide("acme", of("multipart/mixed; boundary=m", &parts("m", &[&said, &footer]))).await;
+        is_accepted(&email, what);
+        let body = email["fields"]["body"].as_str().unwrap();
+        assert_eq!(body, "my order is 1042\nSent by the list of Acme, order 7", "{what}");
+    }
+    // What is said in text is not said twice.
+    let twice = both("my order is 1042", &rich("<p>my order is 7</p>"));
+    let email =
+        server.decide("acme", of("multipart/mixed; boundary=m", &parts("m", &[&twice, &footer]))).await;
+    assert_eq!(email["fields"]["body"], "my order is 1042\nSent by the list of Acme, order 7");
+}
+
+#[tokio::test]
+async fn a_second_header_field_gets_nobody_past_a_condition() {
+    let server = shop().await;
+    let raw = |lists: &[&str]| {
+        let lists: String = lists.iter().map(|list| format!("X-List: {list}\r\n")).collect();
+        format!("{lists}{}", message("ann@x.example", "order", "my order 1042"))
+    };
+    is_accepted(&server.decide("acme", raw(&["news", "adsl"])).await, "another");
+    for lists in [["ads"].as_slice(), &["ads", "x"], &["x", "ADS"], &["x", "ads", "y"]] {
+        let email = server.decide("acme", raw(lists)).await;
+        assert_eq!(email["intent"], Value::Null, "{lists:?}");
+        let why_not = email["classification"]["considered"][0]["why_not"].as_str().unwrap();
+        assert!(why_not.contains("which must not be"), "{lists:?}: {why_not}");
+        assert_eq!(email["fields"]["header.x-list"], lists.join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn one_sender_has_one_address() {
+    let server = shop().await;
+    for (from, sender, domain) in [
+        ("Zoe <zoe@bücher.example>", "zoe@xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("Zoe <Zoe@XN--bcher-kva.example>", "zoe@xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("Ann <ann@exámple.com>", "ann@xn--exmple-qta.com", "xn--exmple-qta.com"),
+    ] {
+        let raw = format!("Reply-To: {from}\r\n{}", message(from, "order", "my order 1042"));
+        let email = server.decide("acme", raw).await;
+        is_accepted(&email, from);
+        let fields = &email["fields"];
+        let found = [&fields["sender_email"], &fields["sender_domain"], &fields["reply_to"]];
+        assert_eq!(found, [&json!(sender), &json!(domain), &json!(sender)]);
+        assert_eq!(email["sender_email"], sender);
+    }
+}
+
+/// As programs on a Mac name files: each accent is a character of its own, and nobody sees it.
+#[tokio::test]
+async fn a_letter_is_the_same_however_its_accents_are_written() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let body = json!({
+        "intent": {
+            "name": "Endings",
+            "match": {"all": [
+                {"field": "attachment_names", "op": "contains", "value": "Kündigung"},
+                {"field": "attachment_names", "op": "regex", "value": "kündigung.*pdf"}
+            ]},
+            "extractors": [{"name": "leaver", "field": "attachment_names", "pattern": "Kündigung (\\S+)\\.pdf"}]
+        },
+        "validation_rules": []
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let name = "Ku\u{308}ndigung Zoe\u{308}.pdf";
+    let file = "Content-Type: application/pdf\r\n\
+        Content-Disposition: attachment; filename*=utf-8''Ku%CC%88ndigung%20Zoe%CC%88.pdf\r\n\r\nx";
+    let raw = of("multipart/mixed; boundary=x", &parts("x", &[&plain("see the file"), file]));
+    let email = server.decide("acme", raw).await;
+    assert_eq!(email["intent"]["name"], "Endings", "{email:#}");
+    assert_eq!(email["fields"]["attachment_names"], "Kündigung Zoë.pdf");
+    assert_eq!(email["fields"]["leaver"], "Zoë");
+    for q in ["Kündigung Zoë", name] {
+        let q: String = url::form_urlencoded::byte_serialize(q.as_bytes()).collect();
+        let found = server.get(&format!("/api/emails?tenant_id=acme&q={q}")).await.is(StatusCode::OK).body;
+        assert_eq!(found[0]["email_id"], email["email_id"], "{q}");
+    }
+}
