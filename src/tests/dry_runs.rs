@@ -141,7 +141,8 @@ async fn each_step_is_shown_and_a_draft_changes_it() {
     assert_eq!(run["extractions"][0]["value"], "42");
     assert_eq!(run["fields"]["order_number"], "42");
     let verdict = &run["verdicts"][0];
-    assert_eq!(verdict["evidence"]["lookup"], json!({"match": {"email": "ann@x.example"}}));
+    let asked = json!({"match": {"email": "ann@x.example"}, "ignore_case": ["email"]});
+    assert_eq!(verdict["evidence"]["lookup"], asked);
     assert_eq!(verdict["evidence"]["rows"], json!([{"email": "ann@x.example", "status": "active"}]));
     assert_eq!((&verdict["verdict"], &run["decision"]), (&json!("pass"), &json!("accepted")));
     assert_eq!(run["explanation"], "Accepted: the one rule of Orders passed.");

@@ -532,6 +532,205 @@ async fn what_a_file_holds_is_ordered_as_numbers_or_not_at_all() {
     assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail", "fail"], "{b:#}");
 }
 
+/// To SQLite no text is the same as a number, unless a column stands beside it that was declared to hold numbers.
+#[tokio::test]
+async fn what_is_worked_out_is_the_same_as_a_number_that_the_message_says() {
+    let total = json!({"name": "total", "field": "subject", "pattern": "total (\\S+)"});
+    for kind in ["file", "database"] {
+        let bench = Bench::new(&[]).await;
+        let config = if kind == "file" {
+            bench.server.write_file("acme", "sums.csv", b"sku,total,stock\nA,100.5,7\nB,20,8\n");
+            json!({"protocol": "file", "connection_json": {"path": "sums.csv"}})
+        } else {
+            let data = "CREATE TABLE data (sku TEXT, total REAL, stock INTEGER); \
+                INSERT INTO data VALUES ('A', 100.5, 7), ('B', 20, 8)";
+            bench.sqlite(data).await;
+            sqlite_config()
+        };
+        let id = bench.datasource(kind, config).await;
+        let rule = |rule_type: &str, query: &str| {
+            let conditions = json!({"query": query, "params": ["{{total}}"]});
+            json!({"rule_type": rule_type, "datasource_id": id, "conditions": conditions})
+        };
+        bench
+            .rules_with(
+                &total,
+                &[
+                    rule("exists", "SELECT 1 FROM data WHERE total = ?"),
+                    rule("exists", "SELECT 1 FROM data WHERE round(total, 2) = ?"),
+                    rule("not_exists", "SELECT 1 FROM data WHERE sku = 'A' AND round(total, 2) <> ?"),
+                    rule("exists", "SELECT 1 FROM data WHERE round(total, 2) IN (?, 3)"),
+                    rule("exists", "SELECT 1 FROM data WHERE ? IN (stock, total)"),
+                    rule("exists", "SELECT 1 FROM data WHERE coalesce(total, 0) IS NOT DISTINCT FROM ?"),
+                    rule("exists", "SELECT sku FROM data GROUP BY sku HAVING sum(total) = ?"),
+                    rule("exists", "SELECT sku, sum(total) AS owed FROM data GROUP BY sku HAVING owed = ?"),
+                ],
+            )
+            .await;
+        let found = bench.ask("ann@x.example", "order total 100.50").await;
+        assert_eq!(verdicts(&found), ["pass"; 8], "{kind}: {found:#}");
+        // A text that is no number is not the same as one, and nobody's fault.
+        for subject in ["order total 100.6", "order total 100_5", "order total none"] {
+            let none = bench.ask("ann@x.example", subject).await;
+            assert_eq!(verdicts(&none), ["fail"; 8], "{kind} {subject}: {none:#}");
+            assert!(!none.to_string().contains("is no number"), "{kind} {subject}: {none:#}");
+        }
+    }
+}
+
+/// SQLite takes a name in double quotes for a text where no column has it: a rule would then find nothing.
+#[tokio::test]
+async fn a_column_in_quotes_that_is_not_there_is_an_error_and_no_verdict() {
+    for kind in ["file", "database"] {
+        let bench = Bench::new(&[]).await;
+        let config = if kind == "file" {
+            bench.server.write_file("acme", "people.csv", b"Email\nann@x.example\n");
+            json!({"protocol": "file", "connection_json": {"path": "people.csv"}})
+        } else {
+            bench.sqlite("CREATE TABLE data (Email TEXT); INSERT INTO data VALUES ('ann@x.example')").await;
+            sqlite_config()
+        };
+        let id = bench.datasource(kind, config).await;
+        let rule = |rule_type: &str, column: &str| {
+            let query = format!("SELECT * FROM data WHERE \"{column}\" = ?");
+            let conditions = json!({"query": query, "params": ["{{sender_email}}"]});
+            json!({"rule_type": rule_type, "datasource_id": id, "conditions": conditions})
+        };
+        bench.rules(&[rule("exists", "Email"), rule("exists", "E-Mail"), rule("not_exists", "E-Mail")]).await;
+        let email = bench.ask("ann@x.example", "order").await;
+        assert_eq!(verdicts(&email), ["pass", "error", "error"], "{kind}: {email:#}");
+        assert_eq!(email["decision"], "review", "{kind}");
+        for rule in [1, 2] {
+            let reason = email["verdicts"][rule]["reason"].as_str().unwrap();
+            assert!(reason.contains("no such column: \"E-Mail\""), "{kind}: {reason}");
+        }
+    }
+}
+
+/// SQLite's own functions know the case of ASCII alone.
+#[tokio::test]
+async fn a_name_is_found_in_any_case_whatever_its_letters() {
+    for kind in ["file", "database"] {
+        let bench = Bench::new(&[]).await;
+        let config = if kind == "file" {
+            bench.server.write_file("acme", "people.csv", "name\nMÜLLER\nAnn\n".as_bytes());
+            json!({"protocol": "file", "connection_json": {"path": "people.csv"}})
+        } else {
+            bench.sqlite("CREATE TABLE data (name TEXT); INSERT INTO data VALUES ('MÜLLER'), ('Ann')").await;
+            sqlite_config()
+        };
+        let id = bench.datasource(kind, config).await;
+        let rule = |query: &str, name: &str| {
+            let conditions = json!({"query": query, "params": [name]});
+            json!({"rule_type": "exists", "datasource_id": id, "conditions": conditions})
+        };
+        bench
+            .rules(&[
+                rule("SELECT * FROM data WHERE lower(name) = lower(?)", "Müller"),
+                rule("SELECT * FROM data WHERE upper(name) = upper(?)", "müller"),
+                rule("SELECT * FROM data WHERE lower(name) = ?", "ann"),
+                rule("SELECT * FROM data WHERE lower(name) = lower(?)", "Muller"),
+            ])
+            .await;
+        let email = bench.ask("ann@x.example", "order").await;
+        assert_eq!(verdicts(&email), ["pass", "pass", "pass", "fail"], "{kind}: {email:#}");
+        assert_eq!(email["verdicts"][0]["evidence"]["row_count"], 1, "{kind}");
+    }
+}
+
+/// The fields of a message hold addresses in lower case, and people write them as they like.
+#[tokio::test]
+async fn an_address_is_found_in_a_file_in_any_case_and_an_empty_cell_is_asked_for() {
+    let bench = Bench::new(&[]).await;
+    let file = "email,domain,code,closed_on\nAnn.Smith@Example.com,EXAMPLE.com,Ab,\n\
+        bob@x.example,x.example,cd,2026-01-31\n";
+    bench.server.write_file("acme", "customers.csv", file.as_bytes());
+    let config = json!({"protocol": "file", "driver_family": "csv", "base_url": "file:///customers.csv"});
+    let id = bench.datasource("file", config).await;
+    let rule = |rule_type: &str, columns: Value| json!({"rule_type": rule_type, "datasource_id": id, "conditions": {"match": columns}});
+    let open = json!({"email": "{{sender_email}}", "closed_on": null});
+    let code = json!({"name": "code", "field": "subject", "pattern": "code (\\w+)"});
+    bench
+        .rules_with(
+            &code,
+            &[
+                rule("exists", json!({"email": "{{sender_email}}"})),
+                rule("exists", json!({"domain": "{{sender_domain}}"})),
+                rule("exists", open.clone()),
+                rule("not_exists", open),
+                rule("exists", json!({"email": "ann.smith@example.com"})),
+                rule("exists", json!({"code": "{{code}}"})),
+            ],
+        )
+        .await;
+    let ann = bench.ask("Ann.Smith@Example.com", "order code ab").await;
+    assert_eq!(verdicts(&ann), ["pass", "pass", "pass", "fail", "fail", "fail"], "{ann:#}");
+    let asked = &ann["verdicts"][2]["evidence"]["lookup"];
+    let wanted =
+        json!({"match": {"email": "ann.smith@example.com", "closed_on": null}, "ignore_case": ["email"]});
+    assert_eq!(asked, &wanted);
+    let bob = bench.ask("Bob@X.Example", "order code cd").await;
+    assert_eq!(verdicts(&bob), ["pass", "pass", "fail", "pass", "fail", "pass"], "{bob:#}");
+}
+
+/// Who sends a message can add a header field to it, and gets round no rule by that.
+#[tokio::test]
+async fn a_rule_holds_for_every_header_field_of_its_name() {
+    let bench = Bench::new(&[]).await;
+    let rule = |rule_type: &str, expected: Value| json!({"rule_type": rule_type, "field_name": "header.X-Campaign", "conditions": {"expected": expected}});
+    bench
+        .rules(&[
+            rule("not_equals", json!("blocked")),
+            rule("equals", json!("spring")),
+            rule("one_of", json!(["spring", "autumn"])),
+        ])
+        .await;
+    for (campaigns, said) in [
+        (&["spring"][..], ["pass", "pass", "pass"]),
+        (&["blocked"], ["fail", "fail", "fail"]),
+        (&["blocked", "spring"], ["fail", "fail", "fail"]),
+        (&["spring", "blocked"], ["fail", "fail", "fail"]),
+        (&["spring", "autumn"], ["pass", "fail", "pass"]),
+    ] {
+        let headers: String = campaigns.iter().map(|name| format!("X-Campaign: {name}\r\n")).collect();
+        let raw = format!("{headers}{}", message("ann@x.example", "order", "Hello"));
+        let email = bench.server.decide("acme", raw).await;
+        assert_eq!(verdicts(&email), said, "{campaigns:?}: {email:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_sees_all_of_a_long_body() {
+    let bench = Bench::new(&[]).await;
+    bench
+        .rules(&[
+            json!({"rule_type": "regex", "field_name": "body", "conditions": {"pattern": "the end"}}),
+            json!({"rule_type": "expression", "conditions": {"expression": "email.body.matches('the end')"}}),
+        ])
+        .await;
+    let body = format!("{}the end", "many words of a long mail\r\n".repeat(15_000));
+    let email = bench.server.decide("acme", message("ann@x.example", "order", &body)).await;
+    assert_eq!(verdicts(&email), ["pass"; 2], "{}", email["explanation"]);
+}
+
+/// No thousands begin with 0.
+#[tokio::test]
+async fn a_sum_of_less_than_one_is_none_of_hundreds() {
+    let bench = Bench::new(&[]).await;
+    let total = json!({"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"});
+    let rule = json!({"rule_type": "compare", "field_name": "total",
+        "conditions": {"op": "<", "expected": "1 EUR", "as": "money"}});
+    bench.rules_with(&total, &[rule]).await;
+    for (sum, verdict) in
+        [("0.900 EUR", "pass"), ("0,125 EUR", "pass"), ("900 EUR", "fail"), ("0.125.000 EUR", "fail")]
+    {
+        let email = bench.ask("ann@x.example", &format!("order for {sum}")).await;
+        assert_eq!(verdicts(&email), [verdict], "{sum}: {email:#}");
+        let is_read = email["verdicts"][0]["reason"] != "no total in the message";
+        assert_eq!(is_read, sum != "0.125.000 EUR", "{sum}: {email:#}");
+    }
+}
+
 #[tokio::test]
 async fn a_csv_is_matched_and_queried_and_read_again_when_it_changes() {
     let bench = Bench::new(&[]).await;

@@ -714,7 +714,7 @@ async fn a_tenant_that_loads_large_files_does_not_stall_others() {
     let large =
         [file("acme", "a.csv", 600_000), file("acme", "b.csv", 600_000), file("acme", "c.csv", 600_000)];
     let small = file("globex", "a.csv", 10);
-    let wanted = Request::Match { columns: vec![("id".into(), "7".into())] };
+    let wanted = Request::Match { columns: vec![("id".into(), "7".into())], ignore_case: Vec::new() };
     let loading = futures::future::join_all(large.iter().map(|file| lookups.ask(file, &wanted)));
     let meanwhile = async {
         // They have begun.

@@ -40,7 +40,8 @@ async fn count(app: &AppState) -> Result<usize, LookupError> {
         endpoint: Endpoint::File(endpoint),
         auth: Auth::None,
     };
-    let wanted = Request::Match { columns: vec![("email".into(), "ann@x.example".into())] };
+    let columns = vec![("email".into(), "ann@x.example".into())];
+    let wanted = Request::Match { columns, ignore_case: Vec::new() };
     Ok(app.lookups.ask(&connection, &wanted).await?.rows.len())
 }
 

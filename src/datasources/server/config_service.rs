@@ -187,7 +187,8 @@ pub async fn replace(
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
     let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
-    ctx.audit(&mut tx, Event::updated("datasource_config.update", id, &before, &config)).await?;
+    let event = Event::updated("datasource_config.update", id, &before, &config);
+    ctx.audit(&mut tx, event.with_entered(&entered(&stored, &input.auth_config))).await?;
     tx.commit().await?;
     forget(ctx, &row);
     Ok(config)
@@ -412,6 +413,12 @@ fn checked_with(
     }
     checks.finish()?;
     Ok((input, kept))
+}
+
+/// The members of `auth_config` whose stored values others take the place of.
+fn entered(stored: &Map<String, Value>, given: &Map<String, Value>) -> Vec<String> {
+    let others = given.iter().filter(|&(name, value)| stored.get(name).is_some_and(|old| old != value));
+    others.map(|(name, _)| format!("auth_config.{name}")).collect()
 }
 
 /// A secret was entered for one address, and for TLS where that was required. Sent to another, or in clear, it could

@@ -5,7 +5,8 @@ use leptos_router::{components::Form, hooks::use_query_map};
 
 use super::{OnFailBadge, name_of, query::RulesQuery, rule_words};
 use crate::{
-    app::{tenant_page, use_tenant},
+    app::{MyAccess, may, tenant_page, use_tenant},
+    auth::authority::Permission,
     datasources::{api::list_datasources, dto::Datasource},
     intents::{api::list_intents, dto::Intent},
     rules::{
@@ -38,6 +39,7 @@ pub fn RulesPage() -> impl IntoView {
     );
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
+    let me = use_context::<MyAccess>();
     view! {
         <PageHead
             title="Validation rules"
@@ -47,15 +49,20 @@ pub fn RulesPage() -> impl IntoView {
         <Load
             data=move || {
                 let query = query.get();
-                async move { Ok((tenant.id()?, query, rules.await?, intents.await?, datasources.await?)) }
+                async move {
+                    let id = tenant.id()?;
+                    let may_change = may(me, &id, Permission::Configure).await;
+                    Ok((id, may_change, query, rules.await?, intents.await?, datasources.await?))
+                }
             }
             retry=move || {
                 rules.refetch();
                 intents.refetch();
                 datasources.refetch();
             }
-            view=|(tenant, query, rules, intents, datasources): (
+            view=|(tenant, may_change, query, rules, intents, datasources): (
                 TenantId,
+                bool,
                 RulesQuery,
                 Vec<ValidationRule>,
                 Vec<Intent>,
@@ -64,7 +71,7 @@ pub fn RulesPage() -> impl IntoView {
                 let filters = view! { <Filters tenant=tenant.clone() query intents=&intents datasources=&datasources/> };
                 view! {
                     {filters}
-                    <Rules tenant query rules intents datasources/>
+                    <Rules tenant may_change query rules intents datasources/>
                 }
             }
         />
@@ -120,6 +127,8 @@ fn Filters<'a>(
 #[component]
 fn Rules(
     tenant: TenantId,
+    /// Whether the reader may change the rules, or only look.
+    may_change: bool,
     query: RulesQuery,
     rules: Vec<ValidationRule>,
     intents: Vec<Intent>,
@@ -152,7 +161,7 @@ fn Rules(
                 .iter()
                 .find(|intent| intent.intent_id == rule.intent_id)
                 .map(|intent| intent.name.clone());
-            view! { <RuleRow rule intent datasource/> }
+            view! { <RuleRow rule may_change intent datasource/> }
         })
         .collect_view();
     view! {
@@ -167,10 +176,17 @@ fn Rules(
     .into_any()
 }
 
+/// It leads to where its intent is changed, or only shown.
 #[component]
-fn RuleRow(rule: ValidationRule, intent: Option<String>, datasource: Option<String>) -> impl IntoView {
+fn RuleRow(
+    rule: ValidationRule,
+    may_change: bool,
+    intent: Option<String>,
+    datasource: Option<String>,
+) -> impl IntoView {
     let words = rule_words(rule.rule_type, &rule.field_name, datasource.as_deref());
-    let href = tenant_page(&rule.tenant_id, &format!("/intents/{}/edit", rule.intent_id));
+    let edit = if may_change { "/edit" } else { "" };
+    let href = tenant_page(&rule.tenant_id, &format!("/intents/{}{edit}", rule.intent_id));
     view! {
         <tr role="row" class="row-link" data-testid="rule">
             <Cell label="Intent">

@@ -178,6 +178,17 @@ impl Operand {
             Self::Text(template) => template.fields().collect(),
         }
     }
+
+    /// The header field of the message that is in it, if one is, which may have several values.
+    pub fn header(&self) -> Option<&str> {
+        self.fields().into_iter().find(|name| name.starts_with("header."))
+    }
+
+    /// Whether what it names is an address, or a part of one, and nothing else.
+    fn is_address(&self) -> bool {
+        let fields = self.fields();
+        !fields.is_empty() && fields.iter().all(|name| ADDRESSES.contains(name))
+    }
 }
 
 fn render(template: &Template, fields: &Fields) -> Result<String, Unrenderable> {
@@ -235,6 +246,9 @@ const MAX_CONDITIONS: usize = 64 << 10;
 const JUDGEMENT: [&str; 7] = ["column", "expected", "ignore_case", "pattern", "op", "as", "expression"];
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
+/// Fields that hold an address, or a part of one: two that differ in case alone are the same.
+const ADDRESSES: [&str; 6] =
+    ["sender_email", "sender_domain", "recipient_email", "reply_to", "envelope_from", "envelope_to"];
 /// Headers that carry credentials: those belong into the config, encrypted.
 const CREDENTIAL_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
@@ -554,6 +568,11 @@ impl Lookup {
                     .iter()
                     .map(|(name, operand)| Ok((name.clone(), operand.render(fields)?)))
                     .collect::<Result<_, Unrenderable>>()?,
+                ignore_case: columns
+                    .iter()
+                    .filter(|(_, operand)| operand.is_address())
+                    .map(|(name, _)| name.clone())
+                    .collect(),
             }),
             Self::Api(api) => api.render(fields),
         }
@@ -763,6 +782,26 @@ mod tests {
         assert_eq!(with(""), Err(Unrenderable::Missing("subject".into())), "or it would ask for the list");
     }
 
+    #[test]
+    fn addresses_are_matched_without_regard_to_case_and_nothing_else_is() {
+        let conditions = json!({"match": {
+            "email": "{{sender_email}}",
+            "place": "mailto:{{reply_to}}?{{sender_domain}}",
+            "both": "{{sender_email}} {{subject}}",
+            "code": "{{subject}}",
+            "status": "Active",
+            "closed_on": null,
+        }});
+        let conditions = parse(RuleType::Exists, FILE, &conditions).expect("parses");
+        let mut fields = Fields::default();
+        for name in ["sender_email", "reply_to", "sender_domain", "subject"] {
+            fields.set(name, "x");
+        }
+        let request = conditions.lookup.expect("looks up").render(&fields).expect("renders");
+        assert_eq!(request.evidence()["ignore_case"], json!(["email", "place"]));
+        assert_eq!(request.evidence()["match"]["closed_on"], Value::Null);
+    }
+
     proptest! {
         #[test]
         fn whatever_a_message_says_the_url_keeps_its_host_and_depth(value in "\\PC+") {
@@ -788,8 +827,8 @@ mod tests {
             let mut fields = Fields::default();
             fields.set("subject", &value);
             let request = conditions.lookup.expect("looks up").render(&fields);
-            let expected = Request::Sql { query: "SELECT 1 WHERE a = ?".into(), params: vec![value.into()] };
-            prop_assert_eq!(request, Ok(expected));
+            let params = vec![fields.get("subject").expect("was set").into()];
+            prop_assert_eq!(request, Ok(Request::Sql { query: "SELECT 1 WHERE a = ?".into(), params }));
         }
     }
 }

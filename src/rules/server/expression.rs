@@ -483,6 +483,11 @@ mod tests {
             (format!("[{}].map(x, fields.body).size() > 0", list(1_000)), Rows::default(), "MiB"),
             (format!("[{}].size() > 0", ["fields.body"; 100].join(",")), Rows::default(), "MiB"),
             (format!("{bodies} == ''"), Rows::default(), "MiB"),
+            (
+                "(fields.body + fields.body + 'x').matches('y')".to_owned(),
+                Rows::default(),
+                "a text of more than 2 MiB",
+            ),
         ] {
             let expression = Expression::compile(&text).expect("compiles");
             match expression.run_within(&message, &rows, Duration::from_secs(60)) {
@@ -500,10 +505,20 @@ mod tests {
             ("rows.map(a, a.cell == 'x', a.cell + '!').all(b, b == 'x!')", true),
             ("(fields.body + email.sender_email).endsWith('ann@x.example')", true),
             ("fields.body.matches('x{5}') && !email.sender_email.matches('(bob|eve)@')", true),
+            ("(fields.body + fields.body).matches('x$')", true),
         ] {
             let expression = Expression::compile(text).expect("compiles");
             assert_eq!(expression.run(&message, &rows(json!("x"), 100)), Ok(result), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_sees_all_of_a_field() {
+        let mut message = fields();
+        message.set("body", &format!("{}the end", "many words ".repeat(90_000)));
+        let expression = Expression::compile("fields.body.matches('the end$')").expect("compiles");
+        let found = expression.run_within(&message, &Rows::default(), Duration::from_secs(60));
+        assert_eq!(found, Ok(true));
     }
 
     #[test]

@@ -6,14 +6,17 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    conditions::{CompareOp, Judgement, Unrenderable},
+    conditions::{CompareOp, Judgement, Operand, Unrenderable},
     engine::shorten,
     expression::Fault,
     values,
 };
 use crate::{
     datasources::server::lookup::{Request, Rows},
-    emails::{dto::Compared, server::fields::Fields},
+    emails::{
+        dto::Compared,
+        server::fields::{self, Fields},
+    },
     intents::{dto::FieldType, server::matching},
     rules::dto::{RuleType, ValidationRule},
     shared::template::field_key,
@@ -103,7 +106,17 @@ pub fn judge(
                     None => return Ok(no_row(false, found)),
                 },
             };
-            let against = Against { expected, is_looked_up: found.is_some(), now: fields.as_of() };
+            let expected_field = match &judgement.expected {
+                Some(expected) => expected.operands().iter().find_map(Operand::header).unwrap_or_default(),
+                None => rule.field_name.as_str(),
+            };
+            let against = Against {
+                expected,
+                is_looked_up: found.is_some(),
+                field: if found.is_some() { "" } else { rule.field_name.as_str() },
+                expected_field,
+                now: fields.as_of(),
+            };
             compare(rule.rule_type, judgement, left, actual, against)
         }
     }
@@ -207,7 +220,19 @@ struct Against<'a> {
     expected: &'a [Value],
     /// Whether the value is the datasource's; the message's own otherwise.
     is_looked_up: bool,
+    /// The message's fields that the value and what is expected come from; empty where they come from elsewhere.
+    field: &'a str,
+    expected_field: &'a str,
     now: DateTime<Utc>,
+}
+
+/// The values of a field: a rule holds for all of them, or who sends the message would get round it by a header field of
+/// their own.
+fn each(value: &Value, field: &str) -> Vec<Value> {
+    match value {
+        Value::String(text) => fields::values(field, text).map(Value::from).collect(),
+        other => vec![other.clone()],
+    }
 }
 
 fn compare(
@@ -224,15 +249,16 @@ fn compare(
     let (passes, reason, expected) = match rule_type {
         RuleType::Regex => {
             let pattern = judgement.pattern.clone().unwrap_or_default();
-            let matches = text_of(&actual).is_some_and(|text| {
-                matching::compile(&pattern, judgement.ignore_case)
-                    .is_ok_and(|regex| regex.is_match(matching::visible(&text)))
+            let matches = composed(&actual).is_some_and(|text| {
+                matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| regex.is_match(&text))
             });
             let verb = if matches { "matches" } else { "does not match" };
             (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
         }
         RuleType::OneOf => {
-            let passes = expected.iter().any(|one| same(&actual, one, judgement.ignore_case));
+            let is_listed =
+                |value: &Value| expected.iter().any(|one| same(value, one, judgement.ignore_case));
+            let passes = each(&actual, against.field).iter().all(is_listed);
             let place = if passes { "is" } else { "is not" };
             let words = match expected.len() {
                 n if n > 5 => format!("a list of {n}"),
@@ -247,8 +273,13 @@ fn compare(
         }
         _ => {
             let expected = first();
-            let same = same(&actual, &expected, judgement.ignore_case);
             let wanted = rule_type == RuleType::Equals;
+            let others = each(&expected, against.expected_field);
+            let actuals = each(&actual, against.field);
+            let ignore_case = judgement.ignore_case;
+            let mut pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
+            let is_pair = |(one, other): (&Value, &Value)| same(one, other, ignore_case);
+            let same = if wanted { pairs.all(is_pair) } else { pairs.any(is_pair) };
             let reason = match (same, wanted) {
                 (true, true) => format!("{is}, as expected"),
                 (false, true) => format!("{is}, not {}", shown(&expected)),
@@ -265,7 +296,7 @@ fn compare(
 fn bounds(
     judgement: &Judgement,
     actual: &Value,
-    Against { expected, is_looked_up, now }: Against<'_>,
+    Against { expected, is_looked_up, now, .. }: Against<'_>,
 ) -> Result<(bool, String), Unjudged> {
     let kind = judgement.kind.unwrap_or(FieldType::Number);
     if actual.is_null() {
@@ -343,9 +374,9 @@ impl Ordered {
 pub fn readable(value: &Value, kind: FieldType, now: DateTime<Utc>) -> Result<Ordered, String> {
     let text = text_of(value).unwrap_or_default();
     let read = match kind {
-        FieldType::Number if value.is_number() => text.parse().ok().map(Ordered::Number),
+        FieldType::Number if value.is_number() => values::plain(&text).map(Ordered::Number),
         FieldType::Money if value.is_number() => {
-            text.parse().ok().map(|amount| Ordered::Money(values::Money { amount, currency: None }))
+            values::plain(&text).map(|amount| Ordered::Money(values::Money { amount, currency: None }))
         }
         FieldType::Number => values::number(&text).map(Ordered::Number),
         FieldType::Date => values::date(&text, now).map(Ordered::Date),
@@ -380,15 +411,19 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     {
         return left == right;
     }
-    let (Some(left), Some(right)) = (text_of(actual), text_of(expected)) else { return actual == expected };
+    let (Some(left), Some(right)) = (composed(actual), composed(expected)) else { return actual == expected };
     if left == right || (ignore_case && left.to_lowercase() == right.to_lowercase()) {
         return true;
     }
     if !(actual.is_number() || expected.is_number()) {
         return false;
     }
-    let decimal = |text: &str| text.trim().parse::<rust_decimal::Decimal>().ok();
-    matches!((decimal(&left), decimal(&right)), (Some(left), Some(right)) if left == right)
+    matches!((values::plain(&left), values::plain(&right)), (Some(left), Some(right)) if left == right)
+}
+
+/// Its text in the form that fields and patterns have: what a datasource gave may be in another.
+fn composed(value: &Value) -> Option<String> {
+    text_of(value).map(|text| fields::composed(&text).into_owned())
 }
 
 fn flag_of(value: &Value) -> Option<bool> {
@@ -446,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_field_that_the_message_lacks_is_missing_whatever_columns_there_are() {
-        let request = Request::Match { columns: Vec::new() };
+        let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
         let rows = Rows {
             columns: vec!["order_number".into(), "status".into()],
             rows: vec![vec![json!("7"), json!("open")]],
@@ -501,6 +536,10 @@ mod tests {
             (json!(7), json!("7"), false, true),
             (json!(7), json!("007"), false, true),
             (json!("7"), json!("007"), false, false),
+            (json!(7), json!("0_7"), false, false),
+            (json!(1042), json!("1_042"), false, false),
+            (json!("1_042"), json!(1042), false, false),
+            (json!(1e-7), json!("0.0000001"), false, true),
             (json!(19.9), json!("19.90"), false, true),
             (json!(1), json!(true), false, false),
             (json!(true), json!(true), false, true),
@@ -519,6 +558,50 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_holds_for_every_field_of_a_name() {
+        let mut fields = Fields::default();
+        fields.set("header.x-list", "news\nads");
+        fields.set("header.x-twice", "news\nnews");
+        fields.set("body", "news\nads");
+        let judged = |field: &str, rule_type, conditions: Value, found: Option<Value>| {
+            let rule = rule(field, rule_type);
+            let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
+            let expected = expected(&rule, &judgement, &fields).expect("renders");
+            let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+            let rows = found.map(|cell| Rows {
+                columns: vec!["list".into()],
+                rows: vec![vec![cell]],
+                truncated: false,
+            });
+            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Lists" });
+            judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
+                .map(|finding| finding.passes)
+        };
+        use RuleType::{Equals, NotEquals, OneOf};
+        for (field, rule_type, conditions, found, passes) in [
+            ("header.X-List", NotEquals, json!({"expected": "ads"}), None, false),
+            ("header.X-List", NotEquals, json!({"expected": "NEWS", "ignore_case": true}), None, false),
+            ("header.X-List", NotEquals, json!({"expected": "spam"}), None, true),
+            ("header.X-List", Equals, json!({"expected": "news"}), None, false),
+            ("header.X-Twice", Equals, json!({"expected": "news"}), None, true),
+            ("header.X-List", OneOf, json!({"expected": ["ads", "news"]}), None, true),
+            ("header.X-List", OneOf, json!({"expected": ["news"]}), None, false),
+            // The other way round: what the datasource holds against what the message says.
+            ("header.X-List", NotEquals, json!({}), Some(json!("ads")), false),
+            ("header.X-List", NotEquals, json!({}), Some(json!("spam")), true),
+            ("subject", NotEquals, json!({"expected": "{{header.X-List}}"}), Some(json!("ads")), false),
+            ("header.X-List", Equals, json!({}), Some(json!("news")), false),
+            ("header.X-List", NotEquals, json!({"expected": "x"}), Some(json!("news\nx")), true),
+            // Lines of a body are one value.
+            ("body", NotEquals, json!({"expected": "ads"}), None, true),
+            ("body", Equals, json!({"expected": "news\nads"}), None, true),
+        ] {
+            let judged = judged(field, rule_type, conditions.clone(), found.clone());
+            assert_eq!(judged, Ok(passes), "{field} {rule_type} {conditions} {found:?}");
+        }
+    }
+
+    #[test]
     fn bounds_are_read_in_every_kind() {
         let check = |op, kind, actual: Value, expected: Value| {
             let judgement = Judgement { op: Some(op), kind: Some(kind), ..Judgement::default() };
@@ -526,8 +609,14 @@ mod tests {
                 Value::Array(items) => items,
                 one => vec![one],
             };
-            bounds(&judgement, &actual, Against { expected: &expected, is_looked_up: true, now: Utc::now() })
-                .map(|(holds, _)| holds)
+            let against = Against {
+                expected: &expected,
+                is_looked_up: true,
+                field: "",
+                expected_field: "",
+                now: Utc::now(),
+            };
+            bounds(&judgement, &actual, against).map(|(holds, _)| holds)
         };
         use CompareOp::{Between, Greater, GreaterOrEqual, Less, LessOrEqual};
         use FieldType::{Date, Money, Number};
@@ -536,6 +625,7 @@ mod tests {
             (Greater, Number, json!("10"), json!(9), true),
             (GreaterOrEqual, Number, json!("1,000.00"), json!(1000), true),
             (Less, Number, json!(5), json!(5), false),
+            (Less, Number, json!(1e-7), json!("0.001"), true),
             (LessOrEqual, Number, json!(5), json!(5), true),
             (Between, Number, json!(5), json!([1, 5]), true),
             (Between, Number, json!(6), json!([1, 5]), false),

@@ -77,15 +77,27 @@ impl std::fmt::Display for Moment {
     }
 }
 
+/// A number as programs write it: digits of ASCII, a sign, a point, an exponent. The library's own reading takes
+/// `1_042`, too, which no database does.
+pub fn plain(text: &str) -> Option<Decimal> {
+    let text = text.trim_ascii();
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
+        return None;
+    }
+    if text.contains(['e', 'E']) { Decimal::from_scientific(text).ok() } else { text.parse().ok() }
+}
+
 /// `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.50`, `-3`, `12 %` without its sign. A single point is the
-/// decimal one; a single comma before exactly three digits could be either, and is not read.
+/// decimal one; a single comma before exactly three digits could be either, and is not read. No thousands begin with 0:
+/// `0,125` is less than one.
 pub fn number(text: &str) -> Option<Decimal> {
     let text = text.trim().trim_end_matches('%').trim_end();
     digits(text, false)
 }
 
-/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals but in a few
-/// currencies, so three digits after a single separator are thousands.
+/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals but in
+/// a few currencies, so three digits after a single separator are thousands, unless those before it are none:
+/// `0.900 EUR`.
 pub fn money(text: &str) -> Option<Money> {
     const SYMBOLS: [(&str, &str); 6] =
         [("€", "EUR"), ("£", "GBP"), ("¥", "¥"), ("₹", "INR"), ("US$", "USD"), ("$", "$")];
@@ -117,6 +129,9 @@ pub fn money(text: &str) -> Option<Money> {
     let has_three = currency.as_deref().is_some_and(|code| OF_THREE_DECIMALS.contains(&code));
     let mut amount = digits(rest.trim(), !has_three)?;
     if negative {
+        if rest.trim().starts_with(['-', '+']) {
+            return None;
+        }
         amount = -amount;
     }
     Some(Money { amount, currency })
@@ -136,10 +151,11 @@ fn digits(text: &str, thousands: bool) -> Option<Decimal> {
         match c {
             '0'..='9' | '.' | ',' => plain.push(c),
             ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’' => {
-                if plain.contains(['.', ','])
-                    || grouped.is_some_and(|at| plain.len() - at != 3)
-                    || plain.is_empty()
-                {
+                let is_group = match grouped {
+                    None => begins_thousands(&plain),
+                    Some(at) => plain.len() - at == 3,
+                };
+                if !is_group || plain.contains(['.', ',']) {
                     return None;
                 }
                 grouped = Some(plain.len());
@@ -156,39 +172,31 @@ fn digits(text: &str, thousands: bool) -> Option<Decimal> {
     let (points, commas) = (plain.matches('.').count(), plain.matches(',').count());
     let last = plain.rfind(['.', ',']);
     let after = last.map_or(0, |at| plain.len() - at - 1);
+    let may_group = after == 3 && grouped.is_none() && last.is_some_and(|at| begins_thousands(&plain[..at]));
     let decimal = match (points, commas) {
         (0, 0) => None,
-        (1, 0) if thousands && after == 3 && grouped.is_none() => Some(None),
-        (1, 0) => Some(last),
-        (0, 1) if after == 3 && grouped.is_none() => {
-            if thousands {
-                Some(None)
-            } else {
-                return None;
-            }
-        }
-        (0, 1) => Some(last),
+        (1, 0) | (0, 1) if may_group && thousands => None,
+        (0, 1) if may_group => return None,
+        (1, 0) | (0, 1) => last,
         // Several of one kind group; of two kinds, the last is the decimal one, and stands once.
-        (_, 0) | (0, _) => Some(None),
+        (_, 0) | (0, _) => None,
         _ => {
             let kind = plain[last?..].chars().next()?;
             if plain.matches(kind).count() > 1 {
                 return None;
             }
-            Some(last)
+            last
         }
     };
-    let (whole, fraction) = match decimal.flatten() {
+    let (whole, fraction) = match decimal {
         Some(at) => (&plain[..at], &plain[at + 1..]),
         None => (plain.as_str(), ""),
     };
     let groups: Vec<&str> = whole.split(['.', ',']).collect();
-    if groups.len() > 1
-        && (groups[0].is_empty() || groups[0].len() > 3 || groups[1..].iter().any(|g| g.len() != 3))
-    {
+    if groups.len() > 1 && (!begins_thousands(groups[0]) || groups[1..].iter().any(|g| g.len() != 3)) {
         return None;
     }
-    if decimal.flatten().is_some() && fraction.is_empty() {
+    if decimal.is_some() && fraction.is_empty() {
         return None;
     }
     let whole = groups.concat();
@@ -203,6 +211,11 @@ fn digits(text: &str, thousands: bool) -> Option<Decimal> {
     .parse::<Decimal>()
     .ok()
     .map(|value| value.normalize())
+}
+
+/// Whether these digits can stand before the first separator of thousands.
+fn begins_thousands(digits: &str) -> bool {
+    matches!(digits.len(), 1..=3) && !digits.starts_with('0')
 }
 
 /// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10, 2026`. With slashes or hyphens, day and month are
@@ -304,6 +317,12 @@ mod tests {
             ("1.234", "1.234"),
             (".5", "0.5"),
             ("12 %", "12"),
+            ("0,125", "0.125"),
+            ("-0,125", "-0.125"),
+            (",125", "0.125"),
+            ("1234,567", "1234.567"),
+            ("1.234,5", "1234.5"),
+            ("100,000.5", "100000.5"),
         ] {
             assert_eq!(number(text), Some(decimal(value)), "{text}");
         }
@@ -322,6 +341,16 @@ mod tests {
             "5.",
             "1 23",
             "1  234",
+            "1234 567",
+            "0 234",
+            "012'345",
+            "0.125.000",
+            "0,125,000",
+            "0,125.5",
+            "012.345,6",
+            "12.345.67",
+            "1,23,456",
+            "1_042",
             "١",
         ] {
             assert_eq!(number(text), None, "{text}");
@@ -341,12 +370,57 @@ mod tests {
             ("£0.50", "0.5", Some("GBP")),
             ("KWD 12.500", "12.5", Some("KWD")),
             ("1,234.500 omr", "1234.5", Some("OMR")),
+            ("0.900 EUR", "0.9", Some("EUR")),
+            ("0,125 €", "0.125", Some("EUR")),
+            ("-$0.005", "-0.005", Some("$")),
+            (".900 EUR", "0.9", Some("EUR")),
+            ("900.000 EUR", "900000", Some("EUR")),
+            ("1234.567 EUR", "1234.567", Some("EUR")),
+            ("KWD 0,500", "0.5", Some("KWD")),
         ] {
             let money = money(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((money.amount, money.currency.as_deref()), (decimal(amount), currency), "{text}");
         }
-        for text in ["", "EUR", "five euros", "12 34", "EUR 1.2.3", "€ €5", "KWD 12,500"] {
+        for text in [
+            "",
+            "EUR",
+            "five euros",
+            "12 34",
+            "EUR 1.2.3",
+            "€ €5",
+            "KWD 12,500",
+            "0.125.000",
+            "0,125.00 EUR",
+            "0 900 EUR",
+            "--5 EUR",
+            "-EUR -5",
+        ] {
             assert_eq!(money(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_programs_write_is_a_number_and_nothing_else() {
+        for (text, value) in [
+            ("7", Some("7")),
+            (" -7.50 ", Some("-7.5")),
+            ("+.5", Some("0.5")),
+            ("1.2e3", Some("1200")),
+            ("1E-7", Some("0.0000001")),
+            ("1_042", None),
+            ("_1", None),
+            ("1,5", None),
+            ("\u{a0}7", None),
+            ("١", None),
+            ("0x10", None),
+            ("inf", None),
+            ("1-2", None),
+            ("e5", None),
+            ("1e", None),
+            (".", None),
+            ("", None),
+        ] {
+            assert_eq!(plain(text), value.map(decimal), "{text}");
         }
     }
 

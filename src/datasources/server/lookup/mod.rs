@@ -1,6 +1,7 @@
 //! Asking a datasource. A look-up arrives here rendered: its values are data, and stay data.
 
 mod breaker;
+mod case;
 mod file;
 mod http_api;
 pub mod json_path;
@@ -20,7 +21,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -32,6 +32,7 @@ use crate::{
         service as files,
         store::{Store, Uploaded},
     },
+    rules::server::values,
     server::{
         Database, aside,
         config::Config,
@@ -49,10 +50,13 @@ use crate::{
 pub enum Request {
     /// A query over a database, or over a file as the table `data`.
     Sql { query: String, params: Vec<Value> },
-    /// Rows of a file whose columns equal these values.
+    /// Rows of a file whose columns equal these values; that are empty, where the value is `null`.
     Match {
         #[serde(rename = "match")]
         columns: Vec<(String, Value)>,
+        /// The columns that are compared without regard to case.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        ignore_case: Vec<String>,
     },
     /// An HTTP request below the config's base URL. `path` is encoded.
     Api {
@@ -80,7 +84,7 @@ impl Request {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         match self {
             Self::Sql { .. } => {}
-            Self::Match { columns } => {
+            Self::Match { columns, .. } => {
                 value["match"] = Value::Object(columns.iter().cloned().collect());
             }
             Self::Api { query, headers, .. } => {
@@ -113,7 +117,7 @@ impl Request {
         };
         match self {
             Self::Sql { params, .. } => params.iter().map(text).collect(),
-            Self::Match { columns } => columns.iter().map(|(_, value)| text(value)).collect(),
+            Self::Match { columns, .. } => columns.iter().map(|(_, value)| text(value)).collect(),
             Self::Api { method, path, query, .. } => {
                 let mut url = format!("{method} {path}");
                 for (i, (name, value)) in query.iter().enumerate() {
@@ -188,9 +192,8 @@ fn number(text: &str) -> Value {
     if let Ok(integer) = text.parse::<i64>() {
         return integer.into();
     }
-    let (decimal, real) = (text.parse::<Decimal>(), text.parse::<f64>());
-    match (decimal, real) {
-        (Ok(decimal), Ok(real)) if real.to_string().parse() == Ok(decimal.normalize()) => real.into(),
+    match (values::plain(text), text.parse::<f64>()) {
+        (Some(decimal), Ok(real)) if values::plain(&real.to_string()) == Some(decimal) => real.into(),
         _ => text.into(),
     }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
+    rules::server::values,
     server::{error::chain, outbound::Fence},
 };
 
@@ -90,8 +91,12 @@ async fn run(
         limits.timeout.as_secs().max(1),
     );
     conn.execute(AssertSqlSafe(settings)).await.map_err(failed)?;
-    let texts: Vec<&str> =
-        params.iter().filter_map(|param| param.as_str()).filter(|text| !is_number(text)).collect();
+    // Of a number nothing is passed over where one is asked for.
+    let texts: Vec<&str> = params
+        .iter()
+        .filter_map(|param| param.as_str())
+        .filter(|text| values::plain(text).is_none())
+        .collect();
     let mut tx = conn.begin_with("START TRANSACTION READ ONLY").await.map_err(failed)?;
     let mut ask = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for param in params {
@@ -164,11 +169,6 @@ const LONGEST_SAID: usize = 100;
 
 /// So many times the rows that are read are passed over to see what the query warns of.
 const PATIENT_ROWS: usize = 100;
-
-/// Nothing of it is passed over where a number is asked for.
-fn is_number(text: &str) -> bool {
-    text.trim().parse::<rust_decimal::Decimal>().is_ok()
-}
 
 fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
     let failed =

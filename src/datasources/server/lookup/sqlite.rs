@@ -13,6 +13,7 @@ use std::{
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
+    config::DbConfig,
     hooks::{AuthAction, AuthContext, Authorization},
     limits::Limit,
     types::ValueRef,
@@ -20,7 +21,7 @@ use rusqlite::{
 use serde_json::Value;
 
 use super::{
-    Bounded, Cause, Limits, LookupError, Rows, TenantFile, checked,
+    Bounded, Cause, Limits, LookupError, Rows, TenantFile, case, checked,
     ordering::{Blame, Comparisons},
     sql_check::SqlDialect,
     turns::Turn,
@@ -48,7 +49,8 @@ pub async fn ask(
 ) -> Result<Rows, LookupError> {
     let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
     tokio::task::spawn_blocking(move || {
-        let answer = open(&file, limits.timeout / 2).and_then(|conn| run(&conn, &query, &params, &limits));
+        let conn = open(&file, limits.timeout / 2);
+        let answer = conn.and_then(|conn| run(&conn, &query, &params, &[], &limits));
         drop(turn);
         answer
     })
@@ -73,21 +75,37 @@ fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError
     Ok(conn)
 }
 
-/// Runs a query on a connection that is already open, and fences it first.
-pub fn run(conn: &Connection, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+/// Runs a query on a connection that is already open, and fences it first. `untyped` are the columns that were not
+/// declared to hold anything, where they are known.
+pub fn run(
+    conn: &Connection,
+    query: &str,
+    params: &[Value],
+    untyped: &[&str],
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
     let checked = checked(query, SqlDialect::Sqlite, params.len())?;
+    // SQLite would take a column in double quotes that is not there for a text, which equals nothing.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(|error| describe(&error))?;
     let blame = Blame::teach(conn).map_err(|error| describe(&error))?;
-    let answer = run_checked(conn, &checked.sql, params, limits);
+    let answer = run_checked(conn, &checked.sql, params, untyped, limits);
     match blame.take() {
         Some(fault) if answer.is_err() => Err(fault),
         _ => answer,
     }
 }
 
-fn run_checked(conn: &Connection, sql: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
-    let comparisons = Comparisons::of(sql);
+fn run_checked(
+    conn: &Connection,
+    sql: &str,
+    params: &[Value],
+    untyped: &[&str],
+    limits: &Limits,
+) -> Result<Rows, LookupError> {
+    let comparisons = Comparisons::of(sql, untyped);
     comparisons.check(params)?;
     let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
+    case::teach(conn).map_err(|error| describe(&error))?;
     let as_written = conn.prepare(sql).map_err(|error| describe(&error))?;
     // An answer's columns are called by how they are written.
     let columns: Vec<String> = as_written.column_names().into_iter().map(str::to_owned).collect();
@@ -267,11 +285,11 @@ mod tests {
             (format!("SELECT {}", vec!["1"; 501].join(", ")), Cause::TooLarge),
         ] {
             let started = Instant::now();
-            let refused = run(&conn, &query, &[], &limits()).expect_err("refused");
+            let refused = run(&conn, &query, &[], &[], &limits()).expect_err("refused");
             assert_eq!(refused.cause, cause, "{refused}");
             assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
         }
-        let long_pattern = run(&conn, "SELECT 'a' LIKE ?", &["a".repeat(1_001).into()], &limits());
+        let long_pattern = run(&conn, "SELECT 'a' LIKE ?", &["a".repeat(1_001).into()], &[], &limits());
         assert_eq!(long_pattern.expect_err("too long").cause, Cause::Refused);
     }
 
@@ -282,10 +300,10 @@ mod tests {
         let query =
             "SELECT trim(replace(a, '@', ' at ')), instr(a, ?), lower(a) LIKE ? FROM t WHERE a GLOB '*Ann*'";
         let params = [Value::from("x"), Value::from("%ann%")];
-        let found = run(&conn, query, &params, &limits()).expect("runs");
+        let found = run(&conn, query, &params, &[], &limits()).expect("runs");
         assert_eq!(found.rows, [vec![Value::from("Ann at x.example"), Value::from(6), Value::from(1)]]);
         // One slow function leaves room for a body of a mail.
-        let body = run(&conn, "SELECT instr(?, 'x')", &["a".repeat(900_000).into()], &limits());
+        let body = run(&conn, "SELECT instr(?, 'x')", &["a".repeat(900_000).into()], &[], &limits());
         assert_eq!(body.expect("runs").rows, [vec![Value::from(0)]]);
     }
 

@@ -25,6 +25,9 @@ pub const MAX_STEPS: u64 = 2_000_000;
 const MAX_MADE: u64 = 64 << 20;
 /// What a list or a map takes for each member, beside the member's text. Unit: bytes.
 const SLOT: u64 = 48;
+/// A pattern is held against no longer text than this, in bytes, since nothing stops it halfway: any two fields of a
+/// message together.
+const MAX_MATCHED: usize = 2 << 20;
 /// Copying so many bytes takes about a step.
 const STEP: u64 = 1_024;
 
@@ -136,10 +139,14 @@ fn matches<'c, 'v>(
         return Err(ExecutionError::no_such_member_overload("matches", types));
     };
     meter.check()?;
+    if seen.inner().len() > MAX_MATCHED {
+        let words = || format!("holds a pattern against a text of more than {} MiB", MAX_MATCHED >> 20);
+        return Err(meter.stop(words));
+    }
     let regex = matching::compile(wanted.inner(), false).map_err(|fault| {
         ExecutionError::function_error("matches", format!("'{}' {fault}", shorten(wanted.inner(), 80)))
     })?;
-    let is_match = regex.is_match(matching::visible(seen.inner()));
+    let is_match = regex.is_match(seen.inner());
     Ok(CowVal::owned(CelBool::from(is_match)))
 }
 

@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{
+    Connection, ErrorCode,
+    functions::{Context, FunctionFlags},
+    params_from_iter,
+    types::Value as Sql,
+};
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
@@ -42,6 +47,8 @@ const RESTLESS: Duration = Duration::from_secs(20);
 const MAX_DIGITS: usize = 17;
 /// Every integer up to this is a floating-point number too.
 const MAX_EXACT: u64 = 1 << 53;
+/// A function of SQL that puts a text into lower case as the fields of a message are: SQLite's own knows ASCII alone.
+pub const LOWER: &str = "flowengine_lower";
 
 /// The loaded files.
 #[derive(Default)]
@@ -72,7 +79,8 @@ struct Table {
     row_number: &'static str,
     /// Whether the file is text: then what is written is matched, not what it says as a number.
     is_text: bool,
-    indexed: HashSet<usize>,
+    /// By the column's place, and whether in lower case.
+    indexed: HashSet<(usize, bool)>,
     bytes: u64,
     conn: Connection,
 }
@@ -82,6 +90,12 @@ struct Column {
     kind: Kind,
     /// Whether it holds numbers beside what is none, so that SQLite would order them as texts.
     is_mixed: bool,
+}
+
+impl Column {
+    fn holds_text(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::AsIs)
+    }
 }
 
 /// What tells a changed file from the same.
@@ -476,13 +490,18 @@ fn load_into(
 impl Table {
     fn ask(&mut self, request: &Request, limits: &Limits) -> Result<Rows, LookupError> {
         match request {
-            Request::Match { columns } => self.find(columns, limits),
+            Request::Match { columns, ignore_case } => self.find(columns, ignore_case, limits),
             Request::Sql { query, params } => self.run(query, params, limits),
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
         }
     }
 
-    fn find(&mut self, wanted: &[(String, Value)], limits: &Limits) -> Result<Rows, LookupError> {
+    fn find(
+        &mut self,
+        wanted: &[(String, Value)],
+        ignore_case: &[String],
+        limits: &Limits,
+    ) -> Result<Rows, LookupError> {
         let mut conditions = Vec::new();
         let mut params = Vec::new();
         for (name, value) in wanted {
@@ -493,8 +512,9 @@ impl Table {
                     format!("the file has no column {name}; it has {}", names.join(", ")),
                 )
             })?;
-            self.index(place)?;
-            let (condition, values) = self.condition(place, value);
+            let is_lower = ignore_case.contains(name) && self.columns[place].holds_text();
+            self.index(place, is_lower)?;
+            let (condition, values) = self.condition(place, value, is_lower);
             conditions.push(condition);
             params.extend(values);
         }
@@ -505,7 +525,13 @@ impl Table {
     /// Runs a query. Booleans stay some: SQLite has none.
     fn run(&self, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
         self.check_order(query)?;
-        let mut rows = sqlite::run(&self.conn, query, params, limits)?;
+        let untyped: Vec<&str> = self
+            .columns
+            .iter()
+            .filter(|column| column.kind == Kind::AsIs)
+            .map(|column| column.name.as_str())
+            .collect();
+        let mut rows = sqlite::run(&self.conn, query, params, &untyped, limits)?;
         if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
         }
@@ -531,7 +557,7 @@ impl Table {
         if self.columns.iter().all(|column| !column.is_mixed) || !origin::is_plain(query) {
             return Ok(());
         }
-        let numbered = Comparisons::of(query).numbered;
+        let numbered = Comparisons::of(query, &[]).numbered;
         let is_meant = |column: &&Column| {
             column.is_mixed && numbered.iter().any(|name| name.eq_ignore_ascii_case(&column.name))
         };
@@ -554,12 +580,17 @@ impl Table {
 
     /// That a column holds a value, as SQL. What is compared has the column's own type: SQLite would take `007` for 7
     /// where the column holds numbers, and 7 for something else than `7` where it holds anything.
-    fn condition(&self, place: usize, value: &Value) -> (String, Vec<Value>) {
+    fn condition(&self, place: usize, value: &Value, is_lower: bool) -> (String, Vec<Value>) {
         let column = &self.columns[place];
-        let name = quoted(&column.name);
+        let name = sql_of(column, is_lower);
         let equals = format!("{name} = ?");
         let text = match value {
-            Value::Null => return (equals, vec![Value::Null]),
+            // A cell that is empty; nothing equals it in SQL.
+            Value::Null if column.kind == Kind::Decimal => {
+                return (self.written(place, "IS NULL"), Vec::new());
+            }
+            Value::Null => return (format!("{name} IS NULL"), Vec::new()),
+            Value::String(text) if is_lower => text.to_lowercase(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
@@ -573,10 +604,7 @@ impl Table {
             Written::Decimal(_) | Written::Text => None,
         };
         match (column.kind, number) {
-            (Kind::Decimal, _) if value.is_string() => (
-                format!("{} IN (SELECT id FROM written WHERE c{place} = ?)", self.row_number),
-                vec![text.into()],
-            ),
+            (Kind::Decimal, _) if value.is_string() => (self.written(place, "= ?"), vec![text.into()]),
             (Kind::Integer | Kind::Real | Kind::Decimal, number) => {
                 (equals, vec![number.unwrap_or_default()])
             }
@@ -593,17 +621,22 @@ impl Table {
         }
     }
 
+    /// That what is written in a column of numbers is so, as SQL.
+    fn written(&self, place: usize, is_so: &str) -> String {
+        format!("{} IN (SELECT id FROM written WHERE c{place} {is_so})", self.row_number)
+    }
+
     /// Makes a look-up by a column quick. Where there is no room for that, it is slow.
-    fn index(&mut self, place: usize) -> Result<(), LookupError> {
-        if !self.indexed.insert(place) {
+    fn index(&mut self, place: usize, is_lower: bool) -> Result<(), LookupError> {
+        if !self.indexed.insert((place, is_lower)) {
             return Ok(());
         }
-        let Column { name, kind, .. } = &self.columns[place];
-        let on = match kind {
+        let column = &self.columns[place];
+        let on = match column.kind {
             Kind::Decimal => format!("written (c{place})"),
-            _ => format!("data ({})", quoted(name)),
+            _ => format!("data ({})", sql_of(column, is_lower)),
         };
-        let index = quoted(&format!("by {name}"));
+        let index = quoted(&format!("{} {}", if is_lower { "in any case by" } else { "by" }, column.name));
         sqlite::unfence(&self.conn);
         match self.conn.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {index} ON {on}")) {
             Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(internal(&error)),
@@ -613,6 +646,25 @@ impl Table {
             }
         }
     }
+}
+
+/// A column, or what it holds in lower case, as SQL.
+fn sql_of(column: &Column, is_lower: bool) -> String {
+    let name = quoted(&column.name);
+    if is_lower { format!("{LOWER}({name})") } else { name }
+}
+
+/// Makes the function known to a connection. It is innocuous, or no index could be made on it where schemas are not
+/// trusted.
+fn teach_lower(conn: &Connection) -> rusqlite::Result<()> {
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    conn.create_scalar_function(LOWER, 1, flags, |context: &Context<'_>| {
+        Ok(match context.get::<Sql>(0)? {
+            Sql::Text(text) => Sql::Text(text.to_lowercase()),
+            other => other,
+        })
+    })
 }
 
 fn quoted(name: &str) -> String {
@@ -675,6 +727,7 @@ fn table(bytes: Vec<u8>, endpoint: &FileEndpoint, bounds: Bounds) -> Result<Tabl
         })
         .collect();
     let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
+    teach_lower(&conn).map_err(|error| internal(&error))?;
     fill(&conn, &columns, sheet.rows, bounds)?;
     limit(&conn, MAX_INDEXED).map_err(|error| internal(&error))?;
     let bytes = size(&conn).map_err(|error| internal(&error))?;
@@ -771,7 +824,14 @@ mod tests {
 
     /// How many rows match.
     fn matches(table: &mut Table, column: &str, value: Value) -> usize {
-        ask(table, &Request::Match { columns: vec![(column.to_owned(), value)] }).rows.len()
+        let columns = vec![(column.to_owned(), value)];
+        ask(table, &Request::Match { columns, ignore_case: Vec::new() }).rows.len()
+    }
+
+    /// How many rows match, whatever the case.
+    fn matches_any_case(table: &mut Table, column: &str, value: &str) -> usize {
+        let columns = vec![(column.to_owned(), value.into())];
+        ask(table, &Request::Match { columns, ignore_case: vec![column.to_owned()] }).rows.len()
     }
 
     fn select(table: &mut Table, query: &str, params: &[&str]) -> Value {
@@ -886,7 +946,8 @@ mod tests {
         ] {
             assert_eq!(matches(&mut table, column, value.clone()), count, "{column} {value}");
         }
-        let found = ask(&mut table, &Request::Match { columns: vec![("order".into(), "1042".into())] });
+        let columns = vec![("order".into(), "1042".into())];
+        let found = ask(&mut table, &Request::Match { columns, ignore_case: Vec::new() });
         assert_eq!(found.rows[0][2], json!(true));
         for (query, params, rows) in [
             (
@@ -897,6 +958,12 @@ mod tests {
             ("SELECT \"order\" FROM data WHERE active", &[], json!([[1042]])),
             ("SELECT \"order\" FROM data WHERE active = 0", &[], json!([[1043]])),
             ("SELECT active FROM data WHERE active = false OR active IS NULL", &[], json!([[false], [null]])),
+            // Such a column is declared to hold nothing, and SQLite would find the text alone.
+            ("SELECT \"order\" FROM data WHERE mixed = ?", &["7"], json!([[1042], [1043]])),
+            ("SELECT \"order\" FROM data WHERE mixed IN (?, 'x')", &["7"], json!([[1042], [1043]])),
+            ("SELECT \"order\" FROM data WHERE mixed <> ?", &["7"], json!([[1044]])),
+            ("SELECT \"order\" FROM data WHERE \"order\" IN (?, ?)", &["1042", "x"], json!([[1042]])),
+            ("SELECT \"order\" FROM data WHERE amount = ?", &["12.50"], json!([[1042]])),
         ] {
             assert_eq!(select(&mut table, query, params), rows, "{query}");
         }
@@ -904,6 +971,38 @@ mod tests {
         let plan = "EXPLAIN QUERY PLAN SELECT * FROM data WHERE mixed IN (?, ?)";
         let plan: String = table.conn.query_row(plan, ["7", "7"], |row| row.get(3)).expect("a plan");
         assert!(plan.contains("by mixed"), "{plan}");
+    }
+
+    #[test]
+    fn an_address_is_matched_in_any_case_by_an_index() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "email,code,price,n\nAnn.Smith@Example.com,AB,1.10,7\nZOË@x.example,ab,1.1,8\n,,,\n",
+        );
+        for (column, value, count) in [
+            ("email", "ann.smith@example.com", 1),
+            ("email", "Ann.Smith@Example.COM", 1),
+            ("email", "zoë@x.example", 1),
+            ("email", "ann.smith@example.co", 0),
+            ("code", "aB", 2),
+            ("price", "1.10", 1),
+            ("n", "7", 1),
+        ] {
+            assert_eq!(matches_any_case(&mut table, column, value), count, "{column} {value}");
+        }
+        assert_eq!(matches(&mut table, "email", json!("ann.smith@example.com")), 0, "as it is written");
+        assert_eq!(matches(&mut table, "email", json!("Ann.Smith@Example.com")), 1);
+        for column in ["email", "code", "price", "n"] {
+            assert_eq!(matches(&mut table, column, json!(null)), 1, "{column} is empty");
+        }
+        sqlite::unfence(&table.conn);
+        for (condition, index) in
+            [("flowengine_lower(\"email\") = ?", "in any case by email"), ("\"email\" = ?", "by email")]
+        {
+            let plan = format!("EXPLAIN QUERY PLAN SELECT * FROM data WHERE {condition}");
+            let plan: String = table.conn.query_row(&plan, ["x"], |row| row.get(3)).expect("a plan");
+            assert!(plan.contains(&format!("INDEX {index} ")), "{plan}");
+        }
     }
 
     #[test]
