@@ -59,7 +59,7 @@ impl Refusal {
             Self::SignedOut => "Your session has ended, so the file was not stored.",
             Self::Forbidden => "This needs the role editor, so the file was not stored.",
             Self::Kind => {
-                "The file was not stored: its name must be a plain one and end in csv, tsv, xlsx, json, jsonl or sqlite."
+                "The file was not stored: its name must be a plain one, end in csv, tsv, xlsx, json, jsonl or sqlite, and fit what the file holds."
             }
             Self::TooLarge => "The file was not stored: it is larger than is left for this tenant.",
             Self::TooMany => {

@@ -75,6 +75,46 @@ async fn a_kind_is_all_its_actions_and_no_others_page_by_page() {
     assert_eq!(log(&server, "&action=inten").await.len(), 0);
 }
 
+/// Masked, a secret is the same before and after.
+#[tokio::test]
+async fn that_a_secret_was_exchanged_is_told_and_the_secret_is_not() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let config = |secret: &str| {
+        json!({"name": "c", "protocol": "https", "base_url": "https://api.x.example", "auth_type": "bearer",
+            "auth_config": {"token": secret}})
+    };
+    let mailbox = |secret: &str| {
+        json!({"name": "m", "kind": "imap", "imap": {
+            "host": "imap.x.example", "username": "u", "password": secret}})
+    };
+    let hook = |secret: &str| {
+        json!({"name": "h", "kind": "webhook", "decisions": ["review"],
+            "settings": {"url": "https://hook.x.example/", "headers": {"X-Key": secret, "X-Other": "planted"}}})
+    };
+    let kinds: [(&str, &str, &str, &str, &dyn Fn(&str) -> Value); 3] = [
+        ("datasource-configs", "config_id", "datasource_config", "auth_config.token", &config),
+        ("mailboxes", "mailbox_id", "mailbox", "imap.password", &mailbox),
+        ("routes", "route_id", "route", "settings.headers.X-Key", &hook),
+    ];
+    for (collection, id, kind, member, body) in kinds {
+        let made = server.post(&format!("/api/{collection}?tenant_id=acme"), &body("planted-first")).await;
+        let id = made.is(StatusCode::CREATED).id(id);
+        let path = format!("/api/{collection}/{id}?tenant_id=acme");
+        for secret in ["planted-second", "********", "planted-second"] {
+            server.put(&path, &body(secret)).await.is(StatusCode::OK);
+        }
+        let entries = log(&server, &format!("&action={kind}.update")).await;
+        let changes: Vec<(&Value, &Value)> =
+            entries.iter().map(|entry| (&entry["before"], &entry["after"])).collect();
+        let (none, was, is) =
+            (json!({}), json!({member: "********"}), json!({member: "******** (entered anew)"}));
+        assert_eq!(changes, [(&none, &none), (&none, &none), (&was, &is)], "{member}: {entries:#?}");
+    }
+    let lines = server.get("/api/audit-log?tenant_id=acme&format=jsonl").await.is(StatusCode::OK).text;
+    assert!(lines.contains("(entered anew)") && !lines.contains("planted"), "{lines}");
+}
+
 #[tokio::test]
 async fn a_refused_change_leaves_no_entry() {
     let server = TestServer::start_idle(&[]).await;

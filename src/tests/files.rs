@@ -179,3 +179,50 @@ async fn a_tenant_has_so_many_files_and_folders_and_a_folder_goes_with_its_last_
     assert!(!folder.join("a").exists());
     put(&server, "acme", "d.csv", "a\n").await.is(StatusCode::CREATED);
 }
+
+/// What stood there before stays: look-ups would fail in what took its place.
+#[tokio::test]
+async fn a_file_takes_no_place_whose_name_says_another_kind() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let folder = server.app.config.files_dir(&acme);
+    let mut book = rust_xlsxwriter::Workbook::new();
+    book.add_worksheet().write(0, 0, "a").unwrap();
+    let workbook = book.save_to_buffer().unwrap();
+    let apart = tempfile::tempdir().unwrap();
+    let database = apart.path().join("a");
+    rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    let database = std::fs::read(database).unwrap();
+    let (text, nothing) = (b"a\n1\n".to_vec(), Vec::new());
+    let of_workbook = (&workbook, "give a workbook a name that ends in .xlsx");
+    let of_database = (&database, "give it a name that ends in .sqlite");
+    let of_text = (&text, "is a workbook or a database by its name, and holds neither");
+    let of_nothing = (&nothing, "is empty");
+    for (path, good, others) in [
+        ("a.csv", &text, [of_workbook, of_database, of_nothing]),
+        ("a.json", &text, [of_workbook, of_database, of_nothing]),
+        ("a.xlsx", &workbook, [of_text, of_database, of_nothing]),
+        ("a.sqlite", &database, [of_text, of_workbook, of_nothing]),
+    ] {
+        let refuse = async || {
+            for (bytes, why) in others {
+                let refused = put(&server, "acme", path, bytes.clone()).await;
+                let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+                assert_eq!(refused.fields(), ["path"]);
+                let told = refused.body["errors"][0]["message"].as_str().unwrap();
+                assert!(told.contains(why), "{path}: {told}");
+            }
+        };
+        refuse().await;
+        assert!(!folder.join(path).exists(), "{path}");
+        let made = put(&server, "acme", path, good.clone()).await.is(StatusCode::CREATED);
+        refuse().await;
+        assert_eq!(&std::fs::read(folder.join(path)).unwrap(), good, "{path}");
+        let found = server.get(&format!("/api/files/{path}?tenant_id=acme")).await.is(StatusCode::OK);
+        assert_eq!(found.headers[header::ETAG], made.headers[header::ETAG], "{path}");
+        put(&server, "acme", path, good.clone()).await.is(StatusCode::OK);
+    }
+    coming(&server, 0).await;
+    let told = server.get("/api/audit-log?tenant_id=acme&action=file.put").await.is(StatusCode::OK).body;
+    assert_eq!(told.as_array().unwrap().len(), 8, "{told:#}");
+}

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::datasources::dto::MASK;
+
 /// One change, as the audit log has it. `before` and `after` are wire forms, in which secrets are masked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -31,6 +33,18 @@ impl Event {
     pub fn updated<T: Serialize>(action: &'static str, id: impl ToString, before: &T, after: &T) -> Self {
         let (before, after) = differing(json(before), json(after));
         Self { action, object_id: id.to_string(), before: Some(before), after: Some(after) }
+    }
+
+    /// Tells too which secrets were exchanged, by the members that hold them, as `auth_config.password`: masked, they are
+    /// the same before and after.
+    pub fn with_entered(mut self, members: &[String]) -> Self {
+        let entered = format!("{MASK} (entered anew)");
+        for (side, words) in [(&mut self.before, MASK), (&mut self.after, entered.as_str())] {
+            if let Some(Value::Object(told)) = side {
+                told.extend(members.iter().map(|name| (name.clone(), Value::from(words))));
+            }
+        }
+        self
     }
 }
 
@@ -67,5 +81,16 @@ mod tests {
         assert_eq!(event.before, Some(json!({"name": "A", "priority": 1})));
         assert_eq!(event.after, Some(json!({"name": "B", "label": "x"})));
         assert_eq!(event.object_id, "7");
+    }
+
+    #[test]
+    fn a_secret_that_was_exchanged_is_told_by_its_name() {
+        let member = "auth_config.token".to_owned();
+        let (before, after) = (json!({"name": "A"}), json!({"name": "B"}));
+        let event = Event::updated("datasource_config.update", 7, &before, &after).with_entered(&[member]);
+        assert_eq!(event.before, Some(json!({"name": "A", "auth_config.token": "********"})));
+        assert_eq!(event.after, Some(json!({"name": "B", "auth_config.token": "******** (entered anew)"})));
+        let same = Event::updated("datasource_config.update", 7, &before, &before).with_entered(&[]);
+        assert_eq!((same.before, same.after), (Some(json!({})), Some(json!({}))));
     }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, location::Url};
 
-use super::upload::{LANES, Replace, Upload};
+use super::upload::{LANES, Replace, ReplaceField, Replacing, Upload, told};
 use crate::{
     app::{Allowed, MyAccess, may, tenant_page, use_tenant},
     auth::authority::Permission,
@@ -40,7 +40,7 @@ pub fn FilesPage() -> impl IntoView {
     let me = use_context::<MyAccess>();
     let delete = form_action::<DeleteFile>();
     let deletions = delete.version();
-    let uploads = Uploads::new(LANES);
+    let (uploads, replacing) = (Uploads::new(LANES, told), Replacing::new());
     let files = load(
         move || (tenant.id(), deletions.get(), uploads.stored()),
         |(tenant, ..)| async move { list_files(tenant?).await },
@@ -58,6 +58,7 @@ pub fn FilesPage() -> impl IntoView {
         <Allowed permission=Permission::Configure>
             {move || tenant.id().ok().map(|tenant_id| view! { <Upload tenant_id uploads/> }.into_any())}
         </Allowed>
+        <ReplaceField replacing uploads/>
         <ActionProblem outcome/>
         <Load
             data=move || {
@@ -86,7 +87,7 @@ pub fn FilesPage() -> impl IntoView {
                     let changes = may_change
                         .then(|| {
                             view! {
-                                <FileChanges tenant_id=tenant_id.clone() file=file.clone() delete uploads/>
+                                <FileChanges tenant_id=tenant_id.clone() file=file.clone() delete replacing/>
                             }
                             .into_any()
                         });
@@ -176,7 +177,7 @@ fn FileChanges(
     tenant_id: TenantId,
     file: TenantFile,
     delete: FormAction<()>,
-    uploads: Uploads,
+    replacing: Replacing,
 ) -> impl IntoView {
     let is_pending = delete.pending();
     let TenantFile { path, used_by, .. } = file;
@@ -211,7 +212,7 @@ fn FileChanges(
     };
     view! {
         <span class="marks">
-            <Replace tenant_id path uploads/>
+            <Replace tenant_id path replacing/>
             {removal}
         </span>
     }

@@ -1,6 +1,6 @@
 //! Files that come in, and those that take the place of others.
 
-use leptos::prelude::*;
+use leptos::{html::Input, prelude::*};
 use leptos_router::location::Url;
 
 use crate::{
@@ -9,8 +9,7 @@ use crate::{
         badge::Tone,
         host::{self, Chosen},
         icons::{Glyph, Icon},
-        react::effect,
-        upload::{Arrivals, Outgoing, Target, UploadForm, Uploads},
+        upload::{Arrivals, Outcome, Outgoing, Target, UploadForm, Uploads},
     },
 };
 
@@ -35,56 +34,80 @@ pub fn Upload(tenant_id: TenantId, uploads: Uploads) -> impl IntoView {
     });
     view! {
         <UploadForm id="upload-field" label="File" accept=KINDS button="Upload" action send/>
-        <Arrivals uploads told/>
+        <Arrivals uploads/>
     }
 }
 
-fn told(path: &str, answer: Result<&str, &str>) -> AnyView {
-    let (tone, glyph, text) = match answer {
-        Ok(_) => (Tone::Good, Glyph::Accept, format!("{path} is stored.")),
-        Err(why) => (Tone::Bad, Glyph::Alert, format!("{path} was not stored: {why}")),
+/// What came of a file.
+pub fn told(path: &str, answer: Result<&str, &str>) -> Outcome {
+    let (tone, text) = match answer {
+        Ok(_) => (Tone::Good, format!("{path} is stored.")),
+        Err(why) => (Tone::Bad, format!("{path} was not stored: {why}")),
     };
-    view! {
-        <p class=format!("notice {}", tone.class()) data-testid="upload-outcome">
-            <Icon glyph/>
-            <span>{text}</span>
-        </p>
-    }
-    .into_any()
+    Outcome { tone, text, lines: Vec::new() }
 }
 
-/// Puts another file in the place of one, whatever its own name. Needs a script, and shows only where there is one.
+/// Puts other files in the place of those that are there, whatever their own names. By one field: the rows are made anew
+/// when a file has come in, and the system's window may be open then.
+#[derive(Clone, Copy)]
+pub struct Replacing {
+    field: NodeRef<Input>,
+    /// Whose place is taken by what is chosen next.
+    place: StoredValue<Option<(TenantId, String)>>,
+}
+
+impl Replacing {
+    pub fn new() -> Self {
+        Self { field: NodeRef::new(), place: StoredValue::new(None) }
+    }
+
+    /// Asks for the file that takes the place of this one.
+    fn ask(self, tenant: TenantId, path: String) {
+        let field = self.field.try_get_untracked().flatten();
+        if let Some(field) = field
+            && self.place.try_set_value(Some((tenant, path))).is_none()
+        {
+            field.click();
+        }
+    }
+}
+
+/// The field of those that are replaced, which nobody sees.
 #[component]
-pub fn Replace(tenant_id: TenantId, path: String, uploads: Uploads) -> impl IntoView {
-    let has_script = RwSignal::new(false);
-    effect(move || has_script.set(true));
-    let place = StoredValue::new((tenant_id, path));
-    move || {
-        has_script.get().then(|| {
-            let name = place.with_value(|(_, path)| format!(" {path}"));
-            view! {
-                <label class="button upload__replace">
-                    <Icon glyph=Glyph::Switch/>
-                    "Replace"
-                    <span class="visually-hidden">{name}</span>
-                    <input
-                        type="file"
-                        accept=KINDS
-                        data-testid="replace"
-                        on:change=move |event| {
-                            let files = host::chosen_files(&event);
-                            let files = place
-                                .with_value(|(tenant, path)| {
-                                    files
-                                        .into_iter()
-                                        .map(|file| outgoing(tenant, path.clone(), file))
-                                        .collect()
-                                });
-                            uploads.send(files);
-                        }
-                    />
-                </label>
+pub fn ReplaceField(replacing: Replacing, uploads: Uploads) -> impl IntoView {
+    let Replacing { field, place } = replacing;
+    view! {
+        <input
+            node_ref=field
+            type="file"
+            accept=KINDS
+            hidden
+            data-testid="replace-field"
+            on:change=move |event| {
+                let files = host::chosen_files(&event);
+                if let Some((tenant, path)) = place.get_value() {
+                    let files = files.into_iter().map(|file| outgoing(&tenant, path.clone(), file));
+                    uploads.send(files.collect());
+                }
             }
-        })
+        />
+    }
+}
+
+/// The button that asks for another file in the place of one. Needs a script, and shows only where there is one.
+#[component]
+pub fn Replace(tenant_id: TenantId, path: String, replacing: Replacing) -> impl IntoView {
+    let name = format!(" {path}");
+    view! {
+        <button
+            type="button"
+            class="button needs-script"
+            data-testid="replace"
+            on:click=move |_| replacing.ask(tenant_id.clone(), path.clone())
+        >
+            <Icon glyph=Glyph::Switch/>
+            "Replace"
+            <span class="visually-hidden">{name}</span>
+        </button>
     }
 }

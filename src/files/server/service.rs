@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt};
 use serde_json::json;
 
 use super::{
+    kind::{self, Kind},
     path::FilePath,
     repository,
     store::{self, Entry, Incoming, Placed, Stamp, Store, Taken, Uploaded},
@@ -32,10 +33,6 @@ use crate::{
 };
 
 impl Versioned for Stamp {}
-
-/// What a look-up can read.
-const ENDINGS: [&str; 12] =
-    ["csv", "tsv", "txt", "xlsx", "xlsm", "json", "jsonl", "ndjson", "sqlite", "sqlite3", "db", "geojson"];
 
 /// Files and folders of a tenant: each takes of the disk what no sum of sizes tells, and all are gone through for each
 /// file that comes in.
@@ -96,8 +93,9 @@ pub struct Stored {
 /// Takes a file in, or replaces one.
 ///
 /// # Errors
-/// 403; 412; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads; 429 while
-/// too many come in; 400 where there are too many already, or the body broke off. What was there before stays then.
+/// 403; 412; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads, or one that
+/// is not the name's; 429 while too many come in; 400 where there are too many already, or the body broke off. What was
+/// there before stays then.
 pub async fn put<E>(
     ctx: &TenantContext,
     path: &FilePath,
@@ -105,11 +103,7 @@ pub async fn put<E>(
     if_match: &IfMatch,
 ) -> Result<Stored> {
     ctx.require(Permission::Configure)?;
-    if !ENDINGS.contains(&path.ending().as_str()) {
-        return Err(
-            Problem::invalid_field("path", format!("must end in one of: {}", ENDINGS.join(", "))).into()
-        );
-    }
+    let kind = Kind::of(&path.ending())?;
     check_unchanged(ctx, path, if_match).await?;
     let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
@@ -117,7 +111,13 @@ pub async fn put<E>(
     check_places(&taken)?;
     let most = limits.max_file.min(limits.max_tenant.saturating_sub(taken.stored + taken.coming));
     let (incoming, size) = write(ctx, chunks, most, || too_large(limits, most)).await?;
-    let (incoming, at) = aside::run(move || incoming.seal()).await.map_err(Error::internal)?;
+    let sealed = aside::run(move || {
+        let beginning = incoming.beginning(kind::BEGINNING)?;
+        let (incoming, at) = incoming.seal()?;
+        io::Result::Ok((incoming, at, beginning))
+    });
+    let (incoming, at, beginning) = sealed.await.map_err(Error::internal)?;
+    kind.check(&beginning)?;
     let users = users(ctx).await?;
     let mut tx = ctx.begin().await?;
     // Those that came in meanwhile were not counted when this one began, and one may be in its place.

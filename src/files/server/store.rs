@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -292,6 +292,16 @@ impl Incoming {
     /// The disk's.
     pub fn reader(&self) -> io::Result<std::fs::File> {
         Ok(self.dir.open(&self.name)?.into_std())
+    }
+
+    /// The first of what was written: as many bytes, or all where there are fewer.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn beginning(&self, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut beginning = Vec::new();
+        self.reader()?.take(bytes).read_to_end(&mut beginning)?;
+        Ok(beginning)
     }
 
     /// Brings all that was written to the disk. Answers when that was, by the disk's own clock.
