@@ -2,11 +2,11 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::dto::{Backtest, BacktestChange, BacktestInput};
+use super::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome};
 use crate::shared::{BacktestId, Problem, TenantId, live::LiveClient, wire::Wire};
 #[cfg(feature = "ssr")]
 use crate::{
-    backtests::{dto::BacktestOutcome, server::service},
+    backtests::server::service,
     server::{
         context::{tenant_context, wire},
         paging::Page,
@@ -25,14 +25,15 @@ pub async fn get_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Resul
     wire(service::get(&ctx, backtest_id).await)
 }
 
-/// The latest of the messages that would change.
+/// The latest messages of one outcome.
 #[server(prefix = "/ui", endpoint = "backtests/changes", protocol = Wire)]
 pub async fn list_changes(
     tenant_id: TenantId,
     backtest_id: BacktestId,
+    outcome: BacktestOutcome,
 ) -> Result<Vec<BacktestChange>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::changes(&ctx, backtest_id, BacktestOutcome::Changed, Page::first()).await)
+    wire(service::changes(&ctx, backtest_id, outcome, Page::first()).await)
 }
 
 /// Takes a backtest away, or calls it off.

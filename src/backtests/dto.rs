@@ -24,6 +24,9 @@ wire_enum!(
         /// It would get the same intent and decision.
         Same = "same",
         Changed = "changed",
+        /// It would get another intent or decision, and the same one without the draft: what datasources hold, or what was
+        /// saved since the message was decided, makes the difference.
+        Drifted = "drifted",
         /// A person decided it, which no draft is measured by.
         Skipped = "skipped",
         /// It could not be compared: a datasource could not be asked, or the run failed.
@@ -67,8 +70,10 @@ pub struct Backtest {
     pub total: i64,
     /// How many were run, or skipped.
     pub done: i64,
-    /// How many would get another intent or another decision.
+    /// How many would get another intent or another decision by the draft.
     pub changed: i64,
+    /// How many would get another intent or another decision without the draft too.
+    pub drifted: i64,
     /// How many were decided by a person, and so were not compared.
     pub skipped: i64,
     /// How many could not be compared: a datasource could not be asked, or the run failed.

@@ -297,7 +297,7 @@ pub struct EmailFilter {
     /// To those of which a route's last delivery for the present decision has come so far.
     #[serde(default)]
     pub delivery: Option<DeliveryStatus>,
-    /// Words, each to be found in sender, recipient, subject, text or an extracted field.
+    /// Words, each to be found in sender, recipients, subject, text or an extracted field: see `words`.
     #[serde(default)]
     pub q: Option<String>,
     /// Received not before this.
@@ -315,10 +315,36 @@ pub const MOST_WORDS: usize = 16;
 pub const MOST_LOOKED_AT: i64 = 5_000;
 
 impl EmailFilter {
-    /// The words that are looked for. Where there are none, no text is looked at.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.q.iter().flat_map(|q| q.split_whitespace()).take(MOST_WORDS)
+    /// The words that are looked for: each is found as a part of a text, whatever stands beside it. What stands in double
+    /// quotes is one of them, with one space for all white space within; marks around others are none of them, as in
+    /// `Ann Smith <ann@x.example>`. Where there are none, no text is looked at.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        let mut rest = self.q.as_deref().unwrap_or_default();
+        let words = std::iter::from_fn(move || {
+            rest = rest.trim_start_matches(is_between);
+            let (word, left) = (!rest.is_empty()).then(|| first_word(rest))?;
+            rest = left;
+            Some(word)
+        });
+        words.filter(|word| !word.is_empty()).take(MOST_WORDS)
     }
+}
+
+/// What stands between words. No control character is part of one.
+fn is_between(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control()
+}
+
+/// The word that a text begins with, and what comes after it. A quote that nothing ends is a mark like others.
+fn first_word(text: &str) -> (String, &str) {
+    if let Some((phrase, left)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        let words: Vec<&str> = phrase.split(is_between).filter(|word| !word.is_empty()).collect();
+        return (words.join(" "), left);
+    }
+    let (word, left) = text.split_at(text.find(is_between).unwrap_or(text.len()));
+    let bare = word.trim_matches(['<', '>', '"', '(', ')', ',', ';']);
+    let word = if bare.contains(char::is_alphanumeric) { bare } else { word };
+    (word.to_owned(), left)
 }
 
 /// A page of a list of messages, newest first.
@@ -534,4 +560,35 @@ pub struct DryRun {
     pub explanation: String,
     /// What the saved routes would do on this decision.
     pub deliveries: Vec<Planned>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_what_a_person_means_by_them() {
+        for (q, expected) in [
+            ("", &[] as &[&str]),
+            (" \t ", &[]),
+            ("where is  it", &["where", "is", "it"]),
+            (r#""order 1042""#, &["order 1042"]),
+            ("\"order \n\t1042 \" open", &["order 1042", "open"]),
+            (r#""(1042)" x"#, &["(1042)", "x"]),
+            (r#""order 1042"#, &["order", "1042"]),
+            (r#""" x"#, &["x"]),
+            (r#"a"b"c"#, &[r#"a"b"c"#]),
+            (r#"5" and 3" disks"#, &["5", "and", "3", "disks"]),
+            (r#""Smith, Ann" <ann@x.example>,"#, &["Smith, Ann", "ann@x.example"]),
+            ("Ann Smith <ann@x.example>", &["Ann", "Smith", "ann@x.example"]),
+            ("(1042), (AB/77);", &["1042", "AB/77"]),
+            (r#"% _ ' ( " <>"#, &["%", "_", "'", "(", "\"", "<>"]),
+            ("a\u{1f}b", &["a", "b"]),
+        ] {
+            let filter = EmailFilter { q: Some(q.to_owned()), ..EmailFilter::default() };
+            assert_eq!(filter.words().collect::<Vec<_>>(), expected, "{q:?}");
+        }
+        let many = EmailFilter { q: Some("x ".repeat(100)), ..EmailFilter::default() };
+        assert_eq!(many.words().count(), MOST_WORDS);
+    }
 }

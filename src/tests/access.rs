@@ -501,7 +501,7 @@ fn body_of(path: &str) -> (&'static str, String) {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let fields = format!(
         "tenant_id=acme&email_id={id}&delivery_id={id}&path=a.csv&raw=x&email=&intent=&draft=%7B%7D&requested=false\
-         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&example_id=1&text=x&mailbox_id=0&domains=&typed=x"
+         &intent_id=1&decision=accepted&note=&token=x&filter[q]=&datasource_id=0&route_id=0&config_id=0&etag=&user_id=0&role=viewer&invitation_id=0&key_id=0&name=x&query=%3F&filter_id=1&period=day&days=&is_active=true&version=1&backtest_id={id}&outcome=changed&example_id=1&text=x&mailbox_id=0&domains=&typed=x"
     );
     ("application/x-www-form-urlencoded", fields)
 }

@@ -180,6 +180,49 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
     assert_eq!((page.len(), rest.len()), (2, 1));
 }
 
+/// What the data have changed since is not the draft's doing, nor is what was saved since.
+#[tokio::test]
+async fn what_differs_without_the_draft_too_is_told_apart() {
+    let shop = Shop::new().await;
+    let ann = shop.decide("ann@x.example", "order 1").await;
+    let bob = shop.decide("bob@x.example", "order 2").await;
+    // Ann is a customer no more.
+    shop.server.write_file("acme", "c.csv", b"email,status\nbob@x.example,blocked\n");
+    let ids = |changes: Vec<Value>| -> Vec<Value> { changes.iter().map(|c| c["email_id"].clone()).collect() };
+    let unchanged = shop.run(json!({"intent_id": shop.intent, "last": 10})).await;
+    assert_eq!((counts(&unchanged), &unchanged["drifted"]), ([2, 2, 0, 0, 0], &json!(1)), "{unchanged}");
+    assert!(shop.changes(&unchanged, "").await.is_empty());
+    let [drifted] = &shop.changes(&unchanged, "&outcome=drifted").await[..] else { panic!("one") };
+    assert_eq!((&drifted["email_id"], &drifted["outcome"]), (&json!(ann), &json!("drifted")));
+    assert_eq!(
+        (&drifted["before"]["decision"], &drifted["after"]["decision"]),
+        (&json!("accepted"), &json!("rejected"))
+    );
+
+    // One draft that differs for Bob, in the place of what is saved; and another beside it.
+    let stricter =
+        json!({"intent_id": shop.intent, "validation_rules": [shop.exists(), shop.active()], "last": 10});
+    let urgent = json!({"name": "Urgent", "priority": 1, "match": {"all": [{"field": "subject", "op": "equals", "value": "order 2"}]}});
+    for draft in [stricter, json!({"intent": urgent, "last": 10})] {
+        let backtest = shop.run(draft).await;
+        assert_eq!((counts(&backtest), &backtest["drifted"]), ([2, 2, 1, 0, 0], &json!(1)), "{backtest}");
+        assert_eq!(ids(shop.changes(&backtest, "").await), [json!(bob)]);
+        assert_eq!(ids(shop.changes(&backtest, "&outcome=drifted").await), [json!(ann)]);
+    }
+
+    // Saved, it is the draft's doing no more.
+    let rule = shop.active();
+    let mut rule = rule.as_object().unwrap().clone();
+    rule.insert("intent_id".into(), json!(shop.intent));
+    let saved = shop.server.post("/api/validation-rules?tenant_id=acme", &Value::Object(rule)).await;
+    saved.is(StatusCode::CREATED);
+    let backtest = shop.run(json!({"intent_id": shop.intent, "last": 10})).await;
+    assert_eq!((counts(&backtest), &backtest["drifted"]), ([2, 2, 0, 0, 0], &json!(2)), "{backtest}");
+    // A draft that leaves all as it was decided changes nothing of that.
+    let backtest = shop.run(json!({"intent_id": shop.intent, "validation_rules": [], "last": 10})).await;
+    assert_eq!((counts(&backtest), &backtest["drifted"]), ([2, 2, 0, 0, 0], &json!(0)), "{backtest}");
+}
+
 /// What a person said of a message is kept by the intent, not by its name.
 #[tokio::test]
 async fn a_new_name_changes_nothing_of_what_people_corrected() {

@@ -10,6 +10,7 @@ use crate::{
         repository::{self, Most},
         worker as training,
     },
+    retention::server::worker as retaining,
 };
 
 const RETURNS: [&str; 12] = [
@@ -340,6 +341,128 @@ async fn of_very_many_examples_those_that_somebody_wrote_and_the_newest_are_lear
     let starts: Vec<&str> = learned.iter().map(|(_, text)| &text[..1]).collect();
     assert_eq!(starts, ["I", "3", "4", "5"], "of the long one 100 bytes count");
     assert_eq!(learned[2].1.len(), 20_000);
+}
+
+/// A notice that comes every week is corrected every week, and the first one goes when it is old.
+#[tokio::test]
+async fn a_text_is_known_for_as_long_as_one_of_its_messages_is_there() {
+    let server = TestServer::start().await;
+    let acme = server.tenant("acme").await;
+    let notices = intent(&server, "acme", "Notice").await;
+    let q = "?tenant_id=acme";
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let id = server.receive("acme", message("a@x.example", "Notice", "No water on Monday")).await;
+        let path = format!("/api/emails/{id}/intent{q}");
+        server.post(&path, &json!({"intent_id": notices})).await.is(StatusCode::ACCEPTED);
+        server.decided("acme", &id).await;
+        ids.push(id);
+    }
+    let listed = async || {
+        let path = format!("/api/intents/{notices}/examples{q}");
+        server.get(&path).await.is(StatusCode::OK).body.as_array().unwrap().clone()
+    };
+    let counts_once = async |why: &str| {
+        let state = server.get(&format!("/api/classifier{q}")).await.is(StatusCode::OK).body;
+        assert_eq!(state["examples"], json!([{"intent_id": notices, "name": "Notice", "count": 1}]), "{why}");
+        for path in [format!("/api/intents/{notices}{q}"), format!("/api/intents{q}")] {
+            let found = server.get(&path).await.is(StatusCode::OK).body;
+            let found = if found.is_array() { &found[0] } else { &found };
+            assert_eq!(found["examples_count"], 1, "{why}");
+        }
+        let mut tx = server.app.database.tenant(&acme).await.unwrap();
+        let most = Most { in_all: 10_000, of_one: 1_000 };
+        let (_, learned) = repository::examples(&mut tx, most).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(learned.len(), 1, "{why}");
+        assert_eq!(learned[0].1, "Notice\nNo water on Monday");
+        let listed = listed().await;
+        assert_eq!(listed.len(), 1, "{why}");
+        listed[0]["email_id"].clone()
+    };
+    assert_eq!(counts_once("two corrections").await, ids[1]);
+
+    server.put(&format!("/api/retention{q}"), &json!({"message_days": 90})).await.is(StatusCode::OK);
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "UPDATE emails SET received_at = now() - interval '91 days', \
+         undo = jsonb_set(undo, '{at}', to_jsonb(now() - interval '3 minutes')) WHERE email_id = $1::uuid",
+    )
+    .bind(&ids[0])
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(retaining::turn(&server.app).await.unwrap().deleted, 1);
+    server.get(&format!("/api/emails/{}{q}", ids[0])).await.is(StatusCode::NOT_FOUND);
+    assert_eq!(counts_once("the first one is gone").await, ids[1]);
+
+    // Written too, it stays whatever becomes of the messages; whoever deletes it has it forgotten.
+    teach(&server, "acme", notices, &["Notice\nNo water on Monday"]).await;
+    assert_eq!(counts_once("somebody wrote it").await, Value::Null);
+    let example = listed().await[0]["example_id"].as_i64().unwrap();
+    let path = format!("/api/intents/{notices}/examples/{example}{q}");
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(listed().await, Vec::<Value>::new());
+}
+
+/// A text that is corrected again and again is no reason to forget another.
+#[tokio::test]
+async fn of_too_many_corrections_those_go_first_that_are_known_twice() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+         SELECT 'acme', t.text, sha256(convert_to(t.text, 'UTF8')), 'correction' FROM generate_series(1, 20000) AS n, \
+         LATERAL (SELECT CASE WHEN n IN (3, 7, 9) THEN 'again' ELSE n::text END AS text) AS t ORDER BY n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let mut gone = Vec::new();
+    for text in &RETURNS[..3] {
+        teach(&server, "acme", returns, &[*text]).await;
+        let found: (i64, bool) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE text = 'again'), bool_or(text = '1') FROM intent_examples",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        gone.push(found);
+    }
+    assert_eq!(gone, [(2, true), (1, true), (1, false)]);
+}
+
+/// A tenant that is made again under its id learns from the start, and nothing of the one before is known to it.
+#[tokio::test]
+async fn a_tenant_that_is_made_again_has_a_model_of_its_own() {
+    let server = TestServer::start().await;
+    let document = json!({"version": 1, "intents": [
+        {"name": "Return request", "examples": RETURNS},
+        {"name": "Invoice", "examples": INVOICES},
+    ]});
+    let mut conn = server.database().superuser().await;
+    let mut revisions = Vec::new();
+    for _ in 0..2 {
+        eventually("the tenant is made", async || {
+            let made = server.post("/api/tenants", &json!({"tenant_id": "acme", "name": "Acme"})).await;
+            (made.status == StatusCode::CREATED).then_some(())
+        })
+        .await;
+        server.post("/api/import?tenant_id=acme", &document).await.is(StatusCode::OK);
+        trained(&server, "acme", 24).await;
+        let revision: i64 =
+            sqlx::query_scalar("SELECT revision FROM classifiers").fetch_one(&mut conn).await.unwrap();
+        revisions.push(revision);
+        let test = json!({"text": "please pay the attached invoice"});
+        let said = server.post("/api/classifier/test?tenant_id=acme", &test).await.is(StatusCode::OK).body;
+        let intents = server.get("/api/intents?tenant_id=acme&q=Invoice").await.is(StatusCode::OK).body;
+        assert_eq!(said["suggestion"]["intent_id"], intents[0]["intent_id"], "{said}");
+        assert!(said["suggestion"]["intent_id"].is_number(), "{said}");
+        server.delete("/api/tenants/acme").await.is(StatusCode::NO_CONTENT);
+    }
+    assert_eq!(revisions[0], revisions[1], "what the models were known by");
 }
 
 /// A training that takes its server with it, as for want of memory, would take one after the other.

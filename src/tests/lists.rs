@@ -264,6 +264,10 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
     let text = "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
     let umlauts = message("zoe@z.example", "a list", "GRÜNE Äpfel für Zoë").replacen("\r\n\r\n", text, 1);
     let umlauts = server.receive("acme", umlauts).await;
+    let several = "To: service@acme.example, Max <max@v.example>\r\nCc: \"Smith, Nora\" <nora@u.example>";
+    let copies = message("eve@w.example", "copies", "the goods\r\n  went  away");
+    let copies = copies.replacen("To: service@acme.example", several, 1);
+    let copies = server.receive("acme", copies).await;
     let theirs = server.receive("globex", question).await;
     let fields = json!({"order_number": "AB/77", "amount": 4711, "parts": ["zinc"], "spf": "softfail", "header.x-mark": "hidden"});
     let mut conn = server.database().superuser().await;
@@ -274,8 +278,8 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
         .await
         .unwrap();
 
-    let ids = [[plain], [odd], [umlauts]];
-    let [plain, odd, umlauts] = ids.each_ref().map(|id| &id[..]);
+    let ids = [[plain], [odd], [umlauts], [copies]];
+    let [plain, odd, umlauts, copies] = ids.each_ref().map(|id| &id[..]);
     for (words, expected) in [
         // In the text, whatever its case; each word may stand elsewhere.
         ("po-70318", plain),
@@ -305,11 +309,28 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
         ("ÄPFEL", umlauts),
         ("äpfel für", umlauts),
         ("grune", &[]),
+        // Accents that stand by themselves.
+        ("gru\u{308}ne", umlauts),
+        // In quotes, one after the other, wherever a line ends; not from one field to the next.
+        (r#""where is""#, plain),
+        (r#""is  where""#, &[]),
+        ("70318 \"Where\tis\"", plain),
+        (r#""question where""#, &[]),
+        (r#""goods went away""#, copies),
+        (r#""goods went a"#, copies),
+        (r#"""#, copies),
+        // As an address is copied, and in brackets.
+        ("Ann <ann@x.example>", plain),
+        ("is <ann@x.example>,", plain),
+        ("(PO-70318);", plain),
+        // Whoever it went to.
+        ("max@v.example", copies),
+        ("\"Smith, Nora\" <nora@u.example>", copies),
     ] {
         let query: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
         assert_eq!(listed(&server, &format!("&q={query}")).await, expected, "{words}");
     }
-    assert_eq!(listed(&server, "&q=%20").await.len(), 3, "where no word is looked for, all are listed");
+    assert_eq!(listed(&server, "&q=%20").await.len(), 4, "where no word is looked for, all are listed");
     let found = server.get("/api/emails?tenant_id=globex&q=PO-70318").await.is(StatusCode::OK).body;
     assert_eq!(found.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [theirs]);
     assert_eq!(server.get("/api/emails?tenant_id=globex&q=4711").await.body, json!([]));

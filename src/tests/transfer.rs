@@ -131,7 +131,7 @@ async fn what_was_exported_is_the_same_and_writes_nothing() {
     assert!(!yaml.contains("money back"), "examples are left out");
     assert!(export(&server, "acme", "&examples=true").await.contains("money back"));
     assert!(!yaml.contains("acme"), "it names no tenant");
-    // By name, whatever the order in which they were made.
+    // By name, whatever the order in which they were made; intents as they are tried.
     let json: Value = serde_json::from_str(&export(&server, "acme", "&format=json").await).unwrap();
     let names = |section: &str| -> Vec<String> {
         json[section]
@@ -142,7 +142,7 @@ async fn what_was_exported_is_the_same_and_writes_nothing() {
             .collect()
     };
     assert_eq!(names("datasource_configs"), ["db", "shop", "table"]);
-    assert_eq!(names("intents"), ["Question", "Refund"]);
+    assert_eq!(names("intents"), ["Refund", "Question"]);
     assert_eq!(names("routes"), ["mark", "to_shop"]);
     assert_eq!(json["routes"][1]["decisions"], json!(["accepted", "rejected"]));
     assert_eq!(
@@ -780,6 +780,51 @@ routes: [{name: mark, intent: Refund, kind: label, decisions: [accepted], settin
     assert_eq!((&email["decision"], &email["labels"]), (&json!("accepted"), &json!(["ok"])), "{email:#}");
     let email = server.decide("acme", message("bob@x.example", "refund", "x")).await;
     assert_eq!(email["decision"], "rejected");
+}
+
+/// Of two intents of one priority, a message that matches both gets the one that was made first.
+#[tokio::test]
+async fn an_import_keeps_the_order_in_which_intents_are_tried() {
+    let server = TestServer::start().await;
+    let made = async |tenant: &str, names: &[&str]| {
+        server.tenant(tenant).await;
+        for name in names {
+            let intent = json!({"name": name, "match": {"any": [{"field": "subject", "op": "contains", "value": "order"}]}});
+            let path = format!("/api/intents?tenant_id={tenant}");
+            server.post(&path, &intent).await.is(StatusCode::CREATED);
+        }
+    };
+    let given = async |tenant: &str| {
+        let email = server.decide(tenant, message("ann@x.example", "order 7", "x")).await;
+        email["intent"]["name"].as_str().unwrap().to_owned()
+    };
+    made("acme", &["Zebra", "Apple", "Mango"]).await;
+    let document = export(&server, "acme", "").await;
+    server.tenant("globex").await;
+    import(&server, "globex", "", &document).await.is(StatusCode::OK);
+    assert_eq!([given("acme").await, given("globex").await], ["Zebra", "Zebra"]);
+    assert_eq!(export(&server, "globex", "").await, document);
+
+    // Intents keep their places; a person is told which others stand before theirs.
+    made("initech", &["Apple", "Zebra"]).await;
+    for query in ["&dry_run=true", "", ""] {
+        let plan = import(&server, "initech", query, &document).await.is(StatusCode::OK).body;
+        let noted: Vec<&Value> =
+            plan["changes"].as_array().unwrap().iter().filter(|change| !change["notes"].is_null()).collect();
+        assert_eq!(noted.len(), 1, "{plan:#}");
+        assert_eq!(noted[0]["name"], "Apple");
+        let note = noted[0]["notes"][0].as_str().unwrap();
+        assert!(note.starts_with("is tried before 'Zebra', which comes first in the document"), "{note}");
+    }
+    // Neither where their priorities tell them apart, nor of an intent that is not tried.
+    let document: Value = serde_json::from_str(&export(&server, "acme", "&format=json").await).unwrap();
+    for (member, value) in [("priority", json!(99)), ("is_active", json!(false))] {
+        let mut apart = document.clone();
+        apart["intents"][1][member] = value;
+        let plan = import(&server, "initech", "&dry_run=true", &apart.to_string()).await.is(StatusCode::OK);
+        assert_eq!(plan.body["summary"]["change"], 1, "{}", plan.text);
+        assert!(!plan.text.contains("is tried before"), "{}", plan.text);
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,17 @@ pub fn compare(before: &Before, verdicts: &[VerdictEntry], run: Outcome) -> Comp
     Compared { outcome, after, differences: differences(verdicts, &entries) }
 }
 
+/// Tells what the draft changes from what differs without it too: `saved` is what the message comes to with what was saved
+/// when the backtest was asked for. A fault of a datasource tells nothing.
+pub fn held_against_saved(compared: Compared, saved: &Outcome) -> Compared {
+    let intent = saved.examined.intent.as_ref().map(dry_run::shown);
+    let is_known = saved.judged.iter().all(|judged| judged.entry.verdict != Verdict::Error);
+    let has_drifted = is_known
+        && saved.conclusion.decision == compared.after.decision
+        && is_same(&intent, &compared.after.intent);
+    if has_drifted { Compared { outcome: BacktestOutcome::Drifted, ..compared } } else { compared }
+}
+
 /// A saved intent under another name is the same one; one that is gone, or not saved yet, has only its name.
 fn is_same(before: &Option<EmailIntent>, after: &Option<EmailIntent>) -> bool {
     match (before, after) {

@@ -33,6 +33,7 @@ struct Row {
     total: i64,
     done: i64,
     changed: i64,
+    drifted: i64,
     skipped: i64,
     errors: i64,
 }
@@ -48,6 +49,7 @@ impl Row {
             total: self.total,
             done: self.done,
             changed: self.changed,
+            drifted: self.drifted,
             skipped: self.skipped,
             errors: self.errors,
             note: self.note,
@@ -189,6 +191,7 @@ pub async fn list(
            b.created_at, b.created_by, b.finished_at, m.* \
          FROM backtests b CROSS JOIN LATERAL (SELECT count(*) AS total, count(outcome) AS done, \
            count(*) FILTER (WHERE outcome = 'changed') AS changed, \
+           count(*) FILTER (WHERE outcome = 'drifted') AS drifted, \
            count(*) FILTER (WHERE outcome = 'skipped') AS skipped, \
            count(*) FILTER (WHERE outcome = 'error') AS errors FROM backtest_messages m \
            WHERE m.tenant_id = b.tenant_id AND m.backtest_id = b.backtest_id) m \

@@ -8,7 +8,10 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{compare, repository};
+use super::{
+    compare::{self, Compared},
+    repository,
+};
 use crate::{
     backtests::dto::{BacktestOutcome, BacktestStatus, Before},
     classifier::server::service as classifier,
@@ -16,6 +19,7 @@ use crate::{
         dto::{EmailIntent, VerdictEntry},
         server::{
             dry_run::{Prepared, Said},
+            examine::Arrival,
             repository as emails,
         },
     },
@@ -68,15 +72,22 @@ enum Step {
     Lost,
 }
 
+/// What the messages are run with.
+struct Runs {
+    draft: Prepared,
+    /// Without the draft.
+    saved: Prepared,
+}
+
 /// One turn: what was run stays run, so that whoever has the next one goes on from there.
 async fn run(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
     if job.attempts > CRASHES {
         return set_aside(app, job).await;
     }
-    let Some(prepared) = prepare(app, job).await? else { return Ok(()) };
+    let Some(runs) = prepare(app, job).await? else { return Ok(()) };
     let started = Instant::now();
     loop {
-        match step(app, job, &prepared).await? {
+        match step(app, job, &runs).await? {
             Step::Lost => return Ok(()),
             Step::Done => return end(app, job, BacktestStatus::Done, None).await,
             Step::Went if started.elapsed() < TURN => {}
@@ -89,8 +100,8 @@ async fn run(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
     }
 }
 
-/// The draft among the intents as they stood when the backtest was asked for.
-async fn prepare(app: &AppState, job: &Job<BacktestId>) -> Result<Option<Prepared>> {
+/// The intents as they stood when the backtest was asked for, with the draft among them and without it.
+async fn prepare(app: &AppState, job: &Job<BacktestId>) -> Result<Option<Runs>> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::extend(&mut tx, job).await? {
         return Ok(None);
@@ -104,7 +115,8 @@ async fn prepare(app: &AppState, job: &Job<BacktestId>) -> Result<Option<Prepare
         end(app, job, BacktestStatus::Failed, Some(note)).await?;
         return Ok(None);
     };
-    Ok(Some(Prepared::as_if_saved(around, intent, rules, learned)))
+    let saved = Prepared::saved(around.clone(), learned.clone());
+    Ok(Some(Runs { draft: Prepared::as_if_saved(around, intent, rules, learned), saved }))
 }
 
 fn read<T: DeserializeOwned>(stored: Value) -> Option<T> {
@@ -119,7 +131,7 @@ struct Standing {
     stored: emails::Stored,
 }
 
-async fn step(app: &AppState, job: &Job<BacktestId>, prepared: &Prepared) -> Result<Step> {
+async fn step(app: &AppState, job: &Job<BacktestId>, runs: &Runs) -> Result<Step> {
     let mut tx = app.database.tenant(&job.tenant).await?;
     let Some(email) = repository::next(&mut tx, job.subject).await? else { return Ok(Step::Done) };
     let Some(standing) = standing(&mut tx, email).await? else {
@@ -127,24 +139,37 @@ async fn step(app: &AppState, job: &Job<BacktestId>, prepared: &Prepared) -> Res
         return Ok(Step::Went);
     };
     tx.commit().await?;
-    let compared = if standing.is_a_persons {
-        None
-    } else {
-        let said = Said {
-            requested: standing.stored.requested(),
-            corrected_by: standing.stored.corrected_by.clone(),
-        };
-        let run = prepared.run(app, &job.tenant, standing.stored.into(), said).await?;
-        Some(compare::compare(&standing.before, &standing.verdicts, run))
-    };
+    let Standing { before, is_a_persons, verdicts, stored } = standing;
+    let compared =
+        if is_a_persons { None } else { Some(compared(app, job, runs, &before, &verdicts, stored).await?) };
     let outcome = compared.as_ref().map_or(BacktestOutcome::Skipped, |compared| compared.outcome);
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::extend(&mut tx, job).await? {
         return Ok(Step::Lost);
     }
-    repository::store(&mut tx, job.subject, email, &standing.before, compared.as_ref(), outcome).await?;
+    repository::store(&mut tx, job.subject, email, &before, compared.as_ref(), outcome).await?;
     tx.commit().await?;
     Ok(Step::Went)
+}
+
+/// What the draft changes for a message. Only one that would change is run without the draft as well.
+async fn compared(
+    app: &AppState,
+    job: &Job<BacktestId>,
+    runs: &Runs,
+    before: &Before,
+    verdicts: &[VerdictEntry],
+    stored: emails::Stored,
+) -> Result<Compared> {
+    let said = Said { requested: stored.requested(), corrected_by: stored.corrected_by.clone() };
+    let arrival = Arrival::from(stored);
+    let run = runs.draft.run(app, &job.tenant, arrival.clone(), said.clone()).await?;
+    let compared = compare::compare(before, verdicts, run);
+    if compared.outcome != BacktestOutcome::Changed {
+        return Ok(compared);
+    }
+    let saved = runs.saved.run(app, &job.tenant, arrival, said).await?;
+    Ok(compare::held_against_saved(compared, &saved))
 }
 
 async fn standing(tx: &mut crate::server::TenantTx, email: EmailId) -> Result<Option<Standing>> {

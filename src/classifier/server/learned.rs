@@ -1,8 +1,14 @@
 //! A tenant's trained model as processing uses it, and the bounded store that keeps the models in use.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use super::gate::{self, Standing};
+use super::{
+    gate::{self, Standing},
+    repository::Version,
+};
 use crate::{
     classifier::{
         dto::{RunnerUp, Suggestion, WeightedWord, percent},
@@ -104,36 +110,44 @@ pub fn text_of(subject: &str, body: &str) -> String {
     text.trim().chars().take(crate::classifier::dto::MAX_TEXT).collect()
 }
 
-/// The models in use, the latest last. A model of another revision is never given.
+/// The models in use, the latest last. A model of another version is never given.
 #[derive(Debug, Default)]
 pub struct Models(Mutex<Vec<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
     tenant: TenantId,
-    revision: i64,
+    version: Version,
     bytes: usize,
     model: Arc<Model>,
+    used_at: Instant,
 }
 
 impl Models {
-    pub fn get(&self, tenant: &TenantId, revision: i64) -> Option<Arc<Model>> {
+    pub fn get(&self, tenant: &TenantId, version: Version) -> Option<Arc<Model>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = kept.iter().position(|one| one.tenant == *tenant && one.revision == revision)?;
-        let one = kept.remove(place);
+        let place = kept.iter().position(|one| one.tenant == *tenant && one.version == version)?;
+        let mut one = kept.remove(place);
+        one.used_at = Instant::now();
         let model = Arc::clone(&one.model);
         kept.push(one);
         Some(model)
     }
 
     /// `bytes` is the size of the stored form. The models that were not used for longest go.
-    pub fn keep(&self, tenant: &TenantId, revision: i64, bytes: usize, model: Arc<Model>) {
+    pub fn keep(&self, tenant: &TenantId, version: Version, bytes: usize, model: Arc<Model>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| one.tenant != *tenant);
-        kept.push(Kept { tenant: tenant.clone(), revision, bytes, model });
+        kept.push(Kept { tenant: tenant.clone(), version, bytes, model, used_at: Instant::now() });
         while kept.len() > 1 && kept.iter().map(|one| one.bytes).sum::<usize>() > KEPT_BYTES {
             kept.remove(0);
         }
+    }
+
+    /// Forgets what was not used for so long, as of a tenant that is gone.
+    pub fn drop_unused(&self, time: Duration) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|one| one.used_at.elapsed() < time);
     }
 }
 
@@ -142,18 +156,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_models_that_are_used_stay_and_another_revision_is_not_given() {
+    fn the_models_that_are_used_stay_and_another_version_is_not_given() {
         let models = Models::default();
         let id = |text: &str| -> TenantId { text.parse().expect("a slug") };
         let model = || Arc::new(Model::default());
-        models.keep(&id("a"), 1, KEPT_BYTES / 2, model());
-        models.keep(&id("b"), 1, KEPT_BYTES / 2, model());
-        assert!(models.get(&id("a"), 1).is_some() && models.get(&id("a"), 2).is_none());
-        models.keep(&id("c"), 1, KEPT_BYTES / 2, model());
-        assert!(models.get(&id("b"), 1).is_none(), "it was not used for longest");
-        assert!(models.get(&id("a"), 1).is_some() && models.get(&id("c"), 1).is_some());
-        models.keep(&id("a"), 2, KEPT_BYTES * 2, model());
-        assert!(models.get(&id("a"), 2).is_some() && models.get(&id("c"), 1).is_none());
+        let of = |revision| Version { revision, trained_at: chrono::DateTime::UNIX_EPOCH };
+        models.keep(&id("a"), of(1), KEPT_BYTES / 2, model());
+        models.keep(&id("b"), of(1), KEPT_BYTES / 2, model());
+        assert!(models.get(&id("a"), of(1)).is_some() && models.get(&id("a"), of(2)).is_none());
+        let later = Version { trained_at: chrono::DateTime::UNIX_EPOCH + Duration::from_micros(1), ..of(1) };
+        assert!(models.get(&id("a"), later).is_none(), "it is of a tenant that is gone");
+        models.keep(&id("c"), of(1), KEPT_BYTES / 2, model());
+        assert!(models.get(&id("b"), of(1)).is_none(), "it was not used for longest");
+        assert!(models.get(&id("a"), of(1)).is_some() && models.get(&id("c"), of(1)).is_some());
+        models.keep(&id("a"), of(2), KEPT_BYTES * 2, model());
+        assert!(models.get(&id("a"), of(2)).is_some() && models.get(&id("c"), of(1)).is_none());
+        models.drop_unused(Duration::from_secs(60));
+        assert!(models.get(&id("a"), of(2)).is_some());
+        models.drop_unused(Duration::ZERO);
+        assert!(models.get(&id("a"), of(2)).is_none());
     }
 
     #[test]

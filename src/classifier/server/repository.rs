@@ -40,7 +40,18 @@ impl Row {
     }
 }
 
-/// Newest first, before the id `before`.
+/// Whether a row of `e` stands for its text, which an intent has as often as a message of it was corrected: what somebody
+/// wrote comes before corrections, and newer ones before older ones. So a text counts once, and stays while one of its
+/// messages does.
+macro_rules! stands {
+    () => {
+        "NOT EXISTS (SELECT FROM intent_examples o WHERE o.tenant_id = e.tenant_id AND o.text_hash = e.text_hash \
+           AND o.intent_id IS NOT DISTINCT FROM e.intent_id \
+           AND (o.origin = 'example', o.example_id) > (e.origin = 'example', e.example_id))"
+    };
+}
+
+/// Newest first, before the id `before`; each text once.
 pub async fn list(
     tx: &mut TenantTx,
     intent: IntentId,
@@ -48,11 +59,12 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Example>> {
     let tenant = tx.tenant().clone();
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT example_id, intent_id, text, origin, email_id, created_at FROM intent_examples \
-         WHERE tenant_id = $1 AND intent_id = $2 AND example_id < coalesce($3, 9223372036854775807) \
-         ORDER BY example_id DESC LIMIT $4",
-    )
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "SELECT example_id, intent_id, text, origin, email_id, created_at FROM intent_examples e \
+         WHERE tenant_id = $1 AND intent_id = $2 AND example_id < coalesce($3, 9223372036854775807) AND ",
+        stands!(),
+        " ORDER BY example_id DESC LIMIT $4",
+    ))
     .bind(tenant.as_str())
     .bind(intent)
     .bind(before)
@@ -62,6 +74,7 @@ pub async fn list(
     Ok(rows.into_iter().map(|row| row.into_example(tx)).collect())
 }
 
+/// How many there are, each text as often as it is kept.
 pub async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar("SELECT count(*) FROM intent_examples WHERE tenant_id = $1")
@@ -70,11 +83,11 @@ pub async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
         .await
 }
 
-/// By intent, in the order of their names; those of no intent last.
+/// By intent, in the order of their names, each text once; those of no intent last.
 pub async fn count_by_intent(tx: &mut TenantTx) -> sqlx::Result<Vec<IntentExamples>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<(Option<IntentId>, Option<String>, i64)> = sqlx::query_as(
-        "SELECT e.intent_id, i.name, count(*) FROM intent_examples e \
+        "SELECT e.intent_id, i.name, count(DISTINCT e.text_hash) FROM intent_examples e \
          LEFT JOIN intents i ON i.tenant_id = e.tenant_id AND i.intent_id = e.intent_id \
          WHERE e.tenant_id = $1 GROUP BY 1, 2 ORDER BY 2 NULLS LAST",
     )
@@ -156,14 +169,12 @@ pub async fn keep_written(
     Ok((usize::try_from(before).unwrap_or_default(), usize::try_from(removed).unwrap_or_default()))
 }
 
-/// Adds the texts that the intent does not have. How many there were.
+/// Adds the texts that nobody wrote for the intent before. How many there were.
 pub async fn add_written(tx: &mut TenantTx, intent: IntentId, texts: &[String]) -> sqlx::Result<usize> {
     let tenant = tx.tenant().clone();
     let added = sqlx::query(
         "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin) \
          SELECT $1, $2, t.text, t.hash, 'example' FROM unnest($3::text[], $4::bytea[]) AS t (text, hash) \
-         WHERE NOT EXISTS (SELECT FROM intent_examples e \
-           WHERE e.tenant_id = $1 AND e.intent_id = $2 AND e.text_hash = t.hash) \
          ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str())
@@ -180,8 +191,8 @@ fn hashes(texts: &[String]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| Sha256::digest(text).to_vec()).collect()
 }
 
-/// A person's correction of a message, in the place of an earlier one; of an empty text there is no example. A text that
-/// is an example of the intent already stays that one.
+/// A person's correction of a message, in the place of an earlier one; of an empty text there is no example. Each message
+/// has its own, whatever others say: none goes with another's.
 pub async fn correct(
     tx: &mut TenantTx,
     email: EmailId,
@@ -199,7 +210,7 @@ pub async fn correct(
     }
     sqlx::query(
         "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin, email_id) \
-         VALUES ($1, $2, $3, $4, 'correction', $5) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, 'correction', $5)",
     )
     .bind(tenant.as_str())
     .bind(intent)
@@ -211,18 +222,18 @@ pub async fn correct(
     .map(drop)
 }
 
-/// Deletes the oldest corrections, so that the tenant has at most `most` examples. Those that somebody wrote stay, however
-/// many they are.
+/// Deletes corrections, so that the tenant has at most `most` examples: first those for whose text another one stands, and
+/// the oldest first. Those that somebody wrote stay, however many they are.
 pub async fn drop_old_corrections(tx: &mut TenantTx, most: i64) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     // One that somebody is correcting anew is passed over, so that no two corrections wait for each other.
-    sqlx::query(
+    sqlx::query(concat!(
         "DELETE FROM intent_examples WHERE tenant_id = $1 AND example_id = ANY (ARRAY( \
-           SELECT example_id FROM intent_examples WHERE tenant_id = $1 AND origin = 'correction' \
-           ORDER BY example_id \
-           LIMIT (SELECT greatest(count(*) - $2, 0) FROM intent_examples WHERE tenant_id = $1) \
+           SELECT example_id FROM intent_examples e WHERE tenant_id = $1 AND origin = 'correction' ORDER BY ",
+        stands!(),
+        ", example_id LIMIT (SELECT greatest(count(*) - $2, 0) FROM intent_examples WHERE tenant_id = $1) \
            FOR UPDATE SKIP LOCKED))",
-    )
+    ))
     .bind(tenant.as_str())
     .bind(most)
     .execute(tx.conn())
@@ -230,17 +241,19 @@ pub async fn drop_old_corrections(tx: &mut TenantTx, most: i64) -> sqlx::Result<
     .map(drop)
 }
 
+/// Deletes the example, with all others of the intent that have its text: that is not to be learned any more.
 pub async fn delete(tx: &mut TenantTx, intent: IntentId, example: ExampleId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "DELETE FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND example_id = $3",
+        "DELETE FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND text_hash = ( \
+           SELECT text_hash FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2 AND example_id = $3)",
     )
     .bind(tenant.as_str())
     .bind(intent)
     .bind(example)
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done.rows_affected() > 0)
 }
 
 /// How often a training of the same examples is begun. One that breaks a server each time is left alone then.
@@ -259,6 +272,21 @@ pub struct Status {
     pub report: Option<Json<Report>>,
 }
 
+impl Status {
+    /// `None` where there is no model.
+    pub fn version(&self) -> Option<Version> {
+        Some(Version { revision: self.revision?, trained_at: self.trained_at? })
+    }
+}
+
+/// Which training a model comes of. Of a tenant that is made again under its id, revisions begin anew; times do not come
+/// again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub revision: i64,
+    pub trained_at: DateTime<Utc>,
+}
+
 /// `None` for a tenant that never had an example or a gate of its own.
 pub async fn status(tx: &mut TenantTx) -> sqlx::Result<Option<Status>> {
     let tenant = tx.tenant().clone();
@@ -274,22 +302,32 @@ pub async fn status(tx: &mut TenantTx) -> sqlx::Result<Option<Status>> {
     .await
 }
 
-/// The stored model of this revision.
-pub async fn model(tx: &mut TenantTx, revision: i64) -> sqlx::Result<Option<Vec<u8>>> {
+/// The stored model of this version.
+pub async fn model(tx: &mut TenantTx, version: Version) -> sqlx::Result<Option<Vec<u8>>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_scalar("SELECT model FROM classifiers WHERE tenant_id = $1 AND revision = $2")
-        .bind(tenant.as_str())
-        .bind(revision)
-        .fetch_optional(tx.conn())
-        .await
+    sqlx::query_scalar(
+        "SELECT model FROM classifiers WHERE tenant_id = $1 AND revision = $2 AND trained_at = $3",
+    )
+    .bind(tenant.as_str())
+    .bind(version.revision)
+    .bind(version.trained_at)
+    .fetch_optional(tx.conn())
+    .await
 }
 
-/// The tenant's own gate, which nobody else changes until this transaction ends.
-pub async fn lock_gate(tx: &mut TenantTx) -> sqlx::Result<Option<f64>> {
+/// The tenant's gate, which nobody else changes until this transaction ends. Of a tenant that set none it is `default`.
+pub async fn lock_gate(tx: &mut TenantTx, default: f64) -> sqlx::Result<f64> {
     let tenant = tx.tenant().clone();
+    sqlx::query(
+        "INSERT INTO classifier_settings (tenant_id, gate) VALUES ($1, $2) ON CONFLICT (tenant_id) DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(default)
+    .execute(tx.conn())
+    .await?;
     sqlx::query_scalar("SELECT gate FROM classifier_settings WHERE tenant_id = $1 FOR UPDATE")
         .bind(tenant.as_str())
-        .fetch_optional(tx.conn())
+        .fetch_one(tx.conn())
         .await
 }
 
@@ -386,8 +424,8 @@ pub struct Most {
     pub of_one: i32,
 }
 
-/// The revision, and the examples as they were then: the intent, if any, and the text. Where they are more than `most`,
-/// those that somebody wrote come before corrections, and newer ones before older ones.
+/// The revision, and the examples as they were then: the intent, if any, and the text, each once. Where they are more than
+/// `most`, those that somebody wrote come before corrections, and newer ones before older ones.
 pub async fn examples(tx: &mut TenantTx, most: Most) -> sqlx::Result<(i64, Vec<(Option<IntentId>, String)>)> {
     let tenant = tx.tenant().clone();
     // The row is locked against a change between the two reads; a change waits for milliseconds.
@@ -396,13 +434,14 @@ pub async fn examples(tx: &mut TenantTx, most: Most) -> sqlx::Result<(i64, Vec<(
             .bind(tenant.as_str())
             .fetch_optional(tx.conn())
             .await?;
-    let examples = sqlx::query_as(
+    let examples = sqlx::query_as(concat!(
         "SELECT intent_id, text FROM ( \
            SELECT example_id, intent_id, text, sum(least(octet_length(text), $3)) \
              OVER (ORDER BY origin = 'example' DESC, example_id DESC) AS so_far \
-           FROM intent_examples WHERE tenant_id = $1) AS weighed \
-         WHERE so_far <= $2 ORDER BY example_id",
-    )
+           FROM intent_examples e WHERE tenant_id = $1 AND ",
+        stands!(),
+        ") AS weighed WHERE so_far <= $2 ORDER BY example_id",
+    ))
     .bind(tenant.as_str())
     .bind(most.in_all)
     .bind(most.of_one)

@@ -23,12 +23,15 @@ const REST: Duration = Duration::from_secs(60);
 /// A training holds what it makes of all its examples at once, some 480 bytes a word, of which a text is read up to its
 /// 1,000th. With some six bytes of text a word that is about half a gigabyte, whatever a tenant's examples are.
 const MOST: Most = Most { in_all: 6 << 20, of_one: 6_000 };
+/// A model that nobody used for so long is not kept in memory.
+const UNUSED: Duration = Duration::from_secs(3_600);
 /// How long the worker sleeps at most: another server's examples ring no bell here.
 const NAP: Duration = Duration::from_secs(2);
 
 /// Works until `stop`. A training under way is then given back, for another server or the next start.
 pub async fn work(app: AppState, stop: CancellationToken) {
     loop {
+        app.models.drop_unused(UNUSED);
         let found = train_next(&app, &stop).await;
         if stop.is_cancelled() {
             return;

@@ -55,7 +55,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Intent>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT *, (SELECT count(*) FROM intent_examples e \
+        "SELECT *, (SELECT count(DISTINCT e.text_hash) FROM intent_examples e \
          WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
          FROM intents WHERE tenant_id = $1 AND (NOT $2 OR is_active) \
          AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(lower(description), lower($3)) > 0) \
@@ -96,7 +96,7 @@ pub async fn count(tx: &mut TenantTx, most: i64) -> sqlx::Result<i64> {
 pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> sqlx::Result<Option<Intent>> {
     let tenant = tx.tenant().clone();
     let row: Option<Row> = sqlx::query_as(in_tenant!(
-        "SELECT *, (SELECT count(*) FROM intent_examples e \
+        "SELECT *, (SELECT count(DISTINCT e.text_hash) FROM intent_examples e \
          WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count \
          FROM intents WHERE tenant_id = tenant.id AND intent_id = $2"
     ))
@@ -140,7 +140,7 @@ pub async fn update(tx: &mut TenantTx, id: IntentId, input: &IntentInput) -> sql
     let row: Option<Row> = sqlx::query_as(
         "UPDATE intents SET name = $3, description = $4, is_active = $5, priority = $6, match = $7, \
          extractors = $8, updated_at = now() WHERE tenant_id = $1 AND intent_id = $2 \
-         RETURNING *, (SELECT count(*) FROM intent_examples e \
+         RETURNING *, (SELECT count(DISTINCT e.text_hash) FROM intent_examples e \
          WHERE e.tenant_id = intents.tenant_id AND e.intent_id = intents.intent_id) AS examples_count",
     )
     .bind(tenant.as_str())

@@ -17,7 +17,7 @@ use crate::{
 pub struct Revision(i64);
 
 /// All active intents of a tenant at one revision, in the order in which a message is tried against them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Configuration {
     pub revision: i64,
     pub intents: Vec<Intent>,

@@ -90,6 +90,7 @@ impl<'a> Import<'a> {
         for (i, entry) in document.intents.iter().flatten().enumerate() {
             self.intent(i, entry).await?;
         }
+        self.note_other_order(document);
         self.lock_intents_gone(document).await?;
         let mut gone = self.routes_gone(document).await?;
         for (i, entry) in document.routes.iter().flatten().enumerate() {
@@ -198,6 +199,32 @@ impl<'a> Import<'a> {
             self.changes.push(examples(&entry.name, had, has, differ));
         }
         Ok(())
+    }
+
+    /// Of intents of one priority, the one made first is tried first. Where they were made in another order than the
+    /// document has them in, a message that several of them match gets another intent than where the document comes from.
+    fn note_other_order(&mut self, document: &Document) {
+        // By priority: the last of those before it in the document that are tried.
+        let mut last: HashMap<i32, (IntentId, &str)> = HashMap::new();
+        for entry in document.intents.iter().flatten().filter(|entry| entry.is_active) {
+            let Some(id) = self.intent_ids.get(&entry.name).copied() else { continue };
+            match last.get(&entry.priority) {
+                Some((later, name)) if id < *later => {
+                    let note = format!(
+                        "is tried before '{name}', which comes first in the document: both have one priority, and this one \
+                         was made first. Where a message may match both, give them priorities that differ"
+                    );
+                    let is_its =
+                        |change: &&mut Change| change.kind == Kind::Intent && change.name == entry.name;
+                    if let Some(change) = self.changes.iter_mut().find(is_its) {
+                        change.notes.push(note);
+                    }
+                }
+                _ => {
+                    last.insert(entry.priority, (id, entry.name.as_str()));
+                }
+            }
+        }
     }
 
     /// The rules of an intent that the document has are all the rules that it has.

@@ -71,13 +71,17 @@ pub async fn read(tx: &mut TenantTx) -> Result<Current> {
 }
 
 impl Current {
-    /// Names are in the order of their bytes, so that the same configuration always is the same document.
+    /// Intents are in the order in which a message is tried against them, which an import keeps: of one priority, the one
+    /// made first comes first. All else is in the order of its names' bytes. So the same configuration always is the same
+    /// document.
     pub fn document(&self) -> Document {
+        let mut intents: Vec<&Intent> = self.intents.values().collect();
+        intents.sort_by_key(|intent| (intent.priority, intent.intent_id));
         Document {
             version: VERSION,
             datasource_configs: Some(self.configs.values().map(config_entry).collect()),
             datasources: Some(self.datasources.values().map(datasource_entry).collect()),
-            intents: Some(self.intents.values().map(|intent| self.intent_entry(intent)).collect()),
+            intents: Some(intents.into_iter().map(|intent| self.intent_entry(intent)).collect()),
             routes: Some(self.routes.values().map(|row| self.route_entry(row)).collect()),
             classifier: Some(ClassifierEntry { gate: self.gate }),
         }

@@ -8,7 +8,7 @@ use super::{changes::Changes, form::IntentForm, try_panel::sent};
 use crate::{
     backtests::{
         api::{delete_backtest, get_backtest, list_changes, start_backtest},
-        dto::{Backtest, BacktestChange, BacktestInput, BacktestStatus},
+        dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, BacktestStatus},
     },
     shared::{BacktestId, EmailId, IntentId, Problem, TenantId},
     ui::{
@@ -28,6 +28,8 @@ const BEAT: Duration = Duration::from_millis(700);
 struct Run {
     backtest: RwSignal<Option<Backtest>>,
     changes: RwSignal<Vec<BacktestChange>>,
+    /// Those that differ without the draft too.
+    drifted: RwSignal<Vec<BacktestChange>>,
     refused: RwSignal<Option<String>>,
     is_starting: RwSignal<bool>,
     /// The draft that it runs, written down.
@@ -63,6 +65,7 @@ impl Run {
             match started {
                 Ok(backtest) => {
                     let _ = self.changes.try_set(Vec::new());
+                    let _ = self.drifted.try_set(Vec::new());
                     let _ = self.of.try_set(of);
                     // The page may be gone by now.
                     if let Some(Some(orphan)) = self.backtest.try_set(Some(backtest)) {
@@ -91,9 +94,16 @@ impl Run {
             if self.refused.try_with_untracked(Option::is_some) == Some(true) {
                 let _ = self.refused.try_set(None);
             }
-            if found.status == BacktestStatus::Done && found.changed > 0 {
-                match list_changes(tenant, id).await {
-                    Ok(changes) => drop(self.changes.try_set(changes)),
+            let lists = [
+                (BacktestOutcome::Changed, found.changed, self.changes),
+                (BacktestOutcome::Drifted, found.drifted, self.drifted),
+            ];
+            for (outcome, count, list) in lists {
+                if found.status != BacktestStatus::Done || count == 0 {
+                    continue;
+                }
+                match list_changes(tenant.clone(), id, outcome).await {
+                    Ok(changes) => drop(list.try_set(changes)),
                     // Asked again: without them it is not done.
                     Err(problem) => return self.refuse(problem),
                 }
@@ -132,6 +142,7 @@ pub fn Backtests(
     let run = Run {
         backtest: RwSignal::new(None),
         changes: RwSignal::new(Vec::new()),
+        drifted: RwSignal::new(Vec::new()),
         refused: RwSignal::new(None),
         is_starting: RwSignal::new(false),
         of: RwSignal::new(String::new()),
@@ -248,19 +259,37 @@ pub fn Backtests(
                 (!changes.is_empty() && !is_under_way.get())
                     .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value() on_try/> }.into_any())
             }}
+            {move || {
+                let changes = run.drifted.get();
+                (!changes.is_empty() && !is_under_way.get())
+                    .then(|| {
+                        view! {
+                            <details class="details" data-testid="backtest-drifted">
+                                <summary>"What differs without the draft too"</summary>
+                                <Changes changes tenant_id=run.tenant_id.get_value() on_try/>
+                            </details>
+                        }
+                        .into_any()
+                    })
+            }}
         </section>
     }
 }
 
 /// How far it is, or what it came to, in words.
 fn standing_words(backtest: &Backtest) -> String {
-    let Backtest { status, total, done, changed, skipped, errors, note, .. } = backtest;
+    let Backtest { status, total, done, changed, drifted, skipped, errors, note, .. } = backtest;
     match status {
         BacktestStatus::Queued => "It waits for its turn.".to_owned(),
         BacktestStatus::Running => format!("{done} of {total} messages."),
         BacktestStatus::Failed => note.clone().unwrap_or_else(|| "It failed.".to_owned()),
         BacktestStatus::Done => {
             let mut words = format!("{changed} of {total} would change.");
+            if *drifted > 0 {
+                words.push_str(&format!(
+                    " {drifted} differ already without the draft, because data or rules changed since."
+                ));
+            }
             if *skipped > 0 {
                 words.push_str(&format!(" {skipped} were decided by a person, and are not compared."));
             }
