@@ -80,6 +80,8 @@ pub fn App() -> impl IntoView {
     Toasts::provide();
     Followed::provide();
     Notes::provide();
+    // Files go on when their page is left, and end with the tab.
+    host::guard_tab(host::is_sending);
     view! {
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>
         <Router>

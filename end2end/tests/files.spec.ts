@@ -1,5 +1,6 @@
 // A file comes to a tenant by the screen, with and without WebAssembly, and goes again.
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 const customers = { name: 'regions.csv', mimeType: 'text/csv', buffer: Buffer.from('region,manager\nnorth,Ada\n') };
 
@@ -37,8 +38,14 @@ test('a file is replaced again, and while others come in @desktop', async ({ pag
   await hydrated(page);
   const row = (name: string) => page.getByTestId('file').filter({ hasText: name });
   const outcome = (name: string) => page.getByTestId('upload-outcome').filter({ hasText: `${name} is stored.` });
-  const replace = (name: string, text: string) =>
-    row(name).getByTestId('replace').setInputFiles({ ...customers, name: 'other.csv', buffer: Buffer.from(text) });
+  /** Opens the system's window, and gives what chooses in it. */
+  const choose = async (name: string) => {
+    const opened = page.waitForEvent('filechooser');
+    await row(name).getByTestId('replace').click();
+    const window = await opened;
+    return (text: string) => window.setFiles({ ...customers, name: 'other.csv', buffer: Buffer.from(text) });
+  };
+  const replace = async (name: string, text: string) => (await choose(name))(text);
 
   await test.step('again', async () => {
     for (const [text, size] of [['region\nnorth\n', '13 bytes'], ['region\nnorth\nsouth\n', '19 bytes']]) {
@@ -65,6 +72,18 @@ test('a file is replaced again, and while others come in @desktop', async ({ pag
     await expect(outcome('slow.csv')).toBeVisible();
     await expect(page.getByTestId('uploading')).toHaveCount(0);
     await expect(row('slow.csv')).toContainText('13 bytes');
+  });
+
+  await test.step('though the rows are made anew while the system’s window is open', async () => {
+    const { answer } = await hold(page, '**/api/files/slow.csv?*');
+    await replace('slow.csv', 'region\nnorth\nsouth\n');
+    await expect(page.getByTestId('uploading')).toContainText('slow.csv');
+    const send = await choose(customers.name);
+    answer();
+    await expect(row('slow.csv')).toContainText('19 bytes');
+    await send('region\nsouth\n');
+    await expect(outcome(customers.name)).toBeVisible();
+    await expect(row(customers.name)).toContainText('13 bytes');
   });
   for (const name of names) await request.delete(`/api/files/${name}?tenant_id=acme_corp`);
 });

@@ -97,6 +97,21 @@ test('what is chosen before the page is taken over leaves the keyboard where som
   await expect(search).toBeFocused();
 });
 
+test('what is chosen in an editor before the page is taken over is kept', { tag: '@desktop' }, async ({ page }) => {
+  await openAndAct(page, '/t/acme_corp/routes/new', async () => {
+    await page.getByTestId('route-kind').selectOption('label');
+    await page.getByTestId('rejected').check();
+  });
+  await expect(page.getByTestId('route-kind')).toHaveValue('label');
+  await expect(page.getByTestId('route-label'), 'the form heard of it').toBeVisible();
+  await expect(page.getByTestId('route-url')).toHaveCount(0);
+  await expect(page.getByTestId('rejected')).toBeChecked();
+  await expect(page.getByTestId('accepted')).not.toBeChecked();
+  await expect(page.getByTestId('save-bar').getByRole('status')).toHaveText('Not saved yet');
+  await page.getByTestId('route-kind').selectOption('webhook');
+  await expect(page.getByTestId('route-url')).toBeVisible();
+});
+
 test('what is typed and not sent goes with the address that it was typed for', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?decision=accepted');
   await hydrated(page);

@@ -49,6 +49,19 @@ test('keys go on after a box was ticked, and rest while a window is open', async
   await expect(page.getByTestId('bulk')).toContainText('1 chosen');
 });
 
+test('j and k go on from the row whose box was ticked', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const links = page.getByTestId('message-row').getByRole('link');
+  const box = page.getByTestId('choose').nth(4);
+  await box.click();
+  await page.keyboard.press('j');
+  await expect(links.nth(5)).toBeFocused();
+  await box.click();
+  await page.keyboard.press('k');
+  await expect(links.nth(3)).toBeFocused();
+});
+
 test('single keys can be turned off, all but the one that tells how to turn them on', async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
   await hydrated(page);

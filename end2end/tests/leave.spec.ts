@@ -109,6 +109,48 @@ test.describe('what is being saved', () => {
   });
 });
 
+test('what was deleted leads nobody away who is elsewhere by then', { tag: '@desktop' }, async ({ page, request }) => {
+  const made = await request.post('/api/intents?tenant_id=acme_corp', { data: { name: `Slowly deleted ${Date.now()}` } });
+  expect(made.status()).toBe(201);
+  const id = (await made.json()).intent_id;
+  await page.goto(`/t/acme_corp/intents/${id}`);
+  await hydrated(page);
+  const { asked, answer } = await hold(page, '**/ui/intents/delete');
+  await page.getByTestId('delete-intent').click();
+  await page.getByTestId('confirm-delete').click();
+  await expect.poll(asked).toBe(1);
+  await page.keyboard.press('ControlOrMeta+k');
+  await page.getByTestId('palette-input').fill('New intent');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('New intent');
+  await page.getByTestId('name').fill('Never saved');
+  const answered = page.waitForResponse('**/ui/intents/delete');
+  answer();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  expect((await request.get(`/api/intents/${id}?tenant_id=acme_corp`)).status()).toBe(404);
+  expect(new URL(page.url()).pathname).toBe('/t/acme_corp/intents/new');
+  await expect(page.getByTestId('name')).toHaveValue('Never saved');
+});
+
+test.describe('an intent that somebody else changed meanwhile', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 412/ });
+
+  test('is not deleted unseen', async ({ page, request }) => {
+    const name = `Changed meanwhile ${Date.now()}`;
+    const made = await request.post('/api/intents?tenant_id=acme_corp', { data: { name } });
+    const resource = `/api/intents/${(await made.json()).intent_id}?tenant_id=acme_corp`;
+    await page.goto(resource.replace('/api', '/t/acme_corp').split('?')[0]);
+    await hydrated(page);
+    const rule = { intent_id: (await (await request.get(resource)).json()).intent_id, field_name: 'subject', rule_type: 'regex', conditions: { pattern: 'x' } };
+    expect((await request.post('/api/validation-rules?tenant_id=acme_corp', { data: rule })).status()).toBe(201);
+    await page.getByTestId('delete-intent').click();
+    await page.getByTestId('confirm-delete').click();
+    await expect(page.getByTestId('action-problem')).toContainText('It was changed since you read it');
+    expect((await request.delete(resource, { headers: { 'if-match': '*' } })).status()).toBe(204);
+  });
+});
+
 test('a note that went with no decision is asked about where the tab is closed', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 1);
   await page.goto(`/t/${TENANT}/messages?q=${mark}`);

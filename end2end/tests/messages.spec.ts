@@ -2,7 +2,7 @@
 // what a message holds. In the second tenant, whose counts no other test goes by.
 import type { Page, Route } from '@playwright/test';
 
-import { openLive, send, TENANT } from './arrivals';
+import { asksAfterMessage, openLive, send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
@@ -340,10 +340,55 @@ test('a message that somebody else decided says that it left the list', async ({
   await expect(page.getByTestId('message-row')).toHaveCount(1);
 });
 
+test('what left the list while a word was on its way is chosen no more', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}&decision=review`);
+  const links = page.getByTestId('message-row').getByRole('link');
+  const bar = page.getByTestId('bulk');
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(links.nth(1)).toBeFocused();
+  await expect.poll(asked).toBe(1);
+  await page.keyboard.press('j');
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press('x');
+  await expect(bar).toContainText('1 chosen');
+  const theirs = (await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json()).at(-1);
+  const said = await request.post(`/api/emails/${theirs.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'accepted' } });
+  expect(said.status()).toBe(200);
+  answer();
+  await expect(links).toHaveCount(1);
+  await expect(bar, 'the next word would be said of what nobody sees').toBeHidden();
+});
+
+test('a word that takes its time is told of, and its rows are busy', async ({ page, request }, { project }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  const told = page.getByTestId('words-under-way');
+  const messages = page.getByTestId('message-row');
+  const place = () => messages.first().evaluate((row) => Math.round(row.getBoundingClientRect().top + scrollY));
+  await expect(told, 'what is told of is there before').toHaveText('');
+  await expect(told).toHaveRole('status');
+  const before = await place();
+  const { answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.getByTestId('choose').nth(0).check();
+  await page.getByTestId('choose').nth(1).check();
+  await page.getByTestId('bulk-accept').click();
+  await expect(told).toHaveText('Accepting 2 messages');
+  await expect(messages.and(page.locator('[aria-busy=true]'))).toHaveCount(2);
+  expect(await place(), 'the list has not jumped').toBe(before);
+  await look(page, `${project.name}-messages-under-way`);
+  answer();
+  await expect(told).toHaveText('');
+  await expect(messages.and(page.locator('[aria-busy=true]'))).toHaveCount(0);
+  await expect(rows(page, 'Accepted')).toHaveCount(2);
+});
+
 test('a range is chosen, then the page, then all that fit', async ({ page, request }) => {
   test.slow();
   const mark = await send(request, 53);
-  await open(page, `q=${mark}`);
+  await open(page, `q=${mark}&decision=review`);
   const boxes = page.getByTestId('choose');
   const bar = page.getByTestId('bulk');
   await expect(boxes).toHaveCount(50);
@@ -363,10 +408,14 @@ test('a range is chosen, then the page, then all that fit', async ({ page, reque
   await expect(bar).toContainText('50 chosen');
   await bar.getByTestId('bulk-all').click();
   await expect(bar).toContainText('53 chosen');
+  // On the page that is not shown.
+  const oldest = (await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&limit=100`)).json()).at(-1);
+  const theirs = await request.post(`/api/emails/${oldest.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'rejected' } });
+  expect(theirs.status()).toBe(200);
   await bar.getByTestId('bulk-accept').click();
-  await expect(page.getByTestId('toast').last()).toContainText('53 messages accepted.');
+  await expect(page.getByTestId('toast').last()).toContainText('52 messages accepted. 1 did not belong to the list any more.');
   await page.keyboard.press('z');
-  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 53 messages accepted.');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 52 messages accepted.');
   const left = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=accepted&limit=100`)).json();
   expect(left).toHaveLength(0);
 });
@@ -439,6 +488,22 @@ test('the ways from a message are its own, not those of the one that was left', 
   await expect(newer).toHaveAttribute('href', /messages/);
   await newer.click();
   await expect(title).toHaveText(`${mark} 2`);
+});
+
+test.describe('a busy moment', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('takes no way from a message', async ({ page, request }) => {
+    const mark = await send(request, 2);
+    const [newest] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json();
+    await openLive(page, `/messages/${newest.email_id}`);
+    const older = page.getByTestId('beside-j');
+    await expect(older).toHaveAttribute('href', /messages/);
+    await page.route('**/ui/emails/neighbours', (route) => route.fulfill({ status: 503 }));
+    await asksAfterMessage(page, request, /\/ui\/emails\/neighbours$/, 503);
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    expect(await older.getAttribute('href')).toContain('/messages/');
+  });
 });
 
 test('z takes back what was said last, though its answer is still on its way', async ({ page, request }) => {
@@ -562,6 +627,46 @@ test.describe('a file without messages', { tag: '@desktop' }, () => {
   });
 });
 
+test.describe('an import that outlasts its page', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 413/ });
+
+  test('is asked about where the tab is closed, and told of on the next page', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    let answer = () => {};
+    const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/api/emails/import*', async (route) => {
+      await isAnswered;
+      const problem = { type: 'about:blank', title: 'Content Too Large', status: 413, detail: 'It is too large.' };
+      await route.fulfill({ status: 413, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+    });
+    const asked: string[] = [];
+    page.on('dialog', async (dialog) => {
+      asked.push(dialog.type());
+      await dialog.dismiss();
+    });
+    await page.getByTestId('import').click();
+    const dialog = page.getByRole('dialog', { name: 'Import messages' });
+    await dialog.getByLabel('Files').setInputFiles({ name: 'all.mbox', mimeType: 'text/plain', buffer: Buffer.from('From ann\n') });
+    await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+    await expect(dialog.getByTestId('uploading')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
+    await page.getByTestId('message-row').getByRole('link').click();
+    await expect(page.getByRole('heading', { level: 1 })).toContainText(mark);
+    await page.close({ runBeforeUnload: true });
+    await expect.poll(() => asked).toEqual(['beforeunload']);
+
+    answer();
+    const notice = page.locator('[aria-live=assertive]').getByTestId('toast');
+    await expect(notice).toContainText('all.mbox was not taken in to its end: It is too large.');
+    const closed = page.waitForEvent('close');
+    await page.close({ runBeforeUnload: true });
+    await closed;
+    expect(asked, 'nothing is under way any more').toEqual(['beforeunload']);
+  });
+});
+
 test('a view is saved by name and found again, and what is done to it can be taken back', async ({ page }) => {
   const view = page.getByTestId('view').filter({ hasText: 'My reviews' });
   const notice = page.getByTestId('toast').last();
@@ -611,6 +716,28 @@ test.describe('a view that cannot be deleted', { tag: '@desktop' }, () => {
       await view.getByRole('button').click({ timeout: 1_000 });
       await expect(view).toBeHidden({ timeout: 1_000 });
     }).toPass();
+  });
+});
+
+test.describe('a view that cannot be put back', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('can be tried again', async ({ page }) => {
+    await open(page, 'status=waiting');
+    await page.getByText('Save this view').click();
+    await page.getByTestId('view-name').fill('Put back');
+    await page.getByTestId('save-view').click();
+    const view = page.getByTestId('view').filter({ hasText: 'Put back' });
+    const remove = view.getByRole('button', { name: 'Delete the view Put back' });
+    await remove.click();
+    await expect(view).toBeHidden();
+    await page.route('**/ui/saved-filters/save', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.getByTestId('undo').click();
+    await expect(page.locator('.toast.tone-bad')).toBeVisible();
+    await page.getByTestId('undo').click();
+    await expect(view).toBeVisible();
+    await remove.click();
+    await expect(view).toBeHidden();
   });
 });
 

@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 
 import { TENANT, send } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 async function open(page: Page, mark: string): Promise<void> {
   await page.goto(`/t/${TENANT}/messages?q=${mark}`);
@@ -26,6 +27,31 @@ test('what was done in a row can all be undone', { tag: '@desktop' }, async ({ p
   const rows = page.getByTestId('message-row');
   await expect(rows.filter({ hasText: 'Accepted' })).toHaveCount(2);
   await expect(rows.first(), 'the first that was said').not.toContainText('Accepted');
+});
+
+test('a double click takes one word back, whatever takes its place meanwhile', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, mark);
+  const undo = page.getByTestId('undo');
+  await page.keyboard.press('j');
+  for (let i = 1; i <= 2; i += 1) {
+    await page.keyboard.press('e');
+    await expect(undo).toHaveCount(i);
+  }
+  const { answer } = await hold(page, '**/ui/emails/take-back');
+  const { x, y, width, height } = (await undo.last().boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await expect(undo).toHaveCount(1);
+  const isThere = async () => Math.abs((await undo.boundingBox())!.y - y) < height / 2;
+  await expect.poll(isThere, 'the other has taken its place').toBe(true);
+  await page.mouse.down({ clickCount: 2 });
+  await page.mouse.up({ clickCount: 2 });
+  answer();
+  await expect(notices(page).filter({ hasText: 'Taken back' })).toHaveCount(1);
+  await expect(undo, 'it still offers').toHaveCount(1);
+  await expect(page.getByTestId('message-row').filter({ hasText: 'Accepted' })).toHaveCount(1);
 });
 
 test('a notice that goes gives the keyboard back', { tag: '@desktop' }, async ({ page, request }) => {

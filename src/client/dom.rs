@@ -53,13 +53,19 @@ pub fn focused_id() -> Option<String> {
     document()?.active_element().map(|element| element.id()).filter(|id| !id.is_empty())
 }
 
-/// Moves the focus by `step` among the elements that `selector` finds; from elsewhere, to the first of them.
+/// Moves the focus by `step` among the elements that `selector` finds: from the one that has it, or else from that of the
+/// same row. From elsewhere, to the first of them.
 pub fn move_focus(selector: &str, step: i32) {
     let Some(document) = document() else { return };
     let Ok(found) = document.query_selector_all(selector) else { return };
     let items: Vec<HtmlElement> = (0..found.length()).filter_map(|i| found.get(i)?.dyn_into().ok()).collect();
     let active = document.active_element();
-    let current = items.iter().position(|item| active.as_ref() == Some(item.as_ref()));
+    let row = active.as_ref().and_then(|active| active.closest("tr, li").ok().flatten());
+    let is_in_row = |item: &HtmlElement| row.as_ref().is_some_and(|row| row.contains(Some(item.as_ref())));
+    let current = items
+        .iter()
+        .position(|item| active.as_ref() == Some(item.as_ref()))
+        .or_else(|| items.iter().position(is_in_row));
     let next = match current {
         Some(at) => at.saturating_add_signed(step as isize).min(items.len().saturating_sub(1)),
         None => 0,

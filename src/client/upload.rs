@@ -1,5 +1,7 @@
 //! Files on their way to the server, and texts on their way to the clipboard.
 
+use std::cell::Cell;
+
 use leptos::ev::{DragEvent, Event, FocusEvent};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -13,6 +15,16 @@ use crate::{
 
 /// What is read of a file to find its content type out. Unit: bytes.
 const BEGINNING: f64 = 8.0;
+
+thread_local! {
+    /// How many files are on their way.
+    static SENDING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a file is on its way to the server, from whichever page.
+pub fn is_sending() -> bool {
+    SENDING.get() > 0
+}
 
 /// A file that somebody chose.
 #[derive(Clone)]
@@ -67,6 +79,11 @@ pub fn send(
     on_end: impl FnOnce(Result<String, Problem>) + 'static,
 ) {
     let file = file.0.clone();
+    SENDING.set(SENDING.get() + 1);
+    let on_end = move |result| {
+        SENDING.set(SENDING.get().saturating_sub(1));
+        on_end(result);
+    };
     match target.kind_of {
         None => send_as(&file, &target, None, on_progress, on_end),
         Some(kind_of) => {

@@ -37,8 +37,9 @@ pub fn DashboardPage() -> impl IntoView {
     let dashboard = load(
         move || (tenant.id(), period.get()),
         move |(tenant, period)| async move {
-            let found = get_dashboard(tenant?, period).await?;
-            Ok(Dashboard { latest: hold.latest(found.latest), ..found })
+            let tenant = tenant?;
+            let found = get_dashboard(tenant.clone(), period).await?;
+            Ok(Dashboard { latest: hold.latest(&tenant, found.latest), ..found })
         },
     );
     on_change(move || dashboard.refresh());

@@ -110,34 +110,41 @@ pub async fn decide_email(
     wire(words::decide_one(&ctx, email_id, decision, &note).await)
 }
 
-/// Sets a person's decision on several messages.
+/// Sets a person's decision on several messages; with `fitting`, on those of them that a list still holds which is narrowed
+/// so.
 #[server(prefix = "/ui", endpoint = "emails/decide-many", protocol = Wire<Json>)]
 pub async fn decide_many(
     tenant_id: TenantId,
     ids: Vec<EmailId>,
+    fitting: Option<EmailFilter>,
     decision: Decision,
     note: String,
 ) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(words::decide(&ctx, &ids, decision, &note).await)
+    wire(words::decide(&ctx, &ids, fitting.as_ref(), decision, &note).await)
 }
 
-/// Runs several messages again.
+/// Runs several messages again; with `fitting`, as above.
 #[server(prefix = "/ui", endpoint = "emails/reprocess-many", protocol = Wire<Json>)]
-pub async fn reprocess_many(tenant_id: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
+pub async fn reprocess_many(
+    tenant_id: TenantId,
+    ids: Vec<EmailId>,
+    fitting: Option<EmailFilter>,
+) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(words::reprocess(&ctx, &ids).await)
+    wire(words::reprocess(&ctx, &ids, fitting.as_ref()).await)
 }
 
-/// Says which intent several messages have, or that they have none. The classifier learns from it.
+/// Says which intent several messages have, or that they have none; with `fitting`, as above. The classifier learns from it.
 #[server(prefix = "/ui", endpoint = "emails/correct-many", protocol = Wire<Json>)]
 pub async fn correct_many(
     tenant_id: TenantId,
     ids: Vec<EmailId>,
+    fitting: Option<EmailFilter>,
     intent_id: Option<IntentId>,
 ) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(words::correct(&ctx, &ids, intent_id).await)
+    wire(words::correct(&ctx, &ids, fitting.as_ref(), intent_id).await)
 }
 
 /// Takes back what was said of messages by this word, where it is the last one and not long ago.

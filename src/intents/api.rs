@@ -12,7 +12,7 @@ use crate::{
     intents::server::{service, with_rules},
     rules::server::service as rules,
     server::{
-        context::{tenant_context, wire},
+        context::{lead_to, tenant_context, wire},
         etag::{IfMatch, Versioned},
         paging::Page,
     },
@@ -56,12 +56,12 @@ pub async fn save_intent(
     })
 }
 
-/// Deletes an intent with its rules, examples and routes, and leads to the intents that are left.
+/// Deletes an intent with its rules, examples and routes.
 #[server(prefix = "/ui", endpoint = "intents/delete", protocol = Wire)]
-pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId) -> Result<(), Problem> {
+pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId, etag: String) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::delete(&ctx, intent_id, &IfMatch::any()).await)?;
-    leptos_axum::redirect(&tenant_page(&tenant_id, "/intents"));
+    wire(service::delete(&ctx, intent_id, &IfMatch::given(&etag)).await)?;
+    lead_to(&tenant_page(&tenant_id, "/intents"));
     Ok(())
 }
 

@@ -214,3 +214,45 @@ async fn what_every_message_is_held_against_is_bounded() {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM intents").fetch_one(&mut conn).await.unwrap();
     assert_eq!(count, 1);
 }
+
+#[tokio::test]
+async fn what_was_renamed_is_counted_once() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    server.write_file("acme", "c.csv", b"email\nann@x.example\n");
+    let config = json!({"name": "csv", "protocol": "file", "driver_family": "csv", "connection_json": {"path": "c.csv"}});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let source = |name: &str| json!({"name": name, "datasource_type": "file", "connection_key": "csv"});
+    let made = server.post("/api/datasources?tenant_id=acme", &source("Customers")).await;
+    let source_id = made.is(StatusCode::CREATED).id("datasource_id");
+    let intent = |name: &str| json!({"name": name, "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}});
+    let rule = json!({
+        "field_name": "sender_email", "rule_type": "exists", "datasource_id": source_id,
+        "conditions": {"match": {"email": "{{sender_email}}"}}
+    });
+    let body = json!({"intent": intent("Orders"), "validation_rules": [rule]});
+    let made =
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    let (intent_id, rule_id) = (&made["intent"]["intent_id"], &made["validation_rules"][0]["rule_id"]);
+
+    let first = server.decide("acme", message("bob@x.example", "order 1", "x")).await;
+    assert_eq!(first["decision"], "rejected");
+    let path = format!("/api/intents/{intent_id}?tenant_id=acme");
+    server.put(&path, &intent("Enquiries")).await.is(StatusCode::OK);
+    let path = format!("/api/datasources/{source_id}?tenant_id=acme");
+    server.put(&path, &source("Clients")).await.is(StatusCode::OK);
+    let second = server.decide("acme", message("bob@x.example", "order 2", "x")).await;
+    assert_eq!(second["intent"]["name"], "Enquiries");
+
+    let request = server.request(Method::POST, "/ui/dashboard", Some(&server.key));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let counted = Answer::of(request.body("tenant_id=acme&period=week").send().await.unwrap()).await;
+    let counted = counted.is(StatusCode::OK).body;
+    let busiest = json!([{"intent_id": intent_id, "name": "Enquiries", "messages": 2, "rejected": 2}]);
+    assert_eq!(counted["intents"], busiest);
+    let failing = json!([{
+        "rule_id": rule_id, "rule_type": "exists", "field_name": "sender_email", "datasource": "Clients",
+        "asked": 2, "failed": 2, "errors": 0
+    }]);
+    assert_eq!(counted["rules"], failing);
+}

@@ -1,10 +1,10 @@
 //! Fields of forms. Each is bound to a signal, and shows what the server says of it.
 
 use leptos::{
-    html::{Input, Textarea},
+    html::{Input, Select, Textarea},
     prelude::*,
     wasm_bindgen::JsCast,
-    web_sys::HtmlInputElement,
+    web_sys::{HtmlInputElement, HtmlSelectElement},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     host,
     icons::{Glyph, Icon},
     panel::WayOut,
-    react::memo,
+    react::{effect, memo},
     step::is_taking_over,
 };
 use crate::shared::Problem;
@@ -276,6 +276,32 @@ fn in_step(value: RwSignal<String>, element: impl Fn() -> Option<HtmlInputElemen
     });
 }
 
+/// Whether a choice shows what its signal holds. While the page is taken over it does not: what was chosen before that
+/// counts, and is not written over. `take_early` tells the signal of it, and gives whether the field is there.
+fn is_followed(take_early: impl Fn() -> bool + 'static) -> RwSignal<bool> {
+    let is_followed = RwSignal::new(!is_taking_over());
+    if !is_followed.get_untracked() {
+        effect(move || {
+            if take_early() {
+                is_followed.set(true);
+            }
+        });
+    }
+    is_followed
+}
+
+/// What is chosen, where that is not what the server wrote.
+fn chosen_early(select: &HtmlSelectElement) -> Option<String> {
+    let written = select.query_selector("option[selected]").ok().flatten();
+    let chosen = select.value();
+    let is_early = match written.and_then(|option| option.get_attribute("value")) {
+        Some(written) => written != chosen,
+        // Browsers choose the first then.
+        None => select.selected_index() > 0,
+    };
+    is_early.then_some(chosen)
+}
+
 /// One line of text.
 #[component]
 pub fn TextField(
@@ -379,9 +405,18 @@ pub fn SelectField(
     #[prop(optional)] is_label_hidden: bool,
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
+    let node = NodeRef::<Select>::new();
+    let is_followed = is_followed(move || {
+        let Some(select) = node.try_get().flatten() else { return false };
+        if let Some(early) = chosen_early(&select) {
+            value.set(early);
+        }
+        true
+    });
     let field = move |described: Described| {
         view! {
             <select
+                node_ref=node
                 name=path
                 aria-describedby=described.by
                 aria-invalid=described.invalid
@@ -398,7 +433,11 @@ pub fn SelectField(
                                 Signal::derive(move || value.read() == option)
                             };
                             view! {
-                                <option value=option selected=is_chosen prop:selected=is_chosen>
+                                <option
+                                    value=option
+                                    selected=is_chosen
+                                    prop:selected=move || is_followed.get().then(|| is_chosen.get())
+                                >
                                     {words}
                                 </option>
                             }
@@ -420,14 +459,24 @@ pub fn CheckField(
     #[prop(optional)] hint: &'static str,
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
+    let node = NodeRef::<Input>::new();
+    let is_followed = is_followed(move || {
+        let Some(input) = node.try_get().flatten() else { return false };
+        let is_checked = input.checked();
+        if is_checked != input.default_checked() {
+            value.set(is_checked);
+        }
+        true
+    });
     view! {
         <div class="field">
             <label class="check">
                 <input
+                    node_ref=node
                     type="checkbox"
                     name=path
                     checked=value.get_untracked()
-                    prop:checked=value
+                    prop:checked=move || is_followed.get().then(|| value.get())
                     data-testid=testid
                     on:change=move |event| value.set(event_target_checked(&event))
                 />

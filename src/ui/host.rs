@@ -130,4 +130,7 @@ pub fn send(
     _: impl FnOnce(Result<String, Problem>) + 'static,
 ) {
 }
+pub fn is_sending() -> bool {
+    false
+}
 pub fn select_all(_: &FocusEvent) {}

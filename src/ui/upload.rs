@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 
 use super::{
+    badge::Tone,
     each::Each,
     host::{self, Chosen},
     icons::{Glyph, Icon},
     react::effect,
+    toast::{Toasts, use_toasts},
 };
 use crate::shared::Problem;
 
@@ -30,16 +32,57 @@ pub struct Target {
 pub type KindOf = fn(name: &str, beginning: &str) -> &'static str;
 
 /// What is said of a file of this name: by the body of the server's answer, or why it was refused.
-pub type Told = fn(name: &str, answer: Result<&str, &str>) -> AnyView;
+pub type Told = fn(name: &str, answer: Result<&str, &str>) -> Outcome;
 
-/// What is coming in.
+/// What came of a file, in words.
+pub struct Outcome {
+    pub tone: Tone,
+    pub text: String,
+    /// What is to be said of parts of it, after its text.
+    pub lines: Vec<String>,
+}
+
+impl Outcome {
+    fn of(told: Told, name: &str, answer: &Result<String, Problem>) -> Self {
+        match answer {
+            Ok(answer) => told(name, Ok(answer.as_str())),
+            Err(problem) => {
+                let why = problem.errors.first().map_or(&problem.detail, |error| &error.message);
+                told(name, Err(why.as_str()))
+            }
+        }
+    }
+
+    fn is_good(&self) -> bool {
+        matches!(self.tone, Tone::Good | Tone::Quiet)
+    }
+
+    /// In a sentence, for which there is little room.
+    fn notice(&self) -> String {
+        let mut text = self.text.clone();
+        for line in self.lines.iter().take(MOST_LINES) {
+            text = text + " " + line + ".";
+        }
+        if self.lines.len() > MOST_LINES { text + " …" } else { text }
+    }
+}
+
+/// A notice says so much of a file's parts.
+const MOST_LINES: usize = 2;
+
+/// What is coming in. It goes on when the page is left, or what shows it is closed: what comes of it then is told by
+/// notices.
 #[derive(Clone, Copy)]
 pub struct Uploads {
     shown: RwSignal<Vec<Coming>>,
     stored: RwSignal<u32>,
     begun: StoredValue<u32>,
+    /// How often it is shown now.
+    watched: StoredValue<u32>,
     /// Files that are on their way at once; the others wait.
     lanes: usize,
+    told: Told,
+    toasts: Toasts,
 }
 
 /// Its signals are nobody's: what sends it, such as a row or a window, may be gone before it has arrived.
@@ -55,9 +98,16 @@ struct Coming {
 
 impl Uploads {
     /// Of files that are sent together, so many are on their way at once.
-    pub fn new(lanes: usize) -> Self {
-        let (shown, stored) = (RwSignal::new(Vec::new()), RwSignal::new(0));
-        Self { shown, stored, begun: StoredValue::new(0), lanes: lanes.max(1) }
+    pub fn new(lanes: usize, told: Told) -> Self {
+        Self {
+            shown: RwSignal::new(Vec::new()),
+            stored: RwSignal::new(0),
+            begun: StoredValue::new(0),
+            watched: StoredValue::new(0),
+            lanes: lanes.max(1),
+            told,
+            toasts: use_toasts(),
+        }
     }
 
     /// Another number after each file that was stored.
@@ -90,13 +140,14 @@ impl Uploads {
     /// Sends the first, and when that has ended, the others.
     fn send_next(self, mut lane: std::vec::IntoIter<(Coming, Outgoing)>) {
         let Some((coming, Outgoing { file, target, .. })) = lane.next() else { return };
-        let Coming { sent, outcome, .. } = coming;
+        let Coming { name, sent, outcome, .. } = coming;
         host::send(
             &file,
             target,
             move |part| sent.set(part),
             move |result| {
                 let is_stored = result.is_ok();
+                self.tell_unwatched(&name, &result);
                 outcome.set(Some(result));
                 if is_stored {
                     // The page may have been left meanwhile: then this is gone.
@@ -105,6 +156,19 @@ impl Uploads {
                 self.send_next(lane);
             },
         );
+    }
+
+    /// Tells what came of a file where that is not shown.
+    fn tell_unwatched(self, name: &str, answer: &Result<String, Problem>) {
+        if self.watched.try_get_value().is_some_and(|watched| watched > 0) {
+            return;
+        }
+        let outcome = Outcome::of(self.told, name, answer);
+        if outcome.is_good() {
+            self.toasts.done(outcome.notice());
+        } else {
+            self.toasts.refused(&Problem::business_rule(outcome.notice()));
+        }
     }
 }
 
@@ -165,11 +229,16 @@ pub fn UploadForm(
 
 /// What is coming in, and what came of it.
 #[component]
-pub fn Arrivals(uploads: Uploads, told: Told) -> impl IntoView {
+pub fn Arrivals(uploads: Uploads) -> impl IntoView {
+    uploads.watched.update_value(|watched| *watched += 1);
+    on_cleanup(move || {
+        // The page may have been left before.
+        let _ = uploads.watched.try_update_value(|watched| *watched -= 1);
+    });
     view! {
         <div class="arrivals" role="status" aria-atomic="false">
             <Each each=move || uploads.shown.get() key=|coming| coming.key let:coming>
-                <Arrival coming told/>
+                <Arrival coming told=uploads.told/>
             </Each>
         </div>
     }
@@ -193,10 +262,42 @@ fn Arrival(coming: Coming, told: Told) -> impl IntoView {
             }
             .into_any()
         }
-        Some(Ok(answer)) => told(&name, Ok(answer.as_str())),
-        Some(Err(problem)) => {
-            let why = problem.errors.first().map_or(&problem.detail, |error| &error.message);
-            told(&name, Err(why.as_str()))
-        }
+        Some(answer) => view! { <Came outcome=Outcome::of(told, &name, &answer)/> }.into_any(),
+    }
+}
+
+/// What came of one.
+#[component]
+fn Came(outcome: Outcome) -> impl IntoView {
+    let glyph = if outcome.is_good() { Glyph::Accept } else { Glyph::Alert };
+    let Outcome { tone, text, lines } = outcome;
+    let list = (!lines.is_empty()).then(|| {
+        let items = lines.into_iter().map(|line| view! { <li>{line}</li> }.into_any()).collect_view();
+        view! { <ul>{items}</ul> }
+    });
+    view! {
+        <div class=format!("notice {}", tone.class()) data-testid="upload-outcome">
+            <Icon glyph/>
+            <div>
+                <p>{text}</p>
+                {list}
+            </div>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_says_little_of_the_parts() {
+        let outcome = |count: usize| {
+            let lines = (1..=count).map(|number| format!("Message {number}: It is empty")).collect();
+            Outcome { tone: Tone::Attention, text: "a.mbox: refused:".to_owned(), lines }
+        };
+        assert_eq!(outcome(0).notice(), "a.mbox: refused:");
+        assert_eq!(outcome(1).notice(), "a.mbox: refused: Message 1: It is empty.");
+        assert_eq!(outcome(9).notice(), "a.mbox: refused: Message 1: It is empty. Message 2: It is empty. …");
     }
 }

@@ -23,7 +23,8 @@ const POINTER_RESTS: Duration = Duration::from_secs(10);
 pub struct Hold {
     is_pointed_at: RwSignal<bool>,
     has_focus: RwSignal<bool>,
-    shown: StoredValue<Vec<Email>>,
+    /// With the tenant whose they are: another's has none of them, or none at all.
+    shown: StoredValue<Option<(TenantId, Vec<Email>)>>,
     /// Whether newer ones came meanwhile.
     is_behind: StoredValue<bool>,
 }
@@ -43,18 +44,19 @@ impl Hold {
         Self {
             is_pointed_at,
             has_focus: RwSignal::new(false),
-            shown: StoredValue::new(Vec::new()),
+            shown: StoredValue::new(None),
             is_behind: StoredValue::new(false),
         }
     }
 
-    /// What is to be shown, of what was found.
-    pub fn latest(self, found: Vec<Email>) -> Vec<Email> {
+    /// What is to be shown, of what was found of a tenant.
+    pub fn latest(self, tenant: &TenantId, found: Vec<Email>) -> Vec<Email> {
         // The page may have been left meanwhile.
         let is_held =
             [self.is_pointed_at, self.has_focus].iter().any(|by| by.try_get_untracked() == Some(true));
-        let shown = self.shown.try_get_value().filter(|_| is_held).unwrap_or_default();
-        let (rows, is_behind) = held(shown, found);
+        let shown = self.shown.try_get_value().flatten();
+        let shown = shown.filter(|(of, _)| is_held && of == tenant).map(|(_, shown)| shown);
+        let (rows, is_behind) = held(shown.unwrap_or_default(), found);
         let _ = self.is_behind.try_set_value(is_behind);
         rows
     }
@@ -67,8 +69,7 @@ impl Hold {
 
 /// The messages that are held as they stand now, and whether others are the latest.
 fn held(shown: Vec<Email>, found: Vec<Email>) -> (Vec<Email>, bool) {
-    let is_of_another = shown.iter().zip(&found).any(|(row, other)| row.tenant_id != other.tenant_id);
-    if shown.is_empty() || is_of_another {
+    if shown.is_empty() {
         return (found, false);
     }
     let is_behind = !shown.iter().map(|row| row.email_id).eq(found.iter().map(|email| email.email_id));
@@ -79,7 +80,7 @@ fn held(shown: Vec<Email>, found: Vec<Email>) -> (Vec<Email>, bool) {
 /// The latest messages, and the way to all.
 #[component]
 pub fn Latest(tenant: TenantId, emails: Vec<Email>, hold: Hold) -> impl IntoView {
-    hold.shown.set_value(emails.clone());
+    hold.shown.set_value(Some((tenant.clone(), emails.clone())));
     let table = if emails.is_empty() {
         view! { <NoMessages/> }.into_any()
     } else {
@@ -132,7 +133,19 @@ mod tests {
 
     #[test]
     fn nothing_of_another_tenant_is_held() {
-        let other = Email { tenant_id: "globex".parse().expect("an id"), ..email(2, "theirs") };
-        assert_eq!(held(vec![email(1, "ours")], vec![other.clone()]), (vec![other], false));
+        let owner = Owner::new();
+        owner.with(|| {
+            let [ours, theirs] = ["acme", "globex"].map(|id| id.parse::<TenantId>().expect("an id"));
+            let hold = Hold {
+                is_pointed_at: RwSignal::new(true),
+                has_focus: RwSignal::new(false),
+                shown: StoredValue::new(Some((ours.clone(), vec![email(1, "ours")]))),
+                is_behind: StoredValue::new(false),
+            };
+            assert!(hold.latest(&theirs, Vec::new()).is_empty());
+            assert!(!hold.is_behind.get_value());
+            assert_eq!(hold.latest(&ours, vec![email(2, "newer")]), [email(1, "ours")]);
+            assert!(hold.is_behind.get_value());
+        });
     }
 }

@@ -86,14 +86,15 @@ pub async fn columns(
 pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<IntentShare>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        // Those of an intent that was deleted go by its name, whether it was one or several.
-        "SELECT i.intent_id, e.name, sum(e.messages)::bigint AS messages, sum(e.rejected)::bigint AS rejected FROM (\
+        // By today's name. Those of an intent that was deleted go by the name that it had, whether it was one or several.
+        "SELECT i.intent_id, coalesce(i.name, e.name) AS name, \
+         sum(e.messages)::bigint AS messages, sum(e.rejected)::bigint AS rejected FROM (\
            SELECT intent_id, intent_name AS name, count(*) AS messages, \
            count(*) FILTER (WHERE decision = 'rejected') AS rejected \
            FROM emails WHERE tenant_id = $1 AND email_id >= $2 AND status = 'done' \
            GROUP BY intent_id, intent_name) e \
          LEFT JOIN intents i ON i.tenant_id = $1 AND i.intent_id = e.intent_id \
-         GROUP BY i.intent_id, e.name ORDER BY messages DESC, name LIMIT $3",
+         GROUP BY 1, 2 ORDER BY messages DESC, name LIMIT $3",
     )
     .bind(tenant.as_str())
     .bind(since)
@@ -102,18 +103,24 @@ pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<Inte
     .await
 }
 
-/// By what each message's last run came to. The period is said of the verdicts too: those of before would be read.
+/// By what each message's last run came to, and by today's name of a rule's datasource. The period is said of the verdicts
+/// too: those of before would be read.
 pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleShare>> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT v.rule_id, v.rule_type, v.field_name, v.datasource_name AS datasource, \
-         count(*) FILTER (WHERE v.verdict <> 'skipped') AS asked, count(*) FILTER (WHERE v.verdict = 'fail') AS failed, \
-         count(*) FILTER (WHERE v.verdict = 'error') AS errors \
-         FROM emails e JOIN verdicts v ON v.tenant_id = e.tenant_id AND v.email_id = e.email_id AND v.run = e.run \
-         WHERE e.tenant_id = $1 AND e.email_id >= $2 AND v.email_id >= $2 \
-         GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name \
-         HAVING count(*) FILTER (WHERE v.verdict IN ('fail', 'error')) > 0 \
-         ORDER BY failed DESC, errors DESC, v.rule_id LIMIT $3",
+        "SELECT v.rule_id, v.rule_type, v.field_name, coalesce(d.name, v.datasource_name) AS datasource, \
+         sum(v.asked)::bigint AS asked, sum(v.failed)::bigint AS failed, sum(v.errors)::bigint AS errors FROM (\
+           SELECT v.rule_id, v.rule_type, v.field_name, v.datasource_name, \
+           count(*) FILTER (WHERE v.verdict <> 'skipped') AS asked, \
+           count(*) FILTER (WHERE v.verdict = 'fail') AS failed, \
+           count(*) FILTER (WHERE v.verdict = 'error') AS errors \
+           FROM emails e JOIN verdicts v ON v.tenant_id = e.tenant_id AND v.email_id = e.email_id AND v.run = e.run \
+           WHERE e.tenant_id = $1 AND e.email_id >= $2 AND v.email_id >= $2 \
+           GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name) v \
+         LEFT JOIN validation_rules r ON r.tenant_id = $1 AND r.rule_id = v.rule_id \
+         LEFT JOIN datasources d ON d.tenant_id = $1 AND d.datasource_id = r.datasource_id \
+         GROUP BY 1, 2, 3, 4 HAVING sum(v.failed + v.errors) > 0 \
+         ORDER BY failed DESC, errors DESC, rule_id LIMIT $3",
     )
     .bind(tenant.as_str())
     .bind(since)

@@ -1,4 +1,4 @@
-//! What stands on a page while another is awaited in its place.
+//! What is told of a list while something is awaited: another in its place, or what came of a word.
 
 use std::time::Duration;
 
@@ -7,16 +7,22 @@ use leptos::prelude::*;
 use crate::ui::{
     icons::{Glyph, Icon},
     only::Only,
-    react::effect,
+    react::{effect, memo},
 };
 
 /// So long nothing is said of it: words that come and go at once are read by nobody.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Says that another list is on its way, where that takes its time. Above the list, whose rows do not move for it.
+/// Says what is on its way, where that takes its time. Above the list, whose rows do not move for it.
 #[component]
-pub fn Behind(is_behind: Memo<bool>) -> impl IntoView {
+pub fn Behind(
+    /// Empty where nothing is.
+    #[prop(into)]
+    words: Signal<String>,
+    testid: &'static str,
+) -> impl IntoView {
     let is_slow = RwSignal::new(false);
+    let is_behind = memo(move || !words.read().is_empty());
     effect(move || {
         if !is_behind.get() {
             is_slow.set(false);
@@ -27,11 +33,11 @@ pub fn Behind(is_behind: Memo<bool>) -> impl IntoView {
         }
     });
     view! {
-        <div class="fresh" role="status" data-testid="list-behind">
+        <div class="fresh" role="status" data-testid=testid>
             <Only when=move || is_slow.get()>
                 <span class="button button--small">
                     <Icon glyph=Glyph::Waiting/>
-                    "Loading"
+                    {words}
                 </span>
             </Only>
         </div>

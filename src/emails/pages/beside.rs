@@ -55,7 +55,7 @@ impl Beside {
         // A search is not made anew with each message that comes: its neighbours are found with the next step.
         on_change(move || {
             if filter.with_untracked(|filter| filter.words().next().is_none()) {
-                found.refetch();
+                found.refresh();
             }
         });
         let known = RwSignal::new(None);

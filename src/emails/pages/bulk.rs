@@ -1,6 +1,9 @@
 //! What is done to the chosen messages together.
 
-use leptos::{ev::Event, prelude::*};
+use leptos::{
+    ev::{Event, MouseEvent},
+    prelude::*,
+};
 
 use super::{
     selection::{Choice, Word, Words},
@@ -13,6 +16,7 @@ use crate::{
     intents::{api::list_intents, dto::Intent},
     shared::IntentId,
     ui::{
+        host,
         icons::{Glyph, Icon},
         only::Only,
     },
@@ -29,19 +33,21 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         if selection.is_there() {
             let ids = untrack(|| selection.ids());
             let next = untrack(|| choice.next_to(None, &ids));
-            selection.say(words, untrack(|| tenant.id()), ids, word);
+            choice.say(words, untrack(|| tenant.id()), ids, word);
             go_to_row(next);
         }
     };
-    let choose_none = move |_| {
-        if selection.is_there() {
+    // Whether a click means something: the second of a double click meets what the first brought.
+    let is_meant = move |event: &MouseEvent| selection.is_there() && !host::is_second_click(event);
+    let choose_none = move |event: MouseEvent| {
+        if is_meant(&event) {
             let last = untrack(|| choice.last_chosen());
             selection.clear();
             go_to_row(last);
         }
     };
-    let choose_all = move |_| {
-        if selection.is_there() {
+    let choose_all = move |event: MouseEvent| {
+        if is_meant(&event) {
             untrack(|| choice.all());
         }
     };
@@ -51,7 +57,11 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                 type="button"
                 class="button"
                 data-testid=testid
-                on:click=move |_| say(word.clone())
+                on:click=move |event| {
+                    if is_meant(&event) {
+                        say(word.clone());
+                    }
+                }
             >
                 <Icon glyph/>
                 <span>{label}</span>
@@ -95,7 +105,10 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
     };
     let refused = move || intents.get().and_then(Result::err);
     let chosen = RwSignal::new(String::new());
-    let set = move |_| {
+    let set = move |event: MouseEvent| {
+        if host::is_second_click(&event) {
+            return;
+        }
         // None where the list is there no more.
         let Some(chosen) = chosen.try_get_untracked() else { return };
         if chosen == "none" {

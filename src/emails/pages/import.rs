@@ -12,7 +12,7 @@ use crate::{
         dialog::{Dialog, OnceOpened},
         host::Chosen,
         icons::{Glyph, Icon},
-        upload::{Arrivals, Outgoing, Target, UploadForm, Uploads},
+        upload::{Arrivals, Outcome, Outgoing, Target, UploadForm, Uploads},
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
 pub fn Import(tenant: CurrentTenant) -> impl IntoView {
     let is_open = RwSignal::new(false);
     // One after the other. They go on, and are shown again, when the window was closed.
-    let uploads = Uploads::new(1);
+    let uploads = Uploads::new(1, told);
     view! {
         <ForWorkers>
             <button
@@ -57,7 +57,7 @@ fn Files(tenant: CurrentTenant, uploads: Uploads) -> impl IntoView {
              the same bytes, is not taken in again; what came by a mailbox is."
         </p>
         <UploadForm id="import-field" label="Files" button="Import" send/>
-        <Arrivals uploads told/>
+        <Arrivals uploads/>
     }
 }
 
@@ -74,38 +74,25 @@ fn kind_of(name: &str, beginning: &str) -> &'static str {
     if is_mbox || beginning.starts_with("From ") { "application/mbox" } else { "message/rfc822" }
 }
 
-fn told(name: &str, answer: Result<&str, &str>) -> AnyView {
-    let (tone, glyph, text, refused) = match answer.map(wire::read::<Imported>) {
+fn told(name: &str, answer: Result<&str, &str>) -> Outcome {
+    match answer.map(wire::read::<Imported>) {
         Ok(Ok(imported)) => {
-            let (tone, glyph) = match &imported {
-                Imported { refused_count: 1.., .. } => (Tone::Attention, Glyph::Alert),
-                Imported { stored: 0, .. } => (Tone::Quiet, Glyph::Accept),
-                _ => (Tone::Good, Glyph::Accept),
+            let tone = match &imported {
+                Imported { refused_count: 1.., .. } => Tone::Attention,
+                Imported { stored: 0, .. } => Tone::Quiet,
+                _ => Tone::Good,
             };
-            (tone, glyph, format!("{name}: {}", words(&imported)), refused_words(&imported))
+            Outcome { tone, text: format!("{name}: {}", words(&imported)), lines: refused_words(&imported) }
         }
         Ok(Err(_)) => {
             let text = format!("{name} was sent, but the server's answer cannot be read");
-            (Tone::Attention, Glyph::Alert, text, Vec::new())
+            Outcome { tone: Tone::Attention, text, lines: Vec::new() }
         }
         Err(why) => {
-            (Tone::Bad, Glyph::Alert, format!("{name} was not taken in to its end: {why}"), Vec::new())
+            let text = format!("{name} was not taken in to its end: {why}");
+            Outcome { tone: Tone::Bad, text, lines: Vec::new() }
         }
-    };
-    let list = (!refused.is_empty()).then(|| {
-        let items = refused.into_iter().map(|words| view! { <li>{words}</li> }.into_any()).collect_view();
-        view! { <ul>{items}</ul> }
-    });
-    view! {
-        <div class=format!("notice {}", tone.class()) data-testid="upload-outcome">
-            <Icon glyph/>
-            <div>
-                <p>{text}</p>
-                {list}
-            </div>
-        </div>
     }
-    .into_any()
 }
 
 /// What became of a file's messages, in a sentence each.

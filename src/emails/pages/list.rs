@@ -81,8 +81,12 @@ pub fn MessagesPage() -> impl IntoView {
                 let last = asked.as_last();
                 // Only what is narrowed is left by messages.
                 let is_back = came_from == last && last != LastList::default();
+                let loading = Signal::derive(move || match is_behind.get() {
+                    true => "Loading".to_owned(),
+                    false => String::new(),
+                });
                 view! {
-                    <Behind is_behind/>
+                    <Behind words=loading testid="list-behind"/>
                     <div>
                         <Step>
                             <Listed tenant id query=asked may_work page is_behind is_back/>
@@ -126,6 +130,7 @@ fn Listed(
     let is_all = query.is_unfiltered() && is_newest;
     // Whether a search looks only at those that fit other filters, too.
     let is_narrowed = EmailFilter { q: None, ..query.filter.clone() } != EmailFilter::default();
+    let filter = StoredValue::new(query.filter.clone());
     let asked = StoredValue::new((id, query));
     let page_from = move |before: Option<EmailId>| {
         asked.with_value(|(tenant, query)| tenant_page(tenant, "/messages") + &query.page(before))
@@ -158,9 +163,13 @@ fn Listed(
         if let Ok(found) = answer {
             let before =
                 Shown { rows: rows.get_untracked(), left: left.get_untracked(), next: next.get_untracked() };
+            let mut gone: Vec<EmailId> = before.rows.iter().map(|row| row.email_id).collect();
             let taken = taken_over(before, newest.get_value(), found, is_own);
             fresh.set(taken.fresh);
-            selection.leave_out(&taken.left);
+            // Nothing is to be decided that left, shown or not.
+            gone.retain(|id| taken.rows.iter().all(|row| row.email_id != *id));
+            gone.extend(&taken.left);
+            selection.leave_out(&gone);
             left.set(taken.left);
             newest.update_value(|newest| {
                 *newest = (*newest).max(taken.rows.first().map(|email| email.email_id))
@@ -218,7 +227,7 @@ fn Listed(
         }
     });
     let has_more = Signal::derive(move || older.read().is_some() && !listed.read().is_empty());
-    let choice = Choice { selection, listed, has_more, on_all };
+    let choice = Choice { selection, rows, listed, filter, has_more, on_all };
     use_keys(tenant, choice, may_work.then_some(words), is_behind);
     go_on_at_last_read(rows, is_back);
     let none = move || {
@@ -240,8 +249,9 @@ fn Listed(
             data-testid="list"
         >
             <ShowFresh rows next fresh newest selection/>
+            <Behind words=Signal::derive(move || words.under_way()) testid="words-under-way"/>
             <Only when=move || !rows.read().is_empty() fallback=none>
-                <LiveTable rows left choice=may_work.then_some(choice)/>
+                <LiveTable rows left words choice=may_work.then_some(choice)/>
             </Only>
             {may_work.then(|| view! { <BulkBar tenant words choice/> }.into_any())}
         </div>
@@ -461,7 +471,7 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
                     if here.is_some() || !is_at_row() {
                         go_to_row(untrack(|| choice.next_to(here, &ids)));
                     }
-                    selection.say(words, untrack(|| tenant.id()), ids, word);
+                    choice.say(words, untrack(|| tenant.id()), ids, word);
                 }
             };
             match host::key_of(&event).as_str() {

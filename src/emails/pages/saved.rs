@@ -45,7 +45,8 @@ impl News {
             match delete_filter(tenant.clone(), view.filter_id).await {
                 Ok(()) => {
                     let text = format!("The view {} is deleted.", view.name);
-                    toasts.done_as_awaited(number, text, self.put_back(tenant, view));
+                    let gone = Gone { news: self, number, tenant, view, text: text.clone() };
+                    toasts.done_as_awaited(number, text, move || gone.clone().put_back());
                 }
                 Err(problem) => toasts.refused(&problem),
             }
@@ -61,25 +62,44 @@ impl News {
             Some(before) => {
                 let number = toasts.await_undo();
                 let text = format!("The view {} is replaced.", now.name);
-                toasts.done_as_awaited(number, text, self.put_back(tenant, before));
+                let gone = Gone { news: self, number, tenant, view: before, text: text.clone() };
+                toasts.done_as_awaited(number, text, move || gone.clone().put_back());
                 toasts.end_undo(number);
             }
             None => toasts.done(format!("The view {} is saved.", now.name)),
         }
     }
+}
 
-    /// Saves a view as it was.
-    fn put_back(self, tenant: TenantId, view: SavedFilter) -> impl Fn() + Send + Sync + 'static {
-        move || {
-            let (tenant, SavedFilter { name, query, .. }) = (tenant.clone(), view.clone());
-            spawn_local(async move {
-                match save_filter(tenant, name.clone(), query).await {
-                    Ok(_) => self.toasts.done(format!("The view {name} is as it was.")),
-                    Err(problem) => self.toasts.refused(&problem),
+/// A view that went, or was replaced, and can be put back.
+#[derive(Clone)]
+struct Gone {
+    news: News,
+    /// Under which that was awaited.
+    number: u32,
+    tenant: TenantId,
+    view: SavedFilter,
+    /// What the notice says that offers it.
+    text: String,
+}
+
+impl Gone {
+    /// Saves the view as it was. Where that fails, it is offered again.
+    fn put_back(self) {
+        let News { toasts, .. } = self.news;
+        spawn_local(async move {
+            let SavedFilter { name, query, .. } = self.view.clone();
+            match save_filter(self.tenant.clone(), name.clone(), query).await {
+                Ok(_) => toasts.done(format!("The view {name} is as it was.")),
+                Err(problem) => {
+                    toasts.refused(&problem);
+                    let (number, text) = (self.number, self.text.clone());
+                    let gone = self.clone();
+                    toasts.offer_again(number, text, move || gone.clone().put_back());
                 }
-                self.changed();
-            });
-        }
+            }
+            self.news.changed();
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use super::notes::{Notes, use_notes};
 use crate::{
     emails::{
         api::{correct_many, decide_many, reprocess_many, take_back},
-        dto::{Decision, WordsDone},
+        dto::{Decision, Email, EmailFilter, WordsDone},
     },
     shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::toast::{Toasts, use_toasts},
@@ -32,7 +32,7 @@ impl Word {
 
     /// What was done to so many, as a notice says it.
     fn done(&self, count: usize) -> String {
-        let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+        let messages = messages(count);
         match self {
             Self::Decide(Decision::Accepted, _) => format!("{messages} accepted."),
             Self::Decide(Decision::Rejected, _) => format!("{messages} rejected."),
@@ -40,6 +40,18 @@ impl Word {
             Self::RunAgain => format!("{messages} run again."),
             Self::Correct(Some((_, name))) => format!("{messages} moved to {name}."),
             Self::Correct(None) => format!("{messages} without an intent now."),
+        }
+    }
+
+    /// What is being done to so many, as it is told while that takes its time.
+    fn doing(&self, count: usize) -> String {
+        let messages = messages(count);
+        match self {
+            Self::Decide(Decision::Accepted, _) => format!("Accepting {messages}"),
+            Self::Decide(Decision::Rejected, _) => format!("Rejecting {messages}"),
+            Self::Decide(Decision::Review, _) => format!("Putting {messages} up for review"),
+            Self::RunAgain => format!("Running {messages} again"),
+            Self::Correct(_) => format!("Setting the intent of {messages}"),
         }
     }
 
@@ -51,13 +63,24 @@ impl Word {
         }
     }
 
-    async fn say(&self, tenant: TenantId, ids: Vec<EmailId>) -> Result<WordsDone, Problem> {
+    async fn say(
+        &self,
+        tenant: TenantId,
+        ids: Vec<EmailId>,
+        fitting: Option<EmailFilter>,
+    ) -> Result<WordsDone, Problem> {
         match self {
-            Self::Decide(decision, note) => decide_many(tenant, ids, *decision, note.clone()).await,
-            Self::RunAgain => reprocess_many(tenant, ids).await,
-            Self::Correct(intent) => correct_many(tenant, ids, intent.as_ref().map(|(id, _)| *id)).await,
+            Self::Decide(decision, note) => decide_many(tenant, ids, fitting, *decision, note.clone()).await,
+            Self::RunAgain => reprocess_many(tenant, ids, fitting).await,
+            Self::Correct(intent) => {
+                correct_many(tenant, ids, fitting, intent.as_ref().map(|(id, _)| *id)).await
+            }
         }
     }
+}
+
+fn messages(count: usize) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
 /// What is being said of a message, and the last of what was said of it meanwhile: that is said once the first is answered.
@@ -119,7 +142,7 @@ impl Words {
         let (toasts, notes) = (use_toasts(), use_notes());
         let turns: Option<Turns> = use_context();
         Self {
-            news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(0) },
+            news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(Vec::new()) },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
@@ -131,26 +154,38 @@ impl Words {
 
     /// Whether a word is on its way: what one hears of meanwhile may be one's own.
     pub fn is_under_way(self) -> bool {
-        self.news.under_way.get_untracked() > 0
+        !self.news.under_way.read_untracked().is_empty()
     }
 
-    /// Says it of these messages; nothing happens where there are none. Once it is answered, `ended` is given those to which
-    /// it could not be done, but for such as are gone: of them it can be said again.
+    /// What is on its way, the last of it; empty where nothing is. Tracked.
+    pub fn under_way(self) -> String {
+        self.news.under_way.read().last().map(|under_way| under_way.words.clone()).unwrap_or_default()
+    }
+
+    /// Whether something is on its way of this message. Tracked.
+    pub fn is_awaited(self, email: EmailId) -> bool {
+        self.news.under_way.read().iter().any(|under_way| under_way.ids.contains(&email))
+    }
+
+    /// Says it of these messages; nothing happens where there are none. With `fitting`, of those of them that fit it still.
+    /// Once it is answered, `ended` is given those to which it could not be done, but for such as are gone: of them it can be
+    /// said again.
     pub fn say(
         self,
         tenant: Result<TenantId, Problem>,
         ids: Vec<EmailId>,
+        fitting: Option<EmailFilter>,
         word: Word,
         ended: impl FnOnce(Vec<EmailId>) + 'static,
     ) {
         match tenant {
             Ok(tenant) if !ids.is_empty() => {
                 let number = self.news.toasts.await_undo();
-                self.news.begin();
+                self.news.begin(number, &ids, word.doing(ids.len()));
                 spawn_local(async move {
-                    let left = self.news.tell(number, tenant, ids, word).await;
+                    let left = self.news.tell(number, tenant, ids, fitting, word).await;
                     ended(left);
-                    self.news.end();
+                    self.news.end(number);
                 });
             }
             Ok(_) => ended(ids),
@@ -202,13 +237,23 @@ struct News {
     notes: Notes,
     /// Rises with each word that was said or taken back.
     version: RwSignal<u32>,
-    /// How many are on their way.
-    under_way: RwSignal<u32>,
+    /// What is on its way, in its order.
+    under_way: RwSignal<Vec<UnderWay>>,
+}
+
+/// A word that is on its way, or is being taken back.
+struct UnderWay {
+    /// Under which it is awaited.
+    number: u32,
+    ids: Vec<EmailId>,
+    /// What is being done.
+    words: String,
 }
 
 impl News {
-    fn begin(self) {
-        let _ = self.under_way.try_update(|count| *count += 1);
+    fn begin(self, number: u32, ids: &[EmailId], words: String) {
+        let begun = UnderWay { number, ids: ids.to_vec(), words };
+        let _ = self.under_way.try_update(|under_way| under_way.push(begun));
     }
 
     /// Says a word of a message, and after it what is said meanwhile, though the page is left: but not what is unwanted by
@@ -216,29 +261,39 @@ impl News {
     fn take_turn(self, turns: Turns, email: EmailId, asked: Asked) {
         let Asked { number, tenant, word, ended } = asked;
         turns.begin(email, number, word.clone());
-        self.begin();
+        self.begin(number, &[email], word.doing(1));
         spawn_local(async move {
-            let left = self.tell(number, tenant, vec![email], word).await;
+            let left = self.tell(number, tenant, vec![email], None, word).await;
             match turns.end(email) {
                 Some(next) if self.toasts.is_unwanted(next.number) => self.toasts.end_undo(next.number),
                 Some(next) => self.take_turn(turns, email, next),
                 None => {}
             }
             ended(left);
-            self.end();
+            self.end(number);
         });
     }
 
     /// Says a word that is awaited under this number, and what came of it. Gives those that were left as they are, and are
     /// still there.
-    async fn tell(self, number: u32, tenant: TenantId, ids: Vec<EmailId>, word: Word) -> Vec<EmailId> {
+    async fn tell(
+        self,
+        number: u32,
+        tenant: TenantId,
+        ids: Vec<EmailId>,
+        fitting: Option<EmailFilter>,
+        word: Word,
+    ) -> Vec<EmailId> {
         let toasts = self.toasts;
-        let answer = word.say(tenant.clone(), ids.clone()).await;
+        let has_to_fit = fitting.is_some();
+        let answer = word.say(tenant.clone(), ids.clone(), fitting).await;
         let still_there = match answer {
             Ok(WordsDone { done, left, word: said, problem, .. }) => {
                 let left_words = match (&problem, left.len()) {
                     (_, 0) => String::new(),
                     (Some(_), left) => format!(" {left} were left as they are."),
+                    // What is gone does not either.
+                    (None, left) if has_to_fit => format!(" {left} did not belong to the list any more."),
                     (None, left) => format!(" {left} could not be found any more."),
                 };
                 let text = word.done(done.len()) + &left_words;
@@ -269,8 +324,13 @@ impl News {
     }
 
     /// Nothing of it matters where the page has been left.
-    fn end(self) {
-        let _ = self.under_way.try_update(|count| *count = count.saturating_sub(1));
+    fn end(self, number: u32) {
+        // The first: what is unwanted by its answer is taken back under its number before it ends.
+        let _ = self.under_way.try_update(|under_way| {
+            if let Some(at) = under_way.iter().position(|under_way| under_way.number == number) {
+                under_way.remove(at);
+            }
+        });
         let _ = self.version.try_update(|version| *version = version.wrapping_add(1));
     }
 }
@@ -291,14 +351,14 @@ impl Said {
     /// Takes it back and tells what came of it; its note, where it has one, can be sent again. Where that could not be asked
     /// for, or broke off, what is left is offered again.
     fn take_back(self) {
-        let news = self.news;
-        news.begin();
+        let (news, number) = (self.news, self.number);
+        news.begin(number, &self.ids, format!("Taking it back for {}", messages(self.ids.len())));
         spawn_local(async move {
             match take_back(self.tenant.clone(), self.ids.clone(), self.id).await {
                 Ok(done) => self.taken_back(done),
                 Err(problem) => self.refused(&problem),
             }
-            news.end();
+            news.end(number);
         });
     }
 
@@ -421,20 +481,6 @@ impl Selection {
         self.anchor.set_value(None);
     }
 
-    /// Says it of these messages, after which nothing is chosen: but what was chosen and was left as it is, is chosen again,
-    /// so that one can try once more.
-    pub fn say(self, words: Words, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
-        let chosen = self.chosen.get_untracked();
-        self.clear();
-        let version = self.version.get_value();
-        words.say(tenant, ids, word, move |left| {
-            let again: Vec<EmailId> = chosen.into_iter().filter(|id| left.contains(id)).collect();
-            if !again.is_empty() {
-                self.all_since(version, again);
-            }
-        });
-    }
-
     pub fn ids(self) -> Vec<EmailId> {
         self.chosen.get()
     }
@@ -450,8 +496,12 @@ impl Selection {
 #[derive(Clone, Copy)]
 pub struct Choice {
     pub selection: Selection,
-    /// What the list shows and still holds.
+    /// What the list shows.
+    pub rows: RwSignal<Vec<Email>>,
+    /// What it shows and still holds.
     pub listed: Signal<Vec<EmailId>>,
+    /// What it is narrowed to.
+    pub filter: StoredValue<EmailFilter>,
     /// Whether more fit than it shows.
     pub has_more: Signal<bool>,
     /// Chooses all that fit.
@@ -471,6 +521,24 @@ impl Choice {
         } else {
             self.selection.all(self.listed.get());
         }
+    }
+
+    /// Says it of these messages, after which nothing is chosen: but what was chosen and was left as it is, is chosen again,
+    /// so that one can try once more. Of those that the list does not show nobody sees whether they left it: then it is said
+    /// of what fits the list still.
+    pub fn say(self, words: Words, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
+        let Self { selection, rows, filter, .. } = self;
+        let is_shown = |id: &EmailId| rows.read_untracked().iter().any(|row| row.email_id == *id);
+        let fitting = (!ids.iter().all(is_shown)).then(|| filter.get_value());
+        let chosen = selection.chosen.get_untracked();
+        selection.clear();
+        let version = selection.version.get_value();
+        words.say(tenant, ids, fitting, word, move |left| {
+            let again: Vec<EmailId> = chosen.into_iter().filter(|id| left.contains(id)).collect();
+            if !again.is_empty() {
+                selection.all_since(version, again);
+            }
+        });
     }
 
     /// The last of the list that is chosen.
@@ -549,6 +617,7 @@ mod tests {
     #[test]
     fn a_notice_counts() {
         assert_eq!(Word::decide(Decision::Accepted).done(1), "1 message accepted.");
+        assert_eq!(Word::RunAgain.doing(3), "Running 3 messages again");
         assert_eq!(
             Word::Correct(Some((IntentId(1), "Orders".into()))).done(3),
             "3 messages moved to Orders."

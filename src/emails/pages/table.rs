@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     marks::{DecisionMark, standing},
-    selection::Choice,
+    selection::{Choice, Words},
 };
 use crate::{
     app::{MAIN, tenant_page},
@@ -80,13 +80,14 @@ pub fn LiveTable(
     rows: RwSignal<Vec<Email>>,
     /// Those of them that do not belong in the list any more.
     left: RwSignal<Vec<EmailId>>,
+    words: Words,
     /// None for who may only look.
     choice: Option<Choice>,
 ) -> impl IntoView {
     view! {
         <DataTable caption="Messages" class="table--messages table--live" columns=COLUMNS>
             <Each each=move || rows.get() key=|email| email.email_id let:email>
-                <LiveRow email rows left choice/>
+                <LiveRow email rows left words choice/>
             </Each>
         </DataTable>
     }
@@ -97,6 +98,7 @@ fn LiveRow(
     email: Email,
     rows: RwSignal<Vec<Email>>,
     left: RwSignal<Vec<EmailId>>,
+    words: Words,
     choice: Option<Choice>,
 ) -> impl IntoView {
     let id = email.email_id;
@@ -114,6 +116,7 @@ fn LiveRow(
             class="row-link"
             class:row-link--chosen=is_chosen
             class:row-link--left=has_left
+            aria-busy=move || words.is_awaited(id).then_some("true")
             data-testid="message-row"
         >
             <Step>

@@ -1,7 +1,10 @@
 //! An intent, to read: how a message gets it, what is taken from the message, what is asked of it.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_params_map},
+};
 
 use super::{
     routes::Routes,
@@ -13,8 +16,8 @@ use crate::{
     auth::authority::Permission,
     datasources::{api::list_datasources, dto::Datasource},
     intents::{
-        api::{DeleteIntent, get_intent, list_versions},
-        dto::{Condition, Extractor, IntentVersion, IntentWithRules, MatchConditions},
+        api::{DeleteIntent, edit_intent, list_versions},
+        dto::{Condition, Editable, Extractor, IntentVersion, IntentWithRules, MatchConditions},
     },
     routes::{api::list_routes_of, dto::Route},
     rules::{
@@ -29,8 +32,9 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
-        react::{effect, memo},
+        react::memo,
         resource::load,
+        saving::on_done,
         table::{Cell, DataTable},
         toast::use_toasts,
     },
@@ -52,7 +56,7 @@ pub fn IntentPage() -> impl IntoView {
     let intent_id = use_intent();
     let intent = load(
         move || (tenant.id(), intent_id.get()),
-        |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
+        |(tenant, intent)| async move { edit_intent(tenant?, intent?).await },
     );
     let datasources = load(move || tenant.id(), |tenant| async move { list_datasources(tenant?).await });
     let routes = load(
@@ -65,11 +69,10 @@ pub fn IntentPage() -> impl IntoView {
     );
     let delete = form_action::<DeleteIntent>();
     let outcome = delete.value();
-    let toasts = use_toasts();
-    effect(move || {
-        if let Some(Ok(())) = outcome.get() {
-            toasts.done("The intent is deleted.");
-        }
+    let (toasts, navigate) = (use_toasts(), use_navigate());
+    on_done(outcome, move |()| {
+        toasts.done("The intent is deleted.");
+        navigate(&untrack(|| tenant.page("/intents")), NavigateOptions::default());
     });
     view! {
         <p class="back">
@@ -97,7 +100,7 @@ pub fn IntentPage() -> impl IntoView {
                 routes.refetch();
                 versions.refetch();
             }
-            view=move |(intent, around): (IntentWithRules, Around)| {
+            view=move |(intent, around): (Editable, Around)| {
                 view! { <IntentView intent around delete context=tenant.label()/> }
             }
         />
@@ -113,12 +116,12 @@ struct Around {
 
 #[component]
 fn IntentView(
-    intent: IntentWithRules,
+    intent: Editable,
     around: Around,
     delete: FormAction<()>,
     context: Signal<String>,
 ) -> impl IntoView {
-    let IntentWithRules { intent, validation_rules } = intent;
+    let Editable { saved: IntentWithRules { intent, validation_rules }, etag, .. } = intent;
     let Around { datasources, routes, versions } = around;
     let (tenant_id, id) = (intent.tenant_id.clone(), intent.intent_id);
     let tenant = tenant_id.clone();
@@ -131,7 +134,14 @@ fn IntentView(
     view! {
         <PageHead title=intent.name.clone() context>
             <Allowed permission=Permission::Configure>
-                <Tools tenant=tenant.clone() id name=intent.name.clone() going=going.clone() delete/>
+                <Tools
+                    tenant=tenant.clone()
+                    id
+                    name=intent.name.clone()
+                    going=going.clone()
+                    etag=etag.clone()
+                    delete
+                />
             </Allowed>
         </PageHead>
         <p class="lead">{intent.description}</p>

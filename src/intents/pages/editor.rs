@@ -36,8 +36,12 @@ use self::{
     try_panel::{TRY, TryPanel},
 };
 use crate::{
-    app::{tenant_page, use_tenant},
-    intents::{api::SaveIntent, dto::IntentWithRulesInput},
+    app::{MyAccess, may, tenant_page, use_tenant},
+    auth::authority::Permission,
+    intents::{
+        api::SaveIntent,
+        dto::{Editable, IntentWithRulesInput},
+    },
     shared::{EmailId, FieldError, IntentId, Problem, TenantId},
     ui::{
         editor::{Draft, Section},
@@ -54,7 +58,7 @@ use crate::{
     },
 };
 
-/// A new intent, or one that is there.
+/// A new intent, or one that is there. Who may only look is told so.
 #[component]
 pub fn IntentEditor() -> impl IntoView {
     let tenant = use_tenant();
@@ -68,6 +72,7 @@ pub fn IntentEditor() -> impl IntoView {
         move || (tenant.id(), asked.get()),
         |(tenant, asked)| async move { around::read(tenant?, asked?.intent_id).await },
     );
+    let me = use_context::<MyAccess>();
     let back = move || match asked.read().as_ref().ok().and_then(|asked| asked.intent_id) {
         Some(id) => tenant.page(&format!("/intents/{id}")),
         None => tenant.page("/intents"),
@@ -81,11 +86,29 @@ pub fn IntentEditor() -> impl IntoView {
         </p>
         <Load
             heading="Intent"
-            data=move || async move { start.await }
+            data=move || async move {
+                let start = start.await?;
+                let may_change = may(me, &start.tenant_id, Permission::Configure).await;
+                Ok((may_change, start))
+            }
             retry=move || start.refetch()
-            view=move |start: Start| view! { <Editor start around context=tenant.label()/> }
+            view=move |(may_change, start): (bool, Start)| {
+                let context = tenant.label();
+                if may_change {
+                    return view! { <Editor start around context/> }.into_any();
+                }
+                view! {
+                    <PageHead title=title_of(start.saved.as_ref()) context/>
+                    <p class="panel" data-testid="looks-only">"Who changes intents needs the role editor."</p>
+                }
+                .into_any()
+            }
         />
     }
+}
+
+fn title_of(saved: Option<&Editable>) -> String {
+    saved.map_or_else(|| "New intent".to_owned(), |saved| format!("Edit {}", saved.saved.intent.name))
 }
 
 /// The draft as it stands, written down: to tell whether it changed.
@@ -105,14 +128,9 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     }
     let stored = saved.as_ref().map(|saved| &saved.saved.intent);
     let its_examples = stored.map(|intent| (intent.intent_id, intent.examples_count));
-    let (intent_id, etag, title) = match &saved {
-        Some(saved) => (
-            Some(saved.saved.intent.intent_id),
-            Some(saved.etag.clone()),
-            format!("Edit {}", saved.saved.intent.name),
-        ),
-        None => (None, None, "New intent".to_owned()),
-    };
+    let title = title_of(saved.as_ref());
+    let intent_id = stored.map(|intent| intent.intent_id);
+    let etag = saved.as_ref().map(|saved| saved.etag.clone());
     let blank = IntentWithRulesInput::blank();
     let baseline = saved.map_or_else(|| blank, |saved| IntentWithRulesInput::from(saved.saved));
     let unchanged = untrack(|| written(IntentForm::new(&baseline, datasources.clone())));

@@ -20,6 +20,8 @@ pub fn Tools(
     id: IntentId,
     name: String,
     going: String,
+    /// Of the intent as it is shown.
+    etag: String,
     delete: FormAction<()>,
 ) -> impl IntoView {
     let is_pending = delete.pending();
@@ -45,6 +47,7 @@ pub fn Tools(
             <PlainForm action=delete>
                 <input type="hidden" name="tenant_id" value=tenant.to_string()/>
                 <input type="hidden" name="intent_id" value=id.to_string()/>
+                <input type="hidden" name="etag" value=etag/>
                 <button
                     type="submit"
                     class="button button--danger"

@@ -11,10 +11,10 @@ use super::{
     form::RouteForm,
     headers::HeaderFields,
     secret::{Secret, SecretShown},
-    words::KINDS,
+    words::{KINDS, deed, when_words},
 };
 use crate::{
-    app::{Allowed, tenant_page, use_optional_id, use_tenant},
+    app::{Allowed, MyAccess, may, tenant_page, use_optional_id, use_tenant},
     auth::authority::Permission,
     emails::dto::Decision,
     intents::{
@@ -27,6 +27,7 @@ use crate::{
     },
     shared::{RouteId, TenantId},
     ui::{
+        badge::ActiveBadge,
         dialog::{Confirm, DeleteForGood},
         editor::{Draft, InsertField, Section, options},
         fields::{CheckField, FaultLine, FaultSummary, Faults, SelectField, TextArea, TextField},
@@ -42,10 +43,14 @@ use crate::{
         save_bar::SaveBar,
         saving::{Saving, on_answer, on_done},
         script::NeedsScript,
+        time::Timestamp,
         toast::use_toasts,
         typed::Typed,
     },
 };
+
+/// For which messages a route is that is for no intent of its own.
+const EVERY_INTENT: &str = "Every intent, and messages without one";
 
 /// What the form begins with.
 #[derive(Clone, Serialize, Deserialize)]
@@ -54,7 +59,7 @@ struct Start {
     intents: Vec<Intent>,
 }
 
-/// The editor of a new route, or of the one that the address names.
+/// The editor of a new route, or of the one that the address names. Who may only look sees what that does.
 #[component]
 pub fn RouteEditor() -> impl IntoView {
     let tenant = use_tenant();
@@ -72,6 +77,7 @@ pub fn RouteEditor() -> impl IntoView {
     );
     let delete = form_action::<DeleteRoute>();
     let outcome = delete.value();
+    let me = use_context::<MyAccess>();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
         toasts.done("The route is deleted.");
@@ -87,13 +93,68 @@ pub fn RouteEditor() -> impl IntoView {
         <ActionProblem outcome/>
         <Load
             heading="Route"
-            data=move || async move { Ok((tenant.id()?, start.await?)) }
+            data=move || async move {
+                let id = tenant.id()?;
+                let may_change = may(me, &id, Permission::Configure).await;
+                Ok((id, may_change, start.await?))
+            }
             retry=move || start.refetch()
-            view=move |(tenant_id, start): (TenantId, Start)| {
-                view! { <Editor tenant_id start delete context=tenant.label()/> }
+            view=move |(tenant_id, may_change, start): (TenantId, bool, Start)| {
+                let context = tenant.label();
+                if may_change {
+                    view! { <Editor tenant_id start delete context/> }.into_any()
+                } else {
+                    view! { <Facts start context/> }.into_any()
+                }
             }
         />
     }
+}
+
+/// A route as it is, for who may only look.
+#[component]
+fn Facts(start: Start, context: Signal<String>) -> impl IntoView {
+    let Start { stored, intents } = start;
+    let Some(RouteView { route, .. }) = stored else {
+        return view! {
+            <PageHead title="New route" context/>
+            <p class="panel">"Who makes routes needs the role editor."</p>
+        }
+        .into_any();
+    };
+    let of = match route.intent_id {
+        None => EVERY_INTENT.to_owned(),
+        Some(id) => {
+            let intent = intents.into_iter().find(|intent| intent.intent_id == id);
+            intent.map(|intent| intent.name).unwrap_or_default()
+        }
+    };
+    let line = |name: &'static str, text: String| {
+        view! { <div class="facts__line"><dt>{name}</dt><dd class="breakable">{text}</dd></div> }.into_any()
+    };
+    view! {
+        <PageHead title=route.name.clone() context/>
+        <div class="panel" data-testid="route-facts">
+            <dl class="facts">
+                {line("What it does", deed(&route))}
+                {line("For messages of", of)}
+                {line("Once the decision is", when_words(&route))}
+                <div class="facts__line">
+                    <dt>"State"</dt>
+                    <dd>
+                        <ActiveBadge is_active=route.is_active/>
+                    </dd>
+                </div>
+                <div class="facts__line">
+                    <dt>"Changed"</dt>
+                    <dd>
+                        <Timestamp at=route.updated_at/>
+                    </dd>
+                </div>
+            </dl>
+        </div>
+    }
+    .into_any()
 }
 
 #[component]
@@ -182,7 +243,7 @@ fn Editor(
 #[component]
 fn When(form: RouteForm, is_new: bool, intents: StoredValue<Vec<Intent>>) -> impl IntoView {
     let of_intents = intents.with_value(|intents| {
-        std::iter::once((String::new(), "Every intent, and messages without one".to_owned()))
+        std::iter::once((String::new(), EVERY_INTENT.to_owned()))
             .chain(intents.iter().map(|intent| (intent.intent_id.to_string(), intent.name.clone())))
             .collect::<Vec<_>>()
     });
