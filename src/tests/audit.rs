@@ -92,8 +92,9 @@ async fn that_a_secret_was_exchanged_is_told_and_the_secret_is_not() {
         json!({"name": "h", "kind": "webhook", "decisions": ["review"],
             "settings": {"url": "https://hook.x.example/", "headers": {"X-Key": secret, "X-Other": "planted"}}})
     };
-    let kinds: [(&str, &str, &str, &str, &dyn Fn(&str) -> Value); 3] = [
-        ("datasource-configs", "config_id", "datasource_config", "auth_config.token", &config),
+    type Body<'a> = &'a dyn Fn(&str) -> Value;
+    let kinds = [
+        ("datasource-configs", "config_id", "datasource_config", "auth_config.token", &config as Body),
         ("mailboxes", "mailbox_id", "mailbox", "imap.password", &mailbox),
         ("routes", "route_id", "route", "settings.headers.X-Key", &hook),
     ];

@@ -11,9 +11,11 @@ use sqlparser::{
     tokenizer::{Token, Tokenizer},
 };
 
+/// What becomes of a text.
+type Change = fn(&str) -> String;
+
 /// A function of SQLite's, and what it does to a text here.
-const FUNCTIONS: [(&str, fn(&str) -> String); 2] =
-    [("lower", str::to_lowercase), ("upper", str::to_uppercase)];
+const FUNCTIONS: [(&str, Change); 2] = [("lower", str::to_lowercase), ("upper", str::to_uppercase)];
 
 /// Makes the functions known to a connection in the place of SQLite's own. Not where an index or a column was made by
 /// those: it holds what they make of a text, and nothing else finds it there.
