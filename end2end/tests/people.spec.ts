@@ -1,5 +1,5 @@
 // Members, invitations, keys, the audit log and tenants, on the screen.
-import type { Page } from '@playwright/test';
+import type { APIRequestContext, APIResponse, Browser, Page } from '@playwright/test';
 
 import { invite } from './demo';
 import { expect, hydrated, test } from './fixtures';
@@ -86,6 +86,30 @@ test('somebody is invited, joins, gets another role, and is removed', async ({ p
   await expect(member).toHaveCount(0);
 });
 
+/** Makes somebody an administrator of Acme, and has them make a key. Returns their address, and a use of the key. */
+async function joins(
+  name: string,
+  browser: Browser,
+  request: APIRequestContext,
+  baseURL: string | undefined,
+): Promise<{ email: string; use: () => Promise<APIResponse> }> {
+  const email = `${name.toLowerCase()}@acme.example`;
+  const link = await invite(request, email, 'admin');
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  const theirs = await guest.newPage();
+  await theirs.goto(link.pathname);
+  await theirs.getByLabel('Your name, for a new account').fill(name);
+  await theirs.getByLabel('Password').fill('mellow otter paints fences');
+  await theirs.getByRole('button', { name: 'Accept' }).click();
+  await expect(theirs.getByTestId('tenants')).toContainText('Acme Corporation');
+  const made = await guest.request.post('/api/api-keys?tenant_id=acme_corp', { data: { name: `Of ${name}`, role: 'viewer' } });
+  expect(made.status()).toBe(201);
+  const { key } = await made.json();
+  await guest.close();
+  const headers = { authorization: `Bearer ${key}`, cookie: '' };
+  return { email, use: () => request.get('/api/intents?tenant_id=acme_corp', { headers }) };
+}
+
 test('what a removed administrator made for programs still works, unless it is revoked too', { tag: '@desktop' }, async ({
   page,
   browser,
@@ -93,32 +117,52 @@ test('what a removed administrator made for programs still works, unless it is r
   baseURL,
 }) => {
   test.slow();
-  const email = 'rita@acme.example';
-  const link = await invite(request, email, 'admin');
-  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
-  const theirs = await guest.newPage();
-  await theirs.goto(link.pathname);
-  await theirs.getByLabel('Your name, for a new account').fill('Rita');
-  await theirs.getByLabel('Password').fill('mellow otter paints fences');
-  await theirs.getByRole('button', { name: 'Accept' }).click();
-  await expect(theirs.getByTestId('tenants')).toContainText('Acme Corporation');
-  const made = await guest.request.post('/api/api-keys?tenant_id=acme_corp', { data: { name: 'Of Rita', role: 'viewer' } });
-  expect(made.status()).toBe(201);
-  const { key } = await made.json();
-  await guest.close();
-  const use = () => request.get('/api/intents?tenant_id=acme_corp', { headers: { authorization: `Bearer ${key}`, cookie: '' } });
+  await joins('Otto', browser, request, baseURL); // a tenant keeps an administrator
+  const { email, use } = await joins('Rita', browser, request, baseURL);
 
   await page.goto('/t/acme_corp/members');
   await hydrated(page);
   const member = page.getByTestId('member').filter({ hasText: email });
   await member.getByTestId('remove').click();
-  await expect(member).toContainText('1 API key that Rita made still works.');
+  const question = member.getByRole('dialog');
+  await expect(question).toContainText('1 API key that Rita made still works.');
   await look(page, 'desktop-remove-member');
-  await member.getByLabel('Revoke it too').check();
+  await question.getByLabel('Revoke it too').check();
   expect((await use()).status()).toBe(200);
   await member.getByTestId('remove-for-good').click();
   await expect(member).toHaveCount(0);
   expect((await use()).status()).toBe(401);
+});
+
+test('with a role the keys end that its person made, without WebAssembly', { tag: '@desktop' }, async ({
+  browser,
+  request,
+  baseURL,
+}) => {
+  test.slow();
+  await joins('Olga', browser, request, baseURL); // a tenant keeps an administrator
+  const { email, use } = await joins('Vera', browser, request, baseURL);
+  expect((await use()).status()).toBe(200);
+
+  const context = await browser.newContext({
+    javaScriptEnabled: false,
+    storageState: test.info().project.use.storageState,
+    baseURL,
+  });
+  const page = await context.newPage();
+  await page.goto('/t/acme_corp/members');
+  const member = page.getByTestId('member').filter({ hasText: email });
+  await expect(member).toContainText('1 API key that Vera made still works.');
+  await member.getByRole('combobox').selectOption('viewer: reads');
+  await member.getByLabel('Revoke it too').first().check();
+  await member.getByTestId('set-role').click();
+  await expect(page).toHaveURL(/\/members/);
+  await expect(member.getByTestId('revoke-keys')).toHaveCount(0);
+  expect((await use()).status()).toBe(401);
+  await member.getByTestId('remove').click();
+  await member.getByTestId('remove-for-good').click();
+  await expect(member).toHaveCount(0);
+  await context.close();
 });
 
 test('an invitation is taken back without WebAssembly', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {

@@ -169,7 +169,9 @@ fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: FormAction<()>) -> impl Into
                 title=format!("Revoke {}?", key.name)
                 testid="revoke"
             >
-                <p>"What uses it is refused from the next request on. It cannot be brought back."</p>
+                <p>
+                    "What uses it is refused from the next request on. Keys and open invitations that were made by it end, too. It cannot be brought back."
+                </p>
                 <PlainForm action=revoke>
                     <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
                     <input type="hidden" name="key_id" value=id.to_string()/>

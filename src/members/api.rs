@@ -34,10 +34,17 @@ pub async fn list_people(tenant_id: TenantId) -> Result<People, Problem> {
     wire(service::people(&ctx).await)
 }
 
+/// Gives a member another role, and, with `revoke_keys`, ends the API keys that they made.
 #[server(prefix = "/ui", endpoint = "members/set-role", protocol = Wire)]
-pub async fn set_member_role(tenant_id: TenantId, user_id: UserId, role: Role) -> Result<(), Problem> {
+pub async fn set_member_role(
+    tenant_id: TenantId,
+    user_id: UserId,
+    role: Role,
+    #[server(default)] revoke_keys: bool,
+) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::set_role(&ctx, user_id, &MemberInput::of(role), false, &IfMatch::any()).await.map(drop))
+    let set = service::set_role(&ctx, user_id, &MemberInput::of(role), revoke_keys, &IfMatch::any()).await;
+    wire(set.map(drop))
 }
 
 /// Ends a person's part in the tenant, and, with `revoke_keys`, the API keys that they made.

@@ -27,7 +27,7 @@ use crate::{
         dto::{EmailDetail, EmailStatus},
         server::{service as emails, worker},
     },
-    keys::server::service as keys,
+    keys::server::service::{self as keys, StillWorking},
     shared::TenantId,
     transfer::{
         dto::{Format, Plan},
@@ -169,12 +169,13 @@ enum AdminCommand {
     /// Close an account: from the next request on, nobody is let in by it.
     ///
     /// The password, open sessions, one-time links, the ties to a provider and the open invitations that the person
-    /// made end. What they did and their memberships stay, and so do the API keys of tenants that they made, for these
-    /// belong to programs: in which tenants how many still work is printed. May be said again of a closed account.
+    /// made end. What they did and their memberships stay, and so do the API keys that they made, for these belong to
+    /// programs: how many of the installation and of each tenant still work is printed. May be said again of a closed
+    /// account.
     CloseUser {
         #[arg(long)]
         email: String,
-        /// End the API keys of tenants, too, that the person made, and that these made.
+        /// End the API keys, too, that the person made, with what these made.
         #[arg(long)]
         revoke_keys: bool,
     },
@@ -187,6 +188,10 @@ enum AdminCommand {
     ///
     /// With --on, every way into the account ends first, since somebody else may have made it: password, sessions,
     /// one-time links and the ties to a provider. The link with which the person sets a new password is printed.
+    ///
+    /// With --off, the open invitations end that the person made into tenants where they are no administrator
+    /// otherwise. API keys of these tenants and of the installation that they made stay: how many still work is
+    /// printed. May be said again.
     SetInstanceAdmin {
         #[arg(long)]
         email: String,
@@ -196,6 +201,9 @@ enum AdminCommand {
         /// From the next request on, to do no more than in the tenants of which the person is a member.
         #[arg(long)]
         off: bool,
+        /// With --off, end these API keys, too, with what they made.
+        #[arg(long, conflicts_with = "on")]
+        revoke_keys: bool,
     },
     /// Exchange the keys that secrets are encrypted with, while servers work.
     ///
@@ -366,7 +374,8 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
             }
             AdminCommand::CloseUser { email, revoke_keys } => {
                 let closing = accounts::close_by_hand(&opened.database, &email, revoke_keys);
-                Ok(closed_words(&email, &database::at_leisure(closing).await?))
+                let working = database::at_leisure(closing).await?;
+                Ok(left_words(format!("The account of {email} is closed."), &working))
             }
             AdminCommand::OpenUser { email } => {
                 let link = accounts::open_by_hand(&opened.database, &email).await?;
@@ -376,9 +385,10 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
                 let link = accounts::promote_by_hand(&opened.database, &email).await?;
                 Ok(format!("{base}/reset/{}", link.expose_secret()))
             }
-            AdminCommand::SetInstanceAdmin { email, .. } => {
-                accounts::demote_by_hand(&opened.database, &email).await?;
-                Ok(format!("{email} administers the installation no longer."))
+            AdminCommand::SetInstanceAdmin { email, revoke_keys, .. } => {
+                let demoting = accounts::demote_by_hand(&opened.database, &email, revoke_keys);
+                let working = database::at_leisure(demoting).await?;
+                Ok(left_words(format!("{email} administers the installation no longer."), &working))
             }
             AdminCommand::RotateKeys => {
                 let vault = run::open_vault(&config)?;
@@ -400,14 +410,16 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// What is said of a closed account, for a terminal: in which tenants how many API keys of its person still work.
-fn closed_words(email: &str, keys: &[(TenantId, i64)]) -> String {
-    let mut lines = vec![format!("The account of {email} is closed.")];
-    if !keys.is_empty() {
-        lines
-            .push("API keys that the person made still work; --revoke-keys ends them. By tenant:".to_owned());
-        lines.extend(keys.iter().map(|(tenant, count)| format!("{tenant}: {count}")));
+/// What was done to a person's account, for a terminal, and how many API keys that they made still work.
+fn left_words(done: String, working: &StillWorking) -> String {
+    let mut lines = vec![done];
+    if *working != StillWorking::default() {
+        lines.push("API keys that the person made still work; --revoke-keys ends them:".to_owned());
     }
+    if working.of_installation > 0 {
+        lines.push(format!("of the installation: {}", working.of_installation));
+    }
+    lines.extend(working.of_tenants.iter().map(|(tenant, count)| format!("of tenant {tenant}: {count}")));
     lines.join("\n")
 }
 

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     auth::server::{accounts, service as auth},
-    server::Error,
-    shared::TenantId,
+    keys::server::service::StillWorking,
+    server::{Error, database, token},
 };
 
 /// Whom the provider knows, too.
@@ -95,6 +95,39 @@ fn location(answer: &Answer) -> &str {
 async fn count(conn: &mut PgConnection, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table} JOIN users USING (user_id) WHERE email = $1");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(ANN).fetch_one(conn).await.unwrap()
+}
+
+fn still_working(of_installation: i64, of_tenants: &[(&str, i64)]) -> StillWorking {
+    let of_tenants = of_tenants.iter().map(|(tenant, count)| (tenant.parse().unwrap(), *count)).collect();
+    StillWorking { of_installation, of_tenants }
+}
+
+/// What a program is answered that makes something.
+async fn post_by(server: &TestServer, key: &str, path: &str, body: &Value) -> Answer {
+    let request = server.request(Method::POST, path, Some(key)).json(body);
+    Answer::of(request.send().await.unwrap()).await.is(StatusCode::CREATED)
+}
+
+/// The key that was made.
+fn key_in(made: &Answer) -> String {
+    made.body["key"].as_str().unwrap().to_owned()
+}
+
+/// The path of the invitation's link.
+fn link_in(server: &TestServer, made: &Answer) -> String {
+    made.body["link"].as_str().unwrap().strip_prefix(&server.base).unwrap().to_owned()
+}
+
+/// The addresses that are invited.
+async fn invited(server: &TestServer, tenant: &str) -> Vec<String> {
+    let listed = server.get(&format!("/api/invitations?tenant_id={tenant}")).await.is(StatusCode::OK).body;
+    listed.as_array().unwrap().iter().map(|one| one["email"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Whether a key lets in.
+async fn works(server: &TestServer, key: &str) -> bool {
+    let answer = server.request(Method::GET, "/api/tenants", Some(key)).send().await.unwrap();
+    answer.status() == StatusCode::OK
 }
 
 #[track_caller]
@@ -224,7 +257,7 @@ async fn whoever_administers_the_installation_may_go_but_for_the_last() {
     get(&server, &first, log).await.is(StatusCode::OK);
     let root = "admin@localhost";
     assert_refused(accounts::close_by_hand(database, root, false).await, 400, LAST);
-    assert_refused(accounts::demote_by_hand(database, root).await, 400, LAST);
+    assert_refused(accounts::demote_by_hand(database, root, false).await, 400, LAST);
 
     // Another is made one. Whoever made the account may know its password.
     account(&server, ANN, false).await;
@@ -249,15 +282,16 @@ async fn whoever_administers_the_installation_may_go_but_for_the_last() {
     let already = format!("{ANN} is an administrator of the installation already");
     assert_refused(accounts::promote_by_hand(database, ANN).await, 409, &already);
 
-    accounts::demote_by_hand(database, root).await.unwrap();
-    get(&server, &first, log).await.is(StatusCode::FORBIDDEN);
-    let none = format!("{root} is no administrator of the installation");
-    assert_refused(accounts::demote_by_hand(database, root).await, 409, &none);
+    for _ in 0..2 {
+        let left = accounts::demote_by_hand(database, root, false).await.unwrap();
+        assert_eq!(left, StillWorking::default());
+        get(&server, &first, log).await.is(StatusCode::FORBIDDEN);
+    }
     accounts::close_by_hand(database, root, false).await.unwrap();
     get(&server, &first, log).await.is(StatusCode::UNAUTHORIZED);
     let closed = format!("The account of {root} is closed");
     assert_refused(accounts::promote_by_hand(database, root).await, 409, &closed);
-    assert_refused(accounts::demote_by_hand(database, ANN).await, 400, LAST);
+    assert_refused(accounts::demote_by_hand(database, ANN, false).await, 400, LAST);
     assert_refused(accounts::close_by_hand(database, ANN, false).await, 400, LAST);
     // The link of the command line is for whoever administers it now.
     let link = auth::new_admin_link(database).await.unwrap();
@@ -265,6 +299,7 @@ async fn whoever_administers_the_installation_may_go_but_for_the_last() {
     let signed_in = Answer::of(server.request(Method::GET, &path, None).send().await.unwrap()).await;
     get(&server, &cookie_of(&signed_in), log).await.is(StatusCode::OK);
     let changes = server.get("/api/instance-audit-log?action=user.update").await.is(StatusCode::OK).body;
+    assert_eq!(changes.as_array().unwrap().len(), 2, "{changes:#}");
     let told = |i: usize| (&changes[i]["object_id"], &changes[i]["before"], &changes[i]["after"]);
     let [no, yes] = [false, true].map(|is_one| json!({"is_instance_admin": is_one}));
     assert_eq!(told(0), (&json!(root), &yes, &no));
@@ -343,15 +378,14 @@ async fn what_a_closed_person_made_lets_nobody_in_any_more() {
     };
 
     let left = accounts::close_by_hand(database, ANN, false).await.unwrap();
-    let [acme, globex] = ["acme", "globex"].map(|id| id.parse::<TenantId>().unwrap());
-    assert_eq!(left, [(acme, 1), (globex, 1)]);
+    assert_eq!(left, still_working(0, &[("acme", 1), ("globex", 1)]));
     for (_, invitations, link, key) in &made {
         form(&server, link, &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
         assert_eq!(open(invitations).await, ["program@x.example", "kept@x.example"]);
         assert!(works(invitations, key).await, "programs go on");
     }
     // The same again, once it is known what that leaves.
-    assert!(accounts::close_by_hand(database, ANN, true).await.unwrap().is_empty());
+    assert_eq!(accounts::close_by_hand(database, ANN, true).await.unwrap(), StillWorking::default());
     for (tenant, invitations, _, key) in &made {
         assert_eq!(open(invitations).await, ["kept@x.example"]);
         assert!(!works(invitations, key).await);
@@ -363,6 +397,201 @@ async fn what_a_closed_person_made_lets_nobody_in_any_more() {
     }
     let log = server.get("/api/instance-audit-log?action=user.close").await.is(StatusCode::OK).body;
     assert_eq!(log.as_array().unwrap().len(), 1, "{log:#}");
+}
+
+/// A key of the installation is an administrator in every tenant, and so is what it makes.
+#[tokio::test]
+async fn a_key_of_the_installation_ends_with_its_person_and_so_does_what_it_made() {
+    let server = TestServer::start_idle(&[]).await;
+    let database = &server.app.database;
+    server.tenant("acme").await;
+    for email in [ANN, "bob@acme.example"] {
+        account(&server, email, true).await;
+    }
+    let ann = cookie_of(&sign_in(&server, ANN, PASSWORD).await.is(StatusCode::NO_CONTENT));
+    let (of_all, keys) = ("/api/instance-api-keys", "/api/api-keys?tenant_id=acme");
+    let invitations = "/api/invitations?tenant_id=acme";
+    let invite = |email: &str| json!({"email": email, "role": "admin"});
+    let first = post_as(&server, &ann, of_all, &json!({"name": "first"})).await.is(StatusCode::CREATED);
+    let first = key_in(&first);
+    let second = key_in(&post_by(&server, &first, of_all, &json!({"name": "second"})).await);
+    let own = json!({"name": "own", "role": "admin"});
+    let own = key_in(&post_by(&server, &second, keys, &own).await);
+    let link = link_in(&server, &post_by(&server, &first, invitations, &invite("private@x.example")).await);
+    post_by(&server, &own, invitations, &invite("program@x.example")).await;
+    server.post(invitations, &invite("kept@x.example")).await.is(StatusCode::CREATED);
+
+    let left = accounts::close_by_hand(database, ANN, false).await.unwrap();
+    assert_eq!(left, still_working(2, &[("acme", 1)]));
+    for key in [&first, &second, &own] {
+        assert!(works(&server, key).await, "programs go on");
+    }
+    assert_eq!(invited(&server, "acme").await.len(), 3);
+    assert_eq!(accounts::close_by_hand(database, ANN, true).await.unwrap(), StillWorking::default());
+    for key in [&first, &second, &own] {
+        assert!(!works(&server, key).await);
+    }
+    form(&server, &link, &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
+    assert_eq!(invited(&server, "acme").await, ["kept@x.example"]);
+    let log = server.get("/api/instance-audit-log?action=instance_api_key.revoke").await.body;
+    assert_eq!(log.as_array().unwrap().len(), 2, "{log:#}");
+}
+
+/// What a person could not make any more ends, and what they could stays.
+#[tokio::test]
+async fn with_the_rights_over_the_installation_ends_what_they_let_a_person_make() {
+    let server = TestServer::start_idle(&[]).await;
+    let database = &server.app.database;
+    for email in [ANN, "bob@acme.example"] {
+        account(&server, email, true).await;
+    }
+    let ann = cookie_of(&sign_in(&server, ANN, PASSWORD).await.is(StatusCode::NO_CONTENT));
+    let mut own = Vec::new();
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        let path = |of: &str| format!("/api/{of}?tenant_id={tenant}");
+        let invitation = json!({"email": "private@x.example", "role": "admin"});
+        post_as(&server, &ann, &path("invitations"), &invitation).await.is(StatusCode::CREATED);
+        let key = json!({"name": "deploy", "role": "admin"});
+        let made = post_as(&server, &ann, &path("api-keys"), &key).await.is(StatusCode::CREATED);
+        own.push(key_in(&made));
+    }
+    let of_all = post_as(&server, &ann, "/api/instance-api-keys", &json!({"name": "backup"})).await;
+    let of_all = key_in(&of_all.is(StatusCode::CREATED));
+    join(&mut server.database().superuser().await, "acme", ANN).await;
+
+    let left = accounts::demote_by_hand(database, ANN, false).await.unwrap();
+    assert_eq!(left, still_working(1, &[("globex", 1)]));
+    assert_eq!(invited(&server, "acme").await, ["private@x.example"]);
+    assert!(invited(&server, "globex").await.is_empty());
+    let all_work = works(&server, &own[0]).await && works(&server, &own[1]).await;
+    assert!(all_work && works(&server, &of_all).await, "programs go on");
+    let left = accounts::demote_by_hand(database, ANN, true).await.unwrap();
+    assert_eq!(left, StillWorking::default());
+    assert!(works(&server, &own[0]).await, "she may make it again");
+    assert!(!works(&server, &own[1]).await && !works(&server, &of_all).await);
+    assert_eq!(invited(&server, "acme").await, ["private@x.example"]);
+}
+
+/// Whatever their part in a tenant, they administer it.
+#[tokio::test]
+async fn an_administrator_of_the_installation_keeps_invitations_without_a_part_in_the_tenant() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    for email in [ANN, "bob@acme.example"] {
+        account(&server, email, email == ANN).await;
+        join(&mut conn, "acme", email).await;
+    }
+    let mut sessions = Vec::new();
+    for email in [ANN, "bob@acme.example"] {
+        sessions.push(cookie_of(&sign_in(&server, email, PASSWORD).await.is(StatusCode::NO_CONTENT)));
+    }
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let ann = format!("/api/members/{}?tenant_id=acme", members[0]["user_id"]);
+    let invitation = json!({"email": "carl@x.example", "role": "viewer"});
+    post_as(&server, &sessions[0], "/api/invitations?tenant_id=acme", &invitation)
+        .await
+        .is(StatusCode::CREATED);
+    server.put(&ann, &json!({"role": "viewer"})).await.is(StatusCode::OK);
+    assert_eq!(invited(&server, "acme").await, ["carl@x.example"]);
+    // Nor where she accepts a lower role by herself.
+    server.put(&ann, &json!({"role": "admin"})).await.is(StatusCode::OK);
+    let lower = json!({"email": ANN, "role": "viewer"});
+    let made = post_as(&server, &sessions[1], "/api/invitations?tenant_id=acme", &lower).await;
+    let link = link_in(&server, &made.is(StatusCode::CREATED));
+    form(&server, &link, &[("password", PASSWORD)]).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(invited(&server, "acme").await, ["carl@x.example"]);
+    server.delete(&ann).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(invited(&server, "acme").await, ["carl@x.example"]);
+}
+
+/// While servers are exchanged, those of before do not say who makes something.
+#[tokio::test]
+async fn what_a_server_of_before_made_for_a_person_ends_with_them_too() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    for email in [ANN, "bob@acme.example"] {
+        account(&server, email, false).await;
+        join(&mut conn, "acme", email).await;
+    }
+    // Two invitations of the installation's own, one of which another then puts hers in the place of.
+    let invitations = "/api/invitations?tenant_id=acme";
+    for email in ["carl@x.example", "kept@x.example"] {
+        let input = json!({"email": email, "role": "viewer"});
+        server.post(invitations, &input).await.is(StatusCode::CREATED);
+    }
+    let key = "fe_ofaserverofbefore0000000000000000";
+    sqlx::query(
+        "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, created_by) \
+         VALUES ('acme', 'old', 'admin', 'fe_ofas', $1, $2)",
+    )
+    .bind(token::hash(key).as_slice())
+    .bind(format!("Ann <{ANN}>"))
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    for email in ["carl@x.example", "dora@x.example"] {
+        sqlx::query(
+            "INSERT INTO invitations (tenant_id, email, role, token_hash, invited_by, expires_at) \
+             VALUES ('acme', $1, 'admin', $2, $3, now() + interval '7 days') \
+             ON CONFLICT ON CONSTRAINT uq_eivs_invitations_tenant_email \
+             DO UPDATE SET role = 'admin', token_hash = $2, invited_by = $3, created_at = now()",
+        )
+        .bind(email)
+        .bind(token::hash(email).as_slice())
+        .bind(format!("Ann <{ANN}>"))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+    let told: Vec<(String, Option<bool>)> =
+        sqlx::query_as("SELECT email, makes_account FROM invitations ORDER BY email")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    let told: Vec<(&str, Option<bool>)> =
+        told.iter().map(|(email, makes)| (email.as_str(), *makes)).collect();
+    let expected = [("carl@x.example", None), ("dora@x.example", None), ("kept@x.example", Some(true))];
+    assert_eq!(told, expected, "that which is hers is no longer the installation's");
+    assert!(works(&server, key).await);
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let ann = format!("/api/members/{}?tenant_id=acme&revoke_keys=true", members[0]["user_id"]);
+    server.delete(&ann).await.is(StatusCode::NO_CONTENT);
+    assert!(!works(&server, key).await);
+    assert_eq!(invited(&server, "acme").await, ["kept@x.example"]);
+}
+
+/// Of before, only who invited is known: an administrator of the installation may vouch for an address, others may not.
+#[tokio::test]
+async fn an_open_invitation_of_before_makes_an_account_if_an_administrator_of_the_installation_invited() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    let mut links = Vec::new();
+    for (email, is_instance_admin) in [(ANN, true), ("bob@acme.example", false)] {
+        account(&server, email, is_instance_admin).await;
+        join(&mut conn, "acme", email).await;
+        let session = cookie_of(&sign_in(&server, email, PASSWORD).await.is(StatusCode::NO_CONTENT));
+        let input = json!({"email": format!("guest.of.{email}"), "role": "viewer"});
+        let made = post_as(&server, &session, "/api/invitations?tenant_id=acme", &input).await;
+        links.push(link_in(&server, &made.is(StatusCode::CREATED)));
+    }
+    sqlx::raw_sql(
+        "UPDATE invitations SET makes_account = NULL; \
+         DROP FUNCTION name_maker_of_key() CASCADE; DROP FUNCTION name_maker_of_invitation() CASCADE; \
+         ALTER TABLE instance_api_keys DROP COLUMN made_by; \
+         DELETE FROM _sqlx_migrations WHERE version = 20261201001400",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let url = &server.database().url;
+    database::migrate(url, url).await.unwrap();
+    let new = [("display_name", "Guest"), ("password", "staple on the window sill")];
+    form(&server, &links[0], &new).await.is(StatusCode::NO_CONTENT);
+    form(&server, &links[1], &new).await.is(StatusCode::UNAUTHORIZED);
 }
 
 /// Whoever closes the account does not see what is being made at that moment: so it waits, and is refused.

@@ -337,6 +337,11 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
             vec![],
             "cannot be used with",
         ),
+        (
+            vec!["admin", "set-instance-admin", "--email", "ada@acme.example", "--on", "--revoke-keys"],
+            vec![],
+            "cannot be used with",
+        ),
         (vec!["import", "x.yaml", "--tenant", "Acme!", "--dry-run"], vec![], "must start with a letter"),
         (vec!["serve"], vec![("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/x")], "cannot be reached"),
     ] {
@@ -436,6 +441,12 @@ fn accounts_are_listed_closed_and_opened_and_one_administrator_stays() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && text.contains(words), "{args:?}: {text}");
     };
+    let run_in_it = |sql: &'static str| {
+        runtime.block_on(async {
+            let mut conn = sqlx::PgConnection::connect(url.as_str()).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        });
+    };
     // What stands of an account: name, administrator, closed, last sign-in, tenants.
     let listed = |email: &str| {
         let list = ok(&["list-users"]);
@@ -472,7 +483,18 @@ fn accounts_are_listed_closed_and_opened_and_one_administrator_stays() {
     );
     ok(&["close-user", "--email", root]);
     refused(&["set-instance-admin", "--email", ada, "--off"], last);
-    ok(&["set-instance-admin", "--email", root, "--off"]);
+    // A key of the installation that the closed one made, as a server of before stores it.
+    run_in_it(
+        "INSERT INTO eivs.instance_api_keys (name, prefix, key_hash, created_by) \
+         VALUES ('backup', 'fe_back', sha256('x'), 'Root <root@host.example>')",
+    );
+    let left = "root@host.example administers the installation no longer.\n\
+                API keys that the person made still work; --revoke-keys ends them:\nof the installation: 1\n";
+    assert_eq!(ok(&["set-instance-admin", "--email", root, "--off"]), left);
+    assert_eq!(
+        ok(&["set-instance-admin", "--email", root, "--off", "--revoke-keys"]),
+        "root@host.example administers the installation no longer.\n"
+    );
     assert_eq!((listed(root)[1].as_str(), listed(ada)[1].as_str()), ("no", "yes"));
     run(format!("DROP DATABASE {name} WITH (FORCE)"));
 }

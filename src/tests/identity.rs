@@ -273,6 +273,40 @@ async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
     assert!(!stored.concat().contains(&token), "links are stored hashed");
 }
 
+/// Nobody asks twice for a mail that they were told is on its way.
+#[tokio::test]
+async fn a_link_for_a_new_password_does_not_wait_for_deliveries_and_is_tried_again() {
+    let relay = Relay::start();
+    let vars = [("DELIVERY_CONCURRENCY", "1"), ("DELIVERY_RETRY_BASE_MS", "300")];
+    let server = mailing_by(&relay, &vars).await;
+    account(&server, "ada@acme.example").await;
+    let forgot = async || {
+        form(&server, "/forgot", "", &[("email", "ada@acme.example")]).await.is(StatusCode::NO_CONTENT);
+    };
+    let mut conn = server.database().superuser().await;
+    let mut links = async || -> i64 {
+        let links = "SELECT count(*) FROM sign_in_links WHERE used_at IS NULL";
+        sqlx::query_scalar(links).fetch_one(&mut conn).await.unwrap()
+    };
+    // What the relay refuses for good is given up, and whoever asks again is not put off for it.
+    relay.refuse(Some((550, "5.1.1 No such person")));
+    forgot().await;
+    eventually("the mail is given up", async || {
+        let log = server.get("/api/instance-audit-log?action=password.forgot").await.body;
+        (log.as_array().unwrap().len() == 1 && links().await == 0).then_some(())
+    })
+    .await;
+    relay.refuse(Some((451, "4.7.1 Later")));
+    let turn = server.app.senders.turn().await.unwrap();
+    forgot().await;
+    eventually("it is on its way", async || (links().await == 1).then_some(())).await;
+    relay.refuse(None);
+    let mail = eventually("the link is mailed", async || relay.mails().first().cloned()).await;
+    assert!(mail.text().contains("/reset/"), "{}", mail.text());
+    assert_eq!(links().await, 1);
+    drop(turn);
+}
+
 #[tokio::test]
 async fn an_invitation_makes_its_person_a_member_and_nobody_else() {
     let server = TestServer::start_idle(&[]).await;
@@ -526,21 +560,21 @@ async fn a_person_who_invites_is_named_by_their_address_and_the_link_makes_an_ac
     form(&server, &format!("/invitation/{token}"), "", &new).await.is(StatusCode::NO_CONTENT);
 }
 
-/// What did not go is not counted, unless the relay refused it for good; and a notice takes its turn at the relay as
-/// deliveries do.
+/// What did not go is not counted, unless the relay refused it for good; and few notices are at the relay at once.
 #[tokio::test]
 async fn an_invitation_that_was_not_mailed_can_be_sent_again() {
     let relay = Relay::start();
-    let server = mailing_by(&relay, &[("DELIVERY_CONCURRENCY", "1"), ("DELIVERY_TIMEOUT_MS", "1000")]).await;
+    let server = mailing_by(&relay, &[("DELIVERY_TIMEOUT_MS", "1000")]).await;
     server.tenant("acme").await;
     let invite = async || {
         let input = json!({"email": "ada@acme.example", "role": "viewer"});
         server.post("/api/invitations?tenant_id=acme", &input).await
     };
-    let turn = server.app.senders.turn().await.unwrap();
+    let senders = &server.app.senders;
+    let turns = (senders.notice_turn().await.unwrap(), senders.notice_turn().await.unwrap());
     assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], false);
-    assert_eq!(relay.mails().len(), 0, "another mail has the turn");
-    drop(turn);
+    assert_eq!(relay.mails().len(), 0, "two others have the turns");
+    drop(turns);
     relay.refuse(Some((451, "4.7.1 Later")));
     assert_eq!(invite().await.is(StatusCode::CREATED).body["mailed"], false);
     relay.refuse(None);
@@ -669,13 +703,12 @@ async fn a_removed_administrator_does_not_return_by_what_they_made() {
     form(&server, &link, "", &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
     assert!(works(&ada_keys[0]).await && works(&ada_keys[1]).await, "programs go on");
     assert_eq!(open().await, ["kept@x.example", "ada.first@x.example", "ada.second@x.example"]);
-    // With a key end the invitations that were made by it.
+    // With a key end the key and the invitations that were made by it, and by that.
     server.delete(&format!("/api/api-keys/{ada_key}?tenant_id=acme")).await.is(StatusCode::NO_CONTENT);
-    assert_eq!(open().await, ["kept@x.example", "ada.second@x.example"]);
-    // Removed, and the keys left alone: that which was made by the ended one is hers, too.
-    assert_eq!(people().await["keys"], json!([[id(0), 1]]));
+    assert!(!works(&ada_keys[0]).await && !works(&ada_keys[1]).await);
+    assert_eq!(open().await, ["kept@x.example"]);
+    assert_eq!(people().await["keys"], json!([]));
     server.delete(&at(0)).await.is(StatusCode::NO_CONTENT);
-    assert!(works(&ada_keys[1]).await);
 
     // Removed, and the keys with her.
     let (_, eve_keys, link) = furnish("eve").await;
@@ -684,8 +717,8 @@ async fn a_removed_administrator_does_not_return_by_what_they_made() {
     server.delete(&format!("{}&revoke_keys=true", at(2))).await.is(StatusCode::NO_CONTENT);
     form(&server, &link, "", &[("password", PASSWORD)]).await.is(StatusCode::NOT_FOUND);
     assert!(!works(&eve_keys[0]).await && !works(&eve_keys[1]).await);
-    assert_eq!(open().await, ["kept@x.example", "ada.second@x.example"]);
-    for (action, told) in [("api_key.revoke", 3), ("invitation.delete", 5), ("member.delete", 2)] {
+    assert_eq!(open().await, ["kept@x.example"]);
+    for (action, told) in [("api_key.revoke", 4), ("invitation.delete", 6), ("member.delete", 2)] {
         let log = server.get(&format!("/api/audit-log?tenant_id=acme&action={action}")).await.body;
         assert_eq!(log.as_array().unwrap().len(), told, "{log:#}");
     }
@@ -729,6 +762,42 @@ async fn with_a_role_the_keys_end_that_its_person_made_where_that_is_asked_for()
     assert_eq!(server.get(invitations).await.is(StatusCode::OK).body, json!([]));
     let log = server.get("/api/audit-log?tenant_id=acme&action=api_key.revoke").await.body;
     assert_eq!(log.as_array().unwrap().len(), 2, "{log:#}");
+}
+
+/// On the screen as by the API, and with a plain form.
+#[tokio::test]
+async fn beside_a_members_role_stands_whether_their_keys_end() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for name in ["ada", "bob"] {
+        person(&server, &format!("{name}@acme.example"), "acme", Role::Admin).await;
+    }
+    let choices = async || {
+        let page = server.get("/t/acme/members").await.is(StatusCode::OK).text;
+        page.matches("name=\"revoke_keys\"").count()
+    };
+    assert_eq!(choices().await, 0, "nobody made a key");
+    let session = cookie_of(&sign_in(&server, "ada@acme.example", PASSWORD).await);
+    let (keys, key) = ("/api/api-keys?tenant_id=acme", json!({"name": "deploy", "role": "admin"}));
+    let made = post_as(&server, &session, keys, &key).await.is(StatusCode::CREATED).body;
+    let key = made["key"].as_str().unwrap();
+    assert_eq!(choices().await, 2, "where the role is changed, and where she is removed");
+    let members = server.get("/api/members?tenant_id=acme").await.is(StatusCode::OK).body;
+    let ada = members[0]["user_id"].to_string();
+    let set_role = async |more: &[(&str, &str)]| {
+        let fields = [&[("tenant_id", "acme"), ("user_id", ada.as_str()), ("role", "viewer")], more].concat();
+        let request = server.request(Method::POST, "/ui/members/set-role", Some(&server.key));
+        Answer::of(with_fields(request, &fields).send().await.unwrap()).await.is(StatusCode::OK);
+    };
+    let works = async || {
+        let request = server.request(Method::GET, keys, Some(key));
+        request.send().await.unwrap().status() == StatusCode::OK
+    };
+    set_role(&[]).await;
+    assert!(works().await, "programs go on");
+    set_role(&[("revoke_keys", "true")]).await;
+    assert!(!works().await);
+    assert_eq!(choices().await, 0);
 }
 
 /// Nor by what she makes while she is being removed, which whoever removes her does not see.
@@ -825,8 +894,32 @@ async fn keys_of_the_installation_are_for_its_administrators() {
     let path = format!("/api/instance-api-keys/{}", made.id("key_id"));
     let refused = server.request(Method::DELETE, &path, Some(&admin)).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    // What was made by it goes with it, and what is left of that, once it is asked for again.
+    let with = async |key: &str, path: &str, body: &Value| {
+        let request = server.request(Method::POST, path, Some(key)).json(body);
+        Answer::of(request.send().await.unwrap()).await.is(StatusCode::CREATED).body
+    };
+    let second = with(key, "/api/instance-api-keys", &input).await["key"].as_str().unwrap().to_owned();
+    let own = with(&second, "/api/api-keys?tenant_id=acme", &json!({"name": "own", "role": "admin"})).await;
+    let own = own["key"].as_str().unwrap();
+    let invitations = "/api/invitations?tenant_id=acme";
+    for (by, email) in [(key, "first@x.example"), (own, "second@x.example")] {
+        with(by, invitations, &json!({"email": email, "role": "admin"})).await;
+    }
     server.delete(&path).await.is(StatusCode::NO_CONTENT);
     assert_eq!(get().await, StatusCode::UNAUTHORIZED);
+    for key in [second.as_str(), own] {
+        let request = server.request(Method::GET, invitations, Some(key));
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(server.get(invitations).await.is(StatusCode::OK).body, json!([]));
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE api_keys SET revoked_at = NULL WHERE name = 'own'").execute(&mut conn).await.unwrap();
+    let own_works =
+        async || server.request(Method::GET, invitations, Some(own)).send().await.unwrap().status();
+    assert_eq!(own_works().await, StatusCode::OK);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(own_works().await, StatusCode::UNAUTHORIZED);
     server.delete("/api/instance-api-keys/999").await.is(StatusCode::NOT_FOUND);
     assert!(!server.get("/api/instance-api-keys").await.is(StatusCode::OK).text.contains(key));
 }

@@ -498,16 +498,30 @@ async fn whom_the_provider_lets_in_sets_no_password_with_the_session_alone() {
     let told = ann.get(&server, "/account?error=by_provider").await.is(StatusCode::OK).text;
     assert!(told.contains("need no password here"), "{told}");
     assert_eq!(count(&server, "users WHERE password_hash IS NOT NULL").await, 0);
-    // Nor by mail: of two who forgot theirs, the one gets a link.
+    // Nor by mail: of two who forgot theirs, the one gets a link, and the other reads what to do instead.
     accounts::create_by_hand(&server.app.database, "bob@acme.example", "Bob", false).await.unwrap();
     execute(&server, "DELETE FROM sign_in_links").await;
     for email in ["ann@acme.example", "bob@acme.example"] {
         let forgot = Browser::default().post(&server, "/forgot", &[("email", email)]).await;
         forgot.is(StatusCode::NO_CONTENT);
     }
-    let mail = eventually("the link is mailed", async || relay.mails().first().cloned()).await;
-    assert_eq!(mail.to, ["bob@acme.example"]);
-    assert_eq!(count(&server, "sign_in_links").await, 1);
+    let mails = eventually("both are mailed", async || {
+        let mails = relay.mails();
+        (mails.len() == 2).then_some(mails)
+    })
+    .await;
+    for mail in mails {
+        let text = mail.text();
+        if mail.to == ["bob@acme.example"] {
+            assert!(text.contains("/reset/"), "{text}");
+        } else {
+            assert_eq!(mail.to, ["ann@acme.example"]);
+            assert!(text.contains("You sign in with Acme <SSO>") && !text.contains("/reset/"), "{text}");
+            assert!(text.contains("ask an administrator of the installation"), "{text}");
+        }
+    }
+    // By hers, which is told to nobody, whoever asks again finds that she was told.
+    assert_eq!(count(&server, "sign_in_links").await, 2);
     // Whoever has the server's machine in hand may.
     let link = accounts::reset_by_hand(&server.app.database, "ann@acme.example").await.unwrap();
     let path = format!("/reset/{}", link.expose_secret());

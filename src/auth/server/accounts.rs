@@ -15,18 +15,21 @@ use super::{
 use crate::{
     audit::server::service::{self as audit, Event},
     deliveries::server::senders::Fault,
+    keys::server::service::StillWorking,
     members::server::service as members,
     server::{
         Actor, AppState, CallerContext, Database, Result, database::InstanceTx, error::chain, origin::Origin,
-        token,
+        queue, token,
     },
-    shared::{FieldError, Problem, TenantId, UserId, validate::Checks},
+    shared::{FieldError, Problem, UserId, validate::Checks},
 };
 
 /// Says the same whether there is such an account or not.
 const WRONG: &str = "The email or the password is wrong";
 /// Of refused sign-ins with addresses that have no account, so many of an hour are listed one by one.
 const LISTED: i64 = 9;
+/// So often a mail is tried that somebody asked for who forgot their password: for minutes, of the link's hour.
+const RESET_TRIES: i32 = 6;
 /// A reset link that is not used ends after this.
 const RESET_HOURS: i64 = 1;
 
@@ -194,7 +197,8 @@ async fn provider_instead(app: &AppState, tx: &mut InstanceTx, account: &Account
     Ok(provider.filter(|provider| provider.is_connected).map(|provider| provider.name))
 }
 
-/// Mails a link for a new password, if there is such an account. Answers the same, and as soon, if there is none.
+/// Mails a link for a new password, if there is such an account, or, to whom a provider lets in instead, that it does.
+/// Answers the same, and as soon, if there is none.
 ///
 /// # Errors
 /// 400 where the installation sends no mail; 422; 429.
@@ -222,27 +226,64 @@ pub async fn forgot(app: &AppState, origin: &Origin, email: &str) -> Result<()> 
 async fn mail_reset(app: &AppState, origin: &Origin, email: &str) -> Result<()> {
     let mut tx = app.database.instance().await?;
     let Some(account) = repository::account(&mut tx, email).await? else { return Ok(()) };
-    if provider_instead(app, &mut tx, &account).await?.is_some() {
-        return Ok(());
-    }
     // Anybody can ask. It neither floods the person's mailbox, nor ends a link that is about to be used.
     if repository::has_new_link(&mut tx, account.user_id, "reset").await? {
         return Ok(());
     }
+    let provider = provider_instead(app, &mut tx, &account).await?;
     let link = new_reset(&mut tx, account.user_id).await?;
     let event = Event::done("password.forgot", email, json!(null));
     audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
     tx.commit().await?;
-    let text = format!(
+    let (subject, text) = match &provider {
+        // The link is told to nobody then: by it the next who asks finds that a mail went.
+        Some(provider) => ("How you sign in", by_provider_words(app, provider)),
+        None => ("A new password", reset_words(app, &link)),
+    };
+    if !mail_patiently(app, email, subject, &text).await {
+        // Whoever asks again gets another one.
+        let mut tx = app.database.instance().await?;
+        repository::delete_link(&mut tx, &token::hash_of(&link)).await?;
+        tx.commit().await?;
+        return Err(Problem::new(503, "The mail could not be sent").into());
+    }
+    Ok(())
+}
+
+fn reset_words(app: &AppState, link: &SecretString) -> String {
+    format!(
         "Somebody, probably you, asked for a new password on {name}.\n\n\
          Choose one here, within the hour:\n{base}/reset/{link}\n\n\
          If it was not you, there is nothing to do: your password stays as it is.\n",
         name = app.config.app_name,
         base = app.config.base_url(app.addr),
         link = link.expose_secret(),
-    );
-    let sent = mail(app, email, "A new password", text).await;
-    sent.map_err(|_| Problem::new(503, "The mail could not be sent").into())
+    )
+}
+
+fn by_provider_words(app: &AppState, provider: &str) -> String {
+    format!(
+        "Somebody, probably you, asked for a new password on {name}.\n\n\
+         You sign in with {provider}, and have no password here. If that no longer\n\
+         works, ask an administrator of the installation.\n\n\
+         If it was not you, there is nothing to do.\n",
+        name = app.config.app_name,
+    )
+}
+
+/// Sends a mail that nobody waits for: what fails for now is tried again, as deliveries are. Whether it went.
+async fn mail_patiently(app: &AppState, to: &str, subject: &str, text: &str) -> bool {
+    for tries in 1..=RESET_TRIES {
+        match mail(app, to, subject, text.to_owned()).await {
+            Ok(()) => return true,
+            Err(fault) if fault.permanent => return false,
+            Err(_) if tries < RESET_TRIES => {
+                tokio::time::sleep(queue::backoff(app.config.deliveries.retry_base, tries)).await;
+            }
+            Err(_) => {}
+        }
+    }
+    false
 }
 
 /// A link with which this person sets a new password. All end when one is used.
@@ -312,17 +353,13 @@ pub async fn list_by_hand(database: &Database) -> Result<Vec<(ListedAccount, usi
 }
 
 /// Closes an account: nobody is let in by it from the next request on, and every way in that there was has ended. So do
-/// the invitations that the person made, and, where `revokes_keys`, the API keys of tenants. What they did and their
-/// memberships stay. Gives in which tenants how many keys that they made still work. Of an account that is closed
-/// already, the rest is done again: it may have been broken off, or be asked for now.
+/// the invitations that the person made, and, where `revokes_keys`, the API keys, with what these made. What they did
+/// and their memberships stay. Gives how many keys that they made still work. Of an account that is closed already, the
+/// rest is done again: it may have been broken off, or be asked for now.
 ///
 /// # Errors
 /// 404; 400 where nobody would be left to administer the installation.
-pub async fn close_by_hand(
-    database: &Database,
-    email: &str,
-    revokes_keys: bool,
-) -> Result<Vec<(TenantId, i64)>> {
+pub async fn close_by_hand(database: &Database, email: &str, revokes_keys: bool) -> Result<StillWorking> {
     let email = email.trim().to_lowercase();
     let mut tx = database.instance().await?;
     let admins = repository::hold_instance_admins(&mut tx).await?;
@@ -336,7 +373,7 @@ pub async fn close_by_hand(
     }
     // First, so that they make nothing meanwhile.
     tx.commit().await?;
-    members::end_made_by_closed(database, account.user_id, revokes_keys).await
+    members::end_made_by_former(database, account.user_id, revokes_keys).await
 }
 
 /// Opens a closed account again, with the rights that it had, and gives the link with which the person sets a password.
@@ -380,22 +417,26 @@ pub async fn promote_by_hand(database: &Database, email: &str) -> Result<SecretS
     Ok(link)
 }
 
-/// Takes the rights of an administrator of the installation, from the person's next request on.
+/// Takes the rights of an administrator of the installation, from the person's next request on. With them end the
+/// invitations that the person made into tenants where they are no administrator otherwise, and, where `revokes_keys`,
+/// the API keys of these tenants and of the installation, with what these made. Gives how many of these keys still
+/// work. Of a person who has no such rights already, the rest is done again: it may have been broken off, or be asked
+/// for now.
 ///
 /// # Errors
-/// 404; 409 where the person has none; 400 where nobody would be left to administer the installation.
-pub async fn demote_by_hand(database: &Database, email: &str) -> Result<()> {
+/// 404; 400 where nobody would be left to administer the installation.
+pub async fn demote_by_hand(database: &Database, email: &str, revokes_keys: bool) -> Result<StillWorking> {
     let email = email.trim().to_lowercase();
     let mut tx = database.instance().await?;
     let admins = repository::hold_instance_admins(&mut tx).await?;
     let account = hold_any(&mut tx, &email).await?;
-    if !account.is_instance_admin {
-        let detail = format!("{email} is no administrator of the installation");
-        return Err(Problem::new(409, detail).into());
+    if account.is_instance_admin {
+        refuse_last(&admins, account.user_id)?;
+        set_instance_admin(&mut tx, account.user_id, &email, false).await?;
     }
-    refuse_last(&admins, account.user_id)?;
-    set_instance_admin(&mut tx, account.user_id, &email, false).await?;
-    Ok(tx.commit().await?)
+    // First, so that they make nothing meanwhile.
+    tx.commit().await?;
+    members::end_made_by_former(database, account.user_id, revokes_keys).await
 }
 
 async fn set_instance_admin(tx: &mut InstanceTx, user: UserId, email: &str, to: bool) -> Result<()> {
@@ -459,7 +500,7 @@ pub async fn reset(app: &AppState, origin: &Origin, link: &str, new: &SecretStri
     Ok(tx.commit().await?)
 }
 
-/// Sends a mail of the installation's own, in its turn among the deliveries.
+/// Sends a mail of the installation's own, in its turn among these.
 ///
 /// # Errors
 /// `Fault`, which is in the log.
@@ -467,7 +508,7 @@ pub async fn mail(app: &AppState, to: &str, subject: &str, text: String) -> std:
     let sent = async {
         let mailer = app.senders.mailer();
         let mailer = mailer.ok_or_else(|| Fault::permanent("This installation sends no mail"))?;
-        let _turn = app.senders.turn().await?;
+        let _turn = app.senders.notice_turn().await?;
         mailer.notice(to, subject, text).await.map(drop)
     };
     sent.await.inspect_err(|fault: &Fault| tracing::warn!(fault = %fault.note, "a mail could not be sent"))

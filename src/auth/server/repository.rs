@@ -397,6 +397,15 @@ pub async fn add_link(
     .map(drop)
 }
 
+/// Takes back a link that nobody got.
+pub async fn delete_link(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sign_in_links WHERE token_hash = $1")
+        .bind(hash.as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
 /// A new link; the person's earlier ones for the same purpose end.
 pub async fn insert_link(
     tx: &mut InstanceTx,

@@ -25,12 +25,16 @@ pub enum Gate {
     Mail(TenantId),
 }
 
+/// So many of the installation's own mails are at the relay at once: few, beside those of tenants.
+const NOTICES: usize = 2;
+
 /// What deliveries are sent with.
 pub struct Senders {
     fence: Fence,
     client: Result<Client, String>,
     mailer: Option<Mailer>,
     turns: Turns,
+    notices: Turns,
     pub breakers: Breakers<Gate>,
 }
 
@@ -41,7 +45,8 @@ impl Senders {
         let client = fence.client(config.lookups.connect_timeout, deliveries.timeout);
         let mailer = deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, hostname, deliveries.timeout));
         let turns = Turns::new(deliveries.concurrency, deliveries.timeout);
-        Self { fence, client, mailer, turns, breakers: Breakers::default() }
+        let notices = Turns::of(NOTICES, deliveries.timeout);
+        Self { fence, client, mailer, turns, notices, breakers: Breakers::default() }
     }
 
     pub fn fence(&self) -> &Fence {
@@ -64,9 +69,21 @@ impl Senders {
     /// # Errors
     /// `Fault`, where the relay leaves too many mails without its word.
     pub async fn turn(&self) -> Result<Turn<'_>, Fault> {
-        let silent = "The mail relay says nothing of the mails that it has, and gets no more of them for now";
-        self.turns.take().await.ok_or_else(|| Fault::down(silent))
+        self.turns.take().await.ok_or_else(silent)
     }
+
+    /// The turn of one of the installation's own mails. These and the deliveries, each with their own turns, never keep
+    /// each other waiting: no notice holds a place where deliveries are sent.
+    ///
+    /// # Errors
+    /// `Fault`, where the relay leaves those before it without its word.
+    pub async fn notice_turn(&self) -> Result<Turn<'_>, Fault> {
+        self.notices.take().await.ok_or_else(silent)
+    }
+}
+
+fn silent() -> Fault {
+    Fault::down("The mail relay says nothing of the mails that it has, and gets no more of them for now")
 }
 
 /// Who is at the mail relay. It may think for minutes over a mail that it has, and no mail is broken off for it, so some
@@ -79,7 +96,7 @@ struct Turns {
     patience: Duration,
 }
 
-/// One delivery's turn at the mail relay.
+/// One mail's turn at the relay.
 pub struct Turn<'t> {
     turns: &'t Turns,
     _permit: SemaphorePermit<'t>,
@@ -89,7 +106,10 @@ impl Turns {
     /// A quarter of the `places` is left. Less than a tenant's share, which is half of them: its mails alone, however slow,
     /// keep no other's waiting.
     fn new(places: usize, patience: Duration) -> Self {
-        let mails = places.saturating_sub(places.div_ceil(4)).max(1);
+        Self::of(places.saturating_sub(places.div_ceil(4)).max(1), patience)
+    }
+
+    fn of(mails: usize, patience: Duration) -> Self {
         Self { free: Semaphore::new(mails), moved: Mutex::new(Instant::now()), patience }
     }
 

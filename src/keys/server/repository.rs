@@ -6,7 +6,10 @@ use sqlx::AssertSqlSafe;
 use crate::{
     auth::dto::Role,
     keys::dto::ApiKey,
-    server::{TenantTx, database::InstanceTx},
+    server::{
+        TenantTx,
+        database::{Conn, InstanceTx},
+    },
     shared::KeyId,
 };
 
@@ -46,7 +49,10 @@ pub struct NewKey<'a> {
     pub prefix: &'a str,
     pub hash: &'a [u8; 32],
     pub expires_at: Option<DateTime<Utc>>,
+    /// Who makes it, by name.
     pub created_by: &'a str,
+    /// Who makes it, as no other is called: by `Actor::identity`.
+    pub made_by: &'a str,
 }
 
 const COLUMNS: &str = "key_id, name, prefix, created_by, created_at, expires_at, last_used_at, revoked_at";
@@ -99,17 +105,14 @@ pub async fn working(tx: &mut TenantTx, makers: &[String]) -> sqlx::Result<Vec<(
     sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(makers).fetch_all(tx.conn()).await
 }
 
-/// The keys that somebody made, by id, whether they work or not.
-pub async fn made_by(tx: &mut TenantTx, maker: &str) -> sqlx::Result<Vec<ApiKey>> {
+/// The keys that any of `makers` made, by id, whether they work or not.
+pub async fn made_by(tx: &mut TenantTx, makers: &[String]) -> sqlx::Result<Vec<ApiKey>> {
     let tenant = tx.tenant().clone();
     let sql = format!(
         "{MADE} SELECT role, {COLUMNS} FROM made JOIN api_keys USING (key_id) WHERE tenant_id = $1 ORDER BY key_id"
     );
-    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(tenant.as_str())
-        .bind([maker].as_slice())
-        .fetch_all(tx.conn())
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(makers).fetch_all(tx.conn()).await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
@@ -125,8 +128,7 @@ pub async fn hold(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<bool> {
     Ok(found.is_some())
 }
 
-/// `made_by` is who makes it, as no other is called: by `Actor::identity`.
-pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role, made_by: &str) -> sqlx::Result<ApiKey> {
+pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Result<ApiKey> {
     let tenant = tx.tenant().clone();
     let sql = format!(
         "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, expires_at, created_by, made_by) \
@@ -140,7 +142,7 @@ pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role, made_by: &s
         .bind(key.hash.as_slice())
         .bind(key.expires_at)
         .bind(key.created_by)
-        .bind(made_by)
+        .bind(key.made_by)
         .fetch_one(tx.conn())
         .await?;
     Ok(row.into())
@@ -185,10 +187,40 @@ pub async fn find_instance(tx: &mut InstanceTx, id: KeyId) -> sqlx::Result<Optio
     Ok(row.map(Into::into))
 }
 
+/// As `MADE`, of the installation's keys: each that `$1` made, and what that made.
+const INSTANCE_MADE: &str = "WITH RECURSIVE made (key_id) AS ( \
+      SELECT key_id FROM instance_api_keys WHERE made_by = $1 \
+      UNION SELECT k.key_id FROM made \
+      JOIN instance_api_keys k ON k.made_by = 'instance key ' || made.key_id)";
+
+/// How many keys of the installation that somebody made work.
+pub async fn instance_working(tx: &mut InstanceTx, maker: &str) -> sqlx::Result<i64> {
+    let sql = format!(
+        "{INSTANCE_MADE} SELECT count(*) FROM made JOIN instance_api_keys USING (key_id) WHERE {HOLDS}"
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql)).bind(maker).fetch_one(tx.conn()).await
+}
+
+/// The keys of the installation that somebody made, by id, whether they work or not.
+pub async fn instance_made_by(tx: &mut InstanceTx, maker: &str) -> sqlx::Result<Vec<ApiKey>> {
+    let sql = format!(
+        "{INSTANCE_MADE} SELECT {COLUMNS} FROM made JOIN instance_api_keys USING (key_id) ORDER BY key_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(maker).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Whether the installation's key works, which then stays so until the transaction ends.
+pub async fn hold_instance(conn: &mut Conn, id: KeyId) -> sqlx::Result<bool> {
+    let sql = format!("SELECT 1 FROM instance_api_keys WHERE key_id = $1 AND {HOLDS} FOR SHARE");
+    let found: Option<i32> = sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
 pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Result<ApiKey> {
     let sql = format!(
-        "INSERT INTO instance_api_keys (name, prefix, key_hash, expires_at, created_by) \
-         VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
+        "INSERT INTO instance_api_keys (name, prefix, key_hash, expires_at, created_by, made_by) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING {COLUMNS}"
     );
     let row: Row = sqlx::query_as(AssertSqlSafe(sql))
         .bind(key.name)
@@ -196,6 +228,7 @@ pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Res
         .bind(key.hash.as_slice())
         .bind(key.expires_at)
         .bind(key.created_by)
+        .bind(key.made_by)
         .fetch_one(tx.conn())
         .await?;
     Ok(row.into())

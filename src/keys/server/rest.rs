@@ -76,7 +76,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<KeyId>) -> Result<axum::Jso
 
 /// Revokes an API key.
 ///
-/// It stays listed.
+/// The keys that were made by it end with it, and so do the open invitations. It stays listed.
 #[utoipa::path(
     delete,
     path = "/api/api-keys/{key_id}",
@@ -128,7 +128,7 @@ async fn create_instance(
 
 /// Revokes an API key of the installation.
 ///
-/// It stays listed.
+/// The keys that were made by it end with it, and so do the open invitations, in each tenant. It stays listed.
 #[utoipa::path(
     delete,
     path = "/api/instance-api-keys/{key_id}",

@@ -10,8 +10,12 @@ use crate::{
     keys::dto::{ApiKey, ApiKeyInput, ApiKeyMade, InstanceKeyInput},
     members::server::service as members,
     server::{
-        Actor, CallerContext, Database, Result, TenantContext, TenantTx, database::InstanceTx,
-        error::OnConstraint, origin::Origin, paging::Page, token,
+        Actor, CallerContext, Database, Result, TenantContext, TenantTx,
+        database::{Conn, InstanceTx},
+        error::OnConstraint,
+        origin::Origin,
+        paging::Page,
+        token,
     },
     shared::{KeyId, Problem, TenantId, validate::Checks},
 };
@@ -47,8 +51,8 @@ pub async fn create(ctx: &TenantContext, input: &ApiKeyInput) -> Result<ApiKeyMa
     Ok(made)
 }
 
-/// Ends a key for good, from the next request on, and the invitations that were made by it. It stays in the list. Of
-/// one that has ended already nothing is changed, and nothing is told.
+/// Ends a key for good, from the next request on, and the keys and invitations that were made by it. It stays in the
+/// list. Of one that has ended already, what is left of these ends.
 ///
 /// # Errors
 /// 403, 404.
@@ -56,11 +60,10 @@ pub async fn revoke(ctx: &TenantContext, id: KeyId) -> Result<()> {
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    if !repository::revoke(&mut tx, id).await? {
-        return Ok(());
+    if repository::revoke(&mut tx, id).await? {
+        ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
     }
-    members::take_back_made_by(ctx, &mut tx, identity(id)).await?;
-    ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
+    members::end_made_by_key(ctx, &mut tx, identity(id)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -73,18 +76,18 @@ pub async fn working(tx: &mut TenantTx, makers: &[String]) -> Result<Vec<(String
     Ok(repository::working(tx, makers).await?)
 }
 
-/// Ends all keys that somebody made, and that those made. Gives the names that these, and others of theirs that had
-/// ended before, have as makers of something: what else was made by them is the caller's to end.
+/// Ends all keys that any of `makers` made, and that those made. Gives the names that these, and others of theirs that
+/// had ended before, have as makers of something: what else was made by them is the caller's to end.
 ///
 /// # Errors
 /// The database's.
 pub async fn revoke_made_by(
     tx: &mut TenantTx,
     (actor, origin): (&Actor, &Origin),
-    maker: &str,
+    makers: &[String],
 ) -> Result<Vec<String>> {
     loop {
-        let keys = repository::made_by(tx, maker).await?;
+        let keys = repository::made_by(tx, makers).await?;
         let mut ended = 0;
         for key in &keys {
             if repository::revoke(tx, key.key_id).await? {
@@ -113,6 +116,72 @@ fn identity(id: KeyId) -> String {
     format!("key {id}")
 }
 
+/// How many keys that somebody made still work.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StillWorking {
+    /// Keys of the installation.
+    pub of_installation: i64,
+    /// Those of tenants; one that is not named has none.
+    pub of_tenants: Vec<(TenantId, i64)>,
+}
+
+/// How many keys of the installation that somebody made, or such a key, work.
+///
+/// # Errors
+/// The database's.
+pub async fn working_instance(tx: &mut InstanceTx, maker: &str) -> Result<i64> {
+    Ok(repository::instance_working(tx, maker).await?)
+}
+
+/// The names that the installation's keys which somebody made, and which those made, have as makers of something,
+/// whether they work or not.
+///
+/// # Errors
+/// The database's.
+pub async fn instance_keys_of(tx: &mut InstanceTx, maker: &str) -> Result<Vec<String>> {
+    let keys = repository::instance_made_by(tx, maker).await?;
+    Ok(keys.iter().map(|key| instance_identity(key.key_id)).collect())
+}
+
+/// Ends all keys of the installation that somebody made, and that those made. What else was made by them is the
+/// caller's to end.
+///
+/// # Errors
+/// The database's.
+pub async fn revoke_instance_made_by(
+    tx: &mut InstanceTx,
+    (actor, origin): (&Actor, &Origin),
+    maker: &str,
+) -> Result<()> {
+    loop {
+        let mut ended = 0;
+        for key in repository::instance_made_by(tx, maker).await? {
+            if repository::revoke_instance(tx, key.key_id).await? {
+                let event = Event::deleted("instance_api_key.revoke", key.key_id, &key);
+                audit::record_instance(tx, actor, origin, event).await?;
+                ended += 1;
+            }
+        }
+        // One that is ended here may have been making another at this moment, which is there now.
+        if ended == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the installation's key works, which then stays so until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_instance(conn: &mut Conn, id: KeyId) -> Result<bool> {
+    Ok(repository::hold_instance(conn, id).await?)
+}
+
+/// What a key of the installation is called as the maker of something.
+fn instance_identity(id: KeyId) -> String {
+    format!("instance key {id}")
+}
+
 /// By id.
 ///
 /// # Errors
@@ -128,13 +197,15 @@ pub async fn list_instance(ctx: &CallerContext, active_only: bool, page: Page<i6
 pub async fn create_instance(ctx: &CallerContext, input: &InstanceKeyInput) -> Result<ApiKeyMade> {
     ctx.require_instance_admin()?;
     let mut tx = ctx.app.database.instance().await?;
+    members::hold_instance_caller(ctx, &mut tx).await?;
     let made = insert_instance(&mut tx, input, &ctx.actor).await?;
     ctx.audit(&mut tx, Event::created("instance_api_key.create", made.api_key.key_id, &made.api_key)).await?;
     tx.commit().await?;
     Ok(made)
 }
 
-/// Ends a key for good, from the next request on. Of one that has ended already nothing is changed, and nothing is told.
+/// Ends a key for good, from the next request on, and the keys and invitations that were made by it, in each tenant. Of
+/// one that has ended already, what is left of these ends: it may have been broken off.
 ///
 /// # Errors
 /// 403, 404.
@@ -142,11 +213,16 @@ pub async fn revoke_instance(ctx: &CallerContext, id: KeyId) -> Result<()> {
     ctx.require_instance_admin()?;
     let mut tx = ctx.app.database.instance().await?;
     let before = repository::find_instance(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    if !repository::revoke_instance(&mut tx, id).await? {
-        return Ok(());
+    if repository::revoke_instance(&mut tx, id).await? {
+        ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &before)).await?;
     }
-    ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &before)).await?;
-    Ok(tx.commit().await?)
+    let (by, key) = ((&ctx.actor, &ctx.origin), instance_identity(id));
+    revoke_instance_made_by(&mut tx, by, &key).await?;
+    let mut makers = instance_keys_of(&mut tx, &key).await?;
+    makers.push(key);
+    // First, so that they make nothing meanwhile.
+    tx.commit().await?;
+    members::end_made_by_instance_keys(&ctx.app.database, by, makers).await
 }
 
 /// A key that is made on the server's own machine: for the installation, or for a tenant with a role.
@@ -187,39 +263,41 @@ pub async fn create_by_hand(
 
 async fn insert(tx: &mut TenantTx, input: &ApiKeyInput, by: &Actor) -> Result<ApiKeyMade> {
     let name = checked(&input.name, input.expires_at)?;
-    let (key, prefix, created_by) = new_key(by);
+    let (key, prefix) = new_key();
     let hash = token::hash_of(&key);
     let new = NewKey {
         name: &name,
         prefix: &prefix,
         hash: &hash,
         expires_at: input.expires_at,
-        created_by: &created_by,
+        created_by: &by.label(),
+        made_by: &by.identity(),
     };
-    let api_key = repository::insert(tx, &new, input.role, &by.identity()).await?;
+    let api_key = repository::insert(tx, &new, input.role).await?;
     Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
 }
 
 async fn insert_instance(tx: &mut InstanceTx, input: &InstanceKeyInput, by: &Actor) -> Result<ApiKeyMade> {
     let name = checked(&input.name, input.expires_at)?;
-    let (key, prefix, created_by) = new_key(by);
+    let (key, prefix) = new_key();
     let hash = token::hash_of(&key);
     let new = NewKey {
         name: &name,
         prefix: &prefix,
         hash: &hash,
         expires_at: input.expires_at,
-        created_by: &created_by,
+        created_by: &by.label(),
+        made_by: &by.identity(),
     };
     let api_key = repository::insert_instance(tx, &new).await?;
     Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
 }
 
-/// The key, how it begins, and who made it.
-fn new_key(by: &Actor) -> (SecretString, String, String) {
+/// The key, and how it begins.
+fn new_key() -> (SecretString, String) {
     let key = token::generate(KEY_PREFIX);
     let prefix = key.expose_secret().chars().take(KEY_PREFIX.len() + 4).collect();
-    (key, prefix, by.label())
+    (key, prefix)
 }
 
 fn checked(name: &str, expires_at: Option<DateTime<Utc>>) -> Result<String, Problem> {

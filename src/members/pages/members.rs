@@ -77,6 +77,7 @@ fn MemberRow(
         "They no longer see this tenant from their next click on. What they did stays in the audit log."
     };
     let maker = if is_me { "you".to_owned() } else { display_name.clone() };
+    let their_keys = (keys > 0).then(|| view! { <TheirKeys keys maker=maker.clone()/> }.into_any());
     view! {
         <tr role="row" data-testid="member">
             <Cell label="Name">
@@ -92,6 +93,7 @@ fn MemberRow(
                     <input type="hidden" name="tenant_id" value=setter/>
                     <input type="hidden" name="user_id" value=user_id.to_string()/>
                     <RoleSelect label=role_label chosen=role is_label_hidden=true/>
+                    {their_keys}
                     <button
                         id=format!("set-role-{user_id}")
                         type="submit"

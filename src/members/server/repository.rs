@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::{
     auth::dto::Role,
     members::dto::{Invitation, InvitationInput, Member},
-    server::{TenantTx, database::CredentialTx},
+    server::{
+        TenantTx,
+        database::{Conn, CredentialTx},
+    },
     shared::{InvitationId, UserId},
 };
 
@@ -73,12 +76,12 @@ pub async fn hold_role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<R
 }
 
 /// Whether the person administers the installation, which then stays so until the transaction ends.
-pub async fn hold_instance_admin(tx: &mut TenantTx, user: UserId) -> sqlx::Result<bool> {
+pub async fn hold_instance_admin(conn: &mut Conn, user: UserId) -> sqlx::Result<bool> {
     let found: Option<i32> = sqlx::query_scalar(
         "SELECT 1 FROM users WHERE user_id = $1 AND is_instance_admin AND closed_at IS NULL FOR SHARE",
     )
     .bind(user)
-    .fetch_optional(tx.conn())
+    .fetch_optional(conn)
     .await?;
     Ok(found.is_some())
 }

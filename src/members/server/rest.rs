@@ -60,7 +60,8 @@ async fn find(ctx: TenantContext, PathId(user): PathId<UserId>) -> Result<Tagged
 
 /// Gives a member another role.
 ///
-/// Open invitations that they made are taken back where they were an administrator, and are none now.
+/// Open invitations that they made are taken back where they were an administrator, and are none now, nor one of the
+/// installation.
 #[utoipa::path(
     put,
     path = "/api/members/{user_id}",
@@ -92,7 +93,7 @@ async fn set_role(
 
 /// Ends a person's part in the tenant.
 ///
-/// Open invitations that they made are taken back.
+/// Open invitations that they made are taken back, unless they administer the installation.
 #[utoipa::path(
     delete,
     path = "/api/members/{user_id}",

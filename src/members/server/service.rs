@@ -20,13 +20,14 @@ use crate::{
             service as auth,
         },
     },
-    keys::server::service as keys,
+    keys::server::service::{self as keys, StillWorking},
     members::dto::{
         Invitation, InvitationInput, InvitationMade, InvitationShown, Member, MemberInput, People,
     },
     server::{
-        Actor, AppState, Database, Error, Result, TenantContext, TenantTx,
+        Actor, AppState, CallerContext, Database, Error, Result, TenantContext, TenantTx,
         config::InvitationLinks,
+        database::InstanceTx,
         error::chain,
         etag::{IfMatch, Versioned},
         origin::Origin,
@@ -81,7 +82,8 @@ pub async fn people(ctx: &TenantContext) -> Result<People> {
 }
 
 /// Gives a member another role, from the next request on. With that of an administrator the invitations end that they
-/// made. The API keys that they made belong to programs: `revokes_keys` says whether they end, too.
+/// made, unless they administer the installation, and so this tenant, all the same. The API keys that they made belong
+/// to programs: `revokes_keys` says whether they end, too.
 ///
 /// # Errors
 /// 403, 404; 400 where nobody would be left to administer the tenant; 412.
@@ -101,17 +103,19 @@ pub async fn set_role(
         refuse_last(&admins, user)?;
     }
     repository::set_role(&mut tx, user, input.role).await?;
-    let ends = Ends { invitations: input.role != Role::Admin, keys: revokes_keys };
+    let is_admin = input.role == Role::Admin || repository::hold_instance_admin(tx.conn(), user).await?;
+    let ends = Ends::of_person(user, !is_admin, revokes_keys);
     // Or an invitation that was kept, of their address or another of theirs, would undo it.
-    end_made_by(&mut tx, (&ctx.actor, &ctx.origin), user, Some(&before.email), ends).await?;
+    end_made(&mut tx, (&ctx.actor, &ctx.origin), Some(&before.email), &ends).await?;
     let after = Member { role: input.role, ..before.clone() };
     ctx.audit(&mut tx, Event::updated("member.update", &before.email, &before, &after)).await?;
     tx.commit().await?;
     Ok(after)
 }
 
-/// Ends a person's part in the tenant, and the invitations that they made. The API keys that they made belong to
-/// programs: `revokes_keys` says whether they end, too.
+/// Ends a person's part in the tenant, and the invitations that they made, unless they administer the installation, and
+/// so this tenant, all the same. The API keys that they made belong to programs: `revokes_keys` says whether they end,
+/// too.
 ///
 /// # Errors
 /// 403, 404; 400 where nobody would be left to administer the tenant; 412.
@@ -123,71 +127,113 @@ pub async fn remove(ctx: &TenantContext, user: UserId, revokes_keys: bool, if_ma
     if_match.check(&before)?;
     refuse_last(&admins, user)?;
     repository::delete(&mut tx, user).await?;
-    let ends = Ends { invitations: true, keys: revokes_keys };
-    end_made_by(&mut tx, (&ctx.actor, &ctx.origin), user, Some(&before.email), ends).await?;
+    let is_admin = repository::hold_instance_admin(tx.conn(), user).await?;
+    let ends = Ends::of_person(user, !is_admin, revokes_keys);
+    end_made(&mut tx, (&ctx.actor, &ctx.origin), Some(&before.email), &ends).await?;
     ctx.audit(&mut tx, Event::deleted("member.delete", &before.email, &before)).await?;
     Ok(tx.commit().await?)
 }
 
-/// Ends the invitations that a person made in any tenant, whose account is closed, and, where `revokes_keys`, the API
-/// keys that they made, and that these made. Gives in which tenants how many of these keys still work. Each tenant is a
-/// transaction of its own.
+/// Ends what a person made who administers the installation no longer, or whose account is closed, in each tenant that
+/// they do not administer as a member: the invitations, and, where `revokes_keys`, the API keys, with what these made.
+/// So do the keys of the installation that they made, then, and what these made in any tenant. Gives how many of all
+/// these keys still work. Each tenant is a transaction of its own.
 ///
 /// # Errors
 /// The database's; what was ended by then has ended.
-pub async fn end_made_by_closed(
+pub async fn end_made_by_former(
     database: &Database,
     user: UserId,
     revokes_keys: bool,
-) -> Result<Vec<(TenantId, i64)>> {
+) -> Result<StillWorking> {
     let (maker, origin) = (identity(user), Origin::default());
-    let ends = Ends { invitations: true, keys: revokes_keys };
-    let tenants = tenants::ids(&mut database.instance().await?).await?;
-    let mut still_working = Vec::new();
+    let by = (&Actor::System, &origin);
+    let mut tx = database.instance().await?;
+    if revokes_keys {
+        keys::revoke_instance_made_by(&mut tx, by, &maker).await?;
+    }
+    let instance_keys = keys::instance_keys_of(&mut tx, &maker).await?;
+    let of_installation = keys::working_instance(&mut tx, &maker).await?;
+    let tenants = tenants::ids(&mut tx).await?;
+    tx.commit().await?;
+    let mut of_tenants = Vec::new();
     for tenant in tenants {
         let mut tx = database.tenant(&tenant).await?;
-        end_made_by(&mut tx, (&Actor::System, &origin), user, None, ends).await?;
-        let working = keys::working(&mut tx, std::slice::from_ref(&maker)).await?;
+        let mut makers = instance_keys.clone();
+        let mut ends = Ends::default();
+        if repository::hold_role(&mut tx, user).await? != Some(Role::Admin) {
+            makers.push(maker.clone());
+            ends.invitations_of.push(maker.clone());
+        }
+        if revokes_keys {
+            ends = Ends::all_of(makers.clone());
+        }
+        end_made(&mut tx, by, None, &ends).await?;
+        let working: i64 = keys::working(&mut tx, &makers).await?.iter().map(|(_, count)| count).sum();
         tx.commit().await?;
-        still_working.extend(working.into_iter().map(|(_, count)| (tenant.clone(), count)));
+        if working > 0 {
+            of_tenants.push((tenant, working));
+        }
     }
-    Ok(still_working)
+    Ok(StillWorking { of_installation, of_tenants })
 }
 
-/// What ends of that which a person made in a tenant.
-#[derive(Clone, Copy)]
-struct Ends {
-    invitations: bool,
-    /// And what these made.
-    keys: bool,
-}
-
-/// Ends what a person made, and the invitation of this address, if one is given.
-async fn end_made_by(
-    tx: &mut TenantTx,
+/// Ends the keys and invitations that were made by these keys of the installation, which can make no more. Each tenant
+/// is a transaction of its own.
+///
+/// # Errors
+/// The database's; what was ended by then has ended.
+pub async fn end_made_by_instance_keys(
+    database: &Database,
     by: (&Actor, &Origin),
-    user: UserId,
-    email: Option<&str>,
-    ends: Ends,
+    makers: Vec<String>,
 ) -> Result<()> {
-    let maker = identity(user);
-    let mut makers = Vec::new();
-    if ends.keys {
-        // Before the invitations: whoever invites by one of them has it in hand, and then waits for those.
-        makers = keys::revoke_made_by(tx, by, &maker).await?;
+    let tenants = tenants::ids(&mut database.instance().await?).await?;
+    let ends = Ends::all_of(makers);
+    for tenant in tenants {
+        let mut tx = database.tenant(&tenant).await?;
+        end_made(&mut tx, by, None, &ends).await?;
+        tx.commit().await?;
     }
-    if ends.invitations {
-        makers.push(maker);
-    }
-    take_back_all(tx, by, email, &makers).await
+    Ok(())
 }
 
-/// Ends the invitations that this caller made, who can make no more.
+/// Ends the keys and invitations that were made by this key, which can make no more.
 ///
 /// # Errors
 /// The database's.
-pub async fn take_back_made_by(ctx: &TenantContext, tx: &mut TenantTx, maker: String) -> Result<()> {
-    take_back_all(tx, (&ctx.actor, &ctx.origin), None, &[maker]).await
+pub async fn end_made_by_key(ctx: &TenantContext, tx: &mut TenantTx, maker: String) -> Result<()> {
+    end_made(tx, (&ctx.actor, &ctx.origin), None, &Ends::all_of(vec![maker])).await
+}
+
+/// What ends of that which was made in a tenant.
+#[derive(Default)]
+struct Ends {
+    /// Whose invitations.
+    invitations_of: Vec<String>,
+    /// Whose keys, and with each what that made.
+    keys_of: Vec<String>,
+}
+
+impl Ends {
+    /// What a person made.
+    fn of_person(user: UserId, invitations: bool, keys: bool) -> Self {
+        let theirs = |ends: bool| ends.then(|| identity(user)).into_iter().collect();
+        Self { invitations_of: theirs(invitations), keys_of: theirs(keys) }
+    }
+
+    /// All that these made.
+    fn all_of(makers: Vec<String>) -> Self {
+        Self { invitations_of: makers.clone(), keys_of: makers }
+    }
+}
+
+/// Ends this, and the invitation of this address, if one is given.
+async fn end_made(tx: &mut TenantTx, by: (&Actor, &Origin), email: Option<&str>, ends: &Ends) -> Result<()> {
+    // Before the invitations: whoever invites by one of them has it in hand, and then waits for those.
+    let mut makers = keys::revoke_made_by(tx, by, &ends.keys_of).await?;
+    makers.extend_from_slice(&ends.invitations_of);
+    take_back_all(tx, by, email, &makers).await
 }
 
 async fn take_back_all(
@@ -211,15 +257,30 @@ async fn take_back_all(
 pub async fn hold_caller(ctx: &TenantContext, tx: &mut TenantTx) -> Result<()> {
     let is_one = match &ctx.actor {
         Actor::User { user_id, is_instance_admin: true, .. } => {
-            repository::hold_instance_admin(tx, *user_id).await?
+            repository::hold_instance_admin(tx.conn(), *user_id).await?
         }
         Actor::User { user_id, .. } => {
             repository::hold_role(tx, *user_id).await?.is_some_and(|role| role.may(Permission::Members))
         }
         Actor::TenantKey { key_id, .. } => keys::hold(tx, *key_id).await?,
-        _ => true,
+        Actor::InstanceKey { key_id, .. } => keys::hold_instance(tx.conn(), *key_id).await?,
+        Actor::Token { .. } | Actor::System => true,
     };
     if is_one { Ok(()) } else { Err(Problem::forbidden("You no longer administer this tenant").into()) }
+}
+
+/// As `hold_caller`, of whoever administers the installation.
+///
+/// # Errors
+/// 403.
+pub async fn hold_instance_caller(ctx: &CallerContext, tx: &mut InstanceTx) -> Result<()> {
+    let is_one = match &ctx.actor {
+        Actor::User { user_id, .. } => repository::hold_instance_admin(tx.conn(), *user_id).await?,
+        Actor::InstanceKey { key_id, .. } => keys::hold_instance(tx.conn(), *key_id).await?,
+        Actor::System => true,
+        Actor::TenantKey { .. } | Actor::Token { .. } => false,
+    };
+    if is_one { Ok(()) } else { Err(Problem::forbidden("You no longer administer the installation").into()) }
 }
 
 /// By id.
@@ -474,7 +535,7 @@ async fn join(
     repository::join(&mut tx, user, role).await?;
     let member = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
     let actor = actor_of(&member);
-    if role != Role::Admin {
+    if role != Role::Admin && !repository::hold_instance_admin(tx.conn(), user).await? {
         // As where somebody else takes the role from them.
         take_back_all(&mut tx, (&actor, origin), None, &[actor.identity()]).await?;
     }
