@@ -9,6 +9,7 @@ pub mod import;
 mod inner_text;
 mod mbox;
 pub mod mime;
+mod nodes;
 pub mod process;
 pub mod repository;
 pub mod rest;

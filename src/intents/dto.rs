@@ -85,7 +85,8 @@ pub struct MatchConditions {
     pub none: Vec<Condition>,
 }
 
-/// One comparison of a field, without regard to case.
+/// One comparison of a field, without regard to case. Where a header field stands several times in the message, one of
+/// `none` holds for any of its values; one of `all` or `any` for all of them, but `contains` for any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -81,6 +81,20 @@ async fn html_is_read_as_a_browser_shows_it() {
     let style = of("text/html", "<style type=\"text/css\">p{color:red}</style>Order 1042<p>Thanks</p>");
     let email = server.decide("acme", style).await;
     assert_eq!(email["fields"]["body"], "Order 1042\n\nThanks");
+    // What nobody sees of a drawing hides nothing below it.
+    for html in ["<svg><title>x</svg>", "<svg><foreignObject><style><!--</style></foreignObject></svg>"] {
+        let hidden = of("text/html", &format!("<p>my order 1042</p>{html}<p>order 7, unwanted</p>"));
+        let email = server.decide("acme", hidden).await;
+        assert_eq!(email["fields"]["body"], "my order 1042\n\norder 7, unwanted");
+        assert_eq!(email["intent"], Value::Null, "{html}");
+    }
+    // A picture within it is long, and has many strokes.
+    let picture = "iVBORw0KGgoAAAANSUhEUgAAAAUA+AAFCAYAAACNbyblAAAAHElEQVQI12P4/8w38".repeat(20_000);
+    let html = format!("<p>Order 1042<img src=\"data:image/png;base64,{picture}\">");
+    let email = server.decide("acme", of("text/html", &html)).await;
+    is_accepted(&email, "a picture");
+    let path = format!("/api/emails/{}/parts?tenant_id=acme", email["email_id"].as_str().unwrap());
+    assert_eq!(server.get(&path).await.is(StatusCode::OK).body["html_withheld"], Value::Null);
     // Nobody wrote this, and reading it would take hours.
     let names: String = (0..200_000).map(|n| format!(" a{n:x}")).collect();
     let email = server.decide("acme", of("text/html", &format!("<p{names}>Order 7"))).await;
@@ -174,7 +188,10 @@ async fn lines_end_alike_however_the_message_came() {
             "name": "Stop",
             "match": {"all": [
                 {"field": "body", "op": "ends_with", "value": "STOP"},
-                {"field": "body", "op": "equals", "value": "Order: 1042\n\nSTOP"}
+                {"field": "body", "op": "equals", "value": "Order: 1042\n\nSTOP"},
+                // As they were written when a message's lines ended with CR LF.
+                {"field": "body", "op": "contains", "value": "1042\r\n\r\nSTOP"},
+                {"field": "body", "op": "regex", "value": "1042\\r\\n\\r\\nSTOP"}
             ]},
             "extractors": [{"name": "order_number", "field": "body", "pattern": "(?m)^Order: (\\d+)$"}]
         },
@@ -238,6 +255,24 @@ async fn a_second_header_field_gets_nobody_past_a_condition() {
         assert!(why_not.contains("which must not be"), "{lists:?}: {why_not}");
         assert_eq!(email["fields"]["header.x-list"], lists.join("\n"));
     }
+    // What must be is to be so of each, whoever added which.
+    server.tenant("globex").await;
+    let body = json!({"intent": {"name": "Checked", "match": {"all": [
+        {"field": "header.x-gateway-verdict", "op": "equals", "value": "clean"},
+        {"field": "header.received", "op": "contains", "value": "gateway.example"}
+    ]}}});
+    server.post("/api/intents/with-rules?tenant_id=globex", &body).await.is(StatusCode::CREATED);
+    for (verdicts, intent) in [
+        (vec!["clean"], json!("Checked")),
+        (vec!["clean", "Clean"], json!("Checked")),
+        (vec!["infected", "clean"], Value::Null),
+        (vec!["clean", "infected"], Value::Null),
+    ] {
+        let verdicts: String = verdicts.iter().map(|said| format!("X-Gateway-Verdict: {said}\r\n")).collect();
+        let hops = "Received: from gateway.example\r\nReceived: from elsewhere.example\r\n";
+        let raw = format!("{verdicts}{hops}{}", message("ann@x.example", "order", "x"));
+        assert_eq!(server.decide("globex", raw).await["intent"]["name"], intent, "{verdicts}");
+    }
 }
 
 #[tokio::test]
@@ -255,6 +290,28 @@ async fn one_sender_has_one_address() {
         let found = [&fields["sender_email"], &fields["sender_domain"], &fields["reply_to"]];
         assert_eq!(found, [&json!(sender), &json!(domain), &json!(sender)]);
         assert_eq!(email["sender_email"], sender);
+    }
+    // A condition may write it as people do.
+    server.tenant("globex").await;
+    let condition = |field: &str, op: &str, value: &str| json!({"field": field, "op": op, "value": value});
+    let body = json!({"intent": {"name": "Books", "match": {
+        "all": [
+            condition("sender_domain", "equals", "Bücher.example"),
+            condition("sender_email", "equals", "zoe@bücher.example"),
+            condition("sender_email", "ends_with", "@bücher.example"),
+            condition("reply_to", "contains", "bücher.example"),
+            condition("sender_email", "starts_with", "zoe")
+        ],
+        "none": [condition("sender_domain", "ends_with", "käufer.example")]
+    }}});
+    server.post("/api/intents/with-rules?tenant_id=globex", &body).await.is(StatusCode::CREATED);
+    for (from, intent) in [
+        ("zoe@bücher.example", json!("Books")),
+        ("zoe@xn--bcher-kva.example", json!("Books")),
+        ("zoe@bucher.example", Value::Null),
+    ] {
+        let raw = format!("Reply-To: {from}\r\n{}", message(from, "order", "x"));
+        assert_eq!(server.decide("globex", raw).await["intent"]["name"], intent, "{from}");
     }
 }
 

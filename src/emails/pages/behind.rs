@@ -37,7 +37,8 @@ pub fn Behind(
             <Only when=move || is_slow.get()>
                 <span class="button button--small">
                     <Icon glyph=Glyph::Waiting/>
-                    {words}
+                    // A word may end while its page goes.
+                    {move || words.try_get()}
                 </span>
             </Only>
         </div>

@@ -136,6 +136,9 @@ fn Listed(
         asked.with_value(|(tenant, query)| tenant_page(tenant, "/messages") + &query.page(before))
     };
     let newest_page = (!is_newest).then(|| page_from(None));
+    let under_way = Signal::derive(move || {
+        asked.try_with_value(|(tenant, _)| words.under_way(tenant)).unwrap_or_default()
+    });
     // It stays the same link as long as it leads to the same.
     let older = memo(move || next.get().map(|next| page_from(Some(next))));
     let turn = StoredValue::new(0_u32);
@@ -249,7 +252,7 @@ fn Listed(
             data-testid="list"
         >
             <ShowFresh rows next fresh newest selection/>
-            <Behind words=Signal::derive(move || words.under_way()) testid="words-under-way"/>
+            <Behind words=under_way testid="words-under-way"/>
             <Only when=move || !rows.read().is_empty() fallback=none>
                 <LiveTable rows left words choice=may_work.then_some(choice)/>
             </Only>

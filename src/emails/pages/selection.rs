@@ -103,8 +103,10 @@ struct Asked {
 pub struct Turns(ArcRwSignal<HashMap<EmailId, Turn>>);
 
 impl Turns {
+    /// With them, what is on its way.
     pub fn provide() {
         provide_context(Self::default());
+        provide_context(Progress::new());
     }
 
     fn begin(&self, email: EmailId, number: u32, word: Word) {
@@ -141,8 +143,9 @@ impl Words {
     pub fn new() -> Self {
         let (toasts, notes) = (use_toasts(), use_notes());
         let turns: Option<Turns> = use_context();
+        let Progress { version, under_way } = use_context().unwrap_or_else(Progress::new);
         Self {
-            news: News { toasts, notes, version: RwSignal::new(0), under_way: RwSignal::new(Vec::new()) },
+            news: News { toasts, notes, version, under_way },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
@@ -157,9 +160,11 @@ impl Words {
         !self.news.under_way.read_untracked().is_empty()
     }
 
-    /// What is on its way, the last of it; empty where nothing is. Tracked.
-    pub fn under_way(self) -> String {
-        self.news.under_way.read().last().map(|under_way| under_way.words.clone()).unwrap_or_default()
+    /// What is on its way in this tenant, the last of it; empty where nothing is. Tracked.
+    pub fn under_way(self, tenant: &TenantId) -> String {
+        let under_way = self.news.under_way.read();
+        let last = under_way.iter().rfind(|under_way| under_way.tenant == *tenant);
+        last.map(|under_way| under_way.words.clone()).unwrap_or_default()
     }
 
     /// Whether something is on its way of this message. Tracked.
@@ -181,7 +186,7 @@ impl Words {
         match tenant {
             Ok(tenant) if !ids.is_empty() => {
                 let number = self.news.toasts.await_undo();
-                self.news.begin(number, &ids, word.doing(ids.len()));
+                self.news.begin(number, &tenant, &ids, word.doing(ids.len()));
                 spawn_local(async move {
                     let left = self.news.tell(number, tenant, ids, fitting, word).await;
                     ended(left);
@@ -230,14 +235,28 @@ impl Words {
     }
 }
 
+/// What is said in this tab, from whichever page: another may show the same messages by the time it is answered.
+#[derive(Clone, Copy)]
+struct Progress {
+    /// Rises with each word that was said or taken back.
+    version: RwSignal<u32>,
+    /// What is on its way, in its order.
+    under_way: RwSignal<Vec<UnderWay>>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { version: RwSignal::new(0), under_way: RwSignal::new(Vec::new()) }
+    }
+}
+
 /// Who is told of a word.
 #[derive(Clone, Copy)]
 struct News {
     toasts: Toasts,
     notes: Notes,
-    /// Rises with each word that was said or taken back.
+    /// As `Progress` has them.
     version: RwSignal<u32>,
-    /// What is on its way, in its order.
     under_way: RwSignal<Vec<UnderWay>>,
 }
 
@@ -245,15 +264,16 @@ struct News {
 struct UnderWay {
     /// Under which it is awaited.
     number: u32,
+    tenant: TenantId,
     ids: Vec<EmailId>,
     /// What is being done.
     words: String,
 }
 
 impl News {
-    fn begin(self, number: u32, ids: &[EmailId], words: String) {
-        let begun = UnderWay { number, ids: ids.to_vec(), words };
-        let _ = self.under_way.try_update(|under_way| under_way.push(begun));
+    fn begin(self, number: u32, tenant: &TenantId, ids: &[EmailId], words: String) {
+        let begun = UnderWay { number, tenant: tenant.clone(), ids: ids.to_vec(), words };
+        self.under_way.update(|under_way| under_way.push(begun));
     }
 
     /// Says a word of a message, and after it what is said meanwhile, though the page is left: but not what is unwanted by
@@ -261,7 +281,7 @@ impl News {
     fn take_turn(self, turns: Turns, email: EmailId, asked: Asked) {
         let Asked { number, tenant, word, ended } = asked;
         turns.begin(email, number, word.clone());
-        self.begin(number, &[email], word.doing(1));
+        self.begin(number, &tenant, &[email], word.doing(1));
         spawn_local(async move {
             let left = self.tell(number, tenant, vec![email], None, word).await;
             match turns.end(email) {
@@ -323,15 +343,14 @@ impl News {
         still_there
     }
 
-    /// Nothing of it matters where the page has been left.
     fn end(self, number: u32) {
         // The first: what is unwanted by its answer is taken back under its number before it ends.
-        let _ = self.under_way.try_update(|under_way| {
+        self.under_way.update(|under_way| {
             if let Some(at) = under_way.iter().position(|under_way| under_way.number == number) {
                 under_way.remove(at);
             }
         });
-        let _ = self.version.try_update(|version| *version = version.wrapping_add(1));
+        self.version.update(|version| *version = version.wrapping_add(1));
     }
 }
 
@@ -352,7 +371,12 @@ impl Said {
     /// for, or broke off, what is left is offered again.
     fn take_back(self) {
         let (news, number) = (self.news, self.number);
-        news.begin(number, &self.ids, format!("Taking it back for {}", messages(self.ids.len())));
+        news.begin(
+            number,
+            &self.tenant,
+            &self.ids,
+            format!("Taking it back for {}", messages(self.ids.len())),
+        );
         spawn_local(async move {
             match take_back(self.tenant.clone(), self.ids.clone(), self.id).await {
                 Ok(done) => self.taken_back(done),

@@ -1,6 +1,6 @@
 //! Messages as rows: still, and such that change in place.
 
-use leptos::prelude::*;
+use leptos::{html::Input, prelude::*};
 
 use super::{
     marks::{DecisionMark, standing},
@@ -13,6 +13,7 @@ use crate::{
     ui::{
         badge::{Badge, Tone},
         each::Each,
+        fields::is_followed,
         host,
         icons::Glyph,
         react::memo,
@@ -143,6 +144,14 @@ fn LiveRow(
 #[component]
 fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
     let Choice { selection, listed, .. } = choice;
+    let node = NodeRef::<Input>::new();
+    let is_followed = is_followed(move || {
+        let Some(input) = node.try_get().flatten() else { return false };
+        if input.checked() && selection.is_there() {
+            selection.set(id, true);
+        }
+        true
+    });
     view! {
         // With Shift, browsers would choose the text in between, too.
         <label
@@ -155,9 +164,10 @@ fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
         >
             <span class="visually-hidden">{label}</span>
             <input
+                node_ref=node
                 type="checkbox"
                 data-testid="choose"
-                prop:checked=move || selection.has(id)
+                prop:checked=move || is_followed.get().then(|| selection.has(id))
                 on:click=move |event| {
                     if event.shift_key() && selection.is_there() {
                         let is_chosen = event_target_checked(&event);

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use url::Host;
 
+/// The fields of a message that hold an address in one form, or its domain.
+pub const FIELDS: [&str; 4] = ["sender_email", "sender_domain", "recipient_email", "reply_to"];
+
 /// In lower case, its domain as `in_ascii` gives it.
 pub fn in_one_form(address: &str) -> String {
     let lower = address.trim().to_lowercase();
@@ -11,6 +14,12 @@ pub fn in_one_form(address: &str) -> String {
         Some((local, domain)) => format!("{local}@{}", in_ascii(domain)),
         None => lower,
     }
+}
+
+/// A part of an address as it stands in one that has one form: what has no `@` is taken for a domain, or for some of
+/// its labels.
+pub fn part_in_one_form(part: &str) -> String {
+    if part.contains('@') { in_one_form(part) } else { in_ascii(&part.trim().to_lowercase()).into_owned() }
 }
 
 /// A domain as mailboxes have it: in Unicode and as `xn--…` it is the same one (RFC 5890, section 2.3.2.1). What is no
@@ -45,6 +54,21 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(in_one_form(address), form, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_address_has_the_form_of_the_whole() {
+        for (part, form) in [
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("@bücher.example", "@xn--bcher-kva.example"),
+            (".bücher.example", ".xn--bcher-kva.example"),
+            ("bücher", "xn--bcher-kva"),
+            ("Zoe@", "zoe@"),
+            ("ann", "ann"),
+            ("", ""),
+        ] {
+            assert_eq!(part_in_one_form(part), form, "{part}");
         }
     }
 }

@@ -220,6 +220,9 @@ mod tests {
     #[test]
     fn what_would_take_long_to_make_harmless_is_withheld() {
         assert_eq!(withheld("<p>Hello"), None);
+        // A picture within it is long.
+        let picture = "iVBORw0KGgoAAAANSUhEUgAAAAUA+AAFCAYAAACNbyblAAAAHElEQVQI12P4/8w38".repeat(30_000);
+        assert_eq!(withheld(&format!("<img src=\"data:image/png;base64,{picture}\">Hello")), None);
         assert!(withheld(&"<div>".repeat(600)).is_some_and(|why| why.contains("within one another")));
         assert!(withheld(&"x".repeat(MAX_HTML + 1)).is_some_and(|why| why.contains("2 MiB")));
     }

@@ -1,45 +1,25 @@
 //! What HTML says, as text: as a browser's `innerText` gives it (HTML Standard, section 3.2.7), but for its style sheets.
 //!
-//! It is read tag by tag, as browsers do, and no tree is made of it: so it takes time in proportion to its length
-//! however deep it nests.
+//! It is the text of the tree that a browser makes of it: so nothing that is seen is hidden from it, and what is put
+//! elsewhere is read where it is seen.
 
-use std::{cell::RefCell, mem};
+use std::mem;
 
-use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, states::RawKind};
+use html5ever::{QualName, ns};
 
-use super::tags;
+use super::{
+    nodes::Step,
+    tree::{self, Scripts, Taken},
+};
 
 /// What the HTML says. Lines end with LF alone; between the cells of a row there is a tab. None where reading it would
-/// take too long.
-pub fn of(html: &str) -> Option<String> {
-    let reader = tags::read(Reader::default(), html, |_| true)?;
-    Some(reader.0.into_inner().text)
-}
-
-#[derive(Default)]
-struct Reader(RefCell<Page>);
-
-impl TokenSink for Reader {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        let mut page = self.0.borrow_mut();
-        match token {
-            Token::CharacterTokens(text) => page.write(&text),
-            Token::TagToken(tag) if tag.kind == TagKind::StartTag => return page.start(&tag),
-            Token::TagToken(tag) => page.end(&tag.name),
-            Token::DoctypeToken(_)
-            | Token::CommentToken(_)
-            | Token::NullCharacterToken
-            | Token::EOFToken
-            | Token::ParseError(_) => {}
-        }
-        TokenSinkResult::Continue
-    }
-
-    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
-        self.0.borrow().drawings > 0
-    }
+/// take too long, with what was taken before.
+pub fn of(html: &str, taken: &mut Taken) -> Option<String> {
+    // What shows mail runs no scripts.
+    let tree = tree::of(html, Scripts::Off, taken)?;
+    let mut page = Page::default();
+    tree.walk(|step| page.read(&step));
+    Some(page.text)
 }
 
 /// What stands between two words; the wider one counts.
@@ -62,65 +42,40 @@ struct Page {
     gap: Gap,
     /// The open elements whose white space stands as it is.
     preformatted: usize,
-    /// The open drawings and formulas, which have rules of their own.
-    drawings: usize,
-    /// The open element whose content is not shown, and how many of its name are open.
-    hidden: Option<(String, usize)>,
+    /// How many elements are open whose content is not shown, and within such.
+    hidden: usize,
 }
 
 impl Page {
-    fn start(&mut self, tag: &Tag) -> TokenSinkResult<()> {
-        let name: &str = &tag.name;
-        if self.drawings > 0 && ENDS_DRAWING.contains(&name) {
-            self.drawings = 0;
-            self.hidden = None;
+    fn read(&mut self, step: &Step<'_>) {
+        match step {
+            Step::Start(name) if self.hidden > 0 || is_hidden(name) => self.hidden += 1,
+            Step::End(_) if self.hidden > 0 => self.hidden -= 1,
+            Step::Text(_) if self.hidden > 0 => {}
+            Step::Text(text) => self.write(text),
+            // Drawings and formulas have names of their own.
+            Step::Start(name) if name.ns == ns!(html) => self.start(&name.local),
+            Step::End(name) if name.ns == ns!(html) => self.end(&name.local),
+            Step::Start(_) | Step::End(_) => {}
         }
-        let is_drawn = self.drawings > 0;
-        let is_empty = is_drawn && tag.self_closing;
-        match &mut self.hidden {
-            Some((hidden, depth)) => *depth += usize::from(hidden.as_str() == name && !is_empty),
-            None if is_hidden(name, is_drawn) && !is_empty => self.hidden = Some((name.to_owned(), 1)),
-            None => self.lay_out(name),
+    }
+
+    fn start(&mut self, name: &str) {
+        if name == "br" {
+            self.end_line();
         }
-        if matches!(name, "svg" | "math") {
-            self.drawings += usize::from(!tag.self_closing);
-        }
-        if is_drawn {
-            return TokenSinkResult::Continue;
-        }
+        self.lay_out(name);
         self.preformatted += usize::from(PREFORMATTED.contains(&name));
-        match name {
-            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
-            "style" | "xmp" | "iframe" | "noembed" | "noframes" => TokenSinkResult::RawData(RawKind::Rawtext),
-            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
-            "plaintext" => TokenSinkResult::Plaintext,
-            _ => TokenSinkResult::Continue,
-        }
     }
 
     fn end(&mut self, name: &str) {
-        match &mut self.hidden {
-            Some((hidden, depth)) if hidden.as_str() == name => {
-                *depth -= 1;
-                if *depth == 0 {
-                    self.hidden = None;
-                }
-            }
-            Some(_) => {}
-            None => self.lay_out(name),
-        }
-        if matches!(name, "svg" | "math") {
-            self.drawings = self.drawings.saturating_sub(1);
-        }
-        if PREFORMATTED.contains(&name) {
-            self.preformatted = self.preformatted.saturating_sub(1);
-        }
+        self.lay_out(name);
+        self.preformatted -= usize::from(PREFORMATTED.contains(&name));
     }
 
-    /// What a tag does to the text around it, be it a start or an end.
+    /// What an element does to the text around it, at its start and at its end.
     fn lay_out(&mut self, name: &str) {
         match name {
-            "br" => self.end_line(),
             "p" => self.widen(Gap::Paragraph),
             "td" | "th" => self.widen(Gap::Cell),
             _ if BLOCKS.contains(&name) => self.widen(Gap::Line),
@@ -162,9 +117,6 @@ impl Page {
     }
 
     fn write(&mut self, text: &str) {
-        if self.hidden.is_some() {
-            return;
-        }
         if self.preformatted > 0 {
             self.close_gap();
             self.text.push_str(text);
@@ -184,12 +136,12 @@ impl Page {
 }
 
 /// Those whose content nobody sees.
-fn is_hidden(name: &str, is_drawn: bool) -> bool {
-    match name {
-        "script" | "style" | "template" | "title" => true,
-        "iframe" | "noembed" | "noframes" => !is_drawn,
-        "desc" | "metadata" => is_drawn,
-        _ => false,
+fn is_hidden(name: &QualName) -> bool {
+    let local: &str = &name.local;
+    if name.ns == ns!(html) {
+        matches!(local, "script" | "style" | "template" | "title" | "iframe" | "noembed" | "noframes")
+    } else {
+        name.ns == ns!(svg) && matches!(local, "script" | "style" | "title" | "desc" | "metadata")
     }
 }
 
@@ -252,54 +204,6 @@ const BLOCKS: [&str; 52] = [
     "xmp",
 ];
 
-/// Those that stand in no drawing: one that is still open ends before them (HTML Standard, section 13.2.6.5).
-const ENDS_DRAWING: [&str; 44] = [
-    "b",
-    "big",
-    "blockquote",
-    "body",
-    "br",
-    "center",
-    "code",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "embed",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "hr",
-    "i",
-    "img",
-    "li",
-    "listing",
-    "menu",
-    "meta",
-    "nobr",
-    "ol",
-    "p",
-    "pre",
-    "ruby",
-    "s",
-    "small",
-    "span",
-    "strike",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tt",
-    "u",
-    "ul",
-    "var",
-];
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -307,7 +211,7 @@ mod tests {
     use super::*;
 
     fn text(html: &str) -> String {
-        of(html).expect("it is read").trim_end().to_owned()
+        of(html, &mut Taken::default()).expect("it is read").trim_end().to_owned()
     }
 
     #[test]
@@ -353,7 +257,17 @@ mod tests {
             ("<textarea>a <b>\nc</textarea>", "a <b>\nc"),
             ("<svg><title>t</title><style>x<!--</style>--></style><text>a</text></svg>b", "ab"),
             ("<svg><style/><text>a</text><p>Order 1042", "a\n\nOrder 1042"),
-            ("<svg><title>t<p>Order 1042", "Order 1042"),
+            ("<svg><title>t</title><p>Order 1042", "Order 1042"),
+            ("<svg><title>t<p>Order 1042", ""),
+            (
+                "<p>my order 1042</p><svg><title>x</svg><p>order 7, unwanted</p>",
+                "my order 1042\n\norder 7, unwanted",
+            ),
+            ("a<svg><style>x</svg>b<svg><desc>x</svg>c<svg><metadata>x<template>x</svg>d", "abcd"),
+            ("a<svg><foreignObject><style><!--</style></foreignObject></svg>b", "ab"),
+            ("a<template><svg></template><style><!--</style>b", "ab"),
+            ("<noscript>un<b></b>wanted</noscript>", "unwanted"),
+            ("un<table><tr><td>x</td></tr>wanted</table>", "unwanted\nx"),
             ("<math><![CDATA[1 < 2]]></math>", "1 < 2"),
         ] {
             assert_eq!(text(html), said, "{html}");
@@ -361,15 +275,25 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_one_pass_however_deep_it_nests_and_however_long_its_tags_are() {
-        for part in ["<div>", "<b><p>", "<table><tr><td>", "<", "<!--", "&", "<svg><title>", "x "] {
-            assert!(of(&part.repeat(50_000)).is_some(), "{part}");
+    fn what_would_take_too_long_is_not_read() {
+        let is_read = |html: &str| of(html, &mut Taken::default()).is_some();
+        for part in ["<", "<!--", "&", "x ", "<br>", "<p>x"] {
+            assert!(is_read(&part.repeat(50_000)), "{part}");
+        }
+        for part in ["<div>", "<table><tr><td>", "<svg><title>"] {
+            assert!(is_read(&part.repeat(100)), "{part}");
+            assert!(!is_read(&part.repeat(50_000)), "{part}");
         }
         let names: String = (0..200_000).map(|n| format!(" a{n}")).collect();
-        assert_eq!(of(&format!("<p{names}>x")), None);
+        assert!(!is_read(&format!("<p{names}>x")));
+    }
+
+    #[test]
+    fn what_is_long_is_read() {
         // A picture within it is long, and a text of many words has no attributes.
-        let picture = "iVBORw0KGgoAAAANSUhEUgAAAAUA+AAFCAYAAACNbyblAAAAHElEQVQI12P4/8w38".repeat(10_000);
+        let picture = "iVBORw0KGgoAAAANSUhEUgAAAAUA+AAFCAYAAACNbyblAAAAHElEQVQI12P4/8w38".repeat(40_000);
         assert_eq!(text(&format!("<img src=\"data:image/png;base64,{picture}\">Order 1042")), "Order 1042");
+        assert_eq!(text(&format!("<!-- {} -->Order 1042", "not shown ".repeat(20_000))), "Order 1042");
         assert_eq!(text(&"a b ".repeat(100_000)).len(), 399_999);
     }
 
@@ -379,8 +303,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_stops_it(html in any::<String>(), parts in proptest::collection::vec(PARTS, 0..60)) {
-            prop_assert!(of(&html).is_some());
-            prop_assert!(of(&parts.concat()).is_some());
+            prop_assert!(of(&html, &mut Taken::default()).is_some());
+            prop_assert!(of(&parts.concat(), &mut Taken::default()).is_some());
         }
 
         #[test]
@@ -388,7 +312,7 @@ mod tests {
             let said = words.join(" ");
             // A mark at the beginning says how it is encoded.
             let expected = said.strip_prefix('\u{feff}').unwrap_or(&said).trim_start();
-            let read = of(&words.join(" \n\t")).expect("it is read");
+            let read = of(&words.join(" \n\t"), &mut Taken::default()).expect("it is read");
             prop_assert_eq!(read, expected);
         }
     }

@@ -15,7 +15,7 @@ use mail_parser::{
     decoders::{base64::base64_decode, charsets::map::charset_decoder},
 };
 
-use super::inner_text;
+use super::{inner_text, tree::Taken};
 
 /// What may hold parts: multiparts, and messages within the message.
 const MAX_HOLDERS: usize = 200;
@@ -68,7 +68,8 @@ pub fn text_of(message: &Message<'_>, enough: usize) -> Said {
         message.text_body.iter().chain(&message.html_body).copied().collect();
     let is_damaged =
         bodies.iter().any(|id| part_of(message, *id).is_some_and(|part| part.is_encoding_problem));
-    let mut reading = Reading { message, bodies, enough, text: String::new(), is_hard: false };
+    let mut reading =
+        Reading { message, bodies, enough, text: String::new(), taken: Taken::default(), is_hard: false };
     reading.part(0);
     let Reading { text, is_hard, .. } = reading;
     let fault = if is_damaged {
@@ -94,14 +95,16 @@ struct Reading<'m, 'a> {
     bodies: HashSet<MessagePartId>,
     enough: usize,
     text: String,
-    /// Some HTML would take too long.
+    /// For all HTML together: a message may have many parts.
+    taken: Taken,
+    /// Some HTML would take too long. Nothing behind it is read.
     is_hard: bool,
 }
 
 impl Reading<'_, '_> {
     fn part(&mut self, id: MessagePartId) {
         let Some(part) = part_of(self.message, id) else { return };
-        if self.text.len() > self.enough {
+        if self.is_hard || self.text.len() > self.enough {
             return;
         }
         match &part.body {
@@ -117,10 +120,16 @@ impl Reading<'_, '_> {
             }
             PartType::Multipart(within) => within.iter().for_each(|id| self.part(*id)),
             PartType::Text(text) if self.bodies.contains(&id) => self.add(text),
-            PartType::Html(html) if self.bodies.contains(&id) => match inner_text::of(html) {
-                Some(text) => self.add(&text),
-                None => self.is_hard = true,
-            },
+            PartType::Html(html) if self.bodies.contains(&id) => {
+                match inner_text::of(html, &mut self.taken) {
+                    Some(text) => self.add(&text),
+                    None => {
+                        self.is_hard = true;
+                        // A person is to see something of it.
+                        self.add(&html[..html.floor_char_boundary(self.enough)]);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -144,7 +153,12 @@ impl Reading<'_, '_> {
 
 /// A text whose lines end with LF alone, without white space at its end, and without NUL.
 pub fn in_lines(text: &str) -> String {
-    text.trim_end().replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
+    with_lf(text.trim_end()).replace('\0', "\u{fffd}")
+}
+
+/// The text with lines that end with LF alone.
+pub fn with_lf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// The message with the parts of text that the parser cannot decode by the letter, read as far as they go and put where
@@ -474,6 +488,24 @@ mod tests {
         }
         let few = format!("Subject: x\n{}Subject: y\n\nz", "Content-Type: message/rfc822\n\n".repeat(20));
         assert!(is_whole(&few));
+    }
+
+    #[test]
+    fn all_html_of_a_message_is_read_to_one_bound() {
+        let attributes: String = (0..16_000).map(|n| format!(" a{n}")).collect();
+        let part = |html: &str| format!("--x\nContent-Type: text/html\n\n{html}\n");
+        let hard = part(&format!("<p{attributes}>hard"));
+        let raw = |count: usize| {
+            let parts = format!("{}{}", hard.repeat(count), part("<p>easy"));
+            format!("Subject: x\nContent-Type: multipart/mixed; boundary=x\n\n{parts}--x--\n")
+        };
+        let said = |raw: &str| text_of(&whole(raw.as_bytes()).expect("a message"), 1 << 20);
+        let one = said(&raw(1));
+        assert_eq!((one.text.as_deref(), one.fault), (Some("hard\neasy"), None));
+        let many = said(&raw(100));
+        assert!(many.fault.is_some_and(|fault| fault.contains("too long to read")));
+        let text = many.text.expect("what was read before");
+        assert!(text.matches("hard").count() < 10 && !text.contains("easy"), "{text}");
     }
 
     #[test]

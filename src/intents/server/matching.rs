@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    iter,
     sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,7 +13,11 @@ use crate::{
     classifier::server::learned::Learned,
     emails::{
         dto::{Classification, ClassificationMethod, Considered},
-        server::fields::{self, Fields},
+        server::{
+            address,
+            fields::{self, Fields},
+            mime,
+        },
     },
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
     rules::server::{engine::shorten, values},
@@ -28,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Compiled patterns that are kept.
 const CACHED: usize = 2_000;
 
+/// The regular expression, by which CR LF means the end of a line in any text.
+///
 /// # Errors
 /// What is wrong with the pattern, in a sentence.
 pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
@@ -39,7 +46,7 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(found.clone());
     }
-    let regex = RegexBuilder::new(&fields::composed(pattern))
+    let regex = RegexBuilder::new(&at_any_line_end(&fields::composed(pattern)))
         .case_insensitive(ignore_case)
         .size_limit(REGEX_SIZE)
         .dfa_size_limit(REGEX_SIZE)
@@ -51,6 +58,49 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     }
     cache.insert(key, regex.clone());
     Ok(regex)
+}
+
+/// The pattern, in which a CR before an LF may be missing: a message's lines end with LF alone, and those of other
+/// sources end either way. In a class, and where the LF may be missing, both stay as they are.
+fn at_any_line_end(pattern: &str) -> String {
+    let mut found = String::with_capacity(pattern.len());
+    let mut classes = 0_usize;
+    let mut rest = pattern;
+    while let Some((item, after)) = first_item(rest) {
+        rest = after;
+        match item {
+            // Written out, it would be no item where white space is passed by.
+            "\r" | "\\r" if classes == 0 && begins_with_lf(after) => {
+                found.push_str("\\r?");
+                continue;
+            }
+            "[" => {
+                classes += 1;
+                // A bracket that stands first in a class is one of its characters.
+                let inner = after.strip_prefix('^').unwrap_or(after);
+                rest = inner.strip_prefix(']').unwrap_or(inner);
+            }
+            "]" => classes = classes.saturating_sub(1),
+            _ => {}
+        }
+        found.push_str(item);
+        found.push_str(&after[..after.len() - rest.len()]);
+    }
+    found
+}
+
+/// What a pattern begins with, be it a character or an escaped one, and what is behind it.
+fn first_item(pattern: &str) -> Option<(&str, &str)> {
+    let mut characters = pattern.chars();
+    if characters.next()? == '\\' {
+        characters.next();
+    }
+    Some(pattern.split_at(pattern.len() - characters.as_str().len()))
+}
+
+fn begins_with_lf(pattern: &str) -> bool {
+    first_item(pattern)
+        .is_some_and(|(item, after)| matches!(item, "\n" | "\\n") && !after.starts_with(['?', '*']))
 }
 
 /// What was made out of a message: its intent, why, and the fields that the extractors added.
@@ -212,30 +262,58 @@ impl<'f> Compared<'f> {
     }
 }
 
-/// Whether the condition holds: for any of the values, where a header field stands several times in the message. Whoever
-/// sends it can add one of their own, and gets past no condition by that. A message without the field does not meet it; a
-/// pattern that does not compile (it was checked when it was saved) meets nothing, and nothing is met once the time is
-/// over.
-fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget) -> bool {
+/// What a message is to do with a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    Meet,
+    NotMeet,
+}
+
+/// Whether the condition holds. Where a header field stands several times in the message, a condition that must not be
+/// holds for any of the values, and one that must be for all of them: whoever sends it can add one of their own, and
+/// gets past no condition by that. Only `contains` holds for any either way: some fields stand once for each server on
+/// the way.
+///
+/// A message without the field does not meet it; a pattern that does not compile (it was checked when it was saved)
+/// meets nothing, and nothing is met once the time is over.
+fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget, demand: Demand) -> bool {
     if budget.is_spent() {
         return false;
     }
     let field = condition.field.to_ascii_lowercase();
+    let holds_for = |actual: &str, is_met: &dyn Fn(&str) -> bool| {
+        let mut values = fields::values(&field, actual);
+        if demand == Demand::Meet && condition.op != MatchOp::Contains {
+            values.all(is_met)
+        } else {
+            values.any(is_met)
+        }
+    };
     if condition.op == MatchOp::Regex {
         return message.fields.get(&field).is_some_and(|actual| {
             compile(&condition.value, true)
-                .is_ok_and(|regex| fields::values(&field, actual).any(|actual| regex.is_match(actual)))
+                .is_ok_and(|regex| holds_for(actual, &|actual: &str| regex.is_match(actual)))
         });
     }
     let Some(actual) = message.lower(&field) else { return false };
-    let value = fields::composed(&condition.value).to_lowercase();
-    fields::values(&field, actual).any(|actual| match condition.op {
-        MatchOp::Equals => actual == value,
-        MatchOp::Contains => actual.contains(&value),
-        MatchOp::StartsWith => actual.starts_with(&value),
-        MatchOp::EndsWith => actual.ends_with(&value),
-        MatchOp::Regex => false,
+    let forms = forms(&field, &condition.value);
+    holds_for(actual, &|actual: &str| {
+        forms.iter().any(|value| match condition.op {
+            MatchOp::Equals => actual == value,
+            MatchOp::Contains => actual.contains(value),
+            MatchOp::StartsWith => actual.starts_with(value),
+            MatchOp::EndsWith => actual.ends_with(value),
+            MatchOp::Regex => false,
+        })
     })
+}
+
+/// The value of a condition as it may stand in the field, which has a form of its own: in lower case, as an address has
+/// it, and with the ends of lines that a text has.
+fn forms(field: &str, value: &str) -> Vec<String> {
+    let value = mime::with_lf(&fields::composed(value).to_lowercase());
+    let address = address::FIELDS.contains(&field).then(|| address::part_in_one_form(&value));
+    iter::once(value).chain(address).collect()
 }
 
 /// The conditions that held, or what kept the intent out.
@@ -247,14 +325,15 @@ fn judge(
     if conditions.any.is_empty() && conditions.all.is_empty() {
         return Err("it has no match conditions".into());
     }
-    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, message, budget)) {
+    let mut holds = |condition: &Condition, demand| holds(condition, message, budget, demand);
+    if let Some(condition) = conditions.none.iter().find(|condition| holds(condition, Demand::NotMeet)) {
         return Err(format!("{condition}, which must not be"));
     }
-    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, message, budget)) {
+    if let Some(condition) = conditions.all.iter().find(|condition| !holds(condition, Demand::Meet)) {
         return Err(format!("not so: {condition}"));
     }
     let any: Vec<&Condition> =
-        conditions.any.iter().filter(|condition| holds(condition, message, budget)).collect();
+        conditions.any.iter().filter(|condition| holds(condition, Demand::Meet)).collect();
     if any.is_empty() && !conditions.any.is_empty() {
         return Err(match conditions.any.as_slice() {
             [only] => format!("not so: {only}"),
@@ -441,38 +520,66 @@ mod tests {
             (MatchOp::Regex, r"^rücksendung\s+order \d$", r"^\d"),
         ] {
             // One for all of them, as for all conditions of a message.
-            assert!(holds(&condition("subject", op, yes), &mut message, &budget()), "{op:?} {yes}");
-            assert!(!holds(&condition("Subject", op, no), &mut message, &budget()), "{op:?} {no}");
-            assert!(
-                !holds(&condition("reply_to", op, yes), &mut message, &budget()),
-                "an absent field meets nothing"
-            );
+            let mut is_met = |field, value, budget: &Budget| {
+                holds(&condition(field, op, value), &mut message, budget, Demand::Meet)
+            };
+            assert!(is_met("subject", yes, &budget()), "{op:?} {yes}");
+            assert!(!is_met("Subject", no, &budget()), "{op:?} {no}");
+            assert!(!is_met("reply_to", yes, &budget()), "an absent field meets nothing");
             let late = Budget::new(Duration::ZERO);
-            assert!(!holds(&condition("subject", op, yes), &mut message, &late), "{op:?}: it is too late");
+            assert!(!is_met("subject", yes, &late), "{op:?}: it is too late");
         }
         assert_eq!(message.lower.len(), 1);
     }
 
     #[test]
-    fn a_condition_holds_for_any_header_field_of_the_name_and_for_a_body_as_a_whole() {
+    fn a_second_header_field_of_the_name_gets_nobody_past_a_condition() {
         let message = fields(&[("header.x-list", "ADS\nnews 7"), ("body", "ADS\nnews 7")]);
         let mut message = Compared::new(&message);
+        let mut is_met = |field: &str, op, value: &str| {
+            [Demand::Meet, Demand::NotMeet]
+                .map(|demand| holds(&condition(field, op, value), &mut message, &budget(), demand))
+        };
         for (op, values) in [
             (MatchOp::Equals, ["ads", "News 7"]),
-            (MatchOp::Contains, ["ad", "new"]),
             (MatchOp::StartsWith, ["ads", "news"]),
             (MatchOp::EndsWith, ["ads", "7"]),
             (MatchOp::Regex, ["^ads$", r"^news \d$"]),
         ] {
             for value in values {
-                let condition = condition("header.X-List", op, value);
-                assert!(holds(&condition, &mut message, &budget()), "{op:?} {value}");
+                assert_eq!(is_met("header.X-List", op, value), [false, true], "{op:?} {value}");
             }
-            let both = condition("header.x-list", op, "ads\nnews 7");
-            assert!(!holds(&both, &mut message, &budget()), "{op:?}");
+            assert_eq!(is_met("header.x-list", op, "ads\nnews 7"), [false, false], "{op:?}");
         }
-        assert!(!holds(&condition("body", MatchOp::Equals, "ads"), &mut message, &budget()));
-        assert!(holds(&condition("body", MatchOp::Equals, "ads\nnews 7"), &mut message, &budget()));
+        // One of the servers on the way is found among them.
+        assert_eq!(is_met("header.x-list", MatchOp::Contains, "ews"), [true, true]);
+        assert_eq!(is_met("header.x-list", MatchOp::Contains, "s\nn"), [false, false]);
+        assert_eq!(is_met("header.x-list", MatchOp::Regex, "s"), [true, true], "all of them");
+        assert_eq!(is_met("body", MatchOp::Equals, "ads"), [false, false]);
+        assert_eq!(is_met("body", MatchOp::Equals, "ads\r\nnews 7"), [true, true]);
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_one_however_it_is_written() {
+        for (pattern, meant) in [
+            (r"a\r\nb", r"a\r?\nb"),
+            ("a\r\nb", "a\\r?\nb"),
+            (r"(?:\r\n)+", r"(?:\r?\n)+"),
+            (r"\r?\n", r"\r?\n"),
+            (r"\r\n?", r"\r\n?"),
+            (r"\\r\n", r"\\r\n"),
+            (r"[\r\n]\r\n", r"[\r\n]\r?\n"),
+            (r"[^]\r\n][]\r\n]", r"[^]\r\n][]\r\n]"),
+            (r"[[:^alpha:]\r\n]\[\r\n", r"[[:^alpha:]\r\n]\[\r?\n"),
+            ("ü\\", "ü\\"),
+        ] {
+            assert_eq!(at_any_line_end(pattern), meant);
+        }
+        for pattern in [r"a\r\nb", "a\r\nb", "(?x) a \\r\\n \r\n b"] {
+            let regex = compile(pattern, false).expect("a pattern");
+            let is_found = ["a\nb", "a\r\nb", "\nb"].map(|text| regex.is_match(text));
+            assert_eq!(is_found, [true, true, false], "{pattern}");
+        }
     }
 
     #[test]
@@ -482,7 +589,7 @@ mod tests {
             let mut message = fields(&[("subject", text)]);
             for op in MatchOp::ALL {
                 let condition = condition("subject", *op, value);
-                let is_met = holds(&condition, &mut Compared::new(&message), &budget());
+                let is_met = holds(&condition, &mut Compared::new(&message), &budget(), Demand::Meet);
                 assert!(is_met, "{op:?} {value:?} {text:?}");
             }
             let extractor = Extractor {
@@ -501,7 +608,7 @@ mod tests {
         let long = format!("{}the end 7", "many words ".repeat(90_000));
         let mut message = fields(&[("subject", "x"), ("body", &long)]);
         let pattern = condition("body", MatchOp::Regex, "the end");
-        assert!(holds(&pattern, &mut Compared::new(&message), &budget()));
+        assert!(holds(&pattern, &mut Compared::new(&message), &budget(), Demand::Meet));
         let extractor = Extractor {
             name: "number".into(),
             field: "subject_and_body".into(),
