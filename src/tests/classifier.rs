@@ -434,6 +434,63 @@ async fn of_too_many_corrections_those_go_first_that_are_known_twice() {
     assert_eq!(gone, [(2, true), (1, true), (1, false)]);
 }
 
+/// The most rows that a step of a plan gives, or passes over (postgresql.org/docs/15/using-explain.html).
+fn most_rows(plan: &Value) -> f64 {
+    let number = |name: &str| plan[name].as_f64().unwrap_or_default();
+    let passed_over = number("Rows Removed by Filter") + number("Rows Removed by Join Filter");
+    let own = (number("Actual Rows") + passed_over) * number("Actual Loops");
+    plan["Plans"].as_array().into_iter().flatten().map(most_rows).fold(own, f64::max)
+}
+
+/// A notice that comes every hour is corrected every hour.
+#[tokio::test]
+async fn of_thousands_of_corrections_of_one_text_each_is_looked_at_once() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let notices = intent(&server, "acme", "Notice").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, intent_id, text, text_hash, origin) \
+         SELECT 'acme', $1, 'again', sha256('again'), 'correction' FROM generate_series(1, 5000)",
+    )
+    .bind(notices)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let mut tx = server.app.database.tenant(&acme).await.unwrap();
+    let explain = |sql: &str| sqlx::AssertSqlSafe(format!("EXPLAIN (ANALYZE, FORMAT JSON) {sql}"));
+    let list: Value = sqlx::query_scalar(explain(repository::LIST))
+        .bind("acme")
+        .bind(notices)
+        .bind(None::<i64>)
+        .bind(50_i64)
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
+    let examples: Value = sqlx::query_scalar(explain(repository::EXAMPLES))
+        .bind("acme")
+        .bind(10_000_i64)
+        .bind(1_000_i32)
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
+    let dropping: Value = sqlx::query_scalar(explain(repository::DROP_OLD_CORRECTIONS))
+        .bind("acme")
+        .bind(4_900_i64)
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
+    for plan in [list, examples, dropping] {
+        let most = most_rows(&plan[0]["Plan"]);
+        assert!((5_000.0..=15_000.0).contains(&most), "{most}: {plan:#}");
+    }
+    assert_eq!(repository::count(&mut tx).await.unwrap(), 4_900);
+    tx.commit().await.unwrap();
+    let path = format!("/api/intents/{notices}/examples?tenant_id=acme");
+    let listed = server.get(&path).await.is(StatusCode::OK).body;
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed:#}");
+}
+
 /// A tenant that is made again under its id learns from the start, and nothing of the one before is known to it.
 #[tokio::test]
 async fn a_tenant_that_is_made_again_has_a_model_of_its_own() {

@@ -578,6 +578,47 @@ async fn what_is_worked_out_is_the_same_as_a_number_that_the_message_says() {
     }
 }
 
+/// A value of letters stays one beside a number that is another column's.
+#[tokio::test]
+async fn a_value_is_listed_among_columns_of_texts_and_of_numbers() {
+    let code = json!({"name": "code", "field": "subject", "pattern": "code (\\S+)"});
+    for kind in ["file", "database"] {
+        let bench = Bench::new(&[]).await;
+        let config = if kind == "file" {
+            bench.server.write_file("acme", "u.json", br#"[{"order_no": "1042", "id": 1}]"#);
+            json!({"protocol": "file", "connection_json": {"path": "u.json"}})
+        } else {
+            let data = "CREATE TABLE data (order_no TEXT, id INTEGER); INSERT INTO data VALUES ('1042', 1)";
+            bench.sqlite(data).await;
+            sqlite_config()
+        };
+        let id = bench.datasource(kind, config).await;
+        let rule = |query: &str| {
+            let conditions = json!({"query": query, "params": ["{{code}}"]});
+            json!({"rule_type": "exists", "datasource_id": id, "conditions": conditions})
+        };
+        bench
+            .rules_with(
+                &code,
+                &[
+                    rule("SELECT 1 FROM data WHERE ? IN (order_no, id)"),
+                    rule("SELECT 1 FROM data WHERE ? NOT IN (order_no, id)"),
+                    rule("SELECT 1 FROM data WHERE ? IN (id + 1, order_no)"),
+                ],
+            )
+            .await;
+        for (said, verdict) in [
+            ("1042", ["pass", "fail", "pass"]),
+            ("1", ["pass", "fail", "fail"]),
+            ("2", ["fail", "pass", "pass"]),
+            ("x", ["fail", "pass", "fail"]),
+        ] {
+            let email = bench.ask("ann@x.example", &format!("order code {said}")).await;
+            assert_eq!(verdicts(&email), verdict, "{kind} {said}: {email:#}");
+        }
+    }
+}
+
 /// SQLite takes a name in double quotes for a text where no column has it: a rule would then find nothing.
 #[tokio::test]
 async fn a_column_in_quotes_that_is_not_there_is_an_error_and_no_verdict() {
@@ -683,19 +724,65 @@ async fn a_rule_holds_for_every_header_field_of_its_name() {
             rule("not_equals", json!("blocked")),
             rule("equals", json!("spring")),
             rule("one_of", json!(["spring", "autumn"])),
+            json!({"rule_type": "regex", "field_name": "header.X-Campaign", "conditions": {"pattern": "^(spr|au)"}}),
         ])
         .await;
     for (campaigns, said) in [
-        (&["spring"][..], ["pass", "pass", "pass"]),
-        (&["blocked"], ["fail", "fail", "fail"]),
-        (&["blocked", "spring"], ["fail", "fail", "fail"]),
-        (&["spring", "blocked"], ["fail", "fail", "fail"]),
-        (&["spring", "autumn"], ["pass", "fail", "pass"]),
+        (&["spring"][..], ["pass", "pass", "pass", "pass"]),
+        (&["blocked"], ["fail", "fail", "fail", "fail"]),
+        (&["blocked", "spring"], ["fail", "fail", "fail", "fail"]),
+        (&["spring", "blocked"], ["fail", "fail", "fail", "fail"]),
+        (&["spring", "autumn"], ["pass", "fail", "pass", "pass"]),
     ] {
         let headers: String = campaigns.iter().map(|name| format!("X-Campaign: {name}\r\n")).collect();
         let raw = format!("{headers}{}", message("ann@x.example", "order", "Hello"));
         let email = bench.server.decide("acme", raw).await;
         assert_eq!(verdicts(&email), said, "{campaigns:?}: {email:#}");
+    }
+}
+
+/// Of two values together no list holds a row.
+#[tokio::test]
+async fn nothing_is_looked_up_by_a_header_field_that_stands_twice() {
+    let bench = Bench::new(&[]).await;
+    bench.sqlite("CREATE TABLE blocked (ref TEXT); INSERT INTO blocked VALUES ('bad')").await;
+    let database = bench.datasource("database", sqlite_config()).await;
+    let query = json!({"query": "SELECT 1 FROM blocked WHERE ref = ?", "params": ["{{header.X-Ref}}"]});
+    bench.rules(&[json!({"rule_type": "not_exists", "datasource_id": database, "conditions": query})]).await;
+    for (refs, verdict, reason) in [
+        (&["bad"][..], "fail", "and should have none"),
+        (&["good"], "pass", "Source has no row"),
+        (&["bad", "x"], "fail", "header.x-ref stands 2 times in the message, and a look-up takes one value"),
+    ] {
+        let headers: String = refs.iter().map(|value| format!("X-Ref: {value}\r\n")).collect();
+        let raw = format!("{headers}{}", message("ann@x.example", "order", "Hello"));
+        let email = bench.server.decide("acme", raw).await;
+        assert_eq!(verdicts(&email), [verdict], "{refs:?}: {email:#}");
+        let said = email["verdicts"][0]["reason"].as_str().unwrap();
+        assert!(said.contains(reason), "{refs:?}: {said}");
+    }
+}
+
+/// A domain is written in letters and in ASCII, and is the same one.
+#[tokio::test]
+async fn an_address_equals_the_other_form_of_its_domain() {
+    let bench = Bench::new(&[]).await;
+    let file = "email,owner\nzoe@bücher.example,zoe@bücher.example\n\
+        ann@xn--bcher-kva.example,ann@xn--bcher-kva.example\n";
+    bench.server.write_file("acme", "people.csv", file.as_bytes());
+    let config = json!({"protocol": "file", "driver_family": "csv", "base_url": "file:///people.csv"});
+    let id = bench.datasource("file", config).await;
+    let owner = json!({"match": {"email": "{{sender_email}}"}, "column": "owner"});
+    bench
+        .rules(&[
+            json!({"rule_type": "equals", "datasource_id": id, "conditions": owner}),
+            json!({"rule_type": "not_equals", "datasource_id": id, "conditions": owner}),
+            json!({"rule_type": "equals", "field_name": "sender_domain", "conditions": {"expected": "Bücher.example"}}),
+        ])
+        .await;
+    for from in ["zoe@xn--bcher-kva.example", "zoe@bücher.example", "ann@xn--bcher-kva.example"] {
+        let email = bench.ask(from, "order").await;
+        assert_eq!(verdicts(&email), ["pass", "fail", "pass"], "{from}: {email:#}");
     }
 }
 

@@ -40,16 +40,47 @@ impl Row {
     }
 }
 
-/// Whether a row of `e` stands for its text, which an intent has as often as a message of it was corrected: what somebody
-/// wrote comes before corrections, and newer ones before older ones. So a text counts once, and stays while one of its
-/// messages does.
-macro_rules! stands {
+/// An example's place among those of its intent that have its text, which are as many as there are messages of it that were
+/// corrected: the first stands for all. What somebody wrote comes before corrections, and newer ones before older ones. So
+/// a text counts once, and stays while one of its messages does. By sorting: to hold each against each of its text would
+/// take the square of their number.
+macro_rules! place {
     () => {
-        "NOT EXISTS (SELECT FROM intent_examples o WHERE o.tenant_id = e.tenant_id AND o.text_hash = e.text_hash \
-           AND o.intent_id IS NOT DISTINCT FROM e.intent_id \
-           AND (o.origin = 'example', o.example_id) > (e.origin = 'example', e.example_id))"
+        "row_number() OVER (PARTITION BY intent_id, text_hash ORDER BY origin = 'example' DESC, example_id DESC) AS place"
     };
 }
+
+/// What `list` asks.
+pub const LIST: &str = concat!(
+    "SELECT example_id, intent_id, text, origin, email_id, created_at FROM (SELECT *, ",
+    place!(),
+    " FROM intent_examples WHERE tenant_id = $1 AND intent_id = $2) AS placed \
+     WHERE place = 1 AND example_id < coalesce($3, 9223372036854775807) ORDER BY example_id DESC LIMIT $4",
+);
+
+/// What `examples` asks.
+pub const EXAMPLES: &str = concat!(
+    "SELECT intent_id, text FROM ( \
+       SELECT example_id, intent_id, text, sum(least(octet_length(text), $3)) \
+         OVER (ORDER BY origin = 'example' DESC, example_id DESC) AS so_far FROM (SELECT *, ",
+    place!(),
+    " FROM intent_examples WHERE tenant_id = $1) AS placed WHERE place = 1) AS weighed \
+     WHERE so_far <= $2 ORDER BY example_id",
+);
+
+/// What `drop_old_corrections` does. One that somebody is correcting anew is passed over, so that no two corrections wait for
+/// each other; the next one goes, of which some more than are needed are looked for.
+pub const DROP_OLD_CORRECTIONS: &str = concat!(
+    "WITH surplus AS (SELECT greatest(count(*) - $2, 0) AS n FROM intent_examples WHERE tenant_id = $1) \
+     DELETE FROM intent_examples WHERE tenant_id = $1 AND example_id = ANY (ARRAY( \
+       SELECT e.example_id FROM intent_examples e JOIN unnest(ARRAY( \
+         SELECT example_id FROM (SELECT example_id, origin, ",
+    place!(),
+    "      FROM intent_examples WHERE tenant_id = $1) AS placed WHERE origin = 'correction' \
+         ORDER BY place = 1, example_id LIMIT (SELECT n + 10 FROM surplus) \
+       )) WITH ORDINALITY AS oldest (example_id, nth) ON oldest.example_id = e.example_id \
+       WHERE e.tenant_id = $1 ORDER BY nth LIMIT (SELECT n FROM surplus) FOR UPDATE OF e SKIP LOCKED))",
+);
 
 /// Newest first, before the id `before`; each text once.
 pub async fn list(
@@ -59,18 +90,13 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Example>> {
     let tenant = tx.tenant().clone();
-    let rows: Vec<Row> = sqlx::query_as(concat!(
-        "SELECT example_id, intent_id, text, origin, email_id, created_at FROM intent_examples e \
-         WHERE tenant_id = $1 AND intent_id = $2 AND example_id < coalesce($3, 9223372036854775807) AND ",
-        stands!(),
-        " ORDER BY example_id DESC LIMIT $4",
-    ))
-    .bind(tenant.as_str())
-    .bind(intent)
-    .bind(before)
-    .bind(limit)
-    .fetch_all(tx.conn())
-    .await?;
+    let rows: Vec<Row> = sqlx::query_as(LIST)
+        .bind(tenant.as_str())
+        .bind(intent)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?;
     Ok(rows.into_iter().map(|row| row.into_example(tx)).collect())
 }
 
@@ -226,19 +252,7 @@ pub async fn correct(
 /// the oldest first. Those that somebody wrote stay, however many they are.
 pub async fn drop_old_corrections(tx: &mut TenantTx, most: i64) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    // One that somebody is correcting anew is passed over, so that no two corrections wait for each other.
-    sqlx::query(concat!(
-        "DELETE FROM intent_examples WHERE tenant_id = $1 AND example_id = ANY (ARRAY( \
-           SELECT example_id FROM intent_examples e WHERE tenant_id = $1 AND origin = 'correction' ORDER BY ",
-        stands!(),
-        ", example_id LIMIT (SELECT greatest(count(*) - $2, 0) FROM intent_examples WHERE tenant_id = $1) \
-           FOR UPDATE SKIP LOCKED))",
-    ))
-    .bind(tenant.as_str())
-    .bind(most)
-    .execute(tx.conn())
-    .await
-    .map(drop)
+    sqlx::query(DROP_OLD_CORRECTIONS).bind(tenant.as_str()).bind(most).execute(tx.conn()).await.map(drop)
 }
 
 /// Deletes the example, with all others of the intent that have its text: that is not to be learned any more.
@@ -434,19 +448,12 @@ pub async fn examples(tx: &mut TenantTx, most: Most) -> sqlx::Result<(i64, Vec<(
             .bind(tenant.as_str())
             .fetch_optional(tx.conn())
             .await?;
-    let examples = sqlx::query_as(concat!(
-        "SELECT intent_id, text FROM ( \
-           SELECT example_id, intent_id, text, sum(least(octet_length(text), $3)) \
-             OVER (ORDER BY origin = 'example' DESC, example_id DESC) AS so_far \
-           FROM intent_examples e WHERE tenant_id = $1 AND ",
-        stands!(),
-        ") AS weighed WHERE so_far <= $2 ORDER BY example_id",
-    ))
-    .bind(tenant.as_str())
-    .bind(most.in_all)
-    .bind(most.of_one)
-    .fetch_all(tx.conn())
-    .await?;
+    let examples = sqlx::query_as(EXAMPLES)
+        .bind(tenant.as_str())
+        .bind(most.in_all)
+        .bind(most.of_one)
+        .fetch_all(tx.conn())
+        .await?;
     Ok((revision.unwrap_or_default(), examples))
 }
 

@@ -16,7 +16,7 @@ use crate::{
             sql_check::{self, SqlDialect},
         },
     },
-    emails::server::fields::Fields,
+    emails::server::fields::{self, Fields},
     intents::{dto::FieldType, server::matching::compile},
     rules::dto::RuleType,
     server::extract::parse_json,
@@ -185,7 +185,7 @@ impl Operand {
     }
 
     /// Whether what it names is an address, or a part of one, and nothing else.
-    fn is_address(&self) -> bool {
+    pub fn is_address(&self) -> bool {
         let fields = self.fields();
         !fields.is_empty() && fields.iter().all(|name| ADDRESSES.contains(name))
     }
@@ -246,8 +246,9 @@ const MAX_CONDITIONS: usize = 64 << 10;
 const JUDGEMENT: [&str; 7] = ["column", "expected", "ignore_case", "pattern", "op", "as", "expression"];
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
-/// Fields that hold an address, or a part of one: two that differ in case alone are the same.
-const ADDRESSES: [&str; 6] =
+/// Fields that hold an address, or a part of one: two that differ in case alone are the same, and so are two forms of a
+/// domain.
+pub const ADDRESSES: [&str; 6] =
     ["sender_email", "sender_domain", "recipient_email", "reply_to", "envelope_from", "envelope_to"];
 /// Headers that carry credentials: those belong into the config, encrypted.
 const CREDENTIAL_HEADERS: [&str; 6] =
@@ -556,8 +557,17 @@ impl Lookup {
     /// Puts a message's fields in.
     ///
     /// # Errors
-    /// `Unrenderable`.
+    /// `Unrenderable`, which a header field is too that stands more than once in the message: nothing is found by all of
+    /// its values together, and what should not be there would not be.
     pub fn render(&self, fields: &Fields) -> Result<Request, Unrenderable> {
+        for name in self.fields() {
+            let count = fields.present(&name).map_or(0, |text| fields::values(&name, text).count());
+            if count > 1 {
+                return Err(Unrenderable::Unfit(format!(
+                    "{name} stands {count} times in the message, and a look-up takes one value"
+                )));
+            }
+        }
         match self {
             Self::Sql { query, params } => Ok(Request::Sql {
                 query: query.clone(),
@@ -780,6 +790,34 @@ mod tests {
         }
         assert_eq!(with(".."), Err(Unrenderable::Unfit("'..' cannot stand in a URL's path".into())));
         assert_eq!(with(""), Err(Unrenderable::Missing("subject".into())), "or it would ask for the list");
+    }
+
+    #[test]
+    fn a_header_field_that_stands_twice_is_asked_for_by_nothing() {
+        let value = "{{header.X-Ref}}";
+        for (datasource, conditions) in [
+            (DB, json!({"query": "SELECT 1 WHERE a = ?", "params": [value]})),
+            (FILE, json!({"match": {"ref": value}})),
+            (API, json!({"path": format!("/refs/{value}")})),
+            (API, json!({"path": "/refs", "query": {"ref": value}})),
+            (API, json!({"path": "/refs", "headers": {"X-Ref": value}})),
+            (API, json!({"path": "/refs", "method": "POST", "body": {"refs": [{"ref": value}]}})),
+        ] {
+            let parsed = parse(RuleType::NotExists, datasource, &conditions).expect("parses");
+            let lookup = parsed.lookup.expect("looks up");
+            let mut fields = Fields::default();
+            fields.set("header.x-ref", "bad");
+            assert!(lookup.render(&fields).is_ok(), "{conditions}");
+            fields.set("header.x-ref", "bad\nx");
+            let words = "header.x-ref stands 2 times in the message, and a look-up takes one value";
+            assert_eq!(lookup.render(&fields), Err(Unrenderable::Unfit(words.into())), "{conditions}");
+        }
+        // A body has lines, and is one value.
+        let conditions = json!({"query": "SELECT 1 WHERE a = ?", "params": ["{{body}}"]});
+        let parsed = parse(RuleType::NotExists, DB, &conditions).expect("parses");
+        let mut fields = Fields::default();
+        fields.set("body", "bad\nx");
+        assert!(parsed.lookup.expect("looks up").render(&fields).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    conditions::{CompareOp, Judgement, Operand, Unrenderable},
+    conditions::{ADDRESSES, CompareOp, Judgement, Operand, Unrenderable},
     engine::shorten,
     expression::Fault,
     values,
@@ -110,10 +110,17 @@ pub fn judge(
                 Some(expected) => expected.operands().iter().find_map(Operand::header).unwrap_or_default(),
                 None => rule.field_name.as_str(),
             };
+            let field = if found.is_some() { "" } else { rule.field_name.as_str() };
+            let are_addresses = match &judgement.expected {
+                _ if ADDRESSES.contains(&field) => true,
+                Some(expected) => expected.operands().iter().any(Operand::is_address),
+                None => ADDRESSES.contains(&rule.field_name.as_str()),
+            };
             let against = Against {
                 expected,
                 is_looked_up: found.is_some(),
-                field: if found.is_some() { "" } else { rule.field_name.as_str() },
+                are_addresses,
+                field,
                 expected_field,
                 now: fields.as_of(),
             };
@@ -220,10 +227,23 @@ struct Against<'a> {
     expected: &'a [Value],
     /// Whether the value is the datasource's; the message's own otherwise.
     is_looked_up: bool,
+    /// Whether addresses are compared, or parts of some, which have one form.
+    are_addresses: bool,
     /// The message's fields that the value and what is expected come from; empty where they come from elsewhere.
     field: &'a str,
     expected_field: &'a str,
     now: DateTime<Utc>,
+}
+
+impl Against<'_> {
+    /// The values of a field, as they are compared.
+    fn each(&self, value: &Value, field: &str) -> Vec<Value> {
+        let form = |value: Value| match value {
+            Value::String(text) if self.are_addresses => values::address(&text).into(),
+            other => other,
+        };
+        each(value, field).into_iter().map(form).collect()
+    }
 }
 
 /// The values of a field: a rule holds for all of them, or who sends the message would get round it by a header field of
@@ -249,16 +269,17 @@ fn compare(
     let (passes, reason, expected) = match rule_type {
         RuleType::Regex => {
             let pattern = judgement.pattern.clone().unwrap_or_default();
-            let matches = composed(&actual).is_some_and(|text| {
-                matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| regex.is_match(&text))
+            let matches = matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| {
+                let is_match = |value: &Value| composed(value).is_some_and(|text| regex.is_match(&text));
+                each(&actual, against.field).iter().all(is_match)
             });
             let verb = if matches { "matches" } else { "does not match" };
             (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
         }
         RuleType::OneOf => {
-            let is_listed =
-                |value: &Value| expected.iter().any(|one| same(value, one, judgement.ignore_case));
-            let passes = each(&actual, against.field).iter().all(is_listed);
+            let listed: Vec<Value> = expected.iter().flat_map(|one| against.each(one, "")).collect();
+            let is_listed = |value: &Value| listed.iter().any(|one| same(value, one, judgement.ignore_case));
+            let passes = against.each(&actual, against.field).iter().all(is_listed);
             let place = if passes { "is" } else { "is not" };
             let words = match expected.len() {
                 n if n > 5 => format!("a list of {n}"),
@@ -274,8 +295,8 @@ fn compare(
         _ => {
             let expected = first();
             let wanted = rule_type == RuleType::Equals;
-            let others = each(&expected, against.expected_field);
-            let actuals = each(&actual, against.field);
+            let others = against.each(&expected, against.expected_field);
+            let actuals = against.each(&actual, against.field);
             let ignore_case = judgement.ignore_case;
             let mut pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
             let is_pair = |(one, other): (&Value, &Value)| same(one, other, ignore_case);
@@ -421,9 +442,9 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     matches!((values::plain(&left), values::plain(&right)), (Some(left), Some(right)) if left == right)
 }
 
-/// Its text in the form that fields and patterns have: what a datasource gave may be in another.
+/// Its text in the form that fields and patterns have, whose lines end with LF: what a datasource gave may be in another.
 fn composed(value: &Value) -> Option<String> {
-    text_of(value).map(|text| fields::composed(&text).into_owned())
+    text_of(value).map(|text| fields::composed(&text.replace("\r\n", "\n")).into_owned())
 }
 
 fn flag_of(value: &Value) -> Option<bool> {
@@ -549,6 +570,8 @@ mod tests {
             (json!(true), json!("yes"), false, false),
             (json!(9_007_199_254_740_993_i64), json!("9007199254740992"), false, false),
             (json!("123456789012345678901"), json!("123456789012345678902"), false, false),
+            (json!("a\r\nb"), json!("a\nb"), false, true),
+            (json!("a\nb"), json!("a b"), false, false),
             (json!(null), json!(null), false, true),
             (json!(null), json!(""), false, false),
             (json!(0), json!(""), false, false),
@@ -577,8 +600,14 @@ mod tests {
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
                 .map(|finding| finding.passes)
         };
-        use RuleType::{Equals, NotEquals, OneOf};
+        use RuleType::{Equals, NotEquals, OneOf, Regex};
         for (field, rule_type, conditions, found, passes) in [
+            ("header.X-List", Regex, json!({"pattern": "news"}), None, false),
+            ("header.X-List", Regex, json!({"pattern": "^(news|ads)$"}), None, true),
+            ("header.X-Twice", Regex, json!({"pattern": "^news$"}), None, true),
+            ("header.X-List", Regex, json!({"pattern": "s\na"}), None, false),
+            ("body", Regex, json!({"pattern": "s\na"}), None, true),
+            ("header.X-List", Regex, json!({"pattern": "s\na"}), Some(json!("news\r\nads")), true),
             ("header.X-List", NotEquals, json!({"expected": "ads"}), None, false),
             ("header.X-List", NotEquals, json!({"expected": "NEWS", "ignore_case": true}), None, false),
             ("header.X-List", NotEquals, json!({"expected": "spam"}), None, true),
@@ -602,6 +631,47 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_compared_in_one_form_and_nothing_else_is() {
+        let mut fields = Fields::default();
+        fields.set("sender_email", "zoe@xn--bcher-kva.example");
+        fields.set("sender_domain", "xn--bcher-kva.example");
+        fields.set("envelope_to", "ann@x.example, Zoe@bücher.example");
+        fields.set("subject", "Zoe@Bücher.example");
+        let judged = |field: &str, rule_type, conditions: Value, found: Option<&str>| {
+            let rule = rule(field, rule_type);
+            let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
+            let expected = expected(&rule, &judgement, &fields).expect("renders");
+            let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+            let rows = found.map(|cell| Rows {
+                columns: vec!["cell".into()],
+                rows: vec![vec![cell.into()]],
+                truncated: false,
+            });
+            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "People" });
+            judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
+                .map(|finding| finding.passes)
+        };
+        use RuleType::{Equals, NotEquals, OneOf};
+        for (field, rule_type, conditions, found, passes) in [
+            ("sender_email", Equals, json!({"expected": "Zoe@Bücher.example"}), None, true),
+            ("sender_email", NotEquals, json!({"expected": "zoe@bücher.example"}), None, false),
+            ("sender_email", Equals, json!({"expected": "zoe@bucher.example"}), None, false),
+            ("sender_domain", OneOf, json!({"expected": ["x.example", "bu\u{308}cher.example"]}), None, true),
+            ("sender_domain", Equals, json!({"expected": "BÜCHER.example"}), None, true),
+            ("envelope_to", Equals, json!({"expected": "Ann@x.example, zoe@BÜCHER.example"}), None, true),
+            ("sender_email", Equals, json!({}), Some("Zoe@Bücher.example"), true),
+            ("subject", Equals, json!({"expected": "{{sender_email}}"}), Some("zoe@bücher.example"), true),
+            ("subject", Equals, json!({"expected": "{{sender_email}}"}), None, true),
+            // A state beside an address is none.
+            ("sender_email", Equals, json!({"expected": "Active"}), Some("active"), false),
+            ("subject", Equals, json!({"expected": "zoe@bücher.example"}), None, false),
+        ] {
+            let judged = judged(field, rule_type, conditions.clone(), found);
+            assert_eq!(judged, Ok(passes), "{field} {rule_type} {conditions} {found:?}");
+        }
+    }
+
+    #[test]
     fn bounds_are_read_in_every_kind() {
         let check = |op, kind, actual: Value, expected: Value| {
             let judgement = Judgement { op: Some(op), kind: Some(kind), ..Judgement::default() };
@@ -612,6 +682,7 @@ mod tests {
             let against = Against {
                 expected: &expected,
                 is_looked_up: true,
+                are_addresses: false,
                 field: "",
                 expected_field: "",
                 now: Utc::now(),

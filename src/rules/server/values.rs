@@ -5,6 +5,8 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
 
+use crate::emails::server::{address, fields};
+
 /// A sum, with its currency if one is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Money {
@@ -285,6 +287,12 @@ fn relative(text: &str, today: NaiveDate) -> Option<NaiveDate> {
         "+" => today.checked_add_days(Days::new(days)),
         _ => None,
     }
+}
+
+/// Addresses, or domains alone, in the one form that they have in the fields of a message.
+pub fn address(text: &str) -> String {
+    let forms: Vec<String> = text.split(", ").map(address::part_in_one_form).collect();
+    fields::composed(&forms.join(", ")).into_owned()
 }
 
 #[cfg(test)]

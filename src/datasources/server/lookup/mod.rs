@@ -54,7 +54,7 @@ pub enum Request {
     Match {
         #[serde(rename = "match")]
         columns: Vec<(String, Value)>,
-        /// The columns that are compared without regard to case.
+        /// The columns of addresses, which are compared without regard to case and to how a domain is written.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         ignore_case: Vec<String>,
     },

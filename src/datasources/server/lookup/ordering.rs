@@ -7,7 +7,10 @@
 //! is if it is asked whether both are the same (`flowengine_alike`): they are not. Beside a column nothing is changed:
 //! SQLite does what is right there, by the column's index.
 //!
-//! The query stays as it is written but for its placeholders: what a parser prints is not always what it has read.
+//! What is worked out may have an index too, which finds nothing that has to be worked out of it: `a * 2 = ?` becomes
+//! `a * 2 IN (?, flowengine_number(?))`, the text and the number that it says.
+//!
+//! The query stays as it is written but for that: what a parser prints is not always what it has read.
 
 use std::{
     cmp::Reverse,
@@ -28,7 +31,7 @@ use sqlparser::{
     },
     dialect::SQLiteDialect,
     parser::Parser,
-    tokenizer::Span,
+    tokenizer::{Span, Token, TokenWithSpan, Tokenizer},
 };
 
 use super::{Cause, LookupError, file::LOWER, sql_check};
@@ -37,6 +40,7 @@ use crate::rules::server::values;
 /// The functions' names in SQL.
 const BESIDE: &str = "flowengine_beside";
 const ALIKE: &str = "flowengine_alike";
+const NUMBER: &str = "flowengine_number";
 /// A query compares no more often than this what it is given with what it works out: each parameter once, of as many as
 /// there can be. One that does is left as it is.
 const MAX_BESIDE: usize = 100;
@@ -81,9 +85,53 @@ pub struct Comparisons {
 struct Beside {
     place: Span,
     mark: String,
-    function: &'static str,
+    spelling: Spelling,
     /// What stands beside it, as SQL.
     others: String,
+}
+
+/// What becomes of a placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// A call of `BESIDE`.
+    Ordered,
+    /// A call of `ALIKE`.
+    Alike,
+    /// The text and the number, in a list that there is.
+    Listed,
+    /// The text and the number, in a list of its own: the `=` before it becomes `IN`.
+    OneOf,
+}
+
+/// The bytes of a part of a query, and what stands there instead.
+type Change = ((usize, usize), String);
+
+impl Beside {
+    fn changes(&self, sql: &str, tokens: &[TokenWithSpan]) -> Vec<Change> {
+        let Self { place, mark, spelling, others } = self;
+        let call = |function: &str| format!("{function}({mark}, {others})");
+        let both = || format!("{mark}, {NUMBER}({mark})");
+        let equals = match spelling {
+            Spelling::OneOf => equals_before(sql, tokens, *place),
+            Spelling::Ordered | Spelling::Alike | Spelling::Listed => None,
+        };
+        let spelled = match spelling {
+            Spelling::Ordered => call(BESIDE),
+            Spelling::Listed => both(),
+            Spelling::OneOf if equals.is_some() => format!("({})", both()),
+            Spelling::Alike | Spelling::OneOf => call(ALIKE),
+        };
+        // Set off from what is before it, which may be a number.
+        let equals = equals.map(|equals| (equals, " IN".to_owned()));
+        equals.into_iter().chain([(sql_check::range(sql, *place), spelled)]).collect()
+    }
+}
+
+/// The bytes of the `=` that stands before a placeholder.
+fn equals_before(sql: &str, tokens: &[TokenWithSpan], place: Span) -> Option<(usize, usize)> {
+    let at = tokens.iter().position(|token| token.span == place)?;
+    let before = tokens[..at].iter().rfind(|token| !matches!(token.token, Token::Whitespace(_)))?;
+    matches!(before.token, Token::Eq | Token::DoubleEq).then(|| sql_check::range(sql, before.span))
 }
 
 impl Comparisons {
@@ -101,23 +149,24 @@ impl Comparisons {
         found
     }
 
-    /// The query with calls of the function at its placeholders; none where there is nothing to call it for.
+    /// The query with what its placeholders become; none where it stays as it is.
     pub fn spelled_out(&self, sql: &str) -> Option<String> {
         if self.worked_out.is_empty() || self.worked_out.len() > MAX_BESIDE {
             return None;
         }
-        let mut places: Vec<((usize, usize), String)> = self
-            .worked_out
-            .iter()
-            .map(|Beside { place, mark, function, others }| {
-                (sql_check::range(sql, *place), format!("{function}({mark}, {others})"))
-            })
-            .collect();
-        places.sort_by_key(|((start, _), _)| Reverse(*start));
+        let is_one_of = |beside: &Beside| beside.spelling == Spelling::OneOf;
+        let tokens = if self.worked_out.iter().any(is_one_of) {
+            Tokenizer::new(&SQLiteDialect {}, sql).tokenize_with_location().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let mut changes: Vec<Change> =
+            self.worked_out.iter().flat_map(|beside| beside.changes(sql, &tokens)).collect();
+        changes.sort_by_key(|((start, _), _)| Reverse(*start));
         let mut spelled = sql.to_owned();
-        for ((start, end), call) in places {
+        for ((start, end), change) in changes {
             if spelled.get(start..end).is_some() {
-                spelled.replace_range(start..end, &call);
+                spelled.replace_range(start..end, &change);
             }
         }
         Some(spelled)
@@ -141,7 +190,7 @@ impl Comparisons {
         for (side, beside) in [(one, other), (other, one)] {
             match (bare(side), bare(beside)) {
                 (Side::Given(place, mark), _) if self.is_worked_out(beside) => {
-                    self.put(place, mark, BESIDE, beside);
+                    self.put(place, mark, Spelling::Ordered, beside);
                 }
                 (Side::Given(_, mark), Side::Column(_)) => self.given.extend(place_of(mark)),
                 (Side::Number, Side::Column(name)) => self.numbered.push(name.to_owned()),
@@ -154,10 +203,17 @@ impl Comparisons {
         for (side, beside) in [(one, other), (other, one)] {
             match bare(side) {
                 Side::Given(place, mark) if self.is_worked_out(beside) => {
-                    self.put(place, mark, ALIKE, beside);
+                    self.put(place, mark, Spelling::Alike, beside);
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn equal(&mut self, left: &Expr, right: &Expr) {
+        match placeholder(right) {
+            Some((place, mark)) if self.has_no_type(left) => self.put(place, mark, Spelling::OneOf, left),
+            _ => self.alike(left, right),
         }
     }
 
@@ -165,18 +221,21 @@ impl Comparisons {
         if let Side::Given(place, mark) = bare(one) {
             // In a list, a column makes a number of nothing (sqlite.org/datatype3.html, section 4.2).
             for other in list.iter().filter(|item| matches!(bare(item), Side::Column(_) | Side::WorkedOut)) {
-                self.put(place, mark, ALIKE, other);
+                self.put(place, mark, Spelling::Alike, other);
             }
         } else if self.is_worked_out(one) {
+            let has_no_type = self.has_no_type(one);
             for item in list {
-                if let Side::Given(place, mark) = bare(item) {
-                    self.put(place, mark, ALIKE, one);
+                match (placeholder(item), bare(item)) {
+                    (Some((place, mark)), _) if has_no_type => self.put(place, mark, Spelling::Listed, one),
+                    (_, Side::Given(place, mark)) => self.put(place, mark, Spelling::Alike, one),
+                    _ => {}
                 }
             }
         }
     }
 
-    fn put(&mut self, place: Span, mark: &str, function: &'static str, other: &Expr) {
+    fn put(&mut self, place: Span, mark: &str, spelling: Spelling, other: &Expr) {
         // One more than that is enough to know that there are too many.
         if self.worked_out.len() > MAX_BESIDE {
             return;
@@ -189,7 +248,7 @@ impl Comparisons {
             None => self.worked_out.push(Beside {
                 place,
                 mark: mark.to_owned(),
-                function,
+                spelling,
                 others: other.to_string(),
             }),
         }
@@ -201,6 +260,12 @@ impl Comparisons {
             Side::Column(name) => self.untyped.iter().any(|untyped| untyped.eq_ignore_ascii_case(name)),
             Side::Given(..) | Side::Number | Side::Plain => false,
         }
+    }
+
+    /// Whether it is worked out, and numbers in a list beside it stay some. Beside a query that gives a column of
+    /// texts, the 7 that `007` says would be `'7'`.
+    fn has_no_type(&self, expr: &Expr) -> bool {
+        self.is_worked_out(expr) && !may_have_type(expr)
     }
 
     /// Adds the names that a query gives to what it works out.
@@ -258,7 +323,8 @@ impl Visitor for Comparisons {
         use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
         match expr {
             Expr::BinaryOp { left, op: Lt | LtEq | Gt | GtEq, right } => self.ordered(left, right),
-            Expr::BinaryOp { left, op: Eq | NotEq, right } => self.alike(left, right),
+            Expr::BinaryOp { left, op: Eq, right } => self.equal(left, right),
+            Expr::BinaryOp { left, op: NotEq, right } => self.alike(left, right),
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.alike(left, right);
             }
@@ -305,6 +371,30 @@ fn bare(expr: &Expr) -> Side<'_> {
     }
 }
 
+/// A placeholder by itself.
+fn placeholder(expr: &Expr) -> Option<(Span, &str)> {
+    match expr {
+        Expr::Value(_) => match bare(expr) {
+            Side::Given(place, mark) => Some((place, mark)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether it may have the affinity of a column. Those functions give what they are given, with its affinity.
+fn may_have_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => may_have_type(inner),
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            matches!(name.as_str(), "likely" | "unlikely" | "likelihood")
+        }
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) => true,
+        _ => false,
+    }
+}
+
 fn is_text(function: &str) -> bool {
     TEXTS.iter().any(|text| function.eq_ignore_ascii_case(text))
 }
@@ -319,8 +409,8 @@ fn place_of(mark: &str) -> Option<usize> {
 pub struct Blame(Arc<Mutex<Option<LookupError>>>);
 
 impl Blame {
-    /// Makes the functions known to a connection: the value of the first argument, as a number where one of the others
-    /// is one.
+    /// Makes the functions known to a connection. Each gives its first argument, as the number that it says: `BESIDE`
+    /// where one of the others is a number, `ALIKE` where one of them is that number, `NUMBER` wherever it says one.
     pub fn teach(conn: &Connection) -> rusqlite::Result<Self> {
         let blame = Self::default();
         let noted = blame.clone();
@@ -338,7 +428,16 @@ impl Blame {
         })?;
         conn.create_scalar_function(ALIKE, -1, flags, |context: &Context<'_>| {
             Ok(match context.get::<Sql>(0)? {
-                Sql::Text(text) if is_beside_number(context) => number_in(&text).unwrap_or(Sql::Text(text)),
+                Sql::Text(text) => {
+                    let number = number_in(&text).filter(|number| is_among_others(context, number));
+                    number.unwrap_or(Sql::Text(text))
+                }
+                given => given,
+            })
+        })?;
+        conn.create_scalar_function(NUMBER, 1, flags, |context: &Context<'_>| {
+            Ok(match context.get::<Sql>(0)? {
+                Sql::Text(text) => number_in(&text).unwrap_or(Sql::Text(text)),
                 given => given,
             })
         })?;
@@ -352,6 +451,20 @@ impl Blame {
 
 fn is_beside_number(context: &Context<'_>) -> bool {
     (1..context.len()).any(|i| matches!(context.get_raw(i), ValueRef::Integer(_) | ValueRef::Real(_)))
+}
+
+/// Whether one of the others is this number. Beside texts alone it stays a text: one of those may be the same.
+fn is_among_others(context: &Context<'_>, number: &Sql) -> bool {
+    let number = real(number.into());
+    number.is_some() && (1..context.len()).any(|i| real(context.get_raw(i)) == number)
+}
+
+fn real(value: ValueRef<'_>) -> Option<f64> {
+    match value {
+        ValueRef::Integer(integer) => Some(integer as f64),
+        ValueRef::Real(real) => Some(real),
+        ValueRef::Null | ValueRef::Text(_) | ValueRef::Blob(_) => None,
+    }
 }
 
 fn no_number(text: &str) -> LookupError {
@@ -388,9 +501,26 @@ mod tests {
             (
                 "SELECT 1 FROM t WHERE a * 2 = ?1 OR ?2 <> (b+1) OR round(c) IN (?3, 7, ?4) OR ?5 IN (a, 7, b)",
                 Some(
-                    "SELECT 1 FROM t WHERE a * 2 = flowengine_alike(?1, a * 2) \
-                     OR flowengine_alike(?2, (b + 1)) <> (b+1) OR round(c) IN (flowengine_alike(?3, round(c)), 7, \
-                     flowengine_alike(?4, round(c))) OR flowengine_alike(?5, a, b) IN (a, 7, b)",
+                    "SELECT 1 FROM t WHERE a * 2  IN (?1, flowengine_number(?1)) \
+                     OR flowengine_alike(?2, (b + 1)) <> (b+1) OR round(c) IN (?3, flowengine_number(?3), 7, \
+                     ?4, flowengine_number(?4)) OR flowengine_alike(?5, a, b) IN (a, 7, b)",
+                ),
+            ),
+            (
+                "SELECT 1 FROM t WHERE a*2==?1 AND a ->> '$.b' = /* = */ ?2 AND -a = (?3) \
+                 AND round(a) IN ((?4))",
+                Some(
+                    "SELECT 1 FROM t WHERE a*2 IN(?1, flowengine_number(?1)) \
+                     AND a ->> '$.b'  IN /* = */ (?2, flowengine_number(?2)) AND -a = (flowengine_alike(?3, -a)) \
+                     AND round(a) IN ((flowengine_alike(?4, round(a))))",
+                ),
+            ),
+            // These have the type of a column, which makes texts of numbers.
+            (
+                "SELECT 1 FROM t WHERE (SELECT b FROM u) = ?1 AND likely(b) IN (?2)",
+                Some(
+                    "SELECT 1 FROM t WHERE (SELECT b FROM u) = flowengine_alike(?1, (SELECT b FROM u)) \
+                     AND likely(b) IN (flowengine_alike(?2, likely(b)))",
                 ),
             ),
             (
@@ -509,6 +639,21 @@ mod tests {
             ("coalesce(code, '') = ?1", "007", 1),
             ("coalesce(code, '') = ?1", "7", 0),
             ("?1 IN (id, total)", "100.5", 1),
+            ("?1 IN (code, id)", "007", 1),
+            ("?1 IN (code, id + 1)", "007", 1),
+            ("?1 IN (id + 1, code, 'x')", "007", 1),
+            ("?1 IN (code, 'x', id + 1)", "x", 1),
+            ("?1 IN (code, '8', total)", "8", 1),
+            ("?1 NOT IN (code, id)", "007", 0),
+            ("?1 NOT IN (code, total)", "7", 1),
+            ("?1 NOT IN (code, total, NULL)", "7", 0),
+            ("?1 IN (code, NULL, id)", "007", 1),
+            ("(SELECT code FROM t) = ?1", "007", 1),
+            ("(SELECT code FROM t) = ?1", "07", 0),
+            ("NOT coalesce(id, 0) = ?1", "7", 0),
+            ("coalesce(NULL, NULL) = ?1 IS NULL", "7", 1),
+            ("coalesce(code, '') IN ('x', ?1)", "007", 1),
+            ("coalesce(code, '') IN ('x', ?1)", "7", 0),
             ("?1 BETWEEN id - 1 AND id + 1", "8", 1),
             ("?1 BETWEEN id - 1 AND id + 1", "80", 0),
             ("id + 0 IS NOT DISTINCT FROM ?1", "7", 1),
@@ -517,6 +662,34 @@ mod tests {
         ] {
             let sql = format!("SELECT count(*) FROM t WHERE {condition}");
             let spelled = Comparisons::of(&sql, &[]).spelled_out(&sql).unwrap_or(sql);
+            let found: i64 = conn.query_row(&spelled, [given], |row| row.get(0)).expect("answers");
+            assert_eq!(found, count, "{condition} {given}: {spelled}");
+        }
+    }
+
+    #[test]
+    fn what_is_worked_out_is_found_by_its_index() {
+        let conn = Connection::open_in_memory().expect("opens");
+        conn.execute_batch(
+            "CREATE TABLE t (d TEXT, n INTEGER); \
+             INSERT INTO t VALUES ('{\"a\": 7}', 3), ('{\"a\": \"007\"}', 4); \
+             CREATE INDEX by_a ON t (json_extract(d, '$.a')); CREATE INDEX by_arrow ON t (d ->> '$.a'); \
+             CREATE INDEX by_default ON t (coalesce(d, '')); CREATE INDEX by_double ON t (n * 2)",
+        )
+        .expect("made");
+        Blame::teach(&conn).expect("taught");
+        for (condition, given, index, count) in [
+            ("json_extract(d, '$.a') = ?1", "7", "by_a", 1),
+            ("json_extract(d, '$.a') = ?1", "007", "by_a", 2),
+            ("d ->> '$.a' = ?1", "7", "by_arrow", 1),
+            ("coalesce(d, '') = ?1", "x", "by_default", 0),
+            ("n * 2 IN (?1, 9)", "6.0", "by_double", 1),
+        ] {
+            let sql = format!("SELECT count(*) FROM t WHERE {condition}");
+            let spelled = Comparisons::of(&sql, &[]).spelled_out(&sql).expect("is spelled out");
+            let plan = format!("EXPLAIN QUERY PLAN {spelled}");
+            let plan: String = conn.query_row(&plan, [given], |row| row.get(3)).expect("a plan");
+            assert!(plan.starts_with("SEARCH") && plan.contains(index), "{spelled}: {plan}");
             let found: i64 = conn.query_row(&spelled, [given], |row| row.get(0)).expect("answers");
             assert_eq!(found, count, "{condition} {given}: {spelled}");
         }

@@ -135,6 +135,20 @@ fn run_checked(
     Ok(bounded.rows)
 }
 
+/// How a query finds its rows as it is run (sqlite.org/eqp.html), step by step.
+#[cfg(test)]
+pub fn plan(conn: &Connection, query: &str, params: &[Value], untyped: &[&str]) -> Vec<String> {
+    let checked = checked(query, SqlDialect::Sqlite, params.len()).expect("is checked");
+    Blame::teach(conn).expect("taught");
+    let sql = Comparisons::of(&checked.sql, untyped).spelled_out(&checked.sql).unwrap_or(checked.sql);
+    unfence(conn);
+    let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
+    let params = rusqlite::params_from_iter(params.iter().map(parameter));
+    let steps = statement.query_map(params, |row| row.get(3)).expect("a plan");
+    let steps: rusqlite::Result<Vec<String>> = steps.collect();
+    steps.expect("steps")
+}
+
 /// What holds a statement within its bounds.
 struct Fence {
     deadline: Instant,

@@ -27,7 +27,10 @@ use tokio::sync::OwnedMutexGuard;
 use super::{
     Cause, Limits, LookupError, Request, Rows, TenantFile, ordering::Comparisons, sqlite, turns::Turn,
 };
-use crate::datasources::server::connection::{FileEndpoint, FileFormat};
+use crate::{
+    datasources::server::connection::{FileEndpoint, FileFormat},
+    rules::server::values,
+};
 
 /// A file is read whole, so it must fit: bytes.
 const MAX_FILE: u64 = 256 << 20;
@@ -47,7 +50,8 @@ const RESTLESS: Duration = Duration::from_secs(20);
 const MAX_DIGITS: usize = 17;
 /// Every integer up to this is a floating-point number too.
 const MAX_EXACT: u64 = 1 << 53;
-/// A function of SQL that puts a text into lower case as the fields of a message are: SQLite's own knows ASCII alone.
+/// A function of SQL that puts addresses into the form of those in the fields of a message: in lower case, of which
+/// SQLite's own knows ASCII alone, and their domains in ASCII.
 pub const LOWER: &str = "flowengine_lower";
 
 /// The loaded files.
@@ -487,21 +491,37 @@ fn load_into(
     }
 }
 
+/// What is asked of a table.
+struct Asked {
+    query: String,
+    params: Vec<Value>,
+    /// The columns of any type that the query compares with texts alone.
+    untyped: Vec<String>,
+}
+
 impl Table {
     fn ask(&mut self, request: &Request, limits: &Limits) -> Result<Rows, LookupError> {
+        let asked = self.asked(request)?;
+        self.run(&asked, limits)
+    }
+
+    fn asked(&mut self, request: &Request) -> Result<Asked, LookupError> {
         match request {
-            Request::Match { columns, ignore_case } => self.find(columns, ignore_case, limits),
-            Request::Sql { query, params } => self.run(query, params, limits),
+            Request::Match { columns, ignore_case } => self.matching(columns, ignore_case),
+            Request::Sql { query, params } => {
+                let of_any = self.columns.iter().filter(|column| column.kind == Kind::AsIs);
+                Ok(Asked {
+                    query: query.clone(),
+                    params: params.clone(),
+                    untyped: of_any.map(|column| column.name.clone()).collect(),
+                })
+            }
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
         }
     }
 
-    fn find(
-        &mut self,
-        wanted: &[(String, Value)],
-        ignore_case: &[String],
-        limits: &Limits,
-    ) -> Result<Rows, LookupError> {
+    /// Its conditions give text and number where both may be meant.
+    fn matching(&mut self, wanted: &[(String, Value)], ignore_case: &[String]) -> Result<Asked, LookupError> {
         let mut conditions = Vec::new();
         let mut params = Vec::new();
         for (name, value) in wanted {
@@ -518,19 +538,15 @@ impl Table {
             conditions.push(condition);
             params.extend(values);
         }
-        let sql = format!("SELECT * FROM data WHERE {}", conditions.join(" AND "));
-        self.run(&sql, &params, limits)
+        let query = format!("SELECT * FROM data WHERE {}", conditions.join(" AND "));
+        Ok(Asked { query, params, untyped: Vec::new() })
     }
 
     /// Runs a query. Booleans stay some: SQLite has none.
-    fn run(&self, query: &str, params: &[Value], limits: &Limits) -> Result<Rows, LookupError> {
+    fn run(&self, asked: &Asked, limits: &Limits) -> Result<Rows, LookupError> {
+        let Asked { query, params, untyped } = asked;
         self.check_order(query)?;
-        let untyped: Vec<&str> = self
-            .columns
-            .iter()
-            .filter(|column| column.kind == Kind::AsIs)
-            .map(|column| column.name.as_str())
-            .collect();
+        let untyped: Vec<&str> = untyped.iter().map(String::as_str).collect();
         let mut rows = sqlite::run(&self.conn, query, params, &untyped, limits)?;
         if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
@@ -590,7 +606,7 @@ impl Table {
                 return (self.written(place, "IS NULL"), Vec::new());
             }
             Value::Null => return (format!("{name} IS NULL"), Vec::new()),
-            Value::String(text) if is_lower => text.to_lowercase(),
+            Value::String(text) if is_lower => values::address(text),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
@@ -661,7 +677,7 @@ fn teach_lower(conn: &Connection) -> rusqlite::Result<()> {
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     conn.create_scalar_function(LOWER, 1, flags, |context: &Context<'_>| {
         Ok(match context.get::<Sql>(0)? {
-            Sql::Text(text) => Sql::Text(text.to_lowercase()),
+            Sql::Text(text) => Sql::Text(values::address(&text)),
             other => other,
         })
     })
@@ -834,6 +850,15 @@ mod tests {
         ask(table, &Request::Match { columns, ignore_case: vec![column.to_owned()] }).rows.len()
     }
 
+    /// How the rows are found, of what is prepared for a match.
+    fn plan(table: &mut Table, column: &str, value: &str, ignores_case: bool) -> String {
+        let columns = vec![(column.to_owned(), Value::from(value))];
+        let ignore_case = if ignores_case { vec![column.to_owned()] } else { Vec::new() };
+        let asked = table.asked(&Request::Match { columns, ignore_case }).expect("is asked");
+        let untyped: Vec<&str> = asked.untyped.iter().map(String::as_str).collect();
+        sqlite::plan(&table.conn, &asked.query, &asked.params, &untyped).join("; ")
+    }
+
     fn select(table: &mut Table, query: &str, params: &[&str]) -> Value {
         let params = params.iter().map(|param| Value::from(*param)).collect();
         json!(ask(table, &Request::Sql { query: query.to_owned(), params }).rows)
@@ -967,10 +992,10 @@ mod tests {
         ] {
             assert_eq!(select(&mut table, query, params), rows, "{query}");
         }
-        sqlite::unfence(&table.conn);
-        let plan = "EXPLAIN QUERY PLAN SELECT * FROM data WHERE mixed IN (?, ?)";
-        let plan: String = table.conn.query_row(plan, ["7", "7"], |row| row.get(3)).expect("a plan");
-        assert!(plan.contains("by mixed"), "{plan}");
+        for value in ["7", "true"] {
+            let plan = plan(&mut table, "mixed", value, false);
+            assert!(plan.contains("INDEX by mixed "), "{value}: {plan}");
+        }
     }
 
     #[test]
@@ -995,13 +1020,28 @@ mod tests {
         for column in ["email", "code", "price", "n"] {
             assert_eq!(matches(&mut table, column, json!(null)), 1, "{column} is empty");
         }
-        sqlite::unfence(&table.conn);
-        for (condition, index) in
-            [("flowengine_lower(\"email\") = ?", "in any case by email"), ("\"email\" = ?", "by email")]
-        {
-            let plan = format!("EXPLAIN QUERY PLAN SELECT * FROM data WHERE {condition}");
-            let plan: String = table.conn.query_row(&plan, ["x"], |row| row.get(3)).expect("a plan");
+        for (ignores_case, index) in [(true, "in any case by email"), (false, "by email")] {
+            let plan = plan(&mut table, "email", "x", ignores_case);
             assert!(plan.contains(&format!("INDEX {index} ")), "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_matched_in_letters_and_in_ascii() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "email,domain\nZoe@Bücher.example,BÜCHER.example\n\
+             ann@xn--bcher-kva.example,xn--bcher-kva.example\n",
+        );
+        for (column, value, count) in [
+            ("email", "zoe@xn--bcher-kva.example", 1),
+            ("email", "zoe@bu\u{308}cher.example", 1),
+            ("email", "ann@bücher.example", 1),
+            ("domain", "xn--bcher-kva.example", 2),
+            ("domain", "bücher.example", 2),
+            ("domain", "bucher.example", 0),
+        ] {
+            assert_eq!(matches_any_case(&mut table, column, value), count, "{column} {value}");
         }
     }
 
