@@ -36,6 +36,7 @@ use crate::{
     ui::{
         host,
         toast::{ToastRegion, Toasts},
+        upload::StoredFiles,
     },
 };
 
@@ -81,6 +82,7 @@ pub fn App() -> impl IntoView {
     Followed::provide();
     Notes::provide();
     // Files go on when their page is left, and end with the tab.
+    StoredFiles::provide();
     host::guard_tab(host::is_sending);
     view! {
         <Title formatter=|text: String| format!("{text} · FlowEngine")/>

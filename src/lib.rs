@@ -47,6 +47,7 @@ mod tests;
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
+    client::drop_late_clicks();
     client::watch_touches();
     client::watch_history();
     client::take_over_in_steps(app::App);

@@ -15,6 +15,7 @@ export async function isAccessible(page: Page, project: string, name: string): P
   await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
   expect.soft(await violations(axe(page).withTags(WCAG)), 'in light').toEqual([]);
   await page.emulateMedia({ colorScheme: 'dark' });
+  await isStill(page);
   expect.soft(await violations(axe(page).withRules(BY_COLOUR)), 'in dark').toEqual([]);
   await shoot(page, `${project}-${name}-dark`);
 
@@ -33,6 +34,11 @@ export async function isAccessible(page: Page, project: string, name: string): P
 /** Without frames, such as that of a message's HTML, the rules need no second page to put results together in: it takes long. */
 export function axe(page: Page): AxeBuilder {
   return new AxeBuilder({ page }).setLegacyMode(page.frames().length === 1);
+}
+
+/** Waits until no colour is halfway to another: with little motion that takes a moment, too. */
+async function isStill(page: Page): Promise<void> {
+  await page.waitForFunction(() => !document.getAnimations().some((animation) => animation instanceof CSSTransition));
 }
 
 async function shoot(page: Page, name: string): Promise<void> {

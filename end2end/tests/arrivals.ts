@@ -18,7 +18,7 @@ export async function send(request: APIRequestContext, count: number, raw?: (sub
     const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done`)).json();
     return found.length;
   };
-  await expect.poll(done, { timeout: 15_000 }).toBe(count);
+  await expect.poll(done, { timeout: 30_000 }).toBe(count);
   return mark;
 }
 

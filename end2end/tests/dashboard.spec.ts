@@ -28,7 +28,7 @@ test('the latest messages stay where they are under the pointer and the keyboard
   const links = page.getByTestId('latest').getByTestId('message-row').getByRole('link');
   const received = page.getByTestId('count-received');
   const comes = async () => {
-    const before = await received.innerText();
+    const before = (await received.textContent())!;
     await asksAfterMessage(page, request, ADDRESS);
     await expect(received, 'what is counted follows').not.toHaveText(before);
   };
@@ -75,7 +75,7 @@ test.describe('a busy server', { tag: '@desktop' }, () => {
   test('takes no dashboard away', async ({ page, request }) => {
     await openLive(page, '');
     const received = page.getByTestId('count-received');
-    const before = await received.innerText();
+    const before = (await received.textContent())!;
     await received.evaluate((element) => Object.assign(element, { isTheSame: true }));
     await page.route(ADDRESS, (route) => route.fulfill({ status: 503 }));
     await asksAfterMessage(page, request, ADDRESS, 503);

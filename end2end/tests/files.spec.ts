@@ -105,6 +105,34 @@ test('what is deleted leaves no question about the next @desktop', async ({ page
   await request.delete('/api/files/two.csv?tenant_id=acme_corp');
 });
 
+test.describe('several at once', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 422/ });
+
+  test('whose page was left are told of once, and stand in the list of who comes back', async ({ page, request }) => {
+    const names = ['one.csv', 'two.csv', 'three.csv'];
+    await page.goto('/t/acme_corp/files');
+    await hydrated(page);
+    const { answer } = await hold(page, '**/api/files/*.*?*');
+    const files = [...names, 'picture.png'].map((name) => ({ ...customers, name }));
+    await page.getByLabel('File', { exact: true }).setInputFiles(files);
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await expect(page.getByTestId('uploading')).toHaveCount(4);
+    await page.getByTestId('sidebar').getByRole('link', { name: 'Datasources' }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Datasources');
+    await page.goBack();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Files');
+    const row = (name: string) => page.getByTestId('file').filter({ hasText: name });
+    await expect(row('shop.sqlite')).toHaveCount(1);
+    await expect(row('one.csv')).toHaveCount(0);
+    answer();
+    const told = page.getByTestId('toast');
+    await expect(told).toContainText('3 of 4 files came in. Refused, in whole or in part: picture.png');
+    await expect(told).toHaveCount(1);
+    for (const name of names) await expect(row(name)).toHaveCount(1);
+    for (const name of names) await request.delete(`/api/files/${name}?tenant_id=acme_corp`);
+  });
+});
+
 test.describe('refused', { tag: '@desktop' }, () => {
   test.use({ expectedFaults: /status of 422/ });
 

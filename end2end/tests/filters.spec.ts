@@ -112,6 +112,29 @@ test('what is chosen in an editor before the page is taken over is kept', { tag:
   await expect(page.getByTestId('route-url')).toBeVisible();
 });
 
+test('what goes with a choice that was made before the page is taken over is right', { tag: '@desktop' }, async ({ page }) => {
+  await openAndAct(page, '/t/acme_corp/datasources/new', async () => {
+    await page.getByTestId('type').selectOption('HTTP API');
+  });
+  await expect(page.getByTestId('base-url')).toBeVisible();
+  await expect(page.getByTestId('host')).toHaveCount(0);
+  await expect(page.getByTestId('type').locator('option:checked')).toHaveText('HTTP API');
+});
+
+test('rows that are ticked before the page is taken over are chosen', { tag: '@desktop' }, async ({ page }) => {
+  const boxes = page.getByTestId('choose');
+  await openAndAct(page, '/t/acme_corp/messages', async () => {
+    await boxes.nth(0).check();
+    await boxes.nth(2).check();
+  });
+  await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+  await expect(boxes.nth(0)).toBeChecked();
+  await expect(boxes.nth(1)).not.toBeChecked();
+  await expect(boxes.nth(2)).toBeChecked();
+  await boxes.nth(0).uncheck();
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+});
+
 test('what is typed and not sent goes with the address that it was typed for', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?decision=accepted');
   await hydrated(page);

@@ -2,6 +2,7 @@
 import { send, TENANT } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
+import { askOnceMore } from './once-more';
 
 test('what leaves nothing does not ask, and does not end the asking', { tag: '@desktop' }, async ({ page, context }) => {
   await page.goto('/t/acme_corp/intents/new');
@@ -127,10 +128,45 @@ test('what was deleted leads nobody away who is elsewhere by then', { tag: '@des
   const answered = page.waitForResponse('**/ui/intents/delete');
   answer();
   await (await answered).finished();
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await askOnceMore(page);
   expect((await request.get(`/api/intents/${id}?tenant_id=acme_corp`)).status()).toBe(404);
   expect(new URL(page.url()).pathname).toBe('/t/acme_corp/intents/new');
   await expect(page.getByTestId('name')).toHaveValue('Never saved');
+});
+
+test('nor who is at another intent', { tag: '@desktop' }, async ({ page, request }) => {
+  const [deleted, other] = [`Slowly deleted ${Date.now()}`, `Gone on to ${Date.now()}`];
+  const ids: number[] = [];
+  for (const name of [deleted, other]) {
+    const made = await request.post('/api/intents?tenant_id=acme_corp', { data: { name } });
+    expect(made.status()).toBe(201);
+    ids.push((await made.json()).intent_id);
+  }
+  const title = page.getByRole('heading', { level: 1 });
+  const there = new RegExp(`/intents/${ids[1]}$`);
+  await page.goto(`/t/acme_corp/intents/${ids[0]}`);
+  await hydrated(page);
+  const { asked, answer } = await hold(page, '**/ui/intents/delete');
+  await page.getByTestId('delete-intent').click();
+  await page.getByTestId('confirm-delete').click();
+  await expect.poll(asked).toBe(1);
+  await page.keyboard.press('ControlOrMeta+k');
+  await page.getByTestId('palette-input').fill(other);
+  await page.getByTestId('palette-entry').filter({ hasText: 'Intent' }).filter({ hasText: other }).first().click();
+  await expect(title).toHaveText(other);
+  const answered = page.waitForResponse('**/ui/intents/delete');
+  answer();
+  await (await answered).finished();
+  await askOnceMore(page);
+  expect((await request.get(`/api/intents/${ids[0]}?tenant_id=acme_corp`)).status()).toBe(404);
+  await expect(page).toHaveURL(there);
+  await expect(title).toHaveText(other);
+  await expect(page.getByTestId('toast'), 'of this one there is nothing to say').toHaveCount(0);
+
+  await page.getByTestId('delete-intent').click();
+  await page.getByTestId('confirm-delete').click();
+  await expect(page.getByTestId('toast')).toContainText('The intent is deleted.');
+  await expect(page).toHaveURL(/\/intents$/);
 });
 
 test.describe('an intent that somebody else changed meanwhile', { tag: '@desktop' }, () => {

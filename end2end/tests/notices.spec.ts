@@ -54,6 +54,35 @@ test('a double click takes one word back, whatever takes its place meanwhile', {
   await expect(page.getByTestId('message-row').filter({ hasText: 'Accepted' })).toHaveCount(1);
 });
 
+test('the second of a double click does not reach what lay beneath a notice', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 20);
+  await open(page, mark);
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  const close = notices(page).getByRole('button', { name: 'Close this notice' });
+  const { x, y, width, height } = (await close.boundingBox())!;
+  const point = { x: x + width / 2, y: y + height / 2 };
+  await page.mouse.move(point.x, point.y);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await expect(notices(page)).toHaveCount(0);
+  const beneath = ({ x, y }: { x: number; y: number }) => document.elementFromPoint(x, y)?.closest('.row-link__target') != null;
+  expect(await page.evaluate(beneath, point), 'a message lies beneath').toBe(true);
+  await page.mouse.down({ clickCount: 2 });
+  await page.mouse.up({ clickCount: 2 });
+  // Answered by the server, after a message would have been.
+  await page.keyboard.press('e');
+  await expect(notices(page)).toHaveCount(1);
+  await expect(page).toHaveURL(new RegExp(`/messages\\?q=${mark}$`));
+  await expect(page.getByTestId('message-row')).toHaveCount(20);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await page.mouse.move(point.x, point.y - 120);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await expect(page.getByRole('heading', { level: 1 }), 'a click of its own opens one').toContainText(mark);
+});
+
 test('a notice that goes gives the keyboard back', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 3);
   await open(page, mark);

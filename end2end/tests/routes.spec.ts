@@ -94,6 +94,46 @@ test('a webhook is made, keeps its secrets, and goes again', async ({ page, requ
   }
 });
 
+test('who may only look sees all that a route says', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {
+  const tenant = 'routes_looked_at';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Routes looked at' } })).status()).toBe(201);
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  try {
+    const invited = await request.post(`/api/members?${of}`, { data: { email: 'otto@routes.example', role: 'viewer' } });
+    expect(invited.status()).toBe(201);
+    const page = await guest.newPage();
+    await page.goto(new URL((await invited.json()).link).pathname);
+    await page.getByLabel('Your name, for a new account').fill('Otto');
+    await page.getByLabel('Password').fill('mellow otter paints fences');
+    await page.getByRole('button', { name: 'Accept' }).click();
+    await expect(page.getByTestId('tenants')).toContainText('Routes looked at');
+
+    const facts = page.getByTestId('route-facts');
+    const masked = '********';
+    for (const [kind, settings, lines] of [
+      [
+        'reply',
+        { subject: 'Your order', body: 'Dear {{sender_name}},\nthank you.', from_name: 'The shop', reply_to: 'shop@x.example' },
+        ['Your order', 'Dear {{sender_name}},\nthank you.', 'The shop', 'shop@x.example'],
+      ],
+      ['reply', { body: 'Thanks.' }, ['Re: and the message’s own', 'The installation’s address']],
+      ['forward', { to: ['team@x.example'], subject: 'Look', note: 'On {{subject}}' }, ['team@x.example', 'Look', 'On {{subject}}']],
+      ['webhook', { url: 'https://erp.example/hook', headers: { 'X-Key': 's3cret' } }, ['https://erp.example', `X-Key: ${masked}`]],
+    ] as [string, object, string[]][]) {
+      const data = { name: lines[0], kind, decisions: ['accepted'], settings };
+      const made = await request.post(`/api/routes?${of}`, { data });
+      expect(made.status(), await made.text()).toBe(201);
+      await page.goto(`/t/${tenant}/routes/${(await made.json()).route_id}`);
+      for (const line of lines) await expect(facts, kind).toContainText(line);
+      expect(await page.content()).not.toContain('s3cret');
+    }
+  } finally {
+    await guest.close();
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
+
 test('headers stay typed while one looks at another kind', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/routes/new');
   await hydrated(page);

@@ -2,6 +2,7 @@
 
 mod attended;
 mod changes;
+mod clicks;
 mod cookies;
 mod dialog;
 mod dom;
@@ -17,6 +18,7 @@ mod upload;
 
 pub use attended::*;
 pub use changes::*;
+pub use clicks::*;
 pub use dialog::*;
 pub use dom::*;
 pub use files::*;

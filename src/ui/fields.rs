@@ -278,7 +278,7 @@ fn in_step(value: RwSignal<String>, element: impl Fn() -> Option<HtmlInputElemen
 
 /// Whether a choice shows what its signal holds. While the page is taken over it does not: what was chosen before that
 /// counts, and is not written over. `take_early` tells the signal of it, and gives whether the field is there.
-fn is_followed(take_early: impl Fn() -> bool + 'static) -> RwSignal<bool> {
+pub fn is_followed(take_early: impl Fn() -> bool + 'static) -> RwSignal<bool> {
     let is_followed = RwSignal::new(!is_taking_over());
     if !is_followed.get_untracked() {
         effect(move || {

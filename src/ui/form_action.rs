@@ -32,6 +32,8 @@ pub struct FormAction<T: 'static> {
     under_way: StoredValue<Vec<UnderWay>>,
     /// The number of what is sent next.
     next: StoredValue<u32>,
+    /// What the form held that was answered last; none where the answer came with the page.
+    answered: StoredValue<Option<String>>,
     /// What was asked last, by forms that only ask.
     asked: Option<StoredValue<Option<ActionAbortHandle>>>,
 }
@@ -77,6 +79,7 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
         let refusal = use_context::<ServerActionError>().filter(|refusal| refusal.path() == path);
         let refusal = refusal.map(|refusal| Err(ServerFnUrlError::<Problem>::decode_err(refusal.err())));
         let under_way = StoredValue::new(Vec::<UnderWay>::new());
+        let last_answered = StoredValue::new(None::<String>);
         let sent = Action::new_with_value(refusal, move |(number, body): &(u32, String)| {
             let (number, body) = (*number, body.clone());
             let (answer_is_here, answered) = oneshot::channel();
@@ -91,13 +94,14 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> FormAction<T> {
                 if let Some(before) = before.flatten() {
                     let _ = before.await;
                 }
-                let answer = post(url, body).await;
+                let answer = post(url, body.clone()).await;
                 let _ = under_way.try_update_value(|sent| sent.retain(|other| other.number != number));
+                let _ = last_answered.try_set_value(Some(body));
                 drop(answer_is_here);
                 wire::read(&answer?)
             }
         });
-        Self { url, sent, under_way, next: StoredValue::new(0), asked: None }
+        Self { url, sent, under_way, next: StoredValue::new(0), answered: last_answered, asked: None }
     }
 }
 
@@ -109,6 +113,29 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
 
     pub fn value(self) -> MappedSignal<Option<Result<T, Problem>>> {
         self.sent.value()
+    }
+
+    /// What was answered, where `field` was sent as what the page shows now: whoever went on to another of its kind has the
+    /// same page still.
+    pub fn answer_of<I: ToString + 'static>(
+        self,
+        field: &'static str,
+        shown: impl Fn() -> Option<I> + Send + Sync + 'static,
+    ) -> Signal<Option<Result<T, Problem>>> {
+        let answer = self.value();
+        Signal::derive(move || {
+            let shown = shown().map(|id| id.to_string());
+            answer.get().filter(|_| self.was_sent_as(field, shown.as_deref()))
+        })
+    }
+
+    /// Whether what was answered last held this; so did what came with the page.
+    fn was_sent_as(self, field: &str, value: Option<&str>) -> bool {
+        let answered = self.answered.try_get_value().flatten();
+        answered.is_none_or(|body| {
+            let fields = UrlSearchParams::new_with_str(&body).ok();
+            fields.and_then(|fields| fields.get(field)).as_deref() == value
+        })
     }
 
     pub fn pending(self) -> Memo<bool> {

@@ -1,5 +1,7 @@
 //! Files on their way to the server: chosen or dropped, several at once, each with how far it is.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use super::{
@@ -70,12 +72,43 @@ impl Outcome {
 /// A notice says so much of a file's parts.
 const MOST_LINES: usize = 2;
 
-/// What is coming in. It goes on when the page is left, or what shows it is closed: what comes of it then is told by
-/// notices.
+/// And names so many files.
+const MOST_NAMES: usize = 3;
+
+/// What came of files that were sent together, by their names, for which there is little room.
+fn notice_of(batch: &[(&str, Outcome)]) -> String {
+    if let [(_, outcome)] = batch {
+        return outcome.notice();
+    }
+    let refused = batch.iter().filter(|(_, outcome)| !outcome.is_good()).map(|(name, _)| *name);
+    let refused: Vec<&str> = refused.collect();
+    let count = batch.len();
+    if refused.is_empty() {
+        return format!("{count} files came in.");
+    }
+    let named = refused.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
+    let more = if refused.len() > MOST_NAMES { " …" } else { "" };
+    format!("{} of {count} files came in. Refused, in whole or in part: {named}{more}", count - refused.len())
+}
+
+/// Rises with each file that was stored. The application's own: the page that sent a file may be another by then.
+#[derive(Clone, Copy)]
+pub struct StoredFiles(RwSignal<u32>);
+
+impl StoredFiles {
+    pub fn provide() -> Self {
+        let stored = Self(RwSignal::new(0));
+        provide_context(stored);
+        stored
+    }
+}
+
+/// What is coming in. It goes on when the page is left, or what shows it is closed: what comes then of files that were
+/// sent together is told by one notice.
 #[derive(Clone, Copy)]
 pub struct Uploads {
     shown: RwSignal<Vec<Coming>>,
-    stored: RwSignal<u32>,
+    stored: StoredFiles,
     begun: StoredValue<u32>,
     /// How often it is shown now.
     watched: StoredValue<u32>,
@@ -101,7 +134,7 @@ impl Uploads {
     pub fn new(lanes: usize, told: Told) -> Self {
         Self {
             shown: RwSignal::new(Vec::new()),
-            stored: RwSignal::new(0),
+            stored: use_context().unwrap_or_else(StoredFiles::provide),
             begun: StoredValue::new(0),
             watched: StoredValue::new(0),
             lanes: lanes.max(1),
@@ -112,7 +145,7 @@ impl Uploads {
 
     /// Another number after each file that was stored.
     pub fn stored(self) -> u32 {
-        self.stored.get()
+        self.stored.0.get()
     }
 
     /// Sends files. They take the place of those that have arrived.
@@ -122,52 +155,61 @@ impl Uploads {
         }
         let mut shown = self.shown.get_untracked();
         shown.retain(|coming| coming.outcome.with_untracked(Option::is_none));
+        let mut batch = Vec::new();
         let mut lanes: Vec<Vec<(Coming, Outgoing)>> = (0..self.lanes).map(|_| Vec::new()).collect();
         for (i, file) in files.into_iter().enumerate() {
             let key = self.begun.get_value();
             self.begun.set_value(key.wrapping_add(1));
             let (sent, outcome) = (ArcRwSignal::new(0.0), ArcRwSignal::new(None));
             let coming = Coming { key, name: file.name.clone(), sent, outcome };
-            shown.push(coming.clone());
+            batch.push(coming.clone());
             lanes[i % self.lanes].push((coming, file));
         }
+        shown.extend(batch.iter().cloned());
         self.shown.set(shown);
+        let batch: Arc<[Coming]> = batch.into();
         for lane in lanes {
-            self.send_next(lane.into_iter());
+            self.send_next(lane.into_iter(), Arc::clone(&batch));
         }
     }
 
     /// Sends the first, and when that has ended, the others.
-    fn send_next(self, mut lane: std::vec::IntoIter<(Coming, Outgoing)>) {
+    fn send_next(self, mut lane: std::vec::IntoIter<(Coming, Outgoing)>, batch: Arc<[Coming]>) {
         let Some((coming, Outgoing { file, target, .. })) = lane.next() else { return };
-        let Coming { name, sent, outcome, .. } = coming;
+        let Coming { sent, outcome, .. } = coming;
         host::send(
             &file,
             target,
             move |part| sent.set(part),
             move |result| {
                 let is_stored = result.is_ok();
-                self.tell_unwatched(&name, &result);
                 outcome.set(Some(result));
                 if is_stored {
-                    // The page may have been left meanwhile: then this is gone.
-                    self.stored.try_update(|count| *count += 1);
+                    self.stored.0.update(|count| *count += 1);
                 }
-                self.send_next(lane);
+                self.tell_unwatched(&batch);
+                self.send_next(lane, batch);
             },
         );
     }
 
-    /// Tells what came of a file where that is not shown.
-    fn tell_unwatched(self, name: &str, answer: &Result<String, Problem>) {
+    /// Tells what came of files that were sent together, once it has come of all of them, where that is not shown.
+    fn tell_unwatched(self, batch: &[Coming]) {
         if self.watched.try_get_value().is_some_and(|watched| watched > 0) {
             return;
         }
-        let outcome = Outcome::of(self.told, name, answer);
-        if outcome.is_good() {
-            self.toasts.done(outcome.notice());
+        let outcome_of = |coming: &Coming| {
+            coming.outcome.with_untracked(|answer| {
+                answer.as_ref().map(|answer| Outcome::of(self.told, &coming.name, answer))
+            })
+        };
+        let outcomes = batch.iter().map(|coming| Some((coming.name.as_str(), outcome_of(coming)?)));
+        let Some(outcomes) = outcomes.collect::<Option<Vec<_>>>() else { return };
+        let text = notice_of(&outcomes);
+        if outcomes.iter().all(|(_, outcome)| outcome.is_good()) {
+            self.toasts.done(text);
         } else {
-            self.toasts.refused(&Problem::business_rule(outcome.notice()));
+            self.toasts.refused(&Problem::business_rule(text));
         }
     }
 }
@@ -289,6 +331,24 @@ fn Came(outcome: Outcome) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_says_little_of_many_files() {
+        let outcome = |tone: Tone| Outcome { tone, text: "It is told.".to_owned(), lines: Vec::new() };
+        let notice = |batch: &[(&'static str, Tone)]| {
+            notice_of(&batch.iter().map(|(name, tone)| (*name, outcome(*tone))).collect::<Vec<_>>())
+        };
+        assert_eq!(notice(&[("a", Tone::Bad)]), "It is told.");
+        assert_eq!(notice(&[("a", Tone::Good), ("b", Tone::Quiet)]), "2 files came in.");
+        assert_eq!(
+            notice(&[("a", Tone::Bad), ("b", Tone::Good), ("c", Tone::Attention)]),
+            "1 of 3 files came in. Refused, in whole or in part: a, c"
+        );
+        assert_eq!(
+            notice(&["a", "b", "c", "d"].map(|name| (name, Tone::Bad))),
+            "0 of 4 files came in. Refused, in whole or in part: a, b, c …"
+        );
+    }
 
     #[test]
     fn a_notice_says_little_of_the_parts() {

@@ -47,12 +47,12 @@ pub fn ConfigPage() -> impl IntoView {
     let found =
         load(move || (tenant.id(), id.get()), |(tenant, id)| async move { get_config(tenant?, id?).await });
     let delete = form_action::<DeleteConfig>();
+    let outcome = delete.answer_of("config_id", move || id.get().ok());
     let (toasts, navigate) = (use_toasts(), use_navigate());
-    on_done(delete.value(), move |()| {
+    on_done(outcome, move |()| {
         toasts.done("The config is deleted.");
         navigate(&tenant.page("/configs"), NavigateOptions::default());
     });
-    let outcome = delete.value();
     view! {
         <p class="back">
             <a href=move || tenant.page("/configs")>

@@ -53,12 +53,12 @@ pub fn DatasourcePage() -> impl IntoView {
         |(tenant, id)| async move { get_datasource(tenant?, id?).await },
     );
     let delete = form_action::<DeleteDatasource>();
+    let outcome = delete.answer_of("datasource_id", move || id.get().ok());
     let (toasts, navigate) = (use_toasts(), use_navigate());
-    on_done(delete.value(), move |()| {
+    on_done(outcome, move |()| {
         toasts.done("The datasource is deleted.");
         navigate(&tenant.page("/datasources"), NavigateOptions::default());
     });
-    let outcome = delete.value();
     view! {
         <p class="back">
             <a href=move || tenant.page("/datasources")>

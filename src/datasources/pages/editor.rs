@@ -30,7 +30,7 @@ use crate::{
         load::Load,
         only::Only,
         page::PageHead,
-        react::memo,
+        react::{effect, memo},
         resource::load,
         save_bar::SaveBar,
         saving::{Saving, on_answer},
@@ -270,12 +270,10 @@ fn Connection(
         let fitting = PROTOCOLS.into_iter().filter(|(protocol, _)| type_of(protocol) == Some(form.kind()));
         fitting.map(|(value, words)| (value.to_owned(), words.to_owned())).collect::<Vec<_>>()
     });
-    // Another type has other protocols and configs: what does not fit any more gives way to the first that does.
-    Effect::new(move |first: Option<()>| {
+    // Another type has other protocols and configs: what does not fit any more gives way to the first that does. At first
+    // too: the type may have been chosen before the page was taken over.
+    effect(move || {
         let (protocols, options) = (protocols.get(), options.get());
-        if first.is_none() {
-            return;
-        }
         let fits = |among: &[(String, String)], value: &str| among.iter().any(|(one, _)| one == value);
         if !fits(&protocols, &form.config.protocol.read_untracked())
             && let Some((protocol, _)) = protocols.first()

@@ -68,7 +68,7 @@ pub fn IntentPage() -> impl IntoView {
         |(tenant, intent)| async move { list_versions(tenant?, intent?).await },
     );
     let delete = form_action::<DeleteIntent>();
-    let outcome = delete.value();
+    let outcome = delete.answer_of("intent_id", move || intent_id.get().ok());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
         toasts.done("The intent is deleted.");

@@ -65,7 +65,7 @@ pub fn MailboxEditor() -> impl IntoView {
         },
     );
     let delete = form_action::<DeleteMailbox>();
-    let outcome = delete.value();
+    let outcome = delete.answer_of("mailbox_id", move || id.get().ok().flatten());
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
         toasts.done("The mailbox is deleted.");

@@ -11,7 +11,7 @@ use super::{
     form::RouteForm,
     headers::HeaderFields,
     secret::{Secret, SecretShown},
-    words::{KINDS, deed, when_words},
+    words::{KINDS, deed, details, when_words},
 };
 use crate::{
     app::{Allowed, MyAccess, may, tenant_page, use_optional_id, use_tenant},
@@ -76,7 +76,7 @@ pub fn RouteEditor() -> impl IntoView {
         },
     );
     let delete = form_action::<DeleteRoute>();
-    let outcome = delete.value();
+    let outcome = delete.answer_of("route_id", move || id.get().ok().flatten());
     let me = use_context::<MyAccess>();
     let (toasts, navigate) = (use_toasts(), use_navigate());
     on_done(outcome, move |()| {
@@ -130,13 +130,15 @@ fn Facts(start: Start, context: Signal<String>) -> impl IntoView {
         }
     };
     let line = |name: &'static str, text: String| {
-        view! { <div class="facts__line"><dt>{name}</dt><dd class="breakable">{text}</dd></div> }.into_any()
+        view! { <div class="facts__line"><dt>{name}</dt><dd class="facts__text">{text}</dd></div> }.into_any()
     };
+    let details = details(&route).into_iter().map(|(name, text)| line(name, text)).collect_view();
     view! {
         <PageHead title=route.name.clone() context/>
         <div class="panel" data-testid="route-facts">
             <dl class="facts">
                 {line("What it does", deed(&route))}
+                {details}
                 {line("For messages of", of)}
                 {line("Once the decision is", when_words(&route))}
                 <div class="facts__line">

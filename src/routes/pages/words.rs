@@ -28,6 +28,35 @@ pub fn deed(route: &Route) -> String {
     }
 }
 
+/// What its deed leaves unsaid, as names and texts. What may be left empty says what stands for it.
+pub fn details(route: &Route) -> Vec<(&'static str, String)> {
+    let text = |member: &str| route.settings.get(member).and_then(Value::as_str).unwrap_or_default();
+    let text_or = |member: &str, empty: &str| match text(member) {
+        "" => empty.to_owned(),
+        text => text.to_owned(),
+    };
+    match route.kind {
+        RouteKind::Webhook => {
+            let headers = route.settings.get("headers").and_then(Value::as_object);
+            let header =
+                |(name, value): (&String, &Value)| format!("{name}: {}", value.as_str().unwrap_or_default());
+            let headers: Vec<String> = headers.into_iter().flatten().map(header).collect();
+            if headers.is_empty() { Vec::new() } else { vec![("Headers", headers.join("\n"))] }
+        }
+        RouteKind::Forward => vec![
+            ("Subject", text_or("subject", "Fwd: and the message’s own")),
+            ("Note", text_or("note", "The decision’s reasons")),
+        ],
+        RouteKind::Reply => vec![
+            ("Subject", text_or("subject", "Re: and the message’s own")),
+            ("Text", text("body").to_owned()),
+            ("Name of the sender", text_or("from_name", "The installation’s")),
+            ("Answers go to", text_or("reply_to", "The installation’s address")),
+        ],
+        RouteKind::Label => Vec::new(),
+    }
+}
+
 /// `accepted, rejected`: the decisions on which it is done.
 pub fn when_words(route: &Route) -> String {
     route.decisions.iter().map(|decision| decision.as_str()).collect::<Vec<_>>().join(", ")
