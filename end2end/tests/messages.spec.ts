@@ -407,6 +407,65 @@ test('a word that is on its way is told of where one is back, too', { tag: '@des
   await expect(rows(page, 'Accepted')).toHaveCount(2);
 });
 
+test('a word in one tenant is none of another\'s list', { tag: '@desktop' }, async ({ page, request }) => {
+  test.slow();
+  const mark = await send(request, 1);
+  const other = `words${Math.random().toString(36).slice(2, 8)}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: other, name: 'Words' } })).status()).toBe(201);
+  try {
+    for (const subject of ['one', 'two']) {
+      const data = `From: ann@customer.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`;
+      const headers = { 'content-type': 'message/rfc822' };
+      expect((await request.post(`/api/emails?tenant_id=${other}`, { headers, data })).status()).toBe(202);
+    }
+    const found = async () => (await request.get(`/api/emails?tenant_id=${other}&decision=review`)).json();
+    await expect.poll(async () => (await found()).length, { timeout: 15_000 }).toBe(2);
+    const [theirs] = await found();
+
+    await open(page, `q=${mark}`);
+    const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+    await page.keyboard.press('j');
+    await page.keyboard.press('e');
+    await expect.poll(asked).toBe(1);
+    const stream = page.waitForResponse((response) => response.url().includes(`/ui/changes?tenant_id=${other}`) && response.ok());
+    await page.evaluate((address) => {
+      const link = Object.assign(document.createElement('a'), { href: address });
+      document.body.append(link);
+      link.click();
+      link.remove();
+    }, `/t/${other}/messages?decision=review`);
+    const messages = page.getByTestId('message-row');
+    await expect(messages).toHaveCount(2);
+    await stream;
+    await expect(page.getByTestId('words-under-way')).toHaveText('');
+    await request.post(`/api/emails/${theirs.email_id}/decision?tenant_id=${other}`, { data: { decision: 'accepted' } });
+    await expect(rows(page, 'Left this list'), 'it hears of news').toHaveCount(1);
+    answer();
+    await expect(page.getByTestId('toast').filter({ hasText: '1 message accepted.' })).toBeVisible();
+    await askOnceMore(page);
+    await expect(messages, 'nobody said a word here').toHaveCount(2);
+  } finally {
+    await request.delete(`/api/tenants/${other}`);
+  }
+});
+
+test('what the browser would tick on the way back is not chosen', { tag: '@desktop' }, async ({ page, request }) => {
+  await send(request, 3);
+  await page.goto(`/t/${TENANT}/messages`);
+  await hydrated(page);
+  const boxes = page.getByTestId('choose');
+  await boxes.nth(0).check();
+  await boxes.nth(2).check();
+  await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+  await page.goto('/account');
+  const mark = await send(request, 1);
+  await page.goBack();
+  await hydrated(page);
+  await expect(page.getByTestId('message-row').first()).toContainText(mark);
+  await expect(page.getByTestId('bulk')).toHaveCount(0);
+  expect(await boxes.evaluateAll((all) => all.filter((box) => (box as HTMLInputElement).checked).length)).toBe(0);
+});
+
 test('a range is chosen, then the page, then all that fit', async ({ page, request }) => {
   test.slow();
   const mark = await send(request, 53);

@@ -54,6 +54,28 @@ test('a double click takes one word back, whatever takes its place meanwhile', {
   await expect(page.getByTestId('message-row').filter({ hasText: 'Accepted' })).toHaveCount(1);
 });
 
+test('a notice that comes under a double click is not pressed by it', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, mark);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(page.getByTestId('message')).toBeVisible();
+  // It begins beside the notice, on what stays.
+  await page.mouse.move(4, 4);
+  await page.mouse.down({ clickCount: 1 });
+  await page.mouse.up({ clickCount: 1 });
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('undo')).toHaveCount(1);
+  for (const button of [page.getByTestId('undo'), page.getByRole('button', { name: 'Close this notice' })]) {
+    const { x, y, width, height } = (await button.boundingBox())!;
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down({ clickCount: 2 });
+    await page.mouse.up({ clickCount: 2 });
+  }
+  await expect(page.getByTestId('undo'), 'it still offers').toHaveCount(1);
+  await page.getByTestId('undo').click();
+  await expect(notices(page).filter({ hasText: 'Taken back' })).toHaveCount(1);
+});
+
 test('the second of a double click does not reach what lay beneath a notice', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 20);
   await open(page, mark);

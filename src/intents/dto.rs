@@ -86,7 +86,8 @@ pub struct MatchConditions {
 }
 
 /// One comparison of a field, without regard to case. Where a header field stands several times in the message, one of
-/// `none` holds for any of its values; one of `all` or `any` for all of them, but `contains` for any.
+/// `none` holds for any of its values; one of `all` or `any` for all of them, but `contains` for any, and each of those
+/// that every server on the way may add (`received`, `authentication-results` and such).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -748,16 +748,24 @@ async fn nothing_is_looked_up_by_a_header_field_that_stands_twice() {
     bench.sqlite("CREATE TABLE blocked (ref TEXT); INSERT INTO blocked VALUES ('bad')").await;
     let database = bench.datasource("database", sqlite_config()).await;
     let query = json!({"query": "SELECT 1 FROM blocked WHERE ref = ?", "params": ["{{header.X-Ref}}"]});
-    bench.rules(&[json!({"rule_type": "not_exists", "datasource_id": database, "conditions": query})]).await;
-    for (refs, verdict, reason) in [
-        (&["bad"][..], "fail", "and should have none"),
-        (&["good"], "pass", "Source has no row"),
-        (&["bad", "x"], "fail", "header.x-ref stands 2 times in the message, and a look-up takes one value"),
+    let rule = json!({"rule_type": "not_exists", "datasource_id": database, "conditions": query});
+    let mut skipped = rule.clone();
+    skipped["when_missing"] = "skip".into();
+    let score = json!({"rule_type": "compare", "field_name": "header.X-Ref", "when_missing": "skip",
+        "conditions": {"op": "<", "as": "number", "expected": 5}});
+    bench.rules(&[rule, skipped, score]).await;
+    let twice = "header.x-ref stands 2 times in the message, and a look-up takes one value";
+    for (refs, expected, reason) in [
+        (&["bad"][..], ["fail", "fail", "skipped"], "and should have none"),
+        (&["good"], ["pass", "pass", "skipped"], "Source has no row"),
+        (&["bad", "x"], ["fail"; 3], twice),
+        (&["1", "900"], ["fail"; 3], twice),
+        (&[], ["fail", "skipped", "skipped"], "no header.x-ref in the message"),
     ] {
         let headers: String = refs.iter().map(|value| format!("X-Ref: {value}\r\n")).collect();
         let raw = format!("{headers}{}", message("ann@x.example", "order", "Hello"));
         let email = bench.server.decide("acme", raw).await;
-        assert_eq!(verdicts(&email), [verdict], "{refs:?}: {email:#}");
+        assert_eq!(verdicts(&email), expected, "{refs:?}: {email:#}");
         let said = email["verdicts"][0]["reason"].as_str().unwrap();
         assert!(said.contains(reason), "{refs:?}: {said}");
     }

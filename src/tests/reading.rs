@@ -259,7 +259,8 @@ async fn a_second_header_field_gets_nobody_past_a_condition() {
     server.tenant("globex").await;
     let body = json!({"intent": {"name": "Checked", "match": {"all": [
         {"field": "header.x-gateway-verdict", "op": "equals", "value": "clean"},
-        {"field": "header.received", "op": "contains", "value": "gateway.example"}
+        {"field": "header.received", "op": "contains", "value": "gateway.example"},
+        {"field": "header.received", "op": "starts_with", "value": "from gateway"}
     ]}}});
     server.post("/api/intents/with-rules?tenant_id=globex", &body).await.is(StatusCode::CREATED);
     for (verdicts, intent) in [

@@ -287,9 +287,11 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
                             type="button"
                             class="button button--small"
                             data-testid="undo"
-                            on:click=move |_| {
-                                toasts.close(id);
-                                undo();
+                            on:click=move |event| {
+                                if !host::is_second_click(&event) {
+                                    toasts.close(id);
+                                    undo();
+                                }
                             }
                         >
                             <Icon glyph=Glyph::Undo/>
@@ -298,7 +300,15 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
                     }
                     .into_any()
                 })}
-            <button type="button" class="icon-button" on:click=move |_| toasts.close(id)>
+            <button
+                type="button"
+                class="icon-button"
+                on:click=move |event| {
+                    if !host::is_second_click(&event) {
+                        toasts.close(id);
+                    }
+                }
+            >
                 <Icon glyph=Glyph::Close/>
                 <span class="visually-hidden">"Close this notice"</span>
             </button>

@@ -89,7 +89,7 @@ pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput)
         Unrenderable::Missing(name) => {
             Problem::invalid_field(format!("fields.{name}"), "is needed, and not given")
         }
-        Unrenderable::Unfit(fault) => Problem::invalid_field("fields", fault),
+        Unrenderable::Unfit(fault) | Unrenderable::Several(fault) => Problem::invalid_field("fields", fault),
     })?;
     let started = Instant::now();
     let answer = match connection {

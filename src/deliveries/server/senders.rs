@@ -1,6 +1,7 @@
 //! The ways out, and the breakers before them.
 
 use std::{
+    pin::pin,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -116,10 +117,22 @@ impl Turns {
     async fn take(&self) -> Option<Turn<'_>> {
         let permit = match self.free.try_acquire() {
             Ok(permit) => permit,
-            Err(_) => timeout(self.patience_left(), self.free.acquire()).await.ok()?.ok()?,
+            Err(_) => self.wait().await?,
         };
         self.note_move();
         Some(Turn { turns: self, _permit: permit })
+    }
+
+    /// In its place of the queue, for as long as that moves.
+    async fn wait(&self) -> Option<SemaphorePermit<'_>> {
+        let mut next = pin!(self.free.acquire());
+        loop {
+            match timeout(self.patience_left(), &mut next).await {
+                Ok(permit) => return permit.ok(),
+                Err(_) if self.patience_left().is_zero() => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     /// None, where all have been there for long: whoever waits here holds a place, too.
@@ -206,5 +219,20 @@ mod tests {
         let first = turns.take().await.expect("a free one");
         let (second, ()) = tokio::join!(turns.take(), async { drop(first) });
         assert!(second.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_moves_is_waited_in_for_longer_than_one_that_does_not() {
+        let turns = Turns::of(1, Duration::from_secs(3));
+        let mail = async || {
+            let _turn = turns.take().await?;
+            tokio::time::sleep(Duration::from_secs(1)).await; // how long the relay takes
+            Some(())
+        };
+        let sent = tokio::join!(mail(), mail(), mail(), mail(), mail());
+        assert_eq!(sent, (Some(()), Some(()), Some(()), Some(()), Some(())), "the last after 4 s");
+        let turns = Turns::of(1, Duration::from_millis(50));
+        let _held = turns.take().await;
+        assert!(turns.take().await.is_none(), "nobody moves");
     }
 }

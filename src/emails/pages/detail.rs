@@ -109,7 +109,8 @@ fn Message(
     let toasts = use_toasts();
     on_done(retry.value(), move |()| toasts.done("The delivery is on its way again."));
     Payloads::provide();
-    let versions = move || (retry.version().get(), words.version());
+    let said = move || tenant.id().map(|tenant| words.version(&tenant)).unwrap_or_default();
+    let versions = move || (retry.version().get(), said());
     let detail = load(
         move || (tenant.id(), versions()),
         move |(tenant, _)| async move { get_email(tenant?, email_id.get_value()?).await },

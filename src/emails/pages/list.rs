@@ -153,7 +153,7 @@ fn Listed(
         // Of one's own word one hears before its answer, which asks too; and it counts for more than news.
         if ask.pending().get_untracked() {
             missed.update_value(|missed| *missed = missed.or(Some(false)));
-        } else if !words.is_under_way() {
+        } else if asked.try_with_value(|(tenant, _)| words.is_under_way(tenant)) == Some(false) {
             ask.dispatch(false);
         }
     };
@@ -194,8 +194,8 @@ fn Listed(
         }
     });
     Effect::new(move |before: Option<u32>| {
-        let now = words.version();
-        if before.is_some_and(|before| before != now) {
+        let now = asked.try_with_value(|(tenant, _)| words.version(tenant)).unwrap_or_default();
+        if before.is_some_and(|before| before != now) && selection.is_there() {
             if ask.pending().get_untracked() {
                 // What is under way was asked before the word: its answer does not count.
                 turn.update_value(|turn| *turn = turn.wrapping_add(1));

@@ -143,21 +143,27 @@ impl Words {
     pub fn new() -> Self {
         let (toasts, notes) = (use_toasts(), use_notes());
         let turns: Option<Turns> = use_context();
-        let Progress { version, under_way } = use_context().unwrap_or_else(Progress::new);
+        let Progress { ended, under_way } = use_context().unwrap_or_else(Progress::new);
         Self {
-            news: News { toasts, notes, version, under_way },
+            news: News { toasts, notes, ended, under_way },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
 
-    /// Rises with each word that was said or taken back. Tracked.
-    pub fn version(self) -> u32 {
-        self.news.version.get()
+    /// Rises with each word that was said or taken back in this tenant. Tracked.
+    pub fn version(self, tenant: &TenantId) -> u32 {
+        self.news
+            .ended
+            .read()
+            .iter()
+            .find(|(of, _)| of == tenant)
+            .map(|(_, ended)| *ended)
+            .unwrap_or_default()
     }
 
-    /// Whether a word is on its way: what one hears of meanwhile may be one's own.
-    pub fn is_under_way(self) -> bool {
-        !self.news.under_way.read_untracked().is_empty()
+    /// Whether a word is on its way in this tenant: what one hears of meanwhile may be one's own.
+    pub fn is_under_way(self, tenant: &TenantId) -> bool {
+        self.news.under_way.read_untracked().iter().any(|under_way| under_way.tenant == *tenant)
     }
 
     /// What is on its way in this tenant, the last of it; empty where nothing is. Tracked.
@@ -238,15 +244,15 @@ impl Words {
 /// What is said in this tab, from whichever page: another may show the same messages by the time it is answered.
 #[derive(Clone, Copy)]
 struct Progress {
-    /// Rises with each word that was said or taken back.
-    version: RwSignal<u32>,
+    /// How many words were said or taken back, of each tenant in which any was.
+    ended: RwSignal<Vec<(TenantId, u32)>>,
     /// What is on its way, in its order.
     under_way: RwSignal<Vec<UnderWay>>,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self { version: RwSignal::new(0), under_way: RwSignal::new(Vec::new()) }
+        Self { ended: RwSignal::new(Vec::new()), under_way: RwSignal::new(Vec::new()) }
     }
 }
 
@@ -256,7 +262,7 @@ struct News {
     toasts: Toasts,
     notes: Notes,
     /// As `Progress` has them.
-    version: RwSignal<u32>,
+    ended: RwSignal<Vec<(TenantId, u32)>>,
     under_way: RwSignal<Vec<UnderWay>>,
 }
 
@@ -345,12 +351,15 @@ impl News {
 
     fn end(self, number: u32) {
         // The first: what is unwanted by its answer is taken back under its number before it ends.
-        self.under_way.update(|under_way| {
-            if let Some(at) = under_way.iter().position(|under_way| under_way.number == number) {
-                under_way.remove(at);
-            }
+        let ended = self.under_way.try_update(|under_way| {
+            let at = under_way.iter().position(|under_way| under_way.number == number)?;
+            Some(under_way.remove(at).tenant)
         });
-        self.version.update(|version| *version = version.wrapping_add(1));
+        let Some(tenant) = ended.flatten() else { return };
+        self.ended.update(|ended| match ended.iter_mut().find(|(of, _)| *of == tenant) {
+            Some((_, number)) => *number = number.wrapping_add(1),
+            None => ended.push((tenant, 1)),
+        });
     }
 }
 

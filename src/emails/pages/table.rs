@@ -166,6 +166,8 @@ fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
             <input
                 node_ref=node
                 type="checkbox"
+                // Or the browser would tick, on the way back, whatever stands at that place by then.
+                autocomplete="off"
                 data-testid="choose"
                 prop:checked=move || is_followed.get().then(|| selection.has(id))
                 on:click=move |event| {

@@ -107,6 +107,18 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     NFC.normalize(text)
 }
 
+/// Whether each server on the way may add such a header field, so that honest messages have several (RFC 5321, 5322, 6376,
+/// 7208, 8601, 8617): what is looked for in them stands in one.
+pub fn is_trace(name: &str) -> bool {
+    name.strip_prefix("header.").is_some_and(|name| {
+        let name = name.to_ascii_lowercase();
+        TRACE.contains(&name.as_str()) || name.starts_with("arc-") || name.starts_with("resent-")
+    })
+}
+
+const TRACE: [&str; 6] =
+    ["authentication-results", "delivered-to", "dkim-signature", "received", "received-spf", "return-path"];
+
 /// The values of a field, of which a header field may have several: `headers` puts each on a line.
 pub fn values<'v>(name: &str, text: &'v str) -> impl Iterator<Item = &'v str> + use<'v> {
     let is_header = name.starts_with("header.");

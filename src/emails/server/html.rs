@@ -68,6 +68,10 @@ fn pictures(message: &Message<'_>) -> HashMap<String, String> {
     found
 }
 
+/// Whose content nobody sees in a browser, and rules do not (`inner_text`): of what is not allowed, ammonia drops the
+/// element alone.
+const UNSEEN: [&str; 7] = ["desc", "iframe", "metadata", "noembed", "noframes", "template", "title"];
+
 /// Properties that change how text looks, and none that moves it over something else.
 const STYLES: [&str; 32] = [
     "background-color",
@@ -113,6 +117,7 @@ fn clean(html: &str, pictures: HashMap<String, String>, with_remote: bool) -> (S
     let mut builder = Builder::default();
     builder
         .add_tags(["font"])
+        .add_clean_content_tags(UNSEEN)
         .add_generic_attributes(LAYOUT)
         .add_tag_attributes("font", ["color", "face", "size"])
         .filter_style_properties(HashSet::from(STYLES))
@@ -193,6 +198,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_no_browser_shows_and_no_rule_sees_is_not_shown() {
+        for within in ["title", "iframe", "noembed", "noframes", "template", "style", "script"] {
+            let html = format!("<p>seen</p><{within}>hidden</{within}><p>too</p>");
+            assert_eq!(cleaned(&html, false).0.trim_end(), "<p>seen</p><p>too</p>");
+        }
+        for within in ["title", "desc", "metadata", "style"] {
+            let html = format!("<p>seen</p><svg><{within}>hidden</svg><p>too</p>");
+            assert_eq!(cleaned(&html, false).0.trim_end(), "<p>seen</p><p>too</p>", "{within}");
+        }
+        assert!(!cleaned("<svg><title><p>hidden", false).0.contains("hidden"));
     }
 
     #[test]

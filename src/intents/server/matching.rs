@@ -271,8 +271,8 @@ enum Demand {
 
 /// Whether the condition holds. Where a header field stands several times in the message, a condition that must not be
 /// holds for any of the values, and one that must be for all of them: whoever sends it can add one of their own, and
-/// gets past no condition by that. Only `contains` holds for any either way: some fields stand once for each server on
-/// the way.
+/// gets past no condition by that. Only `contains`, and each condition on a field that stands once for each server on the
+/// way, holds for any either way.
 ///
 /// A message without the field does not meet it; a pattern that does not compile (it was checked when it was saved)
 /// meets nothing, and nothing is met once the time is over.
@@ -283,7 +283,7 @@ fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget, dem
     let field = condition.field.to_ascii_lowercase();
     let holds_for = |actual: &str, is_met: &dyn Fn(&str) -> bool| {
         let mut values = fields::values(&field, actual);
-        if demand == Demand::Meet && condition.op != MatchOp::Contains {
+        if demand == Demand::Meet && condition.op != MatchOp::Contains && !fields::is_trace(&field) {
             values.all(is_met)
         } else {
             values.any(is_met)

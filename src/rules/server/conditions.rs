@@ -152,6 +152,8 @@ pub enum Unrenderable {
     Missing(String),
     /// Its value cannot stand where the template stands.
     Unfit(String),
+    /// The message has several where one is needed: who sends it may have added theirs, and skips no rule by that.
+    Several(String),
 }
 
 impl Operand {
@@ -563,7 +565,7 @@ impl Lookup {
         for name in self.fields() {
             let count = fields.present(&name).map_or(0, |text| fields::values(&name, text).count());
             if count > 1 {
-                return Err(Unrenderable::Unfit(format!(
+                return Err(Unrenderable::Several(format!(
                     "{name} stands {count} times in the message, and a look-up takes one value"
                 )));
             }

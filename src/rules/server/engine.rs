@@ -315,6 +315,7 @@ fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {
     let reason = match unrenderable {
         Unrenderable::Missing(field) => format!("no {field} in the message"),
         Unrenderable::Unfit(reason) => reason,
+        Unrenderable::Several(reason) => return Outcome::new(Verdict::Fail, reason),
     };
     match rule.when_missing {
         WhenMissing::Fail => Outcome::new(Verdict::Fail, reason),

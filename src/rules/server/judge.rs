@@ -1,6 +1,6 @@
 //! What a rule makes of the rows that were found, or of the message's own field (DESIGN, section 5).
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, iter, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -271,7 +271,12 @@ fn compare(
             let pattern = judgement.pattern.clone().unwrap_or_default();
             let matches = matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| {
                 let is_match = |value: &Value| composed(value).is_some_and(|text| regex.is_match(&text));
-                each(&actual, against.field).iter().all(is_match)
+                let values = each(&actual, against.field);
+                if fields::is_trace(against.field) {
+                    values.iter().any(is_match)
+                } else {
+                    values.iter().all(is_match)
+                }
             });
             let verb = if matches { "matches" } else { "does not match" };
             (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
@@ -317,11 +322,19 @@ fn compare(
 fn bounds(
     judgement: &Judgement,
     actual: &Value,
-    Against { expected, is_looked_up, now, .. }: Against<'_>,
+    Against { expected, is_looked_up, field, expected_field, now, .. }: Against<'_>,
 ) -> Result<(bool, String), Unjudged> {
     let kind = judgement.kind.unwrap_or(FieldType::Number);
     if actual.is_null() {
         return Ok((false, format!("is no {kind}")));
+    }
+    for (value, of) in iter::once((actual, field)).chain(expected.iter().map(|value| (value, expected_field)))
+    {
+        let count = each(value, of).len();
+        if count > 1 {
+            let fault = format!("{of} stands {count} times in the message, and one {kind} is compared");
+            return Err(Unjudged::Message(Unrenderable::Several(fault)));
+        }
     }
     let of_message = |fault: String| Unjudged::Message(Unrenderable::Unfit(fault));
     let left = readable(actual, kind, now).map_err(|fault| {
@@ -585,6 +598,7 @@ mod tests {
         let mut fields = Fields::default();
         fields.set("header.x-list", "news\nads");
         fields.set("header.x-twice", "news\nnews");
+        fields.set("header.received", "from outside\nfrom gateway");
         fields.set("body", "news\nads");
         let judged = |field: &str, rule_type, conditions: Value, found: Option<Value>| {
             let rule = rule(field, rule_type);
@@ -603,6 +617,8 @@ mod tests {
         use RuleType::{Equals, NotEquals, OneOf, Regex};
         for (field, rule_type, conditions, found, passes) in [
             ("header.X-List", Regex, json!({"pattern": "news"}), None, false),
+            ("header.Received", Regex, json!({"pattern": "^from gateway"}), None, true),
+            ("header.Received", Regex, json!({"pattern": "^from elsewhere"}), None, false),
             ("header.X-List", Regex, json!({"pattern": "^(news|ads)$"}), None, true),
             ("header.X-Twice", Regex, json!({"pattern": "^news$"}), None, true),
             ("header.X-List", Regex, json!({"pattern": "s\na"}), None, false),
