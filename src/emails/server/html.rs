@@ -70,7 +70,7 @@ fn pictures(message: &Message<'_>) -> HashMap<String, String> {
 
 /// Whose content nobody sees in a browser, and rules do not (`inner_text`): of what is not allowed, ammonia drops the
 /// element alone.
-const UNSEEN: [&str; 7] = ["desc", "iframe", "metadata", "noembed", "noframes", "template", "title"];
+const UNSEEN: [&str; 5] = ["iframe", "noembed", "noframes", "template", "title"];
 
 /// Properties that change how text looks, and none that moves it over something else.
 const STYLES: [&str; 32] = [
@@ -206,7 +206,7 @@ mod tests {
             let html = format!("<p>seen</p><{within}>hidden</{within}><p>too</p>");
             assert_eq!(cleaned(&html, false).0.trim_end(), "<p>seen</p><p>too</p>");
         }
-        for within in ["title", "desc", "metadata", "style"] {
+        for within in ["title", "style"] {
             let html = format!("<p>seen</p><svg><{within}>hidden</svg><p>too</p>");
             assert_eq!(cleaned(&html, false).0.trim_end(), "<p>seen</p><p>too</p>", "{within}");
         }

@@ -135,13 +135,14 @@ impl Page {
     }
 }
 
-/// Those whose content nobody sees.
+/// Those whose content nobody sees, here neither (`html`). What a drawing says of itself no browser shows, but ammonia may
+/// leave it for people to read: so it is read.
 fn is_hidden(name: &QualName) -> bool {
     let local: &str = &name.local;
     if name.ns == ns!(html) {
         matches!(local, "script" | "style" | "template" | "title" | "iframe" | "noembed" | "noframes")
     } else {
-        name.ns == ns!(svg) && matches!(local, "script" | "style" | "title" | "desc" | "metadata")
+        name.ns == ns!(svg) && matches!(local, "script" | "style" | "title")
     }
 }
 
@@ -263,7 +264,10 @@ mod tests {
                 "<p>my order 1042</p><svg><title>x</svg><p>order 7, unwanted</p>",
                 "my order 1042\n\norder 7, unwanted",
             ),
-            ("a<svg><style>x</svg>b<svg><desc>x</svg>c<svg><metadata>x<template>x</svg>d", "abcd"),
+            (
+                "a<svg><style>x</svg>b<svg><title>x</svg>c<svg><desc>d</svg>e<svg><metadata>f</svg>g",
+                "abcdefg",
+            ),
             ("a<svg><foreignObject><style><!--</style></foreignObject></svg>b", "ab"),
             ("a<template><svg></template><style><!--</style>b", "ab"),
             ("<noscript>un<b></b>wanted</noscript>", "unwanted"),

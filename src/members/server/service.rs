@@ -330,7 +330,10 @@ pub async fn invite(ctx: &TenantContext, input: InvitationInput) -> Result<Invit
         return Ok(InvitationMade { invitation, mailed: false, link: Some(address), makes_account });
     };
     // Never answered as well: who can read it is who can read the person's mail, and nobody else.
-    let mailed = mail(ctx, &invitation.email, &tenant, &address, &counted).await;
+    // To its end, though the request's time may be over before: what was not mailed is not to stay counted.
+    let (of, email) = (ctx.clone(), invitation.email.clone());
+    let mailed = tokio::spawn(async move { mail(&of, &email, &tenant, &address, &counted).await });
+    let mailed = mailed.await.unwrap_or(false);
     Ok(InvitationMade { invitation, mailed, link: None, makes_account })
 }
 

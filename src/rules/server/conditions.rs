@@ -812,7 +812,7 @@ mod tests {
             assert!(lookup.render(&fields).is_ok(), "{conditions}");
             fields.set("header.x-ref", "bad\nx");
             let words = "header.x-ref stands 2 times in the message, and a look-up takes one value";
-            assert_eq!(lookup.render(&fields), Err(Unrenderable::Unfit(words.into())), "{conditions}");
+            assert_eq!(lookup.render(&fields), Err(Unrenderable::Several(words.into())), "{conditions}");
         }
         // A body has lines, and is one value.
         let conditions = json!({"query": "SELECT 1 WHERE a = ?", "params": ["{{body}}"]});

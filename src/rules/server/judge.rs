@@ -106,9 +106,11 @@ pub fn judge(
                     None => return Ok(no_row(false, found)),
                 },
             };
-            let expected_field = match &judgement.expected {
-                Some(expected) => expected.operands().iter().find_map(Operand::header).unwrap_or_default(),
-                None => rule.field_name.as_str(),
+            let expected_fields: Vec<&str> = match &judgement.expected {
+                Some(expected) => {
+                    expected.operands().iter().map(|one| one.header().unwrap_or_default()).collect()
+                }
+                None => vec![rule.field_name.as_str()],
             };
             let field = if found.is_some() { "" } else { rule.field_name.as_str() };
             let are_addresses = match &judgement.expected {
@@ -121,7 +123,7 @@ pub fn judge(
                 is_looked_up: found.is_some(),
                 are_addresses,
                 field,
-                expected_field,
+                expected_fields: &expected_fields,
                 now: fields.as_of(),
             };
             compare(rule.rule_type, judgement, left, actual, against)
@@ -229,9 +231,9 @@ struct Against<'a> {
     is_looked_up: bool,
     /// Whether addresses are compared, or parts of some, which have one form.
     are_addresses: bool,
-    /// The message's fields that the value and what is expected come from; empty where they come from elsewhere.
+    /// The message's fields that the value and each that is expected come from; empty where they come from elsewhere.
     field: &'a str,
-    expected_field: &'a str,
+    expected_fields: &'a [&'a str],
     now: DateTime<Utc>,
 }
 
@@ -300,7 +302,8 @@ fn compare(
         _ => {
             let expected = first();
             let wanted = rule_type == RuleType::Equals;
-            let others = against.each(&expected, against.expected_field);
+            let others =
+                against.each(&expected, against.expected_fields.first().copied().unwrap_or_default());
             let actuals = against.each(&actual, against.field);
             let ignore_case = judgement.ignore_case;
             let mut pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
@@ -322,14 +325,14 @@ fn compare(
 fn bounds(
     judgement: &Judgement,
     actual: &Value,
-    Against { expected, is_looked_up, field, expected_field, now, .. }: Against<'_>,
+    Against { expected, is_looked_up, field, expected_fields, now, .. }: Against<'_>,
 ) -> Result<(bool, String), Unjudged> {
     let kind = judgement.kind.unwrap_or(FieldType::Number);
     if actual.is_null() {
         return Ok((false, format!("is no {kind}")));
     }
-    for (value, of) in iter::once((actual, field)).chain(expected.iter().map(|value| (value, expected_field)))
-    {
+    let others = expected.iter().zip(expected_fields.iter().copied());
+    for (value, of) in iter::once((actual, field)).chain(others) {
         let count = each(value, of).len();
         if count > 1 {
             let fault = format!("{of} stands {count} times in the message, and one {kind} is compared");
@@ -700,7 +703,7 @@ mod tests {
                 is_looked_up: true,
                 are_addresses: false,
                 field: "",
-                expected_field: "",
+                expected_fields: &[],
                 now: Utc::now(),
             };
             bounds(&judgement, &actual, against).map(|(holds, _)| holds)
