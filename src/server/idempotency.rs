@@ -63,10 +63,17 @@ static KEPT_LATER: Semaphore = Semaphore::const_new(32);
 pub async fn layer(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let is_looked_at = request.method() == Method::POST
         && request.headers().contains_key(HEADER)
-        && !only_tells(request.uri().path())
-        && !only_plans(&mut request).await;
+        && !only_tells(request.uri().path());
     if !is_looked_at {
         return next.run(request).await;
+    }
+    if only_plans(&mut request).await {
+        // The call takes a key, so it is one; a plan is made anew each time.
+        let (parts, body) = request.into_parts();
+        return match key_of(&parts) {
+            Ok(_) => next.run(Request::from_parts(parts, body)).await,
+            Err(problem) => problem_response(problem),
+        };
     }
     match answer(app, request, next).await {
         Ok(response) => response,

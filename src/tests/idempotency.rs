@@ -382,6 +382,8 @@ async fn what_only_tells_something_is_not_kept() {
             assert_eq!(plan.body["applied"], false);
         }
     }
+    let plan = post(&server, &format!("{import}&dry_run=true"), "no key", &none).await;
+    assert_eq!(plan.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["Idempotency-Key"]);
     let mut conn = server.database().superuser().await;
     let kept: i64 =
         sqlx::query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(&mut conn).await.unwrap();
