@@ -37,7 +37,7 @@ export function axe(page: Page): AxeBuilder {
 }
 
 /** Waits until no colour is halfway to another: with little motion that takes a moment, too. */
-async function isStill(page: Page): Promise<void> {
+export async function isStill(page: Page): Promise<void> {
   await page.waitForFunction(() => !document.getAnimations().some((animation) => animation instanceof CSSTransition));
 }
 
