@@ -112,13 +112,8 @@ test('who may only look sees all that a route says', { tag: '@desktop' }, async 
     const facts = page.getByTestId('route-facts');
     const masked = '********';
     for (const [kind, settings, lines] of [
-      [
-        'reply',
-        { subject: 'Your order', body: 'Dear {{sender_name}},\nthank you.', from_name: 'The shop', reply_to: 'shop@x.example' },
-        ['Your order', 'Dear {{sender_name}},\nthank you.', 'The shop', 'shop@x.example'],
-      ],
-      ['reply', { body: 'Thanks.' }, ['Re: and the message’s own', 'The installation’s address']],
-      ['forward', { to: ['team@x.example'], subject: 'Look', note: 'On {{subject}}' }, ['team@x.example', 'Look', 'On {{subject}}']],
+      // Mails are none of this installation's, which has no relay.
+      ['label', { label: 'vip' }, ['vip']],
       ['webhook', { url: 'https://erp.example/hook', headers: { 'X-Key': 's3cret' } }, ['https://erp.example', `X-Key: ${masked}`]],
     ] as [string, object, string[]][]) {
       const data = { name: lines[0], kind, decisions: ['accepted'], settings };
