@@ -99,6 +99,7 @@ async fn on_scratch(
     name: &str,
     options: Options,
 ) -> Result<Vec<Line>, Fatal> {
+    #[expect(clippy::disallowed_methods, reason = "makes the scratch database")]
     let mut admin = PgConnection::connect(url.expose_secret()).await?;
     let create = format!("CREATE DATABASE {name}");
     sqlx::raw_sql(AssertSqlSafe(create))
@@ -129,6 +130,7 @@ fn tenant_input(name: &str) -> Result<TenantInput, Fatal> {
 }
 
 async fn fill(url: &str) -> Result<(), Fatal> {
+    #[expect(clippy::disallowed_methods, reason = "a scratch database of its own")]
     let mut conn = PgConnection::connect(url).await?;
     let sql = format!(
         "CREATE TABLE customers (email text PRIMARY KEY, status text NOT NULL, region text NOT NULL, since date NOT NULL); \

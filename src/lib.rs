@@ -40,6 +40,7 @@ pub mod demo;
 pub mod server;
 
 #[cfg(all(test, feature = "ssr"))]
+#[expect(clippy::disallowed_methods, reason = "they look behind the walls")]
 mod tests;
 
 /// Takes over the page that the server rendered, once the code of its group is there.

@@ -130,6 +130,7 @@ fn is_locked(error: &MigrateError) -> bool {
 }
 
 async fn migrate_once(owner_url: &SecretString, url: &SecretString) -> Result<(), DatabaseError> {
+    #[expect(clippy::disallowed_methods, reason = "as the owner, for migrations alone")]
     let mut conn = PgConnection::connect_with(&options(owner_url)?).await.map_err(DatabaseError::Connect)?;
     // Whatever holds for the role: neither others nor a large table are waited for in vain.
     conn.execute("SET statement_timeout = 0").await?;
@@ -233,6 +234,7 @@ impl Database {
     /// `DatabaseError`, in words for an administrator.
     pub async fn connect(url: &SecretString, config: &Config) -> Result<Self, DatabaseError> {
         // Tried once before: a pool would try again until its time is up, and then not say why.
+        #[expect(clippy::disallowed_methods, reason = "before there is a pool")]
         let mut conn = PgConnection::connect_with(&options(url)?).await.map_err(DatabaseError::Connect)?;
         conn.execute("SET ROLE flowengine_app").await.map_err(DatabaseError::Role)?;
         conn.close().await?;

@@ -287,6 +287,7 @@ async fn serve(
 /// The role `flowengine` and its database of the same name.
 async fn ensure_owner(postgres: &PostgreSQL, super_url: &str) -> Result<String, EmbeddedError> {
     let settings = postgres.settings();
+    #[expect(clippy::disallowed_methods, reason = "before there is an application")]
     let mut conn = PgConnection::connect(super_url).await?;
     // The password is ours: letters and digits.
     let password = &settings.password;

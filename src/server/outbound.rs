@@ -69,6 +69,7 @@ impl Fence {
     ///
     /// # Errors
     /// Why there is no client: the machine's TLS roots, for one.
+    #[expect(clippy::disallowed_methods, reason = "it resolves through the fence")]
     pub fn client(&self, connect_timeout: Duration, timeout: Duration) -> Result<Client, String> {
         Client::builder()
             .dns_resolver(Arc::new(self.clone()))

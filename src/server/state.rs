@@ -1,4 +1,5 @@
-//! What every request and worker works with. Passed in; there are no globals.
+//! What every request and worker works with. Passed in. What is static elsewhere are caches by content and turns at threads:
+//! none of it says who calls, or what is stored.
 
 use std::{
     net::SocketAddr,

@@ -161,6 +161,7 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
 }
 
 /// Whether something listens there.
+#[expect(clippy::disallowed_methods, reason = "the fence has resolved the addresses")]
 async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
     const PATIENCE: Duration = Duration::from_secs(3);
     let resolved = fence.resolve(host, port).await.map_err(|error| (TestStep::Name, error.to_string()))?;

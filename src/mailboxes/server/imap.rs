@@ -549,6 +549,7 @@ fn in_folders(name: &str) -> String {
 }
 
 /// The first of the checked addresses that answers.
+#[expect(clippy::disallowed_methods, reason = "the fence has resolved the addresses")]
 async fn connect(fence: &Fence, login: &Login<'_>) -> Result<TcpStream, ImapFault> {
     let addresses = fence.resolve(login.host, login.port).await?;
     let share = CONNECT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);

@@ -59,6 +59,7 @@ impl Conn {
     /// # Errors
     /// The database's.
     pub(super) async fn acquire(pool: &PgPool, patience: Duration) -> sqlx::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "the one way to a connection")]
         let held = Some(pool.acquire().await?);
         Ok(Self { held, patience, in_transaction: false, is_lost: false, turn: None })
     }

@@ -57,6 +57,7 @@ pub async fn ask(
                 .connect_lazy_with(options)
         })
         .await?;
+    #[expect(clippy::disallowed_methods, reason = "the pool of a tenant's own database")]
     let acquired = pool.acquire().await;
     let mut lease = Lease::new(acquired.map_err(|error| pools.failed(connection, describe(&error)))?);
     let order: Vec<&Value> = checked.order.iter().filter_map(|i| params.get(*i)).collect();

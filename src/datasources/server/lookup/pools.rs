@@ -80,6 +80,7 @@ impl<DB: Database> Pools<DB> {
 
 /// The first address where something listens: a host may have several (`localhost` is `::1` and 127.0.0.1), and the
 /// server listen on one. The last is not tried, since none is left to take in its place.
+#[expect(clippy::disallowed_methods, reason = "the fence has resolved the addresses")]
 async fn answering(addresses: &[SocketAddr], patience: Duration) -> Option<SocketAddr> {
     let (last, others) = addresses.split_last()?;
     let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);

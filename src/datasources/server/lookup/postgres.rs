@@ -95,6 +95,7 @@ impl PostgresLookups {
                     .connect_lazy_with(options)
             })
             .await?;
+        #[expect(clippy::disallowed_methods, reason = "the pool of a tenant's own database")]
         let acquired = pool.acquire().await;
         let mut lease =
             Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
