@@ -153,6 +153,39 @@ async fn every_rule_type_judges_rows_of_a_sqlite_file() {
     assert_eq!(eve["verdicts"][0]["reason"], "Source has no row for eve@x.example");
 }
 
+/// `null` is not the same as nothing.
+#[tokio::test]
+async fn a_column_must_be_empty_or_must_not_be() {
+    let bench = Bench::new(&[]).await;
+    bench.sqlite(SHOP).await;
+    let id = bench.datasource("database", sqlite_config()).await;
+    let credit = json!({"query": "SELECT credit FROM customers WHERE email = ?", "params": ["{{sender_email}}"], "expected": null});
+    let rules = ["equals", "not_equals"]
+        .map(|rule_type| json!({"rule_type": rule_type, "datasource_id": id, "conditions": credit}));
+    bench.rules(&rules).await;
+    let ann = bench.ask("ann@x.example", "order").await;
+    assert_eq!(verdicts(&ann), ["fail", "pass"], "{ann:#}");
+    let bob = bench.ask("bob@x.example", "order").await;
+    assert_eq!(verdicts(&bob), ["pass", "fail"], "{bob:#}");
+    assert_eq!(bob["verdicts"][1]["reason"], "credit is empty, which it should not be");
+
+    let kept = bench.server.get("/api/validation-rules?tenant_id=acme").await.is(StatusCode::OK).body;
+    assert_eq!(kept[0]["conditions"].get("expected"), Some(&Value::Null), "{kept:#}");
+    let intent = &bob["intent"]["intent_id"];
+    let mut draft = json!({"message": {"raw": message("bob@x.example", "order", "Hello")},
+        "intent_id": intent, "validation_rules": rules});
+    for (rule, place) in draft["validation_rules"].as_array_mut().unwrap().iter_mut().zip(1..) {
+        rule["field_name"] = "sender_email".into();
+        rule["priority"] = place.into();
+    }
+    let tried = bench.server.post("/api/validation-rules/dry-run?tenant_id=acme", &draft).await;
+    assert_eq!(verdicts(&tried.is(StatusCode::OK).body), ["pass", "fail"]);
+    let alone = json!({"intent_id": intent, "field_name": "subject", "rule_type": "not_equals",
+        "conditions": {"expected": null}});
+    let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &alone).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expected"]);
+}
+
 #[tokio::test]
 async fn a_value_is_never_read_as_sql() {
     let bench = Bench::new(&[]).await;
@@ -354,6 +387,43 @@ async fn what_postgres_cannot_read_in_its_own_rows_is_no_verdict() {
     }
 }
 
+/// The same of the rule's own values, whatever else the look-up takes from the message.
+#[tokio::test]
+async fn what_postgres_cannot_read_of_the_rule_is_no_verdict() {
+    let bench = Bench::new(&[]).await;
+    let mut conn = bench.server.database().superuser().await;
+    sqlx::raw_sql(
+        "CREATE TABLE public.sales (id int, email text); INSERT INTO public.sales VALUES (1, 'ann@x.example')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let id = bench.postgres().await;
+    let exists = |condition: &str, params: Value| {
+        let query = format!("SELECT 1 FROM public.sales WHERE {condition}");
+        json!({"rule_type": "exists", "datasource_id": id, "when_missing": "skip",
+            "conditions": {"query": query, "params": params}})
+    };
+    bench
+        .rules(&[
+            exists("id = ? AND email = ?", json!(["many", "{{sender_email}}"])),
+            exists("id = ? AND email = ?", json!(["{{order_number}}", "ann@x.example"])),
+            exists("id = ? AND email = ?", json!(["{{sender_email}}", "ann@x.example"])),
+            // The same look-up, which comes to different verdicts.
+            exists("id = ?", json!(["ann@x.example"])),
+            exists("id = ?", json!(["{{sender_email}}"])),
+        ])
+        .await;
+    let email = bench.ask("ann@x.example", "order #1").await;
+    assert_eq!(verdicts(&email), ["error", "pass", "skipped", "error", "skipped"], "{email:#}");
+    for (rule, words) in [(0, "could not be asked"), (3, "could not be asked"), (4, "cannot be asked for")] {
+        assert!(email["verdicts"][rule]["reason"].as_str().unwrap().contains(words), "{email:#}");
+    }
+    let lookup = &email["verdicts"][0]["evidence"]["lookup"];
+    let members: Vec<&String> = lookup.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["query", "params"], "what came from whom is no part of what is asked");
+}
+
 /// More look-ups than have a turn within the patience for one, all of one priority.
 #[tokio::test]
 async fn a_message_does_not_wait_for_itself() {
@@ -522,14 +592,15 @@ async fn what_a_file_holds_is_ordered_as_numbers_or_not_at_all() {
         .await;
     let a = bench.ask("ann@x.example", "order sku A").await;
     // Which rows a query looks at does not matter: it would order all of that column by letters.
-    assert_eq!(verdicts(&a), ["error", "fail", "pass", "pass", "fail", "fail"], "{a:#}");
+    // And what the rule itself compares with a number is no fault of the message.
+    assert_eq!(verdicts(&a), ["error", "fail", "pass", "pass", "fail", "error"], "{a:#}");
     for (rule, words) in
         [(0, "the column stock holds values"), (4, "'ann@x.example' is no number"), (5, "'1234.5 EUR' is no")]
     {
         assert!(a["verdicts"][rule]["reason"].as_str().unwrap().contains(words), "{a:#}");
     }
     let b = bench.ask("ann@x.example", "order sku B").await;
-    assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail", "fail"], "{b:#}");
+    assert_eq!(verdicts(&b), ["error", "pass", "fail", "fail", "fail", "error"], "{b:#}");
 }
 
 /// To SQLite no text is the same as a number, unless a column stands beside it that was declared to hold numbers.
@@ -741,6 +812,54 @@ async fn a_rule_holds_for_every_header_field_of_its_name() {
     }
 }
 
+/// A gateway's header field is of no use where the sender's stands before it.
+#[tokio::test]
+async fn nothing_is_read_out_of_a_header_field_that_says_two_things() {
+    let bench = Bench::new(&[]).await;
+    let score =
+        json!({"name": "score", "field": "header.X-Spam-Score", "pattern": "([0-9]+)", "type": "number"});
+    let rule = |rule_type: &str, field: &str, conditions: Value| json!({"rule_type": rule_type, "field_name": field, "when_missing": "skip", "conditions": conditions});
+    let expression = |text: &str| rule("expression", "subject", json!({"expression": text}));
+    bench
+        .rules_with(
+            &score,
+            &[
+                rule("compare", "score", json!({"op": "<", "expected": 5})),
+                rule("regex", "score", json!({"pattern": "^[0-4]$"})),
+                rule("not_equals", "subject", json!({"expected": "order {{score}}"})),
+                expression("fields.score < 5.0"),
+                expression("has(fields.score) ? fields.score < 5.0 : true"),
+                expression("fields['header.X-Spam'] != 'YES'"),
+            ],
+        )
+        .await;
+    let (pass, fail, skipped) = ("pass", "fail", "skipped");
+    for (scores, flags, said) in [
+        (&["0"][..], &["NO"][..], [pass; 6]),
+        (&["900"], &["YES"], [fail, fail, pass, fail, fail, fail]),
+        (&[], &[], [skipped, skipped, skipped, skipped, pass, skipped]),
+        (&["0", "0"], &["NO", "NO"], [pass; 6]),
+        (&["0", "900"], &["NO"], [fail, fail, fail, fail, fail, pass]),
+        (&["0"], &["NO", "YES"], [pass, pass, pass, pass, pass, fail]),
+    ] {
+        let scores: String = scores.iter().map(|score| format!("X-Spam-Score: {score}\r\n")).collect();
+        let flags: String = flags.iter().map(|flag| format!("X-Spam: {flag}\r\n")).collect();
+        let raw = format!("{scores}{flags}{}", message("ann@x.example", "order", "Hello"));
+        let email = bench.server.decide("acme", raw).await;
+        assert_eq!(verdicts(&email), said, "{scores}{flags}: {email:#}");
+        let reason = |rule: usize| email["verdicts"][rule]["reason"].as_str().unwrap();
+        if scores.contains("900") && scores.contains(" 0") {
+            let words = "header.x-spam-score stands 2 times in the message, and an extractor takes one value";
+            assert_eq!((reason(0), reason(2)), (words, words));
+            assert_eq!(email["fields"].get("score"), None, "it is neither of them");
+        }
+        if flags.contains("YES") && flags.contains("NO") {
+            let words = "header.x-spam stands 2 times in the message, and an expression takes one value";
+            assert_eq!(reason(5), words);
+        }
+    }
+}
+
 /// Of two values together no list holds a row.
 #[tokio::test]
 async fn nothing_is_looked_up_by_a_header_field_that_stands_twice() {
@@ -823,6 +942,45 @@ async fn a_sum_of_less_than_one_is_none_of_hundreds() {
         assert_eq!(verdicts(&email), [verdict], "{sum}: {email:#}");
         let is_read = email["verdicts"][0]["reason"] != "no total in the message";
         assert_eq!(is_read, sum != "0.125.000 EUR", "{sum}: {email:#}");
+    }
+}
+
+/// A sum of four decimals is no thousand, however it is kept.
+#[tokio::test]
+async fn a_price_of_four_decimals_is_compared_as_it_was_written() {
+    let bench = Bench::new(&[]).await;
+    let price = json!({"name": "price", "field": "subject", "pattern": "at (.+)$", "type": "money"});
+    let rule = json!({"rule_type": "compare", "field_name": "price",
+        "conditions": {"op": "<", "expected": "2 EUR", "as": "money"}});
+    bench.rules_with(&price, &[rule]).await;
+    for (sum, kept, verdict) in [
+        ("1.0850 EUR", "1.0850 EUR", "pass"),
+        ("2.0050 EUR", "2.0050 EUR", "fail"),
+        ("1.085 EUR", "1085 EUR", "fail"),
+        ("1,50 EUR", "1.5 EUR", "pass"),
+    ] {
+        let email = bench.ask("ann@x.example", &format!("order at {sum}")).await;
+        assert_eq!(email["fields"]["price"], kept, "{sum}");
+        assert_eq!(verdicts(&email), [verdict], "{sum}: {email:#}");
+    }
+}
+
+/// On whichever day it is elsewhere.
+#[tokio::test]
+async fn a_date_that_is_taken_out_of_a_message_is_in_utc() {
+    let bench = Bench::new(&[]).await;
+    let day = json!({"name": "day", "field": "subject", "pattern": "by (.+)$", "type": "date"});
+    let compare = |op: &str| json!({"rule_type": "compare", "field_name": "day", "conditions": {"op": op, "expected": "2026-11-10", "as": "date"}});
+    bench.rules_with(&day, &[compare(">="), compare("<=")]).await;
+    for (said, kept, wanted) in [
+        ("2026-11-10T00:00:00+01:00", "2026-11-09T23:00:00", ["fail", "pass"]),
+        ("2026-11-10T23:30:00-02:00", "2026-11-11T01:30:00", ["pass", "fail"]),
+        ("2026-11-10T23:30:00Z", "2026-11-10T23:30:00", ["pass", "pass"]),
+        ("2026-11-09T23:30:00Z", "2026-11-09T23:30:00", ["fail", "pass"]),
+    ] {
+        let email = bench.ask("ann@x.example", &format!("order by {said}")).await;
+        assert_eq!(email["fields"]["day"], kept, "{said}");
+        assert_eq!(verdicts(&email), wanted, "{said}: {email:#}");
     }
 }
 

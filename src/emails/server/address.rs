@@ -4,8 +4,12 @@ use std::borrow::Cow;
 
 use url::Host;
 
-/// The fields of a message that hold an address in one form, or its domain.
-pub const FIELDS: [&str; 4] = ["sender_email", "sender_domain", "recipient_email", "reply_to"];
+use super::fields;
+
+/// The fields of a message that hold addresses, or a part of one: two that differ in case alone are the same, and so are
+/// two forms of a domain. Those of the envelope stay as they came, the others are kept in one form.
+pub const FIELDS: [&str; 6] =
+    ["sender_email", "sender_domain", "recipient_email", "reply_to", "envelope_from", "envelope_to"];
 
 /// In lower case, its domain as `in_ascii` gives it.
 pub fn in_one_form(address: &str) -> String {
@@ -20,6 +24,12 @@ pub fn in_one_form(address: &str) -> String {
 /// its labels.
 pub fn part_in_one_form(part: &str) -> String {
     if part.contains('@') { in_one_form(part) } else { in_ascii(&part.trim().to_lowercase()).into_owned() }
+}
+
+/// Addresses as a field lists them, or parts of some, each in its one form.
+pub fn all_in_one_form(list: &str) -> String {
+    let forms: Vec<String> = list.split(", ").map(part_in_one_form).collect();
+    fields::composed(&forms.join(", ")).into_owned()
 }
 
 /// A domain as mailboxes have it: in Unicode and as `xn--…` it is the same one (RFC 5890, section 2.3.2.1). What is no
@@ -69,6 +79,18 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(part_in_one_form(part), form, "{part}");
+        }
+    }
+
+    #[test]
+    fn each_address_of_a_list_has_one_form() {
+        for (list, form) in [
+            ("Ann@X.example, zoe@bücher.example", "ann@x.example, zoe@xn--bcher-kva.example"),
+            ("zoe@bücher.example, ann@x.example", "zoe@xn--bcher-kva.example, ann@x.example"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("Zoe\u{308}@x.example", "zoë@x.example"),
+        ] {
+            assert_eq!(all_in_one_form(list), form, "{list}");
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Fields {
     values: BTreeMap<String, String>,
     /// Those that are not just text.
     kinds: BTreeMap<String, FieldType>,
+    /// Where each was looked for that no extractor found.
+    sources: BTreeMap<String, String>,
 }
 
 /// A field that is longer is cut here, in bytes. A message whose text is longer is for a person.
@@ -39,9 +41,22 @@ impl Fields {
         self.values.get(name).map(String::as_str)
     }
 
-    /// As `get`; an empty field counts as absent, since nothing can be looked up by it.
+    /// As `get`, with the one value of a header field that repeats it; an empty field counts as absent, since nothing can
+    /// be looked up by it.
     pub fn present(&self, name: &str) -> Option<&str> {
-        self.get(name).filter(|value| !value.trim().is_empty())
+        self.get(name).map(|value| one_value(name, value)).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Says so where the header field of this name, or the one that this field would have been extracted from, stands
+    /// several times in the message with different values: who sends it may have added theirs. What every server on the
+    /// way may add is looked through.
+    pub fn several(&self, name: &str) -> Option<String> {
+        let name = self.sources.get(name).map_or(name, String::as_str);
+        if !name.starts_with("header.") || is_trace(name) {
+            return None;
+        }
+        let count = values(name, self.present(name)?).count();
+        (count > 1).then(|| format!("{name} stands {count} times in the message"))
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
@@ -85,6 +100,11 @@ impl Fields {
         }
     }
 
+    /// That the field was looked for in another, and not found.
+    pub fn set_not_found(&mut self, name: &str, source: &str) {
+        self.sources.insert(name.to_owned(), source.to_ascii_lowercase());
+    }
+
     pub fn kind(&self, name: &str) -> FieldType {
         self.kinds.get(name).copied().unwrap_or(FieldType::Text)
     }
@@ -123,6 +143,20 @@ const TRACE: [&str; 6] =
 pub fn values<'v>(name: &str, text: &'v str) -> impl Iterator<Item = &'v str> + use<'v> {
     let is_header = name.starts_with("header.");
     text.split(move |character: char| is_header && character == '\n')
+}
+
+/// The value of a field: a header field that says the same each time that it stands in the message has one.
+pub fn one_value<'v>(name: &str, text: &'v str) -> &'v str {
+    if !name.starts_with("header.") {
+        return text;
+    }
+    let mut values = values(name, text);
+    if let Some(first) = values.next()
+        && values.all(|value| value == first)
+    {
+        return first;
+    }
+    text
 }
 
 fn cut(text: &str, max: usize) -> &str {
@@ -340,6 +374,26 @@ mod tests {
         let values_of = |name| values(name, parsed.fields.get(name).expect("the field")).collect::<Vec<_>>();
         assert_eq!(values_of("header.x-list"), ["a", "b c"]);
         assert_eq!(values_of("body"), ["one\ntwo"]);
+    }
+
+    #[test]
+    fn a_header_field_that_repeats_its_value_has_one_and_others_are_told() {
+        let parsed = fields(
+            "Subject: x\nX-Once: a\nX-Same: a\nX-Same: a\nX-List: a\nX-List: a\nX-List: b\nReceived: a\n\
+             Received: b\nX-Empty:\nX-Empty:\n\nsame\nsame",
+        );
+        for (name, value, count) in [
+            ("header.x-once", Some("a"), None),
+            ("header.x-same", Some("a"), None),
+            ("header.x-list", Some("a\na\nb"), Some(3)),
+            ("header.received", Some("a\nb"), None),
+            ("header.x-empty", None, None),
+            ("body", Some("same\nsame"), None),
+        ] {
+            assert_eq!(parsed.fields.present(name), value, "{name}");
+            let words = count.map(|count| format!("{name} stands {count} times in the message"));
+            assert_eq!(parsed.fields.several(name), words, "{name}");
+        }
     }
 
     #[test]

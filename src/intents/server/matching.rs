@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     iter,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,11 @@ const REGEX_SIZE: usize = 256 << 10;
 /// What the conditions and extractors of all intents may take for one message, before a person must look at it. None is
 /// stopped halfway: the engine (RE2's algorithm) takes time in proportion to pattern times text, and both are bounded.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What is said of an extractor that had no time left.
+const TOO_LATE: &str = "the patterns took too long";
+
+/// Matches of an extractor that are looked through for its group: each may read all of the text again.
+const MATCHES: usize = 100;
 /// Compiled patterns that are kept.
 const CACHED: usize = 2_000;
 
@@ -166,7 +171,7 @@ fn corrected(by: &str, intent: Option<&Intent>, classification: &mut Classificat
 
 /// Classifies and extracts, away from the threads that answer requests: patterns may take their time. It waits for the
 /// tenant's turn, which its rules take after it: nobody who has that turn may call this.
-pub async fn read(mut fields: Fields, intents: Vec<Intent>, hints: Hints) -> Reading {
+pub async fn read(mut fields: Fields, intents: Arc<[Intent]>, hints: Hints) -> Reading {
     // Without an intent there is no pattern.
     let tenant = intents.first().map(|intent| intent.tenant_id.clone());
     let turn = match &tenant {
@@ -246,7 +251,7 @@ pub fn check_patterns(conditions: &MatchConditions, extractors: &[Extractor]) ->
 /// A message's fields, each put into lower case once for all conditions: a body may be long, and they are many.
 struct Compared<'f> {
     fields: &'f Fields,
-    lower: HashMap<String, String>,
+    lower: HashMap<String, Vec<String>>,
 }
 
 impl<'f> Compared<'f> {
@@ -254,11 +259,11 @@ impl<'f> Compared<'f> {
         Self { fields, lower: HashMap::new() }
     }
 
-    /// `None` where the message has no such field.
-    fn lower(&mut self, name: &str) -> Option<&str> {
+    /// As it came, and in the one form of addresses where that is another. `None` where the message has no such field.
+    fn lower(&mut self, name: &str) -> Option<&[String]> {
         let text = self.fields.get(name)?;
-        let lower = self.lower.entry(name.to_owned()).or_insert_with(|| text.to_lowercase());
-        Some(lower.as_str())
+        let lower = self.lower.entry(name.to_owned()).or_insert_with(|| forms(name, text.to_lowercase()));
+        Some(lower.as_slice())
     }
 }
 
@@ -295,25 +300,26 @@ fn holds(condition: &Condition, message: &mut Compared<'_>, budget: &Budget, dem
                 .is_ok_and(|regex| holds_for(actual, &|actual: &str| regex.is_match(actual)))
         });
     }
-    let Some(actual) = message.lower(&field) else { return false };
-    let forms = forms(&field, &condition.value);
-    holds_for(actual, &|actual: &str| {
-        forms.iter().any(|value| match condition.op {
+    let Some(actuals) = message.lower(&field) else { return false };
+    // As it may stand in the field: in lower case, and with the ends of lines that a text has.
+    let values = forms(&field, mime::with_lf(&fields::composed(&condition.value).to_lowercase()));
+    let is_met = |actual: &str| {
+        values.iter().any(|value| match condition.op {
             MatchOp::Equals => actual == value,
             MatchOp::Contains => actual.contains(value),
             MatchOp::StartsWith => actual.starts_with(value),
             MatchOp::EndsWith => actual.ends_with(value),
             MatchOp::Regex => false,
         })
-    })
+    };
+    actuals.iter().any(|actual| holds_for(actual, &is_met))
 }
 
-/// The value of a condition as it may stand in the field, which has a form of its own: in lower case, as an address has
-/// it, and with the ends of lines that a text has.
-fn forms(field: &str, value: &str) -> Vec<String> {
-    let value = mime::with_lf(&fields::composed(value).to_lowercase());
-    let address = address::FIELDS.contains(&field).then(|| address::part_in_one_form(&value));
-    iter::once(value).chain(address).collect()
+/// A text in lower case; where the field holds addresses, in their one form too.
+fn forms(field: &str, lower: String) -> Vec<String> {
+    let address = address::FIELDS.contains(&field).then(|| address::all_in_one_form(&lower));
+    let other = address.filter(|address| *address != lower);
+    iter::once(lower).chain(other).collect()
 }
 
 /// The conditions that held, or what kept the intent out.
@@ -407,17 +413,16 @@ pub fn classify<'i>(
     }
 }
 
-/// Adds the fields that the intent's extractors find. What none finds stays absent.
+/// Adds the fields that the intent's extractors find. What none finds stays absent, and it is kept where it was looked
+/// for.
 pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -> Vec<Extraction> {
     let mut extractions = Vec::new();
     for extractor in extractors {
-        let outcome = if budget.is_spent() {
-            Err("the patterns took too long".to_owned())
-        } else {
-            find(extractor, fields)
-        };
-        if let Ok(value) = &outcome {
-            fields.set_typed(&extractor.name, value, extractor.kind);
+        let outcome =
+            if budget.is_spent() { Err(TOO_LATE.to_owned()) } else { find(extractor, fields, budget) };
+        match &outcome {
+            Ok(value) => fields.set_typed(&extractor.name, value, extractor.kind),
+            Err(_) => fields.set_not_found(&extractor.name, &extractor.field),
         }
         extractions.push(Extraction {
             name: extractor.name.clone(),
@@ -430,24 +435,32 @@ pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -
     extractions
 }
 
-fn find(extractor: &Extractor, fields: &Fields) -> Result<String, String> {
+fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<String, String> {
     let text = if extractor.field == "subject_and_body" {
         let part = |name| fields.get(name).unwrap_or_default();
         format!("{}\n{}", part("subject"), part("body"))
     } else {
-        let text = fields.get(&extractor.field.to_ascii_lowercase());
-        text.ok_or_else(|| format!("the message has no {}", extractor.field))?.to_owned()
+        let name = extractor.field.to_ascii_lowercase();
+        let text = fields.get(&name).ok_or_else(|| format!("the message has no {}", extractor.field))?;
+        if let Some(fault) = fields.several(&name) {
+            return Err(format!("{fault}, and an extractor takes one value"));
+        }
+        fields::one_value(&name, text).to_owned()
     };
     let regex = compile(&extractor.pattern, false)?;
-    let found = regex.captures(&text).and_then(|captures| captures.get(1));
-    let found = found.ok_or("the pattern is not found")?.as_str().trim();
+    // Of several matches, the first need not have the group.
+    let mut matches = regex.captures_iter(&text).take(MATCHES).take_while(|_| !budget.is_spent());
+    let found = matches.find_map(|captures| captures.get(1));
+    let why_not = if budget.is_spent() { TOO_LATE } else { "the pattern is not found" };
+    let found = found.ok_or(why_not)?.as_str().trim();
     if found.is_empty() {
         return Err("what is found is empty".into());
     }
     let read = match extractor.kind {
         FieldType::Text => Some(found.to_owned()),
         FieldType::Number => values::number(found).map(|number| number.to_string()),
-        FieldType::Date => values::date(found, fields.as_of()).map(|moment| moment.to_string()),
+        // Without a zone, which not every database reads in a parameter.
+        FieldType::Date => values::date(found, fields.as_of()).map(|moment| moment.to_utc().to_string()),
         FieldType::Money => values::money(found).map(|money| money.to_string()),
     };
     read.ok_or_else(|| match extractor.kind {
@@ -509,6 +522,59 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_extracted_from_a_header_field_of_several_values() {
+        let mut message = fields(&[
+            ("header.x-score", "0\n900"),
+            ("header.x-twice", "7\n7"),
+            ("header.received", "by one #1\nby two #2"),
+            ("body", "0\n900"),
+        ]);
+        let extractor = |name: &str, field: &str, pattern: &str| Extractor {
+            name: name.into(),
+            field: field.into(),
+            pattern: pattern.into(),
+            kind: FieldType::Number,
+        };
+        let found = extract(
+            &[
+                extractor("score", "header.X-Score", "([0-9]+)"),
+                extractor("twice", "header.X-Twice", "^([0-9]+)$"),
+                extractor("hop", "header.Received", "two #([0-9])"),
+                extractor("line", "body", "([0-9]+)"),
+                extractor("absent", "header.X-Absent", "([0-9]+)"),
+            ],
+            &mut message,
+            &budget(),
+        );
+        let values: Vec<Option<&str>> = found.iter().map(|one| one.value.as_deref()).collect();
+        assert_eq!(values, [None, Some("7"), Some("2"), Some("0"), None]);
+        let words = "header.x-score stands 2 times in the message";
+        let why_not = format!("{words}, and an extractor takes one value");
+        assert_eq!(found[0].why_not.as_deref(), Some(why_not.as_str()));
+        assert_eq!(found[4].why_not.as_deref(), Some("the message has no header.X-Absent"));
+        assert_eq!(message.several("score").as_deref(), Some(words), "so it is not just missing");
+        assert!(["twice", "hop", "line", "absent"].iter().all(|name| message.several(name).is_none()));
+    }
+
+    #[test]
+    fn a_match_without_the_group_hides_no_later_one() {
+        for (text, value) in
+            [("order, order #7", Some("7")), ("order #7, order", Some("7")), ("order, order", None)]
+        {
+            let mut message = fields(&[("subject", text)]);
+            let extractor = Extractor {
+                name: "number".into(),
+                field: "subject".into(),
+                pattern: r"order(?: #(\d))?".into(),
+                kind: FieldType::Text,
+            };
+            let found = extract(&[extractor], &mut message, &budget());
+            assert_eq!(found[0].value.as_deref(), value, "{text}");
+            assert_eq!(found[0].why_not.is_none(), value.is_some(), "{text}");
+        }
+    }
+
+    #[test]
     fn every_operator_compares_without_regard_to_case() {
         let message = fields(&[("subject", "RÜCKSENDUNG Order 7")]);
         let mut message = Compared::new(&message);
@@ -557,6 +623,37 @@ mod tests {
         assert_eq!(is_met("header.x-list", MatchOp::Regex, "s"), [true, true], "all of them");
         assert_eq!(is_met("body", MatchOp::Equals, "ads"), [false, false]);
         assert_eq!(is_met("body", MatchOp::Equals, "ads\r\nnews 7"), [true, true]);
+    }
+
+    #[test]
+    fn addresses_of_the_envelope_meet_a_condition_in_either_form_of_their_domain() {
+        let message = fields(&[
+            ("sender_email", "zoe@xn--bcher-kva.example"),
+            ("envelope_from", "Zoe@xn--bcher-kva.example"),
+            ("envelope_to", "Ann@x.example, orders@bücher.example"),
+            ("subject", "zoe@bücher.example"),
+        ]);
+        let mut message = Compared::new(&message);
+        for (field, op, value, is_met) in [
+            ("sender_email", MatchOp::EndsWith, "@bücher.example", true),
+            ("envelope_from", MatchOp::EndsWith, "@bücher.example", true),
+            ("envelope_from", MatchOp::EndsWith, "@XN--bcher-kva.example", true),
+            ("envelope_from", MatchOp::Equals, "zoe@BÜCHER.example", true),
+            ("envelope_from", MatchOp::Equals, "zoe@bucher.example", false),
+            ("envelope_to", MatchOp::EndsWith, "@xn--bcher-kva.example", true),
+            ("envelope_to", MatchOp::EndsWith, "@bücher.example", true),
+            ("envelope_to", MatchOp::Contains, "büch", true),
+            ("envelope_to", MatchOp::StartsWith, "ann@", true),
+            ("envelope_to", MatchOp::Equals, "ann@x.example, orders@xn--bcher-kva.example", true),
+            // No address, though it looks like one.
+            ("subject", MatchOp::EndsWith, "@xn--bcher-kva.example", false),
+        ] {
+            for demand in [Demand::Meet, Demand::NotMeet] {
+                let holds = holds(&condition(field, op, value), &mut message, &budget(), demand);
+                assert_eq!(holds, is_met, "{field} {op:?} {value}");
+            }
+        }
+        assert_eq!(message.fields.get("envelope_from"), Some("Zoe@xn--bcher-kva.example"), "as it came");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A template stands only where its value stays data: SQL parameters, URL path segments (encoded) and query
 //! values, header and body values, values that a file's columns are matched with, and what is compared.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::expression::Expression;
@@ -16,7 +16,10 @@ use crate::{
             sql_check::{self, SqlDialect},
         },
     },
-    emails::server::fields::{self, Fields},
+    emails::server::{
+        address,
+        fields::{self, Fields},
+    },
     intents::{dto::FieldType, server::matching::compile},
     rules::dto::RuleType,
     server::extract::parse_json,
@@ -66,8 +69,10 @@ pub struct Judgement {
     /// The column that is looked at; the first, if not named.
     #[serde(default)]
     pub column: Option<String>,
-    /// What it should be; the rule's own field, if not given. Several for `one_of`, two for `between`.
-    #[serde(default)]
+    /// What it should be; the rule's own field, if not given. Several for `one_of`, two for `between`; `null` for a column
+    /// that is empty.
+    // With a function of its own `null` is not the same as a missing member.
+    #[serde(default, deserialize_with = "given")]
     pub expected: Option<Expected>,
     #[serde(default)]
     pub op: Option<CompareOp>,
@@ -80,6 +85,10 @@ pub struct Judgement {
     pub ignore_case: bool,
     #[serde(default)]
     pub pattern: Option<String>,
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Expected>, D::Error> {
+    Expected::deserialize(deserializer).map(Some)
 }
 
 /// What is compared with.
@@ -108,6 +117,10 @@ impl Expected {
             Self::One(operand) => std::slice::from_ref(operand),
             Self::Several(operands) => operands,
         }
+    }
+
+    fn is_null(&self) -> bool {
+        *self == Self::One(Operand::Literal(Value::Null))
     }
 }
 
@@ -156,9 +169,26 @@ pub enum Unrenderable {
     Several(String),
 }
 
+impl Unrenderable {
+    /// Of a field that is not there: the message does not have it, or has several that it would have been extracted from.
+    pub fn absent(name: &str, fields: &Fields) -> Self {
+        match fields.several(name) {
+            Some(fault) => Self::Several(format!("{fault}, and an extractor takes one value")),
+            None => Self::Missing(name.to_owned()),
+        }
+    }
+
+    fn of(error: RenderError, fields: &Fields) -> Self {
+        match error {
+            RenderError::Missing(name) => Self::absent(&name, fields),
+            RenderError::TooLong => Self::Unfit(error.to_string()),
+        }
+    }
+}
+
 impl Operand {
     /// # Errors
-    /// `Missing`.
+    /// `Unrenderable`.
     pub fn render(&self, fields: &Fields) -> Result<Value, Unrenderable> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
@@ -189,21 +219,17 @@ impl Operand {
     /// Whether what it names is an address, or a part of one, and nothing else.
     pub fn is_address(&self) -> bool {
         let fields = self.fields();
-        !fields.is_empty() && fields.iter().all(|name| ADDRESSES.contains(name))
+        !fields.is_empty() && fields.iter().all(|name| address::FIELDS.contains(name))
+    }
+
+    /// Whether the message has a part in its value.
+    fn is_of_message(&self) -> bool {
+        !self.fields().is_empty()
     }
 }
 
 fn render(template: &Template, fields: &Fields) -> Result<String, Unrenderable> {
-    Ok(template.render(|name| fields.present(name))?)
-}
-
-impl From<RenderError> for Unrenderable {
-    fn from(error: RenderError) -> Self {
-        match error {
-            RenderError::Missing(field) => Self::Missing(field),
-            RenderError::TooLong => Self::Unfit(error.to_string()),
-        }
-    }
+    template.render(|name| fields.present(name)).map_err(|error| Unrenderable::of(error, fields))
 }
 
 #[derive(Deserialize)]
@@ -248,10 +274,6 @@ const MAX_CONDITIONS: usize = 64 << 10;
 const JUDGEMENT: [&str; 7] = ["column", "expected", "ignore_case", "pattern", "op", "as", "expression"];
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
-/// Fields that hold an address, or a part of one: two that differ in case alone are the same, and so are two forms of a
-/// domain.
-pub const ADDRESSES: [&str; 6] =
-    ["sender_email", "sender_domain", "recipient_email", "reply_to", "envelope_from", "envelope_to"];
 /// Headers that carry credentials: those belong into the config, encrypted.
 const CREDENTIAL_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
@@ -288,7 +310,12 @@ pub fn parse(
     checks.finish()?;
 
     let mut checks = Checks::default();
-    let judgement = checks.part("conditions", form::<Judgement>(judging));
+    let mut judgement = checks.part("conditions", form::<Judgement>(judging));
+    // A column may be empty; elsewhere `null` asks for nothing, and was always taken for left out.
+    let may_be_empty = datasource.is_some() && matches!(rule_type, RuleType::Equals | RuleType::NotEquals);
+    if let Some(judgement) = judgement.as_mut().filter(|_| !may_be_empty) {
+        judgement.expected = judgement.expected.take().filter(|expected| !expected.is_null());
+    }
     let lookup = match datasource {
         None if asking.is_empty() => None,
         None => {
@@ -364,7 +391,7 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     {
         checks.fault("path", "must hold none of ? # \\ % . and ..; put the query into query");
     }
-    for name in form.headers.keys() {
+    for (name, value) in &form.headers {
         let lower = name.to_ascii_lowercase();
         if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
             checks.fault(format!("headers.{name}"), "is no header name");
@@ -375,6 +402,11 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
             );
         } else if CONNECTION_HEADERS.contains(&lower.as_str()) {
             checks.fault(format!("headers.{name}"), "is set by the connection itself");
+        } else if value.as_str().is_some_and(|text| reqwest::header::HeaderValue::from_str(text).is_err()) {
+            checks.fault(
+                format!("headers.{name}"),
+                "holds what no header can: letters without accents, digits and signs alone",
+            );
         }
     }
     if let Some(status) = form.status.iter().find(|status| !(200..=599).contains(*status)) {
@@ -574,6 +606,7 @@ impl Lookup {
             Self::Sql { query, params } => Ok(Request::Sql {
                 query: query.clone(),
                 params: params.iter().map(|param| param.render(fields)).collect::<Result<_, _>>()?,
+                from_message: params.iter().map(Operand::is_of_message).collect(),
             }),
             Self::Match(columns) => Ok(Request::Match {
                 columns: columns
@@ -635,12 +668,12 @@ impl ApiLookup {
             .fields()
             .map(|name| match fields.present(name) {
                 Some(value) => Ok((name.to_owned(), encode_segment(value))),
-                None => Err(Unrenderable::Missing(name.to_owned())),
+                None => Err(Unrenderable::absent(name, fields)),
             })
             .collect::<Result<_, _>>()?;
         let find =
             |name: &str| encoded.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let path = self.path.render(find)?;
+        let path = self.path.render(find).map_err(|error| Unrenderable::of(error, fields))?;
         // A URL parser takes "." and "..", encoded or not, for steps.
         match path.split('/').find(|segment| matches!(*segment, "." | "..")) {
             Some(segment) => Err(Unrenderable::Unfit(format!("'{segment}' cannot stand in a URL's path"))),
@@ -751,6 +784,36 @@ mod tests {
     }
 
     #[test]
+    fn null_is_what_an_empty_column_should_be_and_left_out_elsewhere() {
+        use RuleType::{Compare, Equals, Exists, Expression, NotEquals, NotExists, OneOf, Regex};
+        let read = |rule_type, datasource, members: &Value| {
+            let parsed = parse(rule_type, datasource, members);
+            parsed.map(|conditions| conditions.judgement.expected)
+        };
+        for rule_type in [Equals, NotEquals] {
+            let null = Expected::One(Operand::Literal(Value::Null));
+            let with = json!({"query": "SELECT 1", "expected": null});
+            assert_eq!(read(rule_type, DB, &with), Ok(Some(null)), "{rule_type}");
+            assert_eq!(read(rule_type, DB, &json!({"query": "SELECT 1"})), Ok(None), "{rule_type}");
+            let alone = parse(rule_type, None, &json!({"expected": null}));
+            assert_eq!(places(alone), ["conditions.expected"], "{rule_type}: no field of a message is null");
+        }
+        for (rule_type, members) in [
+            (Exists, json!({})),
+            (NotExists, json!({})),
+            (Regex, json!({"pattern": "x"})),
+            (Compare, json!({"op": ">"})),
+            (Expression, json!({"expression": "size(rows) > 0"})),
+        ] {
+            let mut with = json!({"query": "SELECT 1", "expected": null});
+            with.as_object_mut().expect("an object").extend(members.as_object().expect("another").clone());
+            assert_eq!(read(rule_type, DB, &with), Ok(None), "{rule_type}: stored once, it still holds");
+        }
+        let listed = parse(OneOf, DB, &json!({"query": "SELECT 1", "expected": null}));
+        assert_eq!(places(listed), ["conditions.expected"]);
+    }
+
+    #[test]
     fn sql_is_checked_in_the_dialect_that_is_given_or_left_alone() {
         let of_postgres = json!({"query": "SELECT 1 FROM t WHERE data ? 'k' AND id = $1", "params": [7]});
         let of_mysql = json!({"query": "SELECT 1 FROM t WHERE a = 'it\\'s ?' AND id = ?", "params": [7]});
@@ -809,7 +872,10 @@ mod tests {
             let lookup = parsed.lookup.expect("looks up");
             let mut fields = Fields::default();
             fields.set("header.x-ref", "bad");
-            assert!(lookup.render(&fields).is_ok(), "{conditions}");
+            let once = lookup.render(&fields);
+            assert!(once.is_ok(), "{conditions}");
+            fields.set("header.x-ref", "bad\nbad");
+            assert_eq!(lookup.render(&fields), once, "{conditions}: twice the same is one");
             fields.set("header.x-ref", "bad\nx");
             let words = "header.x-ref stands 2 times in the message, and a look-up takes one value";
             assert_eq!(lookup.render(&fields), Err(Unrenderable::Several(words.into())), "{conditions}");
@@ -820,6 +886,44 @@ mod tests {
         let mut fields = Fields::default();
         fields.set("body", "bad\nx");
         assert!(parsed.lookup.expect("looks up").render(&fields).is_ok());
+    }
+
+    #[test]
+    fn what_the_message_gives_is_told_from_what_the_rule_says() {
+        let params = json!(["{{subject}}", "text", 7, null, "no. {{subject}}"]);
+        let conditions = json!({"query": "SELECT ?, ?, ?, ?, ?", "params": params});
+        let parsed = parse(RuleType::Exists, DB, &conditions).expect("parses");
+        let mut fields = Fields::default();
+        fields.set("subject", "x");
+        match parsed.lookup.expect("looks up").render(&fields).expect("renders") {
+            Request::Sql { from_message, .. } => {
+                assert_eq!(from_message, [true, false, false, false, true]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_would_come_from_several_values_is_not_just_missing() {
+        let mut fields = Fields::default();
+        fields.set("header.x-ref", "bad\nx");
+        fields.set_not_found("ref", "header.X-Ref");
+        fields.set_not_found("other", "body");
+        for (datasource, conditions) in [
+            (DB, json!({"query": "SELECT 1 WHERE a = ?", "params": ["VALUE"]})),
+            (FILE, json!({"match": {"ref": "VALUE"}})),
+            (API, json!({"path": "/refs/VALUE"})),
+            (API, json!({"path": "/refs", "method": "POST", "body": {"ref": "VALUE"}})),
+        ] {
+            let rendered = |value: &str| {
+                let conditions: Value = conditions.to_string().replace("VALUE", value).parse().expect("JSON");
+                let parsed = parse(RuleType::NotExists, datasource, &conditions).expect("parses");
+                parsed.lookup.expect("looks up").render(&fields)
+            };
+            let words = "header.x-ref stands 2 times in the message, and an extractor takes one value";
+            assert_eq!(rendered("{{ref}}"), Err(Unrenderable::Several(words.into())));
+            assert_eq!(rendered("{{other}}"), Err(Unrenderable::Missing("other".into())));
+        }
     }
 
     #[test]
@@ -868,7 +972,8 @@ mod tests {
             fields.set("subject", &value);
             let request = conditions.lookup.expect("looks up").render(&fields);
             let params = vec![fields.get("subject").expect("was set").into()];
-            prop_assert_eq!(request, Ok(Request::Sql { query: "SELECT 1 WHERE a = ?".into(), params }));
+            let (query, from_message) = ("SELECT 1 WHERE a = ?".into(), vec![true]);
+            prop_assert_eq!(request, Ok(Request::Sql { query, params, from_message }));
         }
     }
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{
     datasources::server::lookup::Rows,
-    emails::server::fields::Fields,
+    emails::server::fields::{self, Fields},
     intents::dto::{Extractor, FieldType, MESSAGE_FIELDS, is_message_field},
 };
 
@@ -157,9 +157,14 @@ impl Expression {
         &self.names.fields
     }
 
+    /// Every field that it names, as one of `fields` or of `email`.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.names.fields.iter().chain(&self.names.email).map(String::as_str)
+    }
+
     /// Whether a name in it is a field of the message.
     pub fn names_field(&self, name: &str) -> bool {
-        self.names.fields.iter().chain(&self.names.email).any(|named| named == name)
+        self.named().any(|named| named == name)
     }
 
     /// Checks its names, and runs it once on a message that has every field.
@@ -227,11 +232,16 @@ impl Expression {
     fn work_out(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
         let mut context = Context::default();
         let now = fields.as_of();
-        let field = |name: &str, value: &str| (name.to_owned(), typed(value, fields.kind(name), now));
-        let all: HashMap<String, Cel> = fields.iter().map(|(name, value)| field(name, value)).collect();
+        let field = |name: &str, value: &str| {
+            (name.to_owned(), typed(fields::one_value(name, value), fields.kind(name), now))
+        };
+        // One of several values is not given by a name that is worked out, either.
+        let is_one = |name: &str| fields.several(name).is_none();
+        let all: HashMap<String, Cel> =
+            fields.iter().filter(|(name, _)| is_one(name)).map(|(name, value)| field(name, value)).collect();
         let email: HashMap<String, Cel> = fields
             .iter()
-            .filter(|(name, _)| is_message_field(name))
+            .filter(|(name, _)| is_message_field(name) && is_one(name))
             .map(|(name, value)| field(name, value))
             .collect();
         context.add_variable_from_value("fields", all);
@@ -278,7 +288,7 @@ fn typed(value: &str, kind: FieldType, now: chrono::DateTime<chrono::Utc>) -> Ce
         FieldType::Text => value.into(),
         FieldType::Number => values::number(value).map_or_else(|| value.into(), real),
         FieldType::Date => match values::date(value, now) {
-            Some(moment) => Cel::Timestamp(moment.at.and_utc().fixed_offset()),
+            Some(moment) => Cel::Timestamp(moment.at.to_utc().fixed_offset()),
             None => value.into(),
         },
         FieldType::Money => match values::money(value) {

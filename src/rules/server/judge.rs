@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    conditions::{ADDRESSES, CompareOp, Judgement, Operand, Unrenderable},
+    conditions::{CompareOp, Judgement, Operand, Unrenderable},
     engine::shorten,
     expression::Fault,
     values,
@@ -15,7 +15,10 @@ use crate::{
     datasources::server::lookup::{Request, Rows},
     emails::{
         dto::Compared,
-        server::fields::{self, Fields},
+        server::{
+            address,
+            fields::{self, Fields},
+        },
     },
     intents::{dto::FieldType, server::matching},
     rules::dto::{RuleType, ValidationRule},
@@ -70,7 +73,7 @@ pub fn expected(
 fn field_of(rule: &ValidationRule, fields: &Fields) -> Result<Value, Unrenderable> {
     match fields.present(&field_key(&rule.field_name)) {
         Some(value) => Ok(value.into()),
-        None => Err(Unrenderable::Missing(rule.field_name.clone())),
+        None => Err(Unrenderable::absent(&rule.field_name, fields)),
     }
 }
 
@@ -114,9 +117,9 @@ pub fn judge(
             };
             let field = if found.is_some() { "" } else { rule.field_name.as_str() };
             let are_addresses = match &judgement.expected {
-                _ if ADDRESSES.contains(&field) => true,
+                _ if address::FIELDS.contains(&field) => true,
                 Some(expected) => expected.operands().iter().any(Operand::is_address),
-                None => ADDRESSES.contains(&rule.field_name.as_str()),
+                None => address::FIELDS.contains(&rule.field_name.as_str()),
             };
             let against = Against {
                 expected,
@@ -184,6 +187,13 @@ fn expression(
     let Some(expression) = &judgement.expression else {
         return Err(Unjudged::Datasource("the rule has no expression".into()));
     };
+    let several = |name: &str| {
+        let fault = format!("{}, and an expression takes one value", fields.several(name)?);
+        Some(Unjudged::Message(Unrenderable::Several(fault)))
+    };
+    if let Some(unjudged) = expression.named().find_map(several) {
+        return Err(unjudged);
+    }
     if let Some(Found { rows, place, .. }) = found.filter(|found| found.rows.truncated)
         && expression.needs_all_rows()
     {
@@ -213,6 +223,10 @@ fn expression(
         Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
             found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
         }
+        // By a name that is worked out.
+        Err(Fault::Missing(name)) if fields.several(&name).is_some() => {
+            Err(several(&name).unwrap_or(Unjudged::Datasource(text)))
+        }
         Err(Fault::Missing(name)) if found.is_none() => Err(Unjudged::Message(Unrenderable::Missing(name))),
         Err(Fault::Missing(name)) => {
             Err(Unjudged::Datasource(format!("the expression names {name}, which is not there")))
@@ -241,7 +255,7 @@ impl Against<'_> {
     /// The values of a field, as they are compared.
     fn each(&self, value: &Value, field: &str) -> Vec<Value> {
         let form = |value: Value| match value {
-            Value::String(text) if self.are_addresses => values::address(&text).into(),
+            Value::String(text) if self.are_addresses => address::all_in_one_form(&text).into(),
             other => other,
         };
         each(value, field).into_iter().map(form).collect()
@@ -650,6 +664,82 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_column_is_asked_for_by_null() {
+        let mut fields = Fields::default();
+        fields.set("subject", "x");
+        let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+        let judged = |rule_type, conditions: Value, cell: Value| {
+            let rule = rule("subject", rule_type);
+            let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
+            let expected = expected(&rule, &judgement, &fields).expect("renders");
+            let rows = Rows { columns: vec!["closed_on".into()], rows: vec![vec![cell]], truncated: false };
+            let found = Found { request: &request, rows: &rows, place: "Orders" };
+            let patience = Duration::from_secs(5);
+            let finding =
+                judge(&rule, &judgement, &expected, &fields, Some(found), patience).expect("judged");
+            (finding.passes, finding.reason)
+        };
+        use RuleType::{Equals, NotEquals};
+        for (rule_type, conditions, cell, passes, reason) in [
+            (Equals, json!({"expected": null}), json!(null), true, "closed_on is empty, as expected"),
+            (Equals, json!({"expected": null}), json!("x"), false, "closed_on is 'x', not empty"),
+            (
+                NotEquals,
+                json!({"expected": null}),
+                json!(null),
+                false,
+                "closed_on is empty, which it should not be",
+            ),
+            (NotEquals, json!({"expected": null}), json!("x"), true, "closed_on is 'x', and not empty"),
+            // Left out, it is the field.
+            (Equals, json!({}), json!("x"), true, "closed_on is 'x', as expected"),
+            (NotEquals, json!({}), json!(null), true, "closed_on is empty, and not 'x'"),
+        ] {
+            let found = judged(rule_type, conditions.clone(), cell.clone());
+            assert_eq!(found, (passes, reason.to_owned()), "{rule_type} {conditions} {cell}");
+        }
+    }
+
+    #[test]
+    fn an_expression_takes_no_header_field_of_several_values() {
+        let mut fields = Fields::default();
+        fields.set("header.x-spam", "NO\nYES");
+        fields.set("header.x-twice", "NO\nNO");
+        fields.set("header.received", "from outside\nfrom gateway");
+        fields.set("subject", "x");
+        fields.set_not_found("score", "header.X-Spam");
+        fields.set_not_found("order", "body");
+        let judged = |text: &str| {
+            let expression = crate::rules::server::expression::Expression::compile(text).expect("compiles");
+            let judgement = Judgement { expression: Some(expression), ..Judgement::default() };
+            let rule = rule("subject", RuleType::Expression);
+            let finding = judge(&rule, &judgement, &[], &fields, None, Duration::from_secs(60));
+            finding.map(|finding| finding.passes)
+        };
+        let words = "header.x-spam stands 2 times in the message, and an expression takes one value";
+        for text in [
+            "fields['header.X-Spam'] != 'YES'",
+            "email['header.x-spam'] == 'NO'",
+            "email.subject == 'x' || fields['header.X-Spam'] == 'NO'",
+            "fields.score < 5.0",
+            "has(fields.score) ? fields.score < 5.0 : true",
+            "['header.x-spam'].all(name, fields[name] != 'YES')",
+        ] {
+            let several = Unrenderable::Several(words.into());
+            assert_eq!(judged(text), Err(Unjudged::Message(several)), "{text}");
+        }
+        for (text, passes) in [
+            ("fields['header.X-Twice'] == 'NO'", true),
+            ("fields['header.Received'].contains('from gateway')", true),
+            ("has(fields.order) ? false : email.subject == 'x'", true),
+        ] {
+            assert_eq!(judged(text), Ok(passes), "{text}");
+        }
+        let missing = Unrenderable::Missing("order".into());
+        assert_eq!(judged("fields.order == 'x'"), Err(Unjudged::Message(missing)));
+    }
+
+    #[test]
     fn addresses_are_compared_in_one_form_and_nothing_else_is() {
         let mut fields = Fields::default();
         fields.set("sender_email", "zoe@xn--bcher-kva.example");
@@ -727,6 +817,9 @@ mod tests {
             (LessOrEqual, Money, json!("100 EUR"), json!("$149.90"), false),
             (Less, Date, json!("2026-11-10T23:00:00"), json!("11 November 2026"), true),
             (LessOrEqual, Date, json!("2026-11-10T23:00:00"), json!("2026-11-10"), true),
+            (GreaterOrEqual, Date, json!("2026-11-10T00:00:00+01:00"), json!("2026-11-10"), true),
+            (Less, Date, json!("2026-11-10T00:00:00+01:00"), json!("2026-11-10"), false),
+            (Less, Date, json!("2026-11-10T00:00:00+01:00"), json!("2026-11-09T23:30:00Z"), true),
             (GreaterOrEqual, Date, json!("1999-01-01"), json!("today-30d"), false),
         ] {
             assert_eq!(check(op, kind, actual.clone(), expected.clone()), Ok(holds), "{actual} {expected}");

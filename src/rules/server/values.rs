@@ -2,10 +2,8 @@
 //!
 //! Where a text can be read in two ways, it is not read: a wrong reading would be a wrong verdict.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
-
-use crate::emails::server::{address, fields};
 
 /// A sum, with its currency if one is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +35,21 @@ const DOLLARS: [&str; 28] = [
 /// The currencies with three decimals (ISO 4217): in these, three digits after a point are no thousands.
 const OF_THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
+fn has_three_decimals(currency: Option<&str>) -> bool {
+    currency.is_some_and(|code| OF_THREE_DECIMALS.contains(&code))
+}
+
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut amount = self.amount;
+        // After one to three digits, three decimals would be read as thousands.
+        let may_group = (Decimal::ONE..Decimal::ONE_THOUSAND).contains(&amount.abs());
+        if amount.scale() == 3 && may_group && !has_three_decimals(self.currency.as_deref()) {
+            amount.rescale(4);
+        }
         match &self.currency {
-            Some(currency) => write!(f, "{} {currency}", self.amount),
-            None => self.amount.fmt(f),
+            Some(currency) => write!(f, "{amount} {currency}"),
+            None => amount.fmt(f),
         }
     }
 }
@@ -49,32 +57,44 @@ impl std::fmt::Display for Money {
 /// A moment, or a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    pub at: NaiveDateTime,
+    /// In the zone that was written, which says on what day it is; in UTC without one.
+    pub at: DateTime<FixedOffset>,
     /// Whether a time of day was written; without, it is compared by the day.
     pub has_time: bool,
 }
 
 impl Moment {
     fn day(date: NaiveDate) -> Self {
-        Self { at: date.and_time(NaiveTime::MIN), has_time: false }
+        Self { has_time: false, ..Self::in_utc(date.and_time(NaiveTime::MIN)) }
     }
 
-    /// The order of two moments; of two days, where either is one.
+    fn in_utc(at: NaiveDateTime) -> Self {
+        Self { at: at.and_utc().fixed_offset(), has_time: true }
+    }
+
+    /// The same moment as it is in UTC, which may be on another day.
+    pub fn to_utc(self) -> Self {
+        Self { at: self.at.to_utc().fixed_offset(), ..self }
+    }
+
+    /// The order of two moments; of two days, each as it was written, where either is one.
     pub fn compare(self, other: Self) -> std::cmp::Ordering {
         if self.has_time && other.has_time {
             self.at.cmp(&other.at)
         } else {
-            self.at.date().cmp(&other.at.date())
+            self.at.date_naive().cmp(&other.at.date_naive())
         }
     }
 }
 
 impl std::fmt::Display for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.has_time {
-            write!(f, "{}", self.at.format("%Y-%m-%dT%H:%M:%S"))
+        if !self.has_time {
+            self.at.date_naive().fmt(f)
+        } else if self.at.offset().local_minus_utc() == 0 {
+            self.at.format("%Y-%m-%dT%H:%M:%S").fmt(f)
         } else {
-            self.at.date().fmt(f)
+            self.at.format("%Y-%m-%dT%H:%M:%S%:z").fmt(f)
         }
     }
 }
@@ -128,8 +148,7 @@ pub fn money(text: &str) -> Option<Money> {
             (currency, rest) = (Some(code.to_ascii_uppercase()), stripped);
         }
     }
-    let has_three = currency.as_deref().is_some_and(|code| OF_THREE_DECIMALS.contains(&code));
-    let mut amount = digits(rest.trim(), !has_three)?;
+    let mut amount = digits(rest.trim(), !has_three_decimals(currency.as_deref()))?;
     if negative {
         if rest.trim().starts_with(['-', '+']) {
             return None;
@@ -226,17 +245,17 @@ pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     if lower == "now" {
-        return Some(Moment { at: now.naive_utc(), has_time: true });
+        return Some(Moment::in_utc(now.naive_utc()));
     }
     if let Some(rest) = lower.strip_prefix("today") {
         return relative(rest.trim(), now.date_naive()).map(Moment::day);
     }
     if let Ok(at) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
-        return Some(Moment { at: at.naive_utc(), has_time: true });
+        return Some(Moment { at, has_time: true });
     }
     for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
         if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(Moment { at, has_time: true });
+            return Some(Moment::in_utc(at));
         }
     }
     let words = text.replace(',', " ").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -287,12 +306,6 @@ fn relative(text: &str, today: NaiveDate) -> Option<NaiveDate> {
         "+" => today.checked_add_days(Days::new(days)),
         _ => None,
     }
-}
-
-/// Addresses, or domains alone, in the one form that they have in the fields of a message.
-pub fn address(text: &str) -> String {
-    let forms: Vec<String> = text.split(", ").map(address::part_in_one_form).collect();
-    fields::composed(&forms.join(", ")).into_owned()
 }
 
 #[cfg(test)]
@@ -408,6 +421,22 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_is_printed_so_that_it_is_no_other() {
+        for (text, printed) in [
+            ("1.0850 EUR", "1.0850 EUR"),
+            ("$ 12.3450", "12.3450 $"),
+            ("-1.0850", "-1.0850"),
+            ("1.08505 EUR", "1.08505 EUR"),
+            ("1.234,50 EUR", "1234.5 EUR"),
+            ("KWD 12.505", "12.505 KWD"),
+            ("0.125 EUR", "0.125 EUR"),
+            ("1234.505 EUR", "1234.505 EUR"),
+        ] {
+            assert_eq!(money(text).map(|sum| sum.to_string()).as_deref(), Some(printed), "{text}");
+        }
+    }
+
+    #[test]
     fn what_programs_write_is_a_number_and_nothing_else() {
         for (text, value) in [
             ("7", Some("7")),
@@ -437,9 +466,11 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2026-11-24T10:00:00Z").expect("now").to_utc();
         for (text, day) in [
             ("2026-11-10", "2026-11-10"),
-            ("2026-11-10T23:30:00-02:00", "2026-11-11T01:30:00"),
+            ("2026-11-10T23:30:00-02:00", "2026-11-10T23:30:00-02:00"),
+            ("2026-11-10T23:30:00Z", "2026-11-10T23:30:00"),
             ("2026-11-10 08:15", "2026-11-10T08:15:00"),
             ("Tue, 10 Nov 2026 08:15:00 +0000", "2026-11-10T08:15:00"),
+            ("Tue, 10 Nov 2026 00:15:00 +0530", "2026-11-10T00:15:00+05:30"),
             ("10.11.2026", "2026-11-10"),
             ("10 November 2026", "2026-11-10"),
             ("10. Nov 2026", "2026-11-10"),
@@ -452,9 +483,30 @@ mod tests {
             ("today + 1w", "2026-12-01"),
         ] {
             assert_eq!(date(text, now).map(|d| d.to_string()).as_deref(), Some(day), "{text}");
+            let again = date(day, now).map(|d| d.to_string());
+            assert_eq!(again.as_deref(), Some(day), "what is printed is read again");
         }
         for text in ["", "10/11/2026", "31.2.2026", "10.11.26", "yesterday", "today-", "today-5y", "99999"] {
             assert_eq!(date(text, now), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_the_one_that_was_written_and_a_moment_is_the_same_in_every_zone() {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let now = DateTime::parse_from_rfc3339("2026-11-10T00:30:00+01:00").expect("now").to_utc();
+        for (one, other, order) in [
+            ("2026-11-10T00:00:00+01:00", "2026-11-10", Equal),
+            ("2026-11-10T23:30:00-02:00", "10.11.2026", Equal),
+            ("Tue, 10 Nov 2026 00:30:00 +0100", "2026-11-09", Greater),
+            ("2026-11-10T00:00:00+01:00", "2026-11-09T23:00:00Z", Equal),
+            ("2026-11-10T00:00:00+01:00", "2026-11-09T23:30:00", Less),
+            ("2026-11-10T00:30:00+01:00", "now", Equal),
+            ("2026-11-09", "today", Equal),
+        ] {
+            let moment = |text| date(text, now).expect("a date");
+            assert_eq!(moment(one).compare(moment(other)), order, "{one} {other}");
+            assert_eq!(moment(other).compare(moment(one)), order.reverse(), "{other} {one}");
         }
     }
 
@@ -465,11 +517,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_is_read_again(units in -1_000_000_000_i64..1_000_000_000, scale in 0_u32..3) {
+        fn what_is_printed_is_read_again(units in -1_000_000_000_i64..1_000_000_000, scale in 0_u32..7) {
             let value = Decimal::new(units, scale).normalize();
             prop_assert_eq!(number(&value.to_string()), Some(value));
-            let sum = Money { amount: value, currency: Some("EUR".into()) };
-            prop_assert_eq!(money(&sum.to_string()), Some(sum));
+            for currency in [Some("EUR"), Some("KWD"), Some("$"), None] {
+                let sum = Money { amount: value, currency: currency.map(str::to_owned) };
+                prop_assert_eq!(money(&sum.to_string()), Some(sum));
+            }
         }
 
         #[test]

@@ -94,7 +94,7 @@ pub fn schemas() -> Value {
                 "column": text_or_null("The column that is looked at; the first, if left out."),
                 "expected": {
                     "anyOf": [operand, {"type": "array", "items": operand, "maxItems": 1000}],
-                    "description": "What it should be; the rule's own field, if left out.",
+                    "description": "What it should be; the rule's own field, if left out. `null` asks for a column that is empty (`equals` and `not_equals` beside a look-up).",
                 },
                 "op": {"enum": [">", ">=", "<", "<=", "between", null]},
                 "as": {

@@ -76,7 +76,10 @@ pub fn change(
     change.fields = names
         .filter(|name| {
             let (old, new) = (before.get(*name), after.get(*name));
-            entered.contains(name) || !is_same(old.unwrap_or(&absent), new.unwrap_or(&absent))
+            entered.contains(name)
+                // `null` is what an empty column should be, and not the same as left out.
+                || (name.as_str() == "conditions.expected" && old.is_some() != new.is_some())
+                || !is_same(old.unwrap_or(&absent), new.unwrap_or(&absent))
         })
         .cloned()
         .collect();

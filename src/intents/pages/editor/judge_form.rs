@@ -33,6 +33,8 @@ impl JudgeForm {
         let had = [members.contains_key("as"), members.contains_key("ignore_case")];
         let expected = take(members, "expected", |value| match value {
             Value::Array(items) => items.iter().all(is_line).then(|| items.clone()),
+            // An empty field cannot say it: it stays as JSON.
+            Value::Null => None,
             one => is_scalar(one).then(|| vec![one.clone()]),
         });
         let was = expected.unwrap_or_default();

@@ -222,6 +222,7 @@ mod tests {
                 "body": {"a": ["{{b}}"]}, "status": [200, 404], "rows": "$.items[*]", "pattern": "x", "column": "c"}),
             ),
             (RuleType::Expression, database, json!({"query": "SELECT 1", "expression": "size(rows) > 0"})),
+            (RuleType::Equals, database, json!({"query": "SELECT 1", "expected": null})),
             (RuleType::Exists, api, json!({"path": "/c", "method": "GET", "headers": {}, "later": {"a": 1}})),
             (RuleType::Exists, database, json!({"query": "SELECT 1", "params": [["odd"]]})),
         ] {
@@ -236,6 +237,16 @@ mod tests {
             assert_eq!(read.datasource_id, rule.datasource_id);
             assert!(faults.is_empty());
         }
+    }
+
+    #[test]
+    fn an_empty_column_is_asked_for_where_it_can_be_seen() {
+        let owner = Owner::new();
+        owner.set();
+        let conditions = json!({"query": "SELECT 1", "expected": null});
+        let form =
+            RuleForm::new(&RuleInput { rule_type: RuleType::Equals, conditions, ..RuleInput::blank() });
+        assert!(form.rest.get_untracked().contains(r#""expected": null"#));
     }
 
     #[test]
