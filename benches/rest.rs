@@ -4,6 +4,8 @@
 //! A private PostgreSQL (fsync on) in a folder of its own, the server in this process, and both clients share the
 //! machine. Rounds of the two alternate; the figures are medians over the rounds. `pgbench` must be installed.
 
+#![expect(clippy::disallowed_methods, reason = "it measures from outside")]
+
 use std::{
     process::Command,
     time::{Duration, Instant},

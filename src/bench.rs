@@ -307,7 +307,8 @@ async fn look_up(
     rules: usize,
 ) -> Result<(), Fatal> {
     for i in 0..rules {
-        let request = Request::Sql { query: query(i), params: vec![sender.clone().into()] };
+        let request =
+            Request::Sql { query: query(i), params: vec![sender.clone().into()], from_message: vec![true] };
         let rows = ctx.app.lookups.ask(&connection, &request).await?;
         if rows.rows.len() != 1 {
             return Err(format!("{sender} has {} rows", rows.rows.len()).into());

@@ -3,6 +3,8 @@
 //! A host is resolved once, every address is checked, and the connection goes to a checked address: a name
 //! that resolves differently a moment later gets nobody anywhere.
 
+mod names;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
@@ -16,10 +18,13 @@ use reqwest::{
     redirect::Policy,
 };
 
+use names::Names;
+
 /// Which networks look-ups may reach.
 #[derive(Clone, Debug)]
 pub struct Fence {
     allowed: Arc<[IpNet]>,
+    names: Names,
 }
 
 /// Why an address is out of bounds.
@@ -42,7 +47,7 @@ impl Fenced {
 
 impl Fence {
     pub fn new(allowed: &[IpNet]) -> Self {
-        Self { allowed: allowed.into() }
+        Self { allowed: allowed.into(), names: Names::default() }
     }
 
     /// # Errors
@@ -82,25 +87,22 @@ impl Fence {
             .map_err(|error| error.to_string())
     }
 
-    /// The first address of a host that may be reached; a host with any address out of bounds is refused
-    /// whole, since a mixed answer is an attack or a mistake.
+    /// The addresses of a host, all of which may be reached; a host with any address out of bounds is refused
+    /// whole, since a mixed answer is an attack or a mistake. Once it is dropped, nothing of it goes on.
     ///
     /// # Errors
     /// `Fenced`.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fenced> {
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        let addresses: Vec<SocketAddr> = match literal.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::new(ip, port)],
-            Err(_) => tokio::net::lookup_host((host, port))
-                .await
-                .map_err(|_| Fenced::Unresolved(host.to_owned()))?
-                .collect(),
+        let addresses = match literal.parse::<IpAddr>() {
+            Ok(ip) => vec![ip],
+            Err(_) => self.names.addresses(host).await,
         };
         if addresses.is_empty() {
             return Err(Fenced::Unresolved(host.to_owned()));
         }
-        addresses.iter().try_for_each(|address| self.check(address.ip()))?;
-        Ok(addresses)
+        addresses.iter().try_for_each(|ip| self.check(*ip))?;
+        Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 }
 

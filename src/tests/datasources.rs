@@ -17,6 +17,10 @@ use axum::{
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::support::{Answer, TestServer, eventually, message};
 use crate::auth::dto::Role;
@@ -322,6 +326,117 @@ async fn a_token_server_in_trouble_is_asked_again() {
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
+/// An answer that breaks off behind its head looks like one that is empty, and "nothing was found" would be made of it.
+#[tokio::test]
+async fn an_answer_without_a_body_is_one_where_its_head_says_so() {
+    const ANSWERS: [(&str, &str, Result<u64, &str>); 7] = [
+        ("/dies", "200 OK\r\ncontent-type: application/json\r\n\r\n", Err("the answer is empty")),
+        ("/zero", "200 OK\r\ncontent-length: 0\r\n\r\n", Ok(0)),
+        ("/ends", "200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", Err("the answer is empty")),
+        ("/none", "204 No Content\r\n\r\n", Ok(0)),
+        ("/breaks", "200 OK\r\ntransfer-encoding: chunked\r\n\r\n", Err("the connection failed")),
+        ("/reset", "205 Reset Content\r\n\r\n", Ok(0)),
+        ("/marked", "200 OK\r\ncontent-length: 6\r\n\r\n\u{feff}[1]", Ok(1)),
+    ];
+    async fn answer(mut socket: TcpStream) {
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            if socket.read_buf(&mut asked).await.unwrap_or_default() == 0 {
+                return;
+            }
+        }
+        let path = String::from_utf8(asked).unwrap().split(' ').nth(1).unwrap().to_owned();
+        let (_, answer, _) = ANSWERS.iter().find(|(known, ..)| *known == path).unwrap();
+        socket.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.unwrap();
+    }
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            tokio::spawn(answer(listener.accept().await.unwrap().0));
+        }
+    });
+    let config = json!({"protocol": "http", "base_url": format!("http://{addr}")});
+    let id = datasource(&server, "terse", "api", config).await;
+    for (path, _, expected) in ANSWERS {
+        let said = preview(&server, id, json!({"path": path}), json!({})).await;
+        match expected {
+            Ok(rows) => {
+                assert_eq!((&said["ok"], &said["row_count"]), (&json!(true), &json!(rows)), "{said:#}")
+            }
+            Err(fault) => assert!(said["message"].as_str().unwrap().starts_with(fault), "{path}: {said:#}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_rule_accepts_takes_the_place_of_json() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let accepted = async |headers: HeaderMap| {
+        let values = headers.get_all("accept").iter().map(|value| value.to_str().unwrap().to_owned());
+        axum::Json(values.collect::<Vec<_>>())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, Router::new().route("/", get(accepted))).into_future());
+    let config = json!({"protocol": "http", "base_url": format!("http://{addr}")});
+    let id = datasource(&server, "picky", "api", config).await;
+    for (headers, expected) in [
+        (json!({}), "application/json"),
+        (json!({"ACCEPT": "application/vnd.api+json"}), "application/vnd.api+json"),
+    ] {
+        let said = preview(&server, id, json!({"path": "/", "headers": headers}), json!({})).await;
+        assert_eq!(said["rows"], json!([{"value": expected}]), "{said:#}");
+    }
+}
+
+/// What a rule's own text cannot be is wrong for every message; what a message's cannot be is not there.
+async fn blames_whose_value_it_is(server: &TestServer, id: i64, orders: &str) {
+    let query = format!("SELECT id FROM {orders} WHERE id = ? AND email = ?");
+    let rule = |priority: i64, params: [&str; 2]| {
+        json!({"rule_type": "exists", "datasource_id": id, "field_name": "sender_email", "priority": priority,
+            "conditions": {"query": query, "params": params}})
+    };
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": [
+            rule(1, ["abc", "{{sender_email}}"]),
+            rule(2, ["{{subject}}", "ann@x.example"]),
+            rule(3, ["7", "{{sender_email}}"]),
+        ]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.decide("acme", message("ann@x.example", "order", "Hello")).await;
+    let verdicts = email["verdicts"].as_array().unwrap().iter().map(|verdict| &verdict["verdict"]);
+    assert_eq!(verdicts.collect::<Vec<_>>(), ["error", "fail", "pass"], "{email:#}");
+}
+
+#[tokio::test]
+async fn postgres_blames_a_rule_for_its_own_value() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let config = json!({"protocol": "postgresql", "base_url": server.database().url.expose_secret()});
+    let id = datasource(&server, "shop", "database", config).await;
+    blames_whose_value_it_is(&server, id, "(SELECT 7 AS id, 'ann@x.example' AS email) AS orders").await;
+}
+
+#[tokio::test]
+async fn a_fault_of_a_datasource_s_new_config_is_named_below_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let body = json!({"tenant_id": "acme", "datasource_id": null, "etag": "",
+        "input": {"name": "shop", "datasource_type": "database", "connection_key": "shop"},
+        "config": {"name": "shop", "protocol": "telepathy"}});
+    let refused = server.post("/ui/datasources/save", &body).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["config.protocol"]);
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.starts_with("config.protocol: "), "{detail}");
+    assert_eq!(server.get("/api/datasources?tenant_id=acme").await.body, json!([]));
+}
+
 /// A MariaDB of the test's own. It goes when the test ends.
 pub struct MariaDb {
     process: Child,
@@ -446,6 +561,7 @@ async fn mariadb_is_asked_read_only_and_the_test_says_what_fails() {
             None => assert!(said["ok"] == false && said.to_string().contains(number), "{said:#}"),
         }
     }
+    blames_whose_value_it_is(&server, id, "orders").await;
     let dated = json!({"query": "SELECT id FROM orders WHERE placed <= ?", "params": ["{{received_at}}"]});
     let said = preview(&server, id, dated, json!({"received_at": "2026-11-10T08:00:00Z"})).await;
     assert_eq!(said["row_count"], 1, "it is read, though MariaDB warns: {said:#}");

@@ -594,6 +594,29 @@ async fn what_is_too_large_is_an_error() {
     }
 }
 
+/// SQLite would hold sixty times as much in memory before it looks at the clock.
+#[tokio::test]
+async fn a_database_whose_schema_is_too_large_is_an_error() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.write_file("acme", "keep.csv", b"a\n1\n");
+    let folder = server.app.config.files_dir(&"acme".parse().unwrap());
+    let db = rusqlite::Connection::open(folder.join("a.db")).unwrap();
+    db.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+    let config = json!({"protocol": "sqlite", "connection_json": {"path": "a.db"}});
+    let id = datasource(&server, "database", config).await.unwrap();
+    let asked = async || preview(&server, id, json!({"query": "SELECT a FROM t"}), json!({})).await.body;
+    let found = asked().await;
+    assert_eq!(found["row_count"], 1, "{found:#}");
+    for i in 0..3 {
+        let text = "x".repeat(900_000);
+        db.execute_batch(&format!("CREATE VIEW v{i} AS SELECT '{text}'")).unwrap();
+    }
+    let refused = asked().await;
+    let message = refused["message"].as_str().unwrap_or_default();
+    assert!(refused["ok"] == false && message.contains("more than can be loaded"), "{refused:#}");
+}
+
 fn api_of(tenant: &str, config: i64, addr: SocketAddr) -> Connection {
     Connection {
         tenant: tenant.parse().unwrap(),
@@ -685,7 +708,8 @@ async fn a_query_that_goes_on_holds_its_turn() {
         Connection { endpoint, ..api_of(tenant, 1, SocketAddr::from(([127, 0, 0, 1], 9))) }
     };
     let (acme, globex) = (sqlite("acme"), sqlite("globex"));
-    let sql = |query: &str| Request::Sql { query: query.into(), params: Vec::new() };
+    let sql =
+        |query: &str| Request::Sql { query: query.into(), params: Vec::new(), from_message: Vec::new() };
     let slow = "WITH RECURSIVE s(a) AS (SELECT 'a' UNION ALL SELECT a || a FROM s WHERE length(a) < 400000) \
                 SELECT instr(max(a), substr(max(a), 1, 260000) || 'b') FROM s";
     assert_eq!(lookups.ask(&acme, &sql(slow)).await.unwrap_err().cause, Cause::Time);

@@ -180,6 +180,22 @@ async fn a_tenant_has_so_many_files_and_folders_and_a_folder_goes_with_its_last_
     put(&server, "acme", "d.csv", "a\n").await.is(StatusCode::CREATED);
 }
 
+#[tokio::test]
+async fn a_form_is_a_form() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |kind: &str| {
+        let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(&server.key));
+        Answer::of(request.header(header::CONTENT_TYPE, kind).body("a\n1\n").send().await.unwrap()).await
+    };
+    for kind in ["text/csv", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x"] {
+        let detail = "The body must be multipart/form-data";
+        send(kind).await.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    }
+    send("multipart/form-data").await.is(StatusCode::BAD_REQUEST);
+    assert_eq!(server.get("/api/files?tenant_id=acme").await.body, json!([]));
+}
+
 /// What stood there before stays: look-ups would fail in what took its place.
 #[tokio::test]
 async fn a_file_takes_no_place_whose_name_says_another_kind() {

@@ -51,23 +51,12 @@ pub async fn list(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<Datasource
 /// The database's.
 pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
     let mut tx = ctx.begin().await?;
-    let mut paths = Vec::new();
-    let mut cursor = None;
-    loop {
-        let rows = repository::list(&mut tx, cursor, Page::<i64>::first().limit).await?;
-        let last = rows.last().map(|row| row.config_id.0);
-        for row in rows {
-            match row.endpoint() {
-                Ok(Endpoint::Sqlite { path }) => paths.push((row.name, path)),
-                Ok(Endpoint::File(file)) => paths.push((row.name, file.path)),
-                _ => {}
-            }
-        }
-        match last {
-            Some(last) => cursor = Some(last),
-            None => return Ok(paths),
-        }
-    }
+    let with_path = all(&mut tx).await?.into_iter().filter_map(|row| match row.endpoint() {
+        Ok(Endpoint::Sqlite { path }) => Some((row.name, path)),
+        Ok(Endpoint::File(file)) => Some((row.name, file.path)),
+        _ => None,
+    });
+    Ok(with_path.collect())
 }
 
 /// # Errors
@@ -394,23 +383,15 @@ fn checked_with(
         input.base_url.as_deref(),
         &input.connection_json,
     );
-    let take = |checks: &mut Checks, problem: Problem| {
-        for error in problem.errors {
-            checks.fault(error.field, error.message);
-        }
-    };
-    match endpoint {
-        Err(problem) => take(&mut checks, problem),
-        Ok(Endpoint::Http(_)) => {}
-        Ok(Endpoint::Postgres(_) | Endpoint::MySql(_))
+    match checks.part_as_is(endpoint) {
+        None | Some(Endpoint::Http(_)) => {}
+        Some(Endpoint::Postgres(_) | Endpoint::MySql(_))
             if matches!(input.auth_type, AuthType::None | AuthType::Basic) => {}
-        Ok(_) if input.auth_type == AuthType::None => {}
-        Ok(_) => checks
+        Some(_) if input.auth_type == AuthType::None => {}
+        Some(_) => checks
             .fault("auth_type", format!("{} does not go with protocol {}", input.auth_type, input.protocol)),
     }
-    if let Err(problem) = check_auth(input.auth_type, &input.auth_config) {
-        take(&mut checks, problem);
-    }
+    checks.part_as_is(check_auth(input.auth_type, &input.auth_config));
     checks.finish()?;
     Ok((input, kept))
 }

@@ -111,15 +111,7 @@ pub async fn save_with_config(
     if id.is_some() {
         versions::hold(&mut tx).await?;
     }
-    let config = config_service::insert(ctx, &mut tx, config).await.map_err(|error| match error {
-        Error::Problem(mut problem) => {
-            for error in &mut problem.errors {
-                error.field.insert_str(0, "config.");
-            }
-            problem.into()
-        }
-        error => error,
-    })?;
+    let config = rules::at_place(config_service::insert(ctx, &mut tx, config).await, "config")?;
     let input = DatasourceInput { connection_key: config.name, ..input };
     let datasource = match id {
         None => insert(ctx, &mut tx, input).await?,

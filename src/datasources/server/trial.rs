@@ -21,7 +21,7 @@ use crate::{
         dto::RuleType,
         server::conditions::{self, Unrenderable},
     },
-    server::{Result, TenantContext, outbound::Fence},
+    server::{Result, TenantContext},
     shared::{ConfigId, DatasourceId, Problem},
 };
 
@@ -118,10 +118,11 @@ async fn connect(ctx: &TenantContext, id: DatasourceId) -> Result<Result<Connect
 type Step<T> = std::result::Result<T, (TestStep, String)>;
 
 async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<String>)> {
-    let sql = |query: &str| Request::Sql { query: query.to_owned(), params: Vec::new() };
+    let sql =
+        |query: &str| Request::Sql { query: query.to_owned(), params: Vec::new(), from_message: Vec::new() };
     match &connection.endpoint {
         Endpoint::Postgres(database) | Endpoint::MySql(database) => {
-            reach(lookups.fence(), &database.host, database.port).await?;
+            reach(lookups, connection, &database.host, database.port).await?;
             let query =
                 if matches!(connection.endpoint, Endpoint::Postgres(_)) { POSTGRES_ROLE } else { MYSQL_ROLE };
             let rows = lookups.ask(connection, &sql(query)).await.map_err(at_its_step)?;
@@ -149,7 +150,7 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
         Endpoint::Http(http) => {
             let url = &http.base_url;
             let host = url.host_str().unwrap_or_default();
-            reach(lookups.fence(), host, url.port_or_known_default().unwrap_or(443)).await?;
+            reach(lookups, connection, host, url.port_or_known_default().unwrap_or(443)).await?;
             let status = lookups.probe_http(connection, http).await.map_err(at_its_step)?;
             match status {
                 401 | 403 => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
@@ -160,11 +161,13 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
     }
 }
 
-/// Whether something listens there.
+/// Whether something listens there. It takes a turn, as a look-up does.
 #[expect(clippy::disallowed_methods, reason = "the fence has resolved the addresses")]
-async fn reach(fence: &Fence, host: &str, port: u16) -> Step<()> {
+async fn reach(lookups: &Lookups, connection: &Connection, host: &str, port: u16) -> Step<()> {
     const PATIENCE: Duration = Duration::from_secs(3);
-    let resolved = fence.resolve(host, port).await.map_err(|error| (TestStep::Name, error.to_string()))?;
+    let _turn = lookups.turn(connection).await.map_err(at_its_step)?;
+    let resolving = async { lookups.fence().resolve(host, port).await.map_err(LookupError::from) };
+    let resolved = lookups.in_time(resolving).await.map_err(|error| (TestStep::Name, error.message))?;
     if resolved.is_empty() {
         return Err((TestStep::Name, format!("the name {host} has no address")));
     }
@@ -276,5 +279,51 @@ fn kind_of(rows: &Rows, column: usize) -> &'static str {
             ("integer" | "number", "integer" | "number") => "number",
             _ => "mixed",
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{
+        datasources::server::connection::{Auth, UNSTORED},
+        server::config::Config,
+    };
+
+    #[tokio::test]
+    async fn whether_something_listens_is_tried_in_a_turn() {
+        let settings = |name: &str| {
+            let value = match name {
+                "LOOKUP_CONCURRENCY" => "1",
+                "LOOKUP_TIMEOUT_MS" | "LOOKUP_CONNECT_TIMEOUT_MS" => "100",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let lookups = Lookups::new(&Config::read(settings).expect("a configuration"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let connection = Connection {
+            tenant: "acme".parse().expect("id"),
+            config_id: UNSTORED,
+            version: 1,
+            endpoint: Endpoint::Sqlite { path: "a".into() },
+            auth: Auth::None,
+        };
+        let turn = lookups.turn(&connection).await.expect("the tenant's one turn");
+        let (step, fault) = reach(&lookups, &connection, "127.0.0.1", port).await.expect_err("is taken");
+        assert_eq!((step, fault.contains("others had their turn")), (TestStep::Answer, true), "{fault}");
+        drop(turn);
+        for (host, step) in [
+            ("127.0.0.1", None),
+            ("127.0.0.2", Some(TestStep::Port)),
+            ("no-such-host.invalid", Some(TestStep::Name)),
+            ("169.254.169.254", Some(TestStep::Name)),
+        ] {
+            let tried = reach(&lookups, &connection, host, port).await;
+            assert_eq!(tried.err().map(|(step, _)| step), step, "{host}");
+        }
     }
 }

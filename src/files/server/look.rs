@@ -83,5 +83,8 @@ async fn table(ctx: &TenantContext, connection: &Connection, name: &str) -> Answ
 }
 
 async fn ask(ctx: &TenantContext, connection: &Connection, query: String) -> Answer<Rows> {
-    ctx.app.lookups.ask(connection, &Request::Sql { query, params: Vec::new() }).await
+    ctx.app
+        .lookups
+        .ask(connection, &Request::Sql { query, params: Vec::new(), from_message: Vec::new() })
+        .await
 }

@@ -22,7 +22,7 @@ use crate::{
     server::{
         AppState, Error, Result, TenantContext,
         etag::{IfMatch, Versioned},
-        extract::{PathId, Query, wants_page},
+        extract::{self, PathId, Query, wants_page},
         openapi::{InTenant, Paging, Unchanged},
         paging::list_response,
     },
@@ -152,6 +152,9 @@ async fn take_form(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response> {
     let stored = match form {
+        _ if !extract::is_type(&headers, "multipart/form-data") => {
+            Err(Problem::new(415, "The body must be multipart/form-data").into())
+        }
         Ok(form) => store_form(&ctx, form).await,
         Err(rejection) => Err(Problem::new(rejection.status().as_u16(), rejection.body_text()).into()),
     };

@@ -11,6 +11,7 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, Metadata, OpenOptions, OpenOptionsExt},
 };
+use nix::fcntl::OFlag;
 use serde::Serialize;
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
@@ -171,7 +172,7 @@ impl Store {
     /// `NotFound`; `InvalidInput` where it is no file; the disk's.
     pub fn open(&self, path: &str) -> io::Result<std::fs::File> {
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_NONBLOCK);
+        options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
         let file = self.dir()?.open_with(path, &options)?.into_std();
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));

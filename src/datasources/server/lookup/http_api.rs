@@ -2,12 +2,16 @@
 
 use reqwest::{
     Client, Method, StatusCode, Url,
-    header::{HeaderName, HeaderValue},
+    header::{ACCEPT, HeaderName, HeaderValue},
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::{Cause, Limits, LookupError, Request, Rows, json_path, oauth::Tokens};
+use super::{
+    Cause, Limits, LookupError, Request, Rows,
+    json_path::{self, JsonPath},
+    oauth::Tokens,
+};
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
     server::{
@@ -47,7 +51,10 @@ impl HttpApi {
         let url = url(&endpoint.base_url, path, query, fence)?;
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| LookupError::new(Cause::Rule, format!("'{method}' is no HTTP method")))?;
-        let mut outgoing = client.request(method, url).header("accept", "application/json");
+        let mut outgoing = client.request(method, url);
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(ACCEPT.as_str())) {
+            outgoing = outgoing.header(ACCEPT, JSON);
+        }
         for (name, value) in headers {
             let header = HeaderValue::from_str(value).map_err(|_| {
                 LookupError::new(Cause::Unfit, format!("the header {name} cannot hold this value"))
@@ -69,19 +76,25 @@ impl HttpApi {
         if !is_answer {
             return Err(refused(code));
         }
+        let is_empty_by_its_head = code == StatusCode::NO_CONTENT
+            || code == StatusCode::RESET_CONTENT
+            || answer.content_length() == Some(0);
         let text = read(answer, limits).await?;
-        if !code.is_success() {
-            // An answer such as "404: there is no such order" is an answer without rows.
+        // An answer such as "404: there is no such order" is an answer without rows.
+        if !code.is_success() || is_empty_by_its_head {
             return Ok(Rows::default());
         }
         if text.is_empty() {
-            return Ok(Rows::default());
+            // As it is, too, where the API dies once it has sent its head.
+            return Err(LookupError::new(Cause::Answer, "the answer is empty"));
         }
-        let value: Value = serde_json::from_slice(&text)
+        // As a file of JSON may, an answer may begin with a byte-order mark.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let value: Value = serde_json::from_slice(text)
             .map_err(|error| LookupError::new(Cause::Answer, format!("the answer is no JSON: {error}")))?;
         // A path may take its time over a large answer.
         let (path, max_rows) = (rows.clone(), limits.max_rows);
-        aside::run(move || json_path::rows(json_path::items(value, path.as_ref()), max_rows)).await
+        aside::run(move || picked(value, path.as_ref(), max_rows)).await
     }
 
     /// The status of the base address.
@@ -93,7 +106,7 @@ impl HttpApi {
     ) -> Result<u16, LookupError> {
         let client = self.client.as_ref().map_err(|error| LookupError::new(Cause::Rule, error.clone()))?;
         let url = url(&endpoint.base_url, "/", &[], fence)?;
-        let outgoing = client.get(url).header("accept", "application/json");
+        let outgoing = client.get(url).header(ACCEPT, JSON);
         let outgoing = self.signed(client, outgoing, connection, fence).await?;
         Ok(outgoing.send().await.map_err(describe)?.status().as_u16())
     }
@@ -112,6 +125,22 @@ impl HttpApi {
             auth => authorise(outgoing, auth),
         }
     }
+}
+
+const JSON: &str = "application/json";
+
+/// The rows of a document. One that tells of errors and has no data (GraphQL; JSON:API, section 7) does not say that there
+/// are none. What it tells is not repeated: it may hold what was sent.
+fn picked(document: Value, path: Option<&JsonPath>, max_rows: usize) -> Result<Rows, LookupError> {
+    let has_errors =
+        document.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty());
+    let has_failed = has_errors && document.get("data").is_none_or(Value::is_null);
+    let rows = json_path::rows(json_path::items(document, path), max_rows)?;
+    // A path may lead to rows all the same, and be that of the errors.
+    if has_failed && (path.is_none() || rows.rows.is_empty()) {
+        return Err(LookupError::new(Cause::Answer, "the API answered with errors, and without data"));
+    }
+    Ok(rows)
 }
 
 fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Result<Url, LookupError> {
@@ -208,4 +237,36 @@ fn is_tls(error: &reqwest::Error) -> bool {
             error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn errors_without_data_are_no_answer() {
+        let path = |text: &str| Some(text.parse::<JsonPath>().expect("a path"));
+        let said = json!([{"message": "no such field"}]);
+        for (document, path, rows) in [
+            (json!({"errors": said, "data": null}), path("$.data.orders[*]"), None),
+            (json!({"errors": said}), path("$.data"), None),
+            (json!({"errors": said, "meta": {}}), None, None),
+            (json!({"errors": said, "data": {"orders": []}}), path("$.data.orders[*]"), Some(0)),
+            (json!({"errors": said, "data": {"orders": [1]}}), path("$.data.orders[*]"), Some(1)),
+            (json!({"errors": said, "orders": [1, 2]}), path("$.orders"), Some(2)),
+            (json!({"errors": said}), path("$.errors[*]"), Some(1)),
+            (json!({"errors": [], "data": null}), path("$.data"), Some(0)),
+            (json!({"errors": 0}), path("$.data"), Some(0)),
+            (json!({"errors": {"a": 1}}), None, Some(1)),
+            (json!([{"errors": said}]), None, Some(1)),
+        ] {
+            match (picked(document.clone(), path.as_ref(), 10), rows) {
+                (Ok(found), Some(rows)) => assert_eq!(found.rows.len(), rows, "{document}"),
+                (Err(error), None) => assert_eq!(error.cause, Cause::Answer, "{document}"),
+                (answer, _) => panic!("{document}: {answer:?}"),
+            }
+        }
+    }
 }

@@ -49,7 +49,13 @@ use crate::{
 #[serde(untagged)]
 pub enum Request {
     /// A query over a database, or over a file as the table `data`.
-    Sql { query: String, params: Vec<Value> },
+    Sql {
+        query: String,
+        params: Vec<Value>,
+        /// Of each parameter, whether the message has a part in its value: it is to blame for that, and the rule for others.
+        #[serde(skip)]
+        from_message: Vec<bool>,
+    },
     /// Rows of a file whose columns equal these values; that are empty, where the value is `null`.
     Match {
         #[serde(rename = "match")]
@@ -126,6 +132,24 @@ impl Request {
                 }
                 vec![url]
             }
+        }
+    }
+}
+
+/// What a query is given: the values of its parameters, and which of them are the message's.
+#[derive(Clone, Copy)]
+struct Given<'r> {
+    params: &'r [Value],
+    from_message: &'r [bool],
+}
+
+impl Given<'_> {
+    /// Why a look-up ends whose parameter at this place cannot be what the query takes it for.
+    fn blame(self, place: usize) -> Cause {
+        if self.from_message.get(place).is_some_and(|is_of_message| *is_of_message) {
+            Cause::Unfit
+        } else {
+            Cause::Rule
         }
     }
 }
@@ -458,16 +482,39 @@ impl Lookups {
         connection: &Connection,
         asking: impl FnOnce(Arc<turns::Turn>) -> F,
     ) -> Result<T, LookupError> {
-        let patience = self.limits.timeout + self.limits.connect_timeout;
-        let turn = Arc::new(self.turns.take(connection, patience).await?);
+        let turn = Arc::new(self.turn(connection).await?);
         let pass = self.breakers.enter(connection)?;
-        let answer = timeout(patience, asking(turn)).await.unwrap_or_else(|_| {
-            Err(LookupError::new(Cause::Time, format!("no answer within {} ms", patience.as_millis())))
-        });
+        let answer = self.in_time(asking(turn)).await;
         // Of what was not asked yet, nothing is known.
         let failed = |error: &LookupError| error.transient() && error.cause != Cause::Busy;
         pass.leave(answer.as_ref().is_err_and(failed));
         answer
+    }
+
+    /// Leave to do with a datasource what is no look-up, as long as it is kept. Its breaker has no say in that.
+    ///
+    /// # Errors
+    /// `Cause::Busy`, where others had their turn for as long as a look-up may take.
+    pub async fn turn(&self, connection: &Connection) -> Result<turns::Turn, LookupError> {
+        self.turns.take(connection, self.patience()).await
+    }
+
+    /// Waits for what is done in a turn.
+    ///
+    /// # Errors
+    /// `Cause::Time`, where it takes longer than a look-up may; its own.
+    pub async fn in_time<T>(
+        &self,
+        doing: impl Future<Output = Result<T, LookupError>>,
+    ) -> Result<T, LookupError> {
+        timeout(self.patience(), doing).await.unwrap_or_else(|_| {
+            let patience = self.patience().as_millis();
+            Err(LookupError::new(Cause::Time, format!("no answer within {patience} ms")))
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        self.limits.timeout + self.limits.connect_timeout
     }
 
     /// Of a connection that is not used again, nothing is kept once what this gives is dropped: so that nothing is
@@ -518,15 +565,18 @@ impl Lookups {
         turn: Arc<turns::Turn>,
     ) -> Result<Rows, LookupError> {
         match (&connection.endpoint, request) {
-            (Endpoint::Postgres(endpoint), Request::Sql { query, params }) => {
-                self.postgres.ask(connection, endpoint, query, params, &self.fence, &self.limits).await
+            (Endpoint::Postgres(endpoint), Request::Sql { query, params, from_message }) => {
+                let given = Given { params, from_message };
+                self.postgres.ask(connection, endpoint, query, given, &self.fence, &self.limits).await
             }
-            (Endpoint::MySql(endpoint), Request::Sql { query, params }) => {
-                mysql::ask(&self.mysql, connection, endpoint, query, params, &self.fence, &self.limits).await
+            (Endpoint::MySql(endpoint), Request::Sql { query, params, from_message }) => {
+                let given = Given { params, from_message };
+                mysql::ask(&self.mysql, connection, endpoint, query, given, &self.fence, &self.limits).await
             }
-            (Endpoint::Sqlite { path }, Request::Sql { query, params }) => {
+            (Endpoint::Sqlite { path }, Request::Sql { query, params, from_message }) => {
+                let given = Given { params, from_message };
                 let file = self.file(&connection.tenant, path, uploaded, &turn).await?;
-                sqlite::ask(file, query, params, &self.limits, turn).await
+                sqlite::ask(file, query, given, &self.limits, turn).await
             }
             (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
                 let file = self.file(&connection.tenant, &endpoint.path, uploaded, &turn).await?;
@@ -594,7 +644,7 @@ fn open(folder: PathBuf, path: &str, uploaded: Option<Uploaded>) -> Result<Tenan
             };
             Err(match uploaded {
                 Some(_) => apart(&format!("{fault}, though it was uploaded")),
-                None => LookupError::new(Cause::File, fault),
+                None => LookupError::new(file::cause_of(&error), fault),
             })
         }
     }

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    Bounded, Cause, Limits, LookupError, Rows, checked,
+    Bounded, Cause, Given, Limits, LookupError, Rows, checked,
     pools::{Lease, Pools},
     sql_check::SqlDialect,
 };
@@ -27,11 +27,11 @@ pub async fn ask(
     connection: &Connection,
     endpoint: &DatabaseEndpoint,
     query: &str,
-    params: &[Value],
+    given: Given<'_>,
     fence: &Fence,
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
-    let checked = checked(query, SqlDialect::MySql, params.len())?;
+    let checked = checked(query, SqlDialect::MySql, given.params.len())?;
     let pool = pools
         .get(connection, endpoint, fence, limits, |address| {
             let mut options = MySqlConnectOptions::new()
@@ -60,8 +60,8 @@ pub async fn ask(
     #[expect(clippy::disallowed_methods, reason = "the pool of a tenant's own database")]
     let acquired = pool.acquire().await;
     let mut lease = Lease::new(acquired.map_err(|error| pools.failed(connection, describe(&error)))?);
-    let order: Vec<&Value> = checked.order.iter().filter_map(|i| params.get(*i)).collect();
-    let rows = run(lease.conn(), &checked.sql, &order, limits).await?;
+    let in_order = checked.order.iter().filter_map(|i| Some((given.params.get(*i)?, given.blame(*i))));
+    let rows = run(lease.conn(), &checked.sql, &in_order.collect::<Vec<_>>(), limits).await?;
     // What is left of a cut answer would have to be read first: that connection is closed instead.
     if !rows.truncated {
         lease.give_back();
@@ -69,10 +69,11 @@ pub async fn ask(
     Ok(rows)
 }
 
+/// The parameters come in the order of their marks, each with why a look-up ends that it does not fit.
 async fn run(
     conn: &mut MySqlConnection,
     sql: &str,
-    params: &[&Value],
+    params: &[(&Value, Cause)],
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
     let failed = |error: sqlx::Error| describe(&error);
@@ -93,14 +94,14 @@ async fn run(
     );
     conn.execute(AssertSqlSafe(settings)).await.map_err(failed)?;
     // Of a number nothing is passed over where one is asked for.
-    let texts: Vec<&str> = params
+    let texts: Vec<(&str, Cause)> = params
         .iter()
-        .filter_map(|param| param.as_str())
-        .filter(|text| values::plain(text).is_none())
+        .filter_map(|(param, blame)| Some((param.as_str()?, *blame)))
+        .filter(|(text, _)| values::plain(text).is_none())
         .collect();
     let mut tx = conn.begin_with("START TRANSACTION READ ONLY").await.map_err(failed)?;
     let mut ask = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for param in params {
+    for (param, _) in params {
         ask = match param {
             Value::Null => ask.bind(None::<String>),
             Value::Bool(flag) => ask.bind(*flag),
@@ -146,13 +147,14 @@ async fn run(
 
 /// Whether what the query was given was taken for what it is. Beside a number, MySQL reads as much of a text as is one, and
 /// warns: `1042abc` is 1042, and `C-20319` is 0.
-async fn warned(conn: &mut MySqlConnection, texts: &[&str]) -> Result<(), LookupError> {
+async fn warned(conn: &mut MySqlConnection, texts: &[(&str, Cause)]) -> Result<(), LookupError> {
     let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(conn).await.map_err(|error| describe(&error))?;
     let messages = warnings.iter().filter_map(|warning| warning.try_get_unchecked::<String, _>(2).ok());
-    match messages.into_iter().find(|message| texts.iter().any(|text| is_of(message, text))) {
-        Some(message) => Err(LookupError::new(Cause::Unfit, message)),
-        None => Ok(()),
-    }
+    let mut faults = messages.filter_map(|message| {
+        let (_, blame) = texts.iter().find(|(text, _)| is_of(&message, text))?;
+        Some(LookupError::new(*blame, message))
+    });
+    faults.next().map_or(Ok(()), Err)
 }
 
 /// Whether a warning says that this text was cut to be a number (`ER_TRUNCATED_WRONG_VALUE`). Of a date it also says so where
@@ -239,14 +241,17 @@ pub fn describe(error: &sqlx::Error) -> LookupError {
     }
 }
 
-/// As `describe`, by MySQL's server error numbers. MariaDB shares them, and adds 1927 and 1969.
+/// As `describe`, by MySQL's server error numbers. MariaDB shares most, and adds 1927 and 1969.
 fn numbered(number: u16, message: &str) -> LookupError {
     match number {
         3024 | 1969 => LookupError::new(Cause::Time, "the query took longer than is allowed"),
         1205 | 1213 => LookupError::new(Cause::Time, "the query waited too long for a lock"),
-        // It has no room, ends, blocks this host for a while, or somebody called the query off.
-        1040 | 1053 | 1129 | 1203 | 1226 | 1317 => LookupError::new(Cause::Answer, message.to_owned()),
-        1158..=1161 | 1927 => LookupError::new(Cause::Broken, format!("the connection broke off: {message}")),
+        // It has no room, is no part of its cluster yet (Galera), ends, blocks this host for a while, or somebody called the
+        // query off.
+        1040 | 1047 | 1053 | 1129 | 1203 | 1226 | 1317 => LookupError::new(Cause::Answer, message.to_owned()),
+        1158..=1161 | 1927 | 4031 => {
+            LookupError::new(Cause::Broken, format!("the connection broke off: {message}"))
+        }
         1045 | 1698 => {
             LookupError::new(Cause::Credentials, format!("the credentials were refused: {message}"))
         }
@@ -284,6 +289,7 @@ mod tests {
     fn what_a_retry_may_mend_is_tried_again() {
         for (number, is_transient) in [
             (1040, true),
+            (1047, true),
             (1129, true),
             (1158, true),
             (1161, true),
@@ -292,6 +298,7 @@ mod tests {
             (1927, true),
             (1969, true),
             (3024, true),
+            (4031, true),
             (1045, false),
             (1049, false),
             (1064, false),

@@ -3,7 +3,7 @@
 //! What a message says is text. SQLite makes a number of it beside a column that was declared to hold numbers, and
 //! nowhere else: of `sum(x) <= ?` it finds every sum to be less than `'100'`, and of `count(*) = ?` no count to be
 //! `'3'`. So beside what is worked out, a value that says a number is handed over as one where a number stands beside
-//! it. Where it says none, it is the message's fault if it is compared by order (`flowengine_beside`), and stays as it
+//! it. Where it says none, whoever gave it is at fault if it is compared by order (`flowengine_beside`), and it stays as it
 //! is if it is asked whether both are the same (`flowengine_alike`): they are not. Beside a column nothing is changed:
 //! SQLite does what is right there, by the column's index.
 //!
@@ -23,18 +23,17 @@ use rusqlite::{
     functions::{Context, FunctionFlags},
     types::{Value as Sql, ValueRef},
 };
-use serde_json::Value;
 use sqlparser::{
     ast::{
-        BinaryOperator, Expr, Select, SelectItem, UnaryOperator, Value as Literal, ValueWithSpan, Visit,
-        Visitor, visit_expressions,
+        BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, UnaryOperator, Value as Literal,
+        ValueWithSpan, Visit, Visitor, visit_expressions,
     },
     dialect::SQLiteDialect,
     parser::Parser,
     tokenizer::{Span, Token, TokenWithSpan, Tokenizer},
 };
 
-use super::{Cause, LookupError, file::LOWER, sql_check};
+use super::{Cause, Given, LookupError, file::LOWER, sql_check};
 use crate::rules::server::values;
 
 /// The functions' names in SQL.
@@ -68,16 +67,43 @@ const TEXTS: [&str; 20] = [
     "string_agg",
 ];
 
+/// A name beside which SQLite makes a number of no text: what it names is worked out, or was not declared to hold numbers
+/// or texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untyped {
+    pub name: String,
+    /// Whether nothing that has a type is called so too. Then its index is of use.
+    pub is_alone: bool,
+}
+
+impl Untyped {
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), is_alone: false }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// What a column is compared with by order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// A parameter, counted from 0.
+    Given(usize),
+    /// A number that stands in the query, as it is written.
+    Number(String),
+}
+
 /// What a checked query compares.
 #[derive(Debug, Default)]
 pub struct Comparisons {
     worked_out: Vec<Beside>,
-    /// The parameters, counted from 0, that are compared by order with columns.
-    given: Vec<usize>,
-    /// The columns that are compared by order with numbers that stand in the query.
-    pub numbered: Vec<String>,
-    /// The names of what is worked out, and of columns that were not declared to hold anything.
-    untyped: Vec<String>,
+    /// The columns that are compared by order, each with its bound.
+    pub bounds: Vec<(String, Bound)>,
+    untyped: Vec<Untyped>,
+    /// The queries in `WITH` whose columns are named before them, by where they are in memory, and those names.
+    headed: Vec<(usize, Vec<String>)>,
 }
 
 /// A placeholder beside what is worked out.
@@ -136,9 +162,8 @@ fn equals_before(sql: &str, tokens: &[TokenWithSpan], place: Span) -> Option<(us
 
 impl Comparisons {
     /// `untyped` are the columns that were not declared to hold anything.
-    pub fn of(sql: &str, untyped: &[&str]) -> Self {
-        let mut found =
-            Self { untyped: untyped.iter().map(|&name| name.to_owned()).collect(), ..Self::default() };
+    pub fn of(sql: &str, untyped: &[Untyped]) -> Self {
+        let mut found = Self { untyped: untyped.to_vec(), ..Self::default() };
         if untyped.is_empty() && !is_worth_reading(sql) {
             return found;
         }
@@ -175,12 +200,15 @@ impl Comparisons {
     /// Sums of money as they are written say no number, and a column of numbers would be less than any of them.
     ///
     /// # Errors
-    /// The message's.
-    pub fn check(&self, params: &[Value]) -> Result<(), LookupError> {
-        let texts = self.given.iter().filter_map(|place| params.get(*place)?.as_str());
-        for text in texts.filter(|text| number_in(text).is_none()) {
+    /// The message's, or the rule's where the value is its own.
+    pub fn check(&self, given: Given<'_>) -> Result<(), LookupError> {
+        let texts = self.bounds.iter().filter_map(|(_, bound)| match bound {
+            Bound::Given(place) => Some((*place, given.params.get(*place)?.as_str()?)),
+            Bound::Number(_) => None,
+        });
+        for (place, text) in texts.filter(|(_, text)| number_in(text).is_none()) {
             if values::money(text).is_some_and(|money| money.currency.is_some()) {
-                return Err(no_number(text));
+                return Err(no_number(text, given.blame(place)));
             }
         }
         Ok(())
@@ -192,8 +220,12 @@ impl Comparisons {
                 (Side::Given(place, mark), _) if self.is_worked_out(beside) => {
                     self.put(place, mark, Spelling::Ordered, beside);
                 }
-                (Side::Given(_, mark), Side::Column(_)) => self.given.extend(place_of(mark)),
-                (Side::Number, Side::Column(name)) => self.numbered.push(name.to_owned()),
+                (Side::Given(_, mark), Side::Column(name)) => {
+                    self.bounds.extend(place_of(mark).map(|place| (name.to_owned(), Bound::Given(place))));
+                }
+                (Side::Number, Side::Column(name)) => {
+                    self.bounds.push((name.to_owned(), Bound::Number(side.to_string())));
+                }
                 _ => {}
             }
         }
@@ -257,7 +289,7 @@ impl Comparisons {
     fn is_worked_out(&self, expr: &Expr) -> bool {
         match bare(expr) {
             Side::WorkedOut => true,
-            Side::Column(name) => self.untyped.iter().any(|untyped| untyped.eq_ignore_ascii_case(name)),
+            Side::Column(name) => self.untyped.iter().any(|untyped| untyped.is(name)),
             Side::Given(..) | Side::Number | Side::Plain => false,
         }
     }
@@ -265,17 +297,58 @@ impl Comparisons {
     /// Whether it is worked out, and numbers in a list beside it stay some. Beside a query that gives a column of
     /// texts, the 7 that `007` says would be `'7'`.
     fn has_no_type(&self, expr: &Expr) -> bool {
-        self.is_worked_out(expr) && !may_have_type(expr)
+        self.is_worked_out(expr)
+            && match bare(expr) {
+                Side::Column(name) => {
+                    self.untyped.iter().all(|untyped| untyped.is_alone || !untyped.is(name))
+                }
+                _ => !may_have_type(expr),
+            }
     }
 
     /// Adds the names that a query gives to what it works out.
     fn add_names(&mut self, select: &Select, is_meant: impl Fn(&Expr, &str) -> bool) {
         for item in &select.projection {
             if let SelectItem::ExprWithAlias { expr, alias } = item
-                && matches!(bare(expr), Side::WorkedOut)
                 && is_meant(expr, &alias.value)
             {
-                self.untyped.push(alias.value.clone());
+                self.name(expr, &alias.value);
+            }
+        }
+    }
+
+    /// Adds the names that stand before a query to what it works out, in any of its parts.
+    fn add_heads(&mut self, body: &SetExpr, names: &[String]) {
+        match body {
+            SetExpr::Select(select) => {
+                for (item, name) in select.projection.iter().zip(names) {
+                    match item {
+                        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                            self.name(expr, name);
+                        }
+                        // So many columns stand for it that no name is known to be whose.
+                        _ => break,
+                    }
+                }
+            }
+            SetExpr::Query(query) => self.add_heads(&query.body, names),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.add_heads(left, names);
+                self.add_heads(right, names);
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, expr: &Expr, name: &str) {
+        if self.is_worked_out(expr) || matches!(bare(expr), Side::Number) {
+            if !self.untyped.iter().any(|untyped| untyped.is(name)) {
+                self.untyped.push(Untyped::named(name));
+            }
+        } else {
+            // It may have a type, so the column of this name that has none is not alone.
+            for untyped in self.untyped.iter_mut().filter(|untyped| untyped.is(name)) {
+                untyped.is_alone = false;
             }
         }
     }
@@ -314,8 +387,32 @@ impl Visitor for Comparisons {
         ControlFlow::Continue(())
     }
 
+    /// By now, what it works out of other queries' names is known too.
     fn post_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        self.add_names(select, names);
+        self.add_names(select, |_, _| true);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let Some(with) = &query.with else { return ControlFlow::Continue(()) };
+        for cte in with.cte_tables.iter().filter(|cte| !cte.alias.columns.is_empty()) {
+            let names: Vec<String> =
+                cte.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            // It may be its own table.
+            if with.recursive {
+                self.add_heads(&cte.query.body, &names);
+            }
+            self.headed.push((place_in_memory(&cte.query), names));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let place = place_in_memory(query);
+        if let Some(at) = self.headed.iter().position(|(headed, _)| *headed == place) {
+            let (_, names) = self.headed.swap_remove(at);
+            self.add_heads(&query.body, &names);
+        }
         ControlFlow::Continue(())
     }
 
@@ -337,6 +434,10 @@ impl Visitor for Comparisons {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn place_in_memory(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
 }
 
 enum Side<'e> {
@@ -404,9 +505,9 @@ fn place_of(mark: &str) -> Option<usize> {
     mark.strip_prefix('?')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// Why a value could not be handed over, if one could not.
+/// The value that could not be handed over, if one could not.
 #[derive(Clone, Default)]
-pub struct Blame(Arc<Mutex<Option<LookupError>>>);
+pub struct Blame(Arc<Mutex<Option<String>>>);
 
 impl Blame {
     /// Makes the functions known to a connection. Each gives its first argument, as the number that it says: `BESIDE`
@@ -418,10 +519,8 @@ impl Blame {
         conn.create_scalar_function(BESIDE, -1, flags, move |context: &Context<'_>| {
             match context.get::<Sql>(0)? {
                 Sql::Text(text) if is_beside_number(context) => number_in(&text).ok_or_else(|| {
-                    let error = no_number(&text);
-                    let words = error.to_string();
-                    *noted.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    rusqlite::Error::UserFunctionError(words.into())
+                    *noted.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+                    rusqlite::Error::UserFunctionError("it is no number".into())
                 }),
                 given => Ok(given),
             }
@@ -444,8 +543,12 @@ impl Blame {
         Ok(blame)
     }
 
-    pub fn take(&self) -> Option<LookupError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Why, and whose fault it is: the message's where the value is one of those that came of it.
+    pub fn take(&self, given: Given<'_>) -> Option<LookupError> {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let places = given.params.iter().enumerate().filter(|(_, param)| param.as_str() == Some(&text));
+        let is_unfit = places.map(|(place, _)| given.blame(place)).any(|cause| cause == Cause::Unfit);
+        Some(no_number(&text, if is_unfit { Cause::Unfit } else { Cause::Rule }))
     }
 }
 
@@ -467,9 +570,9 @@ fn real(value: ValueRef<'_>) -> Option<f64> {
     }
 }
 
-fn no_number(text: &str) -> LookupError {
+fn no_number(text: &str, cause: Cause) -> LookupError {
     let text: String = text.chars().take(80).collect();
-    LookupError::new(Cause::Unfit, format!("'{text}' is no number, and is compared with one"))
+    LookupError::new(cause, format!("'{text}' is no number, and is compared with one"))
 }
 
 /// The number that a text says, as SQL writes numbers.
@@ -484,6 +587,8 @@ fn number_in(text: &str) -> Option<Sql> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -558,9 +663,66 @@ mod tests {
         assert_eq!(Comparisons::of(&chain, &[]).spelled_out(&chain), None);
         let of_any = "SELECT * FROM data WHERE a = ?1 AND \"Mixed\" = ?2";
         assert_eq!(
-            Comparisons::of(of_any, &["mixed"]).spelled_out(of_any).as_deref(),
+            Comparisons::of(of_any, &[Untyped::named("mixed")]).spelled_out(of_any).as_deref(),
             Some("SELECT * FROM data WHERE a = ?1 AND \"Mixed\" = flowengine_alike(?2, \"Mixed\")")
         );
+    }
+
+    #[test]
+    fn what_is_worked_out_is_known_under_any_name() {
+        for (sql, spelled) in [
+            (
+                "WITH b(who, owed) AS (SELECT who, sum(a) FROM t GROUP BY who) \
+                 SELECT 1 FROM b WHERE who = ?1 AND owed <= ?2",
+                Some("who = ?1 AND owed <= flowengine_beside(?2, owed)"),
+            ),
+            (
+                "WITH b(owed) AS (SELECT a FROM t UNION ALL SELECT a + 1 FROM t) SELECT 1 FROM b WHERE owed <= ?1",
+                Some("owed <= flowengine_beside(?1, owed)"),
+            ),
+            (
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT 1 FROM n",
+                Some("i < flowengine_beside(?1, i)) SELECT 1 FROM n"),
+            ),
+            (
+                "WITH b AS (SELECT sum(a) AS owed FROM t) SELECT owed AS o FROM b WHERE o <= ?1",
+                Some("o <= flowengine_beside(?1, o)"),
+            ),
+            (
+                "WITH b AS (SELECT sum(a) AS owed FROM t), c(o) AS (SELECT owed FROM b) SELECT 1 FROM c WHERE o < ?1",
+                Some("o < flowengine_beside(?1, o)"),
+            ),
+            (
+                "SELECT 1 FROM (SELECT owed AS o FROM (SELECT sum(a) AS owed FROM t)) WHERE o <= ?1",
+                Some("o <= flowengine_beside(?1, o)"),
+            ),
+            (
+                "WITH b(who, owed) AS (SELECT * FROM t) SELECT 1 FROM b WHERE owed <= ?1 AND who < ?2 || ''",
+                None,
+            ),
+            ("WITH b(who) AS (SELECT lower(a) FROM t) SELECT 1 FROM b WHERE who <= ?1", None),
+        ] {
+            let found = Comparisons::of(sql, &[]).spelled_out(sql);
+            match (found, spelled) {
+                (Some(found), Some(end)) => assert!(found.ends_with(end), "{found}"),
+                (found, spelled) => assert_eq!(found.as_deref(), spelled, "{sql}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_column_without_a_type_is_found_by_its_index() {
+        let untyped = [Untyped { name: "a".into(), is_alone: true }];
+        for (sql, spelled) in [
+            ("SELECT 1 FROM t WHERE A = ?1", "SELECT 1 FROM t WHERE A  IN (?1, flowengine_number(?1))"),
+            ("SELECT 1 FROM t WHERE a <= ?1", "SELECT 1 FROM t WHERE a <= flowengine_beside(?1, a)"),
+            (
+                "WITH x AS (SELECT CAST(a AS TEXT) AS a FROM t) SELECT 1 FROM x WHERE a = ?1",
+                "WITH x AS (SELECT CAST(a AS TEXT) AS a FROM t) SELECT 1 FROM x WHERE a = flowengine_alike(?1, a)",
+            ),
+        ] {
+            assert_eq!(Comparisons::of(sql, &untyped).spelled_out(sql).as_deref(), Some(spelled), "{sql}");
+        }
     }
 
     #[test]
@@ -585,12 +747,19 @@ mod tests {
             "SELECT 1 FROM t WHERE t.a >= ?2 AND -5 < \"b\" AND c BETWEEN 1 AND ?1 AND d = 3 AND e = ?3",
             &[],
         );
-        assert_eq!((found.given, found.numbered), (vec![1, 0], vec!["b".to_owned(), "c".to_owned()]));
+        let number = |number: &str| Bound::Number(number.to_owned());
+        let bounds =
+            [("a", Bound::Given(1)), ("b", number("-5")), ("c", number("1")), ("c", Bound::Given(0))];
+        assert_eq!(found.bounds, bounds.map(|(column, bound)| (column.to_owned(), bound)));
         for (value, is_fit) in
             [("5", true), ("2026-11-10", true), ("1234.5 EUR", false), ("$ 5", false), ("abc", true)]
         {
-            let checked = Comparisons::of("SELECT 1 FROM t WHERE a >= ?1", &[]).check(&[value.into()]);
-            assert_eq!(checked.is_ok(), is_fit, "{value}");
+            let params = [Value::from(value)];
+            for (from_message, cause) in [([true], Cause::Unfit), ([false], Cause::Rule)] {
+                let given = Given { params: &params, from_message: &from_message };
+                let checked = Comparisons::of("SELECT 1 FROM t WHERE a >= ?1", &[]).check(given);
+                assert_eq!(checked.map_err(|error| error.cause), if is_fit { Ok(()) } else { Err(cause) });
+            }
         }
     }
 
@@ -601,7 +770,9 @@ mod tests {
         let beside = |given: &str, sql: &str| {
             let sql = format!("SELECT typeof({BESIDE}(?, {sql}))");
             let kind: rusqlite::Result<String> = conn.query_row(&sql, [given], |row| row.get(0));
-            kind.map_err(|_| blame.take().expect("says why").cause)
+            let params = [Value::from(given)];
+            let given = Given { params: &params, from_message: &[true] };
+            kind.map_err(|_| blame.take(given).expect("says why").cause)
         };
         for (given, sql, kind) in [
             ("9223372036854775807", "1 + 1", Ok("integer")),

@@ -26,7 +26,7 @@ use sqlx::{
 };
 
 use super::{
-    Cause, Limits, LookupError, Rows, checked, number,
+    Cause, Given, Limits, LookupError, Rows, checked, number,
     pools::{Lease, Pools, Statements},
     sql_check::{self, SqlDialect},
 };
@@ -50,8 +50,8 @@ struct Prepared {
     sql: String,
     /// How many parameters it takes.
     given: usize,
-    /// The parameters alone, each cast as in `sql`.
-    casts: String,
+    /// Each parameter alone, cast as in `sql`.
+    casts: Vec<String>,
     /// The columns of an answer without rows.
     columns: Vec<String>,
     /// Those of the type numeric, and those of the type character, which is padded with blanks.
@@ -69,7 +69,7 @@ impl PostgresLookups {
         connection: &Connection,
         endpoint: &DatabaseEndpoint,
         query: &str,
-        params: &[Value],
+        given: Given<'_>,
         fence: &Fence,
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
@@ -100,17 +100,17 @@ impl PostgresLookups {
         let mut lease =
             Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
         // Of a rule that was saved for another dialect, the number of parameters has not been held against the query.
-        let kept = self.statements.get(connection, query).filter(|kept| kept.given == params.len());
+        let kept = self.statements.get(connection, query).filter(|kept| kept.given == given.params.len());
         let is_kept = kept.is_some();
         let mut prepared = match kept {
             Some(kept) => kept,
-            None => self.prepare(connection, lease.conn(), query, params.len()).await?,
+            None => self.prepare(connection, lease.conn(), query, given.params.len()).await?,
         };
-        let mut answer = blamed(lease.conn(), &prepared, params, limits).await;
+        let mut answer = blamed(lease.conn(), &prepared, given, limits).await;
         if is_kept && answer.as_ref().is_err_and(Failure::may_come_of_a_change) {
             self.statements.forget(connection, query);
-            prepared = self.prepare(connection, lease.conn(), query, params.len()).await?;
-            answer = blamed(lease.conn(), &prepared, params, limits).await;
+            prepared = self.prepare(connection, lease.conn(), query, given.params.len()).await?;
+            answer = blamed(lease.conn(), &prepared, given, limits).await;
         }
         let rows = answer.map_err(|failure| failure.error)?;
         lease.give_back();
@@ -157,7 +157,7 @@ impl PostgresLookups {
             sql: format!("SELECT row_to_json(looked_up.*)::text AS row FROM ({mark}\n{sql}\n) AS looked_up"),
             given,
             // Not the values themselves: the library would ask for them in a form that not every type has.
-            casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect::<Vec<_>>().join(", "),
+            casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect(),
             columns,
             numeric: columns_of(&statement, &["NUMERIC"]),
             padded: columns_of(&statement, &["CHAR", "CHAR[]"]),
@@ -264,35 +264,46 @@ fn bound(sql: String, params: &[Value]) -> Query<'static, Postgres, PgArguments>
     query
 }
 
-/// Runs it, and says whose fault it is that a value cannot be read: the message's, where its own do not bear their casts
-/// alone, and the datasource's otherwise.
+/// Runs it, and says whose fault it is that a value cannot be read: the rule's or the message's, where those that they give
+/// do not bear their casts alone, and the datasource's otherwise.
 async fn blamed(
     conn: &mut PgConnection,
     prepared: &Prepared,
-    params: &[Value],
+    given: Given<'_>,
     limits: &Limits,
 ) -> Result<Rows, Failure> {
-    let failure = match run(conn, prepared, params, limits).await {
-        Err(failure) if failure.is_of(DATA) && !params.is_empty() => failure,
+    let failure = match run(conn, prepared, given.params, limits).await {
+        Err(failure) if failure.is_of(DATA) => failure,
         answer => return answer,
     };
-    match cast_alone(conn, prepared, params, limits).await {
-        Ok(()) => Err(failure),
-        Err(cast) if cast.is_of(DATA) => {
-            Err(Failure { error: LookupError::new(Cause::Unfit, cast.error.message), ..cast })
+    // The rule's come first: they are at fault whatever the message says.
+    for cause in [Cause::Rule, Cause::Unfit] {
+        match cast_alone(conn, prepared, given, cause, limits).await {
+            Ok(()) => {}
+            Err(cast) if cast.is_of(DATA) => {
+                return Err(Failure { error: LookupError::new(cause, cast.error.message), ..cast });
+            }
+            Err(cast) => return Err(cast),
         }
-        Err(cast) => Err(cast),
     }
+    Err(failure)
 }
 
+/// Casts the parameters that are blamed for this cause, if there are any.
 async fn cast_alone(
     conn: &mut PgConnection,
     prepared: &Prepared,
-    params: &[Value],
+    given: Given<'_>,
+    cause: Cause,
     limits: &Limits,
 ) -> Result<(), Failure> {
+    let casts = prepared.casts.iter().enumerate().filter(|(place, _)| given.blame(*place) == cause);
+    let casts: Vec<&str> = casts.map(|(_, cast)| cast.as_str()).collect();
+    if casts.is_empty() {
+        return Ok(());
+    }
     let mut tx = begin(conn, limits).await?;
-    bound(format!("SELECT {}", prepared.casts), params).execute(&mut *tx).await?;
+    bound(format!("SELECT {}", casts.join(", ")), given.params).execute(&mut *tx).await?;
     tx.rollback().await?;
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! By rusqlite, on the same SQLite that sqlx would bring: sqlx has neither authorizer nor limits.
 
+mod schema;
+
 use std::{
     sync::{
         Arc,
@@ -14,6 +16,7 @@ use std::{
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
     config::DbConfig,
+    ffi,
     hooks::{AuthAction, AuthContext, Authorization},
     limits::Limit,
     types::ValueRef,
@@ -21,8 +24,9 @@ use rusqlite::{
 use serde_json::Value;
 
 use super::{
-    Bounded, Cause, Limits, LookupError, Rows, TenantFile, case, checked,
-    ordering::{Blame, Comparisons},
+    Bounded, Cause, Given, Limits, LookupError, Rows, TenantFile, case, checked,
+    file::cause_of,
+    ordering::{Blame, Comparisons, Untyped},
     sql_check::SqlDialect,
     turns::Turn,
 };
@@ -43,14 +47,15 @@ const MAX_STEPS: u64 = 600_000_000_000;
 pub async fn ask(
     file: TenantFile,
     query: &str,
-    params: &[Value],
+    given: Given<'_>,
     limits: &Limits,
     turn: Arc<Turn>,
 ) -> Result<Rows, LookupError> {
-    let (query, params, limits) = (query.to_owned(), params.to_vec(), limits.clone());
+    let (query, limits) = (query.to_owned(), limits.clone());
+    let (params, from_message) = (given.params.to_vec(), given.from_message.to_vec());
     tokio::task::spawn_blocking(move || {
-        let conn = open(&file, limits.timeout / 2);
-        let answer = conn.and_then(|conn| run(&conn, &query, &params, &[], &limits));
+        let given = Given { params: &params, from_message: &from_message };
+        let answer = open(&file, limits.timeout / 2).and_then(|conn| run_on(&conn, &query, given, &limits));
         drop(turn);
         answer
     })
@@ -59,13 +64,18 @@ pub async fn ask(
 }
 
 fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError> {
+    let shut = |cause| LookupError::new(cause, "the file cannot be opened");
     // The path was opened beneath the tenant's folder a moment ago; a link that came since, to a file or a folder,
     // leads nowhere.
-    let parent = file.path.parent().map(std::fs::canonicalize);
-    let path = match (std::fs::canonicalize(&file.folder), parent, file.path.file_name()) {
-        (Ok(root), Some(Ok(folder)), Some(name)) if folder.starts_with(&root) => folder.join(name),
-        _ => return Err(LookupError::new(Cause::File, "the file cannot be opened")),
+    let (Some(parent), Some(name)) = (file.path.parent(), file.path.file_name()) else {
+        return Err(shut(Cause::File));
     };
+    let real = |folder| std::fs::canonicalize(folder).map_err(|error| shut(cause_of(&error)));
+    let (root, folder) = (real(file.folder.as_path())?, real(parent)?);
+    if !folder.starts_with(&root) {
+        return Err(shut(Cause::File));
+    }
+    let path = folder.join(name);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
@@ -75,21 +85,29 @@ fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError
     Ok(conn)
 }
 
+/// Runs a query on a database that was just opened: it may be anybody's.
+fn run_on(conn: &Connection, query: &str, given: Given<'_>, limits: &Limits) -> Result<Rows, LookupError> {
+    let deadline = Instant::now() + limits.timeout;
+    schema::check(conn, deadline)?;
+    let untyped = schema::untyped(conn, query, deadline)?;
+    run(conn, query, given, &untyped, limits)
+}
+
 /// Runs a query on a connection that is already open, and fences it first. `untyped` are the columns that were not
-/// declared to hold anything, where they are known.
+/// declared to hold anything.
 pub fn run(
     conn: &Connection,
     query: &str,
-    params: &[Value],
-    untyped: &[&str],
+    given: Given<'_>,
+    untyped: &[Untyped],
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
-    let checked = checked(query, SqlDialect::Sqlite, params.len())?;
+    let checked = checked(query, SqlDialect::Sqlite, given.params.len())?;
     // SQLite would take a column in double quotes that is not there for a text, which equals nothing.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(|error| describe(&error))?;
     let blame = Blame::teach(conn).map_err(|error| describe(&error))?;
-    let answer = run_checked(conn, &checked.sql, params, untyped, limits);
-    match blame.take() {
+    let answer = run_checked(conn, &checked.sql, given, untyped, limits);
+    match blame.take(given) {
         Some(fault) if answer.is_err() => Err(fault),
         _ => answer,
     }
@@ -98,12 +116,12 @@ pub fn run(
 fn run_checked(
     conn: &Connection,
     sql: &str,
-    params: &[Value],
-    untyped: &[&str],
+    given: Given<'_>,
+    untyped: &[Untyped],
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
     let comparisons = Comparisons::of(sql, untyped);
-    comparisons.check(params)?;
+    comparisons.check(given)?;
     let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
     case::teach(conn).map_err(|error| describe(&error))?;
     let as_written = conn.prepare(sql).map_err(|error| describe(&error))?;
@@ -120,7 +138,7 @@ fn run_checked(
     }
     let mut bounded = Bounded::new(limits);
     bounded.rows.columns = columns;
-    let params: Vec<rusqlite::types::Value> = params.iter().map(parameter).collect();
+    let params: Vec<rusqlite::types::Value> = given.params.iter().map(parameter).collect();
     let mut found = statement.query(rusqlite::params_from_iter(params)).map_err(|error| describe(&error))?;
     while let Some(row) = found.next().map_err(|error| describe(&error))? {
         if bounded.is_full() {
@@ -137,7 +155,7 @@ fn run_checked(
 
 /// How a query finds its rows as it is run (sqlite.org/eqp.html), step by step.
 #[cfg(test)]
-pub fn plan(conn: &Connection, query: &str, params: &[Value], untyped: &[&str]) -> Vec<String> {
+pub fn plan(conn: &Connection, query: &str, params: &[Value], untyped: &[Untyped]) -> Vec<String> {
     let checked = checked(query, SqlDialect::Sqlite, params.len()).expect("is checked");
     Blame::teach(conn).expect("taught");
     let sql = Comparisons::of(&checked.sql, untyped).spelled_out(&checked.sql).unwrap_or(checked.sql);
@@ -261,7 +279,14 @@ fn describe(error: &rusqlite::Error) -> LookupError {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
             LookupError::new(Cause::File, "the file is damaged, or is no SQLite database")
         }
-        ErrorCode::CannotOpen => LookupError::new(Cause::File, "the file cannot be opened"),
+        // It was opened a moment ago: what is in the way of that will go, but for a link.
+        ErrorCode::CannotOpen => {
+            let is_link = failure.extended_code == ffi::SQLITE_CANTOPEN_SYMLINK;
+            LookupError::new(if is_link { Cause::File } else { Cause::Answer }, "the file cannot be opened")
+        }
+        ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::FileLockingProtocolFailed => {
+            LookupError::new(Cause::Answer, format!("the database could not be read: {message}"))
+        }
         ErrorCode::TooBig => LookupError::new(Cause::TooLarge, "a value is larger than is allowed"),
         _ => LookupError::new(Cause::Refused, format!("the database refused the query: {message}")),
     }
@@ -270,6 +295,16 @@ fn describe(error: &rusqlite::Error) -> LookupError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(
+        conn: &Connection,
+        query: &str,
+        params: &[Value],
+        untyped: &[Untyped],
+        limits: &Limits,
+    ) -> Result<Rows, LookupError> {
+        super::run(conn, query, Given { params, from_message: &vec![true; params.len()] }, untyped, limits)
+    }
 
     fn limits() -> Limits {
         Limits {
@@ -319,6 +354,63 @@ mod tests {
         // One slow function leaves room for a body of a mail.
         let body = run(&conn, "SELECT instr(?, 'x')", &["a".repeat(900_000).into()], &[], &limits());
         assert_eq!(body.expect("runs").rows, [vec![Value::from(0)]]);
+    }
+
+    /// In a database that somebody made, a column may have no type: a view's that is worked out, or a table's.
+    #[test]
+    fn a_column_without_a_type_is_compared_with_numbers() {
+        let conn = Connection::open_in_memory().expect("opens");
+        conn.execute_batch(
+            "CREATE TABLE data (customer, amount REAL, code TEXT, n); CREATE INDEX by_n ON data (n); \
+             INSERT INTO data VALUES ('ann', 150, '007', 7), ('bob', 20, '8', 'x'); \
+             CREATE VIEW owing AS SELECT customer, sum(amount) AS owed FROM data GROUP BY customer; \
+             CREATE VIEW broken AS SELECT * FROM absent",
+        )
+        .expect("made");
+        let count = |query: &str, params: &[&str]| {
+            let params: Vec<Value> = params.iter().map(|param| Value::from(*param)).collect();
+            let given = Given { params: &params, from_message: &[true, false] };
+            unfence(&conn);
+            run_on(&conn, query, given, &limits()).map(|rows| rows.rows.len()).map_err(|error| error.cause)
+        };
+        for (query, params, found) in [
+            ("SELECT 1 FROM owing WHERE customer = ? AND owed <= ?", ["ann", "100"], Ok(0)),
+            ("SELECT 1 FROM owing WHERE customer = ? AND owed <= ?", ["bob", "100"], Ok(1)),
+            ("SELECT 1 FROM \"owing\" AS o WHERE o.customer > ? AND owed > ?", ["a", "20"], Ok(1)),
+            ("SELECT 1 FROM data WHERE customer = ? AND n <= ?", ["ann", "5"], Ok(0)),
+            ("SELECT 1 FROM data WHERE customer = ? AND n = ?", ["ann", "7"], Ok(1)),
+            ("SELECT 1 FROM data WHERE code = ? AND n IN (?)", ["007", "7"], Ok(1)),
+            ("SELECT 1 FROM data WHERE code = ? AND n <> ?", ["8", "7"], Ok(1)),
+            ("SELECT 1 FROM owing WHERE owed <= ? AND owed > ?", ["abc", "1"], Err(Cause::Unfit)),
+            ("SELECT 1 FROM owing WHERE customer = ? AND owed <= ?", ["ann", "abc"], Err(Cause::Rule)),
+        ] {
+            assert_eq!(count(query, &params), found, "{query} {params:?}");
+        }
+        assert_eq!(count("SELECT * FROM broken WHERE 1 = ? OR ?", &["1", "1"]), Err(Cause::Refused));
+        let query = "SELECT 1 FROM data WHERE n = ?";
+        unfence(&conn);
+        let untyped = schema::untyped(&conn, query, Instant::now() + Duration::from_secs(9)).expect("known");
+        let plan = plan(&conn, query, &["7".into()], &untyped).join("; ");
+        assert!(plan.contains("INDEX by_n "), "{plan}");
+    }
+
+    /// What passes is no word on the message, and is asked again.
+    #[test]
+    fn trouble_that_passes_is_told_from_what_stays() {
+        for (code, cause) in [
+            (ffi::SQLITE_IOERR_READ, Cause::Answer),
+            (ffi::SQLITE_NOMEM, Cause::Answer),
+            (ffi::SQLITE_PROTOCOL, Cause::Answer),
+            (ffi::SQLITE_CANTOPEN, Cause::Answer),
+            (ffi::SQLITE_CANTOPEN_SYMLINK, Cause::File),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Cause::Answer),
+            (ffi::SQLITE_CORRUPT, Cause::File),
+            (ffi::SQLITE_NOTADB, Cause::File),
+            (ffi::SQLITE_ERROR, Cause::Refused),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(describe(&error).cause, cause, "{code}");
+        }
     }
 
     /// Between the check and the opening, somebody puts a link in the place of a folder or of the file.

@@ -8,7 +8,7 @@ use std::{
 use csv::StringRecord;
 use encoding_rs::{Decoder, Encoding, UTF_8, WINDOWS_1252};
 
-use super::{Bounds, Cell, Kind, Seen, Sheet, Sink, cut_at};
+use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A line has at most this many delimiters: each takes memory before it is known to be one too many.
@@ -20,6 +20,8 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
     let (encoding, bytes) = encoding(bytes);
     let head = encoding.decode_without_bom_handling(&bytes[..bytes.len().min(2 * HEAD)]).0;
     let delimiter = delimiter(&head);
+    // A line that ends in CR LF is counted when its LF is read, which belongs to the next record.
+    let uncounted = u64::from(head.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r')));
     let text = Text { bytes, encoding, delimiter };
     let mut columns = Vec::new();
     let mut seen: Vec<Seen> = Vec::new();
@@ -35,6 +37,9 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             seen = vec![Seen::default(); columns.len()];
             return Ok(());
         }
+        if record.iter().skip(columns.len()).any(|cell| !cell.trim().is_empty()) {
+            return Err(too_wide(record.position().map_or(0, csv::Position::line) + uncounted));
+        }
         bounds.row(columns.len(), record.iter().take(columns.len()).map(str::len).sum())?;
         for (seen, cell) in seen.iter_mut().zip(record).filter(|(_, cell)| !cell.is_empty()) {
             seen.text(cell);
@@ -42,7 +47,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         Ok(())
     })?;
     let width = columns.len();
-    let mixed = seen.iter().map(Seen::is_mixed).collect();
+    let orders = seen.iter().map(Seen::order).collect();
     let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         let mut is_header = true;
@@ -54,7 +59,13 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
         })
     };
-    Ok(Sheet { columns, kinds, mixed, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
+}
+
+/// A cell too many says that a delimiter is not one, or that a line is two: then no cell is known to be its column's.
+/// Spreadsheets write empty ones at the end.
+fn too_wide(line: u64) -> LookupError {
+    LookupError::new(Cause::File, format!("line {line} of the file has more cells than the header"))
 }
 
 /// A file's text, which is decoded as it is read.
@@ -135,7 +146,7 @@ fn encoding(bytes: &[u8]) -> (&'static Encoding, &[u8]) {
 fn delimiter(text: &str) -> u8 {
     let mut quoted = false;
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
-    for byte in text[..cut_at(text, HEAD)].bytes() {
+    for byte in text[..text.floor_char_boundary(HEAD)].bytes() {
         match byte {
             b'"' => quoted = !quoted,
             b'\n' if !quoted => break,
@@ -199,6 +210,21 @@ mod tests {
               9400111899223197428491,1.5,-7,100.1\n",
         );
         assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Real, Kind::Decimal]);
+    }
+
+    #[test]
+    fn a_line_with_more_cells_than_the_header_is_damaged() {
+        let fine = read(b"a,b\n1,2,,\n3, 4 , \n5\n");
+        assert_eq!(fine.all().len(), 3);
+        for (bytes, line) in [
+            (&b"name,status\nAnn,active\nSmith, Bob,blocked\n"[..], 3),
+            (b"a,b\n\"1\n\",2\n1,2,,3\n", 4),
+            (b"a;b\r\n1;2\r\n1;2;3\r\n", 3),
+        ] {
+            let refused = parse(bytes, Bounds::default()).err().expect("refused");
+            assert_eq!(refused.cause, Cause::File);
+            assert_eq!(refused.message, format!("line {line} of the file has more cells than the header"));
+        }
     }
 
     #[test]

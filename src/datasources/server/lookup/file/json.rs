@@ -237,14 +237,14 @@ fn sheet(items: Items<'_>, mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         seen.insert("value".into(), Seen::default());
     }
     // What a value is, it says itself.
-    let mixed = seen.values().map(Seen::is_mixed).collect();
+    let orders = seen.values().map(Seen::order).collect();
     let kinds = seen.values().map(|seen| seen.kind(Kind::AsIs)).collect();
     let columns: Vec<String> = seen.into_keys().collect();
     let names = columns.clone();
     let rows = move |sink: Sink<'_>| {
         items.each(&mut |item| sink(json_path::row(item, &names).into_iter().map(cell).collect()))
     };
-    Ok(Sheet { columns, kinds, mixed, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
 }
 
 fn cell(value: Value) -> Cell {

@@ -10,7 +10,7 @@ mod xlsx;
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
-    io::Read,
+    io::{self, Read},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -25,10 +25,15 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Cause, Limits, LookupError, Request, Rows, TenantFile, ordering::Comparisons, sqlite, turns::Turn,
+    Cause, Given, Limits, LookupError, Request, Rows, TenantFile, checked,
+    ordering::{Bound, Comparisons, Untyped},
+    sql_check::SqlDialect,
+    sqlite,
+    turns::Turn,
 };
 use crate::{
     datasources::server::connection::{FileEndpoint, FileFormat},
+    emails::server::address,
     rules::server::values,
 };
 
@@ -48,6 +53,8 @@ const SETTLED: Duration = Duration::from_secs(3);
 const RESTLESS: Duration = Duration::from_secs(20);
 /// Floating-point numbers that are written with so many digits are told apart by them.
 const MAX_DIGITS: usize = 17;
+/// No number is longer, with its currency and all that sets its thousands apart: bytes.
+const MAX_FIGURE: usize = 60;
 /// Every integer up to this is a floating-point number too.
 const MAX_EXACT: u64 = 1 << 53;
 /// A function of SQL that puts addresses into the form of those in the fields of a message: in lower case, of which
@@ -92,13 +99,48 @@ struct Table {
 struct Column {
     name: String,
     kind: Kind,
-    /// Whether it holds numbers beside what is none, so that SQLite would order them as texts.
-    is_mixed: bool,
+    order: Order,
 }
 
 impl Column {
     fn holds_text(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::AsIs)
+    }
+
+    /// # Errors
+    /// The data's, where the column is not ordered as numbers are beside this one.
+    fn check_order(&self, number: &str) -> Result<(), LookupError> {
+        let name = &self.name;
+        let fault = match self.order {
+            Order::AsItIs => return Ok(()),
+            Order::Digits(digits)
+                if number.len() == digits && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                return Ok(());
+            }
+            Order::Digits(digits) => format!(
+                "the column {name} holds texts of {digits} digits each, so only a number of as many digits is more or less \
+                 than one; write CAST({name} AS REAL) to take them for numbers"
+            ),
+            Order::Mixed => format!(
+                "the column {name} holds values that are no numbers beside others that are, so none is more or less than a \
+                 number; write CAST({name} AS REAL) to take them for 0"
+            ),
+            Order::Letters => format!(
+                "the column {name} holds numbers as texts, so none is more or less than a number; in the file, they must be \
+                 numbers, written such as 1234.50"
+            ),
+        };
+        Err(LookupError::new(Cause::Refused, fault))
+    }
+}
+
+/// A value that says a number, as it is written.
+fn number_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => values::number(text).map(|_| text.clone()),
+        _ => None,
     }
 }
 
@@ -130,8 +172,7 @@ impl Stamp {
 struct Sheet<'b> {
     columns: Vec<String>,
     kinds: Vec<Kind>,
-    /// Which columns hold numbers beside what is none.
-    mixed: Vec<bool>,
+    orders: Vec<Order>,
     rows: EachRow<'b>,
 }
 
@@ -293,6 +334,19 @@ impl Kind {
     }
 }
 
+/// How a column is ordered beside a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    /// Numbers by what they are, or texts that say none.
+    AsItIs,
+    /// By letters, which is by number where both have as many digits: postcodes, the numbers of articles.
+    Digits(usize),
+    /// By letters, though some are numbers beside what is none.
+    Mixed,
+    /// By letters, though all that say a number say it as a text, such as `12,50`.
+    Letters,
+}
+
 /// What a text says as a number.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Written {
@@ -341,37 +395,72 @@ struct Seen {
     /// Whether some have more than others.
     uneven: bool,
     text: bool,
+    /// A text that says a number.
+    figure: bool,
+    /// How many digits all have of which so far each is nothing else; 0 before the first.
+    digits: usize,
+    /// Whether some are something else, or have more digits than others.
+    ragged: bool,
 }
 
 impl Seen {
     fn cell(&mut self, cell: &Cell) {
         match cell {
             Cell::Null => {}
-            Cell::Boolean(_) => self.boolean = true,
-            Cell::Integer(integer) => {
-                self.integer = true;
-                self.long |= integer.unsigned_abs() > MAX_EXACT;
+            Cell::Boolean(_) => {
+                self.boolean = true;
+                self.ragged = true;
             }
-            Cell::Real(_) => self.real = true,
-            Cell::Text(_) => self.text = true,
+            Cell::Integer(integer) => {
+                self.integer(*integer);
+                self.ragged = true;
+            }
+            Cell::Real(_) => {
+                self.real = true;
+                self.ragged = true;
+            }
+            Cell::Text(text) => {
+                self.add_text(text);
+                // An empty one is no code of another length.
+                if !text.is_empty() {
+                    self.count_digits(text);
+                }
+            }
         }
     }
 
     /// A cell of which only the text is known.
     fn text(&mut self, text: &str) {
+        self.count_digits(text);
         match Written::of(text) {
-            Written::Integer(integer) => self.cell(&Cell::Integer(integer)),
-            Written::Real(real) => self.written(text, real),
-            Written::Decimal(real) => {
-                self.written(text, real);
+            Written::Integer(integer) => self.integer(integer),
+            Written::Real(_) => self.written(text),
+            Written::Decimal(_) => {
+                self.written(text);
                 self.decimal = true;
             }
-            Written::Text => self.text = true,
+            Written::Text => self.add_text(text),
         }
     }
 
-    fn written(&mut self, text: &str, real: f64) {
-        self.cell(&Cell::Real(real));
+    fn integer(&mut self, integer: i64) {
+        self.integer = true;
+        self.long |= integer.unsigned_abs() > MAX_EXACT;
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.text = true;
+        self.figure = self.figure || says_number(text);
+    }
+
+    fn count_digits(&mut self, text: &str) {
+        let digits = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.len() } else { 0 };
+        self.ragged |= digits == 0 || self.digits != 0 && self.digits != digits;
+        self.digits = digits;
+    }
+
+    fn written(&mut self, text: &str) {
+        self.real = true;
         let places = text.len() - text.find('.').map_or(0, |point| point + 1);
         self.uneven |= self.places != 0 && self.places != places;
         self.places = places;
@@ -380,6 +469,15 @@ impl Seen {
     /// Whether some are numbers, and not all of them can be held as numbers.
     fn is_mixed(&self) -> bool {
         (self.integer || self.real) && (self.text || self.boolean || self.real && self.long)
+    }
+
+    fn order(&self) -> Order {
+        match self {
+            Self { text: true, ragged: false, digits: 1.., .. } => Order::Digits(self.digits),
+            _ if self.is_mixed() => Order::Mixed,
+            Self { figure: true, .. } => Order::Letters,
+            _ => Order::AsItIs,
+        }
     }
 
     /// What holds everything; `mixed`, if nothing but that does.
@@ -393,6 +491,13 @@ impl Seen {
             _ => mixed,
         }
     }
+}
+
+/// Whether a text says a number, alone or with its currency.
+fn says_number(text: &str) -> bool {
+    text.len() <= MAX_FIGURE
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && (values::number(text).is_some() || values::money(text).is_some())
 }
 
 impl Tables {
@@ -495,8 +600,15 @@ fn load_into(
 struct Asked {
     query: String,
     params: Vec<Value>,
+    from_message: Vec<bool>,
     /// The columns of any type that the query compares with texts alone.
-    untyped: Vec<String>,
+    untyped: Vec<Untyped>,
+}
+
+impl Asked {
+    fn given(&self) -> Given<'_> {
+        Given { params: &self.params, from_message: &self.from_message }
+    }
 }
 
 impl Table {
@@ -508,12 +620,13 @@ impl Table {
     fn asked(&mut self, request: &Request) -> Result<Asked, LookupError> {
         match request {
             Request::Match { columns, ignore_case } => self.matching(columns, ignore_case),
-            Request::Sql { query, params } => {
+            Request::Sql { query, params, from_message } => {
                 let of_any = self.columns.iter().filter(|column| column.kind == Kind::AsIs);
                 Ok(Asked {
                     query: query.clone(),
                     params: params.clone(),
-                    untyped: of_any.map(|column| column.name.clone()).collect(),
+                    from_message: from_message.clone(),
+                    untyped: of_any.map(|column| Untyped::named(&column.name)).collect(),
                 })
             }
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
@@ -539,15 +652,14 @@ impl Table {
             params.extend(values);
         }
         let query = format!("SELECT * FROM data WHERE {}", conditions.join(" AND "));
-        Ok(Asked { query, params, untyped: Vec::new() })
+        Ok(Asked { query, params, from_message: Vec::new(), untyped: Vec::new() })
     }
 
     /// Runs a query. Booleans stay some: SQLite has none.
     fn run(&self, asked: &Asked, limits: &Limits) -> Result<Rows, LookupError> {
-        let Asked { query, params, untyped } = asked;
-        self.check_order(query)?;
-        let untyped: Vec<&str> = untyped.iter().map(String::as_str).collect();
-        let mut rows = sqlite::run(&self.conn, query, params, &untyped, limits)?;
+        let query = &asked.query;
+        self.check_order(query, &asked.params)?;
+        let mut rows = sqlite::run(&self.conn, query, asked.given(), &asked.untyped, limits)?;
         if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
         }
@@ -569,25 +681,22 @@ impl Table {
     ///
     /// # Errors
     /// The data's, where a query orders such a column by a number.
-    fn check_order(&self, query: &str) -> Result<(), LookupError> {
-        if self.columns.iter().all(|column| !column.is_mixed) || !origin::is_plain(query) {
+    fn check_order(&self, query: &str, params: &[Value]) -> Result<(), LookupError> {
+        if self.columns.iter().all(|column| column.order == Order::AsItIs) || !origin::is_plain(query) {
             return Ok(());
         }
-        let numbered = Comparisons::of(query, &[]).numbered;
-        let is_meant = |column: &&Column| {
-            column.is_mixed && numbered.iter().any(|name| name.eq_ignore_ascii_case(&column.name))
-        };
-        match self.columns.iter().find(is_meant) {
-            None => Ok(()),
-            Some(column) => Err(LookupError::new(
-                Cause::Refused,
-                format!(
-                    "the column {} holds values that are no numbers beside others that are, so none is more or less than a \
-                     number; write CAST({} AS REAL) to take them for 0",
-                    column.name, column.name
-                ),
-            )),
+        let checked = checked(query, SqlDialect::Sqlite, params.len())?;
+        for (name, bound) in Comparisons::of(&checked.sql, &[]).bounds {
+            let number = match bound {
+                Bound::Number(number) => Some(number.trim_matches(['(', ')']).to_owned()),
+                Bound::Given(place) => params.get(place).and_then(number_of),
+            };
+            let column = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name));
+            if let (Some(number), Some(column)) = (number, column) {
+                column.check_order(&number)?;
+            }
         }
+        Ok(())
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -606,7 +715,7 @@ impl Table {
                 return (self.written(place, "IS NULL"), Vec::new());
             }
             Value::Null => return (format!("{name} IS NULL"), Vec::new()),
-            Value::String(text) if is_lower => values::address(text),
+            Value::String(text) if is_lower => address::all_in_one_form(text),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
@@ -677,7 +786,7 @@ fn teach_lower(conn: &Connection) -> rusqlite::Result<()> {
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     conn.create_scalar_function(LOWER, 1, flags, |context: &Context<'_>| {
         Ok(match context.get::<Sql>(0)? {
-            Sql::Text(text) => Sql::Text(values::address(&text)),
+            Sql::Text(text) => Sql::Text(address::all_in_one_form(&text)),
             other => other,
         })
     })
@@ -690,12 +799,24 @@ fn quoted(name: &str) -> String {
 fn internal(error: &rusqlite::Error) -> LookupError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => too_many(),
+        Some(ErrorCode::OutOfMemory) => {
+            LookupError::new(Cause::Answer, "there is no memory to load the file")
+        }
         _ => LookupError::new(Cause::File, format!("the file cannot be loaded: {error}")),
     }
 }
 
-fn unreadable(error: std::io::Error) -> LookupError {
-    LookupError::new(Cause::File, format!("the file cannot be read: {error}"))
+fn unreadable(error: io::Error) -> LookupError {
+    LookupError::new(cause_of(&error), format!("the file cannot be read: {error}"))
+}
+
+/// Of a file that cannot be opened or read, whether that stays so, or is trouble of the disk or of this server that passes.
+pub fn cause_of(error: &io::Error) -> Cause {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    match error.kind() {
+        NotFound | NotADirectory | InvalidInput | PermissionDenied => Cause::File,
+        _ => Cause::Answer,
+    }
 }
 
 /// Tried again: soon it is whole.
@@ -707,11 +828,6 @@ fn being_written() -> LookupError {
 
 fn broken_off() -> LookupError {
     LookupError::new(Cause::Answer, "the file's loading broke off")
-}
-
-/// The largest offset within `max` bytes at which a character begins.
-fn cut_at(text: &str, max: usize) -> usize {
-    text.floor_char_boundary(max)
 }
 
 fn load(mut file: TenantFile, endpoint: &FileEndpoint, stamp: Stamp) -> Result<Table, LookupError> {
@@ -736,10 +852,10 @@ fn table(bytes: Vec<u8>, endpoint: &FileEndpoint, bounds: Bounds) -> Result<Tabl
     let columns: Vec<Column> = sheet
         .columns
         .into_iter()
-        .zip(sheet.kinds.into_iter().zip(sheet.mixed))
-        .map(|(name, (kind, is_mixed))| match kind {
-            Kind::Decimal if row_number.is_none() => Column { name, kind: Kind::Text, is_mixed: true },
-            kind => Column { name, kind, is_mixed },
+        .zip(sheet.kinds.into_iter().zip(sheet.orders))
+        .map(|(name, (kind, order))| match kind {
+            Kind::Decimal if row_number.is_none() => Column { name, kind: Kind::Text, order: Order::Mixed },
+            kind => Column { name, kind, order },
         })
         .collect();
     let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
@@ -828,14 +944,17 @@ mod tests {
         table(bytes.into(), &endpoint, Bounds::default()).expect("loads")
     }
 
-    fn ask(table: &mut Table, request: &Request) -> Rows {
-        let limits = Limits {
+    fn limits() -> Limits {
+        Limits {
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(10),
             max_rows: 100,
             max_bytes: 1 << 20,
-        };
-        table.ask(request, &limits).expect("answers")
+        }
+    }
+
+    fn ask(table: &mut Table, request: &Request) -> Rows {
+        table.ask(request, &limits()).expect("answers")
     }
 
     /// How many rows match.
@@ -855,13 +974,17 @@ mod tests {
         let columns = vec![(column.to_owned(), Value::from(value))];
         let ignore_case = if ignores_case { vec![column.to_owned()] } else { Vec::new() };
         let asked = table.asked(&Request::Match { columns, ignore_case }).expect("is asked");
-        let untyped: Vec<&str> = asked.untyped.iter().map(String::as_str).collect();
-        sqlite::plan(&table.conn, &asked.query, &asked.params, &untyped).join("; ")
+        sqlite::plan(&table.conn, &asked.query, &asked.params, &asked.untyped).join("; ")
     }
 
     fn select(table: &mut Table, query: &str, params: &[&str]) -> Value {
+        json!(ask(table, &sql(query, params)).rows)
+    }
+
+    fn sql(query: &str, params: &[&str]) -> Request {
+        let from_message = vec![true; params.len()];
         let params = params.iter().map(|param| Value::from(*param)).collect();
-        json!(ask(table, &Request::Sql { query: query.to_owned(), params }).rows)
+        Request::Sql { query: query.to_owned(), params, from_message }
     }
 
     #[test]
@@ -942,6 +1065,79 @@ mod tests {
             Written::Text,
             "as many programs write a place on Earth"
         );
+    }
+
+    #[test]
+    fn numbers_that_are_texts_are_not_ordered_by_letters() {
+        let csv = loaded(
+            FileFormat::Csv,
+            "sku;stock;price;zip;code;due;name;size\nA;10;12,50;01067;007;2026-11-10;Ann;5 EUR\n\
+             B;n/a;9,00;10115;010;2026-12-01;Bob;12 EUR\n",
+        );
+        for (column, order) in [
+            ("sku", Order::AsItIs),
+            ("stock", Order::Mixed),
+            ("price", Order::Letters),
+            ("zip", Order::Digits(5)),
+            ("code", Order::Digits(3)),
+            ("due", Order::AsItIs),
+            ("name", Order::AsItIs),
+            ("size", Order::Letters),
+        ] {
+            let found = csv.columns.iter().find(|found| found.name == column).expect("a column");
+            assert_eq!(found.order, order, "{column}");
+        }
+        let rows = r#"[{"words": "10", "mixed": 10, "even": "10", "n": 10},
+            {"words": "9", "mixed": "n/a", "even": "20", "n": 9}]"#;
+        let mut tables = [csv, loaded(FileFormat::Json, rows)];
+        let (csv, json) = (0, 1);
+        for (table, condition, param, count) in [
+            (csv, "stock >= ?", "5", None),
+            (csv, "? BETWEEN 'a' AND stock", "5,5", None),
+            (csv, "stock = ?", "10", Some(1)),
+            (csv, "price >= 100 OR sku = ?", "A", None),
+            (csv, "price <> ?", "9,00", Some(1)),
+            (csv, "size < ?", "7", None),
+            (csv, "zip >= ?", "10000", Some(1)),
+            (csv, "zip >= 10000 AND sku <> ?", "x", Some(1)),
+            (csv, "zip >= ?", "5", None),
+            (csv, "zip = ?", "01067", Some(1)),
+            (csv, "code < ?", "008", Some(1)),
+            (csv, "due < ?", "2026-11-30", Some(1)),
+            (csv, "name < ?", "Az", Some(1)),
+            (csv, "CAST(stock AS REAL) >= ?", "5", Some(1)),
+            (json, "words >= ?", "5", None),
+            (json, "mixed >= ?", "5", None),
+            (json, "mixed = ?", "10", Some(1)),
+            (json, "even >= ?", "15", Some(1)),
+            (json, "n >= ?", "9.5", Some(1)),
+        ] {
+            let asked = sql(&format!("SELECT 1 FROM data WHERE {condition}"), &[param]);
+            let found = tables[table].ask(&asked, &limits()).map(|rows| rows.rows.len());
+            let found = found.map_err(|error| error.cause);
+            assert_eq!(found, count.ok_or(Cause::Refused), "{condition} {param}");
+        }
+    }
+
+    #[test]
+    fn trouble_of_the_disk_passes_and_a_file_that_is_not_there_does_not() {
+        use nix::errno::Errno;
+        for (error, cause) in [
+            (io::Error::from(Errno::EIO), Cause::Answer),
+            (io::Error::from(Errno::ESTALE), Cause::Answer),
+            (io::Error::from(Errno::EMFILE), Cause::Answer),
+            (io::Error::from(Errno::ENFILE), Cause::Answer),
+            (io::Error::from(Errno::ETIMEDOUT), Cause::Answer),
+            (io::Error::from(Errno::ENOMEM), Cause::Answer),
+            (io::Error::from(Errno::ENOENT), Cause::File),
+            (io::Error::from(Errno::ENOTDIR), Cause::File),
+            (io::Error::from(Errno::EACCES), Cause::File),
+            (io::Error::from(Errno::EPERM), Cause::File),
+            (io::Error::from(io::ErrorKind::InvalidInput), Cause::File),
+        ] {
+            let words = error.to_string();
+            assert_eq!(unreadable(error).cause, cause, "{words}");
+        }
     }
 
     #[test]
@@ -1048,7 +1244,7 @@ mod tests {
     #[test]
     fn a_table_is_no_larger_than_memory_is_for() {
         let conn = Connection::open_in_memory().expect("opens");
-        let columns = [Column { name: "a".into(), kind: Kind::Text, is_mixed: false }];
+        let columns = [Column { name: "a".into(), kind: Kind::Text, order: Order::AsItIs }];
         let rows = |sink: Sink<'_>| -> Result<(), LookupError> {
             (0..10_000).try_for_each(|_| sink(vec![Cell::Text("x".repeat(1_000))]))
         };

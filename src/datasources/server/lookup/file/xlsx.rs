@@ -9,6 +9,10 @@ use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A workbook is a ZIP archive, whose parts must not unfold to more than this: bytes.
 const MAX_UNFOLDED: u64 = 1 << 30;
+/// The parts of a workbook, each of which takes memory before it is unfolded.
+const MAX_PARTS: usize = 10_000;
+/// How each part's entry in the archive's list of them begins (APPNOTE.TXT of PKWARE, section 4.3.12).
+const ENTRY: &[u8] = b"PK\x01\x02";
 /// The parts that are held in memory (`is_held`): bytes.
 const MAX_HELD: u64 = 256 << 20;
 /// Tags in a part that is held: each may be a text, or else a format.
@@ -57,7 +61,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
     })?;
     seen.resize(columns.len(), Seen::default());
     let width = columns.len();
-    let mixed = seen.iter().map(Seen::is_mixed).collect();
+    let orders = seen.iter().map(Seen::order).collect();
     let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         each(&mut book, &name, bounds, &mut |_, row| {
@@ -71,7 +75,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
         })
         .map(drop)
     };
-    Ok(Sheet { columns, kinds, mixed, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
 }
 
 fn unreadable(error: &calamine::XlsxError) -> LookupError {
@@ -138,6 +142,13 @@ fn check_size(bytes: &[u8], most: u64) -> Result<(), LookupError> {
     let too_large = |most: u64| {
         LookupError::new(Cause::TooLarge, format!("the workbook unfolds to more than {} MiB", most >> 20))
     };
+    // Counted, since what an archive says of their number need not be true either.
+    if bytes.windows(ENTRY.len()).filter(|window| *window == ENTRY).nth(MAX_PARTS).is_some() {
+        return Err(LookupError::new(
+            Cause::TooLarge,
+            format!("the workbook has more than {MAX_PARTS} parts"),
+        ));
+    }
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(no_archive)?;
     let (mut left, mut held) = (most, MAX_HELD);
     for i in 0..archive.len() {
@@ -329,6 +340,27 @@ mod tests {
             let archive = archive.finish().expect("written").into_inner();
             assert!(check_size(&archive, MAX_UNFOLDED).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_archive_of_too_many_parts_is_refused_before_they_are_listed() {
+        let archive = |parts: usize| {
+            let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+            for part in 0..parts {
+                let stored = zip::write::SimpleFileOptions::default()
+                    .compression_method(zip::CompressionMethod::Stored);
+                archive.start_file(part.to_string(), stored).expect("begun");
+            }
+            archive.finish().expect("written").into_inner()
+        };
+        assert_eq!(check_size(&archive(MAX_PARTS), MAX_UNFOLDED), Ok(()));
+        let mut lying = archive(MAX_PARTS + 1);
+        let refused = check_size(&lying, MAX_UNFOLDED).expect_err("too many");
+        assert_eq!((refused.cause, refused.message.contains("parts")), (Cause::TooLarge, true), "{refused}");
+        // The end of the archive says how many there are (section 4.3.16): on this disk, and in all.
+        let end = lying.len() - 22;
+        lying[end + 8..end + 12].copy_from_slice(&[1, 0, 1, 0]);
+        assert_eq!(check_size(&lying, MAX_UNFOLDED).expect_err("too many").cause, Cause::TooLarge);
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! Names to addresses, as `getaddrinfo` finds them by `/etc/hosts` and `/etc/resolv.conf`, but on no thread: that would be held
+//! for as long as a name server is silent, though whoever asked has gone.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
+    net::runtime::TokioRuntimeProvider,
+    proto::rr::Name,
+    system_conf::read_system_conf,
+};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::server::aside;
+
+const HOSTS: &str = "/etc/hosts";
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// A name server each, in the order in which they are asked.
+type Servers = Arc<[TokioResolver]>;
+/// Those that a `resolv.conf` names, and what it says.
+type Kept = (Vec<u8>, Servers);
+
+/// Whom the machine asks. It is told anew when that changes, as it does with the network.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Arc<Mutex<Option<Kept>>>);
+
+impl Names {
+    /// The addresses of a host, IPv6 first; none where nobody knows it. Once it is dropped, nothing of it goes on.
+    pub async fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        let names = self.clone();
+        let (hosts, servers) =
+            aside::run(move || (fs::read(HOSTS).unwrap_or_default(), names.servers())).await;
+        let mut found = listed(&String::from_utf8_lossy(&hosts), host);
+        if found.is_empty() {
+            found = ask(&servers, host).await;
+        }
+        found.sort_by_key(IpAddr::is_ipv4);
+        found
+    }
+
+    fn servers(&self) -> Servers {
+        let said = fs::read(RESOLV_CONF).unwrap_or_default();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, servers)) = &*kept
+            && *then == said
+        {
+            return Arc::clone(servers);
+        }
+        let (config, options) = read_system_conf().unwrap_or_else(|_| {
+            // Where nothing is said, the machine asks itself (resolv.conf(5)).
+            let itself = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
+            (ResolverConfig::from_parts(None, Vec::new(), vec![itself]), ResolverOpts::default())
+        });
+        let servers = servers(config, options);
+        *kept = Some((said, Arc::clone(&servers)));
+        servers
+    }
+}
+
+/// Each by itself: together they would be asked side by side, and one outside could say first that a name inside does not
+/// exist.
+fn servers(config: ResolverConfig, mut options: ResolverOpts) -> Servers {
+    // The library passes over names with an underscore in it, and asks a name server for the addresses that are not in it.
+    options.use_hosts_file = ResolveHosts::Never;
+    // What is started anew is elsewhere, whatever was said of it before.
+    options.cache_size = 0;
+    // All are asked before one is asked again.
+    let rounds = options.attempts.max(1);
+    options.attempts = 0;
+    // Of two errors the library tells that of the first kind, and what says nothing of IPv4 is no answer.
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    let Some(tls) = no_tls() else { return Servers::default() };
+    let (domain, search, servers) = config.into_parts();
+    // The machine's own domain is searched where nothing else is named.
+    let search: Vec<Name> = if search.is_empty() { domain.into_iter().collect() } else { search };
+    let made = servers.into_iter().filter_map(|server| {
+        let config = ResolverConfig::from_parts(None, search.clone(), vec![server]);
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        builder.with_options(options.clone()).with_tls_config(tls.clone()).build().ok()
+    });
+    let made: Vec<TokioResolver> = made.collect();
+    std::iter::repeat_n(made, rounds).flatten().collect()
+}
+
+/// Nobody is asked by TLS. Not told so, the library reads the machine's certificates, and gives up where there are none.
+fn no_tls() -> Option<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().ok()?;
+    Some(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// The addresses that a text such as `/etc/hosts` has for a host.
+fn listed(hosts: &str, host: &str) -> Vec<IpAddr> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let of_host = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let ip = words.next()?.parse().ok()?;
+        words.any(|name| name.eq_ignore_ascii_case(host)).then_some(ip)
+    };
+    hosts.lines().filter_map(of_host).collect()
+}
+
+/// As an address does in each of its spellings, and no name (WHATWG URL, "ends in a number").
+fn ends_in_a_number(name: &Name) -> bool {
+    let is_number = |label: &[u8]| {
+        let hex = label.strip_prefix(b"0x").or_else(|| label.strip_prefix(b"0X"));
+        label.iter().all(u8::is_ascii_digit) || hex.is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+    };
+    name.iter().next_back().is_some_and(is_number)
+}
+
+async fn ask(servers: &[TokioResolver], host: &str) -> Vec<IpAddr> {
+    let Ok(name) = Name::from_str_relaxed(host) else { return Vec::new() };
+    if ends_in_a_number(&name) {
+        return Vec::new();
+    }
+    for server in servers {
+        match server.lookup_ip(name.clone()).await {
+            Ok(found) => return found.iter().collect(),
+            // It has answered that there is none.
+            Err(error) if error.is_no_records_found() => break,
+            Err(_) => {}
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, net::SocketAddr, time::Duration};
+
+    use hickory_resolver::{
+        config::ConnectionConfig,
+        proto::{
+            op::{Message, MessageType, ResponseCode},
+            rr::{RData, Record, RecordType, rdata::A},
+        },
+    };
+    use tokio::{net::UdpSocket, runtime, time::timeout};
+
+    use super::*;
+
+    const KNOWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))];
+
+    /// Those that listen at these addresses; held to be silent once patience ends.
+    fn at(addresses: &[SocketAddr], search: &[&str], patience: Duration) -> Servers {
+        let named = addresses.iter().map(|address| {
+            let mut connection = ConnectionConfig::udp();
+            connection.port = address.port();
+            NameServerConfig::new(address.ip(), true, vec![connection])
+        });
+        let search = search.iter().map(|domain| domain.parse::<Name>().expect("a domain"));
+        let config = ResolverConfig::from_parts(None, search.collect(), named.collect());
+        let mut options = ResolverOpts::default();
+        options.timeout = patience;
+        servers(config, options)
+    }
+
+    /// A name server that knows one name, and that there is no other. It goes with the test's process.
+    fn knowing(known: &'static str) -> SocketAddr {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let address = socket.local_addr().expect("its address");
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4_096];
+            while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+                let Ok(mut message) = Message::from_vec(&buffer[..length]) else { continue };
+                let Some(asked) = message.queries.first().cloned() else { continue };
+                message.metadata.message_type = MessageType::Response;
+                if !asked.name().to_ascii().eq_ignore_ascii_case(known) {
+                    message.metadata.response_code = ResponseCode::NXDomain;
+                } else if asked.query_type() == RecordType::A {
+                    let data = RData::A(A::new(192, 0, 2, 7));
+                    message.add_answer(Record::from_rdata(asked.name().clone(), 60, data));
+                }
+                let _ = socket.send_to(&message.to_vec().expect("bytes"), peer);
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn what_the_machine_lists_is_found_in_every_spelling() {
+        let hosts = "127.0.0.1 localhost\n::1\tlocalhost ip6-localhost # itself\n\n# 10.0.0.1 db\n\
+                     10.0.0.2  my_db db.internal # db2\nfe80::1%lo0 db\nnonsense db\n";
+        let found = |host| listed(hosts, host).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(found("LocalHost"), ["127.0.0.1", "::1"]);
+        assert_eq!(found("my_db"), ["10.0.0.2"]);
+        assert_eq!(found("db.internal."), ["10.0.0.2"]);
+        for unknown in ["db", "db2", "internal", "", "#"] {
+            assert_eq!(found(unknown), [""; 0], "{unknown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn name_servers_are_asked_in_their_order_and_domains_searched() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let silent = silent.local_addr().expect("its address");
+        let knows = knowing("my_db.in.example.");
+        let knows_another = knowing("another.example.");
+        for (servers, search, host, is_found) in [
+            (vec![knows], vec![], "my_db.in.example", true),
+            (vec![knows], vec![], "MY_DB.in.example.", true),
+            (vec![knows], vec![], "my_db", false),
+            (vec![knows], vec!["out.example", "in.example"], "my_db", true),
+            (vec![silent, knows], vec![], "my_db.in.example", true),
+            (vec![knows_another, knows], vec![], "my_db.in.example", false),
+            (vec![silent], vec![], "my_db.in.example", false),
+            (vec![], vec![], "my_db.in.example", false),
+            (vec![knows], vec![], "no name..at all", false),
+            (vec![silent], vec![], "127.0.0x7f", false),
+        ] {
+            let found = ask(&at(&servers, &search, Duration::from_secs(1)), host).await;
+            let expected: &[IpAddr] = if is_found { &KNOWN } else { &[] };
+            assert_eq!(found, expected, "{host} of {servers:?}, {search:?}");
+        }
+    }
+
+    /// An editor could hang up on as many as they like, of a domain whose name server says nothing.
+    #[test]
+    fn who_hangs_up_leaves_nothing_behind() {
+        const MANY: usize = 100;
+        let one_thread = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        one_thread.expect("a runtime").block_on(async {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+            let silent = socket.local_addr().expect("its address");
+            let servers = at(&[silent], &[], Duration::from_secs(60));
+            let ask_for = |nth: usize| {
+                let servers = Arc::clone(&servers);
+                tokio::spawn(async move { ask(&servers, &format!("{nth}.example.")).await })
+            };
+            let asking: Vec<_> = (0..MANY).map(ask_for).collect();
+            let all_asked = async {
+                let (mut buffer, mut asked) = ([0; 4_096], HashSet::new());
+                while asked.len() < MANY {
+                    let (length, _) = socket.recv_from(&mut buffer).await.expect("a question");
+                    let message = Message::from_vec(&buffer[..length]).expect("a message");
+                    asked.extend(message.queries.iter().map(|query| query.name().to_ascii()));
+                }
+            };
+            timeout(Duration::from_secs(30), all_asked).await.expect("each has asked");
+            asking.iter().for_each(tokio::task::JoinHandle::abort);
+            for task in asking {
+                assert!(task.await.expect_err("called off").is_cancelled());
+            }
+            // The name server itself has one.
+            let tasks = runtime::Handle::current().metrics().num_alive_tasks();
+            assert!(tasks < MANY / 10, "{tasks} tasks go on");
+            // And the thread is free.
+            aside::run(|| ()).await;
+            let others = at(&[knowing("others.example.")], &[], Duration::from_secs(5));
+            assert_eq!(ask(&others, "others.example").await, KNOWN);
+        });
+    }
+}
