@@ -144,7 +144,8 @@ pub struct MailboxInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
     pub kind: MailboxKind,
-    /// For `smtp`, and needed there. Its domain must be the tenant's (`/api/mail-domains`).
+    /// For `smtp`, and needed there. Its domain must be the tenant's (`/api/mail-domains`). The address that the
+    /// installation's mail comes from (`SMTP_FROM`) is no mailbox's, and `*@` leaves it out.
     #[serde(default)]
     pub address: Option<String>,
     /// For `imap`, and needed there.

@@ -238,6 +238,12 @@ impl Fetching {
         eventually(what, async || Some(self.heartbeat(id).await).filter(&holds)).await
     }
 
+    /// Waits until nothing is left in the folder.
+    async fn until_empty(&self) {
+        let is_empty = async || self.dovecot.flags("orders").is_empty().then_some(());
+        eventually("the folder is empty", is_empty).await;
+    }
+
     async fn subjects(&self) -> Vec<String> {
         let list = self.server.get("/api/emails?tenant_id=acme").await.is(StatusCode::OK).body;
         let mut subjects: Vec<String> =
@@ -636,6 +642,75 @@ async fn what_was_stored_when_the_connection_broke_is_marked_all_the_same() {
         .await;
         assert_eq!(fetching.subjects().await, ["one", "two"]);
     }
+}
+
+/// As where it is restored from a snapshot: UIDs that were read past are given once more.
+#[tokio::test]
+async fn a_new_message_on_a_server_that_was_put_back_to_before_is_read_before_it_is_deleted() {
+    // What is given next lies behind what was read here, or has come past that already.
+    for last_uid in [9_i64, 2] {
+        let fetching = Fetching::start(&[]).await;
+        fetching.dovecot.put("orders", &message("ann@sender.example", "one", "x"));
+        let mut account = fetching.account();
+        account["after_storing"] = json!("delete");
+        let id = fetching.mailbox(account).await;
+        let stop = fetching.watch();
+        fetching.until(&id, "the first is stored", stored(1)).await;
+        fetching.until_empty().await;
+        stop.cancel();
+        let mut conn = fetching.server.database().superuser().await;
+        eventually("nobody reads", async || {
+            let sql = "SELECT count(*) FROM mailbox_watches WHERE lock_token IS NOT NULL";
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+            (count == 0).then_some(())
+        })
+        .await;
+        // A message of before had the UID that the new one gets, and is still to be deleted.
+        fetching.dovecot.put("orders", &message("ann@sender.example", "two", "x"));
+        sqlx::query("UPDATE mailbox_heartbeats SET last_uid = $1")
+            .bind(last_uid)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO mailbox_leftovers (tenant_id, mailbox_id, uid, uid_validity, is_stored, due_at) \
+             SELECT tenant_id, mailbox_id, 2, uid_validity, true, now() FROM mailbox_heartbeats",
+        )
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        fetching.watch();
+        fetching.until(&id, "the second is stored", stored(2)).await;
+        fetching.until_empty().await;
+        assert_eq!(fetching.subjects().await, ["one", "two"], "read past {last_uid}");
+        eventually("nothing is left to do", async || {
+            let sql = "SELECT count(*) FROM mailbox_leftovers";
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+            (count == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_opens_but_cannot_be_read_fails_for_as_long_as_that_lasts() {
+    let fetching = Fetching::start(&[]).await;
+    // Of an empty folder nothing more is asked.
+    let between = Between::start(fetching.dovecot.port, Hindrance::Refused("NOOP")).await;
+    let mut account = fetching.account();
+    account["port"] = json!(between.port);
+    let id = fetching.mailbox(account).await;
+    fetching.watch();
+    let first = fetching.until(&id, "it fails", |heartbeat| heartbeat["state"] == "failing").await;
+    let again = fetching
+        .until(&id, "it was opened again, and fails", |heartbeat| {
+            heartbeat["state"] == "failing" && heartbeat["last_seen_at"] != first["last_seen_at"]
+        })
+        .await;
+    assert_eq!(again["failing_since"], first["failing_since"]);
+    *between.hindrance.lock().unwrap() = None;
+    let heartbeat = fetching.until(&id, "it is read", stored(0)).await;
+    assert!(heartbeat["failing_since"].is_null(), "{heartbeat}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use super::{
@@ -84,6 +84,13 @@ impl Talk {
         Self(BufReader::new(TcpStream::connect(addr).await.unwrap()))
     }
 
+    /// By a client of another address of this machine.
+    async fn from_address(client: [u8; 4], addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((client, 0).into()).unwrap();
+        Self(BufReader::new(socket.connect(addr).await.unwrap()))
+    }
+
     /// The next reply, all of its lines; empty where the server hung up.
     async fn reply(&mut self) -> String {
         let mut reply = String::new();
@@ -114,14 +121,17 @@ impl Talk {
     }
 
     async fn opened_by(from: &str, addr: SocketAddr, hello: &str, to: &[&str]) -> Self {
-        let mut talk = Self::with(addr).await;
-        assert!(talk.reply().await.starts_with("220 mx.flow.example "));
-        assert!(talk.say(&format!("{hello} client.example")).await.starts_with("250"));
-        assert!(talk.say(&format!("MAIL FROM:<{from}>")).await.starts_with("250 "));
+        Self::with(addr).await.open(from, hello, to).await
+    }
+
+    async fn open(mut self, from: &str, hello: &str, to: &[&str]) -> Self {
+        assert!(self.reply().await.starts_with("220 mx.flow.example "));
+        assert!(self.say(&format!("{hello} client.example")).await.starts_with("250"));
+        assert!(self.say(&format!("MAIL FROM:<{from}>")).await.starts_with("250 "));
         for to in to {
-            assert!(talk.say(&format!("RCPT TO:<{to}>")).await.starts_with("250 "), "{to}");
+            assert!(self.say(&format!("RCPT TO:<{to}>")).await.starts_with("250 "), "{to}");
         }
-        talk
+        self
     }
 
     /// `message` must end with a line's end.
@@ -353,6 +363,53 @@ async fn a_client_has_so_many_connections_and_may_be_none_that_is_known() {
 }
 
 #[tokio::test]
+async fn strangers_from_many_addresses_keep_no_relay_out() {
+    let mail = Mail::start(&[
+        ("SMTP_TRUSTED_RELAYS", "127.0.1.0/24"),
+        ("SMTP_MAX_CONNECTIONS", "8"),
+        ("SMTP_MAX_CONNECTIONS_PER_CLIENT", "1"),
+    ])
+    .await;
+    let mut strangers = Vec::new();
+    for i in 1..=8 {
+        let mut talk = Talk::from_address([127, 0, 0, i], mail.smtp).await;
+        strangers.push((talk.reply().await, talk));
+    }
+    let codes: Vec<&str> = strangers.iter().map(|(reply, _)| &reply[..3]).collect();
+    assert_eq!(codes, ["220", "220", "220", "220", "220", "220", "421", "421"]);
+    // A relay has more connections than a stranger may have.
+    let mut relays = Vec::new();
+    for _ in 0..2 {
+        let talk = Talk::from_address([127, 0, 1, 1], mail.smtp).await;
+        relays.push(talk.open("ann@sender.example", "EHLO", &["orders@acme.example"]).await);
+    }
+    for relay in &mut relays {
+        assert!(relay.deliver(&message("ann@sender.example", "order 42", "x")).await.starts_with("250"));
+    }
+    assert_eq!(mail.emails("acme").await.len(), 2);
+}
+
+#[tokio::test]
+async fn strangers_who_send_much_at_once_keep_no_relay_waiting() {
+    let mail = Mail::start(&[("SMTP_TRUSTED_RELAYS", "127.0.1.0/24")]).await;
+    let (from, to) = ("ann@sender.example", ["orders@acme.example"]);
+    let mut strangers = Vec::new();
+    for i in 0..32 {
+        let talk = Talk::from_address([127, 0, 0, 1 + i / 8], mail.smtp).await;
+        let mut talk = talk.open(from, "EHLO", &to).await;
+        talk.send("DATA\r\n").await;
+        // The others wait.
+        if i < 24 {
+            assert!(talk.reply().await.starts_with("354"), "{i}");
+        }
+        strangers.push(talk);
+    }
+    let relay = Talk::from_address([127, 0, 1, 1], mail.smtp).await;
+    let mut relay = relay.open(from, "EHLO", &to).await;
+    assert!(relay.deliver(&message(from, "order 42", "x")).await.starts_with("250"));
+}
+
+#[tokio::test]
 async fn a_server_that_stops_says_so_and_takes_what_is_under_way() {
     let mail = Mail::start(&[]).await;
     let mut idle = Talk::opened(mail.smtp, "EHLO", &[]).await;
@@ -473,6 +530,38 @@ async fn what_comes_with_a_null_return_path_is_neither_answered_nor_sent_on() {
         assert!(status == "delivered" || deliveries.iter().all(|one| one["note"] == why), "{deliveries:?}");
     }
     assert_eq!(relay.mails().len(), 2);
+}
+
+/// Mail of every tenant comes from one address, and so comes back to it.
+#[tokio::test]
+async fn what_comes_back_to_the_installation_no_tenant_reads() {
+    let relay = Relay::start();
+    let mail = Mail::start(&[("SMTP_URL", &relay.url()), ("SMTP_FROM", "Flow <Flow@Acme.example>")]).await;
+    let catch_all = mail.mailbox("acme", "All else").await["mailbox_id"].to_string();
+    let own = json!({"name": "Own", "kind": "smtp", "address": "flow@acme.example"});
+    for refused in [
+        mail.server.post("/api/mailboxes?tenant_id=acme", &own).await,
+        mail.server.put(&format!("/api/mailboxes/{catch_all}?tenant_id=acme"), &own).await,
+    ] {
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["address"]);
+    }
+    let refused_and_taken = async || {
+        let mut talk = Talk::opened_by("", mail.smtp, "EHLO", &[]).await;
+        for (address, code) in [
+            ("flow@acme.example", "550 5.1.1"),
+            ("FLOW@ACME.example", "550 5.1.1"),
+            ("flower@acme.example", "250 2.1.5"),
+        ] {
+            let reply = talk.say(&format!("RCPT TO:<{address}>")).await;
+            assert!(reply.starts_with(code), "{address}: {reply}");
+        }
+    };
+    refused_and_taken().await;
+    // A mailbox of before.
+    let mut conn = mail.server.database().superuser().await;
+    let sql = "UPDATE mailboxes SET address = 'flow@acme.example' WHERE address = 'orders@acme.example'";
+    sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    refused_and_taken().await;
 }
 
 #[tokio::test]

@@ -251,11 +251,14 @@ pub async fn by_addresses(statement: &mut Statement, addresses: &[String]) -> sq
 }
 
 /// Notes that a message came by it, and keeps it from being deleted until the transaction ends. A message names its
-/// mailbox without a foreign key: what comes by one that is gone fails here.
+/// mailbox without a foreign key: what comes by one that is gone fails here. One that is not new is no sign that a mailbox
+/// works again: it may be met at each try.
 pub async fn message_came(tx: &mut TenantTx, id: MailboxId, is_new: bool) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "UPDATE mailbox_heartbeats SET last_seen_at = now(), problem = NULL, failing_since = NULL, \
+        "UPDATE mailbox_heartbeats SET last_seen_at = now(), \
+         problem = CASE WHEN NOT $3 THEN problem END, \
+         failing_since = CASE WHEN NOT $3 THEN failing_since END, \
          last_message_at = CASE WHEN $3 THEN now() ELSE last_message_at END, \
          stored = stored + CASE WHEN $3 THEN 1 ELSE 0 END WHERE tenant_id = $1 AND mailbox_id = $2",
     )

@@ -10,6 +10,7 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
+    emails::server::address::in_one_form,
     mailboxes::dto::{
         Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxView,
     },
@@ -96,7 +97,7 @@ pub async fn create(ctx: &TenantContext, input: MailboxInput) -> Result<Mailbox>
     ctx.require(Permission::Mailboxes)?;
     let (input, password) = checked(ctx, input, None)?;
     let mut tx = ctx.begin().await?;
-    check_domain(&mut tx, &input).await?;
+    check_address(&ctx.app, &mut tx, &input).await?;
     if repository::count(&mut tx).await? >= MAX_MAILBOXES {
         return Err(
             Problem::business_rule(format!("A tenant may have at most {MAX_MAILBOXES} mailboxes")).into()
@@ -132,7 +133,7 @@ pub async fn replace(
     let before = row.clone().into_mailbox(&ctx.tenant);
     if_match.check(&before)?;
     let (input, password) = checked(ctx, input, Some(&row))?;
-    check_domain(&mut tx, &input).await?;
+    check_address(&ctx.app, &mut tx, &input).await?;
     taken(repository::update(&mut tx, id, &input).await, &input)?;
     let mut entered = Vec::new();
     if let Some(password) = password {
@@ -296,10 +297,21 @@ fn watched(input: &MailboxInput) -> bool {
     input.kind == MailboxKind::Imap && input.is_active
 }
 
-async fn check_domain(tx: &mut TenantTx, input: &MailboxInput) -> Result<()> {
-    let Some((_, domain)) = input.address.as_deref().and_then(|address| address.rsplit_once('@')) else {
-        return Ok(());
-    };
+/// Whether it is the address that the installation's mail comes from. What comes back to it may be of any tenant, and may
+/// hold a link that signs somebody in: it is no tenant's to read.
+pub fn is_senders(app: &AppState, address: &str) -> bool {
+    let smtp = app.config.deliveries.smtp.as_ref();
+    smtp.is_some_and(|smtp| in_one_form(&smtp.address) == in_one_form(address))
+}
+
+async fn check_address(app: &AppState, tx: &mut TenantTx, input: &MailboxInput) -> Result<()> {
+    let Some(address) = input.address.as_deref() else { return Ok(()) };
+    if is_senders(app, address) {
+        let fault = "is the address that this installation's mail comes from (SMTP_FROM): no tenant may read \
+                     what comes back to it";
+        return Err(Problem::invalid_field("address", fault).into());
+    }
+    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(()) };
     let domains = repository::domains(tx).await?;
     if domains.iter().any(|own| own == domain) {
         return Ok(());

@@ -6,6 +6,7 @@
 //!
 //! It is no relay: it takes mail for the mailboxes that there are, and for nobody else.
 
+mod room;
 mod session;
 mod wire;
 
@@ -16,14 +17,12 @@ use std::{
 };
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::server::{AppState, config::MailConfig, places::Places};
+use room::Room;
 use session::Session;
 use wire::Wire;
 
@@ -39,8 +38,8 @@ pub enum Protocol {
 
 /// What all conversations share.
 pub struct Bounds {
-    connections: Arc<Semaphore>,
-    messages: Semaphore,
+    connections: Room,
+    messages: Room,
     clients: Places<IpAddr>,
     /// Messages that come in, by who sends them.
     senders: Places<IpAddr>,
@@ -52,8 +51,8 @@ impl Bounds {
     /// Where certificate or key cannot be read, in words for an administrator.
     pub fn new(config: &MailConfig) -> Result<Self, String> {
         Ok(Self {
-            connections: Arc::new(Semaphore::new(config.max_connections)),
-            messages: Semaphore::new(MAX_MESSAGES),
+            connections: Room::new(config.max_connections),
+            messages: Room::new(MAX_MESSAGES),
             clients: Places::default(),
             senders: Places::default(),
             tls: acceptor(config)?,
@@ -128,13 +127,16 @@ async fn converse(
         wire.reply(554, "5.7.1", "This server takes mail from servers it knows (SMTP_CLIENTS)").await.ok();
         return;
     }
-    let place = bounds.clients.take(household(peer), app.config.mail.max_per_client);
-    let permit = Arc::clone(&bounds.connections).try_acquire_owned();
-    let (Some(_place), Ok(_permit)) = (place, permit) else {
+    let session = Session::new(&app, peer, protocol, &bounds, &stop);
+    let is_trusted = session.is_trusted();
+    // All that others sent may come by one relay.
+    let most = if is_trusted { usize::MAX } else { app.config.mail.max_per_client };
+    let place = bounds.clients.take(household(peer), most);
+    let (Some(_place), Some(_room)) = (place, bounds.connections.try_take(is_trusted)) else {
         wire.reply(421, "4.7.0", "Too many connections. Try again in a moment").await.ok();
         return;
     };
-    let ended = Session::new(&app, peer, protocol, &bounds, &stop).run(wire).await;
+    let ended = session.run(wire).await;
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a mail conversation broke off");
     }

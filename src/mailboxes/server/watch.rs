@@ -4,6 +4,9 @@
 //! How far a folder was read is stored in the transaction of the message that was read there: none is left out, and none
 //! comes twice. Only then is the message marked, or deleted, on its server. What is left to do with one that the folder
 //! was read past is kept in mind (`mailbox_leftovers`): its server did not give it, or it is not marked there yet.
+//!
+//! A server may be put back to what it was before, and give the same UIDs again. So nothing is marked or deleted there but
+//! what was read, and is on disk, by the same connection; and a folder whose UIDs begin again is read from its beginning.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -240,7 +243,8 @@ async fn stumble(
     let uid = i64::from(uid);
     watches::failed(tx, watch.mailbox_id, problem).await?;
     let tries = watches::stumbled(tx, watch.mailbox_id, uid).await?;
-    if tries >= most && watches::leave(tx, watch.mailbox_id, Leftover { uid, is_stored: false }).await? {
+    let left = Leftover { uid, is_stored: false };
+    if tries >= most && watches::leave(tx, watch.mailbox_id, left, watches::REST).await? {
         let position = watches::position(tx, watch.mailbox_id).await?;
         watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, false).await?;
         return Ok(Duration::ZERO);
@@ -289,8 +293,17 @@ async fn look(
     };
     let roots = app.mail_roots();
     let (mut connection, folder) = Connection::open(app.senders.fence(), roots, &login).await?;
-    let (marked, note) = (Vec::new(), None);
-    let mut reading = Reading { app, watch, row: &row, account, position, marked, note, renumbered: 0 };
+    let mut reading = Reading {
+        app,
+        watch,
+        row: &row,
+        account,
+        position,
+        marked: Vec::new(),
+        note: None,
+        is_read: false,
+        renumbered: 0,
+    };
     reading.enter(folder).await?;
     let until = Instant::now() + LONGEST;
     loop {
@@ -344,31 +357,41 @@ struct Reading<'a> {
     marked: Vec<i64>,
     /// What did not go well, and keeps nothing from being stored.
     note: Option<String>,
+    /// Whether it was read to its end on this connection: that it could be opened does not tell that it can be read.
+    is_read: bool,
     /// How often its UIDs were found to be others, on this connection.
     renumbered: usize,
 }
 
 impl Reading<'_> {
-    /// Notes that the folder was seen. Where its UIDs are others now it is read from its beginning: what was stored before
-    /// is known by its bytes, which are remembered of what is deleted since, too (`taken_messages`).
+    /// Notes that the folder was seen. Where its UIDs are others now, or are given once more, it is read from its beginning:
+    /// what was stored before is known by its bytes, which are remembered of what is deleted since, too (`taken_messages`).
     async fn enter(&mut self, folder: Folder) -> Result<(), Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
         let validity = Some(i64::from(folder.uid_validity));
-        if self.position.uid_validity != validity {
-            self.renumbered += 1;
+        // A server that was put back to what it was before gives UIDs again that were read past here.
+        let is_behind = folder.uid_next != 0 && i64::from(folder.uid_next) <= self.position.last_uid;
+        if self.position.uid_validity != validity || is_behind {
+            // In an empty folder there is nothing to read again; and some servers take UIDNEXT from the last message that is
+            // there.
+            self.renumbered += usize::from(folder.exists > 0);
             if self.renumbered > 2 {
-                let text = "its messages get other numbers all the time (UIDVALIDITY)";
+                let text = "its messages get other numbers all the time (UIDVALIDITY, UIDNEXT)";
                 return Err(ImapFault::Folder(text.into()).into());
             }
             watches::forget_position(&mut tx, self.watch.mailbox_id).await?;
             self.position = Position { uid_validity: validity, last_uid: 0 };
             watches::advance(&mut tx, self.watch.mailbox_id, self.position, false).await?;
+            self.is_read = false;
         }
         watches::settled(&mut tx, self.watch.mailbox_id, &std::mem::take(&mut self.marked)).await?;
-        watches::seen(&mut tx, self.watch.mailbox_id, folder.exists, self.note.take().as_deref()).await?;
+        watches::seen(&mut tx, self.watch.mailbox_id, folder.exists).await?;
+        if self.is_read {
+            watches::worked(&mut tx, self.watch.mailbox_id, self.note.take().as_deref()).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -384,13 +407,17 @@ impl Reading<'_> {
             if stop.is_cancelled() {
                 break;
             }
-            let Some(left) = self.due(turn == 0).await? else { break };
-            self.do_rest(connection, left).await?;
+            let Some(uid) = self.due(turn == 0).await? else { break };
+            self.do_rest(connection, uid).await?;
+            // Where one may not be marked, no other may be: each would be read in vain.
+            if self.note.is_some() {
+                break;
+            }
         }
         Ok(())
     }
 
-    async fn due(&mut self, is_first: bool) -> Result<Option<Leftover>, Trouble> {
+    async fn due(&mut self, is_first: bool) -> Result<Option<i64>, Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
@@ -401,11 +428,10 @@ impl Reading<'_> {
         Ok(due)
     }
 
-    async fn do_rest(&mut self, connection: &mut Connection, left: Leftover) -> Result<(), Trouble> {
-        let Ok(uid) = u32::try_from(left.uid) else { return Ok(()) };
-        if left.is_stored {
-            return self.mark(connection, uid).await;
-        }
+    /// What is here already is read once more before it is marked: its UID may be another message's now, which is stored
+    /// by that first.
+    async fn do_rest(&mut self, connection: &mut Connection, uid: i64) -> Result<(), Trouble> {
+        let Ok(uid) = u32::try_from(uid) else { return Ok(()) };
         let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
         match taken.unwrap_or(Err(Trouble::Panicked(None))) {
             // Not this time either.
@@ -444,6 +470,7 @@ impl Reading<'_> {
                 taken => taken?,
             }
         }
+        self.is_read = found.is_empty();
         Ok(!found.is_empty())
     }
 
@@ -478,12 +505,15 @@ impl Reading<'_> {
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        intake::store_in(&mut tx, self.watch.mailbox_id, &read, &envelope, &Origin::default()).await?;
+        let id = self.watch.mailbox_id;
+        let received = intake::store_in(&mut tx, id, &read, &envelope, &Origin::default()).await?;
         let position = self.pass(&mut tx, uid, false).await?;
         let is_to_be_marked = self.account.after_storing != AfterStoring::Keep;
         if is_to_be_marked {
             let left = Leftover { uid: i64::from(uid), is_stored: true };
-            watches::leave(&mut tx, self.watch.mailbox_id, left).await?;
+            // One that was here before rests, if it cannot be marked this time either.
+            let wait = if received.duplicate { watches::REST } else { Duration::ZERO };
+            watches::leave(&mut tx, id, left, wait).await?;
         }
         tx.commit().await?;
         // What follows waits for a server that may never answer.

@@ -12,7 +12,7 @@ use crate::{
 /// How long a watch is a server's own without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(60);
 /// From one try at a message that is left over to the next.
-const REST: Duration = Duration::from_secs(3_600);
+pub const REST: Duration = Duration::from_secs(3_600);
 /// From a try in vain to the next at anything else that is left over, on another connection: what is new has its turn.
 const PAUSE: Duration = Duration::from_secs(60);
 /// Messages of one mailbox that may be left over: unread, and unmarked.
@@ -27,7 +27,7 @@ pub struct Watch {
 }
 
 /// A message with which something is left to do, though its folder was read on past it.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug)]
 pub struct Leftover {
     pub uid: i64,
     /// Whether it is here, and is to be marked there; otherwise it is still to be read.
@@ -175,18 +175,35 @@ pub async fn advance(tx: &mut TenantTx, id: MailboxId, to: Position, was_left: b
     .map(drop)
 }
 
-/// The folder was looked at, and holds so many messages. `note` is what did not go well all the same.
-pub async fn seen(tx: &mut TenantTx, id: MailboxId, on_server: u32, note: Option<&str>) -> sqlx::Result<()> {
+/// The folder was opened, and holds so many messages. Whether it can be read too, `worked` tells.
+pub async fn seen(tx: &mut TenantTx, id: MailboxId, on_server: u32) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "WITH changed AS (UPDATE mailbox_heartbeats SET last_seen_at = now(), on_server = $3, problem = $4, \
-           failing_since = CASE WHEN $4 IS NOT NULL THEN coalesce(failing_since, now()) END \
+        "WITH changed AS (UPDATE mailbox_heartbeats SET last_seen_at = now(), on_server = $3 \
            WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING tenant_id) \
-         SELECT pg_notify($5, tenant_id) FROM changed",
+         SELECT pg_notify($4, tenant_id) FROM changed",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(i64::from(on_server))
+    .bind(changes::CHANNEL)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// The folder was read to its end. `note` is what did not go well all the same.
+pub async fn worked(tx: &mut TenantTx, id: MailboxId, note: Option<&str>) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "WITH changed AS (UPDATE mailbox_heartbeats SET problem = $3, \
+           failing_since = CASE WHEN $3 IS NOT NULL THEN coalesce(failing_since, now()) END \
+           WHERE tenant_id = $1 AND mailbox_id = $2 AND (problem IS NOT NULL OR $3 IS NOT NULL) \
+           RETURNING tenant_id) \
+         SELECT pg_notify($4, tenant_id) FROM changed",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
     .bind(note)
     .bind(changes::CHANNEL)
     .execute(tx.conn())
@@ -226,11 +243,10 @@ pub async fn stumbled(tx: &mut TenantTx, id: MailboxId, uid: i64) -> sqlx::Resul
     .await
 }
 
-/// Keeps in mind what is left to do with a message that the folder is read on past. `false` where so much of it is kept
-/// already that this is not.
-pub async fn leave(tx: &mut TenantTx, id: MailboxId, left: Leftover) -> sqlx::Result<bool> {
+/// Keeps in mind what is left to do with a message that the folder is read on past, to be done after `wait`. `false` where
+/// so much of it is kept already that this is not.
+pub async fn leave(tx: &mut TenantTx, id: MailboxId, left: Leftover, wait: Duration) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    let wait = if left.is_stored { Duration::ZERO } else { REST };
     let done = sqlx::query(
         "INSERT INTO mailbox_leftovers (tenant_id, mailbox_id, uid, uid_validity, is_stored, due_at) \
          SELECT $1, $2, $3, h.uid_validity, $4, now() + make_interval(secs => $5) FROM mailbox_heartbeats h \
@@ -250,14 +266,15 @@ pub async fn leave(tx: &mut TenantTx, id: MailboxId, left: Leftover) -> sqlx::Re
     Ok(done.rows_affected() == 1)
 }
 
-/// What is left over and has been due for longest. It rests from now on, and it alone, whatever comes of it: one that ends
-/// the connection each time, or the server, must not keep the others. What the folder was not read past is met there anyway.
+/// The UID of what is left over and has been due for longest. It rests from now on, and it alone, whatever comes of it: one
+/// that ends the connection each time, or the server, must not keep the others. What the folder was not read past is met
+/// there anyway.
 ///
 /// Where it `is_first` after what is new, there is none for a while after a try in vain: such may end the connection each
 /// time, and be many.
-pub async fn due(tx: &mut TenantTx, id: MailboxId, is_first: bool) -> sqlx::Result<Option<Leftover>> {
+pub async fn due(tx: &mut TenantTx, id: MailboxId, is_first: bool) -> sqlx::Result<Option<i64>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
+    sqlx::query_scalar(
         "UPDATE mailbox_leftovers SET due_at = now() + make_interval(secs => $3) \
          WHERE tenant_id = $1 AND mailbox_id = $2 AND uid = ( \
            SELECT l.uid FROM mailbox_leftovers l JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id, uid_validity) \
@@ -265,7 +282,7 @@ pub async fn due(tx: &mut TenantTx, id: MailboxId, is_first: bool) -> sqlx::Resu
            AND NOT ($4 AND EXISTS (SELECT FROM mailbox_leftovers t WHERE t.tenant_id = $1 AND t.mailbox_id = $2 \
              AND t.due_at > now() + make_interval(secs => $5))) \
            ORDER BY l.due_at, l.uid LIMIT 1) \
-         RETURNING uid, is_stored",
+         RETURNING uid",
     )
     .bind(tenant.as_str())
     .bind(id)

@@ -21,7 +21,8 @@ pub struct MailConfig {
     /// `SMTP_TRUSTED_RELAYS`: networks of the organisation's own mail servers. What comes from there was sent by
     /// somebody else, so that SPF is not held against their addresses.
     pub trusted_relays: Vec<IpNet>,
-    /// `SMTP_MAX_CONNECTIONS` (200) and `SMTP_MAX_CONNECTIONS_PER_CLIENT` (50): at once.
+    /// `SMTP_MAX_CONNECTIONS` (200) and `SMTP_MAX_CONNECTIONS_PER_CLIENT` (50): at once. Strangers together have three quarters
+    /// of the first; trusted relays are not held to the second.
     pub max_connections: usize,
     pub max_per_client: usize,
     /// `SMTP_TIMEOUT_S` (300, as RFC 5321, section 4.5.3.2, asks for): how long a client may be silent.

@@ -23,6 +23,7 @@ use crate::{
         authenticate::Client,
         intake::{self, Unfit},
         repository::{self, Recipient},
+        service,
     },
     server::{AppState, Result as Served, error::chain, origin::Origin},
     shared::EmailId,
@@ -278,15 +279,16 @@ impl<'a> Session<'a> {
 
     /// Whether the client is of the organisation's own: what it hands on was sent by somebody else. By LMTP nobody else
     /// comes (RFC 2033, section 2).
-    fn is_trusted(&self) -> bool {
+    pub fn is_trusted(&self) -> bool {
         let relays = &self.app.config.mail.trusted_relays;
         self.protocol == Protocol::Lmtp || relays.iter().any(|network| network.contains(&self.peer))
     }
 
-    /// The mailbox of the address itself; or of what stands before a `+`; or the one that takes all of the domain.
+    /// The mailbox of the address itself; or of what stands before a `+`; or the one that takes all of the domain. The
+    /// address that the installation's mail comes from has none.
     async fn find(&self, address: &str) -> Served<Option<Recipient>> {
         let candidates = candidates(address);
-        if candidates.is_empty() {
+        if candidates.is_empty() || service::is_senders(self.app, address) {
             return Ok(None);
         }
         let found = repository::by_addresses(&mut self.app.database.statement().await?, &candidates).await?;
@@ -297,8 +299,8 @@ impl<'a> Session<'a> {
         // Before the message is on its way, not after: what was sent in vain must be sent once more.
         let share = if self.is_trusted() { MAX_MESSAGES } else { MAX_MESSAGES / 4 };
         let share = self.bounds.senders.take(household(self.peer), share);
-        let place = timeout(PATIENCE, self.bounds.messages.acquire()).await;
-        let (Some(_share), Ok(Ok(_place))) = (share, place) else {
+        let place = timeout(PATIENCE, self.bounds.messages.take(self.is_trusted())).await;
+        let (Some(_share), Ok(Some(_place))) = (share, place) else {
             // Nothing of it is kept for what comes next.
             self.forget();
             return wire.reply(451, "4.3.2", "Too much at once. Try again in a moment").await;
