@@ -15,7 +15,9 @@ use super::{
     config::Config,
     database, embedded, openapi,
     run::{self, Fatal},
-    telemetry, vault,
+    telemetry,
+    text::line,
+    vault,
 };
 use crate::{
     auth::{
@@ -479,34 +481,70 @@ async fn process(
     Ok(())
 }
 
-/// The decision and its grounds, for a terminal.
+/// The decision and its grounds, for a terminal. Most of it a stranger may have written.
 fn explanation(email: &EmailDetail) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
     let decision = email.email.decision.map_or("undecided", |decision| decision.as_str());
-    let _ = writeln!(out, "{decision}  {}", email.email.explanation);
-    let _ = writeln!(out, "message   {}  {}", email.email.email_id, email.email.subject);
+    let mut lines = vec![
+        format!("{decision}  {}", email.email.explanation),
+        format!("message   {}  {}", email.email.email_id, email.email.subject),
+    ];
     if let Some(why) = &email.classification {
         let intent = why.intent.as_deref().unwrap_or("none");
-        let _ = writeln!(out, "intent    {intent}: {}", why.because.join("; "));
-        for other in &why.considered {
-            let _ = writeln!(out, "          not {}: {}", other.intent, other.why_not);
-        }
+        lines.push(format!("intent    {intent}: {}", why.because.join("; ")));
+        lines.extend(
+            why.considered.iter().map(|other| format!("          not {}: {}", other.intent, other.why_not)),
+        );
     }
     for entry in &email.verdicts {
         let source = entry.datasource.as_deref().unwrap_or("the message");
-        let _ = writeln!(
-            out,
+        lines.push(format!(
             "{:<9} {} {} ({source}, {:.1} ms): {}",
             entry.verdict.as_str(),
             entry.field_name,
             entry.rule_type,
             entry.duration_ms,
             entry.reason
-        );
+        ));
         if let Some(lookup) = &entry.evidence.lookup {
-            let _ = writeln!(out, "          looked up {lookup}");
+            lines.push(format!("          looked up {lookup}"));
         }
     }
-    out
+    lines.iter().map(|text| line(text) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_gives_the_terminal_no_commands() {
+        let email = json!({
+            "email_id": "00000000-0000-7000-8000-000000000000", "tenant_id": "acme", "message_id": "", "sender_email": "",
+            "sender_name": "", "recipient_email": "", "subject": "hi\u{1b}]0;owned\u{7}", "received_at": "2026-01-01T00:00:00Z",
+            "status": "done", "intent": null, "decision": "rejected", "explanation": "Rejected: \u{9b}2J\nall is well.",
+            "parse_error": null, "fields": {}, "decided_by": null, "decided_at": null, "run": 1, "intent_version": null,
+            "configuration_revision": null, "deliveries": [],
+            "classification": {
+                "method": "match", "intent": "Orders", "because": ["subject is \"\u{1b}[2J\""],
+                "considered": [{"intent": "Other", "why_not": "no \u{8}"}]
+            },
+            "verdicts": [{
+                "rule_id": 1, "rule_type": "exists", "field_name": "subject", "datasource": "Shop", "on_fail": "reject",
+                "verdict": "fail", "reason": "no row for \u{1b}[31m", "evidence": {"lookup": {"params": ["\u{9b}1m"]}},
+                "duration_ms": 1.0
+            }]
+        });
+        let email: EmailDetail = serde_json::from_value(email).expect("a message");
+        let text = explanation(&email);
+        assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text:?}");
+        assert_eq!(
+            text,
+            "rejected  Rejected:  2J all is well.\n\
+             message   00000000-0000-7000-8000-000000000000  hi ]0;owned \n\
+             intent    Orders: subject is \" [2J\"\n          not Other: no  \n\
+             fail      subject exists (Shop, 1.0 ms): no row for  [31m\n          looked up {\"params\":[\" 1m\"]}\n"
+        );
+    }
 }

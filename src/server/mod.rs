@@ -27,6 +27,7 @@ pub mod rounds;
 pub mod run;
 pub mod state;
 pub mod telemetry;
+pub mod text;
 pub mod token;
 pub mod vault;
 pub mod work;

@@ -158,7 +158,7 @@ pub async fn claim_next<S: Subject>(
     .transpose()
 }
 
-/// Claims the job of one subject, if nobody has it, also of an inactive tenant: somebody asks for this one.
+/// Claims the job of one subject, if it is due and nobody has it, also of an inactive tenant: somebody asks for this one.
 pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result<Option<Job<S>>> {
     let tenant = tx.tenant().clone();
     let token = Uuid::new_v4();
@@ -166,7 +166,7 @@ pub async fn claim_of<S: Subject>(tx: &mut TenantTx, subject: S) -> sqlx::Result
         "UPDATE jobs SET lock_token = $4, locked_until = now() + make_interval(secs => $5), \
          attempts = attempts + 1 WHERE (tenant_id, job_id) = ( \
            SELECT tenant_id, job_id FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject = $3 \
-           AND (locked_until IS NULL OR locked_until < now()) FOR UPDATE SKIP LOCKED) \
+           AND run_at <= now() AND (locked_until IS NULL OR locked_until < now()) FOR UPDATE SKIP LOCKED) \
          RETURNING job_id, attempts, extract(epoch FROM now() - greatest(created_at, ( \
            SELECT t.opened_at FROM tenants t WHERE t.tenant_id = jobs.tenant_id)))::float8",
     )

@@ -26,8 +26,11 @@ use super::{
     support::{Answer, TestServer, eventually, message},
 };
 use crate::{
-    auth::dto::Role, deliveries::server::worker as sending, emails::server::worker,
-    routes::server::secret::SigningSecret, server::openapi,
+    auth::dto::Role,
+    deliveries::server::worker as sending,
+    emails::server::worker,
+    routes::server::secret::SigningSecret,
+    server::{openapi, vault::Vault},
 };
 
 pub const SMTP_FROM: (&str, &str) = ("SMTP_FROM", "Acme <flow@acme.example>");
@@ -186,6 +189,66 @@ async fn a_webhook_is_dated_by_when_it_is_told_also_where_an_old_decision_stands
     assert_eq!(told[2]["data"]["decided_at"], told[0]["data"]["decided_at"]);
     let time = |event: &Value| event["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert!(time(&told[0]) < time(&told[1]) && time(&told[1]) < time(&told[2]), "{told:#?}");
+}
+
+/// As if the message's only delivery had been written by a server whose clock is far ahead.
+async fn set_ahead(server: &TestServer) {
+    let mut conn = server.database().superuser().await;
+    let sql = "UPDATE deliveries SET delivery_id = 'ffffffff-ffff-7fff-bfff-ffffffffffff'";
+    assert_eq!(sqlx::raw_sql(sql).execute(&mut conn).await.unwrap().rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn what_was_given_up_and_arrived_since_is_nobodys_to_see_to_whatever_the_clocks_of_servers_say() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|_, before| match before {
+        0 => Status::GONE.into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let id = server.receive("acme", message("zoe@x.example", "hello", "x")).await;
+    settled(&server, &id, &["failed"]).await;
+    set_ahead(&server).await;
+    let failed = "/api/emails?tenant_id=acme&delivery=failed";
+    assert_eq!(server.get(failed).await.is(StatusCode::OK).body[0]["email_id"], id.as_str());
+    let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+    eventually("it is sent again", async || (receiver.hooks().len() == 2).then_some(())).await;
+    assert_eq!(server.get(failed).await.is(StatusCode::OK).body, json!([]));
+}
+
+/// Ids are made of the clocks of the servers that write them.
+#[tokio::test]
+async fn what_came_later_is_told_by_the_database_whatever_the_clocks_of_servers_say() {
+    let (server, receiver) = (TestServer::start().await, Receiver::start().await);
+    server.tenant("acme").await;
+    intent(&server).await;
+    for (name, decision) in [("yes", "accepted"), ("no", "rejected")] {
+        let hook = json!({"name": name, "kind": "webhook", "decisions": [decision], "settings": {"url": receiver.base}});
+        route(&server, hook).await;
+    }
+    let id = server.receive("acme", message("zoe@x.example", "order 7", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    set_ahead(&server).await;
+    // The database's own clock was set back since.
+    let mut conn = server.database().superuser().await;
+    let back = "UPDATE deliveries SET created_at = now() + interval '1 hour'";
+    sqlx::raw_sql(back).execute(&mut conn).await.unwrap();
+    for (decision, sent) in [("rejected", 2), ("accepted", 3)] {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+        settled(&server, &id, &vec!["delivered"; sent]).await;
+    }
+    let told: Vec<Value> = receiver.hooks().iter().map(Hook::json).collect();
+    let times: Vec<DateTime<Utc>> =
+        told.iter().map(|event| event["timestamp"].as_str().unwrap().parse().unwrap()).collect();
+    let sql = "SELECT created_at FROM deliveries ORDER BY created_at";
+    let stored: Vec<DateTime<Utc>> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(times[1..], stored[1..]);
+    assert!(stored[0] < times[1] && times[1] < times[2], "{times:?} {stored:?}");
 }
 
 #[tokio::test]
@@ -559,6 +622,12 @@ async fn what_breaks_off_each_time_is_given_up_however_often_it_was_tried() {
     settled(&server, &ids[0], &["delivered"]).await;
     let email = settled(&server, &ids[1], &["failed"]).await;
     assert_eq!(email["deliveries"][0]["note"], "It could not be sent: each try broke off");
+    eventually("it is counted", async || {
+        let figures = server.get("/metrics").await.is(StatusCode::OK).text;
+        let given_up = "flowengine_deliveries_total{kind=\"webhook\",outcome=\"failed\"} 1\n";
+        figures.contains(given_up).then_some(())
+    })
+    .await;
     stop.cancel();
     senders.await.unwrap();
     // Sent again by a person, what was tried often is held to the same.
@@ -578,6 +647,37 @@ async fn what_breaks_off_each_time_is_given_up_however_often_it_was_tried() {
     tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
     let email = settled(&server, &ids[1], &["failed"]).await;
     assert_eq!(email["deliveries"][0]["attempts"], 80);
+}
+
+/// It is the server's fault, which is mended by its next start, or which others do not have.
+#[tokio::test]
+async fn a_server_with_another_key_gives_no_webhook_up() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    let tenant = server.tenant("acme").await;
+    route(
+        &server,
+        json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}}),
+    )
+    .await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
+    let stop = CancellationToken::new();
+    let senders = tokio::spawn(sending::work(server.app_with(Vault::new([9; 32])), stop.clone()));
+    eventually("it was tried, and waits", async || {
+        let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body;
+        let delivery = &email["deliveries"][0];
+        let is_told = delivery["note"].as_str()?.contains("(ENCRYPTION_KEY)");
+        (is_told && delivery["status"] == "pending" && delivery["attempts"].as_i64() > Some(0)).then_some(())
+    })
+    .await;
+    stop.cancel();
+    senders.await.unwrap();
+    assert_eq!(receiver.hooks().len(), 0);
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE jobs SET run_at = now()").execute(&mut conn).await.unwrap();
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    settled(&server, &id, &["delivered"]).await;
 }
 
 #[tokio::test]
@@ -675,6 +775,36 @@ async fn a_forward_carries_the_original_and_a_reply_is_marked() {
         assert_eq!(email["deliveries"][0]["note"], why);
     }
     assert_eq!(relay.mails().len(), 2);
+}
+
+/// What comes back to a mail that FlowEngine sent comes to the tenant that sent it, or to nobody.
+#[tokio::test]
+async fn what_comes_back_to_a_mail_comes_to_no_other_tenant() {
+    let relay = Relay::start();
+    let server = TestServer::start_idle(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    let tenant = server.tenant("acme").await;
+    let answer = json!({"name": "answer", "kind": "reply", "decisions": ["review"], "settings": {"body": "We have it."}});
+    route(&server, answer).await;
+    let id = server.receive("acme", message("Docs <d+MTA4Nzk1@Docs.example>", "x", "x")).await;
+    let mut conn = server.database().superuser().await;
+    // As by SMTP.
+    sqlx::query("UPDATE emails SET envelope = $1")
+        .bind(json!({"mailbox": "orders", "to": ["flow@acme.example", "Orders@acme.example"]}))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    settled(&server, &id, &["delivered"]).await;
+    let reply = relay.mails().remove(0);
+    assert_eq!((reply.from.as_str(), reply.to.as_slice()), ("", &["d+MTA4Nzk1@docs.example".to_owned()][..]));
+    assert!(reply.text().contains("Reply-To: Orders@acme.example\r\n"), "{}", reply.text());
+    // A link stands in it.
+    let input = json!({"email": "ada@acme.example", "role": "viewer"});
+    let made = server.post("/api/members?tenant_id=acme", &input).await.is(StatusCode::CREATED).body;
+    assert_eq!(made["mailed"], true, "{made:#}");
+    let notice = relay.mails().remove(1);
+    assert_eq!((notice.from.as_str(), notice.to.as_slice()), ("", &["ada@acme.example".to_owned()][..]));
 }
 
 #[tokio::test]

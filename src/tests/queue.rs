@@ -57,6 +57,25 @@ async fn what_our_own_database_refuses_for_a_while_is_no_try() {
     }
 }
 
+/// Whoever asks for one message again and again does not use up its tries at once.
+#[tokio::test]
+async fn what_waits_for_its_next_try_is_not_claimed_before() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let id: EmailId = server.receive("acme", message("a@x.example", "A", "b")).await.parse().unwrap();
+    let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+    let job = queue::claim_of(&mut tx, id).await.unwrap().expect("a job");
+    queue::retry_later(&mut tx, &job, Duration::from_secs(60), "x").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(worker::process_now(&server.app, &tenant, id).await.unwrap(), None);
+    let mut conn = server.database().superuser().await;
+    let attempts = "SELECT attempts FROM jobs";
+    let attempts: i32 = sqlx::query_scalar(attempts).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(attempts, 1);
+    sqlx::raw_sql("UPDATE jobs SET run_at = now()").execute(&mut conn).await.unwrap();
+    assert!(worker::process_now(&server.app, &tenant, id).await.unwrap().is_some());
+}
+
 /// How many messages wait for a worker, as `/metrics` has it.
 async fn waiting(server: &TestServer) -> String {
     let figures = server.get("/metrics").await.is(StatusCode::OK).text;

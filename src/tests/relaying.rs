@@ -9,10 +9,16 @@ use std::{
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     deliveries::{SMTP_FROM, route, settled},
     support::{TestServer, eventually, message},
+};
+use crate::{
+    deliveries::server::worker as sending,
+    emails::server::worker,
+    server::{AppState, vault::Vault},
 };
 
 /// What the relay says where it has something else to say than that all is well.
@@ -189,6 +195,33 @@ async fn a_relay_that_fails_before_it_hears_of_a_mail_says_nothing_of_that_mail(
     relay.say(Says::default());
     let id = encrypted.receive("acme", message("a@x.example", "x", "x")).await;
     waits(&encrypted, &id, "STARTTLS is not supported").await;
+}
+
+/// As where its settings were left out at an upgrade.
+#[tokio::test]
+async fn a_server_that_was_started_without_a_relay_gives_no_mail_up() {
+    let relay = Relay::start();
+    let server = TestServer::start_idle(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example"]).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let tenant = "acme".parse().unwrap();
+    worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
+    let mut config = server.app.config.clone();
+    config.deliveries.smtp = None;
+    let app = &server.app;
+    let other =
+        AppState::new(config, app.database.clone(), Vault::new([7; 32]), app.leptos.clone(), app.addr);
+    let stop = CancellationToken::new();
+    let senders = tokio::spawn(sending::work(other, stop.clone()));
+    waits(&server, &id, "This installation sends no mail (SMTP_URL, SMTP_FROM)").await;
+    stop.cancel();
+    senders.await.unwrap();
+    settled(&server, &id, &["pending"]).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE jobs SET run_at = now()").execute(&mut conn).await.unwrap();
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.recipients(), [["desk@acme.example"]]);
 }
 
 #[tokio::test]

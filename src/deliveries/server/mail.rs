@@ -59,7 +59,9 @@ impl Mailer {
         }
         let recipients =
             left.iter().map(|address| parse(address)).collect::<Result<Vec<Address>, Fault>>()?;
-        // A bounce comes back to us, as mail that a person sees.
+        // A bounce comes back to the installation's own address, which is no tenant's, and never to the sender. Not to
+        // nobody: what is no notice has a return path (RFC 5321, section 4.5.5), and some servers refuse a mail without
+        // one that is for several (Postfix, `reject_multi_recipient_bounce`).
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
         let note = plain(text(payload, "text").unwrap_or_default());
         let parts = MultiPart::mixed().singlepart(note).singlepart(original(raw));
@@ -88,7 +90,8 @@ impl Mailer {
         self.send(message.envelope(envelope).singlepart(body).map_err(malformed)?).await
     }
 
-    /// A mail of the installation's own, to one person.
+    /// A mail of the installation's own, to one person, from nobody: a link may stand in it, which is not to come back
+    /// with a bounce.
     ///
     /// # Errors
     /// `Fault`.
@@ -98,10 +101,11 @@ impl Mailer {
         let message = Message::builder()
             .message_id(Some(self.message_id(Uuid::now_v7())))
             .from(self.from.clone())
-            .to(Mailbox::new(None, to))
+            .to(Mailbox::new(None, to.clone()))
             .subject(subject)
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
-        self.send(message.singlepart(plain(&text)).map_err(malformed)?).await
+        let envelope = Envelope::new(None, vec![to]).map_err(malformed)?;
+        self.send(message.envelope(envelope).singlepart(plain(&text)).map_err(malformed)?).await
     }
 
     /// Under the domain that mails come from.

@@ -8,11 +8,11 @@
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use url::Url;
 
-use super::repository::{self, Last, Outcome};
+use super::repository::{self, Last, Outcome, WITHHELD};
 use crate::{
     deliveries::dto::DeliveryStatus,
     emails::server::repository::{self as emails, Standing},
@@ -59,7 +59,9 @@ pub async fn write(
     let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
     let last = repository::last_of_each(tx, email).await?;
     let token = loop_token(app, tx.tenant());
-    let mut planned = plan::plan(&rows, &message, sender(app, &token));
+    let moment = repository::moment(tx, email).await?;
+    let sender = Sender { inbox: moment.inbox.as_deref(), now: moment.at, ..sender(app, &token) };
+    let mut planned = plan::plan(&rows, &message, sender);
     let mut due = Vec::new();
     for planned in &mut planned {
         let before = last.iter().find(|last| last.route_id == planned.route_id);
@@ -75,8 +77,10 @@ pub async fn write(
             members.insert(repository::DELIVERED_TO.to_owned(), delivered.into());
         }
         let withheld = match &planned.withheld {
-            Some(reason) => Some(format!("Not sent: {reason}")),
-            None if planned.kind == RouteKind::Reply => too_often(tx, &planned.destination).await?,
+            Some(reason) => Some(format!("{WITHHELD} {reason}")),
+            None if planned.kind == RouteKind::Reply => {
+                too_often(tx, &planned.destination, moment.at).await?
+            }
             None => None,
         };
         let status = match (&withheld, planned.kind) {
@@ -84,7 +88,8 @@ pub async fn write(
             (None, RouteKind::Label) => DeliveryStatus::Delivered,
             (None, _) => DeliveryStatus::Pending,
         };
-        let id = repository::insert(tx, email, outcome, planned, status, withheld.as_deref()).await?;
+        let note = withheld.as_deref();
+        let id = repository::insert(tx, email, outcome, planned, status, note, moment.at).await?;
         if status == DeliveryStatus::Pending {
             due.push(id);
         }
@@ -101,10 +106,18 @@ pub async fn write(
     Ok(!due.is_empty())
 }
 
-/// Who sends for a tenant, now.
+/// Who sends for a tenant, now, as this server's clock has it: what is written down has the database's time.
 pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
     let smtp = app.config.deliveries.smtp.as_ref();
-    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), now: Utc::now() }
+    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), inbox: None, now: Utc::now() }
+}
+
+/// Who owns the inbox that a stored message was fetched from, if it was.
+///
+/// # Errors
+/// The database's.
+pub async fn inbox(tx: &mut TenantTx, email: EmailId) -> Result<Option<String>> {
+    Ok(repository::moment(tx, email).await?.inbox)
 }
 
 /// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before
@@ -132,9 +145,10 @@ fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned, is_outdated: boo
         }
 }
 
-/// What told somebody of another outcome since then.
+/// What told somebody of another outcome since then, by the database's time: ids are made of the clocks of many servers.
 fn told_otherwise_since<'l>(last: &Last, all: &'l [Last], outcome: Outcome<'_>) -> Vec<&'l Last> {
-    let is_later = |other: &Last| other.delivery_id > last.delivery_id && !is_for(other, outcome);
+    let time = |of: &Last| (of.created_at, of.delivery_id);
+    let is_later = |other: &Last| time(other) > time(last) && !is_for(other, outcome);
     all.iter().filter(|other| is_later(other) && may_have_told(other)).collect()
 }
 
@@ -205,8 +219,8 @@ fn has(all: &[&str], address: &str) -> bool {
     all.iter().any(|other| other.eq_ignore_ascii_case(address))
 }
 
-async fn too_often(tx: &mut TenantTx, address: &str) -> Result<Option<String>> {
-    let sent = repository::replies_since(tx, address, Utc::now() - TimeDelta::days(1)).await?;
+async fn too_often(tx: &mut TenantTx, address: &str, now: DateTime<Utc>) -> Result<Option<String>> {
+    let sent = repository::replies_since(tx, address, now - TimeDelta::days(1)).await?;
     Ok((sent >= REPLIES_A_DAY)
-        .then(|| format!("Not sent: {address} was answered {sent} times within a day, as machines do")))
+        .then(|| format!("{WITHHELD} {address} was answered {sent} times within a day, as machines do")))
 }

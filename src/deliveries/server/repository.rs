@@ -21,18 +21,48 @@ use crate::{
     shared::{DeliveryId, EmailId, IntentId, RouteId},
 };
 
+macro_rules! withheld {
+    () => {
+        "Not sent:"
+    };
+}
+
+/// What the note of a delivery begins with that its route itself withheld.
+pub const WITHHELD: &str = withheld!();
+
+/// Whether a row of `deliveries` counts for something: what was called off before any try has told nobody anything, unless
+/// its route itself withheld it.
+macro_rules! counts {
+    ($row:literal) => {
+        concat!(
+            "NOT (",
+            $row,
+            ".status = 'cancelled' AND ",
+            $row,
+            ".attempts = 0 AND coalesce(",
+            $row,
+            ".note, '') NOT LIKE '",
+            withheld!(),
+            "%')"
+        )
+    };
+}
+
 /// Of a delivery `d` of the message `e`: whether it is what its route did last, for how the message is decided now. What
 /// was given up for another outcome, or along a route that is gone or for other messages now, cannot be sent again; what
-/// was called off before any try counts for nothing (`last_of_each`).
-pub const STANDS: &str = "d.decision = e.decision \
+/// was called off before any try counts for nothing (`counts!`).
+pub const STANDS: &str = concat!(
+    "d.decision = e.decision \
     AND EXISTS (SELECT FROM routes r WHERE r.tenant_id = d.tenant_id AND r.route_id = d.route_id \
       AND (d.status <> 'failed' OR d.decision = ANY (r.decisions) \
         AND (r.intent_id IS NULL OR r.intent_id = d.intent_id))) \
     AND CASE WHEN d.intent_id IS NULL OR e.intent_id IS NULL THEN d.intent_name IS NOT DISTINCT FROM e.intent_name \
       ELSE d.intent_id = e.intent_id END \
     AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
-      AND n.route_id = d.route_id AND n.delivery_id > d.delivery_id \
-      AND NOT (n.status = 'cancelled' AND n.attempts = 0 AND coalesce(n.note, '') NOT LIKE 'Not sent:%'))";
+      AND n.route_id = d.route_id AND (n.created_at, n.delivery_id) > (d.created_at, d.delivery_id) AND ",
+    counts!("n"),
+    ")"
+);
 
 /// Why what waits for a route, or was given up along it, is not sent to whom it leads now.
 pub const UNFIT: &str = "The route was changed, and is not for this any more";
@@ -134,6 +164,7 @@ impl Outcome<'_> {
 #[derive(sqlx::FromRow)]
 pub struct Last {
     pub delivery_id: DeliveryId,
+    pub created_at: DateTime<Utc>,
     pub route_id: RouteId,
     pub decision: Decision,
     pub intent_id: Option<IntentId>,
@@ -190,22 +221,48 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
     .await
 }
 
-/// The last delivery of each route for a message: the one under way, or the newest. What was called off before any try
-/// has told nobody anything, so it counts for nothing, unless the route itself withheld it.
+/// The last delivery of each route for a message: the one under way, or the newest of those that count (`counts!`).
 pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Last>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT DISTINCT ON (d.route_id) d.delivery_id, d.route_id, d.decision, d.intent_id, d.intent_name, d.kind, \
-         d.status, d.attempts, d.note, d.destination, d.payload -> 'delivered_to' AS delivered_to, \
+    sqlx::query_as(concat!(
+        "SELECT DISTINCT ON (d.route_id) d.delivery_id, d.created_at, d.route_id, d.decision, d.intent_id, d.intent_name, \
+         d.kind, d.status, d.attempts, d.note, d.destination, d.payload -> 'delivered_to' AS delivered_to, \
          (SELECT r.settings ->> 'url' FROM routes r WHERE r.tenant_id = d.tenant_id AND r.route_id = d.route_id \
            AND r.kind = 'webhook') AS url FROM deliveries d \
-         WHERE d.tenant_id = $1 AND d.email_id = $2 AND d.route_id IS NOT NULL \
-         AND NOT (d.status = 'cancelled' AND d.attempts = 0 AND coalesce(d.note, '') NOT LIKE 'Not sent:%') \
-         ORDER BY d.route_id, (d.status = 'pending') DESC, d.created_at DESC, d.delivery_id DESC",
-    )
+         WHERE d.tenant_id = $1 AND d.email_id = $2 AND d.route_id IS NOT NULL AND ",
+        counts!("d"),
+        " ORDER BY d.route_id, (d.status = 'pending') DESC, d.created_at DESC, d.delivery_id DESC",
+    ))
     .bind(tenant.as_str())
     .bind(email)
     .fetch_all(tx.conn())
+    .await
+}
+
+/// What is asked of the database as deliveries are written.
+#[derive(sqlx::FromRow)]
+pub struct Moment {
+    /// The time: for one message, later than when any delivery before was written, whichever server wrote it, and also
+    /// where the database's clock was set back.
+    pub at: DateTime<Utc>,
+    /// Who owns the inbox that the message was fetched from, if it was.
+    pub inbox: Option<String>,
+}
+
+/// When the message's row is locked by then, two deciders have two moments, in the order in which they decide.
+pub async fn moment(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Moment> {
+    let tenant = tx.tenant().clone();
+    // Not `now()`: the transaction may have begun before it got the lock.
+    sqlx::query_as(
+        "SELECT greatest(clock_timestamp(), (SELECT max(d.created_at) + interval '1 microsecond' FROM deliveries d \
+           WHERE d.tenant_id = $1 AND d.email_id = $2)) AS at, \
+         (SELECT m.imap ->> 'username' FROM emails e \
+           JOIN mailboxes m ON m.tenant_id = e.tenant_id AND m.mailbox_id = e.mailbox_id \
+           WHERE e.tenant_id = $1 AND e.email_id = $2) AS inbox",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .fetch_one(tx.conn())
     .await
 }
 
@@ -224,7 +281,7 @@ pub async fn replies_since(tx: &mut TenantTx, address: &str, since: DateTime<Utc
     .await
 }
 
-/// Writes a planned delivery. `note` says why it is not sent, where `status` is cancelled.
+/// Writes a planned delivery, `at` this moment. `note` says why it is not sent, where `status` is cancelled.
 pub async fn insert(
     tx: &mut TenantTx,
     email: EmailId,
@@ -232,13 +289,14 @@ pub async fn insert(
     planned: &Planned,
     status: DeliveryStatus,
     note: Option<&str>,
+    at: DateTime<Utc>,
 ) -> sqlx::Result<DeliveryId> {
     let tenant = tx.tenant().clone();
     let id = DeliveryId(Uuid::now_v7());
     sqlx::query(
         "INSERT INTO deliveries (tenant_id, delivery_id, email_id, run, decision, intent_name, route_id, \
-         route_name, kind, destination, payload, status, note, intent_id, next_attempt, delivered_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         route_name, kind, destination, payload, status, note, intent_id, created_at, next_attempt, delivered_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
          CASE WHEN $12 = 'pending' THEN now() END, CASE WHEN $12 = 'delivered' THEN now() END)",
     )
     .bind(tenant.as_str())
@@ -255,6 +313,7 @@ pub async fn insert(
     .bind(status.as_str())
     .bind(note)
     .bind(outcome.intent_id)
+    .bind(at)
     .execute(tx.conn())
     .await?;
     Ok(id)

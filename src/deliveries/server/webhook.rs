@@ -41,7 +41,7 @@ pub async fn send(
         credentials.secrets.iter().filter_map(|secret| secret.sign(&id, timestamp, &body)).collect();
     let mut request = senders
         .client()
-        .map_err(Fault::permanent)?
+        .map_err(Fault::down)?
         .post(url)
         .header("content-type", "application/json")
         .header("webhook-id", &id)

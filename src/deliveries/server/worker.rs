@@ -23,6 +23,7 @@ use crate::{
     server::{
         AppState, Error, Result, TenantTx,
         breaker::{Open, Pass},
+        error::chain,
         queue::{self, Job},
         work::{self, Work},
     },
@@ -73,9 +74,10 @@ struct Ready<'a> {
     raw: Vec<u8>,
 }
 
-/// How it is sent. Of a forward's `to`, `left` are those who do not have it.
+/// How it is sent. A webhook, with its credentials, or why this server has none. Of a forward's `to`, `left` are those who
+/// do not have it.
 enum Way {
-    Webhook { url: String, credentials: Credentials },
+    Webhook { url: String, credentials: std::result::Result<Credentials, Fault> },
     Forward { to: Vec<String>, left: Vec<String> },
     Reply,
 }
@@ -194,7 +196,7 @@ async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<
     };
     let (gate, destination, way) = match found {
         Ok(found) => found,
-        Err((status, why)) => return end(tx, job, status, &why).await.map(|()| None),
+        Err((status, why)) => return end(app, tx, job, &row, status, &why).await.map(|()| None),
     };
     // Before the message is read: thousands may wait for a receiver that is away.
     let pass = match app.senders.breakers.enter(gate.clone()) {
@@ -209,17 +211,29 @@ async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<
         Way::Webhook { .. } | Way::Reply => Some(Vec::new()),
     };
     let Some(raw) = raw else {
-        return end(tx, job, DeliveryStatus::Cancelled, "The message is gone").await.map(|()| None);
+        let why = "The message is gone";
+        return end(app, tx, job, &row, DeliveryStatus::Cancelled, why).await.map(|()| None);
     };
     tx.commit().await?;
     Ok(Some(Ready { row, gate, pass, destination, way, raw }))
 }
 
-/// Ends a delivery that is not sent.
-async fn end(mut tx: TenantTx, job: &Job<DeliveryId>, status: DeliveryStatus, why: &str) -> Result<()> {
+/// Ends a delivery that is not sent. One that had ended before is left as it is.
+async fn end(
+    app: &AppState,
+    mut tx: TenantTx,
+    job: &Job<DeliveryId>,
+    row: &Row,
+    status: DeliveryStatus,
+    why: &str,
+) -> Result<()> {
     if queue::finish(&mut tx, job).await? {
         repository::note(&mut tx, job.subject, status, why, None).await?;
         tx.commit().await?;
+        // What is called off was no try.
+        if row.status == DeliveryStatus::Pending && status == DeliveryStatus::Failed {
+            ended(app, job, row, status);
+        }
     }
     Ok(())
 }
@@ -244,7 +258,7 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     Ok(match Settings::parse(route.kind, &route.settings.0) {
         Err(problem) => Err((DeliveryStatus::Failed, problem.detail)),
         Ok(Settings::Webhook(hook)) => {
-            let credentials = route_service::credentials(app, tx, &route, Utc::now()).await?;
+            let credentials = credentials(app, tx, &route).await?;
             let host = plan::host_of(&hook);
             Ok((Gate::Host(tenant, host.clone()), host, Way::Webhook { url: hook.url, credentials }))
         }
@@ -264,15 +278,35 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     })
 }
 
+/// What a webhook is sent with. Where it does not open, that is this server's fault, which has another ENCRYPTION_KEY:
+/// another server may send it, or this one after its next start.
+async fn credentials(
+    app: &AppState,
+    tx: &mut TenantTx,
+    route: &routes::Row,
+) -> Result<std::result::Result<Credentials, Fault>> {
+    match route_service::credentials(app, tx, route, Utc::now()).await {
+        Ok(credentials) => Ok(Ok(credentials)),
+        Err(Error::Internal(cause)) => {
+            let (tenant, route_id, error) = (tx.tenant(), route.route_id, chain(cause.as_ref()));
+            tracing::error!(%tenant, %route_id, %error, "the secrets of a route do not open");
+            Ok(Err(Fault::transient("This server cannot open the route's stored secrets (ENCRYPTION_KEY)")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 async fn send(app: &AppState, ready: &Ready<'_>) -> std::result::Result<Arrived, Fault> {
     let (id, payload) = (ready.row.delivery_id, &ready.row.payload.0);
-    let no_relay = || Fault::permanent("This installation sends no mail (SMTP_URL, SMTP_FROM)");
+    // Of this server, as it was started: another one may send it, or this one after its next start.
+    let no_relay = || Fault::down("This installation sends no mail (SMTP_URL, SMTP_FROM)");
     let token = |gate: &Gate| {
         let (Gate::Mail(tenant) | Gate::Host(tenant, _)) = gate;
         outbox::loop_token(app, tenant)
     };
     match &ready.way {
         Way::Webhook { url, credentials } => {
+            let credentials = credentials.as_ref().map_err(Fault::clone)?;
             webhook::send(&app.senders, url, credentials, id, payload, Utc::now()).await
         }
         Way::Forward { to, left } => {

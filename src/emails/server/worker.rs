@@ -39,7 +39,7 @@ pub async fn work(app: AppState, stop: CancellationToken) {
     work::work(Deciding, app, stop).await;
 }
 
-/// Processes one message here and now, if nobody else has it. For the command line.
+/// Processes one message here and now, if it is due and nobody else has it. For the command line.
 ///
 /// # Errors
 /// The database's and the vault's.

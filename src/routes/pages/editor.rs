@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     form::RouteForm,
     headers::HeaderFields,
-    secret::{Secret, SecretShown},
+    secret::{SECRET, Secret, SecretShown},
     words::{KINDS, deed, details, when_words},
 };
 use crate::{
@@ -191,6 +191,8 @@ fn Editor(
         toasts.done(format!("{} is saved.", saved.route.name));
         if saved.secret.is_some() {
             made.set(Some(saved));
+            // What had the focus went with the form.
+            request_animation_frame(|| host::focus(SECRET));
         } else {
             navigate(&back, NavigateOptions::default());
         }
@@ -406,7 +408,7 @@ fn Reply(form: RouteForm) -> impl IntoView {
                 path="settings.reply_to"
                 value=form.reply_to
                 kind="email"
-                hint="Left empty, to the installation’s address."
+                hint="Left empty, to the address that the message came to."
             />
         </div>
     }

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// The id of the field that shows it.
+pub const SECRET: &str = "route-secret";
+
 /// What is shown once of a webhook that was made or got a new secret.
 #[component]
 pub fn SecretShown(made: RouteWithSecret) -> impl IntoView {
@@ -30,7 +33,7 @@ pub fn SecretShown(made: RouteWithSecret) -> impl IntoView {
     let words = format!("The signing secret of {}. Copy it now: it is shown this once.", route.name);
     secret.map(|text| {
         view! {
-            <ShownOnce words label="The signing secret" text testid="route-secret"/>
+            <ShownOnce words label="The signing secret" text testid=SECRET/>
             {old_secret_ends
                 .map(|at| {
                     view! { <p class="hint">"The one before it signs too until " <Timestamp at/> "."</p> }.into_any()

@@ -51,7 +51,7 @@ pub fn details(route: &Route) -> Vec<(&'static str, String)> {
             ("Subject", text_or("subject", "Re: and the message’s own")),
             ("Text", text("body").to_owned()),
             ("Name of the sender", text_or("from_name", "The installation’s")),
-            ("Answers go to", text_or("reply_to", "The installation’s address")),
+            ("Answers go to", text_or("reply_to", "The address that the message came to")),
         ],
         RouteKind::Label => Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use lettre::Address;
+use mail_parser::parsers::MessageStream;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +11,10 @@ use super::{
     settings::{Forward, MAX_LABEL, Reply, Settings, Webhook},
 };
 use crate::{
-    emails::dto::EmailDetail,
+    emails::{
+        dto::EmailDetail,
+        server::address::{in_ascii, in_one_form},
+    },
     routes::dto::Planned,
     rules::server::engine::shorten,
     shared::template::{RenderError, Template},
@@ -35,6 +39,8 @@ pub struct Sender<'a> {
     pub loop_token: &'a str,
     /// The address that mails come from, if any are sent.
     pub from: Option<&'a str>,
+    /// Who owns the inbox that the message was fetched from, if it was.
+    pub inbox: Option<&'a str>,
     pub now: DateTime<Utc>,
 }
 
@@ -101,12 +107,13 @@ fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outc
         Some(subject) => render(subject, message)?,
         None => format!("Fwd: {}", message.email.subject),
     };
-    let answers_to = field(message, "reply_to").filter(|text| is_address(text));
+    let asked = field(message, "reply_to").map(|to| as_written(message, "header.reply-to", to));
+    let answers_to = asked.filter(|to| is_address(to)).unwrap_or_else(|| author(message));
     let payload = json!({
         "to": forward.to,
         "subject": subject_line(&subject),
         "text": note(forward, message)?,
-        "reply_to": answers_to.unwrap_or(message.email.sender_email.as_str()),
+        "reply_to": answers_to,
         "loop": tokens(message),
     });
     let withheld = in_circles(message, sender).or_else(|| bounce(message));
@@ -124,10 +131,10 @@ fn note(forward: &Forward, message: &EmailDetail) -> Result<String, String> {
 }
 
 fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
-    let to = field(message, "reply_to")
-        .filter(|text| !text.is_empty())
-        .unwrap_or(message.email.sender_email.as_str())
-        .to_owned();
+    let to = match field(message, "reply_to").filter(|text| !text.is_empty()) {
+        Some(to) => as_written(message, "header.reply-to", to),
+        None => author(message),
+    };
     let subject = match &reply.subject {
         Some(subject) => render(subject, message)?,
         None => {
@@ -145,7 +152,7 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
         "from_name": reply.from_name,
         "in_reply_to": field(message, "message_id").and_then(message_id),
         "references": references(message),
-        "reply_to": reply.reply_to,
+        "reply_to": reply.reply_to.clone().or_else(|| came_to(message, sender)),
         "loop": tokens(message),
     });
     let withheld = unanswerable(message, &to, sender).or_else(|| in_circles(message, sender));
@@ -229,6 +236,49 @@ fn in_circles(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
 
 fn render(template: &Template, message: &EmailDetail) -> Result<String, String> {
     template.render(|name| field(message, name)).map_err(|error| error.to_string())
+}
+
+/// Who wrote the message.
+fn author(message: &EmailDetail) -> String {
+    as_written(message, "header.from", &message.email.sender_email)
+}
+
+/// An address as the message's header field has it, where that is this one: what stands before its `@` may be told apart
+/// by case (RFC 5321, section 2.4), which the one form of an address does not keep.
+fn as_written(message: &EmailDetail, header: &str, address: &str) -> String {
+    written(message, header, address).unwrap_or_else(|| address.to_owned())
+}
+
+/// As `as_written`; `None` where the header field does not name the address, which is in one form.
+fn written(message: &EmailDetail, header: &str, address: &str) -> Option<String> {
+    let (_, domain) = address.rsplit_once('@')?;
+    field(message, header)?.lines().find_map(|line| {
+        // What does not end with its line is not read to its end.
+        let line = format!("{line}\n");
+        let named = MessageStream::new(line.as_bytes()).parse_address().into_address()?;
+        let same =
+            named.iter().filter_map(|one| one.address.as_deref()).find(|one| in_one_form(one) == address)?;
+        let (local, _) = same.trim().rsplit_once('@')?;
+        Some(format!("{local}@{domain}"))
+    })
+}
+
+/// The address that the message came to, where it is certain: the carrier's word, or the inbox's owner, if the message
+/// names them too. A stranger may write any other. Never the installation's own, which is no tenant's.
+fn came_to(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
+    let carried = message.envelope.iter().flat_map(|envelope| envelope.to.iter().cloned());
+    let fetched = sender.inbox.and_then(|inbox| {
+        let inbox = in_one_form(inbox);
+        ["header.to", "header.cc"].iter().find_map(|header| written(message, header, &inbox))
+    });
+    let is_own = |address: &str| sender.from.is_some_and(|own| in_one_form(own) == in_one_form(address));
+    carried.chain(fetched).find_map(|address| {
+        let (local, domain) = address.rsplit_once('@')?;
+        let address = format!("{local}@{}", in_ascii(domain));
+        // Not every relay takes what is not ASCII, and a star stands for all of a domain.
+        let is_fit = address.is_ascii() && is_address(&address) && local != "*" && !is_own(&address);
+        is_fit.then_some(address)
+    })
 }
 
 fn is_address(text: &str) -> bool {
@@ -343,8 +393,12 @@ mod tests {
         }
     }
 
-    const SENDER: Sender<'static> =
-        Sender { loop_token: "t0ken", from: Some("flow@acme.example"), now: DateTime::UNIX_EPOCH };
+    const SENDER: Sender<'static> = Sender {
+        loop_token: "t0ken",
+        from: Some("flow@acme.example"),
+        inbox: None,
+        now: DateTime::UNIX_EPOCH,
+    };
 
     fn reply_to(fields: &[(&str, &str)]) -> Planned {
         let rows = [row(RouteKind::Reply, json!({"body": "Dear {{sender_name}}"}))];
@@ -383,6 +437,79 @@ mod tests {
             assert_eq!(planned.payload["reply_to"], answered, "{asked}");
         }
         assert_eq!(plan(&rows, &message(&[]), SENDER)[0].payload["reply_to"], "zoe@x.example");
+    }
+
+    /// To some servers `d+Ab1` and `d+ab1` are two.
+    #[test]
+    fn what_stands_before_the_at_is_written_to_as_it_was_written() {
+        let rows = [
+            row(RouteKind::Reply, json!({"body": "Hello"})),
+            row(RouteKind::Forward, json!({"to": ["a@b.example"]})),
+        ];
+        let (field, from) = ("d+mta4@docs.example", "Zoe@x.example");
+        for (header, answered) in [
+            ("Docs <d+MTA4@Docs.example>", "d+MTA4@docs.example"),
+            ("d+MTA4@docs.example", "d+MTA4@docs.example"),
+            ("Ann <Ann@x.example>, \"d+MTA4@docs.example\" <D+mta4@docs.example>", "D+mta4@docs.example"),
+            ("Ann <Ann@x.example>\nd+MTa4@docs.example", "d+MTa4@docs.example"),
+            ("Docs: D+MTA4@docs.example;", "D+MTA4@docs.example"),
+            ("somebody else <d+MTA5@docs.example>", field),
+            ("", field),
+        ] {
+            let fields = [("reply_to", field), ("header.reply-to", header), ("header.from", from)];
+            let planned = plan(&rows, &message(&fields), SENDER);
+            assert_eq!(planned[0].destination, answered, "{header}");
+            assert_eq!(planned[0].payload["to"], answered, "{header}");
+            assert_eq!(planned[1].payload["reply_to"], answered, "{header}");
+        }
+        let planned = plan(&rows, &message(&[("header.from", "Zoë <Zoe@x.example>")]), SENDER);
+        assert_eq!((planned[0].destination.as_str(), &planned[1].payload["reply_to"]), (from, &json!(from)));
+    }
+
+    #[test]
+    fn whoever_answers_a_reply_answers_to_where_the_message_came() {
+        let reply = |more: Value| {
+            let mut settings = json!({"body": "Hello"});
+            settings
+                .as_object_mut()
+                .expect("an object")
+                .extend(more.as_object().cloned().unwrap_or_default());
+            row(RouteKind::Reply, settings)
+        };
+        let answers_to = |row: Row, to: &[&str], fields: &[(&str, &str)], sender: Sender<'_>| {
+            let mut message = message(fields);
+            let to = to.iter().map(|to| (*to).to_owned()).collect();
+            message.envelope = Some(Envelope { to, ..Envelope::default() });
+            plan(&[row], &message, sender)[0].payload["reply_to"].clone()
+        };
+        for (to, expected) in [
+            (vec!["Orders@acme.example"], json!("Orders@acme.example")),
+            (vec!["orders@bücher.example"], json!("orders@xn--bcher-kva.example")),
+            (vec!["*@acme.example", "Flow@ACME.example", "any@acme.example"], json!("any@acme.example")),
+            (vec!["Flow@ACME.example"], Value::Null),
+            (vec!["zoë@acme.example", "a@b\r\nBcc: c@d.example"], Value::Null),
+            (vec![], Value::Null),
+        ] {
+            let fields = [("header.to", "someone@evil.example")];
+            assert_eq!(answers_to(reply(json!({})), &to, &fields, SENDER), expected, "{to:?}");
+        }
+        let set = reply(json!({"reply_to": "desk@acme.example"}));
+        assert_eq!(answers_to(set, &["orders@acme.example"], &[], SENDER), "desk@acme.example");
+        // Fetched: whom the inbox belongs to, if the sender knows them.
+        for (inbox, to, expected) in [
+            (
+                "orders@acme.example",
+                "x@y.example, Orders <Orders@Acme.example>",
+                json!("Orders@acme.example"),
+            ),
+            ("orders@acme.example", "desk@acme.example", Value::Null),
+            ("acme\\orders", "desk@acme.example", Value::Null),
+            ("flow@acme.example", "flow@acme.example", Value::Null),
+        ] {
+            let sender = Sender { inbox: Some(inbox), ..SENDER };
+            assert_eq!(answers_to(reply(json!({})), &[], &[("header.to", to)], sender), expected, "{inbox}");
+            assert_eq!(answers_to(reply(json!({})), &[], &[("header.cc", to)], sender), expected, "{inbox}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub struct Reply {
     /// The name beside the installation's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_name: Option<String>,
-    /// Where the answer to the answer goes; the installation's address, if left out.
+    /// Where the answer to the answer goes; to the address that the message came to, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
 }

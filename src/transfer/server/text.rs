@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::transfer::dto::{Action, Change, Plan};
+use crate::{
+    server::text::line,
+    transfer::dto::{Action, Change, Plan},
+};
 
 /// One line for each thing that differs, one for all that do not, and what is left to do.
 pub fn plan(plan: &Plan) -> String {
@@ -51,11 +54,6 @@ fn differences(change: &Change) -> String {
         .map(|name| format!("{name} {} -> {}", value(&change.before, name), value(&change.after, name)))
         .collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
-}
-
-/// A terminal takes control characters for commands.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn short(text: &str) -> String {
