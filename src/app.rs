@@ -85,7 +85,7 @@ pub fn App() -> impl IntoView {
     StoredFiles::provide();
     host::guard_tab(host::is_sending);
     view! {
-        <Title formatter=|text: String| format!("{text} · FlowEngine")/>
+        <Title formatter=document_title/>
         <Router>
             // External: the router would scroll there, but leave the keyboard where it is.
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
@@ -152,6 +152,14 @@ pub fn App() -> impl IntoView {
             <ToastRegion/>
         </Router>
     }
+}
+
+/// The document's title for what a page is about. On the server, where leptos_meta writes it into the page as it stands, it
+/// is escaped: a reader of HTML would end it at `</title>`, and take what a stranger wrote after that for a part of the page.
+/// In the browser it becomes the text of `document.title`, and is read by nobody.
+fn document_title(text: String) -> String {
+    let title = text + " · FlowEngine";
+    if cfg!(feature = "ssr") { title.replace('&', "&amp;").replace('<', "&lt;") } else { title }
 }
 
 /// What answers to an address that nothing answers to.

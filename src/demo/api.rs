@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::data::DEMOS;
 use crate::{
-    server::{AppState, Result, error::problem_response, extract::Query},
+    server::{AppState, Result, context::bearer, error::problem_response, extract::Query},
     shared::Problem,
 };
 
@@ -41,9 +41,8 @@ async fn find(
     headers: HeaderMap,
 ) -> Result<Response> {
     let token = token(&app);
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = header(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-    if bearer != Some(&token) && header("x-api-key") != Some(&token) {
+    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    if bearer(&headers) != Some(&token) && key != Some(&token) {
         return Ok(problem_response(Problem::unauthorized()));
     }
     let data: Map<String, Value> = match DEMOS.iter().find(|demo| demo.tenant == tenant) {

@@ -135,7 +135,9 @@ impl std::fmt::Display for Condition {
 pub struct Extractor {
     #[cfg_attr(feature = "ssr", schema(pattern = "^[a-z][a-z0-9_]{0,62}$"))]
     pub name: String,
-    /// A field of the message, or `subject_and_body`: the subject, a line break, the body.
+    /// A field of the message, or `subject_and_body`: the subject, a line break, the body. A header field that stands several
+    /// times with different values gives no field, and rules on it fail; those that every server on the way may add are
+    /// read together.
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::extracted_field))]
     pub field: String,
     /// A regular expression with one capture group.
@@ -205,7 +207,7 @@ pub struct IntentInput {
     pub priority: i32,
     #[serde(default, rename = "match")]
     pub conditions: MatchConditions,
-    /// With `match` at most 65,536 bytes of JSON.
+    /// With `match` at most 65,536 bytes of JSON, and with those of all the tenant's intents at most 4,194,304.
     #[serde(default)]
     #[cfg_attr(feature = "ssr", schema(max_items = 50))]
     pub extractors: Vec<Extractor>,

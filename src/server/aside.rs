@@ -21,6 +21,10 @@ pub enum Turn {
     Show,
     /// Searching in what messages say: each takes a connection of the database, and seconds of it.
     Search,
+    /// Counting all that there is, and looking for what may be far back in it: as long, where there is much.
+    Count,
+    /// Trying a message: each holds all intents until it has found its own.
+    Try,
 }
 
 impl Turn {
@@ -28,7 +32,7 @@ impl Turn {
         match self {
             Self::Run | Self::Save => 1,
             // One that takes long is not to keep a colleague from every other.
-            Self::Show | Self::Search => 2,
+            Self::Show | Self::Search | Self::Count | Self::Try => 2,
         }
     }
 }

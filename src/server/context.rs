@@ -2,13 +2,17 @@
 
 use axum::{
     extract::{FromRequestParts, Query},
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 use super::{
-    AppState, Error, Result, TenantRead, TenantTx, changes, database::InstanceTx, extract::wants_page,
+    AppState, Error, Result, TenantRead, TenantTx,
+    aside::{self, Turn},
+    changes,
+    database::InstanceTx,
+    extract::wants_page,
     origin::Origin,
 };
 use crate::{
@@ -64,13 +68,28 @@ impl Actor {
     /// The same for the same caller, and for no other.
     pub fn identity(&self) -> String {
         match self {
-            Self::User { user_id, .. } => format!("user {user_id}"),
-            Self::TenantKey { key_id, .. } => format!("key {key_id}"),
-            Self::InstanceKey { key_id, .. } => format!("instance key {key_id}"),
+            Self::User { user_id, .. } => Self::identity_of_user(*user_id),
+            Self::TenantKey { key_id, .. } => Self::identity_of_key(*key_id),
+            Self::InstanceKey { key_id, .. } => Self::identity_of_instance_key(*key_id),
             // The issuer may give one program several roles: what one of them was answered is not the other's.
             Self::Token { tenant, subject, role } => format!("token {tenant} {role} {subject}"),
             Self::System => "system".into(),
         }
+    }
+
+    /// What a person is called as the maker of something.
+    pub fn identity_of_user(user: UserId) -> String {
+        format!("user {user}")
+    }
+
+    /// What a key of a tenant is called as the maker of something. The SQL that follows what keys made spells it too.
+    pub fn identity_of_key(key: KeyId) -> String {
+        format!("key {key}")
+    }
+
+    /// What a key of the installation is called as the maker of something.
+    pub fn identity_of_instance_key(key: KeyId) -> String {
+        format!("instance key {key}")
     }
 
     /// As it stands beside what it did.
@@ -117,7 +136,7 @@ impl CallerContext {
         if let Some(Authenticated(known)) = parts.extensions.get() {
             return known.clone().ok_or_else(|| Problem::unauthorized().into());
         }
-        let actor = match bearer(parts) {
+        let actor = match bearer(&parts.headers) {
             Some(key) => match auth::actor_of_key(app, key).await? {
                 Some(actor) => Some(actor),
                 None => jwt::actor_of_token(app, key).await?,
@@ -207,6 +226,16 @@ impl TenantContext {
         Ok(self.app.database.tenant(&self.tenant).await?)
     }
 
+    /// As `begin`, once it is the tenant's turn at what takes a connection for long: many at once would take every one, and
+    /// others wait for those.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_in_turn(&self, what: Turn) -> Result<TenantTx> {
+        let turn = aside::turn_of(&self.tenant, what).await;
+        Ok(self.begin().await?.keeping(turn))
+    }
+
     /// For one statement that reads.
     ///
     /// # Errors
@@ -224,9 +253,9 @@ impl TenantContext {
     }
 }
 
-/// The key or token that the request carries.
-pub fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+/// The key or token that a request carries (RFC 6750, section 2.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

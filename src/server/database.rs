@@ -345,6 +345,14 @@ impl Database {
         Listener::on(channel, &pool.connect_lazy_with(options)).await
     }
 
+    /// The same database by one connection beside the pool, made when it is first asked for: for what is to be told though
+    /// all others are taken.
+    pub fn beside(&self) -> Self {
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let pool = self.pool.options().clone().min_connections(0).max_connections(1);
+        Self { pool: pool.connect_lazy_with(options), limit: self.limit }
+    }
+
     /// How many connections the pool has, and how many of them are idle.
     pub fn connections(&self) -> (i64, i64) {
         (self.pool.size().into(), i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX))

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     AppState, CallerContext, changes,
+    context::bearer,
     edge::{compress, cors, headers, limits, load, metrics, observe, ready, site},
     error::problem_response,
     idempotency,
@@ -59,6 +60,8 @@ pub fn router(app: AppState) -> Router {
     let (api, document) = api(app.config.max_message_bytes).split_for_parts();
     let api = api
         .merge(openapi::routes(document))
+        .route("/api", any(no_such_call))
+        .route("/api/", any(no_such_call))
         .route("/api/{*rest}", any(no_such_call))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
 
@@ -174,11 +177,7 @@ async fn require_session(State(app): State<AppState>, request: Request, next: Ne
 async fn refuse_cross_site(request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
-    let has_key = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
-    if safe || has_key {
+    if safe || bearer(headers).is_some() {
         return next.run(request).await;
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -222,12 +222,48 @@ fn key_of(parts: &Parts) -> Result<String, Problem> {
 fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
     let mut hash = Sha256::new();
     let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let boundary = boundary(kind);
+    let kind = if boundary.is_some() { FORM } else { kind };
     let address = parts.uri.path_and_query().map(|address| address.as_str()).unwrap_or_default();
-    for part in [parts.method.as_str().as_bytes(), address.as_bytes(), kind, body] {
+    let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
+    };
+    for part in [parts.method.as_str().as_bytes(), address.as_bytes(), kind] {
+        add(part);
+    }
+    match boundary {
+        Some(boundary) => between(body, &boundary, add),
+        None => add(body),
     }
     hash.finalize().into()
+}
+
+/// The form of parts (RFC 7578).
+const FORM: &[u8] = b"multipart/form-data";
+
+/// What stands between the parts of a form, which is made up anew each time that it is sent.
+fn boundary(kind: &[u8]) -> Option<Vec<u8>> {
+    let mut parameters = std::str::from_utf8(kind).ok()?.split(';');
+    if !parameters.next()?.trim().as_bytes().eq_ignore_ascii_case(FORM) {
+        return None;
+    }
+    let mut parameters = parameters.filter_map(|parameter| parameter.split_once('='));
+    let (_, boundary) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
+    Some(format!("--{}", boundary.trim().trim_matches('"')).into_bytes())
+}
+
+/// Adds what stands before, between and after the boundaries that begin a line of a form.
+fn between(body: &[u8], boundary: &[u8], mut add: impl FnMut(&[u8])) {
+    let (mut from, mut at) = (0, 0);
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(boundary) {
+            add(&body[from..at]);
+            from = at + boundary.len();
+        }
+        at += line.len();
+    }
+    add(&body[from..]);
 }
 
 /// Gives the first answer again.

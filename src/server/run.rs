@@ -18,7 +18,7 @@ use super::{
     edge::serve,
     embedded::EmbeddedDatabase,
     http,
-    vault::{self, Vault},
+    vault::{self, Fit, Vault},
 };
 use crate::{
     auth::server::service as auth,
@@ -144,10 +144,35 @@ pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
     let addr = listener.local_addr()?;
     let vault = open_vault(&config)?;
     let opened = open_database(&config).await?;
-    let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
-    let result = serve_until(&app, listener, with_demo, shutdown_signal()).await;
+    let result = async {
+        check_keys(&opened.database, &vault).await?;
+        let app = AppState::new(config, opened.database.clone(), vault, leptos, addr);
+        serve_until(&app, listener, with_demo, shutdown_signal()).await
+    }
+    .await;
     opened.close().await;
     result
+}
+
+/// Looks whether the encryption key is the one of this database: another one would be noticed only where a secret is
+/// needed.
+///
+/// # Errors
+/// In words for an administrator, where it opens nothing of what there is.
+pub async fn check_keys(database: &Database, vault: &Vault) -> Result<(), Fatal> {
+    let Fit { opened, unopened } = vault.fit(database).await?;
+    if unopened > 0 && opened == 0 {
+        let sentence = "neither ENCRYPTION_KEY nor any of ENCRYPTION_KEYS_ACCEPTED opens what is encrypted in this \
+                        database: give the key that it was encrypted with";
+        return Err(sentence.into());
+    }
+    if unopened > 0 {
+        tracing::error!(
+            tenants = unopened,
+            "neither ENCRYPTION_KEY nor any of ENCRYPTION_KEYS_ACCEPTED opens all that is encrypted for some tenants"
+        );
+    }
+    Ok(())
 }
 
 /// Serves and works until `signal`. Then no more work is taken up, `/readyz` says so, and what is under way is

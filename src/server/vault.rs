@@ -17,7 +17,8 @@ use chacha20poly1305::{
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use uuid::Uuid;
 
-use super::{Error, Result, TenantTx, token};
+use super::{Database, Error, Result, TenantRows, TenantTx, database::in_tenant, token};
+use crate::tenants::server::repository as tenants;
 
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
@@ -64,6 +65,15 @@ pub struct Place<'a> {
     pub column: &'a str,
 }
 
+/// How far a vault opens what a database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// Tenants of whose data keys it opens one or more.
+    pub opened: usize,
+    /// Tenants of whose data keys it does not open all.
+    pub unopened: usize,
+}
+
 /// A stored value that does not open: moved, changed, or encrypted under another key.
 #[derive(Debug, thiserror::Error)]
 #[error("an encrypted value cannot be opened: {0}")]
@@ -90,6 +100,32 @@ impl Vault {
     /// Opens what these wrapped, too.
     pub fn accepting(self, accepted: impl IntoIterator<Item = [u8; 32]>) -> Self {
         Self { accepted: accepted.into_iter().map(Kek::new).collect(), ..self }
+    }
+
+    /// By the names of the KEKs that wrapped the data keys.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fit(&self, database: &Database) -> Result<Fit> {
+        let tenants = tenants::ids(&mut database.instance().await?).await?;
+        let mut fit = Fit::default();
+        for tenant in tenants {
+            let mut read = database.tenant_read(&tenant).await?;
+            let keks: Vec<String> = sqlx::query_scalar(in_tenant!(
+                "SELECT DISTINCT kek_id FROM data_keys WHERE tenant_id = tenant.id"
+            ))
+            .bind(tenant.as_str())
+            .fetch_all(read.conn())
+            .await?;
+            fit.opened += usize::from(keks.iter().any(|id| self.kek(id).is_some()));
+            fit.unopened += usize::from(keks.iter().any(|id| self.kek(id).is_none()));
+        }
+        Ok(fit)
+    }
+
+    /// Its own, or one of those of before.
+    fn kek(&self, id: &str) -> Option<&Kek> {
+        std::iter::once(&self.kek).chain(&self.accepted).find(|kek| kek.id == id)
     }
 
     /// A secret that belongs to this installation and to `purpose`, derived from the KEK.
@@ -168,9 +204,8 @@ impl Vault {
     }
 
     fn unwrap_key(&self, tenant: &str, key_id: Uuid, kek_id: &str, wrapped: &[u8]) -> Result<[u8; 32]> {
-        let mut keks = std::iter::once(&self.kek).chain(&self.accepted);
-        let kek = keks
-            .find(|kek| kek.id == kek_id)
+        let kek = self
+            .kek(kek_id)
             .ok_or_else(|| Error::internal(Sealed("its data key is wrapped by another ENCRYPTION_KEY")))?;
         let plain = decrypt(kek.key.expose_secret(), &key_aad(tenant, key_id, kek_id), wrapped)?;
         plain.try_into().map_err(|_| Error::internal(Sealed("its data key has a wrong length")))

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::support::{Answer, TestServer};
+use super::support::{Answer, TestServer, message};
 use crate::{
     auth::{dto::Role, server::service as auth},
     server::origin::Origin,
@@ -602,4 +602,20 @@ async fn a_text_cannot_end_its_field() {
         "{page}"
     );
     assert!(!page.contains("</textarea><form"), "{page}");
+}
+
+/// A subject is a stranger's, and stands in the title of the message's page.
+#[tokio::test]
+async fn a_subject_cannot_end_the_title() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let subject = "</title><form id=planted>&lt;";
+    let id = server.receive("acme", message("a@x.example", subject, "x")).await;
+    let (_, cookie) = sign_in(&server).await;
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let path = format!("/t/acme/messages/{id}");
+    let page = server.request(Method::GET, &path, None).header(header::COOKIE, cookie).send().await.unwrap();
+    let page = Answer::of(page).await.is(StatusCode::OK).text;
+    assert!(page.contains("<title>&lt;/title>&lt;form id=planted>&amp;lt; · "), "{page}");
+    assert!(!page.contains("<form id=planted"), "{page}");
 }

@@ -48,6 +48,32 @@ async fn the_same_request_again_gives_the_first_answer() {
     assert_eq!(entries.body.as_array().unwrap().len(), 2);
 }
 
+/// Whoever sends a form makes up anew each time what stands between its parts.
+#[tokio::test]
+async fn a_form_is_known_again_whatever_stands_between_its_parts() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |boundary: &str, content: &str| {
+        let body = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n{content}\r\n\
+             --{boundary}--\r\n"
+        );
+        let request = server
+            .request(Method::POST, "/api/files?tenant_id=acme", Some(&server.key))
+            .header("idempotency-key", "k-1")
+            .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary=\"{boundary}\""));
+        Answer::of(request.body(body).send().await.unwrap()).await
+    };
+    let first = send("made-up", "a\n1").await.is(StatusCode::CREATED);
+    let again = send("made-up-anew", "a\n1").await.is(StatusCode::CREATED);
+    assert_eq!(again.text, first.text);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    for other in ["a\n2", "a\n", "a\n1\n"] {
+        let other = send("made-up", other).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(other.fields(), ["Idempotency-Key"]);
+    }
+}
+
 #[tokio::test]
 async fn many_at_once_do_it_once() {
     let server = TestServer::start_idle(&[]).await;

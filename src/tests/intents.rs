@@ -216,6 +216,102 @@ async fn what_every_message_is_held_against_is_bounded() {
 }
 
 #[tokio::test]
+async fn what_all_intents_hold_together_is_bounded_and_what_was_more_may_shrink() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    // Without their versions, as there.
+    sqlx::raw_sql(
+        "SET session_replication_role = replica; \
+         INSERT INTO intents (tenant_id, name, match) SELECT 'acme', 'Large ' || n, jsonb_build_object( \
+           'any', (SELECT jsonb_agg(jsonb_build_object( \
+             'field', 'subject', 'op', 'contains', 'value', repeat('x', 1900))) FROM generate_series(1, 33)), \
+           'all', '[]'::jsonb, 'none', '[]'::jsonb) FROM generate_series(1, 70) n; \
+         RESET session_replication_role",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let one: i64 =
+        sqlx::query_scalar("SELECT min(intent_id) FROM intents").fetch_one(&mut conn).await.unwrap();
+    let intent = |name: &str, conditions: usize, length: usize| {
+        let condition = json!({"field": "subject", "op": "contains", "value": "x".repeat(length)});
+        json!({"name": name, "match": {"any": vec![condition; conditions]}})
+    };
+    let refused = |answer: Answer| {
+        let answer = answer.is(StatusCode::BAD_REQUEST);
+        let detail = answer.body["detail"].as_str().unwrap();
+        let begins = "The match conditions and extractors of a tenant's intents can have at most 4194304 bytes \
+                      together, and would have 4";
+        assert!(detail.starts_with(begins), "{detail}");
+    };
+    let more = intent("More", 1, 1);
+    for (path, body) in [
+        ("/api/intents", more.clone()),
+        ("/api/intents/with-rules", json!({"intent": more})),
+        ("/api/import", json!({"version": 1, "intents": [more]})),
+    ] {
+        refused(server.post(&format!("{path}?tenant_id=acme"), &body).await);
+    }
+    for (length, is_taken) in [(1_900, true), (1_910, false), (1_890, true)] {
+        let body = intent("Renamed", 33, length);
+        let alone = server.put(&format!("/api/intents/{one}?tenant_id=acme"), &body).await;
+        let path = format!("/api/intents/{one}/with-rules?tenant_id=acme");
+        let with_rules = server.put(&path, &json!({"intent": body})).await;
+        let import = json!({"version": 1, "intents": [body]});
+        let imported = server.post("/api/import?tenant_id=acme", &import).await;
+        for answer in [alone, with_rules, imported] {
+            if is_taken {
+                answer.is(StatusCode::OK);
+            } else {
+                refused(answer);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_to_try_a_message_holds_no_intents() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("messages_tried").await;
+    server.tenant("tried_beside").await;
+    let at = |path: &str, tenant: &str| format!("{path}?tenant_id={tenant}");
+    let mut made = Vec::new();
+    for id in ["messages_tried", "tried_beside"] {
+        let answer = server.post(&at("/api/intents", id), &with_pattern("Orders")).await;
+        made.push(answer.is(StatusCode::CREATED).id("intent_id"));
+    }
+    let turns = (aside::turn_of(&tenant, Turn::Try).await, aside::turn_of(&tenant, Turn::Try).await);
+    let body = json!({"message": {"raw": message("a@x.example", "order 7", "x")}});
+    let path = at("/api/emails/dry-run", "messages_tried");
+    let request = server.request(Method::POST, &path, Some(&server.key)).json(&body);
+    let waiting = tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await });
+    eventually("it is under way", async || (server.app.in_flight.count() == 1).then_some(())).await;
+    let beside = server.post(&at("/api/emails/dry-run", "tried_beside"), &body).await.is(StatusCode::OK);
+    assert_eq!(beside.body["intent"]["name"], "Orders");
+    // Of what is changed now, it sees what it is then.
+    let path = at(&format!("/api/intents/{}", made[0]), "messages_tried");
+    server.put(&path, &with_pattern("Enquiries")).await.is(StatusCode::OK);
+    assert!(!waiting.is_finished(), "it waits for the tenant's turn");
+    drop(turns);
+    let tried = waiting.await.unwrap().is(StatusCode::OK);
+    assert_eq!(tried.body["intent"]["name"], "Enquiries");
+}
+
+#[tokio::test]
+async fn a_version_tells_how_many_examples_there_are_today() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let made = server.post("/api/intents?tenant_id=acme", &json!({"name": "Orders"})).await;
+    let intent = made.is(StatusCode::CREATED).id("intent_id");
+    let path = format!("/api/intents/{intent}/examples?tenant_id=acme");
+    server.post(&path, &json!({"text": "Where is my order?"})).await.is(StatusCode::CREATED);
+    let path = format!("/api/intents/{intent}/versions/1?tenant_id=acme");
+    let version = server.get(&path).await.is(StatusCode::OK).body;
+    assert_eq!((&version["version"], &version["intent"]["examples_count"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn what_was_renamed_is_counted_once() {
     let server = TestServer::start().await;
     server.tenant("acme").await;

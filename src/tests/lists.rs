@@ -390,43 +390,29 @@ async fn a_search_looks_at_so_many_messages_a_page_and_who_follows_it_sees_all()
     }
 }
 
-/// A search takes a connection of the database for seconds: many at once took all of them, and so did those whose callers
-/// hung up.
-#[tokio::test]
-async fn a_tenants_searches_leave_connections_to_others() {
+/// As many requests as `request` makes leave connections to others while they wait for these tables, and so they do
+/// whose callers hung up, `rounds` times.
+async fn leave_connections_to_others(
+    server: &TestServer,
+    tables: &str,
+    rounds: usize,
+    request: impl Fn(usize) -> reqwest::RequestBuilder,
+) {
     const AT_ONCE: usize = 9;
-    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "4")]).await;
-    server.tenant("acme").await;
-    server.tenant("globex").await;
-    let viewer = server.key_of("acme", Role::Viewer).await;
-    let of = server.receive("acme", message("a@x.example", "hello", "x")).await;
     let mut lock = server.database().superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE emails IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let sql = format!("BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut lock).await.unwrap();
     let mut conn = server.database().superuser().await;
     let waiting = "SELECT count(*) FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let begin = || {
-        let mut searches = JoinSet::new();
-        for n in 0..AT_ONCE {
-            let form = |path, rest: &str| {
-                let request = server.request(Method::POST, path, Some(&viewer));
-                let request = request.header("content-type", "application/x-www-form-urlencoded");
-                request.body(format!("tenant_id=acme&filter[q]=hello{rest}"))
-            };
-            let request = match n % 3 {
-                0 => server.request(Method::GET, "/api/emails?tenant_id=acme&q=hello", Some(&viewer)),
-                1 => form("/ui/emails/list", ""),
-                _ => form("/ui/emails/neighbours", &format!("&email_id={of}")),
-            };
-            searches.spawn(request.send());
-        }
-        searches
-    };
-    let mut searches = JoinSet::new();
-    for _ in 0..3 {
-        searches.shutdown().await;
+    let mut under_way = JoinSet::new();
+    for _ in 0..rounds {
+        under_way.shutdown().await;
         eventually("they hung up", async || (server.app.in_flight.count() == 0).then_some(())).await;
-        searches = begin();
+        under_way = JoinSet::new();
+        for n in 0..AT_ONCE {
+            under_way.spawn(request(n).send());
+        }
         eventually("they are under way", async || (server.app.in_flight.count() == AT_ONCE).then_some(()))
             .await;
         eventually("some of them wait for the database", async || {
@@ -437,8 +423,52 @@ async fn a_tenants_searches_leave_connections_to_others() {
         server.get("/api/intents?tenant_id=globex").await.is(StatusCode::OK);
     }
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
-    while let Some(answer) = searches.join_next().await {
+    while let Some(answer) = under_way.join_next().await {
         let answer = Answer::of(answer.unwrap().unwrap()).await.is(StatusCode::OK);
         assert!(!answer.text.is_empty());
     }
+}
+
+/// A search takes a connection of the database for seconds: many at once took all of them, and so did those whose callers
+/// hung up.
+#[tokio::test]
+async fn a_tenants_searches_leave_connections_to_others() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "4")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let of = server.receive("acme", message("a@x.example", "hello", "x")).await;
+    let form = |path, rest: &str| {
+        let request = server.request(Method::POST, path, Some(&viewer));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.body(format!("tenant_id=acme&filter[q]=hello{rest}"))
+    };
+    let search = |n| match n % 3 {
+        0 => server.request(Method::GET, "/api/emails?tenant_id=acme&q=hello", Some(&viewer)),
+        1 => form("/ui/emails/list", ""),
+        _ => form("/ui/emails/neighbours", &format!("&email_id={of}")),
+    };
+    leave_connections_to_others(&server, "emails", 3, search).await;
+}
+
+/// Where there is much, to count it all takes as long.
+#[tokio::test]
+async fn a_tenants_counts_leave_connections_to_others() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "4")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let admin = server.key_of("acme", Role::Admin).await;
+    server.receive("acme", message("a@x.example", "hello", "x")).await;
+    let get = |path: &str| server.request(Method::GET, &format!("{path}tenant_id=acme"), Some(&admin));
+    let count = |n| match n % 4 {
+        0 => get("/api/stats?"),
+        1 => {
+            let request = server.request(Method::POST, "/ui/dashboard", Some(&admin));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            request.body("tenant_id=acme&period=week")
+        }
+        2 => get("/api/emails?to=2000-01-01T00:00:00Z&"),
+        _ => get("/api/audit-log?actor=nobody&"),
+    };
+    leave_connections_to_others(&server, "emails, audit_log", 1, count).await;
 }

@@ -300,4 +300,7 @@ async fn a_message_is_run_again_by_json_or_by_nothing() {
     assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let again = server.request(Method::POST, &path, Some(&server.key));
     assert_eq!(again.send().await.unwrap().status(), StatusCode::ACCEPTED);
+    for body in [json!(null), json!({}), json!({"versions": "today"})] {
+        server.post(&path, &body).await.is(StatusCode::ACCEPTED);
+    }
 }

@@ -120,7 +120,9 @@ async fn figures_are_not_for_strangers() {
         get(&server, "authorization", &format!("Bearer {}", server.key)).await,
         StatusCode::UNAUTHORIZED
     );
-    assert_eq!(get(&server, "authorization", &format!("Bearer {token}")).await, StatusCode::OK);
+    for scheme in ["Bearer", "bearer"] {
+        assert_eq!(get(&server, "authorization", &format!("{scheme} {token}")).await, StatusCode::OK);
+    }
 }
 
 #[tokio::test]
@@ -176,6 +178,21 @@ async fn a_stop_says_so_finishes_what_is_under_way_and_ends_in_time() {
     assert!(stopped_at.elapsed() < Duration::from_secs(10));
     let tenant = "acme".parse().unwrap();
     assert_eq!(tenants::server::service::is_active(&app, &tenant).await.unwrap(), Some(true));
+}
+
+/// All servers would leave the rotation at once, for what a few ask.
+#[tokio::test]
+async fn a_server_is_ready_though_every_connection_is_taken() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MIN", "0"), ("DATABASE_POOL_MAX", "2")]).await;
+    let taken = eventually("both connections are taken", async || {
+        Some((server.app.database.worker().await.ok()?, server.app.database.worker().await.ok()?))
+    })
+    .await;
+    for _ in 0..2 {
+        let answer = server.request(Method::GET, "/readyz", None).send().await.unwrap();
+        assert_eq!(Answer::of(answer).await.is(StatusCode::OK).body["checks"]["database"], "ok");
+    }
+    drop(taken);
 }
 
 /// That is when somebody looks at them.

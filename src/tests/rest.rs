@@ -514,7 +514,10 @@ async fn a_malformed_request_is_told_what_is_wrong_and_where() {
     assert_eq!(server.get("/api/intents?tenant_id=acme").await.body, json!([]));
     let not_a_number = server.get("/api/intents/abc?tenant_id=acme").await;
     assert_eq!(not_a_number.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["intent_id"]);
-    server.get("/api/nonsense").await.is(StatusCode::NOT_FOUND);
+    for path in ["/api", "/api/", "/api/nonsense"] {
+        let detail = "There is no such call. GET /api/openapi.json lists all there are";
+        server.get(path).await.problem(StatusCode::NOT_FOUND, detail);
+    }
     let request = server.request(Method::PATCH, "/api/intents?tenant_id=acme", Some(&server.key));
     Answer::of(request.send().await.unwrap()).await.is(StatusCode::METHOD_NOT_ALLOWED);
 }
@@ -657,4 +660,38 @@ async fn the_gate_and_a_members_role_are_guarded_against_lost_updates() {
     // What a GET gave can be sent back.
     let read = server.get(&member).await.is(StatusCode::OK).body;
     server.put(&member, &read).await.is(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_exported_can_be_imported() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.post("/api/intents?tenant_id=acme", &json!({"name": "A"})).await.is(StatusCode::CREATED);
+    let mut conn = server.database().superuser().await;
+    // More than can be made by the calls of today.
+    for (more, less, detail) in [
+        (
+            "UPDATE intents SET description = repeat('x', 4194304)",
+            "UPDATE intents SET description = ''",
+            "The document has 4194",
+        ),
+        (
+            "INSERT INTO datasources (tenant_id, name, datasource_type, connection_key) \
+             SELECT 'acme', n::text, 'database', 'c' FROM generate_series(1, 2001) AS n",
+            "DELETE FROM datasources",
+            "The document has more than an import takes in: datasources must be at most 2000",
+        ),
+    ] {
+        sqlx::raw_sql(more).execute(&mut conn).await.unwrap();
+        for format in ["yaml", "json"] {
+            let export = server.get(&format!("/api/export?tenant_id=acme&format={format}")).await;
+            let export = export.is(StatusCode::BAD_REQUEST);
+            let said = export.body["detail"].as_str().unwrap();
+            assert!(said.starts_with(detail), "{said}");
+        }
+        sqlx::raw_sql(less).execute(&mut conn).await.unwrap();
+    }
+    server.get("/api/export?tenant_id=acme").await.is(StatusCode::OK);
+    let document = server.get("/api/openapi.json").await.is(StatusCode::OK).body;
+    assert!(document["paths"]["/api/export"]["get"]["responses"]["400"].is_object());
 }

@@ -14,7 +14,10 @@ use super::support::{Answer, TestServer, message};
 use crate::{
     auth::dto::Role,
     datasources::{dto::MASK, server::config_service},
-    server::vault::{self, SEALED, Vault},
+    server::{
+        run,
+        vault::{self, Fit, SEALED, Vault},
+    },
 };
 
 fn config(name: &str, token: &str) -> Value {
@@ -89,6 +92,91 @@ async fn keys_are_exchanged_while_secrets_are_written_and_read() {
     }
     let log = server.get("/api/instance-audit-log?action=encryption_key.rotate").await.is(StatusCode::OK);
     assert_eq!(log.body[0]["after"]["removed"], 2);
+}
+
+/// What one tenant cannot open any more keeps nobody else from a new key, and is found by its name.
+#[tokio::test]
+async fn what_does_not_open_is_named_and_all_else_is_exchanged() {
+    let server = TestServer::start_idle(&[]).await;
+    let mut ids = Vec::new();
+    for tenant in ["acme", "globex", "initech"] {
+        server.tenant(tenant).await;
+        let path = format!("/api/datasource-configs?tenant_id={tenant}");
+        for name in ["a", "b", "c"] {
+            let made = server.post(&path, &config(name, "first")).await.is(StatusCode::CREATED);
+            ids.push(made.id("config_id"));
+        }
+    }
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE datasource_configs SET auth_config = set_byte(auth_config, 60, get_byte(auth_config, 60) # 1) \
+           WHERE tenant_id = 'acme' AND name = 'b'; \
+         UPDATE data_keys SET kek_id = 'strange' WHERE tenant_id = 'globex'",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let strange: String = sqlx::query_scalar("SELECT key_id::text FROM data_keys WHERE kek_id = 'strange'")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    let next = Vault::new([8; 32]).accepting([[7; 32]]);
+    let error = vault::rotate(&server.app.database, &next).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "2 tenants: 2 data keys wrapped anew, 5 values encrypted anew, 1 old data keys removed. \
+             2 cannot be opened and stay as they are: acme: datasource_configs.auth_config of {}, \
+             globex: data_keys.wrapped of {strange}",
+            ids[1]
+        )
+    );
+    // The new key alone opens what could be opened.
+    let only = server.app_with(Vault::new([8; 32]));
+    for (tenant, name, opens) in [
+        ("acme", "a", true),
+        ("acme", "b", false),
+        ("acme", "c", true),
+        ("globex", "a", false),
+        ("initech", "a", true),
+    ] {
+        let mut tx = server.app.database.tenant(&tenant.parse().unwrap()).await.unwrap();
+        let opened = config_service::connection(&only, &mut tx, name).await;
+        assert_eq!(opened.is_ok(), opens, "{tenant} {name}");
+    }
+    let log = server.get("/api/instance-audit-log?action=encryption_key.rotate").await.is(StatusCode::OK);
+    assert_eq!(log.body[0]["after"]["unopened"], 2);
+}
+
+/// It would be noticed only where a secret is needed.
+#[tokio::test]
+async fn a_key_of_another_database_is_noticed_at_start() {
+    let server = TestServer::start_idle(&[]).await;
+    let database = &server.app.database;
+    let other = Vault::new([9; 32]);
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+    }
+    assert_eq!(other.fit(database).await.unwrap(), Fit::default(), "there is nothing to open");
+    run::check_keys(database, &other).await.unwrap();
+    for tenant in ["acme", "globex"] {
+        let path = format!("/api/datasource-configs?tenant_id={tenant}");
+        server.post(&path, &config("c", "s3cret")).await.is(StatusCode::CREATED);
+    }
+    for own in [Vault::new([7; 32]), Vault::new([9; 32]).accepting([[8; 32], [7; 32]])] {
+        assert_eq!(own.fit(database).await.unwrap(), Fit { opened: 2, unopened: 0 });
+        run::check_keys(database, &own).await.unwrap();
+    }
+    assert_eq!(other.fit(database).await.unwrap(), Fit { opened: 0, unopened: 2 });
+    let refused = run::check_keys(database, &other).await.unwrap_err().to_string();
+    assert!(refused.contains("ENCRYPTION_KEY ") && refused.contains("ENCRYPTION_KEYS_ACCEPTED"), "{refused}");
+    // Of one tenant: the others work.
+    let mut conn = server.database().superuser().await;
+    let strange = "UPDATE data_keys SET kek_id = 'strange' WHERE tenant_id = 'acme'";
+    sqlx::raw_sql(strange).execute(&mut conn).await.unwrap();
+    let own = Vault::new([7; 32]);
+    assert_eq!(own.fit(database).await.unwrap(), Fit { opened: 1, unopened: 1 });
+    run::check_keys(database, &own).await.unwrap();
 }
 
 /// A new encrypted column that rotation does not know would be lost with the old key.

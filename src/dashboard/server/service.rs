@@ -7,7 +7,7 @@ use crate::{
     auth::authority::Permission,
     dashboard::dto::{Column, Dashboard, Period, Stats},
     emails::server::service as emails,
-    server::{Result, TenantContext},
+    server::{Result, TenantContext, aside::Turn},
     shared::EmailId,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 /// The database's.
 pub async fn stats(ctx: &TenantContext) -> Result<Stats> {
     ctx.require(Permission::Read)?;
-    Ok(repository::stats(&mut ctx.begin().await?).await?)
+    Ok(repository::stats(&mut ctx.begin_in_turn(Turn::Count).await?).await?)
 }
 
 /// # Errors
@@ -27,7 +27,7 @@ pub async fn dashboard(ctx: &TenantContext, period: Period) -> Result<Dashboard>
     let end = (Utc::now().timestamp().div_euclid(width) + 1) * width;
     let start = DateTime::from_timestamp(end - count * width, 0).unwrap_or_default();
     let since = EmailId::earliest(start);
-    let mut tx = ctx.begin().await?;
+    let mut tx = ctx.begin_in_turn(Turn::Count).await?;
     let stats = repository::stats(&mut tx).await?;
     let counted = repository::columns(&mut tx, since, start, width).await?;
     let columns = (0..count)

@@ -1,5 +1,7 @@
 //! What a message would come to with intents and rules that are not saved. Nothing is stored, and nothing sent.
 
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Utc;
 use serde_json::Value;
@@ -34,7 +36,10 @@ use crate::{
             ready, service as rules,
         },
     },
-    server::{AppState, Error, Result, TenantContext, TenantTx},
+    server::{
+        AppState, Error, Result, TenantContext, TenantTx,
+        aside::{self, Turn},
+    },
     shared::{EmailId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
 
@@ -77,7 +82,7 @@ pub struct Prepared {
     /// The state of the intents that are saved.
     pub revision: i64,
     /// With the draft in its place.
-    intents: Vec<Intent>,
+    intents: Arc<[Intent]>,
     /// The draft's intent and its active rules by priority; `None` where there is no draft.
     pub draft: Option<(Intent, Vec<ValidationRule>)>,
     learned: Option<Learned>,
@@ -101,6 +106,8 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     if input.requested && !has_draft && input.intent_id.is_none() {
         return Err(Problem::invalid_field("requested", "needs an intent or an intent_id").into());
     }
+    // Before anything is read for it: whoever waits would hold that.
+    let turn = aside::turn_of(&ctx.tenant, Turn::Try).await;
     let message = message(ctx, &input.message).await?;
     let draft = Draft::checked(ctx, input.intent, input.intent_id, input.validation_rules).await?;
     let mut tx = ctx.begin().await?;
@@ -111,7 +118,11 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     } else {
         message.said.clone()
     };
-    let outcome = prepared.run(&ctx.app, &ctx.tenant, message.arrival.clone(), said).await?;
+    let examined = prepared.examine(message.arrival.clone(), said).await;
+    // The other intents go with the turn: what the rules ask may take long to answer.
+    let draft = prepared.into_draft();
+    drop(turn);
+    let outcome = judge(&ctx.app, &ctx.tenant, draft.as_ref(), examined).await?;
     answer(ctx, &message, outcome).await
 }
 
@@ -281,7 +292,7 @@ impl Prepared {
     /// Without a draft.
     pub fn saved(configuration: Configuration, learned: Option<Learned>) -> Self {
         let Configuration { revision, intents } = configuration;
-        Self { revision, intents, draft: None, learned }
+        Self { revision, intents: intents.into(), draft: None, learned }
     }
 
     /// With the draft as if it were saved: one that is not active takes no message.
@@ -308,12 +319,17 @@ impl Prepared {
             intents.push(intent.clone());
             intents.sort_by_key(|intent| (intent.priority, intent.intent_id == UNSAVED, intent.intent_id));
         }
-        Self { revision, intents, draft: Some((intent, rules)), learned }
+        Self { revision, intents: intents.into(), draft: Some((intent, rules)), learned }
     }
 
     /// The draft's intent, asked for.
     fn requested(&self) -> Option<Requested> {
         self.draft.as_ref().map(|(intent, _)| Requested::from(intent))
+    }
+
+    /// Lets the other intents go.
+    fn into_draft(self) -> Option<(Intent, Vec<ValidationRule>)> {
+        self.draft
     }
 
     /// Runs one message. A datasource that cannot be asked gives `error` at once: a person waits for the answer.
@@ -327,31 +343,45 @@ impl Prepared {
         arrival: Arrival,
         said: Said,
     ) -> Result<Outcome> {
-        let Said { requested, corrected_by } = said;
-        let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
-        let examined = examine::examine(arrival, self.intents.clone(), hints).await;
-        let rules = self.rules_for(app, tenant, examined.intent.as_ref()).await?;
-        let judged = engine::run(&app.lookups, &rules, &examined.fields).await;
-        let conclusion = examine::conclude(&examined, &judged);
-        Ok(Outcome { examined, judged, conclusion })
+        let examined = self.examine(arrival, said).await;
+        judge(app, tenant, self.draft.as_ref(), examined).await
     }
 
-    async fn rules_for(
-        &self,
-        app: &AppState,
-        tenant: &TenantId,
-        intent: Option<&Intent>,
-    ) -> Result<Vec<ReadyRule>> {
-        let Some(intent) = intent else { return Ok(Vec::new()) };
-        let mut tx = app.database.tenant(tenant).await?;
-        match &self.draft {
-            Some((drafted, rules)) if drafted.intent_id == intent.intent_id => {
-                ready::ready(app, &mut tx, rules).await
-            }
-            _ => {
-                let rules = versions::active_rules(&mut tx, intent).await?;
-                ready::ready(app, &mut tx, &rules).await
-            }
+    async fn examine(&self, arrival: Arrival, said: Said) -> Examined {
+        let Said { requested, corrected_by } = said;
+        let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
+        examine::examine(arrival, Arc::clone(&self.intents), hints).await
+    }
+}
+
+/// Holds the rules of its intent against a message.
+async fn judge(
+    app: &AppState,
+    tenant: &TenantId,
+    draft: Option<&(Intent, Vec<ValidationRule>)>,
+    examined: Examined,
+) -> Result<Outcome> {
+    let rules = rules_for(app, tenant, draft, examined.intent.as_ref()).await?;
+    let judged = engine::run(&app.lookups, &rules, &examined.fields).await;
+    let conclusion = examine::conclude(&examined, &judged);
+    Ok(Outcome { examined, judged, conclusion })
+}
+
+async fn rules_for(
+    app: &AppState,
+    tenant: &TenantId,
+    draft: Option<&(Intent, Vec<ValidationRule>)>,
+    intent: Option<&Intent>,
+) -> Result<Vec<ReadyRule>> {
+    let Some(intent) = intent else { return Ok(Vec::new()) };
+    let mut tx = app.database.tenant(tenant).await?;
+    match draft {
+        Some((drafted, rules)) if drafted.intent_id == intent.intent_id => {
+            ready::ready(app, &mut tx, rules).await
+        }
+        _ => {
+            let rules = versions::active_rules(&mut tx, intent).await?;
+            ready::ready(app, &mut tx, &rules).await
         }
     }
 }
@@ -431,10 +461,17 @@ async fn answer(ctx: &TenantContext, message: &Message, outcome: Outcome) -> Res
 /// What the saved routes would do.
 async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result<Vec<Planned>> {
     let intent = run.intent.as_ref().and_then(|intent| intent.intent_id);
-    let rows = routes::of_outcome(&mut ctx.begin().await?, intent, run.decision).await?;
+    let mut tx = ctx.begin().await?;
+    let rows = routes::of_outcome(&mut tx, intent, run.decision).await?;
+    let inbox = match message.email_id {
+        Some(id) => outbox::inbox(&mut tx, id).await?,
+        None => None,
+    };
+    drop(tx);
     let token = outbox::loop_token(&ctx.app, &ctx.tenant);
     let detail = as_decided(&ctx.tenant, message, run);
-    Ok(plan::plan(&rows, &detail, outbox::sender(&ctx.app, &token)))
+    let sender = plan::Sender { inbox: inbox.as_deref(), ..outbox::sender(&ctx.app, &token) };
+    Ok(plan::plan(&rows, &detail, sender))
 }
 
 /// The message as it would stand. One that is not stored has an id of zeros.

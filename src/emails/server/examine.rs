@@ -1,6 +1,8 @@
 //! What a message is found to be, and what follows from the verdicts on it: the same for a message that came in, a
 //! dry-run and a backtest. Nothing is stored here, nothing sent, and no datasource asked.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -55,7 +57,7 @@ pub struct Conclusion {
 }
 
 /// Reads a message and holds it against the intents, which are tried in their order.
-pub async fn examine(arrival: Arrival, intents: Vec<Intent>, hints: Hints) -> Examined {
+pub async fn examine(arrival: Arrival, intents: Arc<[Intent]>, hints: Hints) -> Examined {
     let Arrival { raw, received_at, envelope } = arrival;
     let (_, mut parsed) = fields::parse_aside(raw, received_at).await;
     if let Some(envelope) = &envelope {

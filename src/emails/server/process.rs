@@ -157,7 +157,7 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
 
     let (requested, corrected_by) = (stored.requested(), stored.corrected_by.clone());
     let hints = Hints { requested, corrected_by, learned };
-    let examined = examine::examine(stored.into(), intents, hints).await;
+    let examined = examine::examine(stored.into(), intents.into(), hints).await;
     let rules = match &examined.intent {
         None => Vec::new(),
         Some(intent) => {

@@ -337,7 +337,7 @@ async fn attachment(
 
 /// Runs a message again.
 ///
-/// The body may be left out.
+/// The body may be left out, or be `null`.
 #[utoipa::path(
     post,
     path = "/api/emails/{email_id}/reprocess",
@@ -361,8 +361,9 @@ async fn reprocess(
     if !body.is_empty() && !is_json {
         return Err(Problem::new(415, "The body must be application/json").into());
     }
-    let input = if body.is_empty() { ReprocessInput::default() } else { extract::parse_json(&body)? };
-    Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id, input.versions).await?)))
+    let input: Option<ReprocessInput> = if body.is_empty() { None } else { extract::parse_json(&body)? };
+    let versions = input.unwrap_or_default().versions;
+    Ok((StatusCode::ACCEPTED, axum::Json(service::reprocess(&ctx, id, versions).await?)))
 }
 
 /// Decides a message: a person's word.

@@ -29,12 +29,8 @@ use crate::{
     },
     intents::{dto::Intent, server::repository as intents},
     server::{
-        Actor, AppState, Result, TenantContext, TenantTx,
-        aside::{self, Turn},
-        error::OnConstraint,
-        origin::Origin,
-        paging::MAX_LIMIT,
-        queue,
+        Actor, AppState, Result, TenantContext, TenantTx, aside::Turn, error::OnConstraint, origin::Origin,
+        paging::MAX_LIMIT, queue,
     },
     shared::{EmailId, MailboxId, Problem, TenantId, WordId, validate::Checks},
 };
@@ -213,13 +209,16 @@ pub async fn page(
     Ok(lists::page(&mut begin_list(ctx, filter).await?, filter, before, limit).await?)
 }
 
-/// A search first waits for a turn of its tenant's: many at once would take every connection, and others wait for those.
+/// What may read much for a page first waits for a turn of its tenant's.
 async fn begin_list(ctx: &TenantContext, filter: &EmailFilter) -> Result<TenantTx> {
-    if !lists::is_search(filter) {
-        return ctx.begin().await;
+    if lists::is_search(filter) {
+        ctx.begin_in_turn(Turn::Search).await
+    } else if filter.to.is_some() {
+        // All that came later is passed by.
+        ctx.begin_in_turn(Turn::Count).await
+    } else {
+        ctx.begin().await
     }
-    let turn = aside::turn_of(&ctx.tenant, Turn::Search).await;
-    Ok(ctx.begin().await?.keeping(turn))
 }
 
 /// The messages of a page alone.
@@ -274,7 +273,7 @@ async fn detail(tx: &mut TenantTx, id: EmailId) -> Result<EmailDetail> {
     let mut detail = repository::find(tx, id).await?.ok_or_else(|| not_found(id))?;
     let filter = DeliveryFilter { email_id: Some(id), ..DeliveryFilter::default() };
     detail.deliveries = deliveries::list(tx, &filter, None, MAX_LIMIT).await?;
-    detail.deliveries.reverse();
+    detail.deliveries.sort_by_key(|delivery| (delivery.created_at, delivery.delivery_id));
     Ok(detail)
 }
 

@@ -83,14 +83,24 @@ pub async fn active_by_priority(tx: &mut TenantTx) -> sqlx::Result<Vec<Intent>> 
     Ok(rows.into_iter().map(|row| row.into_intent(tx)).collect())
 }
 
-/// How many there are; not more than `most` are counted.
-pub async fn count(tx: &mut TenantTx, most: i64) -> sqlx::Result<i64> {
+/// How much there is of a tenant's intents.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Extent {
+    pub count: i64,
+    /// What their match conditions and extractors have together, as JSON.
+    pub bytes: i64,
+}
+
+pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Extent> {
     let tenant = tx.tenant().clone();
-    sqlx::query_scalar("SELECT count(*) FROM (SELECT FROM intents WHERE tenant_id = $1 LIMIT $2) AS found")
-        .bind(tenant.as_str())
-        .bind(most)
-        .fetch_one(tx.conn())
-        .await
+    sqlx::query_as(
+        "SELECT count(*) AS count, \
+         coalesce(sum(octet_length(match::text) + octet_length(extractors::text)), 0)::bigint AS bytes \
+         FROM intents WHERE tenant_id = $1",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(tx.conn())
+    .await
 }
 
 pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> sqlx::Result<Option<Intent>> {

@@ -73,7 +73,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
     responses(
         (status = 201, description = "Made", body = Intent, headers(("ETag" = String))),
         (status = 409, description = "The name exists"),
-        (status = 400, description = "There are as many intents as there may be"),
+        (status = 400, description = "There are as many intents as there may be, or they would be too large together"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -92,7 +92,7 @@ async fn create(ctx: TenantContext, Json(input): Json<IntentInput>) -> Result<im
     responses(
         (status = 201, description = "Made", body = IntentWithRules),
         (status = 409, description = "The name exists"),
-        (status = 400, description = "A rule names an invalid datasource, or there are as many intents as there may be"),
+        (status = 400, description = "A rule names an invalid datasource, there are as many intents as there may be, or they would be too large together"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -128,6 +128,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<IntentId>) -> Result<Tagged
     responses(
         (status = 200, description = "Done", body = Intent),
         (status = 409, description = "The name exists"),
+        (status = 400, description = "The intents would be too large together"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
@@ -153,7 +154,7 @@ async fn replace(
     responses(
         (status = 200, description = "Done", body = IntentWithRules),
         (status = 409, description = "The name exists"),
-        (status = 400, description = "A rule names an invalid datasource"),
+        (status = 400, description = "A rule names an invalid datasource, or the intents would be too large together"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]

@@ -1,5 +1,6 @@
 //! Business rules of intents.
 
+pub use super::repository::Extent;
 use super::{matching, repository, versions};
 use crate::{
     audit::server::event::Event,
@@ -50,6 +51,9 @@ struct Gone {
 
 /// What one tenant may have: each message is held against all that are active.
 const MAX_INTENTS: i64 = 1_000;
+/// What their match conditions and extractors may have together, in bytes: they are read for each message. A larger
+/// document would not be taken in either.
+const MAX_MATCHING: i64 = 4 << 20;
 
 /// What a list of intents is narrowed to.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ pub async fn get_with_rules(ctx: &TenantContext, id: IntentId) -> Result<IntentW
 }
 
 /// # Errors
-/// 400 where the tenant has as many intents as it may, 409 for a name that exists, 422.
+/// 400 where the tenant has as many intents as it may, or too large ones together, 409 for a name that exists, 422.
 pub async fn create(ctx: &TenantContext, input: IntentInput) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input).await?;
@@ -149,7 +153,8 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
 }
 
 /// # Errors
-/// 404, 409 for a name that exists, 412, 422; 422 too where a rule or a route names an extractor that would go.
+/// 400 where the tenant's intents would be too large together, 404, 409 for a name that exists, 412, 422; 422 too where a
+/// rule or a route names an extractor that would go.
 pub async fn replace(
     ctx: &TenantContext,
     id: IntentId,
@@ -160,12 +165,14 @@ pub async fn replace(
     let input = checked(ctx, input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
+    let extent = extent(&mut tx).await?;
     let before = find(&mut tx, id).await?;
     if_match.check(&before)?;
     let mut intent = repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
+    check_room(&mut tx, extent).await?;
     rules::check_all_of(&mut tx, &intent, Some(&before)).await?;
     routes::check_all_of(&mut tx, &intent).await?;
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
@@ -228,8 +235,7 @@ pub async fn all(tx: &mut TenantTx) -> Result<Vec<Intent>> {
 }
 
 /// Stores a checked intent, in the place of one where it is given, as a part of a larger change: that has begun a
-/// revision, checks the rules and routes of the intent, and at its end that there are not too many, and records its
-/// version.
+/// revision, checks the rules and routes of the intent, and at its end that there is room for all, and records its version.
 ///
 /// # Errors
 /// 404, 409 for a name that exists.
@@ -261,18 +267,37 @@ pub async fn remove(tx: &mut TenantTx, revision: versions::Revision, id: IntentI
 
 /// With the tenant's lock, as whoever has begun a revision has it: so no two take the last place.
 async fn insert(tx: &mut TenantTx, input: &IntentInput) -> Result<Intent> {
+    let before = extent(tx).await?;
     let intent = add(tx, input).await?;
-    check_room(tx).await?;
+    check_room(tx, before).await?;
     Ok(intent)
 }
 
-/// Checks that the intents which were added are not too many.
+/// How much there is of the tenant's intents, before a change for which `check_room` then checks that there is room.
+///
+/// # Errors
+/// The database's.
+pub async fn extent(tx: &mut TenantTx) -> Result<Extent> {
+    Ok(repository::extent(tx).await?)
+}
+
+/// Checks that the intents have become neither too many nor too large together since `before`. Where they were that
+/// already, it is no reason to refuse what adds nothing.
 ///
 /// # Errors
 /// 400.
-pub async fn check_room(tx: &mut TenantTx) -> Result<()> {
-    if repository::count(tx, MAX_INTENTS + 1).await? > MAX_INTENTS {
+pub async fn check_room(tx: &mut TenantTx, before: Extent) -> Result<()> {
+    let now = repository::extent(tx).await?;
+    if now.count > MAX_INTENTS.max(before.count) {
         let sentence = format!("A tenant can have at most {MAX_INTENTS} intents. Delete some first");
+        return Err(Problem::business_rule(sentence).into());
+    }
+    if now.bytes > MAX_MATCHING.max(before.bytes) {
+        let sentence = format!(
+            "The match conditions and extractors of a tenant's intents can have at most {MAX_MATCHING} bytes \
+             together, and would have {}. Make some shorter first",
+            now.bytes
+        );
         return Err(Problem::business_rule(sentence).into());
     }
     Ok(())

@@ -206,6 +206,8 @@ struct DetailRow {
     version: Row,
     intent: Json<Intent>,
     rules: Json<Vec<ValidationRule>>,
+    /// Of today: examples have no versions.
+    examples_count: i64,
 }
 
 pub async fn find(
@@ -215,7 +217,9 @@ pub async fn find(
 ) -> sqlx::Result<Option<IntentVersionDetail>> {
     let tenant = tx.tenant().clone();
     let row: Option<DetailRow> = sqlx::query_as(
-        "SELECT * FROM intent_versions WHERE tenant_id = $1 AND intent_id = $2 AND version = $3",
+        "SELECT *, (SELECT count(DISTINCT e.text_hash) FROM intent_examples e \
+         WHERE e.tenant_id = v.tenant_id AND e.intent_id = v.intent_id) AS examples_count \
+         FROM intent_versions v WHERE tenant_id = $1 AND intent_id = $2 AND version = $3",
     )
     .bind(tenant.as_str())
     .bind(intent)
@@ -224,7 +228,7 @@ pub async fn find(
     .await?;
     Ok(row.map(|row| IntentVersionDetail {
         version: row.version.into(),
-        intent: row.intent.0,
+        intent: Intent { examples_count: row.examples_count, ..row.intent.0 },
         validation_rules: row.rules.0,
     }))
 }

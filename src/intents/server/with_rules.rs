@@ -33,6 +33,7 @@ pub async fn replace(
     let (wanted, inputs) = checked(ctx, id, input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
+    let extent = service::extent(&mut tx).await?;
     let before = service::find(&mut tx, id).await?;
     if_match.check(&before)?;
     let stored = rules::of_intent(&mut tx, id, false).await?;
@@ -41,6 +42,7 @@ pub async fn replace(
         .await
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &wanted.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
+    service::check_room(&mut tx, extent).await?;
     // First those that go: an intent has room for so many.
     let kept: BTreeSet<_> = inputs.iter().filter_map(|input| input.rule_id).collect();
     for gone in stored.iter().filter(|rule| !kept.contains(&rule.rule_id)) {

@@ -63,7 +63,7 @@ pub async fn revoke(ctx: &TenantContext, id: KeyId) -> Result<()> {
     if repository::revoke(&mut tx, id).await? {
         ctx.audit(&mut tx, Event::deleted("api_key.revoke", id, &before)).await?;
     }
-    members::end_made_by_key(ctx, &mut tx, identity(id)).await?;
+    members::end_made_by_key(ctx, &mut tx, Actor::identity_of_key(id)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -98,7 +98,7 @@ pub async fn revoke_made_by(
         }
         // One that is ended here may have been making another at this moment, which is there now.
         if ended == 0 {
-            return Ok(keys.iter().map(|key| identity(key.key_id)).collect());
+            return Ok(keys.iter().map(|key| Actor::identity_of_key(key.key_id)).collect());
         }
     }
 }
@@ -109,11 +109,6 @@ pub async fn revoke_made_by(
 /// The database's.
 pub async fn hold(tx: &mut TenantTx, id: KeyId) -> Result<bool> {
     Ok(repository::hold(tx, id).await?)
-}
-
-/// What a key is called as the maker of something.
-fn identity(id: KeyId) -> String {
-    format!("key {id}")
 }
 
 /// How many keys that somebody made still work.
@@ -140,7 +135,7 @@ pub async fn working_instance(tx: &mut InstanceTx, maker: &str) -> Result<i64> {
 /// The database's.
 pub async fn instance_keys_of(tx: &mut InstanceTx, maker: &str) -> Result<Vec<String>> {
     let keys = repository::instance_made_by(tx, maker).await?;
-    Ok(keys.iter().map(|key| instance_identity(key.key_id)).collect())
+    Ok(keys.iter().map(|key| Actor::identity_of_instance_key(key.key_id)).collect())
 }
 
 /// Ends all keys of the installation that somebody made, and that those made. What else was made by them is the
@@ -177,11 +172,6 @@ pub async fn hold_instance(conn: &mut Conn, id: KeyId) -> Result<bool> {
     Ok(repository::hold_instance(conn, id).await?)
 }
 
-/// What a key of the installation is called as the maker of something.
-fn instance_identity(id: KeyId) -> String {
-    format!("instance key {id}")
-}
-
 /// By id.
 ///
 /// # Errors
@@ -216,7 +206,7 @@ pub async fn revoke_instance(ctx: &CallerContext, id: KeyId) -> Result<()> {
     if repository::revoke_instance(&mut tx, id).await? {
         ctx.audit(&mut tx, Event::deleted("instance_api_key.revoke", id, &before)).await?;
     }
-    let (by, key) = ((&ctx.actor, &ctx.origin), instance_identity(id));
+    let (by, key) = ((&ctx.actor, &ctx.origin), Actor::identity_of_instance_key(id));
     revoke_instance_made_by(&mut tx, by, &key).await?;
     let mut makers = instance_keys_of(&mut tx, &key).await?;
     makers.push(key);

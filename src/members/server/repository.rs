@@ -52,8 +52,17 @@ pub async fn list(tx: &mut TenantTx, after: Option<i64>, limit: i64) -> sqlx::Re
 }
 
 pub async fn find(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Member>> {
+    one(tx, user, "").await
+}
+
+/// The member, kept from being changed until the transaction ends: who comes second waits, and finds what it was made.
+pub async fn lock(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Member>> {
+    one(tx, user, "FOR UPDATE OF m").await
+}
+
+async fn one(tx: &mut TenantTx, user: UserId, lock: &str) -> sqlx::Result<Option<Member>> {
     let tenant = tx.tenant().clone();
-    let sql = format!("{MEMBER} AND m.user_id = $2");
+    let sql = format!("{MEMBER} AND m.user_id = $2 {lock}");
     let row: Option<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(tenant.as_str())
         .bind(user)
@@ -99,15 +108,16 @@ pub async fn lock_admins(tx: &mut TenantTx) -> sqlx::Result<Vec<UserId>> {
     .await
 }
 
-pub async fn set_role(tx: &mut TenantTx, user: UserId, role: Role) -> sqlx::Result<()> {
+/// Whether there is such a member.
+pub async fn set_role(tx: &mut TenantTx, user: UserId, role: Role) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    sqlx::query("UPDATE memberships SET role = $3 WHERE tenant_id = $1 AND user_id = $2")
+    let done = sqlx::query("UPDATE memberships SET role = $3 WHERE tenant_id = $1 AND user_id = $2")
         .bind(tenant.as_str())
         .bind(user)
         .bind(role.as_str())
         .execute(tx.conn())
-        .await
-        .map(drop)
+        .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 pub async fn delete(tx: &mut TenantTx, user: UserId) -> sqlx::Result<()> {

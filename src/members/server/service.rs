@@ -68,7 +68,7 @@ pub async fn get(ctx: &TenantContext, user: UserId) -> Result<Member> {
 pub async fn people(ctx: &TenantContext) -> Result<People> {
     let members = list(ctx, Page::first()).await?;
     let invitations = invitations(ctx, Page::first()).await?;
-    let makers: Vec<String> = members.iter().map(|member| identity(member.user_id)).collect();
+    let makers: Vec<String> = members.iter().map(|member| Actor::identity_of_user(member.user_id)).collect();
     let made = keys::working(&mut ctx.begin().await?, &makers).await?;
     let keys = members
         .iter()
@@ -97,12 +97,14 @@ pub async fn set_role(
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let admins = repository::lock_admins(&mut tx).await?;
-    let before = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
+    let before = repository::lock(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
     if_match.check(&before)?;
     if input.role != Role::Admin {
         refuse_last(&admins, user)?;
     }
-    repository::set_role(&mut tx, user, input.role).await?;
+    if !repository::set_role(&mut tx, user, input.role).await? {
+        return Err(not_found(user).into());
+    }
     let is_admin = input.role == Role::Admin || repository::hold_instance_admin(tx.conn(), user).await?;
     let ends = Ends::of_person(user, !is_admin, revokes_keys);
     // Or an invitation that was kept, of their address or another of theirs, would undo it.
@@ -123,7 +125,7 @@ pub async fn remove(ctx: &TenantContext, user: UserId, revokes_keys: bool, if_ma
     ctx.require(Permission::Members)?;
     let mut tx = ctx.begin().await?;
     let admins = repository::lock_admins(&mut tx).await?;
-    let before = repository::find(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
+    let before = repository::lock(&mut tx, user).await?.ok_or_else(|| not_found(user))?;
     if_match.check(&before)?;
     refuse_last(&admins, user)?;
     repository::delete(&mut tx, user).await?;
@@ -146,7 +148,7 @@ pub async fn end_made_by_former(
     user: UserId,
     revokes_keys: bool,
 ) -> Result<StillWorking> {
-    let (maker, origin) = (identity(user), Origin::default());
+    let (maker, origin) = (Actor::identity_of_user(user), Origin::default());
     let by = (&Actor::System, &origin);
     let mut tx = database.instance().await?;
     if revokes_keys {
@@ -218,7 +220,7 @@ struct Ends {
 impl Ends {
     /// What a person made.
     fn of_person(user: UserId, invitations: bool, keys: bool) -> Self {
-        let theirs = |ends: bool| ends.then(|| identity(user)).into_iter().collect();
+        let theirs = |ends: bool| ends.then(|| Actor::identity_of_user(user)).into_iter().collect();
         Self { invitations_of: theirs(invitations), keys_of: theirs(keys) }
     }
 
@@ -551,11 +553,6 @@ async fn held(app: &AppState, link: &str) -> Result<Held> {
     let hash = token::hash(link);
     let mut tx = app.database.by_key_hash(&hash).await?;
     repository::held(&mut tx, &hash).await?.ok_or_else(|| gone().into())
-}
-
-/// What a person is called as the maker of something, as `Actor::identity` has it.
-fn identity(user: UserId) -> String {
-    format!("user {user}")
 }
 
 /// The member as who acts.

@@ -241,7 +241,7 @@ fn is_counted(app: &AppState, path: &str) -> bool {
 }
 
 fn known(actor: &Actor, parts: &Parts) -> Option<Known> {
-    match (bearer(parts), actor) {
+    match (bearer(&parts.headers), actor) {
         // A program gets a new token whenever it likes: it is counted, not the token.
         (Some(_), Actor::Token { .. }) => Some(Known::Credential(token::hash(&actor.identity()))),
         (Some(key), _) => Some(Known::Credential(token::hash(key))),

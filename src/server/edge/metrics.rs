@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{header, request::Parts},
     response::{IntoResponse, Response},
 };
 use prometheus_client::{
@@ -28,7 +28,7 @@ use crate::{
     deliveries::dto::DeliveryStatus,
     emails::dto::Decision,
     routes::dto::RouteKind,
-    server::{AppState, Error, Result, config::Environment, queue},
+    server::{AppState, Error, Result, config::Environment, context::bearer, queue},
     shared::Problem,
 };
 
@@ -225,8 +225,4 @@ fn authorise(app: &AppState, parts: &Parts) -> Result<(), Problem> {
     } else {
         Err(Problem::forbidden("Set METRICS_TOKEN, and send it as a bearer token"))
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::as_bytes)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use axum::{
 use serde::Serialize;
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::server::{AppState, Result, database::MIGRATOR, error::chain, queue};
+use crate::server::{AppState, Database, Result, database::MIGRATOR, error::chain, queue};
 
 /// For how long an answer holds, so that many who ask cost no more than one.
 const FRESH: Duration = Duration::from_secs(1);
@@ -22,9 +23,13 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Longer, and the database counts as not answering.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The last answer.
+/// The last answer, and the connection by which the next is found. It stands beside the pool: where requests have taken all
+/// of that, all servers would leave the rotation at once, though the database answers.
 #[derive(Default)]
-pub struct Probe(Mutex<Option<(Instant, Report)>>);
+pub struct Probe {
+    last: Mutex<Option<(Instant, Report)>>,
+    database: OnceLock<Database>,
+}
 
 /// `{"status": "ready", "checks": {"database": "ok", "migrations": "ok", "queue": "ok", "queue_age_s": 12}}`. Of
 /// tenants it says nothing.
@@ -60,7 +65,7 @@ pub async fn show(State(app): State<AppState>) -> Response {
 }
 
 async fn report(app: &AppState) -> Report {
-    let mut last = app.probe.0.lock().await;
+    let mut last = app.probe.last.lock().await;
     let report = match *last {
         Some((at, report)) if at.elapsed() < FRESH => report,
         _ => {
@@ -104,7 +109,7 @@ async fn look(app: &AppState) -> Report {
 
 /// The state of the migrations, and how long the oldest job has been due.
 async fn read(app: &AppState) -> Result<(&'static str, Duration)> {
-    let mut tx = app.database.worker().await?;
+    let mut tx = app.probe.database.get_or_init(|| app.database.beside()).worker().await?;
     let applied: Vec<(i64, bool, Vec<u8>)> =
         sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations")
             .fetch_all(tx.conn())

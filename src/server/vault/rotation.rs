@@ -2,18 +2,21 @@
 //!
 //! For each tenant: its data keys are wrapped anew, a new data key is made, everything sealed is sealed anew with it,
 //! and data keys that nothing needs any more are removed. Each step is a small transaction; broken off, it is simply
-//! run again.
+//! run again. What does not open stays as it is, with its data key, and is named at the end.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Place, SEALED, Vault};
+use super::{Place, SEALED, Sealed, Vault};
 use crate::{
     audit::server::service::{self as audit, Event},
-    server::{Actor, Database, Result, TenantTx, origin::Origin},
+    server::{Actor, Database, Error, Result, TenantTx, origin::Origin},
     shared::TenantId,
     tenants::server::repository as tenants,
 };
@@ -24,6 +27,8 @@ const BATCH: i64 = 100;
 const GRACE: Duration = Duration::from_secs(2);
 /// How often a data key is tried that somebody is about to use.
 const PATIENCE: u32 = 50;
+/// So many are named of what does not open.
+const NAMED: usize = 20;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -35,6 +40,8 @@ pub struct Rotated {
     pub resealed: usize,
     /// Data keys that are gone.
     pub removed: usize,
+    /// Data keys and values that do not open.
+    pub unopened: usize,
 }
 
 impl fmt::Display for Rotated {
@@ -47,12 +54,51 @@ impl fmt::Display for Rotated {
     }
 }
 
+/// Says what was done, and what was not.
+#[derive(Debug, Default)]
+struct Unfinished {
+    done: Rotated,
+    /// The first of what does not open, by tenant and place.
+    named: Vec<String>,
+}
+
+impl Unfinished {
+    fn note(&mut self, tenant: &TenantId, table: &str, column: &str, row: impl Display) {
+        self.done.unopened += 1;
+        if self.named.len() < NAMED {
+            self.named.push(format!("{tenant}: {table}.{column} of {row}"));
+        }
+    }
+}
+
+impl Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (done, count, named) = (&self.done, self.done.unopened, self.named.join(", "));
+        write!(f, "{done}. {count} cannot be opened and stay as they are: {named}")?;
+        match count - self.named.len() {
+            0 => Ok(()),
+            more => write!(f, ", and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Unfinished {}
+
+/// `None` for what does not open.
+fn if_opens<T>(opened: Result<T>) -> Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Error::Internal(fault)) if fault.is::<Sealed>() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Exchanges all keys; `vault` wraps with the new KEK and accepts the old one.
 ///
 /// # Errors
-/// Where something cannot be opened: it stays as it is, as does what comes after it. The database's.
+/// Where something cannot be opened, once all else is done: it names what, which stays as it is. The database's.
 pub async fn rotate(database: &Database, vault: &Vault) -> Result<Rotated> {
-    let mut done = Rotated::default();
+    let mut state = Unfinished::default();
     let mut after: Option<TenantId> = None;
     loop {
         let mut tx = database.instance().await?;
@@ -61,17 +107,22 @@ pub async fn rotate(database: &Database, vault: &Vault) -> Result<Rotated> {
         let Some(last) = page.last() else { break };
         after = Some(last.tenant_id.clone());
         for tenant in page {
-            rotate_tenant(database, vault, &tenant.tenant_id, &mut done).await?;
+            rotate_tenant(database, vault, &tenant.tenant_id, &mut state).await?;
         }
     }
     let mut tx = database.instance().await?;
-    let event = Event::done("encryption_key.rotate", &vault.kek.id, json!(done));
+    let event = Event::done("encryption_key.rotate", &vault.kek.id, json!(state.done));
     audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
     tx.commit().await?;
-    Ok(done)
+    if state.done.unopened == 0 { Ok(state.done) } else { Err(Error::internal(state)) }
 }
 
-async fn rotate_tenant(database: &Database, vault: &Vault, id: &TenantId, done: &mut Rotated) -> Result<()> {
+async fn rotate_tenant(
+    database: &Database,
+    vault: &Vault,
+    id: &TenantId,
+    state: &mut Unfinished,
+) -> Result<()> {
     let mut tx = database.tenant(id).await?;
     let keys: Vec<(Uuid, String, Vec<u8>)> = sqlx::query_as(
         "SELECT key_id, kek_id, wrapped FROM data_keys WHERE tenant_id = $1 ORDER BY key_id FOR NO KEY UPDATE",
@@ -79,15 +130,17 @@ async fn rotate_tenant(database: &Database, vault: &Vault, id: &TenantId, done: 
     .bind(id.as_str())
     .fetch_all(tx.conn())
     .await?;
-    if keys.is_empty() {
-        return Ok(());
-    }
-    done.tenants += 1;
+    let mut opened = Vec::with_capacity(keys.len());
     for (key_id, kek_id, wrapped) in &keys {
+        let Some(key) = if_opens(vault.unwrap_key(id.as_str(), *key_id, kek_id, wrapped))? else {
+            // Nor does what is sealed with it.
+            state.note(id, "data_keys", "wrapped", key_id);
+            continue;
+        };
+        opened.push(*key_id);
         if *kek_id == vault.kek.id {
             continue;
         }
-        let key = vault.unwrap_key(id.as_str(), *key_id, kek_id, wrapped)?;
         sqlx::query("UPDATE data_keys SET kek_id = $3, wrapped = $4 WHERE tenant_id = $1 AND key_id = $2")
             .bind(id.as_str())
             .bind(key_id)
@@ -95,32 +148,48 @@ async fn rotate_tenant(database: &Database, vault: &Vault, id: &TenantId, done: 
             .bind(vault.wrap(id.as_str(), *key_id, &key)?)
             .execute(tx.conn())
             .await?;
-        done.rewrapped += 1;
+        state.done.rewrapped += 1;
     }
+    if opened.is_empty() {
+        return Ok(());
+    }
+    state.done.tenants += 1;
     vault.make_key(&mut tx).await?;
     tx.commit().await?;
-    for (old, ..) in &keys {
-        done.resealed += reseal(database, vault, id, *old).await?;
+    let mut unneeded = Vec::with_capacity(opened.len());
+    for old in opened {
+        if reseal(database, vault, id, old, state).await? {
+            unneeded.push(old);
+        }
     }
     tokio::time::sleep(GRACE).await;
-    for (old, ..) in &keys {
+    for old in unneeded {
         for _ in 0..PATIENCE {
-            if remove(database, id, *old).await? {
-                done.removed += 1;
+            if remove(database, id, old).await? {
+                state.done.removed += 1;
                 break;
             }
             // Somebody sealed with it in the meantime, or is about to.
             tokio::time::sleep(Duration::from_millis(100)).await;
-            done.resealed += reseal(database, vault, id, *old).await?;
+            if !reseal(database, vault, id, old, state).await? {
+                break;
+            }
         }
     }
     Ok(())
 }
 
-/// Seals anew what was sealed with this data key.
-async fn reseal(database: &Database, vault: &Vault, id: &TenantId, old: Uuid) -> Result<usize> {
-    let mut resealed = 0;
+/// Seals anew what was sealed with this data key. Says whether all of it opened.
+async fn reseal(
+    database: &Database,
+    vault: &Vault,
+    id: &TenantId,
+    old: Uuid,
+    state: &mut Unfinished,
+) -> Result<bool> {
+    let unopened = state.done.unopened;
     for (table, row, column) in SEALED {
+        let mut after = 0;
         loop {
             let mut tx = database.tenant(id).await?;
             // What somebody holds is passed by, and found when the old key is to be removed.
@@ -129,14 +198,17 @@ async fn reseal(database: &Database, vault: &Vault, id: &TenantId, old: Uuid) ->
             let values: Vec<(i64, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(id.as_str())
                 .bind(old.as_bytes().as_slice())
+                .bind(after)
                 .fetch_all(tx.conn())
                 .await?;
-            if values.is_empty() {
-                break;
-            }
+            let Some((last, _)) = values.last() else { break };
+            after = *last;
             for (value_id, sealed) in &values {
                 let place = Place { table, row: *value_id, column };
-                let plain = vault.open(&mut tx, place, sealed).await?;
+                let Some(plain) = if_opens(vault.open(&mut tx, place, sealed).await)? else {
+                    state.note(id, table, column, value_id);
+                    continue;
+                };
                 let sealed = vault.seal(&mut tx, place, &plain).await?;
                 let sql = format!("UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {row} = $2");
                 sqlx::query(AssertSqlSafe(sql))
@@ -145,19 +217,19 @@ async fn reseal(database: &Database, vault: &Vault, id: &TenantId, old: Uuid) ->
                     .bind(sealed)
                     .execute(tx.conn())
                     .await?;
+                state.done.resealed += 1;
             }
-            resealed += values.len();
             tx.commit().await?;
         }
     }
-    Ok(resealed)
+    Ok(state.done.unopened == unopened)
 }
 
-/// The values that were sealed with the data key `$2`, by the form that `vault` describes.
+/// The values that were sealed with the data key `$2`, by the form that `vault` describes, after the row `$3`.
 fn sealed_with(table: &str, row: &str, column: &str) -> String {
     format!(
         "SELECT {row}, {column} FROM {table} WHERE tenant_id = $1 AND substring({column} FROM 2 FOR 16) = $2 \
-         ORDER BY {row}"
+         AND {row} > $3 ORDER BY {row}"
     )
 }
 
@@ -180,6 +252,7 @@ async fn remove(database: &Database, id: &TenantId, old: Uuid) -> Result<bool> {
         let user: Option<(i64, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(id.as_str())
             .bind(old.as_bytes().as_slice())
+            .bind(0_i64)
             .fetch_optional(tx.conn())
             .await?;
         if user.is_some() {

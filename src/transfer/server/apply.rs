@@ -77,6 +77,7 @@ impl<'a> Import<'a> {
     /// What a service says, with the place in the document; 403 where a config differs and the caller may not change
     /// credentials.
     pub async fn run(mut self, document: &Document) -> Result<(TenantTx, Vec<Change>, Current)> {
+        let extent = intents::extent(&mut self.tx).await?;
         // Each thing before those that refer to it; what goes, the other way round. A route goes first, before the
         // tenant has too many.
         for (i, entry) in document.datasource_configs.iter().flatten().enumerate() {
@@ -106,7 +107,8 @@ impl<'a> Import<'a> {
             at_place(done, "classifier")?;
         }
         gone.extend(self.intents_gone(document).await?);
-        self.intents_have_room().await?;
+        // Once those that go are gone: until then there may be more than a tenant can have.
+        intents::check_room(&mut self.tx, extent).await?;
         gone.extend(self.datasources_gone(document).await?);
         gone.extend(self.configs_gone(document).await?);
         self.changes.extend(gone);
@@ -338,13 +340,6 @@ impl<'a> Import<'a> {
             }
         }
         Ok(gone)
-    }
-
-    /// Once those that go are gone: until then there may be more than a tenant can have. Those that were too many before
-    /// are no reason to refuse any other change.
-    async fn intents_have_room(&mut self) -> Result<()> {
-        let is_new = |change: &Change| change.kind == Kind::Intent && change.action == Action::Create;
-        if self.changes.iter().any(is_new) { intents::check_room(&mut self.tx).await } else { Ok(()) }
     }
 
     /// Rules that ask a datasource that goes would go with it unseen, so they must be gone or changed.

@@ -45,7 +45,7 @@ pub async fn intents(
     ctx: &TenantContext,
     document: Document,
 ) -> Result<(Document, Vec<CheckedIntent>), Problem> {
-    check_size(&document)?;
+    size(&document)?;
     let tenant = ctx.tenant.clone();
     let turn = aside::turn_of(&ctx.tenant, Turn::Save).await;
     let checked = aside::run_in(turn, move || {
@@ -69,7 +69,11 @@ fn checked_intent(tenant: &TenantId, entry: &IntentEntry, with_patterns: bool) -
     Ok(input.name)
 }
 
-fn check_size(document: &Document) -> Result<(), Problem> {
+/// Checks that there is no more of anything in the document than one may hold.
+///
+/// # Errors
+/// 422 naming what there is too much of.
+pub fn size(document: &Document) -> Result<(), Problem> {
     let mut checks = Checks::default();
     let sizes = [
         ("datasource_configs", document.datasource_configs.as_ref().map_or(0, Vec::len)),

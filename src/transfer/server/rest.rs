@@ -40,6 +40,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     ),
     responses(
         (status = 200, description = "The file", content((Configuration = "application/json"), (Configuration = "application/yaml"))),
+        (status = 400, description = "The configuration, or its examples, are more than `POST /api/import` takes in"),
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]

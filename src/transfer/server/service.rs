@@ -36,7 +36,7 @@ pub struct Options {
 /// a viewer can not: a webhook's address may have a key in its path.
 ///
 /// # Errors
-/// 403; 400 where the examples are asked for and are more than an import takes in.
+/// 403; 400 where it is more than an import takes in, with the examples, if they are asked for.
 pub async fn export(ctx: &TenantContext, format: Format, with_examples: bool) -> Result<String> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
@@ -44,15 +44,33 @@ pub async fn export(ctx: &TenantContext, format: Format, with_examples: bool) ->
     let current = current::read(&mut tx).await?;
     let mut document = current.document();
     if with_examples {
-        let written = classifier::written_examples(&mut tx, MAX_DOCUMENT).await?;
+        let examples = classifier::written_examples(&mut tx, MAX_DOCUMENT).await?;
         for entry in document.intents.iter_mut().flatten() {
             let id = current.intents.get(&entry.name).map(|intent| intent.intent_id);
-            let mine = written.iter().filter(|(intent, _)| Some(*intent) == id);
+            let mine = examples.iter().filter(|(intent, _)| Some(*intent) == id);
             entry.examples = Some(mine.map(|(_, text)| text.clone()).collect());
         }
     }
     tx.commit().await?;
-    document::print(&document, format)
+    written(&document, format)
+}
+
+/// What is written is taken in again.
+fn written(document: &Document, format: Format) -> Result<String> {
+    check::size(document).map_err(|problem| {
+        let faults = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message));
+        let faults = faults.collect::<Vec<_>>().join(", ");
+        Problem::business_rule(format!("The document has more than an import takes in: {faults}"))
+    })?;
+    let text = document::print(document, format)?;
+    if text.len() > MAX_DOCUMENT {
+        let sentence = format!(
+            "The document has {} bytes, which is more than an import takes in ({MAX_DOCUMENT})",
+            text.len()
+        );
+        return Err(Problem::business_rule(sentence).into());
+    }
+    Ok(text)
 }
 
 /// Makes the configuration what the document says, all of it or nothing, or says what that would do.
