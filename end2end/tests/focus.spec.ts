@@ -1,6 +1,7 @@
-// What has the focus is in sight: no bar lies over it (WCAG 2.4.11).
+// What has the focus is in sight: no bar lies over it (WCAG 2.4.11); and what had it hands it on.
 import type { Page } from '@playwright/test';
 
+import { TENANT, send } from './arrivals';
 import { only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
@@ -62,4 +63,55 @@ test('no row hides beneath the bar of what is chosen', async ({ page }) => {
     await page.keyboard.press('j');
     expect.soft(await hidden(page, '.bulk'), `row ${i + 1}`).toBe(0);
   }
+});
+
+test('zoomed to 400 %, the bar of what is chosen covers nothing', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await page.setViewportSize({ width: 320, height: 256 });
+  await page.goto(`/t/${TENANT}/messages?q=${mark}`);
+  await hydrated(page);
+  // What lies beneath something is not pressed.
+  for (const i of [0, 1]) await page.getByTestId('choose').nth(i).check({ timeout: 5_000 });
+  await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+  for (let i = 0; i < 2; i += 1) {
+    await page.keyboard.press('k');
+    expect.soft(await hidden(page, '.bulk'), `row ${i + 1}`).toBe(0);
+  }
+  await page.getByTestId('bulk-rerun').click();
+  const notice = page.getByTestId('toast').first();
+  await expect(notice).toBeInViewport();
+  await page.getByTestId('choose').first().check({ timeout: 5_000 });
+  await expect(page.getByTestId('bulk')).toBeVisible();
+  await expect(notice, 'it is reached beside the bar').toBeInViewport();
+});
+
+test.describe('what could not be had', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('leaves the keyboard at the content once it is there', async ({ page }) => {
+    await page.goto('/t/acme_corp');
+    await hydrated(page);
+    const address = '**/ui/intents/list';
+    await page.route(address, (route) => route.fulfill({ status: 503 }));
+    await page.getByTestId('sidebar').getByRole('link', { name: 'Intents' }).click();
+    await expect(page.getByTestId('problem')).toBeVisible();
+    await page.unroute(address);
+    await page.getByTestId('problem').getByRole('link', { name: 'Try again' }).press('Enter');
+    await expect(page.getByTestId('intent').first()).toBeVisible();
+    await expect(page.locator('#main')).toBeFocused();
+  });
+});
+
+test('a view that comes or goes leaves the keyboard at the content', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto(`/t/${TENANT}/messages?delivery=failed`);
+  await hydrated(page);
+  await page.getByText('Save this view').click();
+  await page.getByTestId('view-name').fill('Handed on');
+  await page.getByTestId('view-name').press('Enter');
+  const view = page.getByTestId('view').filter({ hasText: 'Handed on' });
+  await expect(view).toBeVisible();
+  await expect(page.locator('#main')).toBeFocused();
+  await view.getByRole('button', { name: 'Delete the view Handed on' }).press('Enter');
+  await expect(view).toHaveCount(0);
+  await expect(page.locator('#main')).toBeFocused();
 });

@@ -1152,3 +1152,33 @@ test('the dashboard shows what happened, and follows it', async ({ page, request
   await expect(page.getByTestId('over-time').getByRole('img')).toHaveAccessibleName(/^Messages in the last 7 days/);
   for (const part of ['busiest', 'failing', 'health']) await expect(page.getByTestId(part)).toBeVisible();
 });
+
+test('a message keeps its intent as a choice, though that takes no more messages', { tag: '@desktop' }, async ({ page, request }) => {
+  const tenant = 'made_inactive';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Made inactive' } })).status()).toBe(201);
+  try {
+    const intent = { name: 'Orders', match: { any: [{ field: 'subject', op: 'contains', value: 'order' }] } };
+    const made = await request.post(`/api/intents?${of}`, { data: intent });
+    expect(made.status()).toBe(201);
+    const { intent_id } = await made.json();
+    const sent = await request.post(`/api/emails?${of}`, {
+      headers: { 'content-type': 'message/rfc822' },
+      data: 'From: ann@customer.example\r\nTo: m@acme.example\r\nSubject: My order\r\n\r\nHello.\r\n',
+    });
+    expect(sent.status()).toBe(202);
+    const done = async () => (await request.get(`/api/emails?${of}&status=done`)).json();
+    await expect.poll(async () => (await done()).length, { timeout: 30_000 }).toBe(1);
+    const closed = await request.put(`/api/intents/${intent_id}?${of}`, {
+      data: { ...intent, is_active: false },
+      headers: { 'if-match': '*' },
+    });
+    expect(closed.status(), await closed.text()).toBe(200);
+    await page.goto(`/t/${tenant}/messages/${(await done())[0].email_id}`);
+    await hydrated(page);
+    await expect(page.getByTestId('correct-intent')).toHaveValue(String(intent_id));
+    await expect(page.getByTestId('correct-intent').locator('option:checked')).toHaveText('Orders (inactive)');
+  } finally {
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});

@@ -44,6 +44,7 @@ const PAGES: Record<string, (request: APIRequestContext) => string | Promise<str
   members: () => '/t/acme_corp/members',
   keys: () => '/t/acme_corp/keys',
   audit: () => '/t/acme_corp/audit',
+  settings: () => '/t/acme_corp/settings',
   try: async (request) => `/t/acme_corp/try?intent=${await only(request, 'intents', 'q=Order+enquiry', 'intent_id')}`,
   'not-found': () => '/t/acme_corp/messages/nonsense',
   'no-such-page': () => '/no/such/page',

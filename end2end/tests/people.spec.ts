@@ -176,9 +176,49 @@ test('an invitation is taken back without WebAssembly', { tag: '@desktop' }, asy
   await page.goto('/t/acme_corp/members');
   const invitation = page.getByTestId('invitation').filter({ hasText: 'plain@acme.example' });
   await invitation.getByTestId('take-back').click();
+  const question = page.getByRole('dialog', { name: 'Take back the invitation of plain@acme.example?' });
+  await question.getByTestId('take-back-now').click();
   await expect(page).toHaveURL(/\/members/);
   await expect(invitation).toHaveCount(0);
   await context.close();
+});
+
+test('an invitation is taken back by whoever says so twice', { tag: '@desktop' }, async ({ page, request }) => {
+  const email = `asked-${Date.now()}@acme.example`;
+  await invite(request, email);
+  await page.goto('/t/acme_corp/members');
+  await hydrated(page);
+  const row = page.getByTestId('invitation').filter({ hasText: email });
+  const button = row.getByRole('button', { name: `Take back … the invitation of ${email}` });
+  await button.click();
+  await row.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await expect(row).toHaveCount(1);
+  await button.click();
+  await row.getByTestId('take-back-now').click();
+  await expect(page.getByTestId('toast')).toContainText('The invitation is taken back.');
+  await expect(row).toHaveCount(0);
+});
+
+test('an invitation is accepted once by a double click', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {
+  const link = await invite(request, `twice-${Date.now()}@acme.example`);
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  const page = await guest.newPage();
+  await page.goto(link.pathname);
+  await hydrated(page);
+  await page.getByLabel('Your name, for a new account').fill('Twila');
+  await page.getByLabel('Password').fill('mellow otter paints fences');
+  const { asked, answer } = await hold(page, `**${link.pathname}`);
+  const { x, y, width, height } = (await page.getByRole('button', { name: 'Accept' }).boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 2);
+  for (const clickCount of [1, 2]) {
+    await page.mouse.down({ clickCount });
+    await page.mouse.up({ clickCount });
+    await expect.poll(asked).toBe(1);
+  }
+  answer();
+  await expect(page.getByTestId('tenants')).toContainText('Acme Corporation');
+  expect(asked()).toBe(1);
+  await guest.close();
 });
 
 test('a key is made, works, and is revoked; the log tells of it', async ({ page, request }, { project }) => {
@@ -277,6 +317,39 @@ test('who clicks twice makes one key', { tag: '@desktop' }, async ({ page, reque
   await row.getByTestId('revoke').click();
   await row.getByTestId('revoke-for-good').click();
   await expect(row).toContainText('revoked');
+});
+
+test('what is typed meanwhile stays', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = `meanwhile_${Date.now()}`;
+  await test.step('as the next key', async () => {
+    await page.goto('/t/acme_corp/keys');
+    await hydrated(page);
+    const name = page.getByLabel('Name');
+    const { asked, answer } = await hold(page, '**/ui/keys/create');
+    await name.fill(mark);
+    await page.getByTestId('create-key').click();
+    await expect.poll(asked).toBe(1);
+    await name.fill('The next');
+    answer();
+    await expect(page.getByTestId('key').filter({ hasText: mark })).toHaveCount(1);
+    await expect(name).toHaveValue('The next');
+  });
+  await test.step('as the next tenant', async () => {
+    await page.goto('/tenants');
+    await hydrated(page);
+    const form = page.getByTestId('new-tenant');
+    const { asked, answer } = await hold(page, '**/ui/tenants/create');
+    await form.getByLabel('Name').fill('Sent');
+    await form.getByLabel(/^Id/).fill(mark);
+    await page.getByTestId('create-tenant').click();
+    await expect.poll(asked).toBe(1);
+    await form.getByLabel('Name').fill('The next');
+    answer();
+    await expect(page.getByTestId('toast')).toContainText('The tenant is made.');
+    await expect(form.getByLabel(/^Id/), 'what was sent is done with').toHaveValue('');
+    await expect(form.getByLabel('Name')).toHaveValue('The next');
+    expect((await request.delete(`/api/tenants/${mark}`)).ok()).toBe(true);
+  });
 });
 
 test.describe('refused', { tag: '@desktop' }, () => {

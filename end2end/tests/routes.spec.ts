@@ -43,6 +43,7 @@ test('a webhook is made, keeps its secrets, and goes again', async ({ page, requ
       await page.getByLabel('Value of header 1').fill('Bearer s3cret');
       await page.keyboard.press('ControlOrMeta+s');
       await expect(page.getByTestId('route-secret')).toHaveValue(/^whsec_/);
+      await expect(page.getByTestId('route-secret'), 'the keyboard goes where the form was').toBeFocused();
       await look(page, `${project.name}-route-secret`);
       await page.getByTestId('done').click();
       await expect(page.getByTestId('route')).toContainText('Tells https://erp.example/hook');

@@ -37,9 +37,37 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByTestId('apply').click();
       await expect(page.getByTestId('plan-summary')).toContainText('Done: 1 to change');
 
-      await page.getByLabel('Or its text').fill('version: 1\nintent: []');
+      const [text, deletes] = [page.getByLabel('Or its text'), page.getByLabel('What the file does not have')];
+      await expect(text, 'what was applied is done with').toHaveValue('');
+      await text.fill('version: 1\nintent: []');
+      await deletes.selectOption('true');
       await page.getByTestId('plan').click();
       await expect(page.getByTestId('import-refused')).toContainText('unknown field');
+      if (javaScriptEnabled) await hydrated(page);
+      await expect(text, 'it is there to be put right').toHaveValue('version: 1\nintent: []');
+      await expect(deletes).toHaveValue('true');
     });
   });
 }
+
+test('what is applied twice is done, and said to be', { tag: '@desktop' }, async ({ page, context, request }) => {
+  const tenant = 'applied_twice';
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Applied twice' } })).status()).toBe(201);
+  try {
+    const other = await context.newPage();
+    for (const tab of [page, other]) {
+      await tab.goto(`/t/${tenant}/settings`);
+      await hydrated(tab);
+      await tab.getByLabel('Or its text').fill('version: 1\nclassifier: {gate: 0.9}\n');
+      await tab.getByTestId('plan').click();
+      await expect(tab.getByTestId('plan-summary')).toContainText('1 to change');
+      await expect(tab.getByLabel('Or its text'), 'it may still be changed').toHaveValue(/gate: 0\.9/);
+    }
+    for (const [tab, words] of [[page, 'Done: 1 to change.'], [other, 'There is nothing to do']] as const) {
+      await tab.getByTestId('apply').click();
+      await expect(tab.getByTestId('plan-summary')).toContainText(words);
+    }
+  } finally {
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});

@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 import { isAccessible } from './accessible';
 import { STAR, messageId, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 async function choice(page: Page): Promise<string | undefined> {
   const text = await page.evaluate(() => sessionStorage.getItem('selectedTenantId'));
@@ -75,6 +76,24 @@ test('a link to another tenant makes it the tab’s', { tag: '@desktop' }, async
   await choose(page, 'Acme Corporation');
   await page.goto('/t/globex_inc/rules');
   await expect.poll(() => choice(page)).toBe('globex_inc');
+});
+
+test('the palette offers what this tenant has, not what the one before had', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp');
+  await hydrated(page);
+  const [input, entries] = [page.getByTestId('palette-input'), page.getByTestId('palette-entry')];
+  await page.keyboard.press('ControlOrMeta+k');
+  await input.fill('Shop database');
+  await expect(entries.filter({ hasText: 'Datasource' })).toHaveCount(1);
+  await input.fill('Globex Inc.');
+  await entries.filter({ hasText: 'Switch tenant' }).click();
+  await expect(page.getByTestId('tenant-name')).toHaveText('Globex Inc.');
+  const { asked, answer } = await hold(page, '**/ui/names/list');
+  await page.keyboard.press('ControlOrMeta+k');
+  await expect.poll(asked).toBe(1);
+  await input.fill('Shop database');
+  await expect(entries).toHaveText(/Messages with “Shop database”/);
+  answer();
 });
 
 test('a tenant is deleted by whoever types its id', async ({ page, request }, { project }) => {

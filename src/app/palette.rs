@@ -40,7 +40,10 @@ const SHOWN: usize = 12;
 /// The palette. What it can lead to is asked for when it is opened.
 #[component]
 pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> impl IntoView {
-    let named = Action::new(|tenant: &TenantId| named_things(tenant.clone()));
+    let named = Action::new(|tenant: &TenantId| {
+        let tenant = tenant.clone();
+        async move { (tenant.clone(), named_things(tenant).await) }
+    });
     effect(move || {
         if is_open.get()
             && let Ok(id) = tenant.id()
@@ -61,7 +64,9 @@ pub fn Palette(tenant: CurrentTenant, me: MyAccess, is_open: RwSignal<bool>) -> 
         let tenants = tenants.read();
         let role = tenants.iter().find(|mine| mine.tenant_id == id).map_or(Role::Viewer, |mine| mine.role);
         let mut entries = pages(&id, role);
-        entries.extend(found.get().into_iter().flatten());
+        // What was found last may be another tenant's still.
+        let found = found.get().filter(|(of, _)| *of == id);
+        entries.extend(found.into_iter().flat_map(|(_, named)| named));
         entries.extend(tenants.iter().filter(|mine| mine.tenant_id != id).map(|mine| Entry {
             glyph: Glyph::Switch,
             words: mine.name.clone(),

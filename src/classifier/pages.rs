@@ -29,7 +29,7 @@ use crate::{
         panel::{ActionProblem, Empty},
         react::memo,
         resource::load,
-        saving::{on_done, successes},
+        saving::{on_done, on_refused, successes},
         time::Timestamp,
         toast::use_toasts,
     },
@@ -61,8 +61,8 @@ pub fn ExamplesPage() -> impl IntoView {
         |(tenant, ..)| async move { get_classifier(tenant?).await },
     );
     let (toasts, navigate) = (use_toasts(), use_navigate());
+    add.empties("text", text);
     on_done(add.value(), move |()| {
-        text.set(String::new());
         toasts.done("The example is added.");
         // It is the first of the newest page.
         if let (Some(_), Ok(id)) = (before.get_untracked(), intent_id.get_untracked()) {
@@ -71,6 +71,7 @@ pub fn ExamplesPage() -> impl IntoView {
         }
     });
     on_done(delete.value(), move |()| toasts.done("The example is deleted."));
+    on_refused(delete.value(), toasts);
     let back = move || match intent_id.get() {
         Ok(id) => tenant.page(&format!("/intents/{id}")),
         Err(_) => tenant.page("/intents"),

@@ -36,11 +36,17 @@ pub fn label_of(path: &str) -> Option<String> {
     Some(words.trim().to_owned()).filter(|words| !words.is_empty())
 }
 
-/// Puts the focus on the field that the server calls `path`.
+/// Puts the focus on the field that the server calls `path`, and opens what it lies in: there nothing takes the focus while that
+/// is closed.
 pub fn focus_field(path: &str) {
-    if let Some(field) = field(path) {
-        let _ = field.focus();
+    let Some(field) = field(path) else { return };
+    while let Ok(Some(closed)) = field.closest("details:not([open])") {
+        // Only a name that is none is refused.
+        if closed.set_attribute("open", "").is_err() {
+            break;
+        }
     }
+    let _ = field.focus();
 }
 
 /// What the server wrote into the field of this id: what was typed before the form was refused.

@@ -17,9 +17,10 @@ thread_local! {
 const CONTENT: &str = "main";
 
 /// Ids of what the keyboard may go on at, the best first: the element that has it, then the buttons of its list that
-/// follow, then those before it. Empty where nothing with an id has it.
+/// follow, then those before it, then the page's content. Empty where nothing has it.
 pub fn focus_trail() -> Vec<String> {
-    let Some(active) = document().and_then(|document| document.active_element()) else { return Vec::new() };
+    let active = document().and_then(|document| document.active_element());
+    let Some(active) = active.filter(|active| !is_body(active)) else { return Vec::new() };
     // A field has none: the keyboard goes on at a button of its form or its row.
     let beside = || active.closest("form, tr, li").ok()??.query_selector("button[id]").ok()?;
     let id = match active.id() {
@@ -27,7 +28,7 @@ pub fn focus_trail() -> Vec<String> {
         id => id,
     };
     if id.is_empty() {
-        return Vec::new();
+        return vec![CONTENT.to_owned()];
     }
     let buttons = buttons_beside(&active);
     let at = buttons.iter().position(|button| *button == id).unwrap_or_default();
@@ -46,11 +47,15 @@ fn buttons_beside(element: &Element) -> Vec<String> {
     (0..found.length()).filter_map(|i| Some(found.get(i)?.dyn_into::<Element>().ok()?.id())).collect()
 }
 
+/// Whether an element is the page's body, which stands for nothing that has the focus.
+fn is_body(element: &Element) -> bool {
+    document().and_then(|document| document.body()).is_some_and(|body| *body == *element)
+}
+
 /// Gives the keyboard to the first of these that is on the page, unless something has it.
 pub fn focus_first(trail: &[String]) {
-    let Some(document) = document() else { return };
-    let active = document.active_element();
-    let is_lost = active.is_none_or(|active| document.body().is_some_and(|body| *body == active));
+    let active = document().and_then(|document| document.active_element());
+    let is_lost = active.is_none_or(|active| is_body(&active));
     if is_lost && let Some(element) = trail.iter().find_map(|id| element(id)) {
         // Only an element that is gone refuses.
         let _ = element.focus();

@@ -6,7 +6,7 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
 use web_sys::{Element, Event, MouseEvent};
 
-use super::{dom::document, listener::Listener};
+use super::{clicks::forget_sent, dom::document, listener::Listener};
 use crate::ui::react::effect;
 
 thread_local! {
@@ -100,6 +100,7 @@ pub fn guard_tab(is_lost: impl Fn() -> bool + 'static) {
     let unload = window_event_listener(ev::beforeunload, move |event| {
         if !was_allowed() && is_lost() {
             event.prevent_default();
+            forget_sent();
         }
     });
     on_cleanup(move || unload.remove());

@@ -26,7 +26,7 @@ use crate::{
         page::PageHead,
         panel::{ActionProblem, Empty},
         resource::load,
-        saving::on_done,
+        saving::{on_done, on_refused},
         table::{Cell, DataTable},
         time::Timestamp,
         toast::use_toasts,
@@ -46,8 +46,9 @@ pub fn KeysPage() -> impl IntoView {
     let toasts = use_toasts();
     let revoked = revoke.value();
     let name = RwSignal::new(String::new());
-    on_done(create.value(), move |_| name.set(String::new()));
+    create.empties("name", name);
     on_done(revoked, move |()| toasts.done("The key is revoked."));
+    on_refused(revoked, toasts);
     view! {
         <PageHead
             title="API keys"

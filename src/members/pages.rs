@@ -10,7 +10,7 @@ use members::{Members, NoMembers};
 
 use super::{
     api::{InviteMember, RemoveMember, SetMemberRole, TakeBackInvitation, list_people},
-    dto::{InvitationMade, People},
+    dto::People,
 };
 use crate::{
     app::{MyAccess, tenant_page, use_tenant},
@@ -23,7 +23,7 @@ use crate::{
         page::PageHead,
         panel::ActionProblem,
         resource::load,
-        saving::{on_done, successes},
+        saving::{on_done, on_refused, successes},
         toast::use_toasts,
     },
 };
@@ -38,20 +38,21 @@ pub fn MembersPage() -> impl IntoView {
     let set_role = form_action::<SetMemberRole>();
     let remove = form_action::<RemoveMember>();
     let address = RwSignal::new(String::new());
-    let (roles, removals) = (successes(set_role.value()), successes(remove.value()));
-    let changes = move || (invite.version().get(), take_back.version().get(), roles.get(), removals.get());
+    let removals = successes(remove.value());
+    // After a role that was refused, too: it stands in its row no more.
+    let changes =
+        move || (invite.version().get(), take_back.version().get(), set_role.version().get(), removals.get());
     let people =
         load(move || (tenant.id(), changes()), |(tenant, _)| async move { list_people(tenant?).await });
     let toasts = use_toasts();
     // The next to be invited is somebody else.
-    on_done(invite.value(), move |made: InvitationMade| {
-        if made.invitation.email.eq_ignore_ascii_case(address.read_untracked().trim()) {
-            address.set(String::new());
-        }
-    });
+    invite.empties("email", address);
     on_done(take_back.value(), move |()| toasts.done("The invitation is taken back."));
     on_done(set_role.value(), move |()| toasts.done("The role is changed."));
     on_done(remove.value(), move |()| toasts.done("The member is removed."));
+    for refused in [take_back, set_role, remove] {
+        on_refused(refused.value(), toasts);
+    }
     let (taken_back, roles_set, removed) = (take_back.value(), set_role.value(), remove.value());
     view! {
         <PageHead

@@ -46,10 +46,15 @@ pub fn SettingsPage() -> impl IntoView {
             data=move || async move { Ok((tenant.id()?, overview.await?, outcome.await?)) }
             retry=move || overview.refetch()
             view=move |(tenant_id, overview, outcome): (TenantId, Overview, Option<Outcome>)| {
+                // What was applied is done with.
+                let is_applied = |sent: &Outcome| sent.result.as_ref().is_ok_and(|plan| plan.applied);
+                let sent = outcome.as_ref().filter(|sent| !is_applied(sent));
+                let (document, delete) =
+                    sent.map(|sent| (sent.document.clone(), sent.delete)).unwrap_or_default();
                 view! {
                     {outcome.map(|outcome| view! { <Answer tenant_id=tenant_id.clone() outcome/> }.into_any())}
                     <Export tenant_id=tenant_id.clone() overview/>
-                    <Import tenant_id/>
+                    <Import tenant_id document delete/>
                 }
             }
         />
@@ -88,7 +93,12 @@ fn Export(tenant_id: TenantId, overview: Overview) -> impl IntoView {
 }
 
 #[component]
-fn Import(tenant_id: TenantId) -> impl IntoView {
+fn Import(
+    tenant_id: TenantId,
+    /// As it was sent, until it is applied: it may have to be put right.
+    document: String,
+    delete: bool,
+) -> impl IntoView {
     view! {
         <form
             method="post"
@@ -105,13 +115,17 @@ fn Import(tenant_id: TenantId) -> impl IntoView {
             </label>
             <label class="field">
                 <span class="field__label">"Or its text"</span>
-                <textarea name="document" rows="8" spellcheck="false" data-testid="document"></textarea>
+                <textarea name="document" rows="8" spellcheck="false" data-testid="document">
+                    {area_text(&document)}
+                </textarea>
             </label>
             <label class="field">
                 <span class="field__label">"What the file does not have"</span>
                 <select name="delete">
                     <option value="false">"stays"</option>
-                    <option value="true">"is deleted"</option>
+                    <option value="true" selected=delete>
+                        "is deleted"
+                    </option>
                 </select>
             </label>
             <button type="submit" name="step" value="plan" class="button button--primary" data-testid="plan">

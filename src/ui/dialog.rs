@@ -77,6 +77,9 @@ pub fn Confirm(
     /// The button's words.
     #[prop(into)]
     label: String,
+    /// What that is about, for those who do not see where it stands.
+    #[prop(optional, into)]
+    of: String,
     #[prop(optional, into)] glyph: Option<Glyph>,
     /// The question.
     #[prop(into)]
@@ -91,6 +94,7 @@ pub fn Confirm(
         <button id=format!("{id}-ask") type="button" class="button" popovertarget=opens data-testid=testid>
             {glyph.map(|glyph| view! { <Icon glyph/> }.into_any())}
             {label}
+            {(!of.is_empty()).then(|| view! { <span class="visually-hidden">" " {of}</span> }.into_any())}
         </button>
         // Once it is answered it goes: what it asked about may stand in another's place before the server has answered.
         <div

@@ -15,7 +15,7 @@ use super::{
     react::{effect, memo},
     step::is_taking_over,
 };
-use crate::shared::Problem;
+use crate::shared::{FieldError, Problem};
 
 /// What is wrong with a form: found by its own check or by the server, which name fields alike.
 #[derive(Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct Faults {
     save_over: StoredValue<Option<Callback<()>>>,
     /// Whether the form has a head that tells.
     has_head: StoredValue<bool>,
+    /// The paths of its fields and lines, at which faults are told.
+    places: RwSignal<Vec<Signal<String>>>,
 }
 
 impl Faults {
@@ -36,6 +38,7 @@ impl Faults {
             is_told: RwSignal::new(false),
             save_over: StoredValue::new(None),
             has_head: StoredValue::new(false),
+            places: RwSignal::new(Vec::new()),
         }
     }
 
@@ -104,16 +107,67 @@ impl Faults {
         })
     }
 
-    /// What is wrong with the field of this path, as in `match.any[0].value`.
+    /// As long as the current owner is there, what is wrong with the field of this path is told there; and what is wrong within
+    /// it, unless that has a place of its own.
+    fn add_place(self, path: Signal<String>) {
+        let places = self.places;
+        places.update(|places| places.push(path));
+        on_cleanup(move || {
+            // The form may be gone before its fields.
+            let _ = places.try_update(|places| places.retain(|place| *place != path));
+        });
+    }
+
+    /// What is wrong at the place of this path, as in `match.any[0].value`.
     fn of(self, path: &str) -> Option<String> {
         self.problem.with(|problem| {
-            problem
-                .as_ref()?
-                .errors
-                .iter()
-                .find(|error| error.field == path)
-                .map(|error| error.message.clone())
+            problem.as_ref()?.errors.iter().find_map(|error| {
+                let rest = within(&error.field, path)?;
+                let is_here = rest.is_empty() || self.nearest(error).as_deref() == Some(path);
+                is_here.then(|| words_within(rest, &error.message))
+            })
         })
+    }
+
+    /// The path of the place at which an error is told.
+    fn nearest(self, error: &FieldError) -> Option<String> {
+        self.places.with(|places| {
+            let paths = places.iter().filter_map(|place| place.try_get_untracked());
+            paths.filter(|path| within(&error.field, path).is_some()).max_by_key(String::len)
+        })
+    }
+
+    /// By which path and words the head tells of an error: of an item of a list as of a line of its field.
+    fn told_of(self, error: FieldError) -> (String, String) {
+        let place = untrack(|| self.nearest(&error));
+        let line = place.and_then(|place| {
+            let rest = within(&error.field, &place)?;
+            index_of(rest)?;
+            let words = words_within(rest, &error.message);
+            Some((place, words))
+        });
+        line.unwrap_or((error.field, error.message))
+    }
+}
+
+/// What of a field's path lies within that of a place: nothing where it is the place's own. `None` where it lies elsewhere.
+fn within<'a>(field: &'a str, place: &str) -> Option<&'a str> {
+    field.strip_prefix(place).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Of the rest of a path that is an item's, as in `[1]`: which one, from 0.
+fn index_of(rest: &str) -> Option<usize> {
+    rest.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// What is wrong within a place: with which of its lines, or of its members.
+fn words_within(rest: &str, message: &str) -> String {
+    let item = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let item = item.and_then(|(index, member)| Some((index.parse::<usize>().ok()?, member)));
+    let line = item.map(|(index, _)| format!("line {} ", index + 1)).unwrap_or_default();
+    match item.map_or(rest, |(_, member)| member).trim_start_matches('.') {
+        "" => format!("{line}{message}"),
+        member => format!("{line}{member} {message}"),
     }
 }
 
@@ -138,7 +192,10 @@ pub fn FaultSummary() -> impl IntoView {
         };
         let items = items
             .into_iter()
-            .map(|error| view! { <Fault path=error.field message=error.message/> }.into_any())
+            .map(|error| {
+                let (path, message) = faults.told_of(error);
+                view! { <Fault path message/> }.into_any()
+            })
             .collect_view();
         Some(view! {
             <div id=SUMMARY class="notice tone-bad" role="alert" tabindex="-1" data-testid="faults">
@@ -194,6 +251,9 @@ fn label_of(path: &str) -> Option<String> {
 #[component]
 pub fn FaultLine(#[prop(into)] path: Signal<String>) -> impl IntoView {
     let faults = use_context::<Faults>();
+    if let Some(faults) = faults {
+        faults.add_place(path);
+    }
     move || {
         let words = faults?.of(&path.get())?;
         Some(view! { <p class="field__fault">{words}</p> })
@@ -215,6 +275,9 @@ where
     V: IntoView + 'static,
 {
     let faults = use_context::<Faults>();
+    if let Some(faults) = faults {
+        faults.add_place(path);
+    }
     let fault = memo(move || faults.and_then(|faults| faults.of(&path.get())));
     let id = move |part: &str| {
         let path: String =
@@ -484,5 +547,53 @@ pub fn CheckField(
             </label>
             {(!hint.is_empty()).then(|| view! { <p class="field__hint">{hint}</p> }.into_any())}
         </div>
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_at_the_nearest_place() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let faults = Faults::new();
+            for path in ["domains", "rules[0].conditions", "rules[0].conditions.params[0]", "closed"] {
+                faults.add_place(path.into());
+            }
+            for (field, path, words) in [
+                ("domains", "domains", Some("is wrong")),
+                ("domains[1]", "domains", Some("line 2 is wrong")),
+                ("domains_of[1]", "domains", None),
+                ("rules[0].conditions", "rules[0].conditions", Some("is wrong")),
+                ("rules[0].conditions.later", "rules[0].conditions", Some("later is wrong")),
+                ("rules[0].conditions.params[0]", "rules[0].conditions.params[0]", Some("is wrong")),
+                ("rules[0].conditions.params[0]", "rules[0].conditions", None),
+                ("closed[0].conditions", "closed", Some("line 1 conditions is wrong")),
+            ] {
+                faults.mark(Problem::invalid_field(field, "is wrong"));
+                assert_eq!(faults.of(path).as_deref(), words, "{field} at {path}");
+            }
+            let told = |field: &str| faults.told_of(FieldError::new(field, "is wrong"));
+            assert_eq!(told("domains[1]"), ("domains".to_owned(), "line 2 is wrong".to_owned()));
+            let member = "rules[0].conditions.later";
+            assert_eq!(told(member), (member.to_owned(), "is wrong".to_owned()));
+        });
+    }
+
+    #[test]
+    fn a_field_that_is_gone_tells_nothing() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let faults = Faults::new();
+            faults.add_place("settings".into());
+            let line = Owner::new();
+            line.with(|| faults.add_place("settings.url".into()));
+            faults.mark(Problem::invalid_field("settings.url", "is wrong"));
+            assert_eq!(faults.of("settings"), None);
+            line.cleanup();
+            assert_eq!(faults.of("settings").as_deref(), Some("url is wrong"));
+        });
     }
 }

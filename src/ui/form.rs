@@ -18,7 +18,7 @@ use super::{
     react::memo,
     step::is_taking_over,
 };
-use crate::shared::{FieldError, Problem};
+use crate::shared::Problem;
 
 /// A form of an action. What it holds is sent once: who clicks twice means it once. What the server says of its fields stands
 /// at them.
@@ -36,7 +36,7 @@ where
 {
     let answer = action.value();
     let refusal = Signal::derive(move || {
-        answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(at_flat_fields))
+        answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).cloned())
     });
     let send = Box::new(move |body| action.send(body));
     form_of(action.url(), refusal, send, (class, testid), children)
@@ -81,22 +81,6 @@ fn form_of(
         </form>
     }
     .into_any()
-}
-
-/// The fields of a plain form hold no others: what is wrong with an item of a list is told at the field whose lines it has.
-fn at_flat_fields(problem: &Problem) -> Problem {
-    let mut problem = problem.clone();
-    for FieldError { field, message } in &mut problem.errors {
-        let place = field.split_once('[').and_then(|(name, rest)| {
-            let index: usize = rest.strip_suffix(']')?.parse().ok()?;
-            Some((name.to_owned(), index))
-        });
-        if let Some((name, index)) = place {
-            *field = name;
-            *message = format!("line {} {message}", index + 1);
-        }
-    }
-    problem
 }
 
 /// Writes into a field of filters what the address says, once that is another, also where it says the same of this field:
@@ -226,21 +210,5 @@ pub fn FilterButtons(
                 is_filtered.get().then(|| view! { <a class="button button--quiet" href=all>"Clear"</a> }.into_any())
             }}
         </div>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_item_is_told_at_its_field() {
-        let told = |field: &str| {
-            let problem = at_flat_fields(&Problem::invalid_field(field, "must be a domain"));
-            let FieldError { field, message } = problem.errors[0].clone();
-            (field, message)
-        };
-        assert_eq!(told("domains[1]"), ("domains".into(), "line 2 must be a domain".into()));
-        assert_eq!(told("domains"), ("domains".into(), "must be a domain".into()));
     }
 }

@@ -14,6 +14,7 @@ use leptos::{
 };
 use serde::de::DeserializeOwned;
 
+use super::saving::on_done;
 use crate::shared::{
     Problem,
     wire::{self, Caller, Wire},
@@ -127,6 +128,12 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
             let shown = shown().map(|id| id.to_string());
             answer.get().filter(|_| self.was_sent_as(field, shown.as_deref()))
         })
+    }
+
+    /// Empties the field that `typed` holds, and the form sends as `field`, once what stands there was sent and done. What was
+    /// typed meanwhile stays.
+    pub fn empties(self, field: &'static str, typed: RwSignal<String>) {
+        on_done(self.answer_of(field, move || typed.try_get_untracked()), move |_| typed.set(String::new()));
     }
 
     /// Whether what was answered last held this; so did what came with the page.

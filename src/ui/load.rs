@@ -40,11 +40,10 @@ where
                 let answer = data();
                 let view = view.clone();
                 Suspend::new(async move {
-                    match answer.await {
-                        Ok(value) => {
-                            keep_focus();
-                            view(value).into_any()
-                        }
+                    let answer = answer.await;
+                    keep_focus();
+                    match answer {
+                        Ok(value) => view(value).into_any(),
                         Err(problem) => {
                             view! {
                                 <Heading heading/>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::{
     fields::Faults,
     react::{effect, memo},
+    toast::Toasts,
 };
 use crate::shared::Problem;
 
@@ -34,6 +35,20 @@ pub fn on_done<T: Clone + Send + Sync + 'static>(
     effect(move || {
         if let Some(Ok(done)) = answer.get() {
             then(done);
+        }
+    });
+}
+
+/// Says what was refused where it is in sight: what the page shows of it stands at its head, and the form may be far below.
+pub fn on_refused<T: Clone + Send + Sync + 'static>(
+    answer: impl Into<Signal<Option<Result<T, Problem>>>>,
+    toasts: Toasts,
+) {
+    let answer = answer.into();
+    effect(move || {
+        let refused = answer.with(|answer| answer.as_ref()?.as_ref().err().cloned());
+        if let Some(problem) = refused {
+            toasts.refused(&problem);
         }
     });
 }

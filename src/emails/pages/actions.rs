@@ -121,18 +121,19 @@ pub fn ChangeIntent(
 ) -> impl IntoView {
     let MessageActions { words, choice, correct, .. } = actions;
     let outcome = correct.value();
-    let known: Vec<(IntentId, String)> = intents
-        .into_iter()
-        .filter(|intent| intent.is_active)
-        .map(|intent| (intent.intent_id, intent.name))
-        .collect();
-    let options = known
+    // The one that it has stays an option, though it takes no more messages: a choice that lacked it would say that it has none.
+    let mut intents = intents;
+    intents.retain(|intent| intent.is_active || chosen == Some(intent.intent_id));
+    let options = intents
         .iter()
-        .map(|(id, name)| {
-            view! { <option value=id.to_string() selected={chosen == Some(*id)}>{name.clone()}</option> }
+        .map(|Intent { intent_id, name, is_active, .. }| {
+            let words = if *is_active { name.clone() } else { format!("{name} (inactive)") };
+            view! { <option value=intent_id.to_string() selected={chosen == Some(*intent_id)}>{words}</option> }
                 .into_any()
         })
         .collect_view();
+    let known: Vec<(IntentId, String)> =
+        intents.into_iter().map(|intent| (intent.intent_id, intent.name)).collect();
     let tenant = tenant_id.clone();
     let say = move |event: MouseEvent| {
         let Some(choice) = choice.get_untracked() else { return };

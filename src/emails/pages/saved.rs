@@ -15,6 +15,7 @@ use crate::{
         form_action::{FormAction, form_action},
         host,
         icons::{Glyph, Icon},
+        load::keep_focus,
         panel::ActionProblem,
         react::effect,
         resource::load,
@@ -136,6 +137,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
             <Transition>
                 {move || Suspend::new(async move {
                     let saved = saved.await.unwrap_or_default();
+                    keep_focus();
                     let is_named = {
                         let here = here();
                         saved.iter().any(|one| one.query == here)

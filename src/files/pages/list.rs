@@ -24,7 +24,7 @@ use crate::{
         page::PageHead,
         panel::{ActionProblem, Empty},
         resource::load,
-        saving::on_done,
+        saving::{on_done, on_refused},
         size::size_words,
         table::{Cell, DataTable},
         time::Timestamp,
@@ -48,6 +48,7 @@ pub fn FilesPage() -> impl IntoView {
     let outcome = delete.value();
     let toasts = use_toasts();
     on_done(outcome, move |()| toasts.done("The file is deleted."));
+    on_refused(outcome, toasts);
     view! {
         <PageHead
             title="Files"

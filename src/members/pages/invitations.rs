@@ -8,6 +8,7 @@ use crate::{
     members::dto::{Invitation, InvitationMade},
     shared::TenantId,
     ui::{
+        dialog::Confirm,
         each::Each,
         fields::{FaultSummary, TextField},
         form::PlainForm,
@@ -140,6 +141,8 @@ fn InvitationRow(
     let Invitation { invitation_id, email, role, invited_by, expires_at, .. } = invitation;
     let (sender, taker) = (tenant_id.to_string(), tenant_id.to_string());
     let (address, named) = (email.clone(), format!(" to {email}"));
+    let (of, question) =
+        (format!("the invitation of {email}"), format!("Take back the invitation of {email}?"));
     let (is_sending, is_taking) = (invite.pending(), take_back.pending());
     view! {
         <tr role="row" data-testid="invitation">
@@ -170,19 +173,27 @@ fn InvitationRow(
                             <span class="visually-hidden">{named}</span>
                         </button>
                     </PlainForm>
-                    <PlainForm action=take_back>
-                        <input type="hidden" name="tenant_id" value=taker/>
-                        <input type="hidden" name="invitation_id" value=invitation_id.to_string()/>
-                        <button
-                            id=format!("take-back-{invitation_id}")
-                            type="submit"
-                            class="button"
-                            aria-busy=move || is_taking.get().to_string()
-                            data-testid="take-back"
-                        >
-                            "Take back"
-                        </button>
-                    </PlainForm>
+                    <Confirm
+                        id=format!("take-back-{invitation_id}")
+                        label="Take back …"
+                        of
+                        title=question
+                        testid="take-back"
+                    >
+                        <p>"Its link no longer works. Whoever is to come all the same is invited anew, and gets another."</p>
+                        <PlainForm action=take_back>
+                            <input type="hidden" name="tenant_id" value=taker/>
+                            <input type="hidden" name="invitation_id" value=invitation_id.to_string()/>
+                            <button
+                                type="submit"
+                                class="button button--danger"
+                                aria-busy=move || is_taking.get().to_string()
+                                data-testid="take-back-now"
+                            >
+                                "Take it back"
+                            </button>
+                        </PlainForm>
+                    </Confirm>
                 </span>
             </Cell>
         </tr>

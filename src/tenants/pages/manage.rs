@@ -16,7 +16,7 @@ use crate::{
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         panel::ActionProblem,
-        saving::{on_done, successes},
+        saving::{on_done, on_refused, successes},
         table::{Cell, DataTable},
         toast::use_toasts,
     },
@@ -56,14 +56,15 @@ impl TenantActions {
             id: RwSignal::new(String::new()),
         };
         let toasts = use_toasts();
-        on_done(actions.create.value(), move |()| {
-            actions.name.set(String::new());
-            actions.id.set(String::new());
-            toasts.done("The tenant is made.");
-        });
+        create.empties("name", actions.name);
+        create.empties("tenant_id", actions.id);
+        on_done(create.value(), move |()| toasts.done("The tenant is made."));
         on_done(actions.rename.value(), move |()| toasts.done("The tenant is renamed."));
         on_done(actions.set_active.value(), move |()| toasts.done("Done."));
         on_done(actions.delete.value(), move |()| toasts.done("The tenant is deleted."));
+        for refused in [rename, set_active, delete] {
+            on_refused(refused.value(), toasts);
+        }
         actions
     }
 

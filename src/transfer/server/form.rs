@@ -129,5 +129,14 @@ async fn run(ctx: &TenantContext, form: &Form) -> Result<Plan> {
     let text = form.document.clone();
     let document = aside::run(move || document::parse(text.as_bytes(), format)).await?;
     let options = Options { dry_run: !form.apply, delete: form.delete, revision: form.revision.clone() };
-    service::import(ctx, document, &options).await
+    let plan = service::import(ctx, document.clone(), &options).await;
+    match plan {
+        Err(Error::Problem(problem)) if form.apply && problem.status == 412 => {
+            let options = Options { dry_run: true, revision: None, ..options };
+            let plan = service::import(ctx, document, &options).await?;
+            // Who sent it twice is told that it is as they want it, not that nothing was stored.
+            if plan.summary.is_same() { Ok(plan) } else { Err(problem.into()) }
+        }
+        plan => plan,
+    }
 }

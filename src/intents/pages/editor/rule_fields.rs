@@ -78,6 +78,8 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
         <Judgement rule rule_type kind path/>
         <InsertField fields=form.field_names()/>
         <Consequences rule kind path/>
+        // Of the conditions as a whole, and of members that have no field: told where it is seen.
+        <FaultLine path=path.run("conditions")/>
         <details class="details" prop:open=move || !rule.rest.read_untracked().is_empty()>
             <summary>"More, as JSON"</summary>
             <TextArea

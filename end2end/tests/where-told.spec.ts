@@ -1,0 +1,94 @@
+// What is wrong is told where it is seen, and what is told of it leads there.
+import { named } from './demo';
+import { expect, hydrated, test } from './fixtures';
+
+// What the server refuses, browsers note.
+test.use({ expectedFaults: /status of (409|422)/ });
+
+test('a field that no message has is told at its rule', { tag: '@desktop' }, async ({ page, request }) => {
+  const datasource_id = Number(await named(request, 'datasources', 'Shop database', 'datasource_id'));
+  const made = await request.post('/api/intents/with-rules?tenant_id=acme_corp', {
+    data: {
+      intent: { name: `Misspelt ${Date.now()}`, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: 'misspelt' }] } },
+      validation_rules: [
+        {
+          field_name: 'sender_email',
+          rule_type: 'exists',
+          datasource_id,
+          conditions: { query: 'SELECT * FROM customers WHERE email = ?', params: ['{{sender_email}}'] },
+        },
+      ],
+    },
+  });
+  expect(made.status(), await made.text()).toBe(201);
+  const { intent_id } = (await made.json()).intent;
+  await page.goto(`/t/acme_corp/intents/${intent_id}/edit`);
+  await hydrated(page);
+  const rule = page.getByTestId('edit-rule');
+  await rule.getByTestId('rule-toggle').click();
+  await rule.getByLabel('Value 1', { exact: true }).fill('{{sender_emial}}');
+  await page.getByTestId('try-draft').click();
+  await expect(page.getByTestId('not-tried')).toContainText('It is marked at its field.');
+  const told = rule.getByText("'{{sender_emial}}' is neither a field of a message").locator('visible=true');
+  await expect(told, 'though its part of the form is closed').toHaveCount(1);
+
+  await page.getByTestId('save').click();
+  const faults = page.getByTestId('faults');
+  await expect(faults).toBeFocused();
+  const name = 'Members that have no field here';
+  await faults.getByRole('button', { name }).click();
+  await expect(rule.getByLabel(name), 'what is told leads into what is closed').toBeFocused();
+
+  await rule.getByLabel('Value 1', { exact: true }).fill('{{sender_email}}');
+  await rule.getByLabel(name).fill('{"nonsense": 1}');
+  await page.getByTestId('try-draft').click();
+  await expect(rule.getByText(/^nonsense /).first(), 'and which member it is').toBeVisible();
+  const removed = await request.delete(`/api/intents/${intent_id}?tenant_id=acme_corp`, { headers: { 'if-match': '*' } });
+  expect(removed.status()).toBe(204);
+});
+
+test('an address that is none is told at the addresses, by its line', async ({ page }) => {
+  await page.goto('/t/acme_corp/routes/new');
+  await hydrated(page);
+  await page.getByTestId('route-name').fill('Hand it on');
+  await page.getByTestId('accepted').check();
+  await page.getByTestId('route-kind').selectOption('forward');
+  const to = page.getByTestId('route-to');
+  await to.fill('team@acme.example\nnonsense');
+  await page.getByTestId('save').click();
+  await expect(to).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.locator('.field__fault')).toHaveText("line 2 'nonsense' is no mail address");
+  await page.getByTestId('faults').getByRole('button', { name: 'To', exact: true }).click();
+  await expect(to).toBeFocused();
+});
+
+test('a role that is refused is told in sight, and stands in its row no more', async ({ page, browser, request, baseURL }, { project }) => {
+  const tenant = `refused_role_${project.name}`;
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Refused' } })).status()).toBe(201);
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  try {
+    const invited = await request.post(`/api/members?${of}`, { data: { email: `${tenant}@acme.example`, role: 'viewer' } });
+    expect(invited.status()).toBe(201);
+    const theirs = await guest.newPage();
+    await theirs.goto(new URL((await invited.json()).link).pathname);
+    await theirs.getByLabel('Your name, for a new account').fill('Vera');
+    await theirs.getByLabel('Password').fill('mellow otter paints fences');
+    await theirs.getByRole('button', { name: 'Accept' }).click();
+    await expect(theirs.getByTestId('tenants')).toContainText('Refused');
+
+    await page.goto(`/t/${tenant}/members`);
+    await hydrated(page);
+    const refusal = { status: 409, json: { type: 'about:blank', title: 'Conflict', status: 409, detail: 'Somebody is at it.' } };
+    await page.route('**/ui/members/set-role', (route) => route.fulfill(refusal));
+    const role = page.getByTestId('member').getByRole('combobox');
+    await role.selectOption('editor');
+    await page.getByTestId('set-role').click();
+    await expect(page.getByTestId('toast')).toContainText('Somebody is at it.');
+    await expect(page.getByTestId('toast')).toBeInViewport();
+    await expect(role).toHaveValue('viewer');
+  } finally {
+    await guest.close();
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
