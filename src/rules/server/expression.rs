@@ -235,8 +235,8 @@ impl Expression {
         let field = |name: &str, value: &str| {
             (name.to_owned(), typed(fields::one_value(name, value), fields.kind(name), now))
         };
-        // One of several values is not given by a name that is worked out, either.
-        let is_one = |name: &str| fields.several(name).is_none();
+        // One of several values is not given by a name that is worked out, either: it would be one that the sender added.
+        let is_one = |name: &str| self.names.are_searched || fields.several(name).is_none();
         let all: HashMap<String, Cel> =
             fields.iter().filter(|(name, _)| is_one(name)).map(|(name, value)| field(name, value)).collect();
         let email: HashMap<String, Cel> = fields

@@ -223,8 +223,8 @@ fn expression(
         Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
             found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
         }
-        // By a name that is worked out.
-        Err(Fault::Missing(name)) if fields.several(&name).is_some() => {
+        // By a name that is worked out. Beside rows it may as well be a column's.
+        Err(Fault::Missing(name)) if found.is_none() && fields.several(&name).is_some() => {
             Err(several(&name).unwrap_or(Unjudged::Datasource(text)))
         }
         Err(Fault::Missing(name)) if found.is_none() => Err(Unjudged::Message(Unrenderable::Missing(name))),
@@ -732,6 +732,9 @@ mod tests {
             ("fields['header.X-Twice'] == 'NO'", true),
             ("fields['header.Received'].contains('from gateway')", true),
             ("has(fields.order) ? false : email.subject == 'x'", true),
+            ("!('header.x-spam' in fields)", false),
+            ("!fields.exists(name, name == 'header.x-spam' && fields[name].contains('YES'))", false),
+            ("['header.x-spam'].all(name, fields[?name].orValue('NO') == 'NO')", false),
         ] {
             assert_eq!(judged(text), Ok(passes), "{text}");
         }

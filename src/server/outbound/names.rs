@@ -10,7 +10,7 @@ use std::{
 use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
-    net::runtime::TokioRuntimeProvider,
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::Name,
     system_conf::read_system_conf,
 };
@@ -21,8 +21,16 @@ use crate::server::aside;
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// A name server each, in the order in which they are asked.
-type Servers = Arc<[TokioResolver]>;
+/// Whom to ask, and for what.
+#[derive(Clone, Debug, Default)]
+struct Servers {
+    /// A name server each, in the order in which they are asked.
+    each: Arc<[TokioResolver]>,
+    /// The domains that a name may be completed by, and how many points it has where it is tried as it is first.
+    search: Arc<[Name]>,
+    ndots: usize,
+}
+
 /// Those that a `resolv.conf` names, and what it says.
 type Kept = (Vec<u8>, Servers);
 
@@ -50,7 +58,7 @@ impl Names {
         if let Some((then, servers)) = &*kept
             && *then == said
         {
-            return Arc::clone(servers);
+            return servers.clone();
         }
         let (config, options) = read_system_conf().unwrap_or_else(|_| {
             // Where nothing is said, the machine asks itself (resolv.conf(5)).
@@ -58,7 +66,7 @@ impl Names {
             (ResolverConfig::from_parts(None, Vec::new(), vec![itself]), ResolverOpts::default())
         });
         let servers = servers(config, options);
-        *kept = Some((said, Arc::clone(&servers)));
+        *kept = Some((said, servers.clone()));
         servers
     }
 }
@@ -75,17 +83,19 @@ fn servers(config: ResolverConfig, mut options: ResolverOpts) -> Servers {
     options.attempts = 0;
     // Of two errors the library tells that of the first kind, and what says nothing of IPv4 is no answer.
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    let ndots = options.ndots;
     let Some(tls) = no_tls() else { return Servers::default() };
     let (domain, search, servers) = config.into_parts();
     // The machine's own domain is searched where nothing else is named.
     let search: Vec<Name> = if search.is_empty() { domain.into_iter().collect() } else { search };
     let made = servers.into_iter().filter_map(|server| {
-        let config = ResolverConfig::from_parts(None, search.clone(), vec![server]);
+        // Names are complete by then: of several that it tried, the library tells the last error alone.
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         builder.with_options(options.clone()).with_tls_config(tls.clone()).build().ok()
     });
     let made: Vec<TokioResolver> = made.collect();
-    std::iter::repeat_n(made, rounds).flatten().collect()
+    Servers { each: std::iter::repeat_n(made, rounds).flatten().collect(), search: search.into(), ndots }
 }
 
 /// Nobody is asked by TLS. Not told so, the library reads the machine's certificates, and gives up where there are none.
@@ -115,17 +125,45 @@ fn ends_in_a_number(name: &Name) -> bool {
     name.iter().next_back().is_some_and(is_number)
 }
 
-async fn ask(servers: &[TokioResolver], host: &str) -> Vec<IpAddr> {
+impl Servers {
+    /// What a name may stand for, the likeliest first (resolv.conf(5), `ndots`).
+    fn names(&self, mut name: Name) -> Vec<Name> {
+        if name.is_fqdn() {
+            return vec![name];
+        }
+        let is_whole_first = usize::from(name.num_labels()) > self.ndots || name.is_localhost();
+        let mut names: Vec<Name> =
+            self.search.iter().filter_map(|domain| name.clone().append_domain(domain).ok()).collect();
+        name.set_fqdn(true);
+        names.insert(if is_whole_first { 0 } else { names.len() }, name);
+        names
+    }
+
+    /// None where no server says anything.
+    async fn addresses_of(&self, name: &Name) -> Option<Vec<IpAddr>> {
+        let mut is_answered = false;
+        for server in &*self.each {
+            match server.lookup_ip(name.clone()).await {
+                Ok(found) => return Some(found.iter().collect()),
+                Err(error) if error.is_no_records_found() => return Some(Vec::new()),
+                Err(error) => is_answered |= matches!(error, NetError::Dns(_)),
+            }
+        }
+        is_answered.then(Vec::new)
+    }
+}
+
+async fn ask(servers: &Servers, host: &str) -> Vec<IpAddr> {
     let Ok(name) = Name::from_str_relaxed(host) else { return Vec::new() };
     if ends_in_a_number(&name) {
         return Vec::new();
     }
-    for server in servers {
-        match server.lookup_ip(name.clone()).await {
-            Ok(found) => return found.iter().collect(),
-            // It has answered that there is none.
-            Err(error) if error.is_no_records_found() => break,
-            Err(_) => {}
+    for name in servers.names(name) {
+        match servers.addresses_of(&name).await {
+            Some(found) if found.is_empty() => {}
+            Some(found) => return found,
+            // The next name may be another host's.
+            None => break,
         }
     }
     Vec::new()
@@ -164,6 +202,11 @@ mod tests {
 
     /// A name server that knows one name, and that there is no other. It goes with the test's process.
     fn knowing(known: &'static str) -> SocketAddr {
+        answering(known, ResponseCode::NXDomain)
+    }
+
+    /// One that says this of all other names, but that there is none within `in.example`.
+    fn answering(known: &'static str, otherwise: ResponseCode) -> SocketAddr {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("its address");
         std::thread::spawn(move || {
@@ -172,8 +215,11 @@ mod tests {
                 let Ok(mut message) = Message::from_vec(&buffer[..length]) else { continue };
                 let Some(asked) = message.queries.first().cloned() else { continue };
                 message.metadata.message_type = MessageType::Response;
-                if !asked.name().to_ascii().eq_ignore_ascii_case(known) {
-                    message.metadata.response_code = ResponseCode::NXDomain;
+                let name = asked.name().to_ascii();
+                if !name.eq_ignore_ascii_case(known) {
+                    let is_inside = name.ends_with(".in.example.");
+                    message.metadata.response_code =
+                        if is_inside { ResponseCode::NXDomain } else { otherwise };
                 } else if asked.query_type() == RecordType::A {
                     let data = RData::A(A::new(192, 0, 2, 7));
                     message.add_answer(Record::from_rdata(asked.name().clone(), 60, data));
@@ -203,6 +249,8 @@ mod tests {
         let silent = silent.local_addr().expect("its address");
         let knows = knowing("my_db.in.example.");
         let knows_another = knowing("another.example.");
+        let knows_inside_alone = answering("another.in.example.", ResponseCode::ServFail);
+        let knows_outside = knowing("my_db.out.example.");
         for (servers, search, host, is_found) in [
             (vec![knows], vec![], "my_db.in.example", true),
             (vec![knows], vec![], "MY_DB.in.example.", true),
@@ -214,6 +262,7 @@ mod tests {
             (vec![], vec![], "my_db.in.example", false),
             (vec![knows], vec![], "no name..at all", false),
             (vec![silent], vec![], "127.0.0x7f", false),
+            (vec![knows_inside_alone, knows_outside], vec!["in.example"], "my_db.out.example", true),
         ] {
             let found = ask(&at(&servers, &search, Duration::from_secs(1)), host).await;
             let expected: &[IpAddr] = if is_found { &KNOWN } else { &[] };
@@ -231,7 +280,7 @@ mod tests {
             let silent = socket.local_addr().expect("its address");
             let servers = at(&[silent], &[], Duration::from_secs(60));
             let ask_for = |nth: usize| {
-                let servers = Arc::clone(&servers);
+                let servers = servers.clone();
                 tokio::spawn(async move { ask(&servers, &format!("{nth}.example.")).await })
             };
             let asking: Vec<_> = (0..MANY).map(ask_for).collect();

@@ -548,7 +548,14 @@ impl Blame {
         let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let places = given.params.iter().enumerate().filter(|(_, param)| param.as_str() == Some(&text));
         let is_unfit = places.map(|(place, _)| given.blame(place)).any(|cause| cause == Cause::Unfit);
-        Some(no_number(&text, if is_unfit { Cause::Unfit } else { Cause::Rule }))
+        // A date is what it should be: the data holds numbers beside others.
+        let is_date = values::date(&text, chrono::DateTime::UNIX_EPOCH).is_some();
+        let cause = match is_unfit {
+            true if is_date => Cause::Refused,
+            true => Cause::Unfit,
+            false => Cause::Rule,
+        };
+        Some(no_number(&text, cause))
     }
 }
 

@@ -14,6 +14,8 @@ use crate::shared::template::field_key;
 pub struct Names {
     pub fields: Vec<String>,
     pub email: Vec<String>,
+    /// Whether they are looked through, or asked for whether one is there: then none may be left out.
+    pub are_searched: bool,
 }
 
 /// The names, those within macros too.
@@ -40,6 +42,12 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
             known.push(name);
         }
     }
+    if let Expr::Ident(variable) = &expr.expr
+        && matches!(variable.as_str(), "fields" | "email")
+        && !bound.contains(&variable.as_str())
+    {
+        names.are_searched = true;
+    }
     if let Expr::Comprehension(looped) = &expr.expr {
         collect(&looped.iter_range, bound, names);
         collect(&looped.accu_init, bound, names);
@@ -49,8 +57,12 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
         }
         bound.pop();
     } else {
-        for part in parts(expr) {
-            collect(part, bound, names);
+        let is_index = matches!(&expr.expr, Expr::Call(call) if call.func_name == operators::INDEX);
+        let takes_one = is_index || member(expr).is_some();
+        for (at, part) in parts(expr).into_iter().enumerate() {
+            if !(takes_one && at == 0 && matches!(part.expr, Expr::Ident(_))) {
+                collect(part, bound, names);
+            }
         }
     }
 }
