@@ -104,8 +104,13 @@ impl Mailer {
             .to(Mailbox::new(None, to.clone()))
             .subject(subject)
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
-        let envelope = Envelope::new(None, vec![to]).map_err(malformed)?;
-        self.send(message.envelope(envelope).singlepart(plain(&text)).map_err(malformed)?).await
+        let (nobody, body) = (Envelope::new(None, vec![to]).map_err(malformed)?, plain(&text));
+        let first = message.clone().envelope(nobody).singlepart(body.clone()).map_err(malformed)?;
+        match self.send(first).await {
+            // Some relays take no mail from nobody (Amazon SES, 501). What comes back then is no tenant's.
+            Err(fault) if fault.permanent => self.send(message.singlepart(body).map_err(malformed)?).await,
+            sent => sent,
+        }
     }
 
     /// Under the domain that mails come from.
