@@ -326,12 +326,13 @@ test('what is typed meanwhile stays', { tag: '@desktop' }, async ({ page, reques
     await hydrated(page);
     const name = page.getByLabel('Name');
     const { asked, answer } = await hold(page, '**/ui/keys/create');
-    await name.fill(mark);
+    const key = `Meanwhile ${Date.now()}`;
+    await name.fill(key);
     await page.getByTestId('create-key').click();
     await expect.poll(asked).toBe(1);
     await name.fill('The next');
     answer();
-    await expect(page.getByTestId('key').filter({ hasText: mark })).toHaveCount(1);
+    await expect(page.getByTestId('key').filter({ hasText: key })).toHaveCount(1);
     await expect(name).toHaveValue('The next');
   });
   await test.step('as the next tenant', async () => {

@@ -1,5 +1,6 @@
 //! The binary as people run it: the embedded default, the command line beside a running server, and death.
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+#![expect(clippy::disallowed_methods, reason = "it looks behind the walls")]
 
 use std::{
     fs,

@@ -129,6 +129,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
             news.saved(tenant, &now, before);
         }
     });
+    let shown = StoredValue::new(Vec::new());
     let here = move || query.read().page(None);
     let (save_outcome, delete_outcome) = (save.value(), delete.value());
     let text = move || tenant.id().map(|id| id.to_string()).unwrap_or_default();
@@ -137,7 +138,12 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
             <Transition>
                 {move || Suspend::new(async move {
                     let saved = saved.await.unwrap_or_default();
-                    keep_focus();
+                    // Where another view is looked at, whoever searched has just left the field for the list.
+                    let ids: Vec<_> = saved.iter().map(|view| view.filter_id).collect();
+                    if shown.try_get_value().is_some_and(|before| before != ids) {
+                        keep_focus();
+                        shown.set_value(ids);
+                    }
                     let is_named = {
                         let here = here();
                         saved.iter().any(|one| one.query == here)
