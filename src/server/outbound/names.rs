@@ -154,6 +154,10 @@ impl Servers {
 }
 
 async fn ask(servers: &Servers, host: &str) -> Vec<IpAddr> {
+    // No name server knows one in other letters: a URL's is written in these by then.
+    if !host.is_ascii() {
+        return Vec::new();
+    }
     let Ok(name) = Name::from_str_relaxed(host) else { return Vec::new() };
     if ends_in_a_number(&name) {
         return Vec::new();
