@@ -304,3 +304,32 @@ async fn a_message_is_run_again_by_json_or_by_nothing() {
         server.post(&path, &body).await.is(StatusCode::ACCEPTED);
     }
 }
+
+/// One that is run again has not waited since it came.
+#[tokio::test]
+async fn the_dashboard_tells_for_how_long_messages_have_waited() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let oldest = async || {
+        let request = server.request(Method::POST, "/ui/dashboard", Some(&server.key));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let told = Answer::of(request.body("tenant_id=acme&period=week").send().await.unwrap()).await;
+        told.is(StatusCode::OK).body["health"]["oldest"].as_f64()
+    };
+    assert_eq!(oldest().await, None);
+    let id = server.receive("acme", message("a@x.example", "Hello", "World")).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE emails SET received_at = now() - interval '30 days'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    // It was tried in between, and is to be tried again.
+    let tried = "UPDATE jobs SET created_at = now() - interval '2 hours', run_at = now() + interval '1 hour'";
+    sqlx::query(tried).execute(&mut conn).await.unwrap();
+    let hours = oldest().await.unwrap() / 3_600.0;
+    assert!((2.0..3.0).contains(&hours), "{hours}");
+    let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&path, &json!({})).await.is(StatusCode::ACCEPTED);
+    let hours = oldest().await.unwrap() / 3_600.0;
+    assert!((0.0..1.0).contains(&hours), "{hours}");
+}

@@ -223,7 +223,8 @@ async fn a_word_is_taken_back_by_who_said_it_and_not_once_another_was_said() {
     assert_eq!(email(&server, id).await["decision"], "rejected");
 }
 
-/// Whether the run that a correction causes has ended by then or not.
+/// Whether the run that a correction causes has ended by then or not. A server of before did not keep what the run before
+/// had found: then the message is run once more.
 #[tokio::test]
 async fn a_correction_that_is_taken_back_leaves_a_persons_decision_as_it_was() {
     let server = TestServer::start_idle(&[]).await;
@@ -236,7 +237,8 @@ async fn a_correction_that_is_taken_back_leaves_a_persons_decision_as_it_was() {
         tx.commit().await.unwrap();
         process::run(&server.app, &job).await.unwrap();
     };
-    for has_ended in [false, true] {
+    let mut conn = server.database().superuser().await;
+    for (has_ended, is_old) in [(false, false), (true, false), (true, true)] {
         let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
         run(&id).await;
         say(&server, &key, &id, "rejected").await;
@@ -248,22 +250,32 @@ async fn a_correction_that_is_taken_back_leaves_a_persons_decision_as_it_was() {
             run(&id).await;
             assert_eq!(email(&server, &id).await["decided_by"], "FlowEngine");
         }
+        if is_old {
+            sqlx::query(
+                "UPDATE emails SET undo = undo - ARRAY['was_example', 'example_intent_id', 'requested_revision', \
+                 'intent_id', 'intent_name', 'classification', 'fields', 'parse_error', 'intent_version', \
+                 'configuration_revision'] WHERE email_id = $1::uuid",
+            )
+            .bind(&id)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        }
         assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
-        if has_ended {
+        if is_old {
             assert_eq!(email(&server, &id).await["status"], "queued");
             run(&id).await;
         }
         let after = email(&server, &id).await;
         for name in ["status", "decision", "decided_by", "decided_at", "explanation", "intent"] {
-            assert_eq!(after[name], before[name], "{name}, {has_ended}");
+            assert_eq!(after[name], before[name], "{name}, {has_ended} {is_old}");
         }
-        let mut conn = server.database().superuser().await;
         let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
-        assert_eq!(jobs, 0, "{has_ended}");
+        assert_eq!(jobs, 0, "{has_ended} {is_old}");
     }
 }
 
-/// Whether the run has ended by then or not, and whoever had decided before it.
+/// Also with another intent, whether the run has ended by then or not, and whoever had decided before it.
 #[tokio::test]
 async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
     let server = TestServer::start_idle(&[]).await;
@@ -276,6 +288,9 @@ async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
     });
     let made =
         server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    let body = json!({"intent": {"name": "Urgent"}, "validation_rules": [rule("very urgent")]});
+    let urgent = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let urgent = urgent.body["intent"]["intent_id"].clone();
     let path = format!("/api/validation-rules/{}?tenant_id=acme", made["validation_rules"][0]["rule_id"]);
     let demand = async |pattern: &str| {
         let mut demanded = rule(pattern);
@@ -296,9 +311,20 @@ async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
         let body = json!({"tenant_id": "acme", "ids": [id]});
         ui(&server, &key, "emails/reprocess-many", &body).await.is(StatusCode::OK).body["word"].clone()
     };
+    let correct = async |id: &str| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": urgent});
+        ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
     let none: [&str; 0] = [];
-    for (has_ended, is_by_person) in [(false, false), (true, false), (true, true)] {
-        let case = format!("{has_ended} {is_by_person}");
+    for (is_corrected, has_ended, is_by_person) in [
+        (false, false, false),
+        (false, true, false),
+        (false, true, true),
+        (true, false, false),
+        (true, true, false),
+        (true, true, true),
+    ] {
+        let case = format!("{is_corrected} {has_ended} {is_by_person}");
         demand("order").await;
         let id = server.receive("acme", message("a@b.example", "order", &case)).await;
         assert_eq!(run(&id).await["decision"], "accepted");
@@ -307,9 +333,10 @@ async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
         }
         let before = email(&server, &id).await;
         demand("very urgent").await;
-        let word = run_again(&id).await;
+        let word = if is_corrected { correct(&id).await } else { run_again(&id).await };
         if has_ended {
             let found = run(&id).await;
+            assert_eq!(found["intent"]["intent_id"] == urgent, is_corrected, "{case}");
             assert_eq!(
                 (&found["decision"], &found["decided_by"]),
                 (&json!("rejected"), &json!("FlowEngine"))
@@ -358,6 +385,89 @@ async fn a_message_that_was_run_again_is_as_it_was_once_that_is_taken_back() {
     }
 }
 
+/// Who was told of nothing else is not told again of what stands again.
+#[tokio::test]
+async fn a_correction_that_is_taken_back_puts_those_right_who_were_told_of_it() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    orders(&server).await;
+    let rule =
+        json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "very urgent"}});
+    let body = json!({"intent": {"name": "Urgent"}, "validation_rules": [rule]});
+    let urgent = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    for (name, decisions) in [("some", json!(["accepted"])), ("all", json!(["accepted", "rejected"]))] {
+        let url = format!("{}/{name}", receiver.base);
+        let hook = json!({"name": name, "kind": "webhook", "decisions": decisions, "settings": {"url": url}});
+        server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    }
+    let key = server.key_of("acme", Role::Operator).await;
+    let delivered = async |id: &str, count: usize| {
+        eventually("all are delivered", async || {
+            let found = email(&server, id).await;
+            let sent = found["deliveries"].as_array().unwrap();
+            (sent.len() == count && sent.iter().all(|sent| sent["status"] == "delivered")).then_some(())
+        })
+        .await;
+    };
+    let before = server.decide("acme", message("a@b.example", "order", "x")).await;
+    let id = before["email_id"].as_str().unwrap();
+    assert_eq!(before["decision"], "accepted");
+    delivered(id, 2).await;
+    let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": urgent.body["intent"]["intent_id"]});
+    let word = ui(&server, &key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone();
+    assert_eq!(server.decided("acme", id).await["decision"], "rejected");
+    delivered(id, 3).await;
+    assert_eq!(take_back(&server, &key, id, &word).await, [id]);
+    let after = email(&server, id).await;
+    for name in ["status", "decision", "decided_at", "explanation", "intent"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    assert_eq!(after["deliveries"].as_array().unwrap().len(), 4);
+    delivered(id, 4).await;
+    let hooks = receiver.hooks();
+    let told = |path: &str| hooks.iter().filter(|hook| hook.path == path).count();
+    assert_eq!((told("/some"), told("/all")), (1, 3));
+}
+
+/// What was learned of a message stays when it is handed in again, and when the word after that is taken back.
+#[tokio::test]
+async fn an_example_stands_again_whatever_was_asked_for_since() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let (ann, bob) =
+        (server.key_of("acme", Role::Operator).await, server.key_of("acme", Role::Operator).await);
+    let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let correct = async |key: &str, intent: i64| {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, key, "emails/correct-many", &body).await.is(StatusCode::OK).body["word"].clone()
+    };
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let found: Vec<Option<i64>> =
+            sqlx::query_scalar("SELECT intent_id FROM intent_examples").fetch_all(&mut conn).await.unwrap();
+        found
+    };
+    correct(&ann, other).await;
+    let ctx = CallerContext::system(server.app.clone()).in_tenant(&tenant).await.unwrap();
+    emails::receive_again(&ctx, id.parse().unwrap(), Some("Orders")).await.unwrap();
+    assert_eq!(examples().await, [Some(other)]);
+    let word = correct(&bob, intent).await;
+    assert_eq!(examples().await, [Some(intent)]);
+    assert_eq!(take_back(&server, &bob, &id, &word).await, [id.as_str()]);
+    assert_eq!(examples().await, [Some(other)]);
+    // One that somebody deleted is not learned again.
+    correct(&ann, other).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::query("DELETE FROM intent_examples").execute(&mut conn).await.unwrap();
+    let word = correct(&bob, intent).await;
+    assert_eq!(take_back(&server, &bob, &id, &word).await, [id.as_str()]);
+    assert_eq!(examples().await, Vec::<Option<i64>>::new());
+}
+
+/// Also where a server of before did not note the example.
 #[tokio::test]
 async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is_taken_back() {
     let server = TestServer::start_idle(&[]).await;
@@ -377,10 +487,17 @@ async fn that_a_message_has_no_intent_stays_an_example_when_the_word_after_it_is
     };
     correct(None).await;
     assert_eq!(examples().await, [None]);
-    let word = correct(Some(intent)).await;
-    assert_eq!(examples().await, [Some(intent)]);
-    take_back(&server, &key, &id, &word).await;
-    assert_eq!(examples().await, [None]);
+    for is_old in [false, true] {
+        let word = correct(Some(intent)).await;
+        assert_eq!(examples().await, [Some(intent)]);
+        if is_old {
+            let mut conn = server.database().superuser().await;
+            let before = "UPDATE emails SET undo = undo - ARRAY['was_example', 'example_intent_id']";
+            sqlx::query(before).execute(&mut conn).await.unwrap();
+        }
+        take_back(&server, &key, &id, &word).await;
+        assert_eq!(examples().await, [None], "{is_old}");
+    }
 }
 
 #[tokio::test]
@@ -549,8 +666,11 @@ async fn what_a_server_of_before_says_of_an_intent_holds() {
     assert_ne!(orders(&server).await, intent, "another has its name");
     let (word, now) = correct(intent).await;
     assert_eq!(now, intent, "by its new name");
-    // … and stands again, whoever takes the word after it back.
+    // … and stands again as it was decided, whoever takes the word after it back: by its old name until the next run.
     assert_eq!(take_back(&server, &key, id, &word).await, [id]);
+    assert_eq!(email(&server, id).await["intent"], json!({"intent_id": intent, "name": "Orders"}));
+    let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&path, &json!({})).await.is(StatusCode::ACCEPTED);
     assert_eq!(server.decided("acme", id).await["intent"]["name"], "Purchases");
     assert_eq!(correct(other).await.1, other);
     assert_eq!(before(taken_back).await, intent);
@@ -610,6 +730,8 @@ async fn giving_up_is_no_word_that_could_be_taken_back() {
     assert_eq!(give_up().await.unwrap()["what"], "intent");
     assert_eq!(email(&server, &id).await["intent"]["name"], "Orders");
     assert_eq!(take_back(&server, &key, &id, &word).await, [id.as_str()]);
+    let found = email(&server, &id).await;
+    assert_eq!((&found["status"], &found["intent"]), (&json!("done"), &Value::Null), "as it was before");
 }
 
 #[tokio::test]

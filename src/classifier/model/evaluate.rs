@@ -59,12 +59,12 @@ impl Report {
         (point.decided * self.judged() as f64).round() as usize
     }
 
-    /// The point with the lowest threshold from which on precision is never below `gate`, over at least
-    /// `least` answers. `None`: not good enough yet.
+    /// The point with the lowest threshold whose precision is at least `gate`, over at least `least` answers. Those with
+    /// higher probabilities are among them: a few wrong ones at the top weigh as much as elsewhere. `None`: not good enough
+    /// yet.
     pub fn passes(&self, gate: f64, least: usize) -> Option<Point> {
         let is_enough = |point: &&Point| self.answers(point) >= least;
-        let enough: Vec<&Point> = self.curve.iter().take_while(is_enough).collect();
-        enough.into_iter().rev().take_while(|point| point.precision >= gate).last().copied()
+        self.curve.iter().take_while(is_enough).find(|point| point.precision >= gate).copied()
     }
 
     /// From the probability and the rightness of each answer; `None` where there was none.
@@ -232,6 +232,17 @@ mod tests {
         assert_eq!(Report::default().passes(0.5, 0), None);
         let strict = Report::with_strangers(&answers, &labels, &mut [0.35, 0.1], 1.0);
         assert_eq!(strict.passes(1.0, 5).map(|point| point.threshold), Some(0.4), "strangers count as wrong");
+    }
+
+    #[test]
+    fn a_few_wrong_answers_at_the_top_do_not_keep_the_gate_shut() {
+        let labels = [1; 100];
+        let answers = |wrong: usize| -> Vec<Option<(f64, bool)>> {
+            (0..100_usize).map(|i| Some((1.0 - i as f64 / 1e3, i >= wrong))).collect()
+        };
+        let passed = Report::of(&answers(2), &labels).passes(0.95, 20);
+        assert_eq!(passed.map(|point| (point.decided, point.precision)), Some((1.0, 0.98)));
+        assert_eq!(Report::of(&answers(6), &labels).passes(0.95, 20), None);
     }
 
     #[test]

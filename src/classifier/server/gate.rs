@@ -89,6 +89,10 @@ mod tests {
         let mixed: Vec<_> = (0..60).map(|i| Some((1.0 - f64::from(i) / 1e3, i % 2 == 0))).collect();
         let poor = standing(&Report::of(&mixed, &[1; 60]), 0.95);
         assert!(poor.point.is_none() && poor.why.contains("at best"), "{poor:?}");
+        // What it says of a model that only suggests is not that it holds the gate.
+        let mislabelled: Vec<_> = (0..100).map(|i| Some((1.0 - f64::from(i) / 1e3, i >= 2))).collect();
+        let good = standing(&Report::of(&mislabelled, &[1; 100]), 0.95);
+        assert!(good.point.is_some() && good.why.contains("98"), "{good:?}");
         // 40 examples, 38 of which are copies.
         let copies = Report { examples: 40, ..answers(2, 0) };
         let few = standing(&copies, 0.95);

@@ -217,6 +217,16 @@ fn hashes(texts: &[String]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| Sha256::digest(text).to_vec()).collect()
 }
 
+/// The intent of which a message is an example, if it is one: it may be one of no intent.
+pub async fn of_message(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Option<Option<IntentId>>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar("SELECT intent_id FROM intent_examples WHERE tenant_id = $1 AND email_id = $2")
+        .bind(tenant.as_str())
+        .bind(email)
+        .fetch_optional(tx.conn())
+        .await
+}
+
 /// A person's correction of a message, in the place of an earlier one; of an empty text there is no example. Each message
 /// has its own, whatever others say: none goes with another's.
 pub async fn correct(

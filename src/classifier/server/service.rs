@@ -137,7 +137,11 @@ pub async fn correct(
     let name = intent.as_ref().map(|intent| intent.name.as_str());
     let (label, identity) = (ctx.actor.label(), ctx.actor.identity());
     let by = Speaker { word, identity: &identity, label: &label };
-    let fields = emails::correct(&mut tx, email, intent.as_ref(), by).await?.ok_or_else(not_found)?;
+    // Whoever takes a word back changes the example without a job.
+    emails::lock(&mut tx, email).await?;
+    let example = repository::of_message(&mut tx, email).await?;
+    let corrected = emails::correct(&mut tx, email, intent.as_ref(), example, by).await?;
+    let fields = corrected.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
     deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
     ctx.audit(&mut tx, Event::done("email.correct_intent", email, json!({"intent": name}))).await?;
@@ -148,8 +152,8 @@ pub async fn correct(
     Ok(Received { email_id: email, status: EmailStatus::Queued, duplicate: false })
 }
 
-/// What a correction that is taken back leaves of its example: none, or the one of the correction before it, to that
-/// intent or to no intent. It is learned anew, as that was.
+/// What a correction that is taken back leaves of its example: none, or the one that stood before it, of that intent or of
+/// no intent. It is learned anew, as that was.
 ///
 /// # Errors
 /// 404; the database's.

@@ -7,7 +7,7 @@ use crate::{
     dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, RuleShare, Stats, Times},
     deliveries::server::repository::STANDS,
     emails::server::repository::DECIDED_BY,
-    server::TenantTx,
+    server::{TenantTx, queue::Subject},
     shared::EmailId,
 };
 
@@ -145,17 +145,18 @@ pub async fn times(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Times> {
     .await
 }
 
+/// A message waits since it came in, or since it was to be run again: as long as its job is there.
 pub async fn health(tx: &mut TenantTx) -> sqlx::Result<Health> {
     let tenant = tx.tenant().clone();
     let most = MOST_COUNTED + 1;
     let query = format!(
         "SELECT (SELECT count(*) FROM emails WHERE tenant_id = $1 AND status <> 'done') AS waiting, \
-         (SELECT extract(epoch FROM now() - min(received_at))::float8 FROM emails \
-           WHERE tenant_id = $1 AND status <> 'done') AS oldest, \
+         (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM jobs \
+           WHERE tenant_id = $1 AND kind = $2) AS oldest, \
          (SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND status = 'pending') AS deliveries_pending, \
          (SELECT count(*) FROM (SELECT FROM deliveries d \
            JOIN emails e ON e.tenant_id = d.tenant_id AND e.email_id = d.email_id \
            WHERE d.tenant_id = $1 AND d.status = 'failed' AND {STANDS} LIMIT {most}) AS failed) AS deliveries_failed",
     );
-    sqlx::query_as(AssertSqlSafe(query)).bind(tenant.as_str()).fetch_one(tx.conn()).await
+    sqlx::query_as(AssertSqlSafe(query)).bind(tenant.as_str()).bind(EmailId::KIND).fetch_one(tx.conn()).await
 }

@@ -192,6 +192,15 @@ macro_rules! stored_columns {
     };
 }
 
+/// The columns of `Standing`, of a row of `emails e`.
+macro_rules! standing_columns {
+    () => {
+        "intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
+           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
+         extract(epoch FROM now() - decided_at)::float8 AS decided_ago"
+    };
+}
+
 /// The intent of a row of `emails e`, if it was not deleted since: a message keeps its id.
 macro_rules! intent_today {
     () => {
@@ -376,12 +385,14 @@ pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Opti
     .await
 }
 
-/// Notes which intent a person says the message has, and puts it back into the queue's sight. Its fields, as they
-/// were last read; `None` where there is no such message.
+/// Notes which intent a person says the message has, and puts it back into the queue's sight. What the run will write
+/// over is kept, and of which intent, or of none, the message was an `example`. Its fields, as they were last read; `None`
+/// where there is no such message.
 pub async fn correct(
     tx: &mut TenantTx,
     id: EmailId,
     intent: Option<&Intent>,
+    example: Option<Option<IntentId>>,
     by: Speaker<'_>,
 ) -> sqlx::Result<Option<Map<String, Value>>> {
     let tenant = tx.tenant().clone();
@@ -391,7 +402,10 @@ pub async fn correct(
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
            'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored', \
            'run', run, 'requested_intent', requested_intent, 'requested_intent_id', requested_intent_id, \
-           'corrected_by', corrected_by) \
+           'corrected_by', corrected_by, 'was_example', $8::boolean, 'example_intent_id', $9::bigint, \
+           'requested_revision', requested_revision, 'intent_id', intent_id, 'intent_name', intent_name, \
+           'classification', classification, 'fields', fields, 'parse_error', parse_error, \
+           'intent_version', intent_version, 'configuration_revision', configuration_revision) \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
     )
     .bind(tenant.as_str())
@@ -401,6 +415,8 @@ pub async fn correct(
     .bind(by.word)
     .bind(by.identity)
     .bind(intent.map(|intent| intent.intent_id))
+    .bind(example.is_some())
+    .bind(example.flatten())
     .fetch_optional(tx.conn())
     .await?;
     Ok(fields.map(|json| json.0))
@@ -471,7 +487,7 @@ pub async fn requeue(tx: &mut TenantTx, id: EmailId, note: &str) -> sqlx::Result
 /// a person, where it is one that stands again after this run.
 pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>) -> sqlx::Result<Standing> {
     let tenant = tx.tenant().clone();
-    let standing: Standing = sqlx::query_as(
+    let standing: Standing = sqlx::query_as(concat!(
         "UPDATE emails AS e SET status = 'done', run = run + 1, \
          intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3 \
            FOR KEY SHARE), \
@@ -483,10 +499,9 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
          intent_version = $10, configuration_revision = $11, requested_revision = NULL, \
          undo = CASE WHEN undo ->> 'what' IN ('intent', 'run') THEN undo END \
          WHERE tenant_id = $1 AND email_id = $2 \
-         RETURNING intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
-           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
-           extract(epoch FROM now() - decided_at)::float8 AS decided_ago",
-    )
+         RETURNING ",
+        standing_columns!()
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(outcome.intent.map(|intent| intent.intent_id))
@@ -543,12 +558,11 @@ pub async fn lock(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<()> {
 
 pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Standing>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
-        "SELECT intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
-           WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
-           extract(epoch FROM now() - decided_at)::float8 AS decided_ago \
-         FROM emails e WHERE tenant_id = $1 AND email_id = $2",
-    )
+    sqlx::query_as(concat!(
+        "SELECT ",
+        standing_columns!(),
+        " FROM emails e WHERE tenant_id = $1 AND email_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())

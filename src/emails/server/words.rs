@@ -104,9 +104,8 @@ pub async fn correct(
     each(ctx, ids, fitting, Word::Correct(intent)).await
 }
 
-/// Takes back what the caller said of each message by this word: what was decided before it stands again, and the intent
-/// that was before it is the message's again; of one that was run again, all that was found before. What has not been sent
-/// yet is not sent.
+/// Takes back what the caller said of each message by this word: what was decided before it stands again, with the intent
+/// and all that was found then. What has not been sent yet is not sent.
 ///
 /// # Errors
 /// 403. A message is left as it is, where the word is older than two minutes or somebody has said another one since.
@@ -142,13 +141,8 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     let hold = hold_left(&standing);
     let is_due = !has_to_run && outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
     if about == About::Intent {
-        let before = match restored.intent_id {
-            // What was said of an intent that is gone teaches nothing.
-            None if restored.is_requested => None,
-            intent => restored.is_corrected.then_some(intent),
-        };
         // Last, as where it is said: until the transaction ends, the tenant's other changes of examples wait.
-        classifier::restore_correction(&mut tx, id, before).await?;
+        classifier::restore_correction(&mut tx, id, restored.example()).await?;
     }
     tx.commit().await?;
     if is_due {
