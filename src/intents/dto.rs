@@ -44,6 +44,11 @@ pub fn is_message_field(name: &str) -> bool {
         || (name.starts_with("header.") && crate::shared::template::is_field_name(name))
 }
 
+/// Whether the messages of an intent with these extractors can have this field.
+pub fn is_field(extractors: &[Extractor], name: &str) -> bool {
+    is_message_field(name) || extractors.iter().any(|extractor| extractor.name == name)
+}
+
 /// A category of email.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

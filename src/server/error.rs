@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::shared::Problem;
+use crate::shared::{Problem, validate::Checks};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -160,6 +160,21 @@ impl<T> OnConstraint<T> for Result<T> {
             if constraint == Some(name) { problem().into() } else { error }
         })
     }
+}
+
+/// A problem of a part, its fields below `place`.
+///
+/// # Errors
+/// The same, its fields renamed.
+pub fn at_place<T>(result: Result<T>, place: &str) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Problem(problem) if problem.status == 422 => {
+            let mut checks = Checks::default();
+            checks.part::<()>(place, Err(problem));
+            checks.finish().err().unwrap_or_else(|| Problem::invalid_field(place, "is invalid")).into()
+        }
+        other => other,
+    })
 }
 
 impl IntoResponse for Error {

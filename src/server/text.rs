@@ -1,13 +1,30 @@
-//! Texts for a terminal.
+//! Texts as people read them.
 
 /// A text on one line: a terminal takes control characters for commands.
 pub fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// At most `max` characters, a cut marked by `…`.
+pub fn shorten(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn shortening_holds_its_bound(text in "\\PC*", max in 0usize..40) {
+            prop_assert!(shorten(&text, max).chars().count() <= max + 1);
+        }
+    }
 
     #[test]
     fn a_terminal_is_given_no_commands() {

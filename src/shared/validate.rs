@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
-use super::{FieldError, Problem};
+use super::{FieldError, Problem, TenantId};
 
 /// Collects every fault of an input, so that all are named at once.
 #[derive(Default, Debug)]
@@ -71,6 +71,13 @@ impl Checks {
         }
     }
 
+    /// A body may repeat the tenant of its request; one that names another is a mistake to tell, not to ignore.
+    pub fn same_tenant(&mut self, body: Option<&str>, request: &TenantId) {
+        if body.is_some_and(|body| body != request.as_str()) {
+            self.fault("tenant_id", "differs from the tenant_id of the request");
+        }
+    }
+
     /// Takes over the faults of a part, its fields below `prefix`.
     pub fn part<T>(&mut self, prefix: &str, result: Result<T, Problem>) -> Option<T> {
         match result {
@@ -79,6 +86,17 @@ impl Checks {
                 for error in problem.errors {
                     self.fault(format!("{prefix}.{}", error.field), error.message);
                 }
+                None
+            }
+        }
+    }
+
+    /// Takes over the faults of a part whose fields are already named from the root.
+    pub fn part_as_is<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.errors.extend(problem.errors);
                 None
             }
         }
@@ -97,26 +115,4 @@ pub fn yes() -> bool {
 /// The default priority of intents and rules: between those that must come first and those that come last.
 pub fn default_priority() -> i32 {
     100
-}
-
-impl Checks {
-    /// A body may repeat the tenant of its request; one that names another is a mistake to tell, not to ignore.
-    pub fn same_tenant(&mut self, body: Option<&str>, request: &super::TenantId) {
-        if body.is_some_and(|body| body != request.as_str()) {
-            self.fault("tenant_id", "differs from the tenant_id of the request");
-        }
-    }
-}
-
-impl Checks {
-    /// Takes over the faults of a part whose fields are already named from the root.
-    pub fn part_as_is<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.errors.extend(problem.errors);
-                None
-            }
-        }
-    }
 }

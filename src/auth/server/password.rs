@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
 use crate::{
-    server::{Error, Result},
+    server::{Error, Result, aside},
     shared::Problem,
 };
 
@@ -75,14 +75,7 @@ impl Passwords {
         work: impl FnOnce() -> argon2::password_hash::Result<T> + Send + 'static,
     ) -> Result<T> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
-        // The turn goes with the work, which goes on when its caller hangs up.
-        let work = move || {
-            let done = work();
-            drop(turn);
-            done
-        };
-        let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
-        done.map_err(|error| Error::internal(error.to_string()))
+        aside::run_in(turn, work).await.map_err(|error| Error::internal(error.to_string()))
     }
 }
 

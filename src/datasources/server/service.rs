@@ -13,7 +13,7 @@ use crate::{
     rules::{dto::ValidationRule, server::service as rules},
     server::{
         AppState, Error, Result, TenantContext, TenantRows, TenantTx,
-        error::OnConstraint,
+        error::{OnConstraint, at_place},
         etag::{IfMatch, Versioned},
         paging::Page,
     },
@@ -111,7 +111,7 @@ pub async fn save_with_config(
     if id.is_some() {
         versions::hold(&mut tx).await?;
     }
-    let config = rules::at_place(config_service::insert(ctx, &mut tx, config).await, "config")?;
+    let config = at_place(config_service::insert(ctx, &mut tx, config).await, "config")?;
     let input = DatasourceInput { connection_key: config.name, ..input };
     let datasource = match id {
         None => insert(ctx, &mut tx, input).await?,

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 
 use super::senders::{Arrived, Fault};
-use crate::{rules::server::engine::shorten, server::error::chain};
+use crate::server::{error::chain, text::shorten};
 
 /// What comes before the mail itself is given up after so many times the time for one step.
 const STEPS: u32 = 6;

@@ -39,6 +39,7 @@ use crate::{
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
         aside::{self, Turn},
+        error::at_place,
     },
     shared::{EmailId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
@@ -206,14 +207,14 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
         Some(rules) => checked_rules(ctx, tx, &drafted, &rules).await?,
         None => match &saved {
             Some(saved) => {
-                rules::at_place(rules::check_all_of(tx, &drafted, Some(saved)).await, "intent")?;
+                at_place(rules::check_all_of(tx, &drafted, Some(saved)).await, "intent")?;
                 rules::of_intent(tx, saved.intent_id, true).await?
             }
             None => Vec::new(),
         },
     };
     if saved.is_some() {
-        rules::at_place(route_service::check_all_of(tx, &drafted).await, "intent")?;
+        at_place(route_service::check_all_of(tx, &drafted).await, "intent")?;
     }
     let same = intents::find_by_name(tx, &drafted.name).await?;
     if let Some(same) = same.filter(|other| Some(other.intent_id) != intent_id) {
@@ -263,7 +264,7 @@ async fn checked_rules(
         let mut checks = Checks::default();
         checks.part(&at, input.validate(&ctx.tenant));
         checks.finish()?;
-        rules::at_place(rules::check(tx, intent, input).await, &at)?;
+        at_place(rules::check(tx, intent, input).await, &at)?;
         drafted.push(ValidationRule {
             rule_id: RuleId(-place),
             tenant_id: ctx.tenant.clone(),
@@ -497,7 +498,7 @@ fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail
         },
         fields: run.fields.clone(),
         classification: Some(run.classification.clone()),
-        decided_by: Some("FlowEngine".into()),
+        decided_by: Some(repository::DECIDED_BY.into()),
         decided_at: Some(Utc::now()),
         envelope: message.arrival.envelope.clone(),
         run: 0,

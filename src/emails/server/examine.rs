@@ -18,8 +18,9 @@ use crate::{
     },
     rules::{
         dto::Verdict,
-        server::engine::{self, Judged, shorten},
+        server::engine::{self, Judged},
     },
+    server::text::shorten,
 };
 
 /// A message as it came.

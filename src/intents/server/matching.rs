@@ -20,8 +20,11 @@ use crate::{
         },
     },
     intents::dto::{Condition, Extraction, Extractor, FieldType, Intent, MatchConditions, MatchOp},
-    rules::server::{engine::shorten, values},
-    server::aside::{self, Turn},
+    rules::server::values,
+    server::{
+        aside::{self, Turn},
+        text::shorten,
+    },
     shared::{IntentId, Problem, validate::Checks},
 };
 

@@ -16,7 +16,7 @@ use crate::{
     server::{
         Result, TenantContext, TenantRows, TenantTx,
         aside::{self, Turn},
-        error::OnConstraint,
+        error::{OnConstraint, at_place},
         etag::{IfMatch, Versioned},
         paging::Page,
     },
@@ -142,7 +142,7 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
     let mut validation_rules = Vec::with_capacity(input.validation_rules.len());
     for (i, rule) in input.validation_rules.iter().enumerate() {
         let stored = rules::insert(&mut tx, &intent, rule).await;
-        validation_rules.push(rules::at_place(stored, &format!("validation_rules[{i}]"))?);
+        validation_rules.push(at_place(stored, &format!("validation_rules[{i}]"))?);
     }
     intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
     validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));

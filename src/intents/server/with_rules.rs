@@ -14,7 +14,11 @@ use crate::{
         dto::{RuleInput, ValidationRule},
         server::service as rules,
     },
-    server::{Result, TenantContext, TenantTx, error::OnConstraint, etag::IfMatch},
+    server::{
+        Result, TenantContext, TenantTx,
+        error::{OnConstraint, at_place},
+        etag::IfMatch,
+    },
     shared::{IntentId, Problem, validate::Checks},
 };
 
@@ -52,9 +56,9 @@ pub async fn replace(
     for (i, input) in inputs.iter().enumerate() {
         let same = input.rule_id.and_then(|id| stored.iter().find(|rule| rule.rule_id == id));
         let rule = rule(&mut tx, &intent, input, same).await;
-        validation_rules.push(rules::at_place(rule, &format!("validation_rules[{i}]"))?);
+        validation_rules.push(at_place(rule, &format!("validation_rules[{i}]"))?);
     }
-    rules::at_place(routes::check_all_of(&mut tx, &intent).await, "intent")?;
+    at_place(routes::check_all_of(&mut tx, &intent).await, "intent")?;
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));
     let (was, is) = (

@@ -44,15 +44,16 @@ impl From<Row> for ApiKey {
 }
 
 /// What is stored of a new key.
-pub struct NewKey<'a> {
-    pub name: &'a str,
-    pub prefix: &'a str,
-    pub hash: &'a [u8; 32],
+pub struct NewKey {
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    pub hash: [u8; 32],
     pub expires_at: Option<DateTime<Utc>>,
     /// Who makes it, by name.
-    pub created_by: &'a str,
+    pub created_by: String,
     /// Who makes it, as no other is called: by `Actor::identity`.
-    pub made_by: &'a str,
+    pub made_by: String,
 }
 
 const COLUMNS: &str = "key_id, name, prefix, created_by, created_at, expires_at, last_used_at, revoked_at";
@@ -128,7 +129,7 @@ pub async fn hold(tx: &mut TenantTx, id: KeyId) -> sqlx::Result<bool> {
     Ok(found.is_some())
 }
 
-pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Result<ApiKey> {
+pub async fn insert(tx: &mut TenantTx, key: &NewKey, role: Role) -> sqlx::Result<ApiKey> {
     let tenant = tx.tenant().clone();
     let sql = format!(
         "INSERT INTO api_keys (tenant_id, name, role, prefix, key_hash, expires_at, created_by, made_by) \
@@ -136,13 +137,13 @@ pub async fn insert(tx: &mut TenantTx, key: &NewKey<'_>, role: Role) -> sqlx::Re
     );
     let row: Row = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_str())
-        .bind(key.name)
+        .bind(&key.name)
         .bind(role.as_str())
-        .bind(key.prefix)
+        .bind(&key.prefix)
         .bind(key.hash.as_slice())
         .bind(key.expires_at)
-        .bind(key.created_by)
-        .bind(key.made_by)
+        .bind(&key.created_by)
+        .bind(&key.made_by)
         .fetch_one(tx.conn())
         .await?;
     Ok(row.into())
@@ -217,18 +218,18 @@ pub async fn hold_instance(conn: &mut Conn, id: KeyId) -> sqlx::Result<bool> {
     Ok(found.is_some())
 }
 
-pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey<'_>) -> sqlx::Result<ApiKey> {
+pub async fn insert_instance(tx: &mut InstanceTx, key: &NewKey) -> sqlx::Result<ApiKey> {
     let sql = format!(
         "INSERT INTO instance_api_keys (name, prefix, key_hash, expires_at, created_by, made_by) \
          VALUES ($1, $2, $3, $4, $5, $6) RETURNING {COLUMNS}"
     );
     let row: Row = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(key.name)
-        .bind(key.prefix)
+        .bind(&key.name)
+        .bind(&key.prefix)
         .bind(key.hash.as_slice())
         .bind(key.expires_at)
-        .bind(key.created_by)
-        .bind(key.made_by)
+        .bind(&key.created_by)
+        .bind(&key.made_by)
         .fetch_one(tx.conn())
         .await?;
     Ok(row.into())

@@ -252,42 +252,34 @@ pub async fn create_by_hand(
 }
 
 async fn insert(tx: &mut TenantTx, input: &ApiKeyInput, by: &Actor) -> Result<ApiKeyMade> {
-    let name = checked(&input.name, input.expires_at)?;
-    let (key, prefix) = new_key();
-    let hash = token::hash_of(&key);
-    let new = NewKey {
-        name: &name,
-        prefix: &prefix,
-        hash: &hash,
-        expires_at: input.expires_at,
-        created_by: &by.label(),
-        made_by: &by.identity(),
-    };
+    let (key, new) = new_key(&input.name, input.expires_at, by)?;
     let api_key = repository::insert(tx, &new, input.role).await?;
     Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
 }
 
 async fn insert_instance(tx: &mut InstanceTx, input: &InstanceKeyInput, by: &Actor) -> Result<ApiKeyMade> {
-    let name = checked(&input.name, input.expires_at)?;
-    let (key, prefix) = new_key();
-    let hash = token::hash_of(&key);
-    let new = NewKey {
-        name: &name,
-        prefix: &prefix,
-        hash: &hash,
-        expires_at: input.expires_at,
-        created_by: &by.label(),
-        made_by: &by.identity(),
-    };
+    let (key, new) = new_key(&input.name, input.expires_at, by)?;
     let api_key = repository::insert_instance(tx, &new).await?;
     Ok(ApiKeyMade { api_key, key: key.expose_secret().to_owned() })
 }
 
-/// The key, and how it begins.
-fn new_key() -> (SecretString, String) {
+/// The key, and what is stored of it.
+fn new_key(
+    name: &str,
+    expires_at: Option<DateTime<Utc>>,
+    by: &Actor,
+) -> Result<(SecretString, NewKey), Problem> {
+    let name = checked(name, expires_at)?;
     let key = token::generate(KEY_PREFIX);
-    let prefix = key.expose_secret().chars().take(KEY_PREFIX.len() + 4).collect();
-    (key, prefix)
+    let new = NewKey {
+        name,
+        prefix: key.expose_secret().chars().take(KEY_PREFIX.len() + 4).collect(),
+        hash: token::hash_of(&key),
+        expires_at,
+        created_by: by.label(),
+        made_by: by.identity(),
+    };
+    Ok((key, new))
 }
 
 fn checked(name: &str, expires_at: Option<DateTime<Utc>>) -> Result<String, Problem> {

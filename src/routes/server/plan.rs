@@ -16,7 +16,7 @@ use crate::{
         server::address::{in_ascii, in_one_form},
     },
     routes::dto::Planned,
-    rules::server::engine::shorten,
+    server::text::shorten,
     shared::template::{RenderError, Template},
 };
 

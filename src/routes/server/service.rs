@@ -16,7 +16,7 @@ use crate::{
     datasources::dto::MASK,
     deliveries::server::repository as deliveries,
     intents::{
-        dto::{Intent, is_message_field},
+        dto::{Intent, is_field},
         server::repository as intents,
     },
     routes::dto::{Route, RouteInput, RouteKind, RouteView, RouteWithSecret},
@@ -336,8 +336,8 @@ pub async fn credentials(
 pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
     for row in repository::list(tx, Some(intent.intent_id), false, None, i64::MAX).await? {
         let Ok(settings) = Settings::parse(row.kind, &row.settings.0) else { continue };
-        if let Some((_, name)) = settings.fields().into_iter().find(|(_, name)| !is_known(Some(intent), name))
-        {
+        let mut needed = settings.fields().into_iter();
+        if let Some((_, name)) = needed.find(|(_, name)| !is_field(&intent.extractors, name)) {
             return Err(Problem::invalid_field(
                 "extractors",
                 format!("the route '{}' needs '{name}', which no extractor would give", row.name),
@@ -375,9 +375,10 @@ async fn checked(
             Some(found.ok_or_else(invalid_intent)?)
         }
     };
+    let extractors = intent.as_ref().map(|intent| intent.extractors.as_slice()).unwrap_or_default();
     let mut checks = Checks::default();
     for (member, name) in settings.fields() {
-        if !is_known(intent.as_ref(), name) {
+        if !is_field(extractors, name) {
             checks.fault(
                 member,
                 format!("'{name}' is neither a field of a message nor an extractor of the route's intent"),
@@ -479,11 +480,6 @@ async fn open_headers(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<BT
             serde_json::from_slice(&plain).map_err(Error::internal)
         }
     }
-}
-
-fn is_known(intent: Option<&Intent>, name: &str) -> bool {
-    is_message_field(name)
-        || intent.is_some_and(|intent| intent.extractors.iter().any(|extractor| extractor.name == name))
 }
 
 fn place(id: RouteId, column: &'static str) -> Place<'static> {

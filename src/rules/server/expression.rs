@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::{
     datasources::server::lookup::Rows,
     emails::server::fields::{self, Fields},
-    intents::dto::{Extractor, FieldType, MESSAGE_FIELDS, is_message_field},
+    intents::dto::{Extractor, FieldType, MESSAGE_FIELDS, is_field, is_message_field},
 };
 
 /// What an expression can name.
@@ -175,12 +175,10 @@ impl Expression {
         if self.looks_at_rows() && !looks_up {
             return Err("names rows, and nothing is looked up".into());
         }
-        let is_known =
-            |name: &str| is_message_field(name) || extractors.iter().any(|extractor| extractor.name == name);
         let unknown = |name: &str| {
             format!("names '{name}', which is neither a field of a message nor an extractor of the intent")
         };
-        if let Some(name) = self.names.fields.iter().find(|name| !is_known(name)) {
+        if let Some(name) = self.names.fields.iter().find(|name| !is_field(extractors, name)) {
             return Err(unknown(name));
         }
         if let Some(name) = self.names.email.iter().find(|name| !is_message_field(name)) {

@@ -17,7 +17,7 @@ use crate::{
         server::{config_service, lookup::sql_check::SqlDialect, service as datasources},
     },
     intents::{
-        dto::{Intent, is_message_field},
+        dto::{Intent, is_field},
         server::{service as intents, versions},
     },
     rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule},
@@ -227,10 +227,11 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&In
         let mut needed = parsed.fields();
         // What an expression of before names was not always looked at: only what it would lose now counts.
         needed.retain(|name| {
-            !parsed.names_in_expression(name) || before.is_none_or(|before| is_known(before, name))
+            !parsed.names_in_expression(name)
+                || before.is_none_or(|before| is_field(&before.extractors, name))
         });
         needed.push(rule.field_name.clone());
-        if let Some(name) = needed.iter().find(|name| !is_known(intent, name)) {
+        if let Some(name) = needed.iter().find(|name| !is_field(&intent.extractors, name)) {
             return Err(Problem::invalid_field(
                 "extractors",
                 format!("rule {} needs '{name}', which no extractor would give", rule.rule_id),
@@ -337,21 +338,6 @@ async fn parsed_for(rule: &ValidationRule, kind: Option<Kind>) -> Result<Arc<Con
     Ok(conditions)
 }
 
-/// A problem of a part, its fields below `place`.
-///
-/// # Errors
-/// The same, its fields renamed.
-pub fn at_place<T>(result: Result<T>, place: &str) -> Result<T> {
-    result.map_err(|error| match error {
-        Error::Problem(problem) if problem.status == 422 => {
-            let mut checks = Checks::default();
-            checks.part::<()>(place, Err(problem));
-            checks.finish().err().unwrap_or_else(|| Problem::invalid_field(place, "is invalid")).into()
-        }
-        other => other,
-    })
-}
-
 async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
     let id = input.intent_id.ok_or_else(|| Problem::invalid_field("intent_id", "is missing"))?;
     match intents::find(tx, id).await {
@@ -375,7 +361,7 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
         }
     };
     let mut checks = Checks::default();
-    if !is_known(intent, &input.field_name) {
+    if !is_field(&intent.extractors, &input.field_name) {
         checks.fault(
             "field_name",
             format!("'{}' is neither a field of a message nor an extractor of the intent", input.field_name),
@@ -388,19 +374,15 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
         let parsed = conditions::parse(rule_type, datasource, &given)?;
         let expression = parsed.judgement.expression.as_ref();
         let fault = expression.and_then(|one| one.check(&of.extractors, datasource.is_some()).err());
-        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_known(&of, name))))
-    });
-    match checked.await {
-        Err(problem) => {
-            checks.part_as_is::<()>(Err(problem));
+        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_field(&of.extractors, name))))
+    })
+    .await;
+    if let Some((fault, unknown)) = checks.part_as_is(checked) {
+        if let Some(fault) = fault {
+            checks.fault("conditions.expression", fault);
         }
-        Ok((fault, unknown)) => {
-            if let Some(fault) = fault {
-                checks.fault("conditions.expression", fault);
-            }
-            for error in unknown {
-                checks.fault(error.field, error.message);
-            }
+        for error in unknown {
+            checks.fault(error.field, error.message);
         }
     }
     Ok(checks.finish()?)
@@ -420,10 +402,6 @@ async fn check_room(tx: &mut TenantTx, intent: IntentId) -> Result<()> {
         return Err(Problem::business_rule(format!("An intent may have at most {MAX_RULES} rules")).into());
     }
     Ok(())
-}
-
-fn is_known(intent: &Intent, name: &str) -> bool {
-    is_message_field(name) || intent.extractors.iter().any(|extractor| extractor.name == name)
 }
 
 fn invalid_datasource() -> Problem {

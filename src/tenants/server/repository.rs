@@ -35,6 +35,13 @@ impl TryFrom<Row> for Tenant {
     }
 }
 
+/// The columns of `Row`.
+macro_rules! columns {
+    () => {
+        "tenant_id, name, is_active, created_at, updated_at"
+    };
+}
+
 /// All of them.
 pub async fn ids(tx: &mut InstanceTx) -> sqlx::Result<Vec<TenantId>> {
     let ids: Vec<String> =
@@ -50,11 +57,12 @@ pub async fn list(
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<Tenant>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants \
-         WHERE ($1::text[] IS NULL OR tenant_id = ANY($1)) AND (NOT $2 OR is_active) \
-         AND tenant_id > coalesce($3, '') ORDER BY tenant_id LIMIT $4",
-    )
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM tenants WHERE ($1::text[] IS NULL OR tenant_id = ANY($1)) AND (NOT $2 OR is_active) \
+         AND tenant_id > coalesce($3, '') ORDER BY tenant_id LIMIT $4"
+    ))
     .bind(only)
     .bind(active_only)
     .bind(after)
@@ -65,12 +73,11 @@ pub async fn list(
 }
 
 pub async fn find(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Tenant>> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants WHERE tenant_id = $1",
-    )
-    .bind(id.as_str())
-    .fetch_optional(tx.conn())
-    .await?;
+    let row: Option<Row> =
+        sqlx::query_as(concat!("SELECT ", columns!(), " FROM tenants WHERE tenant_id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -85,10 +92,11 @@ pub async fn is_active(statement: &mut Statement, id: &TenantId) -> sqlx::Result
 /// Kept from being changed or deleted until the transaction ends. Nobody who writes a tenant's rows waits for it, as for a
 /// lock that forbids references.
 pub async fn lock(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Tenant>> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT tenant_id, name, is_active, created_at, updated_at FROM tenants WHERE tenant_id = $1 \
-         FOR NO KEY UPDATE",
-    )
+    let row: Option<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE"
+    ))
     .bind(id.as_str())
     .fetch_optional(tx.conn())
     .await?;
@@ -96,10 +104,10 @@ pub async fn lock(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Ten
 }
 
 pub async fn insert(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<Tenant> {
-    let row: Row = sqlx::query_as(
-        "INSERT INTO tenants (tenant_id, name, is_active) VALUES ($1, $2, $3) \
-         RETURNING tenant_id, name, is_active, created_at, updated_at",
-    )
+    let row: Row = sqlx::query_as(concat!(
+        "INSERT INTO tenants (tenant_id, name, is_active) VALUES ($1, $2, $3) RETURNING ",
+        columns!()
+    ))
     .bind(tenant.tenant_id.as_str())
     .bind(&tenant.name)
     .bind(tenant.is_active)
@@ -110,11 +118,12 @@ pub async fn insert(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<T
 
 /// What waits in a tenant that becomes active waits from then on (`opened_at`).
 pub async fn update(tx: &mut InstanceTx, tenant: &ValidTenant) -> sqlx::Result<Option<Tenant>> {
-    let row: Option<Row> = sqlx::query_as(
+    let row: Option<Row> = sqlx::query_as(concat!(
         "UPDATE tenants SET name = $2, is_active = $3, updated_at = now(), \
          opened_at = CASE WHEN $3 AND NOT is_active THEN now() ELSE opened_at END WHERE tenant_id = $1 \
-         RETURNING tenant_id, name, is_active, created_at, updated_at",
-    )
+         RETURNING ",
+        columns!()
+    ))
     .bind(tenant.tenant_id.as_str())
     .bind(&tenant.name)
     .bind(tenant.is_active)

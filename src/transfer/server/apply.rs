@@ -20,8 +20,8 @@ use crate::{
         },
     },
     routes::server::service as routes,
-    rules::server::service::{self as rules, at_place},
-    server::{Error, Result, TenantContext, TenantTx},
+    rules::server::service as rules,
+    server::{Error, Result, TenantContext, TenantTx, error::at_place},
     shared::{DatasourceId, IntentId, Problem},
     transfer::dto::{Action, Change, Kind},
 };

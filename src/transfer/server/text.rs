@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use crate::{
-    server::text::line,
+    server::text::{line, shorten},
     transfer::dto::{Action, Change, Plan},
 };
 
@@ -58,8 +58,7 @@ fn differences(change: &Change) -> String {
 
 fn short(text: &str) -> String {
     const MOST: usize = 60;
-    let text = line(text);
-    if text.chars().count() <= MOST { text } else { text.chars().take(MOST).chain("…".chars()).collect() }
+    shorten(&line(text), MOST)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use crate::{
         error::chain,
         outbound::{Fence, Fenced},
         telemetry,
+        text::shorten,
     },
     shared::TenantId,
 };
@@ -108,11 +109,7 @@ impl Request {
     /// What was asked for, in words that fit into a sentence.
     pub fn subject(&self) -> String {
         let values = self.values();
-        values
-            .iter()
-            .map(|value| crate::rules::server::engine::shorten(value, 80))
-            .collect::<Vec<_>>()
-            .join(", ")
+        values.iter().map(|value| shorten(value, 80)).collect::<Vec<_>>().join(", ")
     }
 
     /// The values that the message put in, for a sentence such as "no row for a@b.example".

@@ -17,7 +17,7 @@ use cel::{
     },
 };
 
-use crate::{intents::server::matching, rules::server::engine::shorten};
+use crate::{intents::server::matching, server::text::shorten};
 
 /// Parts of loops that are worked out, and members of what the loops run over: about a second's work.
 pub const MAX_STEPS: u64 = 2_000_000;
