@@ -84,7 +84,7 @@ fn Export(tenant_id: TenantId, overview: Overview) -> impl IntoView {
             <p class="hint">
                 "Credentials, the values of headers and signing secrets are left out, and so are the classifier's examples: they may hold what people wrote."
             </p>
-            <div class="filters">
+            <div class="actions">
                 {download("yaml", "Download as YAML")}
                 {download("json", "Download as JSON")}
             </div>
