@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
@@ -130,13 +130,36 @@ impl Dovecot {
 
     /// Puts a message into a user's inbox, as a mail server does: Maildir, by a rename.
     fn put(&self, user: &str, raw: &str) {
+        self.put_before(user, raw, Duration::ZERO);
+    }
+
+    /// As one that came so long ago.
+    fn put_before(&self, user: &str, raw: &str, age: Duration) {
         let dir = self.user(user);
         let name = uuid::Uuid::now_v7().simple().to_string();
         let (written, there) = (dir.join("tmp").join(&name), dir.join("new").join(&name));
         fs::write(&written, raw).unwrap();
+        let file = fs::File::options().write(true).open(&written).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
         let owner = fs::metadata(&dir).unwrap();
         let _ = chown(&written, Some(owner.uid()), Some(owner.gid()));
         fs::rename(written, there).unwrap();
+    }
+
+    /// Keeps a copy of all that a user has there.
+    fn back_up(&self, user: &str) {
+        let copied = Command::new("cp").arg("-a").args([self.user(user), self.backup()]).status().unwrap();
+        assert!(copied.success());
+    }
+
+    /// Makes it be what it was when the copy was made.
+    fn put_back(&self, user: &str) {
+        fs::remove_dir_all(self.user(user)).unwrap();
+        fs::rename(self.backup(), self.user(user)).unwrap();
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.path().join("backup")
     }
 
     /// The flags of each message that is there, as Maildir has them.
@@ -242,6 +265,17 @@ impl Fetching {
     async fn until_empty(&self) {
         let is_empty = async || self.dovecot.flags("orders").is_empty().then_some(());
         eventually("the folder is empty", is_empty).await;
+    }
+
+    /// Waits until nobody reads a folder.
+    async fn until_let_go(&self) {
+        let mut conn = self.server.database().superuser().await;
+        eventually("nobody reads", async || {
+            let sql = "SELECT count(*) FROM mailbox_watches WHERE lock_token IS NOT NULL";
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+            (count == 0).then_some(())
+        })
+        .await;
     }
 
     async fn subjects(&self) -> Vec<String> {
@@ -658,13 +692,8 @@ async fn a_new_message_on_a_server_that_was_put_back_to_before_is_read_before_it
         fetching.until(&id, "the first is stored", stored(1)).await;
         fetching.until_empty().await;
         stop.cancel();
+        fetching.until_let_go().await;
         let mut conn = fetching.server.database().superuser().await;
-        eventually("nobody reads", async || {
-            let sql = "SELECT count(*) FROM mailbox_watches WHERE lock_token IS NOT NULL";
-            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
-            (count == 0).then_some(())
-        })
-        .await;
         // A message of before had the UID that the new one gets, and is still to be deleted.
         fetching.dovecot.put("orders", &message("ann@sender.example", "two", "x"));
         sqlx::query("UPDATE mailbox_heartbeats SET last_uid = $1")
@@ -690,6 +719,68 @@ async fn a_new_message_on_a_server_that_was_put_back_to_before_is_read_before_it
         })
         .await;
     }
+}
+
+/// By then UIDNEXT says nothing of it.
+#[tokio::test]
+async fn what_a_server_that_was_put_back_to_before_has_got_past_what_was_read_is_read() {
+    let hour = Duration::from_secs(3_600);
+    for after in ["keep", "delete"] {
+        let fetching = Fetching::start(&[]).await;
+        let mut account = fetching.account();
+        account["after_storing"] = json!(after);
+        fetching.dovecot.put_before("orders", &message("ann@sender.example", "one", "x"), hour * 2);
+        let id = fetching.mailbox(account).await;
+        let read = async |count: i64| {
+            let stop = fetching.watch();
+            fetching.until(&id, "all that came is stored", stored(count)).await;
+            if after == "delete" {
+                fetching.until_empty().await;
+            }
+            stop.cancel();
+            fetching.until_let_go().await;
+        };
+        read(1).await;
+        fetching.dovecot.back_up("orders");
+        for subject in ["two", "three"] {
+            fetching.dovecot.put_before("orders", &message("ann@sender.example", subject, "x"), hour);
+        }
+        read(3).await;
+        fetching.dovecot.put_back("orders");
+        // The first two of them have the UIDs of those that are lost there.
+        for subject in ["four", "five", "six"] {
+            fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+        }
+        read(6).await;
+        assert_eq!(fetching.subjects().await, ["five", "four", "one", "six", "three", "two"], "{after}");
+    }
+}
+
+/// As after a restoration that keeps no times.
+#[tokio::test]
+async fn other_dates_of_messages_that_are_here_have_nothing_read_again() {
+    let fetching = Fetching::start(&[]).await;
+    for subject in ["one", "two", "three"] {
+        fetching.dovecot.put("orders", &message("ann@sender.example", subject, "x"));
+    }
+    let id = fetching.mailbox(fetching.account()).await;
+    let stop = fetching.watch();
+    fetching.until(&id, "all are stored", stored(3)).await;
+    stop.cancel();
+    fetching.until_let_go().await;
+    let mut conn = fetching.server.database().superuser().await;
+    let of_two = "SELECT (landmarks #>> '{read,1,1}')::bigint FROM mailbox_heartbeats";
+    let date: i64 = sqlx::query_scalar(of_two).fetch_one(&mut conn).await.unwrap();
+    let other =
+        "UPDATE mailbox_heartbeats SET landmarks = jsonb_set(landmarks, '{read}', '[[2, 5], [9, 5]]')";
+    sqlx::raw_sql(other).execute(&mut conn).await.unwrap();
+    fetching.dovecot.put("orders", &message("ann@sender.example", "four", "x"));
+    fetching.watch();
+    fetching.until(&id, "the fourth is stored", stored(4)).await;
+    let read = "SELECT landmarks -> 'read' FROM mailbox_heartbeats";
+    let read: Value = sqlx::query_scalar(read).fetch_one(&mut conn).await.unwrap();
+    let uids: Vec<&Value> = read.as_array().unwrap().iter().map(|one| &one[0]).collect();
+    assert_eq!((uids, &read[0]), (vec![&json!(2), &json!(4), &json!(9)], &json!([2, date])));
 }
 
 #[tokio::test]

@@ -132,6 +132,15 @@ pub struct Folder {
     pub exists: u32,
 }
 
+/// What a server says of a message before it is asked for its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its bytes, as the server counts them. 0 if the server does not say.
+    pub size: u32,
+    /// When the server got it (INTERNALDATE), in seconds since 1970. None if the server does not say.
+    pub arrived: Option<i64>,
+}
+
 /// One open session, its folder selected. After a fault other than `Declined` it is of no more use: what the server says next may belong to what
 /// was asked before.
 #[derive(Debug)]
@@ -234,17 +243,40 @@ impl Connection {
         Ok(found.into_iter().collect())
     }
 
-    /// A message's bytes, as the server counts them; none if the message is gone, 0 if the server does not say.
+    /// What there is to say of a message; none if it is gone.
     ///
     /// # Errors
     /// `ImapFault`.
-    pub async fn size(&mut self, uid: u32) -> Result<Option<u32>, ImapFault> {
+    pub async fn about(&mut self, uid: u32) -> Result<Option<About>, ImapFault> {
         let mut found = None;
-        self.command(&format!("UID FETCH {uid} (UID RFC822.SIZE)"), SMALL, |answer| {
+        self.command(&format!("UID FETCH {uid} (UID INTERNALDATE RFC822.SIZE)"), SMALL, |answer| {
             if let Some(message) = answer.message()
                 && message.uid == Some(uid)
             {
-                found = message.size.or(found).or(Some(0));
+                let about: &mut About = found.get_or_insert_default();
+                about.size = message.size.unwrap_or(about.size);
+                about.arrived = message.arrived.or(about.arrived);
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// When the server got those of these few messages that are there, in seconds since 1970, as far as it says.
+    ///
+    /// # Errors
+    /// `ImapFault`.
+    pub async fn arrivals(&mut self, uids: &[u32]) -> Result<Vec<(u32, i64)>, ImapFault> {
+        if uids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let mut found = Vec::new();
+        self.command(&format!("UID FETCH {asked} (UID INTERNALDATE)"), SMALL, |answer| {
+            if let Some(Message { uid: Some(uid), arrived: Some(arrived), .. }) = answer.message()
+                && uids.contains(&uid)
+            {
+                found.push((uid, arrived));
             }
         })
         .await?;

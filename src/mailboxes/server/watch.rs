@@ -7,6 +7,8 @@
 //!
 //! A server may be put back to what it was before, and give the same UIDs again. So nothing is marked or deleted there but
 //! what was read, and is on disk, by the same connection; and a folder whose UIDs begin again is read from its beginning.
+//! Where more has come since than was read before, UIDNEXT does not tell: the messages that were read last are known by when
+//! the server got them, and another one that stands in the place of one of them was not read.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -20,7 +22,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    imap::{Connection, Folder, ImapFault, Login, Proof},
+    imap::{About, Connection, Folder, ImapFault, Login, Proof},
     intake::{self, Unfit},
     repository::{self, Row},
     service,
@@ -240,13 +242,12 @@ async fn stumble(
     problem: &str,
     most: i32,
 ) -> Result<Duration> {
-    let uid = i64::from(uid);
     watches::failed(tx, watch.mailbox_id, problem).await?;
-    let tries = watches::stumbled(tx, watch.mailbox_id, uid).await?;
-    let left = Leftover { uid, is_stored: false };
+    let left = Leftover { uid: i64::from(uid), is_stored: false };
+    let tries = watches::stumbled(tx, watch.mailbox_id, left.uid).await?;
     if tries >= most && watches::leave(tx, watch.mailbox_id, left, watches::REST).await? {
-        let position = watches::position(tx, watch.mailbox_id).await?;
-        watches::advance(tx, watch.mailbox_id, Position { last_uid: uid, ..position }, false).await?;
+        let past = watches::position(tx, watch.mailbox_id).await?.past(uid, None);
+        watches::advance(tx, watch.mailbox_id, &past, false).await?;
         return Ok(Duration::ZERO);
     }
     let first = SHORTEST_WAIT.min(app.config.mail.imap_poll);
@@ -305,6 +306,7 @@ async fn look(
         renumbered: 0,
     };
     reading.enter(folder).await?;
+    reading.look_back(&mut connection, folder).await?;
     let until = Instant::now() + LONGEST;
     loop {
         reading.catch_up(&mut connection, stop).await?;
@@ -371,21 +373,10 @@ impl Reading<'_> {
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        let validity = Some(i64::from(folder.uid_validity));
         // A server that was put back to what it was before gives UIDs again that were read past here.
         let is_behind = folder.uid_next != 0 && i64::from(folder.uid_next) <= self.position.last_uid;
-        if self.position.uid_validity != validity || is_behind {
-            // In an empty folder there is nothing to read again; and some servers take UIDNEXT from the last message that is
-            // there.
-            self.renumbered += usize::from(folder.exists > 0);
-            if self.renumbered > 2 {
-                let text = "its messages get other numbers all the time (UIDVALIDITY, UIDNEXT)";
-                return Err(ImapFault::Folder(text.into()).into());
-            }
-            watches::forget_position(&mut tx, self.watch.mailbox_id).await?;
-            self.position = Position { uid_validity: validity, last_uid: 0 };
-            watches::advance(&mut tx, self.watch.mailbox_id, self.position, false).await?;
-            self.is_read = false;
+        if self.position.uid_validity != Some(i64::from(folder.uid_validity)) || is_behind {
+            self.begin_anew(&mut tx, folder).await?;
         }
         watches::settled(&mut tx, self.watch.mailbox_id, &std::mem::take(&mut self.marked)).await?;
         watches::seen(&mut tx, self.watch.mailbox_id, folder.exists).await?;
@@ -394,6 +385,59 @@ impl Reading<'_> {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Notes that nothing of the folder counts as read.
+    async fn begin_anew(&mut self, tx: &mut TenantTx, folder: Folder) -> Result<(), Trouble> {
+        // In an empty folder there is nothing to read again; and some servers take UIDNEXT from the last message that is
+        // there.
+        self.renumbered += usize::from(folder.exists > 0);
+        if self.renumbered > 2 {
+            let text = "its messages get other numbers all the time (UIDVALIDITY, UIDNEXT)";
+            return Err(ImapFault::Folder(text.into()).into());
+        }
+        watches::forget_position(tx, self.watch.mailbox_id).await?;
+        self.position = Position::beginning(folder.uid_validity);
+        watches::advance(tx, self.watch.mailbox_id, &self.position, false).await?;
+        self.is_read = false;
+        Ok(())
+    }
+
+    /// Has the folder read from its beginning where UIDs that were read past were given once more. Once for a connection: a
+    /// server that is put back ends it.
+    async fn look_back(&mut self, connection: &mut Connection, folder: Folder) -> Result<(), Trouble> {
+        if folder.exists == 0 || !self.is_given_again(connection).await? {
+            return Ok(());
+        }
+        let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
+        if !watches::extend(&mut tx, self.watch).await? {
+            return Err(Trouble::Lost);
+        }
+        self.begin_anew(&mut tx, folder).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Whether another message has the UID of one that was read. Its date raises the suspicion alone, since dates may be
+    /// others after a server was restored; that the message is not here is the proof.
+    async fn is_given_again(&mut self, connection: &mut Connection) -> Result<bool, Trouble> {
+        let read = self.position.landmarks().to_vec();
+        let uids: Vec<u32> = read.iter().map(|(uid, _)| *uid).collect();
+        let found = match connection.arrivals(&uids).await {
+            Err(ImapFault::Declined(_)) => return Ok(false),
+            found => found?,
+        };
+        for (uid, _) in found.into_iter().filter(|one| !read.contains(one)) {
+            match AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await {
+                Ok(Ok(false)) => {}
+                // One that cannot be read is met again on the way, where it keeps no other back.
+                Ok(Ok(true) | Err(Trouble::Message { .. } | Trouble::Mailbox(_))) | Err(_) => {
+                    return Ok(true);
+                }
+                Ok(Err(trouble)) => return Err(trouble),
+            }
+        }
+        Ok(false)
     }
 
     /// Does what is left to do with messages that lie behind, as far as it is due: one by one, so that one that ends the
@@ -438,7 +482,7 @@ impl Reading<'_> {
             Err(Trouble::Message { fault: ImapFault::Declined(_), .. }) => Ok(()),
             // Behind what was read it is no stumbling block, but the connection is of no more use.
             Err(Trouble::Message { fault, .. }) => Err(fault.into()),
-            taken => taken,
+            taken => taken.map(|_| ()),
         }
     }
 
@@ -467,35 +511,38 @@ impl Reading<'_> {
                     };
                     return Err(Trouble::Message { uid, fault, is_its_own });
                 }
-                taken => taken?,
+                taken => {
+                    taken?;
+                }
             }
         }
         self.is_read = found.is_empty();
         Ok(!found.is_empty())
     }
 
-    async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<(), Trouble> {
+    /// Reads a message and stores it. `true` where it was not here before.
+    async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<bool, Trouble> {
         let max = self.app.config.max_message_bytes;
         let at_it = |fault| Trouble::Message { uid, fault, is_its_own: false };
-        let Some(size) = connection.size(uid).await.map_err(at_it)? else {
+        let Some(About { size, arrived }) = connection.about(uid).await.map_err(at_it)? else {
             // It is gone since it was listed.
-            return self.pass_over(uid, false).await;
+            return self.pass_over(uid, false, None).await;
         };
         if usize::try_from(size).unwrap_or(usize::MAX) > max {
-            return self.pass_over(uid, true).await;
+            return self.pass_over(uid, true, arrived).await;
         }
         let raw = match connection.fetch(uid, max).await {
             Ok(Some(raw)) => raw,
             Ok(None) => return Err(at_it(ImapFault::Declined("it did not give it".into()))),
             Err(ImapFault::TooMuch) => {
                 // Larger than its server said: it would be met again and again.
-                self.pass_over(uid, true).await?;
+                self.pass_over(uid, true, arrived).await?;
                 return Err(ImapFault::TooMuch.into());
             }
             Err(fault) => return Err(at_it(fault)),
         };
         if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
-            return self.pass_over(uid, true).await;
+            return self.pass_over(uid, true, arrived).await;
         }
         let mut envelope = Envelope { mailbox: self.row.name.clone(), ..Envelope::default() };
         let read = ReadMessage::of(raw).await;
@@ -507,7 +554,7 @@ impl Reading<'_> {
         }
         let id = self.watch.mailbox_id;
         let received = intake::store_in(&mut tx, id, &read, &envelope, &Origin::default()).await?;
-        let position = self.pass(&mut tx, uid, false).await?;
+        let position = self.pass(&mut tx, uid, false, arrived).await?;
         let is_to_be_marked = self.account.after_storing != AfterStoring::Keep;
         if is_to_be_marked {
             let left = Leftover { uid: i64::from(uid), is_stored: true };
@@ -523,7 +570,7 @@ impl Reading<'_> {
         if is_to_be_marked {
             self.mark(connection, uid).await?;
         }
-        Ok(())
+        Ok(!received.duplicate)
     }
 
     /// It is on disk: only now may its server forget it. To do so twice does no harm.
@@ -545,28 +592,34 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// It is gone, or it is not taken and stays on its server.
-    async fn pass_over(&mut self, uid: u32, is_left: bool) -> Result<(), Trouble> {
+    /// It is gone, or it is not taken and stays on its server: it is none that is new here.
+    async fn pass_over(&mut self, uid: u32, is_left: bool, arrived: Option<i64>) -> Result<bool, Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        let position = self.pass(&mut tx, uid, is_left).await?;
+        let position = self.pass(&mut tx, uid, is_left, arrived).await?;
         tx.commit().await?;
         self.position = position;
-        Ok(())
+        Ok(false)
     }
 
     /// Notes that nothing of a message is left to be read, and gives where its folder is read to once that is on disk.
-    async fn pass(&mut self, tx: &mut TenantTx, uid: u32, is_left: bool) -> Result<Position, Trouble> {
-        let (id, uid) = (self.watch.mailbox_id, i64::from(uid));
+    async fn pass(
+        &mut self,
+        tx: &mut TenantTx,
+        uid: u32,
+        is_left: bool,
+        arrived: Option<i64>,
+    ) -> Result<Position, Trouble> {
+        let id = self.watch.mailbox_id;
         let mut settled = std::mem::take(&mut self.marked);
         // One that is tried again lies behind.
-        if uid <= self.position.last_uid {
-            settled.push(uid);
+        if i64::from(uid) <= self.position.last_uid {
+            settled.push(i64::from(uid));
         }
-        let position = Position { last_uid: uid.max(self.position.last_uid), ..self.position };
-        watches::advance(tx, id, position, is_left).await?;
+        let position = self.position.past(uid, arrived);
+        watches::advance(tx, id, &position, is_left).await?;
         watches::settled(tx, id, &settled).await?;
         Ok(position)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +19,8 @@ pub const REST: Duration = Duration::from_secs(3_600);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Messages of one mailbox that may be left over: unread, and unmarked.
 const MOST_LEFT: i64 = 500;
+/// Messages by which the UIDs of a folder are known again: several, since people take some out of it.
+const MOST_LANDMARKS: usize = 20;
 
 /// A watch that this server has.
 #[derive(Clone, Debug)]
@@ -35,10 +39,49 @@ pub struct Leftover {
 }
 
 /// Where in its folder a mailbox was read to (RFC 9051, section 2.3.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Position {
     pub uid_validity: Option<i64>,
     pub last_uid: i64,
+    landmarks: Json<Landmarks>,
+}
+
+/// Messages that were read last, also where they were deleted there since.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Landmarks {
+    /// Whose UIDs they have: servers of before let them stay where the folder is read from its beginning again.
+    uid_validity: Option<i64>,
+    /// UID, and when the mail server got it, in seconds since 1970; by UID.
+    read: Vec<(u32, i64)>,
+}
+
+impl Position {
+    /// At the beginning of the folder.
+    pub fn beginning(uid_validity: u32) -> Self {
+        Self { uid_validity: Some(i64::from(uid_validity)), ..Self::default() }
+    }
+
+    /// Messages that were read last, each with when the mail server got it, in seconds since 1970.
+    pub fn landmarks(&self) -> &[(u32, i64)] {
+        let Json(landmarks) = &self.landmarks;
+        if landmarks.uid_validity == self.uid_validity { &landmarks.read } else { &[] }
+    }
+
+    /// Past one more message, which the mail server got at `arrived`, where that is known.
+    pub fn past(&self, uid: u32, arrived: Option<i64>) -> Self {
+        let mut read = self.landmarks().to_vec();
+        if let Some(arrived) = arrived {
+            read.retain(|(other, _)| *other != uid);
+            read.push((uid, arrived));
+            read.sort_unstable();
+            // The highest stay: UIDs that are given again have come past them last.
+            read.drain(..read.len().saturating_sub(MOST_LANDMARKS));
+        }
+        let uid_validity = self.uid_validity;
+        let landmarks = Json(Landmarks { uid_validity, read });
+        Self { uid_validity, last_uid: self.last_uid.max(i64::from(uid)), landmarks }
+    }
 }
 
 /// Has a mailbox looked at, from now on, or no longer. Whoever has it now loses it: they read what it was before.
@@ -83,7 +126,8 @@ pub async fn forget_position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<(
         .await?;
     sqlx::query(
         "UPDATE mailbox_heartbeats SET uid_validity = NULL, last_uid = 0, on_server = NULL, left_there = 0, \
-         last_seen_at = NULL, stumbled_uid = NULL, stumbles = 0 WHERE tenant_id = $1 AND mailbox_id = $2",
+         last_seen_at = NULL, stumbled_uid = NULL, stumbles = 0, landmarks = DEFAULT \
+         WHERE tenant_id = $1 AND mailbox_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -150,7 +194,7 @@ pub async fn release(tx: &mut TenantTx, watch: &Watch, wait: Duration) -> sqlx::
 pub async fn position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<Position> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(
-        "SELECT uid_validity, last_uid FROM mailbox_heartbeats WHERE tenant_id = $1 AND mailbox_id = $2",
+        "SELECT uid_validity, last_uid, landmarks FROM mailbox_heartbeats WHERE tenant_id = $1 AND mailbox_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -159,17 +203,18 @@ pub async fn position(tx: &mut TenantTx, id: MailboxId) -> sqlx::Result<Position
 }
 
 /// Notes how far the folder was read. In the transaction of the message that was read there, so that none is left out.
-pub async fn advance(tx: &mut TenantTx, id: MailboxId, to: Position, was_left: bool) -> sqlx::Result<()> {
+pub async fn advance(tx: &mut TenantTx, id: MailboxId, to: &Position, was_left: bool) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "UPDATE mailbox_heartbeats SET uid_validity = $3, last_uid = $4, left_there = left_there + $5 \
-         WHERE tenant_id = $1 AND mailbox_id = $2",
+        "UPDATE mailbox_heartbeats SET uid_validity = $3, last_uid = $4, left_there = left_there + $5, \
+         landmarks = $6 WHERE tenant_id = $1 AND mailbox_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(to.uid_validity)
     .bind(to.last_uid)
     .bind(i64::from(was_left))
+    .bind(&to.landmarks)
     .execute(tx.conn())
     .await
     .map(drop)
@@ -306,4 +351,31 @@ pub async fn settled(tx: &mut TenantTx, id: MailboxId, uids: &[i64]) -> sqlx::Re
         .execute(tx.conn())
         .await
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_messages_that_were_read_are_landmarks_for_as_long_as_their_uids_hold() {
+        let mut position = Position::beginning(7);
+        for uid in 1..=30 {
+            position = position.past(uid, Some(i64::from(uid) * 100));
+        }
+        let landmarks: Vec<(u32, i64)> = (11..=30).map(|uid| (uid, i64::from(uid) * 100)).collect();
+        assert_eq!((position.last_uid, position.landmarks()), (30, landmarks.as_slice()));
+        // What lies far behind, and what has no date, is none.
+        assert_eq!(position.past(3, Some(1)), position);
+        assert_eq!(position.past(31, None).landmarks(), landmarks);
+        // One that has another date now has that.
+        let again = position.past(12, Some(5));
+        assert_eq!((again.last_uid, &again.landmarks()[..2]), (30, &[(11, 1_100), (12, 5)][..]));
+        // A server of before has begun anew.
+        let other = Position { uid_validity: Some(8), ..position };
+        assert!(other.landmarks().is_empty());
+        assert_eq!(other.past(1, Some(9)).landmarks(), [(1, 9)]);
+        let before: Landmarks = serde_json::from_str("{}").expect("as the column begins");
+        assert_eq!(before, Landmarks::default());
+    }
 }

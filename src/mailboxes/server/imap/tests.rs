@@ -185,23 +185,34 @@ async fn a_full_folder_is_listed_in_parts() {
 }
 
 #[tokio::test]
-async fn a_size_is_told_where_the_message_is_there() {
+async fn what_there_is_to_say_of_a_message_is_told_where_it_is_there() {
     let mut script = opening();
     script.extend([
         (
-            "F5 UID FETCH 9 (UID RFC822.SIZE)",
-            "* 1 FETCH (UID 8 RFC822.SIZE 1)\r\n* 2 FETCH (RFC822.SIZE 400 UID 9)\r\nF5 OK done\r\n",
+            "F5 UID FETCH 9 (UID INTERNALDATE RFC822.SIZE)",
+            "* 1 FETCH (UID 8 RFC822.SIZE 1)\r\n\
+             * 2 FETCH (INTERNALDATE \" 7-Feb-1994 21:52:25 -0800\" RFC822.SIZE 400 UID 9)\r\nF5 OK done\r\n",
         ),
-        ("F6 UID FETCH 9 (UID RFC822.SIZE)", "* 2 FETCH (UID 9)\r\nF6 OK done\r\n"),
-        ("F7 UID FETCH 10 (UID RFC822.SIZE)", "F7 OK done\r\n"),
-        ("F8 UID FETCH 11 (UID RFC822.SIZE)", "F8 NO [TEMPFAIL] not now\r\n"),
+        (
+            "F6 UID FETCH 9 (UID INTERNALDATE RFC822.SIZE)",
+            "* 2 FETCH (UID 9)\r\n* 2 FETCH (UID 9 INTERNALDATE NIL)\r\nF6 OK done\r\n",
+        ),
+        ("F7 UID FETCH 10 (UID INTERNALDATE RFC822.SIZE)", "F7 OK done\r\n"),
+        ("F8 UID FETCH 11 (UID INTERNALDATE RFC822.SIZE)", "F8 NO [TEMPFAIL] not now\r\n"),
+        (
+            "F9 UID FETCH 7,9,10 (UID INTERNALDATE)",
+            "* 2 FETCH (UID 9 INTERNALDATE \"08-Feb-1994 05:52:25 +0000\")\r\n* 3 FETCH (UID 10)\r\n\
+             * 1 FETCH (UID 8 INTERNALDATE \"08-Feb-1994 05:52:25 +0000\")\r\nF9 OK done\r\n",
+        ),
     ]);
     let (port, conversation) = server(HELLO, script).await;
     let (mut connection, _) = open(port).await.expect("open");
-    assert_eq!(connection.size(9).await, Ok(Some(400)));
-    assert_eq!(connection.size(9).await, Ok(Some(0)));
-    assert_eq!(connection.size(10).await, Ok(None));
-    assert_eq!(connection.size(11).await, Err(ImapFault::Declined("not now".into())));
+    assert_eq!(connection.about(9).await, Ok(Some(About { size: 400, arrived: Some(760_686_745) })));
+    assert_eq!(connection.about(9).await, Ok(Some(About::default())));
+    assert_eq!(connection.about(10).await, Ok(None));
+    assert_eq!(connection.about(11).await, Err(ImapFault::Declined("not now".into())));
+    assert_eq!(connection.arrivals(&[7, 9, 10]).await, Ok(vec![(9, 760_686_745)]));
+    assert_eq!(connection.arrivals(&[]).await, Ok(Vec::new()));
     conversation.await.expect("as scripted");
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::DateTime;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
@@ -192,6 +193,8 @@ pub(super) struct Answer {
 pub(super) struct Message {
     pub(super) uid: Option<u32>,
     pub(super) size: Option<u32>,
+    /// In seconds since 1970.
+    pub(super) arrived: Option<i64>,
     pub(super) body: Option<Vec<u8>>,
 }
 
@@ -233,10 +236,11 @@ impl Answer {
                         _ => {}
                     },
                 },
-                Token::Text(text) => {
-                    let is_body = name.take().is_some_and(|name| name == b"BODY[]");
-                    message.body = is_body.then_some(text).or(message.body);
-                }
+                Token::Text(text) => match name.take().as_deref() {
+                    Some(b"BODY[]") => message.body = Some(text),
+                    Some(b"INTERNALDATE") => message.arrived = moment(&text),
+                    _ => {}
+                },
             }
         }
         Some(message)
@@ -302,6 +306,13 @@ fn split(text: &[u8]) -> (&[u8], &[u8]) {
 fn number(word: &[u8]) -> Option<u32> {
     let number: u64 = std::str::from_utf8(word).ok()?.parse().ok()?;
     Some(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// A time as IMAP writes it (RFC 9051, section 9, date-time), in seconds since 1970.
+fn moment(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let moment = DateTime::parse_from_str(text.trim(), "%d-%b-%Y %H:%M:%S %z").ok()?;
+    Some(moment.timestamp())
 }
 
 /// Of a line that ends in `{n}`: where that begins, and n.
