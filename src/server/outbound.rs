@@ -20,11 +20,16 @@ use reqwest::{
 
 use names::Names;
 
+/// A name is resolved within so long, all its search domains together: less than a look-up has, which could not say then
+/// that it was the name.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// Which networks look-ups may reach.
 #[derive(Clone, Debug)]
 pub struct Fence {
     allowed: Arc<[IpNet]>,
     names: Names,
+    patience: Duration,
 }
 
 /// Why an address is out of bounds.
@@ -47,7 +52,7 @@ impl Fenced {
 
 impl Fence {
     pub fn new(allowed: &[IpNet]) -> Self {
-        Self { allowed: allowed.into(), names: Names::default() }
+        Self { allowed: allowed.into(), names: Names::default(), patience: PATIENCE }
     }
 
     /// # Errors
@@ -76,8 +81,10 @@ impl Fence {
     /// Why there is no client: the machine's TLS roots, for one.
     #[expect(clippy::disallowed_methods, reason = "it resolves through the fence")]
     pub fn client(&self, connect_timeout: Duration, timeout: Duration) -> Result<Client, String> {
+        // A client's connecting has the resolving in it.
+        let patience = self.patience.min(connect_timeout.mul_f64(0.8));
         Client::builder()
-            .dns_resolver(Arc::new(self.clone()))
+            .dns_resolver(Arc::new(Self { patience, ..self.clone() }))
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(connect_timeout)
@@ -96,7 +103,7 @@ impl Fence {
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let addresses = match literal.parse::<IpAddr>() {
             Ok(ip) => vec![ip],
-            Err(_) => self.names.addresses(host).await,
+            Err(_) => self.names.addresses(host, self.patience).await,
         };
         if addresses.is_empty() {
             return Err(Fenced::Unresolved(host.to_owned()));

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+pub use super::config_repository::Row;
 use super::{
     config_repository as repository,
     connection::{self, Auth, Connection, Endpoint},

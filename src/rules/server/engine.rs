@@ -3,16 +3,14 @@
 //! Pure but for the look-ups: nothing is stored here and nothing sent.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 
 use super::{
     conditions::{Conditions, Unrenderable},
@@ -21,7 +19,7 @@ use super::{
 use crate::{
     datasources::server::{
         connection::Connection,
-        lookup::{Cause, ForMessage, LookupError, Lookups, Request, Rows},
+        lookup::{Cause, ForMessage, LookupError, Request, Rows},
     },
     emails::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
@@ -66,13 +64,9 @@ pub struct Judged {
     pub unasked: bool,
 }
 
-/// The answers so far: the same look-up asked twice for one message is asked once.
-type Asked = Mutex<HashMap<String, Arc<OnceCell<Result<Arc<Rows>, LookupError>>>>>;
-
 /// One message that is held against its rules.
 struct Run<'r> {
-    lookups: ForMessage<'r>,
-    asked: Asked,
+    lookups: &'r ForMessage<'r>,
     fields: Arc<Fields>,
     /// What patterns and expressions took so far. Unit: microseconds.
     spent: Arc<AtomicU64>,
@@ -80,13 +74,8 @@ struct Run<'r> {
 
 /// Runs the rules in order of priority; those of equal priority side by side. The failure of a rule with `stop`
 /// ends the run: what comes after its priority is skipped.
-pub async fn run(lookups: &Lookups, rules: &[ReadyRule], fields: &Fields) -> Vec<Judged> {
-    let run = Run {
-        lookups: lookups.for_message(),
-        asked: Asked::default(),
-        fields: Arc::new(fields.clone()),
-        spent: Arc::default(),
-    };
+pub async fn run(lookups: &ForMessage<'_>, rules: &[ReadyRule], fields: &Fields) -> Vec<Judged> {
+    let run = Run { lookups, fields: Arc::new(fields.clone()), spent: Arc::default() };
     let mut judged: Vec<Judged> = Vec::with_capacity(rules.len());
     let mut stopped_by: Option<String> = None;
     for group in rules.chunk_by(|a, b| a.rule.priority == b.rule.priority) {
@@ -219,7 +208,7 @@ async fn outcome(run: &Run<'_>, ready: &ReadyRule) -> Outcome {
         Err(unrenderable) => return missing(&ready.rule, unrenderable),
     };
     let answer = match &ready.connection {
-        Some(Ok(connection)) => ask(&run.lookups, &run.asked, connection, &request).await,
+        Some(Ok(connection)) => run.lookups.ask(connection, &request).await,
         Some(Err(fault)) => Err(fault.clone()),
         None => Err(LookupError::new(Cause::Rule, "the rule has no datasource")),
     };
@@ -298,21 +287,6 @@ async fn judge_found(
             ready.datasource_name.as_deref().unwrap_or("the rule"),
         ),
     }
-}
-
-async fn ask(
-    lookups: &ForMessage<'_>,
-    asked: &Asked,
-    connection: &Connection,
-    request: &Request,
-) -> Result<Arc<Rows>, LookupError> {
-    // With what evidence does not show: of two that ask for the same, one may have it from the message.
-    let key = format!("{}|{request:?}", connection.config_id);
-    let cell = {
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(asked.entry(key).or_default())
-    };
-    cell.get_or_init(|| async { lookups.ask(connection, request).await.map(Arc::new) }).await.clone()
 }
 
 fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use hickory_resolver::{
@@ -15,6 +16,7 @@ use hickory_resolver::{
     system_conf::read_system_conf,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::time::{Instant, timeout_at};
 
 use crate::server::aside;
 
@@ -26,6 +28,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 struct Servers {
     /// A name server each, in the order in which they are asked.
     each: Arc<[TokioResolver]>,
+    /// How often they are asked, as long as none says anything.
+    rounds: usize,
     /// The domains that a name may be completed by, and how many points it has where it is tried as it is first.
     search: Arc<[Name]>,
     ndots: usize,
@@ -39,14 +43,15 @@ type Kept = (Vec<u8>, Servers);
 pub struct Names(Arc<Mutex<Option<Kept>>>);
 
 impl Names {
-    /// The addresses of a host, IPv6 first; none where nobody knows it. Once it is dropped, nothing of it goes on.
-    pub async fn addresses(&self, host: &str) -> Vec<IpAddr> {
+    /// The addresses of a host, IPv6 first; none where nobody knows it, or says so within its time. Once it is dropped,
+    /// nothing of it goes on.
+    pub async fn addresses(&self, host: &str, patience: Duration) -> Vec<IpAddr> {
         let names = self.clone();
         let (hosts, servers) =
             aside::run(move || (fs::read(HOSTS).unwrap_or_default(), names.servers())).await;
         let mut found = listed(&String::from_utf8_lossy(&hosts), host);
         if found.is_empty() {
-            found = ask(&servers, host).await;
+            found = ask(&servers, host, patience).await;
         }
         found.sort_by_key(IpAddr::is_ipv4);
         found
@@ -94,8 +99,7 @@ fn servers(config: ResolverConfig, mut options: ResolverOpts) -> Servers {
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         builder.with_options(options.clone()).with_tls_config(tls.clone()).build().ok()
     });
-    let made: Vec<TokioResolver> = made.collect();
-    Servers { each: std::iter::repeat_n(made, rounds).flatten().collect(), search: search.into(), ndots }
+    Servers { each: made.collect(), rounds, search: search.into(), ndots }
 }
 
 /// Nobody is asked by TLS. Not told so, the library reads the machine's certificates, and gives up where there are none.
@@ -140,20 +144,45 @@ impl Servers {
     }
 
     /// None where no server says anything.
-    async fn addresses_of(&self, name: &Name) -> Option<Vec<IpAddr>> {
+    async fn addresses_of(&self, name: &Name, asking: &mut Asking) -> Option<Vec<IpAddr>> {
         let mut is_answered = false;
-        for server in &*self.each {
-            match server.lookup_ip(name.clone()).await {
-                Ok(found) => return Some(found.iter().collect()),
-                Err(error) if error.is_no_records_found() => return Some(Vec::new()),
-                Err(error) => is_answered |= matches!(error, NetError::Dns(_)),
+        for (server, is_silent) in self.each.iter().cycle().zip(&mut asking.is_silent) {
+            if *is_silent {
+                continue;
+            }
+            let end = asking.end.min(Instant::now() + asking.share);
+            match timeout_at(end, server.lookup_ip(name.clone())).await {
+                Ok(Ok(found)) => return Some(found.iter().collect()),
+                Ok(Err(error)) if error.is_no_records_found() => return Some(Vec::new()),
+                Ok(Err(NetError::Dns(_))) => is_answered = true,
+                Ok(Err(_)) | Err(_) => *is_silent = true,
             }
         }
         is_answered.then(Vec::new)
     }
 }
 
-async fn ask(servers: &Servers, host: &str) -> Vec<IpAddr> {
+/// The time that all the names have which a host may stand for, together.
+struct Asking {
+    end: Instant,
+    /// What a server has of it: so much that the last is heard in time, though all before it are silent.
+    share: Duration,
+    /// Of each server in each round, whether it was silent: for another name, it is not waited for again.
+    is_silent: Vec<bool>,
+}
+
+impl Asking {
+    fn begun(servers: &Servers, patience: Duration) -> Self {
+        let shares = u32::try_from(servers.each.len() + 1).unwrap_or(u32::MAX);
+        Self {
+            end: Instant::now() + patience,
+            share: patience / shares,
+            is_silent: vec![false; servers.each.len() * servers.rounds],
+        }
+    }
+}
+
+async fn ask(servers: &Servers, host: &str, patience: Duration) -> Vec<IpAddr> {
     // No name server knows one in other letters: a URL's is written in these by then.
     if !host.is_ascii() {
         return Vec::new();
@@ -162,8 +191,9 @@ async fn ask(servers: &Servers, host: &str) -> Vec<IpAddr> {
     if ends_in_a_number(&name) {
         return Vec::new();
     }
+    let mut asking = Asking::begun(servers, patience);
     for name in servers.names(name) {
-        match servers.addresses_of(&name).await {
+        match servers.addresses_of(&name, &mut asking).await {
             Some(found) if found.is_empty() => {}
             Some(found) => return found,
             // The next name may be another host's.
@@ -175,7 +205,7 @@ async fn ask(servers: &Servers, host: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, net::SocketAddr, time::Duration};
+    use std::{collections::HashSet, net::SocketAddr};
 
     use hickory_resolver::{
         config::ConnectionConfig,
@@ -268,9 +298,28 @@ mod tests {
             (vec![silent], vec![], "127.0.0x7f", false),
             (vec![knows_inside_alone, knows_outside], vec!["in.example"], "my_db.out.example", true),
         ] {
-            let found = ask(&at(&servers, &search, Duration::from_secs(1)), host).await;
+            let servers_at = at(&servers, &search, Duration::from_secs(60));
+            let found = ask(&servers_at, host, Duration::from_secs(3)).await;
             let expected: &[IpAddr] = if is_found { &KNOWN } else { &[] };
             assert_eq!(found, expected, "{host} of {servers:?}, {search:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_name_server_takes_its_share_of_the_time_once_for_all_domains() {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let silent = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let silent = silent.local_addr().expect("its address");
+        let knows = knowing("my_db.in.example.");
+        let mut search: Vec<String> = (0..20).map(|nth| format!("out{nth}.example")).collect();
+        search.push("in.example".to_owned());
+        let search: Vec<&str> = search.iter().map(String::as_str).collect();
+        for (servers, expected) in
+            [(vec![silent, knows], &KNOWN[..]), (vec![silent, silent, knows], &KNOWN), (vec![silent; 3], &[])]
+        {
+            let servers = at(&servers, &search, Duration::from_secs(60));
+            let found = timeout(2 * PATIENCE, ask(&servers, "my_db", PATIENCE)).await;
+            assert_eq!(found.expect("in its time"), expected, "{servers:?}");
         }
     }
 
@@ -285,7 +334,8 @@ mod tests {
             let servers = at(&[silent], &[], Duration::from_secs(60));
             let ask_for = |nth: usize| {
                 let servers = servers.clone();
-                tokio::spawn(async move { ask(&servers, &format!("{nth}.example.")).await })
+                let patience = Duration::from_secs(60);
+                tokio::spawn(async move { ask(&servers, &format!("{nth}.example."), patience).await })
             };
             let asking: Vec<_> = (0..MANY).map(ask_for).collect();
             let all_asked = async {
@@ -307,7 +357,7 @@ mod tests {
             // And the thread is free.
             aside::run(|| ()).await;
             let others = at(&[knowing("others.example.")], &[], Duration::from_secs(5));
-            assert_eq!(ask(&others, "others.example").await, KNOWN);
+            assert_eq!(ask(&others, "others.example", Duration::from_secs(5)).await, KNOWN);
         });
     }
 }

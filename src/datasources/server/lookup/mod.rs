@@ -10,20 +10,21 @@ mod oauth;
 mod ordering;
 mod pools;
 mod postgres;
+mod sources;
 pub mod sql_check;
 mod sqlite;
 mod turns;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 use tracing::Instrument;
 
 use super::connection::{Connection, Endpoint, HttpEndpoint};
@@ -469,7 +470,8 @@ impl Lookups {
     /// For the look-ups of one message.
     pub fn for_message(&self) -> ForMessage<'_> {
         let (per_tenant, per_config) = self.at_once;
-        ForMessage { lookups: self, turns: turns::Turns::new(per_tenant, per_config) }
+        let turns = turns::Turns::new(per_tenant, per_config);
+        ForMessage { lookups: self, turns, answers: Answers::default() }
     }
 
     /// Runs what asks a datasource, in its turn, if its breaker lets it. Waiting for a turn is bounded too, and
@@ -652,24 +654,37 @@ fn apart(fault: &str) -> LookupError {
     LookupError::new(Cause::Answer, format!("{fault}; DATA_DIR must be shared by all servers"))
 }
 
-/// The look-ups of one message, which are not more at once than there are turns for: a message that waited for its
-/// own would lose patience with them.
+/// The answers so far: the same look-up asked twice for one message is asked once.
+type Answers = Mutex<HashMap<String, Arc<OnceCell<Result<Arc<Rows>, LookupError>>>>>;
+
+/// The look-ups of one message, in however many runs, which are not more at once than there are turns for: a message that
+/// waited for its own would lose patience with them.
 pub struct ForMessage<'l> {
     lookups: &'l Lookups,
     turns: turns::Turns,
+    answers: Answers,
 }
 
 impl ForMessage<'_> {
     /// Longer than all look-ups of a message take, each within its own bounds.
     const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
-    /// As `Lookups::ask`, once the message's other look-ups leave room.
+    /// As `Lookups::ask`, once the message's other look-ups leave room. What was asked before is answered as it was then.
     ///
     /// # Errors
     /// `LookupError`.
-    pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
-        let _turn = self.turns.take(connection, Self::PATIENCE).await?;
-        self.lookups.ask(connection, request).await
+    pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Arc<Rows>, LookupError> {
+        // With what evidence does not show: of two that ask for the same, one may have it from the message.
+        let key = format!("{}|{request:?}", connection.config_id);
+        let cell = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(answers.entry(key).or_default())
+        };
+        let asking = async {
+            let _turn = self.turns.take(connection, Self::PATIENCE).await?;
+            self.lookups.ask(connection, request).await.map(Arc::new)
+        };
+        cell.get_or_init(|| asking).await.clone()
     }
 }
 

@@ -26,7 +26,8 @@ use serde_json::Value;
 use super::{
     Bounded, Cause, Given, Limits, LookupError, Rows, TenantFile, case, checked,
     file::cause_of,
-    ordering::{Blame, Comparisons, Untyped},
+    ordering::{Blame, Comparisons},
+    sources::Table,
     sql_check::SqlDialect,
     turns::Turn,
 };
@@ -89,24 +90,23 @@ fn open(file: &TenantFile, patience: Duration) -> Result<Connection, LookupError
 fn run_on(conn: &Connection, query: &str, given: Given<'_>, limits: &Limits) -> Result<Rows, LookupError> {
     let deadline = Instant::now() + limits.timeout;
     schema::check(conn, deadline)?;
-    let untyped = schema::untyped(conn, query, deadline)?;
-    run(conn, query, given, &untyped, limits)
+    let tables = schema::tables(conn, query, deadline)?;
+    run(conn, query, given, &tables, limits)
 }
 
-/// Runs a query on a connection that is already open, and fences it first. `untyped` are the columns that were not
-/// declared to hold anything.
+/// Runs a query on a connection that is already open, and fences it first. `tables` are those that it may name.
 pub fn run(
     conn: &Connection,
     query: &str,
     given: Given<'_>,
-    untyped: &[Untyped],
+    tables: &[Table],
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
     let checked = checked(query, SqlDialect::Sqlite, given.params.len())?;
     // SQLite would take a column in double quotes that is not there for a text, which equals nothing.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(|error| describe(&error))?;
     let blame = Blame::teach(conn).map_err(|error| describe(&error))?;
-    let answer = run_checked(conn, &checked.sql, given, untyped, limits);
+    let answer = run_checked(conn, &checked.sql, given, tables, limits);
     match blame.take(given) {
         Some(fault) if answer.is_err() => Err(fault),
         _ => answer,
@@ -117,10 +117,10 @@ fn run_checked(
     conn: &Connection,
     sql: &str,
     given: Given<'_>,
-    untyped: &[Untyped],
+    tables: &[Table],
     limits: &Limits,
 ) -> Result<Rows, LookupError> {
-    let comparisons = Comparisons::of(sql, untyped);
+    let comparisons = Comparisons::of(sql, tables);
     comparisons.check(given)?;
     let fence = Fence::around(conn, limits).map_err(|error| describe(&error))?;
     case::teach(conn).map_err(|error| describe(&error))?;
@@ -155,10 +155,10 @@ fn run_checked(
 
 /// How a query finds its rows as it is run (sqlite.org/eqp.html), step by step.
 #[cfg(test)]
-pub fn plan(conn: &Connection, query: &str, params: &[Value], untyped: &[Untyped]) -> Vec<String> {
+pub fn plan(conn: &Connection, query: &str, params: &[Value], tables: &[Table]) -> Vec<String> {
     let checked = checked(query, SqlDialect::Sqlite, params.len()).expect("is checked");
     Blame::teach(conn).expect("taught");
-    let sql = Comparisons::of(&checked.sql, untyped).spelled_out(&checked.sql).unwrap_or(checked.sql);
+    let sql = Comparisons::of(&checked.sql, tables).spelled_out(&checked.sql).unwrap_or(checked.sql);
     unfence(conn);
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
     let params = rusqlite::params_from_iter(params.iter().map(parameter));
@@ -300,10 +300,10 @@ mod tests {
         conn: &Connection,
         query: &str,
         params: &[Value],
-        untyped: &[Untyped],
+        tables: &[Table],
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
-        super::run(conn, query, Given { params, from_message: &vec![true; params.len()] }, untyped, limits)
+        super::run(conn, query, Given { params, from_message: &vec![true; params.len()] }, tables, limits)
     }
 
     fn limits() -> Limits {
@@ -383,14 +383,47 @@ mod tests {
             ("SELECT 1 FROM data WHERE code = ? AND n <> ?", ["8", "7"], Ok(1)),
             ("SELECT 1 FROM owing WHERE owed <= ? AND owed > ?", ["abc", "1"], Err(Cause::Unfit)),
             ("SELECT 1 FROM owing WHERE customer = ? AND owed <= ?", ["ann", "abc"], Err(Cause::Rule)),
+            // By another name, wherever it comes from.
+            (
+                "WITH w(who, due) AS (SELECT * FROM owing) SELECT 1 FROM w WHERE who = ? AND due <= ?",
+                ["ann", "100"],
+                Ok(0),
+            ),
+            ("SELECT 1 FROM (SELECT n AS code FROM data) WHERE code = ? OR code > ?", ["x", "100"], Ok(1)),
+            (
+                "SELECT 1 FROM (SELECT amount FROM data UNION ALL SELECT sum(amount) FROM data) \
+                 WHERE amount > ? AND amount < ?",
+                ["160", "1000"],
+                Ok(1),
+            ),
+            ("WITH v(i) AS (VALUES (5), (50)) SELECT 1 FROM v WHERE i > ? AND i < ?", ["6", "100"], Ok(1)),
+            (
+                "SELECT 1 FROM data d WHERE code = ? AND (SELECT sum(n) FROM data e WHERE e.code = d.code) > ?",
+                ["007", "50"],
+                Ok(0),
+            ),
+            (
+                "WITH p AS (SELECT ? AS least) SELECT 1 FROM p WHERE (SELECT sum(amount) FROM data) > p.least \
+                 AND least <> ?",
+                ["20", "x"],
+                Ok(1),
+            ),
+            ("SELECT 1 FROM json_each('[5, 50]') WHERE value > ? AND value < ?", ["6", "100"], Ok(1)),
+            ("SELECT 1 FROM owing WHERE customer = ? AND owed > '100' AND 'x' = ?", ["ann", "x"], Ok(1)),
+            // It stands further on, so nobody knows what it is.
+            (
+                "WITH a AS (SELECT m FROM b), b AS (SELECT n AS m FROM data) SELECT 1 FROM a WHERE m > ? AND m < ?",
+                ["1", "9"],
+                Err(Cause::Rule),
+            ),
         ] {
             assert_eq!(count(query, &params), found, "{query} {params:?}");
         }
         assert_eq!(count("SELECT * FROM broken WHERE 1 = ? OR ?", &["1", "1"]), Err(Cause::Refused));
         let query = "SELECT 1 FROM data WHERE n = ?";
         unfence(&conn);
-        let untyped = schema::untyped(&conn, query, Instant::now() + Duration::from_secs(9)).expect("known");
-        let plan = plan(&conn, query, &["7".into()], &untyped).join("; ");
+        let tables = schema::tables(&conn, query, Instant::now() + Duration::from_secs(9)).expect("known");
+        let plan = plan(&conn, query, &["7".into()], &tables).join("; ");
         assert!(plan.contains("INDEX by_n "), "{plan}");
     }
 

@@ -26,7 +26,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Cause, Given, Limits, LookupError, Request, Rows, TenantFile, checked,
-    ordering::{Bound, Comparisons, Untyped},
+    ordering::Comparisons,
+    sources::{self, Affinity},
     sql_check::SqlDialect,
     sqlite,
     turns::Turn,
@@ -108,13 +109,15 @@ impl Column {
     }
 
     /// # Errors
-    /// The data's, where the column is not ordered as numbers are beside this one.
-    fn check_order(&self, number: &str) -> Result<(), LookupError> {
+    /// The data's, where the column is not ordered as numbers are beside this one. `is_by_letters` where both are texts.
+    fn check_order(&self, number: &str, is_by_letters: bool) -> Result<(), LookupError> {
         let name = &self.name;
         let fault = match self.order {
             Order::AsItIs => return Ok(()),
             Order::Digits(digits)
-                if number.len() == digits && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+                if is_by_letters
+                    && number.len() == digits
+                    && number.bytes().all(|byte| byte.is_ascii_digit()) =>
             {
                 return Ok(());
             }
@@ -132,15 +135,6 @@ impl Column {
             ),
         };
         Err(LookupError::new(Cause::Refused, fault))
-    }
-}
-
-/// A value that says a number, as it is written.
-fn number_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) => values::number(text).map(|_| text.clone()),
-        _ => None,
     }
 }
 
@@ -601,8 +595,8 @@ struct Asked {
     query: String,
     params: Vec<Value>,
     from_message: Vec<bool>,
-    /// The columns of any type that the query compares with texts alone.
-    untyped: Vec<Untyped>,
+    /// The table, where the query is somebody's.
+    tables: Vec<sources::Table>,
 }
 
 impl Asked {
@@ -621,12 +615,14 @@ impl Table {
         match request {
             Request::Match { columns, ignore_case } => self.matching(columns, ignore_case),
             Request::Sql { query, params, from_message } => {
-                let of_any = self.columns.iter().filter(|column| column.kind == Kind::AsIs);
+                let columns = self.columns.iter();
+                let columns =
+                    columns.map(|column| (column.name.clone(), Affinity::declared(column.kind.affinity())));
                 Ok(Asked {
                     query: query.clone(),
                     params: params.clone(),
                     from_message: from_message.clone(),
-                    untyped: of_any.map(|column| Untyped::named(&column.name)).collect(),
+                    tables: vec![sources::Table { name: "data".into(), columns: columns.collect() }],
                 })
             }
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
@@ -652,14 +648,14 @@ impl Table {
             params.extend(values);
         }
         let query = format!("SELECT * FROM data WHERE {}", conditions.join(" AND "));
-        Ok(Asked { query, params, from_message: Vec::new(), untyped: Vec::new() })
+        Ok(Asked { query, params, from_message: Vec::new(), tables: Vec::new() })
     }
 
     /// Runs a query. Booleans stay some: SQLite has none.
     fn run(&self, asked: &Asked, limits: &Limits) -> Result<Rows, LookupError> {
         let query = &asked.query;
-        self.check_order(query, &asked.params)?;
-        let mut rows = sqlite::run(&self.conn, query, asked.given(), &asked.untyped, limits)?;
+        self.check_order(asked)?;
+        let mut rows = sqlite::run(&self.conn, query, asked.given(), &asked.tables, limits)?;
         if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
         }
@@ -681,20 +677,17 @@ impl Table {
     ///
     /// # Errors
     /// The data's, where a query orders such a column by a number.
-    fn check_order(&self, query: &str, params: &[Value]) -> Result<(), LookupError> {
-        if self.columns.iter().all(|column| column.order == Order::AsItIs) || !origin::is_plain(query) {
+    fn check_order(&self, asked: &Asked) -> Result<(), LookupError> {
+        if self.columns.iter().all(|column| column.order == Order::AsItIs) {
             return Ok(());
         }
-        let checked = checked(query, SqlDialect::Sqlite, params.len())?;
-        for (name, bound) in Comparisons::of(&checked.sql, &[]).bounds {
-            let number = match bound {
-                Bound::Number(number) => Some(number.trim_matches(['(', ')']).to_owned()),
-                Bound::Given(place) => params.get(place).and_then(number_of),
-            };
-            let column = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name));
-            if let (Some(number), Some(column)) = (number, column) {
-                column.check_order(&number)?;
-            }
+        let params = &asked.params;
+        let checked = checked(&asked.query, SqlDialect::Sqlite, params.len())?;
+        for ordered in Comparisons::of(&checked.sql, &asked.tables).ordered {
+            let Some(number) = ordered.number(params) else { continue };
+            let is_by_letters = ordered.is_by_letters(params);
+            let mut columns = ordered.source.columns.iter().filter_map(|place| self.columns.get(*place));
+            columns.try_for_each(|column| column.check_order(&number, is_by_letters))?;
         }
         Ok(())
     }
@@ -974,7 +967,7 @@ mod tests {
         let columns = vec![(column.to_owned(), Value::from(value))];
         let ignore_case = if ignores_case { vec![column.to_owned()] } else { Vec::new() };
         let asked = table.asked(&Request::Match { columns, ignore_case }).expect("is asked");
-        sqlite::plan(&table.conn, &asked.query, &asked.params, &asked.untyped).join("; ")
+        sqlite::plan(&table.conn, &asked.query, &asked.params, &asked.tables).join("; ")
     }
 
     fn select(table: &mut Table, query: &str, params: &[&str]) -> Value {
@@ -1117,6 +1110,99 @@ mod tests {
             let found = found.map_err(|error| error.cause);
             assert_eq!(found, count.ok_or(Cause::Refused), "{condition} {param}");
         }
+    }
+
+    #[test]
+    fn numbers_that_are_texts_are_known_wherever_a_query_takes_them() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "sku;stock;price;zip;due;qty\nA;10;12,50;01067;2026-11-10;7\nB;n/a;9,00;10115;2026-12-01;12\n",
+        );
+        let recursive = |condition: &str| {
+            format!(
+                "WITH RECURSIVE r(n, a, b) AS (SELECT 1, qty, price FROM data \
+                 UNION ALL SELECT n + 1, b, a FROM r WHERE n < 3) SELECT 1 FROM r WHERE {condition}"
+            )
+        };
+        let swapped = [recursive("a > ?"), recursive("n >= ?")];
+        for (query, param, count) in [
+            ("WITH p AS (SELECT price FROM data) SELECT 1 FROM p WHERE price > ?", "10", None),
+            ("WITH p AS (SELECT * FROM data) SELECT 1 FROM p WHERE price > '10' AND sku <> ?", "x", None),
+            (
+                "WITH p AS (SELECT * FROM data) SELECT 1 FROM p WHERE due > '2026-11-11' AND sku <> ?",
+                "x",
+                Some(1),
+            ),
+            ("WITH p(a, b, c, d, e, f) AS (SELECT * FROM data) SELECT 1 FROM p WHERE c > ?", "10", None),
+            ("WITH p(a, b, c, d, e, f) AS (SELECT * FROM data) SELECT 1 FROM p WHERE f > ?", "10", Some(1)),
+            // Under the name of another column.
+            ("SELECT 1 FROM (SELECT price AS qty FROM data) WHERE qty > ?", "10", None),
+            ("SELECT 1 FROM (SELECT qty AS price FROM data) WHERE price > ?", "10", Some(1)),
+            ("SELECT 1 FROM (SELECT CAST(stock AS REAL) AS stock FROM data) WHERE stock > ?", "5", Some(1)),
+            (
+                "SELECT 1 FROM (SELECT * FROM (SELECT d.price AS p FROM data d) AS x) AS y WHERE y.p >= ?",
+                "5",
+                None,
+            ),
+            (
+                "WITH p AS (SELECT price AS v FROM data) \
+                 SELECT 1 FROM (WITH p AS (SELECT qty AS v FROM data) SELECT v FROM p) WHERE v > ?",
+                "10",
+                Some(1),
+            ),
+            // Of several, any may be one.
+            (
+                "SELECT 1 FROM (SELECT qty AS n FROM data UNION ALL SELECT stock FROM data) WHERE n > ?",
+                "5",
+                None,
+            ),
+            (
+                "SELECT 1 FROM (SELECT qty AS n FROM data EXCEPT SELECT stock FROM data) WHERE n > ?",
+                "10",
+                Some(1),
+            ),
+            (
+                "SELECT 1 FROM data JOIN (SELECT sku, qty AS n FROM data) USING (sku) WHERE n > ?",
+                "10",
+                Some(1),
+            ),
+            ("SELECT 1 FROM data WHERE CASE WHEN sku = 'A' THEN price ELSE 0 END > ?", "10", None),
+            ("SELECT 1 FROM data WHERE (price, 1) > (?, 1)", "10", None),
+            // Of the query around it, and of one in the place of a value.
+            ("SELECT 1 FROM data d WHERE EXISTS (SELECT 1 FROM data WHERE d.price > ?)", "10", None),
+            ("SELECT 1 FROM data WHERE EXISTS (SELECT 1 FROM (SELECT 1 AS one) WHERE price > ?)", "10", None),
+            (
+                "SELECT 1 FROM data WHERE EXISTS (SELECT 1 FROM (SELECT 1 AS price) WHERE price > ?)",
+                "0",
+                Some(2),
+            ),
+            ("SELECT 1 FROM data WHERE (SELECT max(price) FROM data) > ?", "10", None),
+            ("SELECT 1 FROM data WHERE (SELECT max(CAST(price AS REAL)) FROM data) > ?", "10", Some(2)),
+            // What it is compared with comes from elsewhere.
+            ("WITH least AS (SELECT ? AS n) SELECT 1 FROM data, least WHERE price > n", "10", None),
+            ("WITH least AS (SELECT ? AS n) SELECT 1 FROM data, least WHERE qty > n", "10", Some(1)),
+            (
+                "WITH least(n) AS (VALUES ('10')) SELECT 1 FROM data, least WHERE stock > n AND sku <> ?",
+                "x",
+                None,
+            ),
+            // By letters, which is by number: but a number in the query is none of the texts.
+            ("WITH p AS (SELECT zip FROM data) SELECT 1 FROM p WHERE zip >= ?", "10000", Some(1)),
+            ("WITH p AS (SELECT zip FROM data) SELECT 1 FROM p WHERE zip >= ?", "5", None),
+            ("SELECT 1 FROM data GROUP BY sku HAVING max(zip) >= '10000' AND sku <> ?", "x", Some(1)),
+            ("SELECT 1 FROM data GROUP BY sku HAVING max(zip) >= 10000 AND sku <> ?", "x", None),
+            // In one round it is in the one column, and in the next in the other.
+            (swapped[0].as_str(), "10", None),
+            (swapped[1].as_str(), "3", Some(2)),
+        ] {
+            let found = table.ask(&sql(query, &[param]), &limits()).map(|rows| rows.rows.len());
+            let found = found.map_err(|error| error.cause);
+            assert_eq!(found, count.ok_or(Cause::Refused), "{query} {param}");
+        }
+        let ahead =
+            "WITH a AS (SELECT v FROM b), b AS (SELECT qty AS v FROM data) SELECT 1 FROM a WHERE v > ?";
+        let refused = table.ask(&sql(ahead, &["10"]), &limits()).expect_err("is not followed");
+        assert!(refused.message.ends_with("write CAST(v AS REAL) to take them for numbers"), "{refused}");
     }
 
     #[test]

@@ -14,11 +14,6 @@ pub fn origins(query: &str, table: &[&str], answer: usize) -> Vec<Option<usize>>
         .unwrap_or_else(|| vec![None; answer])
 }
 
-/// Whether a name in the query can only be that of a column of the table.
-pub fn is_plain(query: &str) -> bool {
-    plain(query).is_some_and(|select| origins_of(&select, &[]).is_some())
-}
-
 /// A query in which a name can only be that of a column of the table.
 fn plain(query: &str) -> Option<Select> {
     let statement = Parser::parse_sql(&SQLiteDialect {}, query).ok()?.pop()?;

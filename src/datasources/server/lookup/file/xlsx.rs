@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 
-use calamine::{DataRef, Reader, Xlsx};
+use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx};
 
 use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
@@ -28,18 +28,18 @@ type Book = Xlsx<Cursor<Vec<u8>>>;
 pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<Sheet<'static>, LookupError> {
     check_size(&bytes, MAX_UNFOLDED)?;
     let mut book: Book = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
-    let names = book.sheet_names();
     let name = match sheet {
-        None => names
-            .first()
-            .cloned()
+        None => first(book.sheets_metadata())
             .ok_or_else(|| LookupError::new(Cause::Sheet, "the workbook has no sheet"))?,
-        Some(wanted) => names.iter().find(|name| name.as_str() == wanted).cloned().ok_or_else(|| {
-            LookupError::new(
-                Cause::Sheet,
-                format!("the workbook has no sheet {wanted}; it has {}", names.join(", ")),
-            )
-        })?,
+        Some(wanted) => {
+            let names = book.sheet_names();
+            names.iter().find(|name| name.as_str() == wanted).cloned().ok_or_else(|| {
+                LookupError::new(
+                    Cause::Sheet,
+                    format!("the workbook has no sheet {wanted}; it has {}", names.join(", ")),
+                )
+            })?
+        }
     };
     let mut seen: Vec<Seen> = Vec::new();
     let mut count = 0;
@@ -76,6 +76,13 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
         .map(drop)
     };
     Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
+}
+
+/// The sheet that whoever opens the workbook sees first; of hidden ones alone, the first. A chart is none.
+fn first(sheets: &[calamine::Sheet]) -> Option<String> {
+    let sheets = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    let visible = sheets().find(|sheet| sheet.visible == SheetVisible::Visible);
+    visible.or_else(|| sheets().next()).map(|sheet| sheet.name.clone())
 }
 
 fn unreadable(error: &calamine::XlsxError) -> LookupError {
@@ -305,6 +312,36 @@ mod tests {
         let refused = parse(workbook(), Some("Orders")).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
         assert!(parse(b"PK no archive".to_vec(), None).is_err());
+    }
+
+    #[test]
+    fn the_first_sheet_is_the_one_that_people_see_first() {
+        use SheetType::{ChartSheet, WorkSheet};
+        use SheetVisible::{Hidden, VeryHidden, Visible};
+        let mut book = Workbook::new();
+        for (name, is_hidden) in [("Lists", true), ("Customers", false), ("Notes", false)] {
+            let sheet = book.add_worksheet().set_name(name).expect("named");
+            sheet.write(0, 0, name).expect("written");
+            sheet.set_hidden(is_hidden).set_active(name == "Notes");
+        }
+        let book = book.save_to_buffer().expect("saved");
+        assert_eq!(parse(book.clone(), None, Bounds::default()).expect("reads").columns, ["Customers"]);
+        assert_eq!(parse(book, Some("Lists"), Bounds::default()).expect("reads").columns, ["Lists"]);
+        for (sheets, place) in [
+            (&[(WorkSheet, Visible), (WorkSheet, Visible)][..], Some(0)),
+            (&[(WorkSheet, VeryHidden), (WorkSheet, Hidden), (WorkSheet, Visible)], Some(2)),
+            (&[(ChartSheet, Visible), (WorkSheet, Hidden), (WorkSheet, Visible)], Some(2)),
+            (&[(ChartSheet, Visible), (WorkSheet, Hidden), (WorkSheet, Hidden)], Some(1)),
+            (&[(ChartSheet, Visible)], None),
+        ] {
+            let named = |(i, (typ, visible)): (usize, &(SheetType, SheetVisible))| calamine::Sheet {
+                name: i.to_string(),
+                typ: *typ,
+                visible: *visible,
+            };
+            let named: Vec<calamine::Sheet> = sheets.iter().enumerate().map(named).collect();
+            assert_eq!(first(&named), place.map(|place: usize| place.to_string()), "{named:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::time::Instant;
 use rusqlite::{Connection, ErrorCode, config::DbConfig, limits::Limit};
 
 use super::describe;
-use crate::datasources::server::lookup::{Cause, LookupError, ordering::Untyped};
+use crate::datasources::server::lookup::{
+    Cause, LookupError,
+    sources::{Affinity, Table},
+};
 
 /// The texts of a schema together, and the longest one: bytes. In memory they take some 120 MiB.
 const MAX_SCHEMA: f64 = (2 << 20) as f64;
@@ -59,26 +62,23 @@ fn too_large() -> LookupError {
     LookupError::new(Cause::TooLarge, "the database's tables, views and triggers are more than can be loaded")
 }
 
-/// The columns without a type of the tables and views that a query names, after `check`. Those of virtual tables are not
-/// asked for: that runs what the database's maker chose.
+/// The tables and views that a query names, after `check`. Virtual tables are not asked for: that runs what the
+/// database's maker chose.
 ///
 /// # Errors
 /// The database's.
-pub fn untyped(conn: &Connection, query: &str, deadline: Instant) -> Result<Vec<Untyped>, LookupError> {
+pub fn tables(conn: &Connection, query: &str, deadline: Instant) -> Result<Vec<Table>, LookupError> {
     limit(conn, u32::MAX, deadline).map_err(|error| describe(&error))?;
     let names = names(conn).map_err(|error| describe(&error))?;
     let query = query.to_ascii_lowercase();
-    let (mut typed, mut untyped) = (Vec::new(), Vec::new());
-    for table in names.iter().filter(|name| is_named(&query, &name.to_ascii_lowercase())) {
-        // A view may be broken, which is of no matter where the query does not mean it.
-        for (column, kind) in columns(conn, table).unwrap_or_default() {
-            let alike = if is_type(&kind) { &mut typed } else { &mut untyped };
-            alike.push(column.to_ascii_lowercase());
-        }
-    }
-    untyped.sort_unstable();
-    untyped.dedup();
-    Ok(untyped.into_iter().map(|name| Untyped { is_alone: !typed.contains(&name), name }).collect())
+    let named = names.into_iter().filter(|name| is_named(&query, &name.to_ascii_lowercase()));
+    Ok(named
+        .map(|name| {
+            // A view may be broken, which is of no matter where the query does not mean it.
+            let columns = columns(conn, &name).unwrap_or_default();
+            Table { name, columns }
+        })
+        .collect())
 }
 
 fn names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -87,10 +87,11 @@ fn names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     found.collect()
 }
 
-/// A table's columns, each with the type that it was declared to have.
-fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<(String, String)>> {
+/// A table's columns, each by the type that it was declared to have.
+fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<(String, Affinity)>> {
     let mut statement = conn.prepare("SELECT name, type FROM pragma_table_xinfo(?1)")?;
-    let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let affinity = |kind: String| Affinity::declared(&kind);
+    let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1).map(affinity)?)))?;
     found.collect()
 }
 
@@ -102,15 +103,6 @@ fn is_named(query: &str, name: &str) -> bool {
             let (before, after) = (&query[..at], &query[at + name.len()..]);
             !before.ends_with(is_inside) && !after.starts_with(is_inside)
         })
-}
-
-/// Whether SQLite makes numbers or texts of what is compared with a column of this type (sqlite.org/datatype3.html, section
-/// 3.1). `ANY` is none in a strict table; in any other, it is taken for none as well.
-fn is_type(declared: &str) -> bool {
-    let declared = declared.to_ascii_uppercase();
-    let says = |word: &&str| declared.contains(word);
-    let is_none = declared.is_empty() || declared == "ANY" || declared.contains("BLOB");
-    !is_none || ["INT", "CHAR", "CLOB", "TEXT"].iter().any(says)
 }
 
 #[cfg(test)]
@@ -186,8 +178,12 @@ mod tests {
             conn.query_row("PRAGMA writable_schema", [], |row| row.get(0)).expect("answers");
         assert!(!is_writable);
         let late = Instant::now() + Duration::from_secs(20);
-        let found = untyped(&conn, "SELECT loose FROM \"T7\" JOIN t70", late).expect("known");
-        assert_eq!(found, [Untyped { name: "loose".into(), is_alone: true }]);
+        let found = tables(&conn, "SELECT loose FROM \"T7\" JOIN t70", late).expect("known");
+        assert_eq!(found.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["t7", "t70"]);
+        for table in found {
+            let untyped = table.columns.iter().filter(|(_, affinity)| *affinity == Affinity::Nothing);
+            assert_eq!(untyped.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["loose"]);
+        }
     }
 
     #[test]
@@ -202,18 +198,18 @@ mod tests {
 
     #[test]
     fn a_type_is_what_sqlite_takes_for_one() {
-        for (declared, is_one) in [
-            ("", false),
-            ("blob", false),
-            ("ANY", false),
-            ("TEXT", true),
-            ("varchar(20)", true),
-            ("INTEGER", true),
-            ("NUM", true),
-            ("DECIMAL(10, 2)", true),
-            ("BLOB TEXT", true),
+        for (declared, affinity) in [
+            ("", Affinity::Nothing),
+            ("blob", Affinity::Nothing),
+            ("ANY", Affinity::Nothing),
+            ("TEXT", Affinity::Text),
+            ("varchar(20)", Affinity::Text),
+            ("INTEGER", Affinity::Number),
+            ("NUM", Affinity::Number),
+            ("DECIMAL(10, 2)", Affinity::Number),
+            ("BLOB TEXT", Affinity::Text),
         ] {
-            assert_eq!(is_type(declared), is_one, "{declared}");
+            assert_eq!(Affinity::declared(declared), affinity, "{declared}");
         }
         assert!(is_named("select * from \"data\"", "data") && is_named("from a,data where", "data"));
         assert!(!is_named("from metadata", "data") && !is_named("from data_2", "data"));
