@@ -11,6 +11,7 @@ use crate::{
         worker as training,
     },
     retention::server::worker as retaining,
+    server::database,
 };
 
 const RETURNS: [&str; 12] = [
@@ -267,6 +268,34 @@ async fn copies_with_other_numbers_do_not_open_the_gate() {
         why.contains("2 of 40 examples (those that differ in numbers alone count once) are too few"),
         "{why}"
     );
+}
+
+/// Of a version before, a gate may be open that would not be any more.
+#[tokio::test]
+async fn what_was_measured_beside_examples_of_no_intent_is_measured_anew() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        let returns = intent(&server, tenant, "Return request").await;
+        teach(&server, tenant, returns, &RETURNS[..1]).await;
+    }
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+           VALUES ('acme', 'spam', sha256('spam'), 'correction'); \
+         UPDATE classifier_settings SET trained_revision = revision, stale_since = NULL; \
+         INSERT INTO classifiers (tenant_id, revision, model, report) \
+           SELECT tenant_id, revision, '', '{}' FROM classifier_settings; \
+         DELETE FROM _sqlx_migrations WHERE version = 20261130000200",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let url = &server.database().url;
+    database::migrate(url, url).await.unwrap();
+    let stale = "SELECT tenant_id FROM classifier_settings WHERE stale_since IS NOT NULL AND revision > trained_revision";
+    let stale: Vec<String> = sqlx::query_scalar(stale).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(stale, ["acme"], "of the other the figures are what they were");
 }
 
 /// Corrections come in while people work on messages, and nobody deletes them.

@@ -13,9 +13,10 @@ use super::{
 
 /// The same folds each time, so that a figure changes with the examples and with nothing else.
 pub(super) const SEED: u64 = 150;
-/// The share of messages that belong to no intent, assumed until examples of such messages say otherwise.
+/// The share of messages that belong to no intent, at least: how many examples of them somebody collected says nothing of
+/// how many come.
 const UNSEEN_SHARE: f64 = 0.2;
-/// So many examples of no intent say enough.
+/// So many examples of no intent say enough of what becomes of such messages.
 const ENOUGH_NONE: usize = 20;
 /// Up to so many examples it is worth training without each intent to see what becomes of its texts. Beyond, its
 /// score is left out instead: cheaper, and a little too kind, since the others have learned to keep them out.
@@ -69,18 +70,27 @@ impl Report {
 
     /// From the probability and the rightness of each answer; `None` where there was none.
     pub fn of(answers: &[Option<(f64, bool)>], labels: &[i64]) -> Self {
-        Self::with_strangers(answers, labels, &mut [], 0.0)
+        Self::with_strangers(answers, labels, Weights { of_none: 1.0, of_stand_in: 0.0 }, &[])
     }
 
-    /// As `of`, with the probabilities of answers to texts that belong to no intent, each counted as `weight`
-    /// wrong answers. They lower the precision; they are no part of what is decided.
+    /// As `of`, with messages of no intent counted by `weights`: those among the answers, and what stands in for others,
+    /// by the probability of its answer. What they count beyond the answers lowers the precision; it is no part of what is
+    /// decided.
     fn with_strangers(
         answers: &[Option<(f64, bool)>],
         labels: &[i64],
-        strangers: &mut [f64],
-        weight: f64,
+        weights: Weights,
+        stand_ins: &[f64],
     ) -> Self {
-        strangers.sort_by(|a, b| b.total_cmp(a));
+        let of_none = answers.iter().zip(labels).filter(|(_, label)| **label == NONE);
+        // Among the answers each is counted once.
+        let mut strangers: Vec<(f64, f64)> = of_none
+            .filter_map(|(answer, _)| Some((answer.as_ref()?.0, weights.of_none - 1.0)))
+            .chain(stand_ins.iter().map(|probability| (*probability, weights.of_stand_in)))
+            .collect();
+        strangers.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut strangers = strangers.into_iter().peekable();
+        let mut let_in = 0.0;
         let of_intent = labels.iter().filter(|label| **label != NONE).count();
         let right = answers.iter().flatten().filter(|(_, is_right)| *is_right).count();
         let mut sorted: Vec<(f64, bool)> = answers.iter().flatten().copied().collect();
@@ -93,7 +103,9 @@ impl Report {
             let is_last_of_equals = sorted.get(n + 1).is_none_or(|other| other.0 < *threshold);
             if is_last_of_equals && (n >= next || n + 1 == sorted.len()) {
                 let taken = (n + 1) as f64;
-                let let_in = strangers.partition_point(|other| other >= threshold) as f64 * weight;
+                while let Some((_, weight)) = strangers.next_if(|(other, _)| other >= threshold) {
+                    let_in += weight;
+                }
                 curve.push(Point {
                     threshold: *threshold,
                     decided: taken / answers.len() as f64,
@@ -105,6 +117,26 @@ impl Report {
         curve.reverse();
         let accuracy = if of_intent == 0 { 0.0 } else { right as f64 / of_intent as f64 };
         Self { examples: labels.len(), judged: Some(labels.len()), accuracy, curve }
+    }
+}
+
+/// How many messages of no intent each text counts for that shows what becomes of them.
+#[derive(Clone, Copy, Debug)]
+struct Weights {
+    /// Of an example of no intent: never less than itself.
+    of_none: f64,
+    of_stand_in: f64,
+}
+
+impl Weights {
+    /// By which all of them together are at least `UNSEEN_SHARE` of what is measured, beside so many examples of intents.
+    /// Examples of no intent and what is missing of `ENOUGH_NONE` count alike, and stand-ins, if there are any, share what
+    /// is missing: so each example that comes takes its own part of the assumption away, and no more.
+    fn of(of_intents: usize, of_none: usize, stand_ins: usize) -> Self {
+        let least = UNSEEN_SHARE / (1.0 - UNSEEN_SHARE) * of_intents as f64;
+        let missing = if stand_ins == 0 { 0 } else { ENOUGH_NONE.saturating_sub(of_none) };
+        let each = least / (of_none + missing).max(1) as f64;
+        Self { of_none: each.max(1.0), of_stand_in: each * missing as f64 / stand_ins.max(1) as f64 }
     }
 }
 
@@ -185,27 +217,29 @@ pub(super) fn measure(texts: &Texts, labels: &[i64], folds: usize) -> (Calibrati
     let places = without_copies(&texts.first, labels);
     let labels_of_judged: Vec<i64> = places.iter().map(|i| labels[*i]).collect();
     let judged = judge(texts, labels, &places, folds.clamp(2, 20));
-    let known = || judged.iter().flatten();
-    let mut outcomes: Vec<Outcome> =
-        known().map(|one| Outcome { signs: one.signs, is_right: one.is_right, weight: 1.0 }).collect();
-    // Nobody collects messages that belong nowhere before there is a need. Until then examples stand for them,
-    // judged as if their own intent did not exist.
-    let has_none = labels_of_judged.iter().filter(|label| **label == NONE).count() >= ENOUGH_NONE;
-    let unseen: Vec<_> = if has_none {
+    let of_none = labels_of_judged.iter().filter(|label| **label == NONE).count();
+    // Nobody collects messages that belong nowhere before there is a need. Until there are enough, examples stand in for
+    // them, judged as if their own intent did not exist.
+    let stand_ins: Vec<_> = if of_none >= ENOUGH_NONE {
         Vec::new()
     } else {
         without_their_intent(&texts.features, labels, &places)
-            .unwrap_or_else(|| known().filter_map(|one| one.unseen).collect())
+            .unwrap_or_else(|| judged.iter().flatten().filter_map(|one| one.unseen).collect())
     };
-    let weight = UNSEEN_SHARE / (1.0 - UNSEEN_SHARE) * outcomes.len() as f64 / unseen.len().max(1) as f64;
-    outcomes.extend(unseen.iter().map(|signs| Outcome { signs: *signs, is_right: false, weight }));
-    let calibration = Calibration::fit(&outcomes);
+    let weights = Weights::of(labels_of_judged.len() - of_none, of_none, stand_ins.len());
+    let of_judged = judged.iter().zip(&labels_of_judged).filter_map(|(one, label)| {
+        let weight = if *label == NONE { weights.of_none } else { 1.0 };
+        one.as_ref().map(|one| Outcome { signs: one.signs, is_right: one.is_right, weight })
+    });
+    let of_stand_ins =
+        stand_ins.iter().map(|signs| Outcome { signs: *signs, is_right: false, weight: weights.of_stand_in });
+    let calibration = Calibration::fit(&of_judged.chain(of_stand_ins).collect::<Vec<_>>());
     let answers: Vec<Option<(f64, bool)>> = judged
         .iter()
         .map(|one| one.as_ref().map(|one| (calibration.probability(one.signs), one.is_right)))
         .collect();
-    let mut strangers: Vec<f64> = unseen.into_iter().map(|signs| calibration.probability(signs)).collect();
-    let report = Report::with_strangers(&answers, &labels_of_judged, &mut strangers, weight);
+    let stand_ins: Vec<f64> = stand_ins.into_iter().map(|signs| calibration.probability(signs)).collect();
+    let report = Report::with_strangers(&answers, &labels_of_judged, weights, &stand_ins);
     (calibration, Report { examples: labels.len(), ..report })
 }
 
@@ -217,7 +251,81 @@ pub fn cross_validate(examples: &[Example<'_>], folds: usize) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What is measured of these answers of examples of an intent, of examples of no intent, and of stand-ins.
+    fn measured(of_intent: &[(f64, bool)], of_none: &[f64], stand_ins: &[f64]) -> Report {
+        let none = of_none.iter().map(|probability| (*probability, false));
+        let answers: Vec<_> = of_intent.iter().copied().chain(none).map(Some).collect();
+        let labels = [vec![1; of_intent.len()], vec![NONE; of_none.len()]].concat();
+        let weights = Weights::of(of_intent.len(), of_none.len(), stand_ins.len());
+        Report::with_strangers(&answers, &labels, weights, stand_ins)
+    }
+
+    /// The precision at 0.9, where 200 answers are right, and so many examples of no intent are let in and kept out.
+    fn claimed(let_in: usize, kept_out: usize, stand_ins: &[f64]) -> f64 {
+        let of_none = [vec![0.9; let_in], vec![0.1; kept_out]].concat();
+        let report = measured(&[(0.9, true); 200], &of_none, stand_ins);
+        report.curve.last().expect("a point").precision
+    }
+
+    #[test]
+    fn of_five_messages_one_is_a_stranger_however_many_examples_of_them_there_are() {
+        // Of the stand-ins half are let in.
+        let half: &[f64] = &[0.9, 0.1];
+        // Beside 200 messages they are 50.
+        for (let_in, kept_out, stand_ins, wrong) in [
+            (0, 0, half, 25.0),
+            (0, 10, half, 12.5),
+            (1, 9, half, 15.0),
+            (1, 19, half, 2.5),
+            (10, 10, half, 25.0),
+            (5, 45, half, 5.0),
+            // They are more by themselves.
+            (10, 90, half, 10.0),
+            // There is nothing that could stand in, as where there is one intent alone.
+            (1, 1, &half[..0], 25.0),
+        ] {
+            let claimed = claimed(let_in, kept_out, stand_ins);
+            assert!((claimed - 200.0 / (200.0 + wrong)).abs() < 1e-9, "{let_in}, {kept_out}: {claimed}");
+        }
+    }
+
+    #[test]
+    fn the_assumption_gives_way_to_examples_of_no_intent_one_by_one() {
+        let claims: Vec<f64> = (0..60).map(|kept_out| claimed(0, kept_out, &[0.9, 0.1])).collect();
+        for (before, pair) in claims.windows(2).enumerate() {
+            assert!((0.0..0.01).contains(&(pair[1] - pair[0])), "after {before}: {pair:?}");
+        }
+        assert!(claims[0] < 0.9 && claims[ENOUGH_NONE] > 0.99, "{claims:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_stranger_that_is_let_in_never_makes_it_look_better(
+            of_intent in proptest::collection::vec((0_u8..20, any::<bool>()), 1..20),
+            of_none in proptest::collection::vec(0_u8..20, 0..30),
+            stand_ins in proptest::collection::vec(0_u8..20, 0..20),
+            next in 0_u8..20,
+        ) {
+            let probability = |step: u8| f64::from(step) / 20.0;
+            // So many that strangers are fewer by themselves in some cases, and more in others.
+            let of_intent: Vec<(f64, bool)> =
+                of_intent.into_iter().flat_map(|(step, is_right)| [(probability(step), is_right); 20]).collect();
+            let mut of_none: Vec<f64> = of_none.into_iter().map(probability).collect();
+            let stand_ins: Vec<f64> = stand_ins.into_iter().map(probability).collect();
+            let before = measured(&of_intent, &of_none, &stand_ins);
+            let next = probability(next);
+            of_none.push(next);
+            let after = measured(&of_intent, &of_none, &stand_ins);
+            for point in before.curve.iter().filter(|point| point.threshold <= next) {
+                let now = after.curve.iter().find(|now| now.threshold == point.threshold);
+                prop_assert!(now.is_none_or(|now| now.precision <= point.precision + 1e-9), "{point:?}, {now:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_gate_is_passed_from_the_point_on_that_holds_it() {
@@ -230,7 +338,8 @@ mod tests {
         assert_eq!(report.passes(0.7, 5).map(|point| point.threshold), Some(0.0));
         assert_eq!(report.passes(1.0, 8), None, "too few answers to trust");
         assert_eq!(Report::default().passes(0.5, 0), None);
-        let strict = Report::with_strangers(&answers, &labels, &mut [0.35, 0.1], 1.0);
+        let weights = Weights { of_none: 1.0, of_stand_in: 1.0 };
+        let strict = Report::with_strangers(&answers, &labels, weights, &[0.35, 0.1]);
         assert_eq!(strict.passes(1.0, 5).map(|point| point.threshold), Some(0.4), "strangers count as wrong");
     }
 

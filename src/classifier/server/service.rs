@@ -16,15 +16,12 @@ use crate::{
         dto::{Classifier, CurvePoint, Example, MAX_TEXT, State, TestAnswer, TextInput, percent},
         model::{Model, Report},
     },
-    deliveries::server::repository as deliveries,
+    deliveries::server::under_way as deliveries,
     emails::{
         dto::{EmailStatus, Received},
-        server::repository::{self as emails, Speaker},
+        server::stored::{self as emails, Speaker},
     },
-    intents::{
-        dto::Intent,
-        server::{repository as active_intents, service as intents},
-    },
+    intents::{dto::Intent, server::reading as intents},
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
         error::OnConstraint,
@@ -108,7 +105,7 @@ pub async fn delete(ctx: &TenantContext, intent: IntentId, example: ExampleId) -
 /// # Errors
 /// The database's.
 pub async fn choosable(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
-    Ok(active_intents::find(tx, id).await?.filter(|intent| intent.is_active))
+    Ok(intents::if_there(tx, id).await?.filter(|intent| intent.is_active))
 }
 
 /// A person's word on what a message is about, which is taken back by `word`: it becomes an example, and the message runs
@@ -143,7 +140,7 @@ pub async fn correct(
     let corrected = emails::correct(&mut tx, email, intent.as_ref(), example, by).await?;
     let fields = corrected.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
-    deliveries::cancel_outdated(&mut tx, email, None, "The message's intent was corrected").await?;
+    deliveries::call_off(&mut tx, email, "The message's intent was corrected").await?;
     ctx.audit(&mut tx, Event::done("email.correct_intent", email, json!({"intent": name}))).await?;
     learn(&mut tx, email, intent.as_ref().map(|intent| intent.intent_id), &text_of_fields(&fields)).await?;
     tx.commit().await?;
@@ -341,7 +338,7 @@ pub async fn test(ctx: &TenantContext, input: &TextInput) -> Result<TestAnswer> 
     let text = checked(input)?;
     let mut tx = ctx.begin().await?;
     let learned = learned(&ctx.app, &mut tx).await?;
-    let all = active_intents::active_by_priority(&mut tx).await?;
+    let all = intents::active_by_priority(&mut tx).await?;
     tx.commit().await?;
     let Some(learned) = learned else {
         let explanation = "There is no model yet: it needs examples of at least two intents.".into();
