@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::support::{Answer, TestServer, eventually, message};
-use crate::{auth::dto::Role, backtests::server::worker as backtesting, emails::server::worker};
+use crate::{
+    auth::dto::Role,
+    backtests::server::worker as backtesting,
+    emails::server::worker,
+    server::aside::{self, Turn},
+};
 
 const PATH: &str = "/api/backtests?tenant_id=acme";
 
@@ -223,6 +228,29 @@ async fn what_differs_without_the_draft_too_is_told_apart() {
     assert_eq!((counts(&backtest), &backtest["drifted"]), ([2, 2, 0, 0, 0], &json!(0)), "{backtest}");
 }
 
+/// A row that changes between the two runs of a message would be held for the draft's doing, or for none of it.
+#[tokio::test]
+async fn with_the_draft_and_without_it_a_message_is_looked_up_once() {
+    let shop = Shop::new().await;
+    shop.decide("ann@x.example", "order 1").await;
+    shop.decide("bob@x.example", "order 2").await;
+    shop.server.write_file("acme", "c.csv", b"email,status\nbob@x.example,blocked\n");
+    let answered = async || -> u64 {
+        let figures = shop.server.get("/metrics").await.is(StatusCode::OK).text;
+        let mut lines = figures.lines();
+        let figure =
+            lines.find_map(|line| line.strip_prefix("flowengine_lookups_total{outcome=\"answered\"} "));
+        figure.unwrap().parse().unwrap()
+    };
+    let before = answered().await;
+    // Both rules look up the same. Ann is no customer any more with the draft and without it; Bob is stopped by the draft.
+    let draft =
+        json!({"intent_id": shop.intent, "validation_rules": [shop.exists(), shop.active()], "last": 10});
+    let backtest = shop.run(draft).await;
+    assert_eq!((counts(&backtest), &backtest["drifted"]), ([2, 2, 1, 0, 0], &json!(1)), "{backtest}");
+    assert_eq!(answered().await - before, 2, "one of each message");
+}
+
 /// What a person said of a message is kept by the intent, not by its name.
 #[tokio::test]
 async fn a_new_name_changes_nothing_of_what_people_corrected() {
@@ -426,6 +454,64 @@ async fn what_has_ended_makes_room_for_another_and_what_is_under_way_stays() {
     let sentence =
         "A tenant can have at most 100 backtests under way. Wait until one has ended, or delete one";
     shop.server.post(PATH, &draft).await.problem(StatusCode::BAD_REQUEST, sentence);
+}
+
+/// Each reads all intents, and takes a connection for that: many at once would take every one.
+#[tokio::test]
+async fn whoever_waits_to_begin_a_backtest_holds_nothing() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("backtests_begun").await;
+    server.tenant("begun_beside").await;
+    let at = |path: &str, tenant: &str| format!("{path}?tenant_id={tenant}");
+    let mut made = Vec::new();
+    for id in ["backtests_begun", "begun_beside"] {
+        let answer = server.post(&at("/api/intents", id), &orders()).await;
+        made.push(answer.is(StatusCode::CREATED).id("intent_id"));
+    }
+    let draft = |intent: i64| json!({"intent_id": intent, "last": 5});
+    let turns = (aside::turn_of(&tenant, Turn::Try).await, aside::turn_of(&tenant, Turn::Try).await);
+    // More than the pool has connections.
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let path = at("/api/backtests", "backtests_begun");
+            let request = server.request(Method::POST, &path, Some(&server.key)).json(&draft(made[0]));
+            tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await })
+        })
+        .collect();
+    eventually("they are under way", async || (server.app.in_flight.count() == 8).then_some(())).await;
+    let beside = server.post(&at("/api/backtests", "begun_beside"), &draft(made[1])).await;
+    beside.is(StatusCode::ACCEPTED);
+    // Of what is changed now, each sees what it is then.
+    let path = at(&format!("/api/intents/{}", made[0]), "backtests_begun");
+    server.put(&path, &json!({"name": "Enquiries"})).await.is(StatusCode::OK);
+    assert!(waiting.iter().all(|call| !call.is_finished()), "each waits for the tenant's turn");
+    drop(turns);
+    for call in waiting {
+        let begun = call.await.unwrap().is(StatusCode::ACCEPTED);
+        assert_eq!(begun.body["intent"]["name"], "Enquiries");
+    }
+}
+
+/// A program that begins one after the other is not to keep its colleagues from theirs.
+#[tokio::test]
+async fn one_key_does_not_take_every_place() {
+    let shop = Shop::without_backtests().await;
+    let draft = json!({"intent_id": shop.intent, "last": 5});
+    for _ in 0..25 {
+        shop.start(draft.clone()).await;
+    }
+    let sentence =
+        "API key test can have at most 25 backtests under way. Wait until one has ended, or delete one";
+    shop.server.post(PATH, &draft).await.problem(StatusCode::BAD_REQUEST, sentence);
+    let other = json!({"name": "colleague", "role": "editor"});
+    let other = shop.server.post("/api/api-keys?tenant_id=acme", &other).await.is(StatusCode::CREATED).body;
+    let request = shop.server.request(Method::POST, PATH, other["key"].as_str()).json(&draft);
+    Answer::of(request.send().await.unwrap()).await.is(StatusCode::ACCEPTED);
+    let mut conn = shop.server.database().superuser().await;
+    let ended = "UPDATE backtests SET status = 'done', finished_at = now() \
+                 WHERE backtest_id = (SELECT backtest_id FROM backtests WHERE created_by = 'API key test' LIMIT 1)";
+    sqlx::raw_sql(ended).execute(&mut conn).await.unwrap();
+    shop.start(draft).await;
 }
 
 /// What the workers see across tenants names a backtest, and holds nothing of it.

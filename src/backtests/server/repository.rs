@@ -9,10 +9,7 @@ use crate::{
     backtests::dto::{
         After, Backtest, BacktestChange, BacktestOutcome, BacktestStatus, Before, VerdictDifference,
     },
-    emails::{
-        dto::{Decision, EmailIntent},
-        server::repository::intent_today,
-    },
+    emails::dto::EmailIntent,
     intents::dto::Intent,
     rules::dto::ValidationRule,
     server::TenantTx,
@@ -95,15 +92,6 @@ pub struct Stored {
     pub revision: i64,
 }
 
-/// How a message stands that is to be run.
-#[derive(sqlx::FromRow)]
-pub struct Standing {
-    pub intent_id: Option<IntentId>,
-    pub intent_name: Option<String>,
-    pub decision: Option<Decision>,
-    pub decided_by: Option<String>,
-}
-
 /// Writes a backtest over the latest messages that are decided.
 pub async fn insert(
     tx: &mut TenantTx,
@@ -146,6 +134,18 @@ pub async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
         .bind(tenant.as_str())
         .fetch_one(tx.conn())
         .await
+}
+
+/// How many of those that somebody began have not ended.
+pub async fn count_under_way(tx: &mut TenantTx, by: &str) -> sqlx::Result<i64> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT count(*) FROM backtests WHERE tenant_id = $1 AND created_by = $2 AND finished_at IS NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(by)
+    .fetch_one(tx.conn())
+    .await
 }
 
 /// Takes away those that ended more than `days` days ago.
@@ -269,19 +269,6 @@ pub async fn next(tx: &mut TenantTx, id: BacktestId) -> sqlx::Result<Option<Emai
     )
     .bind(tenant.as_str())
     .bind(id)
-    .fetch_optional(tx.conn())
-    .await
-}
-
-pub async fn standing(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Option<Standing>> {
-    let tenant = tx.tenant().clone();
-    sqlx::query_as(concat!(
-        "SELECT ",
-        intent_today!(),
-        ", intent_name, decision, decided_by FROM emails e WHERE tenant_id = $1 AND email_id = $2",
-    ))
-    .bind(tenant.as_str())
-    .bind(email)
     .fetch_optional(tx.conn())
     .await
 }

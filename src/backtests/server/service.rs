@@ -9,12 +9,20 @@ use crate::{
     auth::authority::Permission,
     backtests::dto::{Backtest, BacktestChange, BacktestInput, BacktestOutcome, MAX_MESSAGES},
     emails::server::dry_run::{self, Draft},
-    server::{Result, TenantContext, TenantTx, paging::Page, queue},
+    server::{
+        Result, TenantContext, TenantTx,
+        aside::{self, Turn},
+        paging::Page,
+        queue,
+    },
     shared::{BacktestId, EmailId, Problem},
 };
 
 /// What one tenant may keep: each holds something of up to 1,000 messages.
 const MAX_BACKTESTS: i64 = 100;
+/// How many of these one person or key may have under way: a program that begins one after the other leaves room for its
+/// colleagues.
+const MAX_OF_ONE: i64 = 25;
 /// For how many days one is kept that has ended: longer, if none is begun.
 const KEPT_DAYS: i32 = 1;
 
@@ -23,21 +31,24 @@ const KEPT_DAYS: i32 = 1;
 ///
 /// # Errors
 /// 403: a draft needs the editor's role, since its look-ups are made with the tenant's credentials; 400, 404, 409
-/// and 422 as for saving the draft; 400 where too many are under way.
+/// and 422 as for saving the draft; 400 where too many are under way, of the tenant or of whoever begins one.
 pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest> {
     ctx.require(Permission::Configure)?;
     if !(1..=MAX_MESSAGES).contains(&input.last) {
         return Err(Problem::invalid_field("last", format!("must be from 1 to {MAX_MESSAGES}")).into());
     }
+    // Before anything is read or counted for it: whoever waits would hold that.
+    let _turn = aside::turn_of(&ctx.tenant, Turn::Try).await;
     let BacktestInput { intent, intent_id, validation_rules, last } = input;
     let draft = Draft::checked(ctx, intent, intent_id, validation_rules).await?;
+    let by = ctx.actor.label();
     let mut tx = ctx.begin().await?;
+    check_own(&mut tx, &by).await?;
     make_room(&mut tx).await?;
     let prepared = dry_run::prepare(ctx, &mut tx, draft).await?;
     let (intent, rules) =
         prepared.draft.as_ref().ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
     let id = BacktestId(Uuid::now_v7());
-    let by = ctx.actor.label();
     repository::insert(&mut tx, id, intent_id, (intent, rules), prepared.revision, &by, last).await?;
     queue::enqueue(&mut tx, &[id]).await?;
     let backtest = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
@@ -46,6 +57,17 @@ pub async fn start(ctx: &TenantContext, input: BacktestInput) -> Result<Backtest
     tx.commit().await?;
     ctx.app.backtest_bell.notify_one();
     Ok(backtest)
+}
+
+/// Whether whoever begins one may have another one under way.
+async fn check_own(tx: &mut TenantTx, by: &str) -> Result<()> {
+    if repository::count_under_way(tx, by).await? < MAX_OF_ONE {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{by} can have at most {MAX_OF_ONE} backtests under way. Wait until one has ended, or delete one"
+    );
+    Err(Problem::business_rule(sentence).into())
 }
 
 /// Takes away what ended long ago, and of the rest what ended first, as far as another one needs its place.

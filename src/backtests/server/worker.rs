@@ -16,16 +16,16 @@ use crate::{
     backtests::dto::{BacktestOutcome, BacktestStatus, Before},
     classifier::server::service as classifier,
     emails::{
-        dto::{EmailIntent, VerdictEntry},
+        dto::{Email, EmailDetail, VerdictEntry},
         server::{
             dry_run::{Prepared, Said},
             examine::Arrival,
-            repository as emails,
+            stored as emails,
         },
     },
     intents::server::versions,
     server::{
-        AppState, Result,
+        AppState, Result, TenantTx,
         queue::{self, Job},
         work::{self, Work},
     },
@@ -152,7 +152,8 @@ async fn step(app: &AppState, job: &Job<BacktestId>, runs: &Runs) -> Result<Step
     Ok(Step::Went)
 }
 
-/// What the draft changes for a message. Only one that would change is run without the draft as well.
+/// What the draft changes for a message. Only one that would change is run without the draft as well, on the same answers:
+/// what changes between the two runs is not the draft's doing.
 async fn compared(
     app: &AppState,
     job: &Job<BacktestId>,
@@ -163,30 +164,27 @@ async fn compared(
 ) -> Result<Compared> {
     let said = Said { requested: stored.requested(), corrected_by: stored.corrected_by.clone() };
     let arrival = Arrival::from(stored);
-    let run = runs.draft.run(app, &job.tenant, arrival.clone(), said.clone()).await?;
+    let lookups = app.lookups.for_message();
+    let run = runs.draft.run(app, &lookups, &job.tenant, arrival.clone(), said.clone()).await?;
     let compared = compare::compare(before, verdicts, run);
     if compared.outcome != BacktestOutcome::Changed {
         return Ok(compared);
     }
-    let saved = runs.saved.run(app, &job.tenant, arrival, said).await?;
+    let saved = runs.saved.run(app, &lookups, &job.tenant, arrival, said).await?;
     Ok(compare::held_against_saved(compared, &saved))
 }
 
-async fn standing(tx: &mut crate::server::TenantTx, email: EmailId) -> Result<Option<Standing>> {
-    let (Some(row), Some(stored), Some(verdicts)) = (
-        repository::standing(tx, email).await?,
-        emails::stored(tx, email).await?,
-        emails::verdicts(tx, email).await?,
-    ) else {
+async fn standing(tx: &mut TenantTx, email: EmailId) -> Result<Option<Standing>> {
+    let Some(EmailDetail { email: found, decided_by, verdicts, .. }) = emails::find(tx, email).await? else {
         return Ok(None);
     };
-    let intent = row.intent_name.map(|name| EmailIntent { intent_id: row.intent_id, name });
-    Ok(Some(Standing {
-        before: Before { intent, decision: row.decision },
-        is_a_persons: row.decided_by.as_deref() != Some(emails::DECIDED_BY),
-        verdicts,
-        stored,
-    }))
+    let Some(stored) = emails::to_run(tx, email).await? else { return Ok(None) };
+    let is_a_persons = decided_by.as_deref() != Some(emails::DECIDED_BY);
+    Ok(Some(Standing { before: before(found), is_a_persons, verdicts, stored }))
+}
+
+fn before(found: Email) -> Before {
+    Before { intent: found.intent, decision: found.decision }
 }
 
 /// The message in hand breaks every worker: nothing is known of it, and the others are gone on with.
@@ -197,11 +195,8 @@ async fn set_aside(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
     }
     if let Some(email) = repository::next(&mut tx, job.subject).await? {
         tracing::warn!(tenant = %job.tenant, email_id = %email, "a message broke its backtest, and is set aside");
-        let row = repository::standing(&mut tx, email).await?;
-        let before = row.map_or(Before { intent: None, decision: None }, |row| Before {
-            intent: row.intent_name.map(|name| EmailIntent { intent_id: row.intent_id, name }),
-            decision: row.decision,
-        });
+        let found = emails::find(&mut tx, email).await?;
+        let before = found.map_or(Before { intent: None, decision: None }, |found| before(found.email));
         repository::store(&mut tx, job.subject, email, &before, None, BacktestOutcome::Error).await?;
     }
     // Afresh: the next message has its tries.

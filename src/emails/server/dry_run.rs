@@ -13,6 +13,7 @@ use super::{
 use crate::{
     auth::authority::Permission,
     classifier::server::{learned::Learned, service as classifier},
+    datasources::server::lookup::ForMessage,
     deliveries::server::outbox,
     emails::dto::{
         DryMessage, DryRun, DryRunInput, Email, EmailDetail, EmailIntent, EmailStatus, RuleDryRunInput,
@@ -21,19 +22,20 @@ use crate::{
         dto::{Intent, IntentInput},
         server::{
             matching::{Hints, Requested},
-            repository as intents, service as intent_service,
+            reading as intents, service as intent_service,
             versions::{self, Configuration},
         },
     },
     routes::{
         dto::Planned,
-        server::{plan, repository as routes, service as route_service},
+        server::{plan, reading as routes, service as route_service},
     },
     rules::{
         dto::{RuleInput, ValidationRule},
         server::{
             engine::{self, Judged, ReadyRule},
-            ready, service as rules,
+            ready,
+            service::{self as rules, Looked},
         },
     },
     server::{
@@ -55,27 +57,52 @@ pub struct Draft {
     intent_id: Option<IntentId>,
     /// Left out, those of `intent_id` as they are saved.
     validation_rules: Option<Vec<RuleInput>>,
+    /// What was found of the rules.
+    looked: Vec<Looked>,
 }
 
 impl Draft {
-    /// With its intent checked. Before a transaction is open: patterns take a while.
+    /// With its intent checked, and its rules looked at. Before a transaction is open: patterns and expressions take a
+    /// while.
     ///
     /// # Errors
-    /// 422.
+    /// 422 for the intent; the database's.
     pub async fn checked(
         ctx: &TenantContext,
         intent: Option<IntentInput>,
         intent_id: Option<IntentId>,
         validation_rules: Option<Vec<RuleInput>>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self> {
         let mut checks = Checks::default();
         let intent = match intent {
             Some(intent) => checks.part("intent", intent_service::checked(ctx, intent).await),
             None => None,
         };
         checks.finish()?;
-        Ok(Self { intent, intent_id, validation_rules })
+        let looked = looked(ctx, intent.as_ref(), intent_id, validation_rules.as_deref()).await?;
+        Ok(Self { intent, intent_id, validation_rules, looked })
     }
+}
+
+async fn looked(
+    ctx: &TenantContext,
+    intent: Option<&IntentInput>,
+    saved: Option<IntentId>,
+    rules: Option<&[RuleInput]>,
+) -> Result<Vec<Looked>> {
+    let extractors = match (rules, intent, saved) {
+        (Some(_), Some(intent), _) => intent.extractors.clone(),
+        (Some(_), None, Some(id)) => {
+            let saved = intents::if_there(&mut ctx.read().await?, id).await?;
+            saved.map(|saved| saved.extractors).unwrap_or_default()
+        }
+        (None, _, Some(id)) => {
+            rules::parse_all_of(ctx, id).await?;
+            return Ok(Vec::new());
+        }
+        _ => return Ok(Vec::new()),
+    };
+    rules::look_at(ctx, &extractors, rules.unwrap_or_default()).await
 }
 
 /// A draft that was checked as if it were saved, and the state of the intents around it.
@@ -123,7 +150,8 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     // The other intents go with the turn: what the rules ask may take long to answer.
     let draft = prepared.into_draft();
     drop(turn);
-    let outcome = judge(&ctx.app, &ctx.tenant, draft.as_ref(), examined).await?;
+    let lookups = ctx.app.lookups.for_message();
+    let outcome = judge(&ctx.app, &lookups, &ctx.tenant, draft.as_ref(), examined).await?;
     answer(ctx, &message, outcome).await
 }
 
@@ -156,7 +184,7 @@ async fn free_name(ctx: &TenantContext) -> Result<String> {
     let mut tx = ctx.begin().await?;
     let mut name = "Draft".to_owned();
     let mut number = 1;
-    while intents::find_by_name(&mut tx, &name).await?.is_some() {
+    while intents::by_name(&mut tx, &name).await?.is_some() {
         number += 1;
         name = format!("Draft {number}");
     }
@@ -191,7 +219,7 @@ pub async fn draft_of(ctx: &TenantContext, id: IntentId) -> Result<String> {
 pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Result<Prepared> {
     let configuration = versions::current(tx).await?;
     let learned = classifier::learned(&ctx.app, tx).await?;
-    let Draft { intent, intent_id, validation_rules } = draft;
+    let Draft { intent, intent_id, validation_rules, looked } = draft;
     if intent.is_none() && intent_id.is_none() {
         if validation_rules.is_some() {
             return Err(Problem::invalid_field("intent", "is needed for the rules, or an intent_id").into());
@@ -199,15 +227,15 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
         return Ok(Prepared::saved(configuration, learned));
     }
     let saved = match intent_id {
-        Some(id) => Some(intent_service::find(tx, id).await?),
+        Some(id) => Some(intents::find(tx, id).await?),
         None => None,
     };
     let drafted = drafted(ctx, intent, saved.as_ref())?;
     let rules = match validation_rules {
-        Some(rules) => checked_rules(ctx, tx, &drafted, &rules).await?,
+        Some(rules) => checked_rules(ctx, tx, &drafted, &rules, &looked).await?,
         None => match &saved {
             Some(saved) => {
-                at_place(rules::check_all_of(tx, &drafted, Some(saved)).await, "intent")?;
+                at_place(rules::check_all_of(tx, &drafted, saved).await, "intent")?;
                 rules::of_intent(tx, saved.intent_id, true).await?
             }
             None => Vec::new(),
@@ -216,7 +244,7 @@ pub async fn prepare(ctx: &TenantContext, tx: &mut TenantTx, draft: Draft) -> Re
     if saved.is_some() {
         at_place(route_service::check_all_of(tx, &drafted).await, "intent")?;
     }
-    let same = intents::find_by_name(tx, &drafted.name).await?;
+    let same = intents::by_name(tx, &drafted.name).await?;
     if let Some(same) = same.filter(|other| Some(other.intent_id) != intent_id) {
         return Err(Problem::already_exists("Intent", &same.name).into());
     }
@@ -253,18 +281,20 @@ async fn checked_rules(
     tx: &mut TenantTx,
     intent: &Intent,
     inputs: &[RuleInput],
+    looked: &[Looked],
 ) -> Result<Vec<ValidationRule>> {
     let mut checks = Checks::default();
     intent_service::check_number(&mut checks, inputs);
     checks.finish()?;
     let now = Utc::now();
     let mut drafted = Vec::with_capacity(inputs.len());
+    let mut looked = looked.iter();
     for (input, place) in inputs.iter().zip(1_i64..) {
         let at = format!("validation_rules[{}]", place - 1);
         let mut checks = Checks::default();
         checks.part(&at, input.validate(&ctx.tenant));
         checks.finish()?;
-        at_place(rules::check(tx, intent, input).await, &at)?;
+        at_place(rules::check(tx, intent, input, looked.next()).await, &at)?;
         drafted.push(ValidationRule {
             rule_id: RuleId(-place),
             tenant_id: ctx.tenant.clone(),
@@ -333,19 +363,21 @@ impl Prepared {
         self.draft
     }
 
-    /// Runs one message. A datasource that cannot be asked gives `error` at once: a person waits for the answer.
+    /// Runs one message, with what its look-ups have answered in another run. A datasource that cannot be asked gives `error`
+    /// at once: a person waits for the answer.
     ///
     /// # Errors
     /// The database's.
     pub async fn run(
         &self,
         app: &AppState,
+        lookups: &ForMessage<'_>,
         tenant: &TenantId,
         arrival: Arrival,
         said: Said,
     ) -> Result<Outcome> {
         let examined = self.examine(arrival, said).await;
-        judge(app, tenant, self.draft.as_ref(), examined).await
+        judge(app, lookups, tenant, self.draft.as_ref(), examined).await
     }
 
     async fn examine(&self, arrival: Arrival, said: Said) -> Examined {
@@ -358,12 +390,13 @@ impl Prepared {
 /// Holds the rules of its intent against a message.
 async fn judge(
     app: &AppState,
+    lookups: &ForMessage<'_>,
     tenant: &TenantId,
     draft: Option<&(Intent, Vec<ValidationRule>)>,
     examined: Examined,
 ) -> Result<Outcome> {
     let rules = rules_for(app, tenant, draft, examined.intent.as_ref()).await?;
-    let judged = engine::run(&app.lookups, &rules, &examined.fields).await;
+    let judged = engine::run(lookups, &rules, &examined.fields).await;
     let conclusion = examine::conclude(&examined, &judged);
     Ok(Outcome { examined, judged, conclusion })
 }
@@ -464,13 +497,10 @@ async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result
     let intent = run.intent.as_ref().and_then(|intent| intent.intent_id);
     let mut tx = ctx.begin().await?;
     let rows = routes::of_outcome(&mut tx, intent, run.decision).await?;
-    let inbox = match message.email_id {
-        Some(id) => outbox::inbox(&mut tx, id).await?,
-        None => None,
-    };
+    let detail = as_decided(&ctx.tenant, message, run);
+    let inbox = outbox::inbox(&ctx.app, &mut tx, &detail).await?;
     drop(tx);
     let token = outbox::loop_token(&ctx.app, &ctx.tenant);
-    let detail = as_decided(&ctx.tenant, message, run);
     let sender = plan::Sender { inbox: inbox.as_deref(), ..outbox::sender(&ctx.app, &token) };
     Ok(plan::plan(&rows, &detail, sender))
 }

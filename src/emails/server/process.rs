@@ -64,7 +64,7 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     }
     let Some(prepared) = prepare(app, job).await? else { return Ok(Ran::Lost) };
     let tried_out = job.attempts >= app.config.job_max_attempts;
-    let judged = engine::run(&app.lookups, &prepared.rules, &prepared.examined.fields).await;
+    let judged = engine::run(&app.lookups.for_message(), &prepared.rules, &prepared.examined.fields).await;
     let faults: Vec<_> = judged.iter().filter(|judged| judged.transient).collect();
     if let Some(fault) = faults.first() {
         // A datasource that was not asked has told nothing: such a run is no try.
