@@ -3,9 +3,10 @@
 pub mod mail;
 pub mod outbox;
 pub mod relay;
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod senders;
 pub mod service;
+pub mod under_way;
 pub mod webhook;
 pub mod worker;

@@ -807,6 +807,74 @@ async fn what_comes_back_to_a_mail_comes_to_no_other_tenant() {
     assert_eq!((notice.from.as_str(), notice.to.as_slice()), ("", &["ada@acme.example".to_owned()][..]));
 }
 
+/// Whoever answers a reply writes to where the tenant reads mail, and to nobody whom a stranger named.
+#[tokio::test]
+async fn an_answer_to_a_reply_comes_back_to_the_tenant() {
+    let relay = Relay::start();
+    let server = TestServer::start_idle(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    let tenant = server.tenant("acme").await;
+    server.tenant("globex").await;
+    for (tenant, domains, addresses) in [
+        ("acme", vec!["acme.example", "shop.example"], vec!["orders@acme.example", "*@shop.example"]),
+        ("globex", vec!["globex.example"], vec!["desk@globex.example"]),
+    ] {
+        let domains = json!({"domains": domains});
+        server.put(&format!("/api/mail-domains?tenant_id={tenant}"), &domains).await.is(StatusCode::OK);
+        for address in addresses {
+            let mailbox = json!({"name": address, "kind": "smtp", "address": address});
+            let made = server.post(&format!("/api/mailboxes?tenant_id={tenant}"), &mailbox).await;
+            made.is(StatusCode::CREATED);
+        }
+    }
+    for name in ["Inbox@mail.example", "unseen@mail.example", "orders"] {
+        let account = json!({"host": "imap.mail.example", "username": name, "password": "battery"});
+        let mailbox = json!({"name": name, "kind": "imap", "imap": account});
+        server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CREATED);
+    }
+    let mut conn = server.database().superuser().await;
+    let seen = "UPDATE mailbox_heartbeats SET last_seen_at = now() WHERE mailbox_id IN ( \
+                SELECT mailbox_id FROM mailboxes WHERE imap ->> 'username' <> 'unseen@mail.example')";
+    sqlx::raw_sql(seen).execute(&mut conn).await.unwrap();
+    let answer = json!({"name": "answer", "kind": "reply", "decisions": ["review"], "settings": {"body": "We have it."}});
+    route(&server, answer).await;
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    for (account, to, answers_to) in [
+        (None, "Zoe <zoe@y.example>, Orders <Orders@Acme.example>", Some("Orders@acme.example")),
+        (None, "orders+42@acme.example", Some("orders+42@acme.example")),
+        (None, "any@shop.example", Some("any@shop.example")),
+        (None, "inbox@mail.example", Some("inbox@mail.example")),
+        (None, "flow@acme.example, orders@acme.example", Some("orders@acme.example")),
+        (None, "unseen@mail.example", None),
+        (None, "someone@evil.example", None),
+        (None, "desk@globex.example", None),
+        // To an alias, or sent on.
+        (Some("Inbox@mail.example"), "someone@evil.example", Some("Inbox@mail.example")),
+        (Some("Inbox@mail.example"), "INBOX@mail.example", Some("INBOX@mail.example")),
+        (Some("orders"), "someone@evil.example", None),
+        (Some("orders"), "orders@acme.example", Some("orders@acme.example")),
+    ] {
+        let raw =
+            message("ann@x.example", to, "x").replacen("To: service@acme.example", &format!("To: {to}"), 1);
+        let dry = json!({"message": {"raw": raw}});
+        let id = server.receive("acme", raw).await;
+        if let Some(name) = account {
+            // As by IMAP.
+            let fetched = "UPDATE emails SET envelope = '{\"mailbox\": \"x\"}', mailbox_id = ( \
+                           SELECT mailbox_id FROM mailboxes WHERE imap ->> 'username' = $2) WHERE email_id = $1::uuid";
+            sqlx::query(fetched).bind(&id).bind(name).execute(&mut conn).await.unwrap();
+        } else {
+            let dry = server.post("/api/emails/dry-run?tenant_id=acme", &dry).await.is(StatusCode::OK).body;
+            assert_eq!(dry["deliveries"][0]["payload"]["reply_to"], json!(answers_to), "{to}");
+        }
+        worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
+        settled(&server, &id, &["delivered"]).await;
+        let mail = relay.mails().pop().unwrap();
+        let text = mail.text();
+        let found = text.lines().find_map(|line| line.strip_prefix("Reply-To: "));
+        assert_eq!(found, answers_to, "{account:?} {to}");
+    }
+}
+
 #[tokio::test]
 async fn bytes_that_smtp_would_change_are_forwarded_as_a_file_and_a_relay_may_refuse() {
     let relay = Relay::start();
@@ -1297,6 +1365,38 @@ fn take_in_silence(mut stream: TcpStream, count: &AtomicUsize) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// A tenant has half of the places at the most.
+#[tokio::test]
+async fn a_receiver_that_never_answers_keeps_no_other_tenants_webhooks_waiting() {
+    let few = [("DELIVERY_CONCURRENCY", "4"), ("DELIVERY_TIMEOUT_MS", "600000")];
+    let server = TestServer::start_with(&few).await;
+    // The machine takes connections for it, and nobody reads what comes by them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let receiver = Receiver::start().await;
+    for (tenant, url) in
+        [("acme", receiver.base.clone()), ("globex", format!("http://{}", silent.local_addr().unwrap()))]
+    {
+        server.tenant(tenant).await;
+        let hook =
+            json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": url}});
+        let made = server.post(&format!("/api/routes?tenant_id={tenant}"), &hook).await;
+        made.is(StatusCode::CREATED);
+    }
+    // More than there are places.
+    for subject in ["one", "two", "three", "four", "five"] {
+        server.decide("globex", message("a@x.example", subject, "x")).await;
+    }
+    let mut conn = server.database().superuser().await;
+    let mut under_way = async || {
+        let sql = "SELECT count(*) FROM jobs WHERE kind = 'delivery' AND tenant_id = 'globex' AND locked_until > now()";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut conn).await.unwrap()
+    };
+    eventually("half of the places are taken", async || (under_way().await == 2).then_some(())).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(under_way().await, 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How a config reaches a datasource: typed settings only, never free-form driver options.
 
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -181,12 +182,7 @@ pub fn move_credentials(input: &mut DatasourceConfigInput) -> Result<(), Problem
         input.base_url = Some(text.to_owned());
         return Ok(());
     }
-    let decoded = |text: &str| {
-        url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B").replace('&', "%26")).as_bytes())
-            .next()
-            .map(|(_, value)| value.into_owned())
-            .unwrap_or_default()
-    };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (username, password) = (decoded(url.username()), url.password().map(decoded));
     // It stands for a stored secret in `auth_config` alone.
     if username == MASK || password.as_deref() == Some(MASK) {

@@ -9,18 +9,26 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use lettre::Address;
 use serde_json::Value;
 use url::Url;
 
 use super::repository::{self, Last, Outcome, WITHHELD};
 use crate::{
     deliveries::dto::DeliveryStatus,
-    emails::server::repository::{self as emails, Standing},
+    emails::{
+        dto::EmailDetail,
+        server::{
+            address::in_one_form,
+            stored::{self as emails, Standing},
+        },
+    },
+    mailboxes::server::service as mailboxes,
     routes::{
         dto::{Planned, RouteKind},
         server::{
             plan::{self, Sender},
-            repository as routes,
+            reading as routes,
         },
     },
     server::{AppState, Result, TenantTx, queue},
@@ -59,8 +67,10 @@ pub async fn write(
     let Some(message) = emails::find(tx, email).await? else { return Ok(false) };
     let last = repository::last_of_each(tx, email).await?;
     let token = loop_token(app, tx.tenant());
-    let moment = repository::moment(tx, email).await?;
-    let sender = Sender { inbox: moment.inbox.as_deref(), now: moment.at, ..sender(app, &token) };
+    let has_replies = rows.iter().any(|row| row.kind == RouteKind::Reply);
+    let inbox = if has_replies { inbox(app, tx, &message).await? } else { None };
+    let now = repository::moment(tx, email).await?;
+    let sender = Sender { inbox: inbox.as_deref(), now, ..sender(app, &token) };
     let mut planned = plan::plan(&rows, &message, sender);
     let mut due = Vec::new();
     for planned in &mut planned {
@@ -78,9 +88,7 @@ pub async fn write(
         }
         let withheld = match &planned.withheld {
             Some(reason) => Some(format!("{WITHHELD} {reason}")),
-            None if planned.kind == RouteKind::Reply => {
-                too_often(tx, &planned.destination, moment.at).await?
-            }
+            None if planned.kind == RouteKind::Reply => too_often(tx, &planned.destination, now).await?,
             None => None,
         };
         let status = match (&withheld, planned.kind) {
@@ -89,7 +97,7 @@ pub async fn write(
             (None, _) => DeliveryStatus::Pending,
         };
         let note = withheld.as_deref();
-        let id = repository::insert(tx, email, outcome, planned, status, note, moment.at).await?;
+        let id = repository::insert(tx, email, outcome, planned, status, note, now).await?;
         if status == DeliveryStatus::Pending {
             due.push(id);
         }
@@ -112,12 +120,23 @@ pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
     Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), inbox: None, now: Utc::now() }
 }
 
-/// Who owns the inbox that a stored message was fetched from, if it was.
+/// At which address of the tenant's own a message was read, where no mail server said whom it was for: that of the account
+/// that it was fetched from; otherwise one that its fields To and Cc name, if mail for that comes to the tenant, since
+/// whoever wrote them may name any.
 ///
 /// # Errors
 /// The database's.
-pub async fn inbox(tx: &mut TenantTx, email: EmailId) -> Result<Option<String>> {
-    Ok(repository::moment(tx, email).await?.inbox)
+pub async fn inbox(app: &AppState, tx: &mut TenantTx, message: &EmailDetail) -> Result<Option<String>> {
+    if message.envelope.as_ref().is_some_and(|envelope| !envelope.to.is_empty()) {
+        return Ok(None);
+    }
+    // A name by which somebody signs in need not be an address.
+    let account = repository::account(tx, message.email.email_id).await?;
+    if account.as_deref().is_some_and(|name| name.parse::<Address>().is_ok()) {
+        return Ok(account);
+    }
+    let named = ["header.to", "header.cc"].iter().flat_map(|header| plan::named(message, header));
+    mailboxes::first_own(app, tx, named.map(|address| in_one_form(&address)).collect()).await
 }
 
 /// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before

@@ -18,8 +18,9 @@ use lettre::{
         response::Response,
     },
 };
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use super::senders::{Arrived, Fault};
 use crate::server::{error::chain, text::shorten};
@@ -291,10 +292,9 @@ fn together(refused: &[(&Address, Fault)], taken: &[&Address]) -> Fault {
     }
 }
 
-/// What percent signs stand for. Other than in a query, a `+` is one, and `&` ends nothing.
+/// What percent signs stand for.
 fn decoded(text: &str) -> String {
-    let pair = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
-    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     emails::dto::Decision,
     routes::{
         dto::{Planned, RouteKind},
-        server::repository as routes,
+        server::reading as routes,
     },
     server::{
         TenantTx,
@@ -239,31 +239,35 @@ pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec
     .await
 }
 
-/// What is asked of the database as deliveries are written.
-#[derive(sqlx::FromRow)]
-pub struct Moment {
-    /// The time: for one message, later than when any delivery before was written, whichever server wrote it, and also
-    /// where the database's clock was set back.
-    pub at: DateTime<Utc>,
-    /// Who owns the inbox that the message was fetched from, if it was.
-    pub inbox: Option<String>,
-}
-
-/// When the message's row is locked by then, two deciders have two moments, in the order in which they decide.
-pub async fn moment(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Moment> {
+/// The time as deliveries are written: for one message, later than when any delivery before was written, whichever server
+/// wrote it, and also where the database's clock was set back. When the message's row is locked by then, two deciders have
+/// two moments, in the order in which they decide.
+pub async fn moment(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<DateTime<Utc>> {
     let tenant = tx.tenant().clone();
     // Not `now()`: the transaction may have begun before it got the lock.
-    sqlx::query_as(
+    sqlx::query_scalar(
         "SELECT greatest(clock_timestamp(), (SELECT max(d.created_at) + interval '1 microsecond' FROM deliveries d \
-           WHERE d.tenant_id = $1 AND d.email_id = $2)) AS at, \
-         (SELECT m.imap ->> 'username' FROM emails e \
-           JOIN mailboxes m ON m.tenant_id = e.tenant_id AND m.mailbox_id = e.mailbox_id \
-           WHERE e.tenant_id = $1 AND e.email_id = $2) AS inbox",
+         WHERE d.tenant_id = $1 AND d.email_id = $2))",
     )
     .bind(tenant.as_str())
     .bind(email)
     .fetch_one(tx.conn())
     .await
+}
+
+/// By what name the account is signed in to that a message was fetched from, if it was.
+pub async fn account(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Option<String>> {
+    let tenant = tx.tenant().clone();
+    let name: Option<Option<String>> = sqlx::query_scalar(
+        "SELECT m.imap ->> 'username' FROM emails e \
+         JOIN mailboxes m ON m.tenant_id = e.tenant_id AND m.mailbox_id = e.mailbox_id \
+         WHERE e.tenant_id = $1 AND e.email_id = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(email)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(name.flatten())
 }
 
 /// How often an address was answered since then, whatever stands after a `+` in it.

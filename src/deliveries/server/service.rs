@@ -7,8 +7,8 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
-    emails::server::repository as emails,
-    routes::server::repository as routes,
+    emails::server::stored as emails,
+    routes::server::reading as routes,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
     shared::{DeliveryId, Problem},
 };
@@ -68,7 +68,7 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
 async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     let refuse = |why: String| Err(Problem::business_rule(why).into());
     let route = match row.route_id {
-        Some(id) => routes::find(tx, id, false).await?,
+        Some(id) => routes::if_there(tx, id).await?,
         None => None,
     };
     let Some(route) = route else {

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     deliveries::dto::DeliveryStatus,
-    emails::server::repository as emails,
+    emails::server::stored as emails,
     routes::server::{
-        plan, repository as routes,
+        plan, reading as routes,
         service::{self as route_service, Credentials},
         settings::{Forward, Settings},
     },
@@ -244,7 +244,7 @@ type Found = std::result::Result<(Gate, String, Way), (DeliveryStatus, String)>;
 /// leads for something else.
 async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
     let route = match row.route_id {
-        Some(id) => routes::find(tx, id, false).await?,
+        Some(id) => routes::if_there(tx, id).await?,
         None => None,
     };
     let Some(route) = route.filter(|route| route.is_active) else {

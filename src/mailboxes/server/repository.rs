@@ -250,6 +250,20 @@ pub async fn by_addresses(statement: &mut Statement, addresses: &[String]) -> sq
     .await
 }
 
+/// At which addresses the tenant reads mail: those of active mailboxes, and the names of accounts elsewhere whose folder was
+/// seen, which need not be addresses.
+pub async fn addresses(tx: &mut TenantTx) -> sqlx::Result<Vec<String>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT coalesce(m.address, m.imap ->> 'username') FROM mailboxes m \
+         JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) WHERE m.tenant_id = $1 AND m.is_active \
+         AND (m.kind = 'smtp' OR h.last_seen_at IS NOT NULL AND m.imap ->> 'username' NOT LIKE '*%')",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(tx.conn())
+    .await
+}
+
 /// Notes that a message came by it, and keeps it from being deleted until the transaction ends. A message names its
 /// mailbox without a foreign key: what comes by one that is gone fails here. One that is not new is no sign that a mailbox
 /// works again: it may be met at each try.

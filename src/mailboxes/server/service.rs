@@ -1,5 +1,7 @@
 //! Business rules of mailboxes. A password goes in, encrypted, and is never shown.
 
+use std::collections::HashSet;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -10,7 +12,7 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
-    emails::server::address::in_one_form,
+    emails::server::address::{in_ascii, in_one_form},
     mailboxes::dto::{
         Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxView,
     },
@@ -304,6 +306,43 @@ pub fn is_senders(app: &AppState, address: &str) -> bool {
     smtp.is_some_and(|smtp| in_one_form(&smtp.address) == in_one_form(address))
 }
 
+/// The addresses of mailboxes that take mail for this one, the nearest first.
+pub fn candidates(address: &str) -> Vec<String> {
+    let address = address.to_lowercase();
+    let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
+    if local.is_empty() || domain.is_empty() || address.chars().any(char::is_control) {
+        return Vec::new();
+    }
+    let domain = in_ascii(domain);
+    let mut found = vec![format!("{local}@{domain}")];
+    if let Some((base, _)) = local.split_once('+')
+        && !base.is_empty()
+    {
+        found.push(format!("{base}@{domain}"));
+    }
+    // A star in an address that was sent stands for itself, and for no mailbox.
+    found.retain(|address| !address.starts_with("*@"));
+    found.push(format!("*@{domain}"));
+    found
+}
+
+/// The first of these addresses whose mail comes to the tenant: to an active mailbox of theirs, or to an account elsewhere
+/// that was read. Never the one that the installation's mail comes from.
+///
+/// # Errors
+/// The database's.
+pub async fn first_own(app: &AppState, tx: &mut TenantTx, addresses: Vec<String>) -> Result<Option<String>> {
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let own = repository::addresses(tx).await?;
+    let own: HashSet<String> = own.iter().map(|address| in_one_form(address)).collect();
+    let is_own = |address: &String| {
+        !is_senders(app, address) && candidates(address).iter().any(|one| own.contains(one))
+    };
+    Ok(addresses.into_iter().find(is_own))
+}
+
 async fn check_address(app: &AppState, tx: &mut TenantTx, input: &MailboxInput) -> Result<()> {
     let Some(address) = input.address.as_deref() else { return Ok(()) };
     if is_senders(app, address) {
@@ -334,4 +373,29 @@ fn taken<T>(done: sqlx::Result<T>, input: &MailboxInput) -> Result<T> {
 
 fn not_found(id: MailboxId) -> Problem {
     Problem::not_found("Mailbox", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_leads_to_the_nearest_mailbox() {
+        let of = |address: &str| candidates(address).join(" ");
+        assert_eq!(of("Orders@Acme.example"), "orders@acme.example *@acme.example");
+        assert_eq!(of("orders+42@acme.example"), "orders+42@acme.example orders@acme.example *@acme.example");
+        assert_eq!(of("+42@acme.example"), "+42@acme.example *@acme.example");
+        assert_eq!(of("*@acme.example"), "*@acme.example");
+        assert_eq!(of("postmaster"), "");
+        assert_eq!(of(""), "");
+        assert_eq!(of("a\nb@acme.example"), "");
+        let bookshop = "orders@xn--bcher-kva.example *@xn--bcher-kva.example";
+        for same in ["Orders@BÜCHER.example", "orders@bu\u{308}cher.example", "orders@XN--bcher-kva.example"]
+        {
+            assert_eq!(of(same), bookshop, "{same}");
+        }
+        for none in ["a@b%C3%BCcher.ü", "a@１.2.3.4"] {
+            assert_eq!(of(none), format!("{} *@{}", none.to_lowercase(), &none.to_lowercase()[2..]));
+        }
+    }
 }

@@ -39,7 +39,8 @@ pub struct Sender<'a> {
     pub loop_token: &'a str,
     /// The address that mails come from, if any are sent.
     pub from: Option<&'a str>,
-    /// Who owns the inbox that the message was fetched from, if it was.
+    /// At which address of the tenant's own the message was read, where no mail server said whom it was for and that is
+    /// certain all the same.
     pub inbox: Option<&'a str>,
     pub now: DateTime<Utc>,
 }
@@ -252,27 +253,34 @@ fn as_written(message: &EmailDetail, header: &str, address: &str) -> String {
 /// As `as_written`; `None` where the header field does not name the address, which is in one form.
 fn written(message: &EmailDetail, header: &str, address: &str) -> Option<String> {
     let (_, domain) = address.rsplit_once('@')?;
-    field(message, header)?.lines().find_map(|line| {
-        // What does not end with its line is not read to its end.
-        let line = format!("{line}\n");
-        let named = MessageStream::new(line.as_bytes()).parse_address().into_address()?;
-        let same =
-            named.iter().filter_map(|one| one.address.as_deref()).find(|one| in_one_form(one) == address)?;
-        let (local, _) = same.trim().rsplit_once('@')?;
-        Some(format!("{local}@{domain}"))
-    })
+    let same = named(message, header).into_iter().find(|one| in_one_form(one) == address)?;
+    let (local, _) = same.trim().rsplit_once('@')?;
+    Some(format!("{local}@{domain}"))
 }
 
-/// The address that the message came to, where it is certain: the carrier's word, or the inbox's owner, if the message
-/// names them too. A stranger may write any other. Never the installation's own, which is no tenant's.
+/// The addresses that a header field names, as they are written there.
+pub fn named(message: &EmailDetail, header: &str) -> Vec<String> {
+    let of_line = |line: &str| -> Vec<String> {
+        // What does not end with its line is not read to its end.
+        let line = format!("{line}\n");
+        let named = MessageStream::new(line.as_bytes()).parse_address().into_address();
+        let all = named.iter().flat_map(|named| named.iter());
+        all.filter_map(|one| one.address.as_deref()).map(str::to_owned).collect()
+    };
+    field(message, header).unwrap_or_default().lines().flat_map(of_line).collect()
+}
+
+/// The address that the message came to, where it is certain: the carrier's word, or where it was read, as the message
+/// writes it, if it does. A stranger may write any other. Never the installation's own, which is no tenant's.
 fn came_to(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
     let carried = message.envelope.iter().flat_map(|envelope| envelope.to.iter().cloned());
-    let fetched = sender.inbox.and_then(|inbox| {
-        let inbox = in_one_form(inbox);
-        ["header.to", "header.cc"].iter().find_map(|header| written(message, header, &inbox))
+    let read = sender.inbox.map(|inbox| {
+        let form = in_one_form(inbox);
+        let named = ["header.to", "header.cc"].iter().find_map(|header| written(message, header, &form));
+        named.unwrap_or_else(|| inbox.to_owned())
     });
     let is_own = |address: &str| sender.from.is_some_and(|own| in_one_form(own) == in_one_form(address));
-    carried.chain(fetched).find_map(|address| {
+    carried.chain(read).find_map(|address| {
         let (local, domain) = address.rsplit_once('@')?;
         let address = format!("{local}@{}", in_ascii(domain));
         // Not every relay takes what is not ASCII, and a star stands for all of a domain.
@@ -495,14 +503,14 @@ mod tests {
         }
         let set = reply(json!({"reply_to": "desk@acme.example"}));
         assert_eq!(answers_to(set, &["orders@acme.example"], &[], SENDER), "desk@acme.example");
-        // Fetched: whom the inbox belongs to, if the sender knows them.
+        // Fetched: whom the inbox belongs to, also where it came there by another address.
         for (inbox, to, expected) in [
             (
                 "orders@acme.example",
                 "x@y.example, Orders <Orders@Acme.example>",
                 json!("Orders@acme.example"),
             ),
-            ("orders@acme.example", "desk@acme.example", Value::Null),
+            ("Orders@bücher.example", "desk@acme.example", json!("Orders@xn--bcher-kva.example")),
             ("acme\\orders", "desk@acme.example", Value::Null),
             ("flow@acme.example", "flow@acme.example", Value::Null),
         ] {

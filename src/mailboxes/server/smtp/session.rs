@@ -15,10 +15,7 @@ use super::{
     wire::{Data, Ended, Line, Wire},
 };
 use crate::{
-    emails::{
-        dto::Envelope,
-        server::{address::in_ascii, service::ReadMessage},
-    },
+    emails::{dto::Envelope, server::service::ReadMessage},
     mailboxes::server::{
         authenticate::Client,
         intake::{self, Unfit},
@@ -287,7 +284,7 @@ impl<'a> Session<'a> {
     /// The mailbox of the address itself; or of what stands before a `+`; or the one that takes all of the domain. The
     /// address that the installation's mail comes from has none.
     async fn find(&self, address: &str) -> Served<Option<Recipient>> {
-        let candidates = candidates(address);
+        let candidates = service::candidates(address);
         if candidates.is_empty() || service::is_senders(self.app, address) {
             return Ok(None);
         }
@@ -456,50 +453,5 @@ impl<'a> Session<'a> {
 
     fn too_large(&self) -> String {
         format!("A message may have {} bytes here", self.app.config.max_message_bytes)
-    }
-}
-
-/// The addresses of mailboxes that take mail for this one, the nearest first.
-fn candidates(address: &str) -> Vec<String> {
-    let address = address.to_lowercase();
-    let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
-    if local.is_empty() || domain.is_empty() || address.chars().any(char::is_control) {
-        return Vec::new();
-    }
-    let domain = in_ascii(domain);
-    let mut found = vec![format!("{local}@{domain}")];
-    if let Some((base, _)) = local.split_once('+')
-        && !base.is_empty()
-    {
-        found.push(format!("{base}@{domain}"));
-    }
-    // A star in an address that was sent stands for itself, and for no mailbox.
-    found.retain(|address| !address.starts_with("*@"));
-    found.push(format!("*@{domain}"));
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_leads_to_the_nearest_mailbox() {
-        let of = |address: &str| candidates(address).join(" ");
-        assert_eq!(of("Orders@Acme.example"), "orders@acme.example *@acme.example");
-        assert_eq!(of("orders+42@acme.example"), "orders+42@acme.example orders@acme.example *@acme.example");
-        assert_eq!(of("+42@acme.example"), "+42@acme.example *@acme.example");
-        assert_eq!(of("*@acme.example"), "*@acme.example");
-        assert_eq!(of("postmaster"), "");
-        assert_eq!(of(""), "");
-        assert_eq!(of("a\nb@acme.example"), "");
-        let bookshop = "orders@xn--bcher-kva.example *@xn--bcher-kva.example";
-        for same in ["Orders@BÜCHER.example", "orders@bu\u{308}cher.example", "orders@XN--bcher-kva.example"]
-        {
-            assert_eq!(of(same), bookshop, "{same}");
-        }
-        for none in ["a@b%C3%BCcher.ü", "a@１.2.3.4"] {
-            assert_eq!(of(none), format!("{} *@{}", none.to_lowercase(), &none.to_lowercase()[2..]));
-        }
     }
 }
