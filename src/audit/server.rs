@@ -1,5 +1,5 @@
 pub mod event;
 pub mod export;
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;

@@ -1,5 +1,5 @@
 //! What the dashboard counts.
 
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;

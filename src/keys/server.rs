@@ -1,3 +1,3 @@
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;

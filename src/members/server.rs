@@ -1,4 +1,4 @@
 mod mails;
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;

@@ -1,4 +1,4 @@
 //! Names, in one look.
 
-pub mod repository;
+mod repository;
 pub mod service;

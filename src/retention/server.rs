@@ -1,4 +1,4 @@
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;
 pub mod worker;

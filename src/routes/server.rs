@@ -2,7 +2,8 @@
 
 pub mod event;
 pub mod plan;
-pub mod repository;
+pub mod reading;
+mod repository;
 pub mod rest;
 pub mod secret;
 pub mod service;

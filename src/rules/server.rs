@@ -5,7 +5,7 @@ pub mod engine;
 pub mod expression;
 pub mod judge;
 pub mod ready;
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;
 pub mod values;

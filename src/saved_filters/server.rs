@@ -1,4 +1,4 @@
 //! Views of the messages that people gave names.
 
-pub mod repository;
+mod repository;
 pub mod service;

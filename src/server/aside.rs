@@ -15,7 +15,7 @@ use crate::shared::TenantId;
 pub enum Turn {
     /// Running the patterns and expressions of its rules.
     Run,
-    /// Checking them: a save has a transaction open, and must not wait for messages.
+    /// Checking them: who saves waits for the answer, and must not wait for messages.
     Save,
     /// Looking at what a message holds.
     Show,

@@ -22,7 +22,10 @@ use super::{
 use crate::{
     auth::{
         dto::Role,
-        server::{accounts, repository::ListedAccount, service as auth},
+        server::{
+            accounts::{self, ListedAccount},
+            service as auth,
+        },
     },
     bench,
     emails::{

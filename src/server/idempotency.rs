@@ -32,7 +32,7 @@ use super::{
     vault::Place,
 };
 use crate::{
-    auth::authority::Permission, shared::Problem, tenants::server::repository as tenants,
+    auth::authority::Permission, shared::Problem, tenants::server::service as tenants,
     transfer::dto::MAX_DOCUMENT,
 };
 

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use uuid::Uuid;
 
 use super::{Database, Error, Result, TenantRows, TenantTx, database::in_tenant, token};
-use crate::tenants::server::repository as tenants;
+use crate::tenants::server::service as tenants;
 
 const VERSION: u8 = 1;
 const NONCE: usize = 24;

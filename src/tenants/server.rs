@@ -1,6 +1,6 @@
 //! Tenants: instance-wide rows, so the service decides who sees which.
 
 pub mod deletion;
-pub mod repository;
+mod repository;
 pub mod rest;
 pub mod service;

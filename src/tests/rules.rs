@@ -1,5 +1,5 @@
 //! What rules and their datasources have to do with each other: whose SQL a rule speaks, what a datasource may become
-//! while rules ask it, and what goes with it.
+//! while rules ask it, and what goes with it. And when a rule is looked at: before the transaction that stores it.
 
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -9,6 +9,7 @@ use super::{
     datasources::MariaDb,
     support::{Answer, TestServer, message},
 };
+use crate::server::aside::{self, Turn};
 
 /// A datasource of acme and its config, both of this name, by their ids.
 async fn datasource(server: &TestServer, name: &str, kind: &str, mut config: Value) -> (i64, i64) {
@@ -189,4 +190,71 @@ async fn the_audit_log_has_the_rules_that_go_with_a_datasource() {
     assert_eq!(before["datasource"]["name"], "people", "{before:#}");
     assert_eq!(before["validation_rules"][0]["conditions"], lookup, "{before:#}");
     assert_eq!(before["validation_rules"].as_array().map(Vec::len), Some(1));
+}
+
+/// An intent with an extractor in a tenant of this name, by its id. Nothing else is in the tenant.
+async fn intent_of(server: &TestServer, tenant: &str) -> i64 {
+    let body = json!({"name": "Orders", "extractors": order_number()});
+    let made = server.post(&format!("/api/intents?tenant_id={tenant}"), &body).await;
+    made.is(StatusCode::CREATED).id("intent_id")
+}
+
+/// A rule that has a pattern to look at.
+fn matching(intent: i64, pattern: &str) -> Value {
+    json!({"intent_id": intent, "field_name": "subject", "rule_type": "regex", "conditions": {"pattern": pattern}})
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_check_of_a_rule_keeps_nobody_waiting() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("rules_saved").await;
+    server.tenant("rules_beside").await;
+    let (intent, theirs) =
+        (intent_of(&server, "rules_saved").await, intent_of(&server, "rules_beside").await);
+    let at = |path: &str| format!("{path}?tenant_id={tenant}");
+    let post = async |pattern: &str| {
+        let made = server.post(&at("/api/validation-rules"), &matching(intent, pattern)).await;
+        made.is(StatusCode::CREATED).id("rule_id")
+    };
+    let (kept, gone) = (post("kept").await, post("gone").await);
+    let turn = aside::turn_of(&tenant, Turn::Save).await;
+    let waiting = [
+        (Method::POST, "/api/validation-rules".to_owned(), matching(intent, "made")),
+        (Method::PUT, format!("/api/validation-rules/{kept}"), matching(intent, "changed")),
+    ]
+    .map(|(method, path, body)| {
+        let request = server.request(method, &at(&path), Some(&server.key)).json(&body);
+        tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await })
+    });
+    // Others save, and so does the tenant what has no pattern to check.
+    let beside = "/api/validation-rules?tenant_id=rules_beside";
+    server.post(beside, &matching(theirs, "theirs")).await.is(StatusCode::CREATED);
+    server.get(&at("/api/validation-rules")).await.is(StatusCode::OK);
+    server.delete(&at(&format!("/api/validation-rules/{gone}"))).await.is(StatusCode::NO_CONTENT);
+    assert!(waiting.iter().all(|call| !call.is_finished()), "each waits for the tenant's turn");
+    drop(turn);
+    for call in waiting {
+        let answer = call.await.unwrap();
+        assert!(answer.status.is_success(), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_is_held_against_its_intent_as_it_is_when_it_is_stored() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("rules_raced").await;
+    let intent = intent_of(&server, "rules_raced").await;
+    let path = format!("/api/validation-rules?tenant_id={tenant}");
+    let rule = json!({"intent_id": intent, "field_name": "order_number", "rule_type": "regex", "conditions": {"pattern": "7"}});
+    let turn = aside::turn_of(&tenant, Turn::Save).await;
+    let request = server.request(Method::POST, &path, Some(&server.key)).json(&rule);
+    let waiting = tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await });
+    server.get(&path).await.is(StatusCode::OK);
+    let mut conn = server.database().superuser().await;
+    sqlx::query("UPDATE intents SET extractors = '[]'").execute(&mut conn).await.unwrap();
+    drop(turn);
+    assert_eq!(waiting.await.unwrap().is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["field_name"]);
+    let stored: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM validation_rules").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(stored, 0);
 }

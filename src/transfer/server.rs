@@ -1,5 +1,6 @@
 //! Export and import: a tenant's configuration as one document.
 
+pub mod ahead;
 pub mod apply;
 pub mod check;
 pub mod current;

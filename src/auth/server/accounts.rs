@@ -7,9 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
+pub use super::repository::ListedAccount;
 use super::{
     oidc, password,
-    repository::{self, Account, ListedAccount, ManagedAccount},
+    repository::{self, Account, ManagedAccount},
     service,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         queue, token,
     },
     shared::{FieldError, Problem, UserId, validate::Checks},
+    tenants::server::service as tenants,
 };
 
 /// Says the same whether there is such an account or not.
@@ -47,9 +49,7 @@ pub async fn sign_in(
     // Nobody has an address with NUL in it, and PostgreSQL could not even be asked for one.
     let email = email.trim().to_lowercase().replace('\0', "\u{fffd}");
     app.throttle.check(&email, origin.address)?;
-    let mut tx = app.database.instance().await?;
-    let account = repository::account(&mut tx, &email).await?;
-    drop(tx);
+    let account = find(app, &email).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let holds = app.passwords.verify(password, stored).await?;
     let is_known = account.is_some();
@@ -63,14 +63,65 @@ pub async fn sign_in(
         });
         return Err(Problem::new(401, WRONG).into());
     };
+    let session = open_by_password(app, origin, account, "password", before).await?;
+    session.ok_or_else(|| Problem::new(401, WRONG).into())
+}
+
+/// The account of an address, which is in lower case. `None` where it is closed, too.
+///
+/// # Errors
+/// The database's.
+pub async fn find(app: &AppState, email: &str) -> Result<Option<Account>> {
+    Ok(repository::account(&mut app.database.instance().await?, email).await?)
+}
+
+/// A session of whoever knows the password of the account as it was found, `by` which way they came in. `None` where the
+/// password was changed since. The session that the browser had before ends.
+///
+/// # Errors
+/// The database's.
+pub async fn open_by_password(
+    app: &AppState,
+    origin: &Origin,
+    account: Account,
+    by: &str,
+    before: Option<&str>,
+) -> Result<Option<SecretString>> {
     let mut tx = app.database.instance().await?;
     if !repository::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
-        return Err(Problem::new(401, WRONG).into());
+        return Ok(None);
     }
-    let how = json!({"by": "password"});
-    let session = service::open_session(app, &mut tx, origin, account, how, before).await?;
+    let session = service::open_session(app, &mut tx, origin, account, json!({"by": by}), before).await?;
     tx.commit().await?;
-    Ok(session)
+    Ok(Some(session))
+}
+
+/// A new person with a password, `by` whose doing. `None` where the address has an account already.
+///
+/// # Errors
+/// The database's.
+pub async fn create_with_password(
+    app: &AppState,
+    origin: &Origin,
+    email: &str,
+    display_name: &str,
+    hash: String,
+    by: &str,
+) -> Result<Option<Account>> {
+    let mut tx = app.database.instance().await?;
+    let made = repository::insert_user(tx.conn(), email, display_name, Some(&hash), false).await?;
+    let Some(user_id) = made else { return Ok(None) };
+    let detail = json!({"display_name": display_name, "by": by});
+    audit::record_instance(&mut tx, &Actor::System, origin, Event::done("user.create", email, detail))
+        .await?;
+    tx.commit().await?;
+    Ok(Some(Account {
+        user_id,
+        email: email.to_owned(),
+        display_name: display_name.to_owned(),
+        is_instance_admin: false,
+        password_hash: Some(hash),
+    }))
 }
 
 /// Refused sign-ins of addresses that have no account, which this server has not counted yet.
@@ -345,8 +396,7 @@ pub async fn list_by_hand(database: &Database) -> Result<Vec<(ListedAccount, usi
     let accounts = repository::accounts(&mut database.instance().await?).await?;
     let mut listed = Vec::with_capacity(accounts.len());
     for account in accounts {
-        let mut tx = database.by_user(account.user_id).await?;
-        let tenants = repository::memberships(&mut tx, account.user_id).await?.len();
+        let tenants = tenants::memberships(database, account.user_id).await?.len();
         listed.push((account, tenants));
     }
     Ok(listed)

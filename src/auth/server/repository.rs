@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
-    auth::dto::{MyTenant, Role},
+    auth::dto::Role,
     server::{
         Actor,
-        database::{CredentialTx, InstanceTx, Statement, TenantTx},
+        database::{InstanceTx, Statement, TenantTx},
     },
-    shared::{KeyId, TenantId, UserId},
+    shared::{KeyId, UserId},
 };
 
 #[derive(sqlx::FromRow)]
@@ -456,21 +456,4 @@ pub async fn role(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Option<Role>>
         .bind(user)
         .fetch_optional(tx.conn())
         .await
-}
-
-/// The tenants that a person is a member of.
-pub async fn memberships(tx: &mut CredentialTx, user: UserId) -> sqlx::Result<Vec<MyTenant>> {
-    let rows: Vec<(String, String, bool, Role)> = sqlx::query_as(
-        "SELECT t.tenant_id, t.name, t.is_active, m.role FROM memberships m \
-         JOIN tenants t USING (tenant_id) WHERE m.user_id = $1 ORDER BY t.name",
-    )
-    .bind(user)
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|(id, name, is_active, role)| {
-            let tenant_id = id.parse::<TenantId>().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok(MyTenant { tenant_id, name, is_active, role })
-        })
-        .collect()
 }

@@ -4,19 +4,18 @@ use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{
-    oidc,
-    repository::{self, Account},
-};
+pub use super::repository::Account;
+use super::{oidc, repository};
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::dto::{Me, MyTenant, Role},
     keys::server::service::KEY_PREFIX,
     server::{
-        Actor, AppState, CallerContext, Error, Result, database::InstanceTx, origin::Origin, paging::Page,
-        token,
+        Actor, AppState, CallerContext, Database, Error, Result, database::InstanceTx, origin::Origin,
+        paging::Page, token,
     },
     shared::{TenantId, UserId},
+    tenants::server::service as tenants,
 };
 
 /// A sign-in link that is not used ends after this.
@@ -93,15 +92,14 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
     let is_instance_admin = ctx.actor.is_instance_admin();
     let tenants = match &ctx.actor {
         Actor::User { user_id, is_instance_admin: false, .. } => {
-            let mut tx = ctx.app.database.by_user(*user_id).await?;
-            repository::memberships(&mut tx, *user_id).await?
+            tenants::memberships(&ctx.app.database, *user_id).await?
         }
         actor => {
             let role = match actor {
                 Actor::TenantKey { role, .. } | Actor::Token { role, .. } => *role,
                 _ => Role::Admin,
             };
-            crate::tenants::server::service::list(ctx, false, Page::first())
+            tenants::list(ctx, false, Page::first())
                 .await?
                 .into_iter()
                 .map(|t| MyTenant { tenant_id: t.tenant_id, name: t.name, is_active: t.is_active, role })
@@ -192,7 +190,7 @@ pub async fn first_link(app: &AppState) -> Result<Option<SecretString>> {
 ///
 /// # Errors
 /// The database's.
-pub async fn new_admin_link(database: &crate::server::Database) -> Result<SecretString> {
+pub async fn new_admin_link(database: &Database) -> Result<SecretString> {
     let mut tx = database.instance().await?;
     let user = repository::ensure_first_admin(&mut tx).await?;
     let link = token::generate("");

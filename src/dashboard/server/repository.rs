@@ -5,8 +5,8 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, RuleShare, Stats, Times},
-    deliveries::server::repository::STANDS,
-    emails::server::repository::DECIDED_BY,
+    deliveries::server::under_way::STANDS,
+    emails::server::stored::DECIDED_BY,
     server::{TenantTx, queue::Subject},
     shared::EmailId,
 };

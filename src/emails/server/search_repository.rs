@@ -14,7 +14,7 @@ use super::{
     repository::{Row, intent_today},
 };
 use crate::{
-    deliveries::server::repository::STANDS,
+    deliveries::server::under_way::STANDS,
     emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
     server::TenantTx,
     shared::EmailId,

@@ -19,18 +19,15 @@ use super::{
 use crate::{
     audit::server::service::{self as audit, Event},
     auth::authority::Permission,
-    deliveries::{
-        dto::DeliveryFilter,
-        server::{outbox, repository as deliveries},
-    },
+    deliveries::server::{outbox, under_way as deliveries},
     emails::dto::{
         Decision, Email, EmailDetail, EmailFilter, EmailPage, EmailStatus, Envelope, Neighbours, Received,
         Versions,
     },
-    intents::{dto::Intent, server::repository as intents},
+    intents::{dto::Intent, server::reading as intents},
     server::{
         Actor, AppState, Result, TenantContext, TenantTx, aside::Turn, error::OnConstraint, origin::Origin,
-        paging::MAX_LIMIT, queue,
+        queue,
     },
     shared::{EmailId, MailboxId, Problem, TenantId, WordId, validate::Checks},
 };
@@ -65,7 +62,7 @@ pub async fn receive(
 
 /// The active intent of that name, which somebody asks for.
 async fn named(tx: &mut TenantTx, name: &str) -> Result<Intent> {
-    let found = intents::find_by_name(tx, name).await?.filter(|intent| intent.is_active);
+    let found = intents::by_name(tx, name).await?.filter(|intent| intent.is_active);
     let unknown = || Problem::invalid_field("intent", format!("there is no active intent '{name}'"));
     Ok(found.ok_or_else(unknown)?)
 }
@@ -271,9 +268,7 @@ pub async fn find(app: &AppState, tenant: &TenantId, id: EmailId) -> Result<Emai
 
 async fn detail(tx: &mut TenantTx, id: EmailId) -> Result<EmailDetail> {
     let mut detail = repository::find(tx, id).await?.ok_or_else(|| not_found(id))?;
-    let filter = DeliveryFilter { email_id: Some(id), ..DeliveryFilter::default() };
-    detail.deliveries = deliveries::list(tx, &filter, None, MAX_LIMIT).await?;
-    detail.deliveries.sort_by_key(|delivery| (delivery.created_at, delivery.delivery_id));
+    detail.deliveries = deliveries::of_message(tx, id).await?;
     Ok(detail)
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::{html, mime, service};
 use crate::{
-    audit::{dto::AuditFilter, server::repository as audit},
+    audit::server::service as audit,
     auth::authority::Permission,
     emails::dto::{Attachment, HistoryEntry, Parts},
     server::{
@@ -135,12 +135,7 @@ pub async fn source(ctx: &TenantContext, id: EmailId) -> Result<String> {
 /// 404.
 pub async fn history(ctx: &TenantContext, id: EmailId) -> Result<Vec<HistoryEntry>> {
     ctx.require(Permission::Read)?;
-    let filter = AuditFilter {
-        action: Some("email".into()),
-        object_id: Some(id.to_string()),
-        ..AuditFilter::default()
-    };
-    let entries = audit::list(&mut ctx.begin().await?, &filter, None, MAX_HISTORY).await?;
+    let entries = audit::done_with(&mut ctx.begin().await?, "email", id.to_string(), MAX_HISTORY).await?;
     let entries = entries.into_iter().map(|entry| HistoryEntry {
         occurred_at: entry.occurred_at,
         actor: entry.actor,

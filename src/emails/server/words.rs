@@ -17,7 +17,7 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     classifier::server::service as classifier,
-    deliveries::server::{outbox, repository as deliveries},
+    deliveries::server::{outbox, under_way as deliveries},
     emails::dto::{Decision, EmailFilter, MOST_AT_ONCE, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
@@ -126,7 +126,7 @@ async fn take_one_back(ctx: &TenantContext, id: EmailId, word: WordId) -> Result
     let restored = undo::restore(&mut tx, id).await?;
     let has_to_run = restored.has_to_run;
     if has_to_run {
-        deliveries::cancel_outdated(&mut tx, id, None, "A person took their word back").await?;
+        deliveries::call_off(&mut tx, id, "A person took their word back").await?;
         queue::enqueue(&mut tx, &[id])
             .await
             .on_constraint("fk_eivs_jobs_email", || service::not_found(id))?;

@@ -29,7 +29,7 @@ use crate::{
         paging::Page,
     },
     shared::{Problem, TenantId},
-    tenants::server::repository as tenants,
+    tenants::server::service as tenants,
 };
 
 impl Versioned for Stamp {}

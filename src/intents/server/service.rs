@@ -1,7 +1,7 @@
 //! Business rules of intents.
 
 pub use super::repository::Extent;
-use super::{matching, repository, versions};
+use super::{matching, reading::find, repository, versions};
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
@@ -14,7 +14,7 @@ use crate::{
         server::service as rules,
     },
     server::{
-        Result, TenantContext, TenantRows, TenantTx,
+        Result, TenantContext, TenantTx,
         aside::{self, Turn},
         error::{OnConstraint, at_place},
         etag::{IfMatch, Versioned},
@@ -51,9 +51,9 @@ struct Gone {
 
 /// What one tenant may have: each message is held against all that are active.
 const MAX_INTENTS: i64 = 1_000;
-/// What their match conditions and extractors may have together, in bytes: they are read for each message. A larger
-/// document would not be taken in either.
-const MAX_MATCHING: i64 = 4 << 20;
+/// What the match conditions and extractors of all of them may have together, in bytes: they are read for each message. No
+/// more than a document may have (`MAX_DOCUMENT`), in which they are exported.
+const MAX_MATCHING_IN_ALL: i64 = 4 << 20;
 
 /// What a list of intents is narrowed to.
 #[derive(Debug)]
@@ -86,12 +86,6 @@ pub async fn list(ctx: &TenantContext, filter: &Filter) -> Result<Vec<Intent>> {
 pub async fn get(ctx: &TenantContext, id: IntentId) -> Result<Intent> {
     ctx.require(Permission::Read)?;
     find(&mut ctx.read().await?, id).await
-}
-
-/// # Errors
-/// 404.
-pub async fn find(tx: &mut impl TenantRows, id: IntentId) -> Result<Intent> {
-    repository::find(tx, id).await?.ok_or_else(|| Problem::not_found("Intent", id).into())
 }
 
 /// # Errors
@@ -136,12 +130,13 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
     }
     checks.finish()?;
     let intent = intent.ok_or_else(|| Problem::invalid_field("intent", "is missing"))?;
+    let looked = rules::look_at(ctx, &intent.extractors, &input.validation_rules).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let mut intent = insert(&mut tx, &intent).await?;
     let mut validation_rules = Vec::with_capacity(input.validation_rules.len());
     for (i, rule) in input.validation_rules.iter().enumerate() {
-        let stored = rules::insert(&mut tx, &intent, rule).await;
+        let stored = rules::insert(&mut tx, &intent, rule, looked.get(i)).await;
         validation_rules.push(at_place(stored, &format!("validation_rules[{i}]"))?);
     }
     intent.version = versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
@@ -163,6 +158,7 @@ pub async fn replace(
 ) -> Result<Intent> {
     ctx.require(Permission::Configure)?;
     let input = checked(ctx, input).await?;
+    rules::parse_all_of(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let extent = extent(&mut tx).await?;
@@ -173,7 +169,7 @@ pub async fn replace(
         .on_constraint("uq_eivs_intents_tenant_name", || Problem::already_exists("Intent", &input.name))?
         .ok_or_else(|| Problem::not_found("Intent", id))?;
     check_room(&mut tx, extent).await?;
-    rules::check_all_of(&mut tx, &intent, Some(&before)).await?;
+    rules::check_all_of(&mut tx, &intent, &before).await?;
     routes::check_all_of(&mut tx, &intent).await?;
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     ctx.audit(&mut tx, Event::updated("intent.update", id, &before, &intent)).await?;
@@ -224,14 +220,6 @@ pub async fn get_version(ctx: &TenantContext, id: IntentId, version: i32) -> Res
     ctx.require(Permission::Read)?;
     let found = versions::find(&mut ctx.begin().await?, id, version).await?;
     found.ok_or_else(|| Problem::not_found("Version", format!("{version} of intent {id}")).into())
-}
-
-/// All of the tenant's, newest first.
-///
-/// # Errors
-/// The database's.
-pub async fn all(tx: &mut TenantTx) -> Result<Vec<Intent>> {
-    Ok(repository::list(tx, false, None, None, i64::MAX).await?)
 }
 
 /// Stores a checked intent, in the place of one where it is given, as a part of a larger change: that has begun a
@@ -292,9 +280,9 @@ pub async fn check_room(tx: &mut TenantTx, before: Extent) -> Result<()> {
         let sentence = format!("A tenant can have at most {MAX_INTENTS} intents. Delete some first");
         return Err(Problem::business_rule(sentence).into());
     }
-    if now.bytes > MAX_MATCHING.max(before.bytes) {
+    if now.bytes > MAX_MATCHING_IN_ALL.max(before.bytes) {
         let sentence = format!(
-            "The match conditions and extractors of a tenant's intents can have at most {MAX_MATCHING} bytes \
+            "The match conditions and extractors of a tenant's intents can have at most {MAX_MATCHING_IN_ALL} bytes \
              together, and would have {}. Make some shorter first",
             now.bytes
         );

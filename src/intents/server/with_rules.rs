@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{repository, service, versions};
+use super::{reading, repository, service, versions};
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
@@ -12,7 +12,7 @@ use crate::{
     routes::server::service as routes,
     rules::{
         dto::{RuleInput, ValidationRule},
-        server::service as rules,
+        server::service::{self as rules, Looked},
     },
     server::{
         Result, TenantContext, TenantTx,
@@ -35,10 +35,11 @@ pub async fn replace(
 ) -> Result<IntentWithRules> {
     ctx.require(Permission::Configure)?;
     let (wanted, inputs) = checked(ctx, id, input).await?;
+    let looked = rules::look_at(ctx, &wanted.extractors, &inputs).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let extent = service::extent(&mut tx).await?;
-    let before = service::find(&mut tx, id).await?;
+    let before = reading::find(&mut tx, id).await?;
     if_match.check(&before)?;
     let stored = rules::of_intent(&mut tx, id, false).await?;
     check_ids(&inputs, &stored)?;
@@ -55,7 +56,7 @@ pub async fn replace(
     let mut validation_rules = Vec::with_capacity(inputs.len());
     for (i, input) in inputs.iter().enumerate() {
         let same = input.rule_id.and_then(|id| stored.iter().find(|rule| rule.rule_id == id));
-        let rule = rule(&mut tx, &intent, input, same).await;
+        let rule = rule(&mut tx, &intent, input, looked.get(i), same).await;
         validation_rules.push(at_place(rule, &format!("validation_rules[{i}]"))?);
     }
     at_place(routes::check_all_of(&mut tx, &intent).await, "intent")?;
@@ -109,16 +110,17 @@ async fn rule(
     tx: &mut TenantTx,
     intent: &Intent,
     input: &RuleInput,
+    looked: Option<&Looked>,
     stored: Option<&ValidationRule>,
 ) -> Result<ValidationRule> {
     match stored {
-        None => rules::insert(tx, intent, input).await,
+        None => rules::insert(tx, intent, input, looked).await,
         // It says the same as before, but the intent's extractors may not.
         Some(stored) if is_same(stored, input) => {
-            rules::check(tx, intent, input).await?;
+            rules::check(tx, intent, input, looked).await?;
             Ok(stored.clone())
         }
-        Some(stored) => rules::put(tx, stored.rule_id, intent, input).await,
+        Some(stored) => rules::put(tx, stored.rule_id, intent, input, looked).await,
     }
 }
 

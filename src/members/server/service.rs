@@ -14,11 +14,7 @@ use crate::{
     auth::{
         authority::Permission,
         dto::Role,
-        server::{
-            accounts, password,
-            repository::{self as access, Account},
-            service as auth,
-        },
+        server::{accounts, password, service::Account},
     },
     keys::server::service::{self as keys, StillWorking},
     members::dto::{
@@ -35,7 +31,7 @@ use crate::{
         token,
     },
     shared::{InvitationId, Problem, TenantId, UserId, validate::Checks},
-    tenants::server::repository as tenants,
+    tenants::server::service as tenants,
 };
 
 /// An invitation that is not accepted ends after this.
@@ -459,14 +455,8 @@ pub async fn accept(
             app.throttle.check(&held.email, origin.address)?;
             let account = person(app, origin, &held, name, password).await?;
             join(app, origin, &tenant, link, &held, account.user_id).await?;
-            let mut tx = app.database.instance().await?;
-            if !access::still_has(&mut tx, account.user_id, account.password_hash.as_deref()).await? {
-                return Err(wrong().into());
-            }
-            let how = json!({"by": "invitation"});
-            let session = auth::open_session(app, &mut tx, origin, account, how, before).await?;
-            tx.commit().await?;
-            Ok(Some(session))
+            let session = accounts::open_by_password(app, origin, account, "invitation", before).await?;
+            session.map(Some).ok_or_else(|| wrong().into())
         }
     }
 }
@@ -485,9 +475,7 @@ async fn person(
     let name = checks.name("display_name", if name.trim().is_empty() { &held.email } else { name });
     checks.finish()?;
     password::check("password", word, &[&held.email, &name])?;
-    let mut tx = app.database.instance().await?;
-    let account = access::account(&mut tx, &held.email).await?;
-    drop(tx);
+    let account = accounts::find(app, &held.email).await?;
     if account.is_some() || !makes_account(app, held) {
         // Looked at where there is no account, too: neither the answer nor its time tells.
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
@@ -501,22 +489,9 @@ async fn person(
         return Err(wrong().into());
     }
     let hash = app.passwords.hash(word).await?;
-    let mut tx = app.database.instance().await?;
-    let made = access::insert_user(tx.conn(), &held.email, &name, Some(&hash), false).await?;
-    // Made by another request in this moment, with a password of its own.
-    let user_id = made.ok_or_else(wrong)?;
-    let account = Account {
-        user_id,
-        email: held.email.clone(),
-        display_name: name,
-        is_instance_admin: false,
-        password_hash: Some(hash),
-    };
-    let detail = json!({"display_name": account.display_name, "by": "invitation"});
-    let event = Event::done("user.create", &held.email, detail);
-    audit::record_instance(&mut tx, &Actor::System, origin, event).await?;
-    tx.commit().await?;
-    Ok(account)
+    let made = accounts::create_with_password(app, origin, &held.email, &name, hash, "invitation").await?;
+    // Where there is none: made by another request in this moment, with a password of its own.
+    made.ok_or_else(|| wrong().into())
 }
 
 fn wrong() -> Problem {

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    emails::server::undo_repository::PATIENCE,
+    emails::server::stored::PATIENCE,
     retention::dto::{MOST_COUNTED, Retention},
     server::{TenantTx, database::WorkerTx},
     shared::{EmailId, TenantId},

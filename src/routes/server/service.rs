@@ -14,10 +14,10 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
-    deliveries::server::repository as deliveries,
+    deliveries::server::under_way as deliveries,
     intents::{
         dto::{Intent, is_field},
-        server::repository as intents,
+        server::reading as intents,
     },
     routes::dto::{Route, RouteInput, RouteKind, RouteView, RouteWithSecret},
     server::{
@@ -220,7 +220,7 @@ pub async fn remove_of_intent(tx: &mut TenantTx, intent: IntentId) -> Result<Vec
 
 /// Deletes a route that is locked. What is under way for it is called off.
 async fn end(tx: &mut TenantTx, id: RouteId) -> Result<()> {
-    deliveries::cancel_of_route(tx, id, Some(CALLED_OFF), "The route was deleted").await?;
+    deliveries::call_off_route(tx, id, Some(CALLED_OFF), "The route was deleted").await?;
     repository::delete(tx, id).await?;
     Ok(())
 }
@@ -258,11 +258,11 @@ async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteI
         .on_constraint("fk_eivs_routes_intent", invalid_intent)?;
     store_headers(&ctx.app, tx, row.route_id, &headers.values).await?;
     if !input.is_active {
-        deliveries::cancel_of_route(tx, row.route_id, None, "The route was deactivated").await?;
+        deliveries::call_off_route(tx, row.route_id, None, "The route was deactivated").await?;
         return Ok(headers.entered);
     }
     let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
-    deliveries::cancel_unfit(tx, &changed).await?;
+    deliveries::call_off_unfit(tx, &changed).await?;
     Ok(headers.entered)
 }
 
@@ -371,7 +371,7 @@ async fn checked(
     let intent = match input.intent_id {
         None => None,
         Some(id) => {
-            let found = intents::find(tx, id).await?;
+            let found = intents::if_there(tx, id).await?;
             Some(found.ok_or_else(invalid_intent)?)
         }
     };

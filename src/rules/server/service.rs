@@ -1,7 +1,7 @@
 //! Business rules of validation rules.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -13,22 +13,22 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::{
-        dto::Datasource,
+        dto::{Datasource, DatasourceType},
         server::{config_service, lookup::sql_check::SqlDialect, service as datasources},
     },
     intents::{
-        dto::{Intent, is_field},
-        server::{service as intents, versions},
+        dto::{Extractor, Intent, is_field},
+        server::{reading as intents, versions},
     },
     rules::dto::{MAX_RULES, RuleCursor, RuleInput, RuleType, RuleUse, ValidationRule},
     server::{
-        Error, Result, TenantContext, TenantTx,
+        Result, TenantContext, TenantTx,
         aside::{self, Turn},
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
     },
-    shared::{DatasourceId, IntentId, Problem, RuleId, validate::Checks},
+    shared::{DatasourceId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
 
 impl Versioned for ValidationRule {}
@@ -110,22 +110,28 @@ pub async fn get(ctx: &TenantContext, id: RuleId) -> Result<ValidationRule> {
 pub async fn create(ctx: &TenantContext, input: RuleInput) -> Result<ValidationRule> {
     ctx.require(Permission::Configure)?;
     input.validate(&ctx.tenant)?;
+    let looked = look_at_one(ctx, &input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let intent = intent_of(&mut tx, &input).await?;
-    let rule = insert(&mut tx, &intent, &input).await?;
+    let rule = insert(&mut tx, &intent, &input, looked.as_ref()).await?;
     versions::record(&mut tx, revision, intent.intent_id, &ctx.actor.label()).await?;
     ctx.audit(&mut tx, Event::created("validation_rule.create", rule.rule_id, &rule)).await?;
     tx.commit().await?;
     Ok(rule)
 }
 
-/// Checks and stores a rule of an intent, whose extractors its templates may name.
+/// Checks and stores a rule of an intent, whose extractors its templates may name. `looked` is as for `check`.
 ///
 /// # Errors
 /// 400 for a datasource that is not there, 422.
-pub async fn insert(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<ValidationRule> {
-    check(tx, intent, input).await?;
+pub async fn insert(
+    tx: &mut TenantTx,
+    intent: &Intent,
+    input: &RuleInput,
+    looked: Option<&Looked>,
+) -> Result<ValidationRule> {
+    check(tx, intent, input, looked).await?;
     check_room(tx, intent.intent_id).await?;
     repository::insert(tx, intent.intent_id, input)
         .await
@@ -142,12 +148,13 @@ pub async fn replace(
 ) -> Result<ValidationRule> {
     ctx.require(Permission::Configure)?;
     input.validate(&ctx.tenant)?;
+    let looked = look_at_one(ctx, &input).await?;
     let mut tx = ctx.begin().await?;
     let revision = versions::begin(&mut tx).await?;
     let before = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     if_match.check(&before)?;
     let intent = intent_of(&mut tx, &input).await?;
-    check(&mut tx, &intent, &input).await?;
+    check(&mut tx, &intent, &input, looked.as_ref()).await?;
     if before.intent_id != intent.intent_id {
         check_room(&mut tx, intent.intent_id).await?;
     }
@@ -188,7 +195,7 @@ pub async fn all(tx: &mut TenantTx) -> Result<Vec<ValidationRule>> {
 }
 
 /// Checks and stores a rule of an intent in the place of one of its rules, as a part of a larger change: that has
-/// begun a revision, and records the intent's version.
+/// begun a revision, and records the intent's version. `looked` is as for `check`.
 ///
 /// # Errors
 /// 404, 400 for a datasource that is not there, 422.
@@ -197,8 +204,9 @@ pub async fn put(
     id: RuleId,
     intent: &Intent,
     input: &RuleInput,
+    looked: Option<&Looked>,
 ) -> Result<ValidationRule> {
-    check(tx, intent, input).await?;
+    check(tx, intent, input, looked).await?;
     let rule = repository::update(tx, id, intent.intent_id, input)
         .await
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)?;
@@ -213,23 +221,49 @@ pub async fn remove(tx: &mut TenantTx, id: RuleId) -> Result<()> {
     if repository::delete(tx, id).await? { Ok(()) } else { Err(not_found(id).into()) }
 }
 
-/// Checks that the rules of an intent still hold with its extractors of now. `before` is what it was.
+/// Parses the rules of an intent that is saved, so that `check_all_of` finds them parsed: a transaction that changes
+/// intents keeps the tenant's other changes waiting.
 ///
 /// # Errors
-/// 422, naming the extractor that a rule needs.
-pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: Option<&Intent>) -> Result<()> {
-    for rule in of_intent(tx, intent.intent_id, false).await? {
+/// The database's.
+pub async fn parse_all_of(ctx: &TenantContext, intent: IntentId) -> Result<()> {
+    let mut tx = ctx.begin().await?;
+    let stored = with_datasources(&mut tx, intent).await?;
+    drop(tx);
+    for (rule, datasource) in stored {
+        // What does not hold by now is told where it is asked for.
+        drop(parsed(&rule, datasource.as_ref()).await);
+    }
+    Ok(())
+}
+
+/// The rules of an intent, each with its datasource.
+async fn with_datasources(
+    tx: &mut TenantTx,
+    intent: IntentId,
+) -> Result<Vec<(ValidationRule, Option<Datasource>)>> {
+    let rules = of_intent(tx, intent, false).await?;
+    let mut found = Vec::with_capacity(rules.len());
+    for rule in rules {
         let datasource = match rule.datasource_id {
             Some(id) => datasources::find(tx, id).await?,
             None => None,
         };
+        found.push((rule, datasource));
+    }
+    Ok(found)
+}
+
+/// Checks that the rules of an intent still hold with its extractors of now. `before` is what it was.
+///
+/// # Errors
+/// 422, naming the extractor that a rule needs.
+pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: &Intent) -> Result<()> {
+    for (rule, datasource) in with_datasources(tx, intent.intent_id).await? {
         let Ok(parsed) = parsed(&rule, datasource.as_ref()).await else { continue };
         let mut needed = parsed.fields();
         // What an expression of before names was not always looked at: only what it would lose now counts.
-        needed.retain(|name| {
-            !parsed.names_in_expression(name)
-                || before.is_none_or(|before| is_field(&before.extractors, name))
-        });
+        needed.retain(|name| !parsed.names_in_expression(name) || is_field(&before.extractors, name));
         needed.push(rule.field_name.clone());
         if let Some(name) = needed.iter().find(|name| !is_field(&intent.extractors, name)) {
             return Err(Problem::invalid_field(
@@ -274,24 +308,10 @@ pub async fn check_all_asking(
 /// 403; the database's.
 pub async fn fault_of(ctx: &TenantContext, rules: &[ValidationRule]) -> Result<Option<Problem>> {
     ctx.require(Permission::Read)?;
-    let mut tx = ctx.begin().await?;
-    let mut known: HashMap<DatasourceId, Option<Kind>> = HashMap::new();
+    let kinds = kinds_of(ctx, rules.iter().filter_map(|rule| rule.datasource_id).collect()).await?;
     let mut checks = Checks::default();
     for (i, rule) in rules.iter().enumerate() {
-        let kind = match rule.datasource_id {
-            None => None,
-            Some(id) => match known.get(&id).copied() {
-                Some(kind) => kind,
-                None => {
-                    let kind = match datasources::find(&mut tx, id).await? {
-                        Some(datasource) => Some(kind_of(&mut tx, &datasource).await?),
-                        None => None,
-                    };
-                    known.insert(id, kind);
-                    kind
-                }
-            },
-        };
+        let kind = rule.datasource_id.and_then(|id| kinds.get(&id).copied());
         let parsed = parsed_for(rule, kind).await;
         let fault = parsed.and_then(|parsed| match &parsed.judgement.expression {
             Some(expression) => expression
@@ -340,41 +360,123 @@ async fn parsed_for(rule: &ValidationRule, kind: Option<Kind>) -> Result<Arc<Con
 
 async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
     let id = input.intent_id.ok_or_else(|| Problem::invalid_field("intent_id", "is missing"))?;
-    match intents::find(tx, id).await {
-        Err(Error::Problem(problem)) if problem.status == 404 => {
-            Err(Problem::business_rule("Invalid intent").into())
-        }
-        other => other,
+    Ok(intents::if_there(tx, id).await?.ok_or_else(|| Problem::business_rule("Invalid intent"))?)
+}
+
+/// What was found of a rule that is to be stored, and what it was held against.
+#[derive(Debug)]
+pub struct Looked {
+    kind: Option<Kind>,
+    extractors: Arc<[Extractor]>,
+    found: Result<(), Problem>,
+}
+
+impl Looked {
+    pub fn holds(&self) -> bool {
+        self.found.is_ok()
     }
 }
 
-/// What is checked of a rule before it is stored, or tried as a draft.
+/// Looks at rules for `check`, before the transaction that stores them is open: that takes a while, and waits for the
+/// tenant's turn. `extractors` are those that their intent will have. The first rule that does not hold is the last that is
+/// looked at, and none is after one whose datasource is not there: neither is stored.
+///
+/// # Errors
+/// The database's.
+pub async fn look_at(
+    ctx: &TenantContext,
+    extractors: &[Extractor],
+    rules: &[RuleInput],
+) -> Result<Vec<Looked>> {
+    let kinds = kinds_of(ctx, rules.iter().filter_map(|rule| rule.datasource_id).collect()).await?;
+    let extractors: Arc<[Extractor]> = extractors.into();
+    let mut looked = Vec::new();
+    // No more are stored, whoever sends them.
+    for rule in rules.iter().take(MAX_RULES) {
+        let kind = rule.datasource_id.and_then(|id| kinds.get(&id).copied());
+        if rule.datasource_id.is_some() && kind.is_none() {
+            break;
+        }
+        let one = look(&ctx.tenant, &extractors, kind, rule).await;
+        let holds = one.holds();
+        looked.push(one);
+        if !holds {
+            break;
+        }
+    }
+    Ok(looked)
+}
+
+/// As `look_at`, of a rule that says whose it is. Nothing where its intent is not there.
+async fn look_at_one(ctx: &TenantContext, rule: &RuleInput) -> Result<Option<Looked>> {
+    let Some(id) = rule.intent_id else { return Ok(None) };
+    let Some(intent) = intents::if_there(&mut ctx.read().await?, id).await? else { return Ok(None) };
+    Ok(look_at(ctx, &intent.extractors, std::slice::from_ref(rule)).await?.pop())
+}
+
+/// The kinds of these datasources, if they are there. Read in a transaction that has ended when this returns.
+async fn kinds_of(ctx: &TenantContext, ids: HashSet<DatasourceId>) -> Result<HashMap<DatasourceId, Kind>> {
+    let mut kinds = HashMap::with_capacity(ids.len());
+    if ids.is_empty() {
+        return Ok(kinds);
+    }
+    let mut tx = ctx.begin().await?;
+    for id in ids {
+        if let Some(datasource) = datasources::find(&mut tx, id).await? {
+            kinds.insert(id, kind_of(&mut tx, &datasource).await?);
+        }
+    }
+    Ok(kinds)
+}
+
+/// What is checked of a rule before it is stored, or tried as a draft. `looked` is what was found of it before the
+/// transaction; where it was not looked at, or somebody changed its intent or its datasource since, it is looked at here.
 ///
 /// # Errors
 /// 400 for a datasource that is not there, 422.
-pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Result<()> {
-    let datasource = match input.datasource_id {
+pub async fn check(
+    tx: &mut TenantTx,
+    intent: &Intent,
+    input: &RuleInput,
+    looked: Option<&Looked>,
+) -> Result<()> {
+    let kind = match input.datasource_id {
         None => None,
         Some(id) => {
             let found = datasources::find(tx, id).await?.ok_or_else(invalid_datasource)?;
             Some(kind_of(tx, &found).await?)
         }
     };
+    let still = looked.filter(|one| one.kind == kind && *one.extractors == *intent.extractors);
+    let found = match still {
+        Some(one) => one.found.clone(),
+        None => look(&intent.tenant_id, &intent.extractors.as_slice().into(), kind, input).await.found,
+    };
+    Ok(found?)
+}
+
+/// Looks at a rule whose datasource is of this kind. SQL and patterns take a while to be parsed, and an expression is tried
+/// out.
+pub async fn look(
+    tenant: &TenantId,
+    extractors: &Arc<[Extractor]>,
+    kind: Option<Kind>,
+    input: &RuleInput,
+) -> Looked {
     let mut checks = Checks::default();
-    if !is_field(&intent.extractors, &input.field_name) {
+    if !is_field(extractors, &input.field_name) {
         checks.fault(
             "field_name",
             format!("'{}' is neither a field of a message nor an extractor of the intent", input.field_name),
         );
     }
-    // SQL and patterns take a while to be parsed, and an expression is tried out.
-    let (rule_type, given, of) = (input.rule_type, input.conditions.clone(), intent.clone());
-    let turn = aside::turn_of(&intent.tenant_id, Turn::Save).await;
+    let (rule_type, given, of) = (input.rule_type, input.conditions.clone(), Arc::clone(extractors));
+    let turn = aside::turn_of(tenant, Turn::Save).await;
     let checked = aside::run_in(turn, move || {
-        let parsed = conditions::parse(rule_type, datasource, &given)?;
+        let parsed = conditions::parse(rule_type, kind, &given)?;
         let expression = parsed.judgement.expression.as_ref();
-        let fault = expression.and_then(|one| one.check(&of.extractors, datasource.is_some()).err());
-        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_field(&of.extractors, name))))
+        let fault = expression.and_then(|one| one.check(&of, kind.is_some()).err());
+        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_field(&of, name))))
     })
     .await;
     if let Some((fault, unknown)) = checks.part_as_is(checked) {
@@ -385,14 +487,17 @@ pub async fn check(tx: &mut TenantTx, intent: &Intent, input: &RuleInput) -> Res
             checks.fault(error.field, error.message);
         }
     }
-    Ok(checks.finish()?)
+    Looked { kind, extractors: Arc::clone(extractors), found: checks.finish() }
 }
 
-/// What a rule that asks the datasource is held against when it is saved: what is SQL to all, where its config is not
-/// there.
+/// What a rule that asks a datasource is held against when it is saved: what is SQL to all, where its config is not there.
+pub fn kind(of: DatasourceType, dialect: Option<SqlDialect>) -> Kind {
+    (of, Some(dialect.unwrap_or(SqlDialect::Any)))
+}
+
 async fn kind_of(tx: &mut TenantTx, datasource: &Datasource) -> Result<Kind> {
     let dialect = config_service::dialect(tx, &datasource.connection_key).await?;
-    Ok((datasource.datasource_type, Some(dialect.unwrap_or(SqlDialect::Any))))
+    Ok(kind(datasource.datasource_type, dialect))
 }
 
 /// # Errors

@@ -18,7 +18,7 @@ use crate::{
     audit::server::service::{self as audit, Event},
     server::{Actor, Database, Error, Result, TenantTx, origin::Origin},
     shared::TenantId,
-    tenants::server::repository as tenants,
+    tenants::server::service as tenants,
 };
 
 /// Values sealed anew in one transaction.
@@ -99,16 +99,9 @@ fn if_opens<T>(opened: Result<T>) -> Result<Option<T>> {
 /// Where something cannot be opened, once all else is done: it names what, which stays as it is. The database's.
 pub async fn rotate(database: &Database, vault: &Vault) -> Result<Rotated> {
     let mut state = Unfinished::default();
-    let mut after: Option<TenantId> = None;
-    loop {
-        let mut tx = database.instance().await?;
-        let page = tenants::list(&mut tx, None, false, after.as_ref().map(TenantId::as_str), BATCH).await?;
-        drop(tx);
-        let Some(last) = page.last() else { break };
-        after = Some(last.tenant_id.clone());
-        for tenant in page {
-            rotate_tenant(database, vault, &tenant.tenant_id, &mut state).await?;
-        }
+    let tenants = tenants::ids(&mut database.instance().await?).await?;
+    for tenant in &tenants {
+        rotate_tenant(database, vault, tenant, &mut state).await?;
     }
     let mut tx = database.instance().await?;
     let event = Event::done("encryption_key.rotate", &vault.kek.id, json!(state.done));

@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgExecutor};
 
 use crate::{
+    auth::dto::{MyTenant, Role},
     server::{
         TenantTx,
-        database::{InstanceTx, Statement},
+        database::{CredentialTx, InstanceTx, Statement},
     },
-    shared::TenantId,
+    shared::{TenantId, UserId},
     tenants::dto::{Tenant, ValidTenant},
 };
 
@@ -70,6 +71,23 @@ pub async fn list(
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The tenants that a person is a member of.
+pub async fn memberships(tx: &mut CredentialTx, user: UserId) -> sqlx::Result<Vec<MyTenant>> {
+    let rows: Vec<(String, String, bool, Role)> = sqlx::query_as(
+        "SELECT t.tenant_id, t.name, t.is_active, m.role FROM memberships m \
+         JOIN tenants t USING (tenant_id) WHERE m.user_id = $1 ORDER BY t.name",
+    )
+    .bind(user)
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|(id, name, is_active, role)| {
+            let tenant_id = id.parse::<TenantId>().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok(MyTenant { tenant_id, name, is_active, role })
+        })
+        .collect()
 }
 
 pub async fn find(tx: &mut InstanceTx, id: &TenantId) -> sqlx::Result<Option<Tenant>> {

@@ -3,14 +3,15 @@
 use super::{deletion, repository};
 use crate::{
     audit::server::event::Event,
-    auth::server::repository as access,
+    auth::dto::MyTenant,
     server::{
-        Actor, AppState, CallerContext, Result,
+        Actor, AppState, CallerContext, Database, Result,
+        database::InstanceTx,
         error::{Error, OnConstraint},
         etag::{IfMatch, Versioned},
         paging::Page,
     },
-    shared::{Problem, TenantId},
+    shared::{Problem, TenantId, UserId},
     tenants::dto::{Tenant, TenantInput, ValidTenant},
 };
 
@@ -25,14 +26,29 @@ pub async fn list(ctx: &CallerContext, active_only: bool, page: Page<String>) ->
         actor if actor.is_instance_admin() => None,
         Actor::TenantKey { tenant, .. } | Actor::Token { tenant, .. } => Some(vec![tenant.to_string()]),
         Actor::User { user_id, .. } => {
-            let mut tx = ctx.app.database.by_user(*user_id).await?;
-            let mine = access::memberships(&mut tx, *user_id).await?;
+            let mine = memberships(&ctx.app.database, *user_id).await?;
             Some(mine.into_iter().map(|tenant| tenant.tenant_id.to_string()).collect())
         }
         Actor::InstanceKey { .. } | Actor::System => None,
     };
     let mut tx = ctx.app.database.instance().await?;
     Ok(repository::list(&mut tx, only.as_deref(), active_only, page.cursor.as_deref(), page.limit).await?)
+}
+
+/// All of them, by id: for what the server does in each.
+///
+/// # Errors
+/// The database's.
+pub async fn ids(tx: &mut InstanceTx) -> Result<Vec<TenantId>> {
+    Ok(repository::ids(tx).await?)
+}
+
+/// The tenants that a person is a member of, by name.
+///
+/// # Errors
+/// The database's.
+pub async fn memberships(database: &Database, user: UserId) -> Result<Vec<MyTenant>> {
+    Ok(repository::memberships(&mut database.by_user(user).await?, user).await?)
 }
 
 /// # Errors

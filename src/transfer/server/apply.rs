@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
+    ahead::Found,
     check::{as_named, route_input, rule_input},
     current::{self, Current},
     document::{ClassifierEntry, ConfigEntry, DatasourceEntry, Document, IntentEntry, RouteEntry, RuleEntry},
@@ -33,6 +34,8 @@ pub struct Import<'a> {
     /// Begun before anything was read, so that no other change of intents or rules comes between.
     pub revision: Revision,
     pub current: Current,
+    /// What was found of the rules before the transaction was open.
+    looked: Found,
     /// Whether what is not in the document goes.
     pub delete: bool,
     changes: Vec<Change>,
@@ -50,6 +53,7 @@ impl<'a> Import<'a> {
         tx: TenantTx,
         revision: Revision,
         current: Current,
+        looked: Found,
         delete: bool,
     ) -> Self {
         let datasource_ids =
@@ -61,6 +65,7 @@ impl<'a> Import<'a> {
             tx,
             revision,
             current,
+            looked,
             delete,
             changes: Vec::new(),
             datasource_ids,
@@ -188,11 +193,14 @@ impl<'a> Import<'a> {
             }
         };
         if let Some(wanted) = &entry.validation_rules {
-            self.rules(&at, &intent, wanted).await?;
+            self.rules(i, &intent, wanted).await?;
         }
         if !is_same {
-            let held = rules::check_all_of(&mut self.tx, &intent, before.as_ref()).await;
-            at_place(held, &at)?;
+            // A new one has no rules but those that were checked a moment ago.
+            if let Some(before) = &before {
+                let held = rules::check_all_of(&mut self.tx, &intent, before).await;
+                at_place(held, &at)?;
+            }
             self.changed.push((i, intent.clone()));
         }
         if let Some(texts) = &entry.examples {
@@ -230,7 +238,7 @@ impl<'a> Import<'a> {
     }
 
     /// The rules of an intent that the document has are all the rules that it has.
-    async fn rules(&mut self, at: &str, intent: &Intent, wanted: &[RuleEntry]) -> Result<()> {
+    async fn rules(&mut self, i: usize, intent: &Intent, wanted: &[RuleEntry]) -> Result<()> {
         let stored = self.current.rules_of(intent.intent_id).to_vec();
         let entries: Vec<RuleEntry> = stored.iter().map(|rule| self.current.rule_entry(rule)).collect();
         let pairs = plan::pair(&entries, wanted);
@@ -251,15 +259,16 @@ impl<'a> Import<'a> {
             if change.action != Action::Same {
                 let datasource = entry.datasource.as_ref().and_then(|name| self.datasource_ids.get(name));
                 let input = rule_input(entry, intent.intent_id, datasource.copied());
+                let (tx, looked) = (&mut self.tx, self.looked.get(&(i, w)));
                 let done = match pairs[w] {
-                    Some(s) => rules::put(&mut self.tx, stored[s].rule_id, intent, &input).await,
-                    None => rules::insert(&mut self.tx, intent, &input).await,
+                    Some(s) => rules::put(tx, stored[s].rule_id, intent, &input, looked).await,
+                    None => rules::insert(tx, intent, &input, looked).await,
                 };
                 let done = done.map_err(|error| match error {
                     Error::Problem(problem) => as_named(problem).into(),
                     other => other,
                 });
-                at_place(done, &format!("{at}.validation_rules[{w}]"))?;
+                at_place(done, &format!("intents[{i}].validation_rules[{w}]"))?;
                 self.touched.insert(intent.intent_id);
             }
             self.changes.push(change);

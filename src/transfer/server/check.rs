@@ -10,7 +10,7 @@ use super::{
 use crate::{
     datasources::{
         dto::{DatasourceConfigInput, DatasourceInput},
-        server::connection,
+        server::connection::{self, Endpoint},
     },
     intents::{
         dto::{IntentInput, MatchConditions, MatchOp},
@@ -162,6 +162,16 @@ pub fn checked(
     references(&mut checks, &document, current, delete);
     checks.finish()?;
     Ok(document)
+}
+
+/// Where a config will lead.
+///
+/// # Errors
+/// 422 where it cannot be used.
+pub fn endpoint(entry: &ConfigEntry) -> Result<Endpoint, Problem> {
+    let input = config(entry)?;
+    let url = input.base_url.as_deref();
+    connection::endpoint(&input.protocol, &input.driver_family, url, &input.connection_json)
 }
 
 fn config(entry: &ConfigEntry) -> Result<DatasourceConfigInput, Problem> {

@@ -11,10 +11,13 @@ use crate::{
     classifier::server::service as classifier,
     datasources::{
         dto::{Datasource, MASK},
-        server::{config_repository::Row as ConfigRow, config_service as configs, service as datasources},
+        server::{
+            config_service::{self as configs, Row as ConfigRow},
+            service as datasources,
+        },
     },
-    intents::{dto::Intent, server::service as intents},
-    routes::server::{repository::Row as RouteRow, service as routes},
+    intents::{dto::Intent, server::reading as intents},
+    routes::server::{reading::Row as RouteRow, service as routes},
     rules::{dto::ValidationRule, server::service as rules},
     server::{Error, Result, TenantTx, token},
     shared::{DatasourceId, IntentId},
@@ -135,10 +138,13 @@ impl Current {
         }
     }
 
+    pub fn datasource(&self, id: DatasourceId) -> Option<&Datasource> {
+        self.datasources.values().find(|datasource| datasource.datasource_id == id)
+    }
+
     /// The database knows no rule without its datasource.
     fn datasource_name(&self, id: DatasourceId) -> String {
-        let found = self.datasources.values().find(|datasource| datasource.datasource_id == id);
-        found.map(|datasource| datasource.name.clone()).unwrap_or_default()
+        self.datasource(id).map(|datasource| datasource.name.clone()).unwrap_or_default()
     }
 
     pub fn route_entry(&self, row: &RouteRow) -> RouteEntry {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    ahead,
     apply::Import,
     check, current,
     document::{self, Document},
@@ -81,6 +82,7 @@ fn written(document: &Document, format: Format) -> Result<String> {
 pub async fn import(ctx: &TenantContext, document: Document, options: &Options) -> Result<Plan> {
     ctx.require(Permission::Configure)?;
     let (document, intents) = check::intents(ctx, document).await?;
+    let looked = ahead::look(ctx, &document).await?;
     let mut tx = ctx.begin().await?;
     let begun = versions::begin(&mut tx).await?;
     if !options.dry_run {
@@ -96,7 +98,7 @@ pub async fn import(ctx: &TenantContext, document: Document, options: &Options) 
         .into());
     }
     let document = check::checked(ctx, document, intents, &current, options.delete)?;
-    let import = Import::new(ctx, tx, begun, current, options.delete);
+    let import = Import::new(ctx, tx, begun, current, looked, options.delete);
     let (mut tx, changes, before) = import.run(&document).await?;
     let summary = Summary::of(&changes);
     let applied = !options.dry_run && !summary.is_same();
