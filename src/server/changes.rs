@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    AppState, Result, TenantContext,
+    AppState, Result, TenantContext, TenantTx,
     places::{Place, Places},
 };
 use crate::{
@@ -40,6 +40,12 @@ const LIFE: Duration = Duration::from_secs(300);
 const PER_CALLER: usize = 8;
 /// Before the database is listened to again.
 const NAP: Duration = Duration::from_secs(2);
+
+/// Has the pages of the transaction's tenant hear of a change, once it is committed.
+pub fn tell(tx: &mut TenantTx) {
+    let tenant = tx.tenant().clone();
+    tx.tell(CHANNEL, tenant.as_str());
+}
 
 /// Whose changed; `None` where anybody's may have.
 pub type Changed = Option<String>;

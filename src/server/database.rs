@@ -368,10 +368,7 @@ impl Database {
 
     /// `value` is a slug, a number, a word or hex, so it can stand in the text; this is asserted.
     async fn begin_with(&self, name: &str, value: &str) -> sqlx::Result<Conn> {
-        assert!(
-            !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
-            "a setting's value must be plain"
-        );
+        assert!(!value.is_empty() && is_plain(value), "a setting's value must be plain");
         self.begin(&format!("; SET LOCAL {name} = '{value}'")).await
     }
 
@@ -384,6 +381,11 @@ impl Database {
         };
         Conn::begin(&self.pool, begin, limit + MARGIN).await
     }
+}
+
+/// Whether it can stand in the text of a statement, within quotes.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// The only way to a tenant's rows: row-level security shows this tenant's and no other's. Queries filter by
@@ -405,6 +407,14 @@ impl TenantTx {
     pub fn keeping(mut self, turn: impl Send + Sync + 'static) -> Self {
         self.conn.keep(turn);
         self
+    }
+
+    /// Tells whoever listens on the channel, once this is committed; once, however often it is said here. Both texts are
+    /// plain, which is asserted. It may be lost, as with a server that ends at this moment: whoever must know looks from time
+    /// to time as well.
+    pub fn tell(&mut self, channel: &str, what: &str) {
+        assert!(is_plain(channel) && is_plain(what), "what is told must be plain");
+        self.conn.tell(channel, what);
     }
 }
 

@@ -103,13 +103,8 @@ pub async fn enqueue_after<S: Subject>(
     .bind(wait.as_secs_f64())
     .execute(tx.conn())
     .await?;
-    // Sent at commit, to whoever listens then.
-    sqlx::query("SELECT pg_notify($1, ''), pg_notify($2, $3)")
-        .bind(S::channel())
-        .bind(changes::CHANNEL)
-        .bind(tenant.as_str())
-        .execute(tx.conn())
-        .await?;
+    tx.tell(&S::channel(), "");
+    changes::tell(tx);
     Ok(())
 }
 
@@ -250,18 +245,17 @@ pub async fn extend<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result
 /// Ends the job, in the transaction that stores its outcome. `false` where it is no longer this worker's: then
 /// the transaction must not commit, and so a message is decided once.
 pub async fn finish<S: Subject>(tx: &mut TenantTx, job: &Job<S>) -> sqlx::Result<bool> {
-    // What listens to the tenant's changes is told at commit.
-    let done = sqlx::query(
-        "WITH done AS (DELETE FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3 RETURNING tenant_id) \
-         SELECT pg_notify($4, tenant_id) FROM done",
-    )
-    .bind(job.tenant.as_str())
-    .bind(job.job_id)
-    .bind(job.token)
-    .bind(changes::CHANNEL)
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(done.is_some())
+    let done = sqlx::query("DELETE FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3")
+        .bind(job.tenant.as_str())
+        .bind(job.job_id)
+        .bind(job.token)
+        .execute(tx.conn())
+        .await?;
+    let was_mine = done.rows_affected() == 1;
+    if was_mine {
+        changes::tell(tx);
+    }
+    Ok(was_mine)
 }
 
 /// Ends whatever jobs the subjects have. A worker that has one loses it; gives those that one had.

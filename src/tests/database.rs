@@ -1,7 +1,9 @@
 //! What is asked of the database, and what becomes of a server whose database is gone.
 
 use std::{
+    fs,
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -28,6 +30,7 @@ use crate::{
         database::{self, DatabaseError},
         vault::Vault,
     },
+    shared::TenantId,
     tenants::server::service as tenants,
 };
 
@@ -124,6 +127,110 @@ async fn what_is_acknowledged_is_on_disk_whatever_the_database_has_set() {
             sqlx::query_scalar("SHOW synchronous_commit").fetch_one(statement.conn()).await.unwrap();
         assert_eq!(shown, used, "{set}");
     }
+}
+
+/// What is told next.
+pub async fn heard(listener: &mut database::Listener) -> String {
+    let told = timeout(Duration::from_secs(60), listener.recv()).await.expect("in time").unwrap();
+    told.payload().to_owned()
+}
+
+#[tokio::test]
+async fn what_a_transaction_tells_is_heard_once_and_only_when_it_is_committed() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme = server.tenant("acme").await;
+    let mut listener = server.app.database.listen("flowengine_test").await.unwrap();
+    let telling = async |what: &str| {
+        let mut tx = server.app.database.tenant(&acme).await.unwrap();
+        tx.tell("flowengine_test", what);
+        tx
+    };
+    drop(telling("rolled_back").await);
+    let first = telling("first").await;
+    let mut second = telling("second").await;
+    second.tell("flowengine_test", "third");
+    second.tell("flowengine_test", "second");
+    second.commit().await.unwrap();
+    first.commit().await.unwrap();
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(heard(&mut listener).await);
+    }
+    assert_eq!(all, ["second", "third", "first"]);
+}
+
+/// To tell needs a lock of the whole cluster. Whoever stores something would have it until that is on disk: so that must not
+/// depend on what is told, nor on whether it can be.
+#[tokio::test]
+async fn what_is_stored_is_stored_whether_it_can_be_told_or_not() {
+    let database = TestDatabase::create().await;
+    let mut conn = database.superuser().await;
+    let url: url::Url = database.url.expose_secret().parse().unwrap();
+    let name = url.path().trim_start_matches('/');
+    // Another than what is used for telling.
+    let sql = format!(
+        "ALTER DATABASE {name} SET synchronous_commit = 'local'; \
+         INSERT INTO tenants (tenant_id, name) VALUES ('acme', 'Acme')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &[("DATABASE_POOL_MAX", "1")]);
+    let pool = Database::connect(&database.url, &config).await.unwrap();
+    let acme: TenantId = "acme".parse().unwrap();
+    for (days, can_tell) in [(30, true), (60, false)] {
+        if !can_tell {
+            let sql = "REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC";
+            sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        }
+        let mut tx = pool.tenant(&acme).await.unwrap();
+        sqlx::query(
+            "INSERT INTO retention (tenant_id, message_days) VALUES ('acme', $1) \
+             ON CONFLICT (tenant_id) DO UPDATE SET message_days = excluded.message_days",
+        )
+        .bind(days)
+        .execute(tx.conn())
+        .await
+        .unwrap();
+        tx.tell("flowengine_test", "acme");
+        tx.commit().await.unwrap();
+        let kept: i32 =
+            sqlx::query_scalar("SELECT message_days FROM retention").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(kept, days);
+        // The only connection is left as it was.
+        let mut statement = pool.statement().await.unwrap();
+        let shown: String =
+            sqlx::query_scalar("SHOW synchronous_commit").fetch_one(statement.conn()).await.unwrap();
+        assert_eq!(shown, "local", "{can_tell}");
+        let told = sqlx::query("SELECT pg_notify('flowengine_test', '')").execute(statement.conn()).await;
+        assert_eq!(told.is_ok(), can_tell);
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "sql") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_told_in_the_transaction_that_it_is_about() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src", "migrations"] {
+        sources(&root.join(folder), &mut found);
+    }
+    assert!(found.len() >= 300);
+    let tests = root.join("src/tests");
+    let telling: Vec<&PathBuf> = found
+        .iter()
+        .filter(|path| !path.starts_with(&tests) && fs::read_to_string(path).unwrap().contains("pg_notify("))
+        .collect();
+    assert_eq!(telling, [&root.join("src/server/database/conn.rs")], "it is given to `TenantTx::tell`");
 }
 
 #[tokio::test]

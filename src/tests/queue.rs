@@ -9,11 +9,20 @@ use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    database::heard,
     deliveries::{grow_old, route, settled},
     receivers::Receiver,
     support::{TestServer, eventually, message},
 };
-use crate::{deliveries::server::worker as sending, emails::server::worker, server::queue, shared::EmailId};
+use crate::{
+    deliveries::server::worker as sending,
+    emails::server::worker,
+    server::{
+        changes,
+        queue::{self, Subject},
+    },
+    shared::EmailId,
+};
 
 /// Waits until the only job, which was to be done at once, was taken up and given back.
 pub async fn given_back(server: &TestServer) {
@@ -74,6 +83,26 @@ async fn what_waits_for_its_next_try_is_not_claimed_before() {
     assert_eq!(attempts, 1);
     sqlx::raw_sql("UPDATE jobs SET run_at = now()").execute(&mut conn).await.unwrap();
     assert!(worker::process_now(&server.app, &tenant, id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn workers_and_pages_hear_of_a_job_and_pages_of_its_end() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let id: EmailId = server.receive("acme", message("a@x.example", "A", "b")).await.parse().unwrap();
+    let database = &server.app.database;
+    let mut workers = database.listen(&EmailId::channel()).await.unwrap();
+    let mut pages = database.listen(changes::CHANNEL).await.unwrap();
+    let mut tx = database.tenant(&tenant).await.unwrap();
+    queue::enqueue(&mut tx, &[id]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((heard(&mut workers).await, heard(&mut pages).await), (String::new(), "acme".to_owned()));
+    let mut tx = database.tenant(&tenant).await.unwrap();
+    let job = queue::claim_of(&mut tx, id).await.unwrap().expect("a job");
+    assert!(queue::finish(&mut tx, &job).await.unwrap());
+    assert!(!queue::finish(&mut tx, &job).await.unwrap(), "it is there no more");
+    tx.commit().await.unwrap();
+    assert_eq!(heard(&mut pages).await, "acme");
 }
 
 /// How many messages wait for a worker, as `/metrics` has it.

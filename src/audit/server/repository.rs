@@ -54,12 +54,9 @@ pub async fn insert(
     event: &Event,
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    // What is told of is a change: the pages that show the tenant hear of it at commit.
     sqlx::query(
-        "WITH kept AS (INSERT INTO audit_log \
-           (tenant_id, actor_kind, actor, address, request_id, action, object_id, before, after) \
-           VALUES ($1, $2, $3, $4::inet, $5, $6, $7, $8, $9)) \
-         SELECT pg_notify($10, $1)",
+        "INSERT INTO audit_log (tenant_id, actor_kind, actor, address, request_id, action, object_id, before, after) \
+         VALUES ($1, $2, $3, $4::inet, $5, $6, $7, $8, $9)",
     )
     .bind(tenant.as_str())
     .bind(kind.as_str())
@@ -70,10 +67,11 @@ pub async fn insert(
     .bind(&event.object_id)
     .bind(&event.before)
     .bind(&event.after)
-    .bind(changes::CHANNEL)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    // What is kept here is a change.
+    changes::tell(tx);
+    Ok(())
 }
 
 pub async fn insert_instance(
@@ -135,9 +133,12 @@ pub async fn list_instance(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Of all entries of a kind, unless of one object, whose entries are few, it would be read until enough are found, since no
-/// index knows kinds, and `split_part` is not leakproof. So the actions that the log knows are gone through in the index,
-/// and of each that is of the kind the newest are taken.
+/// The action of which a log has the most entries: one for each message.
+const ARRIVAL: &str = "email.receive";
+
+/// Of all entries of a kind, or of what people and keys did, unless of one object, whose entries are few, it would be read
+/// until enough are found, since no index knows kinds and callers, and `split_part` is not leakproof. So the actions that
+/// the log knows are gone through in the index, and of each that is asked for the newest are taken.
 fn select(
     log: &str,
     tenant: Option<&str>,
@@ -146,12 +147,13 @@ fn select(
     limit: i64,
 ) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("");
-    let kind = filter.action.as_ref().filter(|action| !action.contains('.') && filter.object_id.is_none());
-    let Some(kind) = kind else {
+    let kind = filter.action.as_ref().filter(|action| !action.contains('.'));
+    let is_by_actions = kind.is_some() || (filter.people_only && filter.action.is_none());
+    if !is_by_actions || filter.object_id.is_some() {
         push_entries(&mut query, log, tenant);
         narrow(&mut query, filter, before, limit);
         return query;
-    };
+    }
     query.push("WITH RECURSIVE known (action) AS ((");
     push_first_action(&mut query, log, tenant);
     query.push(" ORDER BY action LIMIT 1) UNION ALL SELECT (");
@@ -163,7 +165,13 @@ fn select(
     push_entries(&mut query, log, tenant);
     query.push(" AND action = known.action");
     narrow(&mut query, &AuditFilter { action: None, ..filter.clone() }, before, limit);
-    query.push(") AS found WHERE split_part(known.action, '.', 1) = ").push_bind(kind.clone());
+    query.push(") AS found WHERE known.action IS NOT NULL");
+    if let Some(kind) = kind {
+        query.push(" AND split_part(known.action, '.', 1) = ").push_bind(kind.clone());
+    }
+    if filter.people_only {
+        query.push(" AND known.action <> ").push_bind(ARRIVAL);
+    }
     query.push(" ORDER BY found.audit_id DESC LIMIT ").push_bind(limit);
     query
 }
@@ -206,6 +214,10 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter, before: Opti
     }
     if let Some(to) = filter.to {
         query.push(" AND occurred_at < ").push_bind(to);
+    }
+    if filter.people_only {
+        query.push(" AND action <> ").push_bind(ARRIVAL);
+        query.push(" AND actor_kind <> ").push_bind(ActorKind::System.as_str());
     }
     if let Some(before) = before {
         query.push(" AND audit_id < ").push_bind(before);

@@ -7,6 +7,7 @@
 
 use std::{
     any::Any,
+    collections::BTreeSet,
     io,
     ops::{Deref, DerefMut},
     time::Duration,
@@ -53,6 +54,8 @@ pub struct Conn {
     is_lost: bool,
     /// What lasts until the connection is another's: whoever is called off leaves a statement behind.
     turn: Option<Box<dyn Any + Send + Sync>>,
+    /// What is told once the transaction is committed: channel, and what is said there. Both are plain.
+    told: BTreeSet<(String, String)>,
 }
 
 impl Conn {
@@ -61,12 +64,18 @@ impl Conn {
     pub(super) async fn acquire(pool: &PgPool, patience: Duration) -> sqlx::Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "the one way to a connection")]
         let held = Some(pool.acquire().await?);
-        Ok(Self { held, patience, in_transaction: false, is_lost: false, turn: None })
+        let told = BTreeSet::new();
+        Ok(Self { held, patience, in_transaction: false, is_lost: false, turn: None, told })
     }
 
     /// Keeps a turn until the connection is given back.
     pub(super) fn keep(&mut self, turn: impl Send + Sync + 'static) {
         self.turn = Some(Box::new(turn));
+    }
+
+    /// Tells whoever listens, once the transaction is committed. Both texts are plain (`is_plain`).
+    pub(super) fn tell(&mut self, channel: &str, what: &str) {
+        self.told.insert((channel.to_owned(), what.to_owned()));
     }
 
     /// In a transaction. `begin` is `BEGIN`, and what else is to hold in it.
@@ -85,10 +94,37 @@ impl Conn {
     /// # Errors
     /// The database's.
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
-        self.execute("COMMIT").await.map_err(in_doubt)?;
+        let text = ending(&self.told);
+        let mut answers = self.fetch_many(AssertSqlSafe(text));
+        // The first is of `COMMIT`: it is stored then, whatever becomes of what is told.
+        answers.next().await.transpose().map_err(in_doubt)?;
+        while let Some(told) = answers.next().await {
+            if let Err(error) = told {
+                tracing::warn!(%error, "a change could not be told of: it is found by whoever looks");
+            }
+        }
+        drop(answers);
         self.in_transaction = false;
         Ok(())
     }
+}
+
+/// What ends a transaction and then tells of it, in one message.
+///
+/// PostgreSQL lets one transaction of the whole cluster at a time tell anything, from before it is written to the disk until
+/// it is there: what is stored would be stored one after the other, of all tenants. So what is told is a transaction of its
+/// own, which waits for no disk: were it lost with the machine, so were those who listen.
+fn ending(told: &BTreeSet<(String, String)>) -> String {
+    if told.is_empty() {
+        return "COMMIT".to_owned();
+    }
+    let calls: Vec<String> =
+        told.iter().map(|(channel, what)| format!("pg_notify('{channel}', '{what}')")).collect();
+    // What follows `COMMIT` in one message is one transaction, which ends with it, also where it fails.
+    format!(
+        "COMMIT; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '2s'; SELECT {}",
+        calls.join(", ")
+    )
 }
 
 impl Drop for Conn {
@@ -251,5 +287,21 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_told_once_and_after_what_it_is_about_was_committed() {
+        let told = [("b", "acme"), ("a", ""), ("b", "acme")];
+        let told = BTreeSet::from(told.map(|(channel, what)| (channel.to_owned(), what.to_owned())));
+        assert_eq!(
+            ending(&told),
+            "COMMIT; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '2s'; SELECT pg_notify('a', ''), pg_notify('b', 'acme')"
+        );
+        assert_eq!(ending(&BTreeSet::new()), "COMMIT");
     }
 }
