@@ -1,16 +1,6 @@
 -- From the twentieth example of a message that belongs to no intent on, such messages counted for no more of those that come
--- than there were examples of them: each classifier that has any is measured anew, once, since its gate may be open
--- because of that.
-DO $$
-DECLARE
-    tenant text;
-BEGIN
-    FOR tenant IN SELECT tenant_id FROM tenants LOOP
-        PERFORM set_config('app.tenant_id', tenant, true);
-        UPDATE classifier_settings SET revision = revision + 1, changed_at = now(),
-            stale_since = coalesce(stale_since, now())
-            WHERE tenant_id = tenant AND EXISTS (SELECT FROM classifiers c WHERE c.tenant_id = tenant)
-            AND EXISTS (SELECT FROM intent_examples e WHERE e.tenant_id = tenant AND e.intent_id IS NULL);
-    END LOOP;
-    PERFORM set_config('app.tenant_id', '', true);
-END $$;
+-- than there were examples of them: a classifier's gate may be open because of that. Each is measured anew that was not
+-- measured since, also where a server of before trains it once more.
+SET LOCAL lock_timeout = '10s';
+
+ALTER TABLE classifier_settings ADD COLUMN measured_revision bigint;

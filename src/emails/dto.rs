@@ -297,6 +297,9 @@ pub struct EmailFilter {
     /// To those of which a route's last delivery for the present decision has come so far.
     #[serde(default)]
     pub delivery: Option<DeliveryStatus>,
+    /// To those of which a rule's datasource could not be asked in the last run: a verdict of it is `error`.
+    #[serde(default)]
+    pub could_not_ask: bool,
     /// Words, each to be found in sender, recipients, subject, text or an extracted field: see `words`.
     #[serde(default)]
     pub q: Option<String>,

@@ -11,7 +11,6 @@ use crate::{
         worker as training,
     },
     retention::server::worker as retaining,
-    server::database,
 };
 
 const RETURNS: [&str; 12] = [
@@ -190,7 +189,7 @@ async fn a_correction_decides_the_message_and_becomes_an_example() {
         assert_eq!(server.post(&path, &body).await.is(status).fields(), [field], "{body}");
     }
     let unknown = server.post(&path, &json!({"intent_id": 999_999})).await;
-    unknown.problem(StatusCode::BAD_REQUEST, "Invalid intent");
+    assert_eq!(unknown.problem(StatusCode::BAD_REQUEST, "Invalid intent").fields(), ["intent_id"]);
     let nobody = "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/intent?tenant_id=acme";
     server.post(nobody, &json!({"intent_id": returns})).await.is(StatusCode::NOT_FOUND);
 }
@@ -272,30 +271,23 @@ async fn copies_with_other_numbers_do_not_open_the_gate() {
 
 /// Of a version before, a gate may be open that would not be any more.
 #[tokio::test]
-async fn what_was_measured_beside_examples_of_no_intent_is_measured_anew() {
-    let server = TestServer::start_idle(&[]).await;
-    for tenant in ["acme", "globex"] {
-        server.tenant(tenant).await;
-        let returns = intent(&server, tenant, "Return request").await;
-        teach(&server, tenant, returns, &RETURNS[..1]).await;
-    }
+async fn what_a_server_of_before_measured_is_measured_anew() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    teach(&server, "acme", returns, &RETURNS[..1]).await;
     let mut conn = server.database().superuser().await;
-    sqlx::raw_sql(
-        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
-           VALUES ('acme', 'spam', sha256('spam'), 'correction'); \
-         UPDATE classifier_settings SET trained_revision = revision, stale_since = NULL; \
-         INSERT INTO classifiers (tenant_id, revision, model, report) \
-           SELECT tenant_id, revision, '', '{}' FROM classifier_settings; \
-         DELETE FROM _sqlx_migrations WHERE version = 20261130000200",
-    )
-    .execute(&mut conn)
-    .await
-    .unwrap();
-    let url = &server.database().url;
-    database::migrate(url, url).await.unwrap();
-    let stale = "SELECT tenant_id FROM classifier_settings WHERE stale_since IS NOT NULL AND revision > trained_revision";
-    let stale: Vec<String> = sqlx::query_scalar(stale).fetch_all(&mut conn).await.unwrap();
-    assert_eq!(stale, ["acme"], "of the other the figures are what they were");
+    let is_measured =
+        "SELECT trained_revision > 0 AND measured_revision = trained_revision FROM classifier_settings";
+    for _ in 0..2 {
+        eventually("it is measured", async || {
+            let is_so: Option<bool> = sqlx::query_scalar(is_measured).fetch_one(&mut conn).await.unwrap();
+            is_so.filter(|is_so| *is_so)
+        })
+        .await;
+        let as_before = "UPDATE classifier_settings SET measured_revision = NULL";
+        sqlx::raw_sql(as_before).execute(&mut conn).await.unwrap();
+    }
 }
 
 /// Corrections come in while people work on messages, and nobody deletes them.
@@ -333,9 +325,18 @@ async fn the_oldest_corrections_give_way_and_what_somebody_wrote_stays() {
         server.post(&path, &json!({"intent_id": returns})).await.is(StatusCode::ACCEPTED);
     };
     correct("They shall go back").await;
-    assert_eq!(examples().await, (1, 19_999, Some("2".into())));
+    // A hundredth goes with the one that is too many, and the next one has room.
+    assert_eq!(examples().await, (1, 19_799, Some("202".into())));
     teach(&server, "acme", returns, &RETURNS[1..2]).await;
-    assert_eq!(examples().await, (2, 19_998, Some("3".into())));
+    assert_eq!(examples().await, (2, 19_799, Some("202".into())));
+    sqlx::query(
+        "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+         SELECT 'acme', s.n::text, sha256(convert_to(s.n::text, 'UTF8')), 'correction' \
+         FROM generate_series(20001, 20199) AS s (n)",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
     sqlx::query("UPDATE intent_examples SET origin = 'example', intent_id = $1, email_id = NULL")
         .bind(returns)
         .execute(&mut conn)
@@ -444,13 +445,13 @@ async fn of_too_many_corrections_those_go_first_that_are_known_twice() {
     sqlx::query(
         "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
          SELECT 'acme', t.text, sha256(convert_to(t.text, 'UTF8')), 'correction' FROM generate_series(1, 20000) AS n, \
-         LATERAL (SELECT CASE WHEN n IN (3, 7, 9) THEN 'again' ELSE n::text END AS text) AS t ORDER BY n",
+         LATERAL (SELECT CASE WHEN n BETWEEN 3 AND 404 THEN 'again' ELSE n::text END AS text) AS t ORDER BY n",
     )
     .execute(&mut conn)
     .await
     .unwrap();
     let mut gone = Vec::new();
-    for text in &RETURNS[..3] {
+    for text in &RETURNS[..2] {
         teach(&server, "acme", returns, &[*text]).await;
         let found: (i64, bool) = sqlx::query_as(
             "SELECT count(*) FILTER (WHERE text = 'again'), bool_or(text = '1') FROM intent_examples",
@@ -459,8 +460,17 @@ async fn of_too_many_corrections_those_go_first_that_are_known_twice() {
         .await
         .unwrap();
         gone.push(found);
+        // As many others as gave way.
+        sqlx::query(
+            "INSERT INTO intent_examples (tenant_id, text, text_hash, origin) \
+             SELECT 'acme', t.text, sha256(convert_to(t.text, 'UTF8')), 'correction' FROM generate_series(1, 200) AS n, \
+             LATERAL (SELECT 'later ' || n AS text) AS t",
+        )
+        .execute(&mut conn)
+        .await
+        .unwrap();
     }
-    assert_eq!(gone, [(2, true), (1, true), (1, false)]);
+    assert_eq!(gone, [(201, true), (1, false)]);
 }
 
 /// The most rows that a step of a plan gives, or passes over (postgresql.org/docs/15/using-explain.html).
@@ -513,7 +523,7 @@ async fn of_thousands_of_corrections_of_one_text_each_is_looked_at_once() {
         let most = most_rows(&plan[0]["Plan"]);
         assert!((5_000.0..=15_000.0).contains(&most), "{most}: {plan:#}");
     }
-    assert_eq!(repository::count(&mut tx).await.unwrap(), 4_900);
+    assert_eq!(repository::count(&mut tx).await.unwrap(), 4_851, "a hundredth less than there may be");
     tx.commit().await.unwrap();
     let path = format!("/api/intents/{notices}/examples?tenant_id=acme");
     let listed = server.get(&path).await.is(StatusCode::OK).body;

@@ -147,6 +147,113 @@ async fn a_list_of_a_label_goes_on_beyond_a_page() {
     }
 }
 
+/// Messages that were decided, as the database has them.
+async fn decided(server: &TestServer, subjects: &[&str]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for subject in subjects {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE emails SET status = 'done', decision = 'review', run = 1; DELETE FROM jobs")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    ids
+}
+
+#[tokio::test]
+async fn a_list_of_deliveries_goes_on_beyond_a_page_and_holds_what_stands() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let settings = json!({"url": "http://127.0.0.1:9/"});
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": settings});
+    let route = server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED).id("route_id");
+    let ids = decided(&server, &["one", "two", "three", "four", "five"]).await;
+    let mut conn = server.database().superuser().await;
+    // Two for each, of which the later one counts: it was given up, but for the second's. Of the third another decision was
+    // taken since.
+    sqlx::query(
+        "INSERT INTO deliveries (tenant_id, delivery_id, email_id, run, decision, route_id, route_name, kind, \
+         destination, payload, status, attempts, created_at) \
+         SELECT tenant_id, gen_random_uuid(), email_id, 1, 'review', $1, 'erp', 'webhook', 'x', '{}', \
+           CASE WHEN subject = 'two' AND n = 2 THEN 'delivered' ELSE 'failed' END, 1, now() + n * interval '1 second' \
+         FROM emails, generate_series(1, 2) AS n",
+    )
+    .bind(route)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    sqlx::raw_sql("UPDATE emails SET decision = 'accepted' WHERE subject = 'three'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let one_each: [&[String]; 4] = [&ids[4..], &ids[3..4], &ids[..1], &[]];
+    assert_eq!(pages(&server, "&delivery=failed&limit=1").await, one_each);
+    assert_eq!(pages(&server, "&delivery=failed&q=x.example&limit=1").await, one_each);
+    assert_eq!(listed(&server, "&delivery=delivered").await, &ids[1..2]);
+    for (query, expected) in [
+        ("&q=four", &ids[3..4]),
+        ("&decision=accepted", &[]),
+        ("&from=2126-01-01T00:00:00Z", &[]),
+        ("&to=2000-01-01T00:00:00Z", &[]),
+    ] {
+        assert_eq!(listed(&server, &format!("&delivery=failed{query}")).await, expected, "{query}");
+    }
+    for (of, newer, older) in [(0, Some(3), None), (2, Some(3), Some(0)), (4, None, Some(3))] {
+        for words in ["", "&filter[q]=x.example"] {
+            let form = format!("email_id={}&filter[delivery]=failed{words}", ids[of]);
+            let beside = neighbours(&server, &server.key, &form).await.is(StatusCode::OK).body;
+            let expected =
+                json!({"newer": newer.map(|n: usize| &ids[n]), "older": older.map(|n: usize| &ids[n])});
+            assert_eq!(beside, expected, "{form}");
+        }
+    }
+    assert_eq!(server.get("/api/emails?tenant_id=globex&delivery=failed").await.body, json!([]));
+}
+
+/// After an outage, what it sent to people is found, and run again.
+#[tokio::test]
+async fn what_a_datasource_could_not_be_asked_of_is_a_list_and_can_be_run_again() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let ids = decided(&server, &["asked", "twice", "mended", "once"]).await;
+    let mut conn = server.database().superuser().await;
+    // One was asked in vain in its first run alone.
+    sqlx::raw_sql(
+        "UPDATE emails SET run = 2 WHERE subject = 'mended'; \
+         INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, on_fail, verdict, \
+           reason, evidence, duration_ms) \
+         SELECT tenant_id, email_id, v.run, v.position, 1, 'exists', 'subject', 'reject', v.verdict, '', '{}', 1 \
+         FROM emails JOIN (VALUES ('asked', 1, 1, 'fail'), ('asked', 1, 2, 'skipped'), ('twice', 1, 1, 'error'), \
+           ('twice', 1, 2, 'error'), ('mended', 1, 1, 'error'), ('mended', 2, 1, 'pass'), ('once', 1, 1, 'pass'), \
+           ('once', 1, 2, 'error')) AS v (subject, run, position, verdict) USING (subject)",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let one_each: [&[String]; 3] = [&ids[3..], &ids[1..2], &[]];
+    assert_eq!(pages(&server, "&could_not_ask=true&limit=1").await, one_each);
+    assert_eq!(listed(&server, "&could_not_ask=true&q=twice").await, &ids[1..2]);
+    assert_eq!(listed(&server, "&could_not_ask=false").await.len(), 4);
+    assert!(listed(&server, "&could_not_ask=true&decision=accepted").await.is_empty());
+    assert!(listed(&server, "&could_not_ask=true&delivery=failed").await.is_empty());
+    for (of, newer, older) in [(0, Some(1), None), (2, Some(3), Some(1)), (3, None, Some(1))] {
+        let form = format!("email_id={}&filter[could_not_ask]=true", ids[of]);
+        let beside = neighbours(&server, &server.key, &form).await.is(StatusCode::OK).body;
+        let expected =
+            json!({"newer": newer.map(|n: usize| &ids[n]), "older": older.map(|n: usize| &ids[n])});
+        assert_eq!(beside, expected, "{form}");
+    }
+    let wrong = server.get("/api/emails?tenant_id=acme&could_not_ask=perhaps").await;
+    assert_eq!(wrong.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["could_not_ask"]);
+
+    let body = json!({"tenant_id": "acme", "ids": ids, "fitting": {"could_not_ask": true}});
+    let request = server.request(Method::POST, "/ui/emails/reprocess-many", Some(&server.key)).json(&body);
+    let done = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).body;
+    assert_eq!((&done["done"], &done["left"]), (&json!([ids[1], ids[3]]), &json!([ids[0], ids[2]])));
+}
+
 #[tokio::test]
 async fn a_message_has_neighbours_in_a_list_that_no_longer_holds_it() {
     let server = TestServer::start().await;
@@ -449,6 +556,20 @@ async fn a_tenants_searches_leave_connections_to_others() {
         _ => form("/ui/emails/neighbours", &format!("&email_id={of}")),
     };
     leave_connections_to_others(&server, "emails", 3, search).await;
+}
+
+/// Where there is much, what stands of it no more is passed by.
+#[tokio::test]
+async fn a_tenants_lists_of_few_leave_connections_to_others() {
+    let server = TestServer::start_idle(&[("DATABASE_POOL_MAX", "4")]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let list = |n: usize| {
+        let few = if n.is_multiple_of(2) { "delivery=failed" } else { "could_not_ask=true" };
+        server.request(Method::GET, &format!("/api/emails?tenant_id=acme&{few}"), Some(&viewer))
+    };
+    leave_connections_to_others(&server, "emails", 1, list).await;
 }
 
 /// Where there is much, to count it all takes as long.

@@ -280,6 +280,36 @@ async fn a_turn_is_bounded_and_tells_once_of_all_its_batches() {
     }
 }
 
+/// What waits for a person is looked for where there is nothing else, and once.
+#[tokio::test]
+async fn what_waits_for_a_person_goes_with_the_rest_once_it_is_twice_as_old() {
+    let server = TestServer::start_idle(&[]).await;
+    let mut conn = server.database().superuser().await;
+    server.tenant("acme").await;
+    fill(&mut conn, 700).await;
+    sqlx::raw_sql(
+        "WITH numbered AS (SELECT email_id, row_number() OVER () AS n FROM emails) \
+         UPDATE emails e SET received_at = now() - CASE WHEN n <= 450 THEN interval '181 days' ELSE interval '100 days' END, \
+         decision = CASE WHEN n BETWEEN 200 AND 600 THEN 'review' WHEN n > 1 THEN 'rejected' END \
+         FROM numbered WHERE numbered.email_id = e.email_id",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    set(&server, json!(90)).await;
+    let key = server.key_of("acme", Role::Admin).await;
+    let request = server.request(Method::GET, "/t/acme/settings?keep=80&days=", Some(&key));
+    let page = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).text;
+    assert!(page.contains("550 messages would go now."), "{page}");
+    assert_eq!(turn(&server).await, Turn { deleted: 550, is_unfinished: false });
+    let left: (i64, i64) =
+        sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE decision = 'review') FROM emails")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(left, (150, 150), "received less than 180 days ago");
+}
+
 #[tokio::test]
 async fn what_was_fetched_and_is_deleted_does_not_come_in_again() {
     let server = TestServer::start().await;

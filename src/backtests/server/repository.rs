@@ -116,10 +116,12 @@ pub async fn insert(
     .bind(by)
     .execute(tx.conn())
     .await?;
+    // Planned anew each time, by how many are asked for: a plan for any number reads and sorts all that there are.
     sqlx::query(
         "INSERT INTO backtest_messages (tenant_id, backtest_id, email_id) SELECT $1, $2, email_id FROM emails \
          WHERE tenant_id = $1 AND decision IS NOT NULL ORDER BY email_id DESC LIMIT $3",
     )
+    .persistent(false)
     .bind(tenant.as_str())
     .bind(id)
     .bind(last)

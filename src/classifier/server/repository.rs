@@ -68,10 +68,13 @@ pub const EXAMPLES: &str = concat!(
      WHERE so_far <= $2 ORDER BY example_id",
 );
 
-/// What `drop_old_corrections` does. One that somebody is correcting anew is passed over, so that no two corrections wait for
-/// each other; the next one goes, of which some more than are needed are looked for.
+/// What `drop_old_corrections` does. Where there are too many, a hundredth of them more than needed goes: all are sorted for
+/// it, which is not to be done again at the next one. One that somebody is correcting anew is passed over, so that no two
+/// corrections wait for each other; the next one goes, of which some more than are needed are looked for.
 pub const DROP_OLD_CORRECTIONS: &str = concat!(
-    "WITH surplus AS (SELECT greatest(count(*) - $2, 0) AS n FROM intent_examples WHERE tenant_id = $1) \
+    "WITH surplus AS (SELECT CASE WHEN count(*) > $2 THEN count(*) - $2 \
+         + least($2 / 100, (count(*) FILTER (WHERE origin = 'correction') + 99) / 100) ELSE 0 END AS n \
+       FROM intent_examples WHERE tenant_id = $1) \
      DELETE FROM intent_examples WHERE tenant_id = $1 AND example_id = ANY (ARRAY( \
        SELECT e.example_id FROM intent_examples e JOIN unnest(ARRAY( \
          SELECT example_id FROM (SELECT example_id, origin, ",
@@ -258,8 +261,8 @@ pub async fn correct(
     .map(drop)
 }
 
-/// Deletes corrections, so that the tenant has at most `most` examples: first those for whose text another one stands, and
-/// the oldest first. Those that somebody wrote stay, however many they are.
+/// Deletes corrections where the tenant has more than `most` examples, so that it has a little less: first those for whose
+/// text another one stands, and the oldest first. Those that somebody wrote stay, however many they are.
 pub async fn drop_old_corrections(tx: &mut TenantTx, most: i64) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(DROP_OLD_CORRECTIONS).bind(tenant.as_str()).bind(most).execute(tx.conn()).await.map(drop)
@@ -377,7 +380,8 @@ pub struct Training {
 }
 
 /// Claims the training that has waited longest: of examples that have rested for `quiet`, or changed without rest
-/// for `patience`; none of which as many as may be have come to nothing.
+/// for `patience`, or that a server of before trained, which measures otherwise; none of which as many as may be have come
+/// to nothing.
 pub async fn claim(
     tx: &mut WorkerTx,
     quiet: Duration,
@@ -389,9 +393,10 @@ pub async fn claim(
         "UPDATE classifier_settings SET lock_token = $1, locked_until = now() + make_interval(secs => $4), \
          tries = CASE WHEN tried_revision = revision THEN tries + 1 ELSE 1 END, tried_revision = revision \
          WHERE tenant_id = ( \
-           SELECT tenant_id FROM classifier_settings WHERE stale_since IS NOT NULL \
-           AND (changed_at <= now() - make_interval(secs => $2) \
-                OR stale_since <= now() - make_interval(secs => $3)) \
+           SELECT tenant_id FROM classifier_settings WHERE (stale_since IS NOT NULL \
+             AND (changed_at <= now() - make_interval(secs => $2) \
+                  OR stale_since <= now() - make_interval(secs => $3)) \
+             OR trained_revision > 0 AND measured_revision IS DISTINCT FROM trained_revision) \
            AND (locked_until IS NULL OR locked_until < now()) \
            AND (tried_revision <> revision OR tries < $5) \
            ORDER BY stale_since LIMIT 1 FOR UPDATE SKIP LOCKED) \
@@ -470,7 +475,7 @@ pub async fn examples(tx: &mut TenantTx, most: Most) -> sqlx::Result<(i64, Vec<(
 /// Ends the training. `false` where it is no longer this worker's: then the transaction must not commit.
 pub async fn finish(tx: &mut TenantTx, training: &Training, revision: i64) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "UPDATE classifier_settings SET trained_revision = $3, lock_token = NULL, locked_until = NULL, tries = 0, \
+        "UPDATE classifier_settings SET trained_revision = $3, measured_revision = $3, lock_token = NULL, locked_until = NULL, tries = 0, \
          stale_since = CASE WHEN revision > $3 THEN now() END WHERE tenant_id = $1 AND lock_token = $2",
     )
     .bind(training.tenant.as_str())

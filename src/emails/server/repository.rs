@@ -275,8 +275,11 @@ pub async fn find_duplicate(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Re
 /// Those of these content hashes whose messages are there from this source.
 pub async fn known(tx: &mut TenantTx, source: &str, hashes: &[[u8; 32]]) -> sqlx::Result<Vec<[u8; 32]>> {
     let tenant = tx.tenant().clone();
+    // Each is looked for by itself: held against a list, every message of the source would be.
     sqlx::query_scalar(
-        "SELECT content_hash FROM emails WHERE tenant_id = $1 AND source = $2 AND content_hash = ANY ($3)",
+        "SELECT found.content_hash FROM unnest($3::bytea[]) AS h (hash) CROSS JOIN LATERAL ( \
+           SELECT e.content_hash FROM emails e \
+           WHERE e.tenant_id = $1 AND e.source = $2 AND e.content_hash = h.hash OFFSET 0) AS found",
     )
     .bind(tenant.as_str())
     .bind(source)

@@ -17,7 +17,7 @@ use crate::{
     deliveries::server::under_way::STANDS,
     emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
     server::TenantTx,
-    shared::EmailId,
+    shared::{EmailId, TenantId},
 };
 
 /// A way through a list.
@@ -41,6 +41,14 @@ impl Side {
         match self {
             Self::Newer => " ORDER BY email_id",
             Self::Older => " ORDER BY email_id DESC",
+        }
+    }
+
+    /// The same, of whatever stands before it.
+    const fn direction(self) -> &'static str {
+        match self {
+            Self::Newer => "",
+            Self::Older => " DESC",
         }
     }
 }
@@ -93,8 +101,8 @@ pub async fn page(
     }
     let mut query = QueryBuilder::<Postgres>::new("SELECT ");
     query.push(COLUMNS).push(LABELS);
-    push_messages(&mut query, tx, filter, before.map(|before| (Side::Older, before)));
-    query.push(Side::Older.order()).push(" LIMIT ").push_bind(limit);
+    push_messages(&mut query, tx.tenant(), filter, Side::Older, before);
+    query.push(" LIMIT ").push_bind(limit);
     let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     let next = rows.last().filter(|_| is_full(rows.len(), limit)).map(|last| last.email_id);
     Ok(EmailPage { emails: rows.into_iter().map(|row| row.into_email(tx)).collect(), next })
@@ -117,8 +125,8 @@ async fn search(
         .push(MOST_LOOKED_AT)
         .push(" AS is_last FROM (SELECT tenant_id, fields, ")
         .push(columns!("intent_id"));
-    push_messages(&mut query, tx, filter, before.map(|before| (Side::Older, before)));
-    query.push(Side::Older.order()).push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
+    push_messages(&mut query, tx.tenant(), filter, Side::Older, before);
+    query.push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
     push_said(&mut query, filter);
     query.push(") e WHERE fits OR is_last").push(Side::Older.order()).push(" LIMIT ").push_bind(limit);
     let found: Vec<Candidate> = query.build_query_as().fetch_all(tx.conn()).await?;
@@ -144,14 +152,14 @@ async fn neighbour(
     let mut query = QueryBuilder::<Postgres>::new("SELECT email_id");
     if is_search(filter) {
         query.push(" FROM (SELECT email_id, sender_email, sender_name, recipient_email, subject, fields");
-        push_messages(&mut query, tx, filter, Some((side, of)));
-        query.push(side.order()).push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
+        push_messages(&mut query, tx.tenant(), filter, side, Some(of));
+        query.push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
         push_said(&mut query, filter);
-        query.push(" WHERE fits");
+        query.push(" WHERE fits").push(side.order());
     } else {
-        push_messages(&mut query, tx, filter, Some((side, of)));
+        push_messages(&mut query, tx.tenant(), filter, side, Some(of));
     }
-    query.push(side.order()).push(" LIMIT 1");
+    query.push(" LIMIT 1");
     query.build_query_scalar().fetch_optional(tx.conn()).await
 }
 
@@ -162,10 +170,10 @@ pub async fn fitting(
     ids: &[EmailId],
 ) -> sqlx::Result<HashSet<EmailId>> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT email_id FROM (SELECT email_id, ");
-    query.push("sender_email, sender_name, recipient_email, subject, fields");
-    push_messages(&mut query, tx, filter, None);
-    query.push(" AND email_id = ANY (").push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>());
-    query.push(") LIMIT ").push(MOST_LOOKED_AT).push(") e");
+    query.push("sender_email, sender_name, recipient_email, subject, fields FROM unnest(");
+    query.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push("::uuid[]) AS few (id)");
+    push_each(&mut query, tx.tenant(), filter, None);
+    query.push(" LIMIT ").push(MOST_LOOKED_AT).push(") e");
     if is_search(filter) {
         push_said(&mut query, filter);
         query.push(" WHERE fits");
@@ -181,18 +189,76 @@ fn is_full(count: usize, limit: i64) -> bool {
     i64::try_from(count).is_ok_and(|count| count >= limit)
 }
 
-/// Adds where a query's rows come from: the messages `e` that the filter leaves, its words aside, on one side of an id.
-///
-/// Built, not one text for all filters: each of them has an index, which a condition such as `$1 IS NULL OR …` would keep
-/// from being used.
+/// Adds where a query's rows come from: the messages `e` that the filter leaves, its words aside, the nearest of `side` first;
+/// those beyond `from` alone, where it is given.
 fn push_messages(
     query: &mut QueryBuilder<Postgres>,
-    tx: &TenantTx,
+    tenant: &TenantId,
+    filter: &EmailFilter,
+    side: Side,
+    from: Option<EmailId>,
+) {
+    let beyond = from.map(|from| (side, from));
+    if is_of_few(filter) {
+        push_few(query, tenant, filter, side, beyond);
+        push_each(query, tenant, filter, beyond);
+        query.push(" ORDER BY few.id").push(side.direction());
+    } else {
+        query.push(" FROM emails e WHERE tenant_id = ").push_bind(tenant.as_str());
+        push_stretch(query, filter, beyond);
+        push_conditions(query, tenant, filter, beyond);
+        query.push(side.order());
+    }
+}
+
+/// Whether the filter goes by what few messages have, as another table says.
+pub fn is_of_few(filter: &EmailFilter) -> bool {
+    filter.delivery.is_some() || filter.could_not_ask
+}
+
+/// Adds `few.id`, of the messages that may be among the few. Whether they still are is found out of one after the other,
+/// until there are enough: as a condition of messages alone, PostgreSQL would find it out of all first.
+fn push_few(
+    query: &mut QueryBuilder<Postgres>,
+    tenant: &TenantId,
+    filter: &EmailFilter,
+    side: Side,
+    beyond: Option<(Side, EmailId)>,
+) {
+    query.push(" FROM (SELECT DISTINCT email_id AS id FROM ");
+    if let Some(status) = filter.delivery {
+        query.push("deliveries WHERE status = ").push_bind(status.as_str());
+    } else {
+        query.push("verdicts WHERE verdict = 'error'");
+    }
+    query.push(" AND tenant_id = ").push_bind(tenant.as_str());
+    push_stretch(query, filter, beyond);
+    query.push(side.order()).push(") few");
+}
+
+/// Adds, of the messages `few.id`, those that the filter leaves. Each is read by its key, whatever else has an index.
+fn push_each(
+    query: &mut QueryBuilder<Postgres>,
+    tenant: &TenantId,
     filter: &EmailFilter,
     beyond: Option<(Side, EmailId)>,
 ) {
-    query.push(" FROM emails e WHERE tenant_id = ").push_bind(tx.tenant().as_str().to_owned());
-    push_beyond(query, beyond);
+    query.push(" CROSS JOIN LATERAL (SELECT e.* FROM emails e WHERE tenant_id = ").push_bind(tenant.as_str());
+    query.push(" AND email_id = few.id");
+    push_conditions(query, tenant, filter, beyond);
+    query.push(" OFFSET 0) e");
+}
+
+/// Adds what the filter says of a message `e`.
+///
+/// Built, not one text for all filters: each of them has an index, which a condition such as `$1 IS NULL OR …` would keep
+/// from being used.
+fn push_conditions(
+    query: &mut QueryBuilder<Postgres>,
+    tenant: &TenantId,
+    filter: &EmailFilter,
+    beyond: Option<(Side, EmailId)>,
+) {
     if let Some(decision) = filter.decision {
         query.push(" AND decision = ").push_bind(decision.as_str());
     }
@@ -212,9 +278,7 @@ fn push_messages(
     if let Some(intent) = filter.intent_id {
         query.push(" AND intent_id = ").push_bind(intent);
         // Its messages keep the id of an intent that is deleted, and show it no more.
-        query
-            .push(" AND EXISTS (SELECT FROM intents i WHERE i.tenant_id = ")
-            .push_bind(tx.tenant().as_str().to_owned());
+        query.push(" AND EXISTS (SELECT FROM intents i WHERE i.tenant_id = ").push_bind(tenant.as_str());
         query.push(" AND i.intent_id = ").push_bind(intent).push(")");
     }
     if filter.without_intent {
@@ -222,7 +286,6 @@ fn push_messages(
     }
     if let Some(from) = filter.from {
         query.push(" AND received_at >= ").push_bind(from);
-        query.push(" AND email_id >= ").push_bind(earliest(from));
     }
     if let Some(to) = filter.to {
         query.push(" AND received_at < ").push_bind(to);
@@ -232,8 +295,8 @@ fn push_messages(
             " AND EXISTS (SELECT FROM email_labels l WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id \
              AND l.label = ",
         );
-        query.push_bind(label.clone());
-        push_beyond(query, beyond);
+        query.push_bind(label.as_str());
+        push_stretch(query, filter, beyond);
         query.push(")");
     }
     if let Some(status) = filter.delivery {
@@ -242,16 +305,24 @@ fn push_messages(
              AND d.status = ",
         );
         query.push_bind(status.as_str());
-        push_beyond(query, beyond);
         query.push(" AND ").push(STANDS).push(")");
+    }
+    if filter.could_not_ask {
+        query.push(
+            " AND EXISTS (SELECT FROM verdicts v WHERE v.tenant_id = e.tenant_id AND v.email_id = e.email_id \
+             AND v.run = e.run AND v.verdict = 'error')",
+        );
     }
 }
 
-/// Adds on which side of an id messages lie. Whatever narrows them by another table says so of its rows too: a later page
-/// would otherwise pass by those of all pages before it.
-fn push_beyond(query: &mut QueryBuilder<Postgres>, beyond: Option<(Side, EmailId)>) {
+/// Adds between which ids the messages lie that may be listed. Whatever narrows them by another table says so of its rows
+/// too: a later page would otherwise pass by those of all pages before it.
+fn push_stretch(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter, beyond: Option<(Side, EmailId)>) {
     if let Some((side, id)) = beyond {
         query.push(side.beyond()).push_bind(id);
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND email_id >= ").push_bind(earliest(from));
     }
 }
 
@@ -350,6 +421,26 @@ fn sole(mut letters: impl Iterator<Item = char>) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliveries::dto::DeliveryStatus;
+
+    #[test]
+    fn a_list_of_what_few_messages_have_begins_with_those() {
+        let tenant: TenantId = "acme".parse().expect("an id");
+        let text = |filter: EmailFilter| {
+            let mut query = QueryBuilder::<Postgres>::new("SELECT email_id");
+            push_messages(&mut query, &tenant, &filter, Side::Older, None);
+            query.into_string()
+        };
+        let delivery = Some(DeliveryStatus::Failed);
+        let given_up = text(EmailFilter { delivery, could_not_ask: true, ..EmailFilter::default() });
+        let could_not_ask = text(EmailFilter { could_not_ask: true, ..EmailFilter::default() });
+        for (text, table) in [(given_up, "deliveries"), (could_not_ask, "verdicts")] {
+            let few = format!("SELECT email_id FROM (SELECT DISTINCT email_id AS id FROM {table} WHERE ");
+            assert!(text.starts_with(&few) && text.ends_with(" OFFSET 0) e ORDER BY few.id DESC"), "{text}");
+        }
+        let all = "SELECT email_id FROM emails e WHERE tenant_id = $1 ORDER BY email_id DESC";
+        assert_eq!(text(EmailFilter::default()), all);
+    }
 
     #[test]
     fn the_least_id_of_a_time_is_of_an_hour_before() {

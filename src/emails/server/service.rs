@@ -210,8 +210,8 @@ pub async fn page(
 async fn begin_list(ctx: &TenantContext, filter: &EmailFilter) -> Result<TenantTx> {
     if lists::is_search(filter) {
         ctx.begin_in_turn(Turn::Search).await
-    } else if filter.to.is_some() {
-        // All that came later is passed by.
+    } else if filter.to.is_some() || lists::is_of_few(filter) {
+        // All that came later is passed by, or all that is among the few no longer.
         ctx.begin_in_turn(Turn::Count).await
     } else {
         ctx.begin().await

@@ -78,12 +78,19 @@ pub async fn set_untold(tx: &mut TenantTx, untold: i64) -> sqlx::Result<()> {
         .map(drop)
 }
 
-/// The messages `e` of the tenant `$1` that go where messages are kept for `$2` days: those that arrived before, but of what
-/// waits for a person only what arrived twice as long ago. One that is not done, has a job or a delivery under way, or a
-/// word of the last `$3` seconds, which can still be taken back, is in somebody's hands. By the database's clock, which all
-/// servers share: one of theirs that is ahead would delete what is to be kept.
-const OLD: &str = "e.tenant_id = $1 AND e.status = 'done' AND e.received_at < now() - make_interval(hours => 24 * $2) \
-    AND (e.decision IS DISTINCT FROM 'review' OR e.received_at < now() - make_interval(hours => 48 * $2)) \
+/// The messages `e` that are old enough to go where messages are kept for `$2` days: those that arrived before, but of what
+/// waits for a person only what arrived twice as long ago. The two apart, each as its index has it: what waits and is kept
+/// need not be read at each turn. By the database's clock, which all servers share: one of theirs that is ahead would delete
+/// what is to be kept.
+const OLD: [&str; 2] = [
+    "e.decision IS DISTINCT FROM 'review' AND e.received_at < now() - make_interval(hours => 24 * $2)",
+    // Not `=`: the index of decisions would be read, which knows no time.
+    "e.decision IS NOT DISTINCT FROM 'review' AND e.received_at < now() - make_interval(hours => 48 * $2)",
+];
+
+/// The messages `e` of the tenant `$1` that nobody has in hand: one that is not done, has a job or a delivery under way, or a
+/// word of the last `$3` seconds, which can still be taken back, is in somebody's.
+const FREE: &str = "e.tenant_id = $1 AND e.status = 'done' \
     AND (e.undo IS NULL OR (e.undo ->> 'at')::timestamptz <= now() - make_interval(secs => $3)) \
     AND NOT EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id \
       AND d.status = 'pending') \
@@ -92,7 +99,8 @@ const OLD: &str = "e.tenant_id = $1 AND e.status = 'done' AND e.received_at < no
 /// Counted as far as `MOST_COUNTED` and one more: somebody waits for it, and a tenant may have a million.
 pub async fn count_old(tx: &mut TenantTx, days: i32) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
-    let sql = format!("SELECT count(*) FROM (SELECT FROM emails e WHERE {OLD} LIMIT $4) AS old");
+    let each = OLD.map(|old| format!("SELECT e.email_id FROM emails e WHERE {FREE} AND {old}"));
+    let sql = format!("SELECT count(*) FROM ({} LIMIT $4) AS old", each.join(" UNION ALL "));
     sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(tenant.as_str())
         .bind(days)
@@ -115,20 +123,29 @@ pub async fn lock_mailboxes(tx: &mut TenantTx) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Locks some that go, the oldest first; what somebody else has in hand is passed by.
+/// Locks some that go, the oldest first, of what waits for a person last; what somebody else has in hand is passed by.
 pub async fn lock_old(tx: &mut TenantTx, days: i32, most: i64) -> sqlx::Result<Vec<EmailId>> {
     let tenant = tx.tenant().clone();
-    let sql = format!(
-        "SELECT e.email_id FROM emails e WHERE {OLD} ORDER BY e.received_at LIMIT $4 \
-         FOR UPDATE OF e SKIP LOCKED"
-    );
-    sqlx::query_scalar(AssertSqlSafe(sql))
-        .bind(tenant.as_str())
-        .bind(days)
-        .bind(PATIENCE)
-        .bind(most)
-        .fetch_all(tx.conn())
-        .await
+    let mut locked: Vec<EmailId> = Vec::new();
+    for old in OLD {
+        let left = most.saturating_sub(i64::try_from(locked.len()).unwrap_or(i64::MAX));
+        if left <= 0 {
+            break;
+        }
+        let sql = format!(
+            "SELECT e.email_id FROM emails e WHERE {FREE} AND {old} ORDER BY e.received_at LIMIT $4 \
+             FOR UPDATE OF e SKIP LOCKED"
+        );
+        let some: Vec<EmailId> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(tenant.as_str())
+            .bind(days)
+            .bind(PATIENCE)
+            .bind(left)
+            .fetch_all(tx.conn())
+            .await?;
+        locked.extend(some);
+    }
+    Ok(locked)
 }
 
 /// Deletes locked messages with everything that hangs on them, by the foreign keys. They are looked at once more:
@@ -136,8 +153,9 @@ pub async fn lock_old(tx: &mut TenantTx, days: i32, most: i64) -> sqlx::Result<V
 /// elsewhere it is kept that they were: they may still lie there.
 pub async fn delete_old(tx: &mut TenantTx, days: i32, locked: &[EmailId]) -> sqlx::Result<i64> {
     let tenant = tx.tenant().clone();
+    let old = OLD.join(" OR ");
     let sql = format!(
-        "WITH gone AS (DELETE FROM emails e WHERE {OLD} AND e.email_id = ANY ($4) \
+        "WITH gone AS (DELETE FROM emails e WHERE {FREE} AND ({old}) AND e.email_id = ANY ($4) \
            RETURNING e.email_id, e.mailbox_id, e.content_hash), \
          kept AS (INSERT INTO taken_messages (tenant_id, mailbox_id, content_hash, email_id) \
            SELECT $1, g.mailbox_id, g.content_hash, g.email_id FROM gone g \
