@@ -120,9 +120,9 @@ pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
     Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), inbox: None, now: Utc::now() }
 }
 
-/// At which address of the tenant's own a message was read, where no mail server said whom it was for: that of the account
-/// that it was fetched from; otherwise one that its fields To and Cc name, if mail for that comes to the tenant, since
-/// whoever wrote them may name any.
+/// At which address of the tenant's own a message was read, where no mail server said whom it was for: one that its fields To
+/// and Cc name, if mail for that comes to the tenant, since whoever wrote them may name any; otherwise that of the account
+/// that it was fetched from.
 ///
 /// # Errors
 /// The database's.
@@ -130,13 +130,14 @@ pub async fn inbox(app: &AppState, tx: &mut TenantTx, message: &EmailDetail) -> 
     if message.envelope.as_ref().is_some_and(|envelope| !envelope.to.is_empty()) {
         return Ok(None);
     }
+    let named = ["header.to", "header.cc"].iter().flat_map(|header| plan::named(message, header));
+    let own = mailboxes::first_own(app, tx, named.map(|address| in_one_form(&address)).collect()).await?;
+    if own.is_some() {
+        return Ok(own);
+    }
     // A name by which somebody signs in need not be an address.
     let account = repository::account(tx, message.email.email_id).await?;
-    if account.as_deref().is_some_and(|name| name.parse::<Address>().is_ok()) {
-        return Ok(account);
-    }
-    let named = ["header.to", "header.cc"].iter().flat_map(|header| plan::named(message, header));
-    mailboxes::first_own(app, tx, named.map(|address| in_one_form(&address)).collect()).await
+    Ok(account.filter(|name| name.parse::<Address>().is_ok()))
 }
 
 /// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before

@@ -38,7 +38,7 @@ use crate::{
         origin::Origin,
         work::Shares,
     },
-    shared::TenantId,
+    shared::{EmailId, TenantId},
 };
 
 /// How long the watch sleeps at most: a mailbox that falls due rings no bell.
@@ -246,7 +246,7 @@ async fn stumble(
     let left = Leftover { uid: i64::from(uid), is_stored: false };
     let tries = watches::stumbled(tx, watch.mailbox_id, left.uid).await?;
     if tries >= most && watches::leave(tx, watch.mailbox_id, left, watches::REST).await? {
-        let past = watches::position(tx, watch.mailbox_id).await?.past(uid, None);
+        let past = watches::position(tx, watch.mailbox_id).await?.past(uid, None, None);
         watches::advance(tx, watch.mailbox_id, &past, false).await?;
         return Ok(Duration::ZERO);
     }
@@ -306,7 +306,7 @@ async fn look(
         renumbered: 0,
     };
     reading.enter(folder).await?;
-    reading.look_back(&mut connection, folder).await?;
+    reading.look_back(&mut connection, folder, stop).await?;
     let until = Instant::now() + LONGEST;
     loop {
         reading.catch_up(&mut connection, stop).await?;
@@ -405,39 +405,60 @@ impl Reading<'_> {
 
     /// Has the folder read from its beginning where UIDs that were read past were given once more. Once for a connection: a
     /// server that is put back ends it.
-    async fn look_back(&mut self, connection: &mut Connection, folder: Folder) -> Result<(), Trouble> {
-        if folder.exists == 0 || !self.is_given_again(connection).await? {
+    async fn look_back(
+        &mut self,
+        connection: &mut Connection,
+        folder: Folder,
+        stop: &CancellationToken,
+    ) -> Result<(), Trouble> {
+        if folder.exists == 0 {
             return Ok(());
         }
+        let Some(left) = self.is_given_again(connection, stop).await? else { return Ok(()) };
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
         self.begin_anew(&mut tx, folder).await?;
+        watches::seen(&mut tx, self.watch.mailbox_id, folder.exists).await?;
         tx.commit().await?;
-        Ok(())
+        left
     }
 
-    /// Whether another message has the UID of one that was read. Its date raises the suspicion alone, since dates may be
-    /// others after a server was restored; that the message is not here is the proof.
-    async fn is_given_again(&mut self, connection: &mut Connection) -> Result<bool, Trouble> {
+    /// Whether another message has the UID of one that was read, and then whether the connection is still of use. Its date
+    /// raises the suspicion alone, since dates may be others after a server was restored; which message it is, is the proof.
+    async fn is_given_again(
+        &mut self,
+        connection: &mut Connection,
+        stop: &CancellationToken,
+    ) -> Result<Option<Result<(), Trouble>>, Trouble> {
         let read = self.position.landmarks().to_vec();
-        let uids: Vec<u32> = read.iter().map(|(uid, _)| *uid).collect();
+        let uids: Vec<u32> = read.iter().map(|(uid, ..)| *uid).collect();
         let found = match connection.arrivals(&uids).await {
-            Err(ImapFault::Declined(_)) => return Ok(false),
+            Err(ImapFault::Declined(_)) => return Ok(None),
             found => found?,
         };
-        for (uid, _) in found.into_iter().filter(|one| !read.contains(one)) {
-            match AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await {
-                Ok(Ok(false)) => {}
+        for (uid, arrived) in found {
+            let Some((.., was)) = read.iter().find(|(of, then, _)| *of == uid && *then != arrived) else {
+                continue;
+            };
+            if stop.is_cancelled() {
+                break;
+            }
+            let taken = AssertUnwindSafe(self.take(connection, uid)).catch_unwind().await;
+            match taken.unwrap_or(Err(Trouble::Panicked(None))) {
+                Ok(is) if is == *was => {}
+                Ok(_) => return Ok(Some(Ok(()))),
                 // One that cannot be read is met again on the way, where it keeps no other back.
-                Ok(Ok(true) | Err(Trouble::Message { .. } | Trouble::Mailbox(_))) | Err(_) => {
-                    return Ok(true);
+                Err(Trouble::Message { fault: ImapFault::Declined(_), .. }) => return Ok(Some(Ok(()))),
+                Err(Trouble::Message { fault, .. } | Trouble::Mailbox(fault)) => {
+                    return Ok(Some(Err(fault.into())));
                 }
-                Ok(Err(trouble)) => return Err(trouble),
+                Err(trouble @ Trouble::Panicked(_)) => return Ok(Some(Err(trouble))),
+                Err(trouble) => return Err(trouble),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Does what is left to do with messages that lie behind, as far as it is due: one by one, so that one that ends the
@@ -520,8 +541,8 @@ impl Reading<'_> {
         Ok(!found.is_empty())
     }
 
-    /// Reads a message and stores it. `true` where it was not here before.
-    async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<bool, Trouble> {
+    /// Reads a message and stores it. Gives which it is here, unless it is passed over.
+    async fn take(&mut self, connection: &mut Connection, uid: u32) -> Result<Option<EmailId>, Trouble> {
         let max = self.app.config.max_message_bytes;
         let at_it = |fault| Trouble::Message { uid, fault, is_its_own: false };
         let Some(About { size, arrived }) = connection.about(uid).await.map_err(at_it)? else {
@@ -554,7 +575,7 @@ impl Reading<'_> {
         }
         let id = self.watch.mailbox_id;
         let received = intake::store_in(&mut tx, id, &read, &envelope, &Origin::default()).await?;
-        let position = self.pass(&mut tx, uid, false, arrived).await?;
+        let position = self.pass(&mut tx, uid, false, arrived, Some(received.email_id)).await?;
         let is_to_be_marked = self.account.after_storing != AfterStoring::Keep;
         if is_to_be_marked {
             let left = Leftover { uid: i64::from(uid), is_stored: true };
@@ -570,7 +591,7 @@ impl Reading<'_> {
         if is_to_be_marked {
             self.mark(connection, uid).await?;
         }
-        Ok(!received.duplicate)
+        Ok(Some(received.email_id))
     }
 
     /// It is on disk: only now may its server forget it. To do so twice does no harm.
@@ -592,16 +613,21 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// It is gone, or it is not taken and stays on its server: it is none that is new here.
-    async fn pass_over(&mut self, uid: u32, is_left: bool, arrived: Option<i64>) -> Result<bool, Trouble> {
+    /// It is gone, or it is not taken and stays on its server.
+    async fn pass_over(
+        &mut self,
+        uid: u32,
+        is_left: bool,
+        arrived: Option<i64>,
+    ) -> Result<Option<EmailId>, Trouble> {
         let mut tx = self.app.database.tenant(&self.watch.tenant).await?;
         if !watches::extend(&mut tx, self.watch).await? {
             return Err(Trouble::Lost);
         }
-        let position = self.pass(&mut tx, uid, is_left, arrived).await?;
+        let position = self.pass(&mut tx, uid, is_left, arrived, None).await?;
         tx.commit().await?;
         self.position = position;
-        Ok(false)
+        Ok(None)
     }
 
     /// Notes that nothing of a message is left to be read, and gives where its folder is read to once that is on disk.
@@ -611,6 +637,7 @@ impl Reading<'_> {
         uid: u32,
         is_left: bool,
         arrived: Option<i64>,
+        email: Option<EmailId>,
     ) -> Result<Position, Trouble> {
         let id = self.watch.mailbox_id;
         let mut settled = std::mem::take(&mut self.marked);
@@ -618,7 +645,7 @@ impl Reading<'_> {
         if i64::from(uid) <= self.position.last_uid {
             settled.push(i64::from(uid));
         }
-        let position = self.position.past(uid, arrived);
+        let position = self.position.past(uid, arrived, email);
         watches::advance(tx, id, &position, is_left).await?;
         watches::settled(tx, id, &settled).await?;
         Ok(position)

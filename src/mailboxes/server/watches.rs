@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     server::{TenantTx, changes, database::WorkerTx},
-    shared::{MailboxId, TenantId},
+    shared::{EmailId, MailboxId, TenantId},
 };
 
 /// How long a watch is a server's own without a sign of life.
@@ -52,9 +52,12 @@ pub struct Position {
 struct Landmarks {
     /// Whose UIDs they have: servers of before let them stay where the folder is read from its beginning again.
     uid_validity: Option<i64>,
-    /// UID, and when the mail server got it, in seconds since 1970; by UID.
-    read: Vec<(u32, i64)>,
+    /// By UID.
+    read: Vec<Landmark>,
 }
+
+/// The UID of a message, when the mail server got it, in seconds since 1970, and which it is here, where it was taken.
+pub type Landmark = (u32, i64, Option<EmailId>);
 
 impl Position {
     /// At the beginning of the folder.
@@ -62,19 +65,24 @@ impl Position {
         Self { uid_validity: Some(i64::from(uid_validity)), ..Self::default() }
     }
 
-    /// Messages that were read last, each with when the mail server got it, in seconds since 1970.
-    pub fn landmarks(&self) -> &[(u32, i64)] {
+    /// Messages that were read last.
+    pub fn landmarks(&self) -> &[Landmark] {
         let Json(landmarks) = &self.landmarks;
-        if landmarks.uid_validity == self.uid_validity { &landmarks.read } else { &[] }
+        if landmarks.uid_validity != self.uid_validity {
+            return &[];
+        }
+        // Servers of before let them stay where they begin the same folder anew, too.
+        let known = landmarks.read.partition_point(|(uid, ..)| i64::from(*uid) <= self.last_uid);
+        &landmarks.read[..known]
     }
 
-    /// Past one more message, which the mail server got at `arrived`, where that is known.
-    pub fn past(&self, uid: u32, arrived: Option<i64>) -> Self {
+    /// Past one more message, which the mail server got at `arrived`, where that is known, and which is `email` here.
+    pub fn past(&self, uid: u32, arrived: Option<i64>, email: Option<EmailId>) -> Self {
         let mut read = self.landmarks().to_vec();
         if let Some(arrived) = arrived {
-            read.retain(|(other, _)| *other != uid);
-            read.push((uid, arrived));
-            read.sort_unstable();
+            read.retain(|(other, ..)| *other != uid);
+            read.push((uid, arrived, email));
+            read.sort_unstable_by_key(|(uid, ..)| *uid);
             // The highest stay: UIDs that are given again have come past them last.
             read.drain(..read.len().saturating_sub(MOST_LANDMARKS));
         }
@@ -224,53 +232,51 @@ pub async fn advance(tx: &mut TenantTx, id: MailboxId, to: &Position, was_left: 
 pub async fn seen(tx: &mut TenantTx, id: MailboxId, on_server: u32) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "WITH changed AS (UPDATE mailbox_heartbeats SET last_seen_at = now(), on_server = $3 \
-           WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING tenant_id) \
-         SELECT pg_notify($4, tenant_id) FROM changed",
+        "UPDATE mailbox_heartbeats SET last_seen_at = now(), on_server = $3 \
+         WHERE tenant_id = $1 AND mailbox_id = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(i64::from(on_server))
-    .bind(changes::CHANNEL)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    changes::tell(tx);
+    Ok(())
 }
 
 /// The folder was read to its end. `note` is what did not go well all the same.
 pub async fn worked(tx: &mut TenantTx, id: MailboxId, note: Option<&str>) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
-    sqlx::query(
-        "WITH changed AS (UPDATE mailbox_heartbeats SET problem = $3, \
-           failing_since = CASE WHEN $3 IS NOT NULL THEN coalesce(failing_since, now()) END \
-           WHERE tenant_id = $1 AND mailbox_id = $2 AND (problem IS NOT NULL OR $3 IS NOT NULL) \
-           RETURNING tenant_id) \
-         SELECT pg_notify($4, tenant_id) FROM changed",
+    let done = sqlx::query(
+        "UPDATE mailbox_heartbeats SET problem = $3, \
+         failing_since = CASE WHEN $3 IS NOT NULL THEN coalesce(failing_since, now()) END \
+         WHERE tenant_id = $1 AND mailbox_id = $2 AND (problem IS NOT NULL OR $3 IS NOT NULL)",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(note)
-    .bind(changes::CHANNEL)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    if done.rows_affected() > 0 {
+        changes::tell(tx);
+    }
+    Ok(())
 }
 
 /// The mailbox could not be looked at. How long it has failed so is given. Unit: seconds.
 pub async fn failed(tx: &mut TenantTx, id: MailboxId, problem: &str) -> sqlx::Result<f64> {
     let tenant = tx.tenant().clone();
-    sqlx::query_scalar(
-        "WITH changed AS ( \
-           UPDATE mailbox_heartbeats SET problem = $3, failing_since = coalesce(failing_since, now()) \
-           WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING tenant_id, failing_since) \
-         SELECT extract(epoch FROM now() - failing_since)::float8 FROM changed, pg_notify($4, tenant_id)",
+    let failing: f64 = sqlx::query_scalar(
+        "UPDATE mailbox_heartbeats SET problem = $3, failing_since = coalesce(failing_since, now()) \
+         WHERE tenant_id = $1 AND mailbox_id = $2 RETURNING extract(epoch FROM now() - failing_since)::float8",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(problem)
-    .bind(changes::CHANNEL)
     .fetch_one(tx.conn())
-    .await
+    .await?;
+    changes::tell(tx);
+    Ok(failing)
 }
 
 /// A message could not be read. How often it was tried so far is given.
@@ -361,20 +367,20 @@ mod tests {
     fn the_last_messages_that_were_read_are_landmarks_for_as_long_as_their_uids_hold() {
         let mut position = Position::beginning(7);
         for uid in 1..=30 {
-            position = position.past(uid, Some(i64::from(uid) * 100));
+            position = position.past(uid, Some(i64::from(uid) * 100), None);
         }
-        let landmarks: Vec<(u32, i64)> = (11..=30).map(|uid| (uid, i64::from(uid) * 100)).collect();
+        let landmarks: Vec<Landmark> = (11..=30).map(|uid| (uid, i64::from(uid) * 100, None)).collect();
         assert_eq!((position.last_uid, position.landmarks()), (30, landmarks.as_slice()));
         // What lies far behind, and what has no date, is none.
-        assert_eq!(position.past(3, Some(1)), position);
-        assert_eq!(position.past(31, None).landmarks(), landmarks);
+        assert_eq!(position.past(3, Some(1), None), position);
+        assert_eq!(position.past(31, None, None).landmarks(), landmarks);
         // One that has another date now has that.
-        let again = position.past(12, Some(5));
-        assert_eq!((again.last_uid, &again.landmarks()[..2]), (30, &[(11, 1_100), (12, 5)][..]));
+        let again = position.past(12, Some(5), None);
+        assert_eq!((again.last_uid, &again.landmarks()[..2]), (30, &[(11, 1_100, None), (12, 5, None)][..]));
         // A server of before has begun anew.
         let other = Position { uid_validity: Some(8), ..position };
         assert!(other.landmarks().is_empty());
-        assert_eq!(other.past(1, Some(9)).landmarks(), [(1, 9)]);
+        assert_eq!(other.past(1, Some(9), None).landmarks(), [(1, 9, None)]);
         let before: Landmarks = serde_json::from_str("{}").expect("as the column begins");
         assert_eq!(before, Landmarks::default());
     }
