@@ -76,9 +76,11 @@ const TEXTS: [&str; 20] = [
 #[derive(Clone, Debug)]
 pub struct Ordered {
     /// As it is written.
-    pub what: String,
-    pub source: Source,
+    pub what: Arc<str>,
+    pub source: Arc<Source>,
     pub bound: Bound,
+    /// Whether SQLite makes numbers of texts beside the bound.
+    pub is_by_number: bool,
 }
 
 /// What a checked query compares.
@@ -215,10 +217,20 @@ impl Comparisons {
                 self.put(place, &mark, Spelling::Ordered, beside);
             }
             let source = self.sources.of(beside);
+            // One more than that is enough to know that there are too many.
+            let room = (MAX_ORDERED + 1).saturating_sub(self.ordered.len());
+            if room == 0 || given.bounds.is_empty() {
+                continue;
+            }
             if matches!(bare(beside), Side::Column(_)) || !source.columns.is_empty() || source.is_lost {
-                let ordered = |bound| Ordered { what: beside.to_string(), source: source.clone(), bound };
-                // One more than that is enough to know that there are too many.
-                let room = (MAX_ORDERED + 1).saturating_sub(self.ordered.len());
+                let (what, source): (Arc<str>, _) = (beside.to_string().into(), Arc::new(source));
+                let is_by_number = given.is_number();
+                let ordered = |bound| Ordered {
+                    what: Arc::clone(&what),
+                    source: Arc::clone(&source),
+                    bound,
+                    is_by_number,
+                };
                 self.ordered.extend(given.bounds.into_iter().take(room).map(ordered));
             }
         }
@@ -229,6 +241,13 @@ impl Comparisons {
             match bare(side) {
                 Side::Given(place, mark) if self.is_worked_out(beside) => {
                     self.put(place, mark, Spelling::Alike, beside);
+                }
+                // A literal beside what is worked out keeps its index; a name has none.
+                Side::Column(_) if self.is_worked_out(beside) => {
+                    let given = self.sources.of(side);
+                    if let Some((place, mark)) = text_in(side, &given) {
+                        self.put(place, &mark, Spelling::Alike, beside);
+                    }
                 }
                 _ => {}
             }
@@ -302,7 +321,7 @@ impl Ordered {
     /// The number that it is compared with, as it is written, if it is one.
     pub fn number(&self, params: &[Value]) -> Option<String> {
         match &self.bound {
-            Bound::Number(number) | Bound::Text(number) => Some(number.clone()),
+            Bound::Number(number) | Bound::Text(number) => Some(number.to_string()),
             Bound::Given(place) => match params.get(*place)? {
                 Value::Number(number) => Some(number.to_string()),
                 Value::String(text) => values::number(text).map(|_| text.clone()),
@@ -311,8 +330,16 @@ impl Ordered {
         }
     }
 
+    /// Whether texts of so many digits each are ordered beside this number as whoever wrote the query means it.
+    pub fn suits_digits(&self, digits: usize, number: &str, params: &[Value]) -> bool {
+        // Who writes a text means letters, such as a range of prefixes.
+        let is_written = matches!(self.bound, Bound::Text(_)) && self.source.is_text();
+        let has_digits = || number.len() == digits && number.bytes().all(|byte| byte.is_ascii_digit());
+        self.is_by_number || is_written || self.is_by_letters(params) && has_digits()
+    }
+
     /// Whether both are texts to SQLite, where the column is one of texts.
-    pub fn is_by_letters(&self, params: &[Value]) -> bool {
+    fn is_by_letters(&self, params: &[Value]) -> bool {
         self.source.is_text()
             || match &self.bound {
                 Bound::Number(_) => false,
@@ -329,7 +356,7 @@ fn text_in(expr: &Expr, source: &Source) -> Option<(Span, String)> {
         _ => match bare(expr) {
             Side::Given(place, mark) => Some((place, mark.to_owned())),
             Side::Text(place, _) => Some((place, expr.to_string())),
-            Side::Column(_) if !source.bounds.is_empty() && source.columns.is_empty() => {
+            Side::Column(_) if source.may_be_written() && source.columns.is_empty() => {
                 Some((span_of_name(expr)?, expr.to_string()))
             }
             _ => None,
@@ -557,7 +584,7 @@ mod tests {
 
     /// A table, by the types that its columns were declared to have.
     fn table(name: &str, columns: &[(&str, &str)]) -> Table {
-        let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), Affinity::declared(kind)));
+        let columns = columns.iter().map(|(name, kind)| (Arc::<str>::from(*name), Affinity::declared(kind)));
         Table { name: name.to_owned(), columns: columns.collect() }
     }
 
@@ -673,6 +700,14 @@ mod tests {
                 None,
             ),
             ("WITH b(who) AS (SELECT lower(a) FROM t) SELECT 1 FROM b WHERE who <= ?1", None),
+            ("WITH b(who) AS (SELECT trim(a) FROM t) SELECT 1 FROM b WHERE who <= ?1", None),
+            // A parameter stays one under a name, and a number needs no help.
+            (
+                "WITH p AS (SELECT ?1 AS n) SELECT 1 FROM p WHERE (SELECT count(*) FROM t) = p.n",
+                Some("(SELECT count(*) FROM t) = flowengine_alike(p.n, (SELECT count(*) FROM t))"),
+            ),
+            ("WITH p AS (SELECT 3 AS n) SELECT 1 FROM p WHERE (SELECT count(*) FROM t) = p.n", None),
+            ("WITH p AS (SELECT 1 + 2 AS n) SELECT 1 FROM p WHERE (SELECT count(*) FROM t) > n", None),
         ] {
             let found = Comparisons::of(sql, &[]).spelled_out(sql);
             match (found, spelled) {
@@ -684,12 +719,14 @@ mod tests {
 
     #[test]
     fn a_column_without_a_type_is_found_by_its_index() {
-        let tables = [table("t", &[("a", "")])];
+        let tables = [table("t", &[("a", "")]), table("u", &[("n", "INTEGER")])];
         for (sql, spelled) in [
             ("SELECT 1 FROM t WHERE A = ?1", Some("SELECT 1 FROM t WHERE A  IN (?1, flowengine_number(?1))")),
             ("SELECT 1 FROM t WHERE a <= ?1", Some("SELECT 1 FROM t WHERE a <= flowengine_beside(?1, a)")),
             // It is a text there, whatever it is called.
             ("WITH x AS (SELECT CAST(a AS TEXT) AS a FROM t) SELECT 1 FROM x WHERE a = ?1", None),
+            // NULL is of any type.
+            ("SELECT 1 FROM (SELECT n FROM u UNION ALL SELECT NULL FROM u) WHERE n = ?1", None),
         ] {
             assert_eq!(Comparisons::of(sql, &tables).spelled_out(sql).as_deref(), spelled, "{sql}");
         }
@@ -707,11 +744,18 @@ mod tests {
         });
         let listed = (0..2_000).map(|number| format!("({number})")).collect::<Vec<_>>().join(", ");
         let listed = format!("WITH v(n) AS (VALUES {listed}) SELECT 1 FROM t, v WHERE a > n");
+        let ones = format!(
+            "WITH p AS (SELECT {}) SELECT 1 FROM {} WHERE a > 5",
+            ["1"; 4_900].join(","),
+            ["p"; 4_900].join(",")
+        );
         let ahead = "WITH x AS (SELECT b FROM y), y AS (SELECT a AS b FROM t) SELECT 1 FROM x WHERE b > 5";
         for (sql, is_followed) in [
             (format!("WITH c0 AS (SELECT * FROM t){doubled} SELECT 1 FROM c60 WHERE a > 5"), false),
             (format!("SELECT 1 FROM ({nested}) WHERE a > 5"), true),
             (listed, true),
+            (ones.clone(), false),
+            (ones.replace("a > 5", "sum(a) > 5"), true),
             (ahead.to_owned(), false),
             (ahead.replace("b > 5", "CAST(b AS REAL) > 5"), true),
             (ahead.replace("b > 5", "b = 5"), true),
@@ -722,6 +766,36 @@ mod tests {
             let expected = if is_followed { Ok(()) } else { Err(Cause::Rule) };
             assert_eq!(checked.map_err(|error| error.cause), expected, "{sql}");
             assert!(started.elapsed() < std::time::Duration::from_secs(20), "{sql}");
+        }
+    }
+
+    /// A thread that runs out of stack ends the server, and all tenants' work.
+    #[test]
+    fn a_query_as_long_as_it_may_be_keeps_within_a_threads_stack() {
+        let many =
+            |text: &str, between: &str| vec![text; 19_900 / (text.len() + between.len())].join(between);
+        for sql in [
+            format!("SELECT 1 FROM t WHERE (SELECT {}) > 5", many("1", " UNION SELECT ")),
+            format!("SELECT 1 FROM t WHERE a IN (SELECT {})", many("a", " UNION ALL SELECT ")),
+            format!("SELECT {}", many("a FROM t", " EXCEPT SELECT ")),
+            format!("SELECT 1 FROM t WHERE a > {}", many("1", "+")),
+            format!("SELECT 1 FROM t WHERE {} > 5", many("a", "||")),
+            format!("SELECT 1 FROM t WHERE {}", many("a>1", " AND ")),
+            format!("SELECT 1 FROM t WHERE {}", many("a=?1", " OR ")),
+            format!("SELECT 1 FROM t WHERE {} a > 5", many("NOT", " ")),
+            format!("SELECT 1 FROM t WHERE {}a > 5", many("- ", "")),
+            format!("SELECT 1 FROM t WHERE a > {}", many("1", " COLLATE x ")),
+            format!("SELECT 1 FROM t WHERE a {}", many("IS NULL", " ")),
+            format!("SELECT 1 FROM {}", many("t", " JOIN ")),
+            format!("SELECT 1 FROM {}", many("t", ",")),
+            format!("SELECT 1 FROM t WHERE {}a > 5{}", "(".repeat(9_900), ")".repeat(9_900)),
+            format!("SELECT 1 FROM t WHERE a > CASE {} END", many("WHEN a > 1 THEN a", " ")),
+        ] {
+            if sql_check::check(&sql, sql_check::SqlDialect::Sqlite).is_ok() {
+                let comparisons = Comparisons::of(&sql, &[table("t", &[("a", "TEXT")])]);
+                let _ = comparisons.check(Given { params: &[], from_message: &[] });
+                let _ = comparisons.spelled_out(&sql);
+            }
         }
     }
 
@@ -747,10 +821,10 @@ mod tests {
             "SELECT 1 FROM t WHERE t.a >= ?2 AND -5 < \"b\" AND c BETWEEN 1 AND ?1 AND d = 3 AND e = ?3",
             &[],
         );
-        let number = |number: &str| Bound::Number(number.to_owned());
+        let number = |number: &str| Bound::Number(number.into());
         let bounds =
             [("t.a", Bound::Given(1)), ("\"b\"", number("-5")), ("c", number("1")), ("c", Bound::Given(0))];
-        let found: Vec<_> = found.ordered.iter().map(|it| (it.what.as_str(), it.bound.clone())).collect();
+        let found: Vec<_> = found.ordered.iter().map(|it| (&*it.what, it.bound.clone())).collect();
         assert_eq!(found, bounds);
         for (value, is_fit) in
             [("5", true), ("2026-11-10", true), ("1234.5 EUR", false), ("$ 5", false), ("abc", true)]

@@ -7,23 +7,34 @@
 use std::{
     collections::{BTreeSet, HashMap},
     ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, OrderBy, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, Statement, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Visit, Visitor,
-    With, visit_expressions,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, OrderBy, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, Statement, TableAliasColumnDef, TableFactor,
+    TableWithJoins, UnaryOperator, Value as Literal, ValueWithSpan, Values, Visit, Visitor, With,
+    visit_expressions,
 };
 
 use super::ordering::{Side, bare, place_of};
 
-/// What a query's parts read and give, counted in columns: beyond, nothing of it is followed.
-const MAX_COLUMNS: usize = 200_000;
+/// What a query's parts read and give, counted in columns and what each may be: some 40 MB. Beyond, nothing of it is
+/// followed.
+const MAX_WEIGHT: usize = 200_000;
+/// Nor beyond so many of its expressions, and of the columns among which each name is looked for: half a second.
+const MAX_STEPS: usize = 2_000_000;
+/// Nor any longer, on a server that has much to do.
+const MAX_TIME: Duration = Duration::from_secs(2);
 /// SQLite has none that gives more columns (sqlite.org/limits.html).
 const MAX_WIDTH: usize = 2_000;
 /// What a query in `WITH` that asks itself is made of is known after as many rounds as its columns change places.
 const MAX_ROUNDS: usize = 8;
+
+/// Functions that give numbers whatever they are given.
+const NUMBERS: [&str; 7] = ["abs", "avg", "count", "length", "round", "sum", "total"];
 
 /// What SQLite makes of what is compared with a value (sqlite.org/datatype3.html, section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +68,7 @@ impl Affinity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     pub name: String,
-    pub columns: Vec<(String, Affinity)>,
+    pub columns: Vec<(Arc<str>, Affinity)>,
 }
 
 impl Table {
@@ -72,10 +83,10 @@ impl Table {
 pub enum Bound {
     /// A parameter, counted from 0.
     Given(usize),
-    /// A number that stands in the query, as it is written.
-    Number(String),
+    /// A number that stands in the query, as it is written, or is worked out there.
+    Number(Arc<str>),
     /// A text that stands in the query, and says a number.
-    Text(String),
+    Text(Arc<str>),
 }
 
 /// Where a value comes from.
@@ -100,8 +111,17 @@ impl Source {
         Self { bounds: bound.into_iter().collect(), ..Self::of(affinity) }
     }
 
+    fn number(affinity: Affinity, expr: &Expr) -> Self {
+        Self::bound(affinity, Some(Bound::Number(expr.to_string().into())))
+    }
+
     fn lost() -> Self {
         Self { is_lost: true, ..Self::default() }
+    }
+
+    /// What it takes in memory, in columns.
+    fn weight(&self) -> usize {
+        1 + self.columns.len() + self.bounds.len()
     }
 
     fn worked_out(self) -> Self {
@@ -135,6 +155,16 @@ impl Source {
     pub fn is_text(&self) -> bool {
         self.affinity == Some(Affinity::Text)
     }
+
+    /// Whether SQLite makes numbers of texts beside it.
+    pub fn is_number(&self) -> bool {
+        self.affinity == Some(Affinity::Number)
+    }
+
+    /// Whether it may be a text that no column holds.
+    pub fn may_be_written(&self) -> bool {
+        self.bounds.iter().any(|bound| matches!(bound, Bound::Given(_) | Bound::Text(_)))
+    }
 }
 
 /// The names and the queries of a parsed text, each by where it is in memory.
@@ -148,49 +178,64 @@ pub struct Sources {
 
 impl Sources {
     pub fn read(statements: &[Statement], tables: &[Table]) -> Self {
-        let mut reader = Reader {
-            tables,
-            with: Vec::new(),
-            scopes: Vec::new(),
-            found: Self::default(),
-            left: MAX_COLUMNS,
-        };
-        for statement in statements {
-            if let Statement::Query(query) = statement {
-                reader.query(query);
-            }
-        }
+        let mut reader = Reader::new(tables, Instant::now() + MAX_TIME);
+        reader.statements(statements);
         reader.found
     }
 
     /// What an expression gives.
     pub fn of(&self, expr: &Expr) -> Source {
-        if self.is_lost && matches!(bare(expr), Side::Column(_) | Side::WorkedOut) {
-            return Source { is_lost: true, ..Source::of(Affinity::Mixed) };
-        }
         match expr {
             Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => self.of(inner),
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
-                self.names.get(&place(expr)).cloned().unwrap_or_default()
-            }
-            Expr::Subquery(query) => self.queries.get(&place::<Query>(query)).cloned().unwrap_or_default(),
-            Expr::Cast { data_type, .. } => Source::of(Affinity::declared(&data_type.to_string())),
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.known(self.names.get(&place(expr))),
+            Expr::Subquery(query) => self.known(self.queries.get(&place::<Query>(query))),
+            Expr::Value(ValueWithSpan { value: Literal::Null, .. }) => Source::default(),
+            Expr::Cast { data_type, .. } => match Affinity::declared(&data_type.to_string()) {
+                Affinity::Number => Source::number(Affinity::Number, expr),
+                affinity => Source::of(affinity),
+            },
             Expr::Case { conditions, else_result, .. } => {
                 let results = conditions.iter().map(|when| &when.result);
                 self.any_of(results.chain(else_result.as_deref()))
             }
+            Expr::Trim { expr, .. } => self.rewritten(expr),
+            Expr::Function(function) => self.of_function(function, expr),
+            _ if is_number(expr) => Source::number(Affinity::Nothing, expr),
+            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.of(expr).worked_out(),
             _ => match bare(expr) {
                 Side::Given(_, mark) => Source::bound(Affinity::Text, place_of(mark).map(Bound::Given)),
-                Side::Text(_, text) => Source::bound(Affinity::Text, Some(Bound::Text(text.to_owned()))),
-                Side::Number => Source::bound(Affinity::Nothing, Some(Bound::Number(expr.to_string()))),
+                Side::Text(_, text) => Source::bound(Affinity::Text, Some(Bound::Text(text.into()))),
                 Side::Plain => Source::of(Affinity::Text),
-                Side::Column(_) | Side::WorkedOut => match expr {
-                    Expr::Function(function) => self.any_of(given_back(function).into_iter()),
-                    Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.of(expr).worked_out(),
-                    _ => Source::of(Affinity::Nothing),
-                },
+                Side::Number | Side::Column(_) | Side::WorkedOut => Source::of(Affinity::Nothing),
             },
         }
+    }
+
+    fn known(&self, source: Option<&Source>) -> Source {
+        if self.is_lost {
+            return Source { is_lost: true, ..Source::of(Affinity::Mixed) };
+        }
+        source.cloned().unwrap_or_default()
+    }
+
+    fn of_function(&self, function: &Function, expr: &Expr) -> Source {
+        let name = function.name.to_string().to_ascii_lowercase();
+        let arguments = arguments(function);
+        match name.as_str() {
+            "ltrim" | "replace" | "rtrim" | "trim" => {
+                arguments.first().map(|text| self.rewritten(text)).unwrap_or_default()
+            }
+            name if NUMBERS.contains(&name) => Source::number(Affinity::Nothing, expr),
+            _ if matches!(bare(expr), Side::Plain) => Source::of(Affinity::Text),
+            name => self.any_of(given_back(name, arguments).into_iter()),
+        }
+    }
+
+    /// A text made of another, such as one with a point in the place of a comma: it still says the number that was one in
+    /// a column.
+    fn rewritten(&self, text: &Expr) -> Source {
+        // It has no type beside which a number becomes a text, and none of it becomes a number.
+        Source { affinity: None, bounds: BTreeSet::new(), ..self.of(text) }
     }
 
     fn any_of<'e>(&self, results: impl Iterator<Item = &'e Expr>) -> Source {
@@ -198,14 +243,19 @@ impl Sources {
     }
 }
 
-/// The arguments of a function one of which is what it gives.
-fn given_back(function: &Function) -> Vec<&Expr> {
+fn arguments(function: &Function) -> Vec<&Expr> {
     let FunctionArguments::List(list) = &function.args else { return Vec::new() };
     let arguments = list.args.iter().filter_map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,
     });
-    match function.name.to_string().to_ascii_lowercase().as_str() {
+    arguments.collect()
+}
+
+/// The arguments of a function one of which is what it gives.
+fn given_back<'e>(function: &str, arguments: Vec<&'e Expr>) -> Vec<&'e Expr> {
+    let arguments = arguments.into_iter();
+    match function {
         "max" | "min" | "coalesce" | "ifnull" => arguments.collect(),
         "nullif" | "likely" | "unlikely" | "likelihood" | "first_value" | "last_value" | "nth_value" => {
             arguments.take(1).collect()
@@ -216,13 +266,23 @@ fn given_back(function: &Function) -> Vec<&Expr> {
     }
 }
 
+/// Whether it is a number, whatever it is worked out of.
+fn is_number(expr: &Expr) -> bool {
+    use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    match expr {
+        Expr::BinaryOp { op: Plus | Minus | Multiply | Divide | Modulo, .. }
+        | Expr::UnaryOp { op: UnaryOperator::Minus, .. } => true,
+        _ => matches!(bare(expr), Side::Number),
+    }
+}
+
 fn place<T>(part: &T) -> usize {
     std::ptr::from_ref(part).addr()
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Column {
-    name: String,
+    name: Arc<str>,
     source: Source,
 }
 
@@ -239,16 +299,24 @@ impl Columns {
         Self { known: Vec::new(), others: Some((0, source)) }
     }
 
-    fn push(&mut self, name: impl Into<String>, source: Source) {
-        self.known.push(Column { name: name.into(), source });
+    /// What it takes in memory, in columns.
+    fn weight(&self) -> usize {
+        let others = self.others.iter().map(|(_, source)| source);
+        self.known.iter().map(|column| &column.source).chain(others).map(Source::weight).sum()
+    }
+
+    fn push(&mut self, name: impl Into<Arc<str>>, source: Source) {
+        if self.known.len() < MAX_WIDTH {
+            self.known.push(Column { name: name.into(), source });
+        }
     }
 
     fn extend(&mut self, more: &Self) {
         if let Some((from, source)) = &more.others {
             self.mix(self.known.len() + from, source.clone());
         }
-        self.known.extend(more.known.iter().cloned());
-        self.known.truncate(MAX_WIDTH);
+        let room = MAX_WIDTH.saturating_sub(self.known.len());
+        self.known.extend(more.known.iter().take(room).cloned());
     }
 
     /// From this place on, no column's place is known.
@@ -264,6 +332,17 @@ impl Columns {
         self.known.iter().find(is_it).map(|column| &column.source)
     }
 
+    /// What stands at the first place.
+    fn first(&self) -> Source {
+        let known = self.known.iter().map(|column| &column.source);
+        let others = self.others.iter().map(|(_, source)| source);
+        match &self.others {
+            Some((0, _)) => any_of(known.chain(others)),
+            _ => any_of(known.chain(others).take(1)),
+        }
+        .unwrap_or_default()
+    }
+
     /// Each by its place, and what stands at those whose places are not known.
     fn by_place(self) -> (Vec<Column>, Source) {
         let mut known = self.known;
@@ -271,25 +350,6 @@ impl Columns {
         let rest = known.drain(from.min(known.len())..).map(|column| column.source);
         let rest = rest.fold(others, Source::or);
         (known, rest)
-    }
-
-    /// What a `UNION` with another query gives.
-    fn or(self, other: Self) -> Self {
-        let names: Vec<String> = self.known.iter().map(|column| column.name.clone()).collect();
-        let is_mixed = self.others.is_some() || other.others.is_some();
-        let ((one, rest_of_one), (another, rest_of_another)) = (self.by_place(), other.by_place());
-        let at = |columns: &[Column], rest: &Source, i: usize| {
-            columns.get(i).map_or_else(|| rest.clone(), |column| column.source.clone())
-        };
-        let length = names.len().max(one.len()).max(another.len());
-        let known: Vec<Column> = (0..length)
-            .map(|i| Column {
-                name: names.get(i).cloned().unwrap_or_default(),
-                source: at(&one, &rest_of_one, i).or(at(&another, &rest_of_another, i)),
-            })
-            .collect();
-        let from = one.len().min(another.len());
-        Self { known, others: is_mixed.then(|| (from, rest_of_one.or(rest_of_another))) }
     }
 
     fn without_values(mut self) -> Self {
@@ -300,23 +360,8 @@ impl Columns {
         self
     }
 
-    /// Under the names that stand before a query, if any do.
-    fn called(self, names: &[TableAliasColumnDef]) -> Self {
-        if names.is_empty() {
-            return self;
-        }
-        let (known, rest) = self.by_place();
-        let sources = known.into_iter().map(|column| column.source).chain(std::iter::repeat(rest));
-        let known = names
-            .iter()
-            .zip(sources)
-            .map(|(column, source)| Column { name: column.name.value.clone(), source });
-        Self { known: known.collect(), others: None }
-    }
-
-    fn lost(mut self) -> Self {
+    fn lose(&mut self) {
         self.known.iter_mut().for_each(|column| column.source.is_lost = true);
-        self
     }
 }
 
@@ -331,9 +376,21 @@ struct Scope {
     places: Vec<Place>,
     /// The names that it gives to its own columns.
     own: Vec<Column>,
+    /// What is gone through for a name.
+    weight: usize,
 }
 
 impl Scope {
+    fn of(places: Vec<Place>) -> Self {
+        let weight = places.iter().map(|place| 1 + place.columns.weight()).sum();
+        Self { places, own: Vec::new(), weight }
+    }
+
+    fn give(&mut self, own: Vec<Column>) {
+        self.weight += own.iter().map(|column| column.source.weight()).sum::<usize>();
+        self.own = own;
+    }
+
     fn source(&self, of: Option<&str>, name: &str) -> Option<Source> {
         let is_meant = |place: &&Place| of.is_none_or(|of| place.name.eq_ignore_ascii_case(of));
         let places = || self.places.iter().filter(is_meant).map(|place| &place.columns);
@@ -362,12 +419,52 @@ struct Reader<'t> {
     with: Vec<Named>,
     scopes: Vec<Scope>,
     found: Sources,
-    /// How many columns may still be followed.
+    /// What may still be held in memory, of `MAX_WEIGHT`.
     left: usize,
+    /// What may still be gone through, of `MAX_STEPS`.
+    steps: usize,
+    until: Instant,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(tables: &'t [Table], until: Instant) -> Self {
+        Self {
+            tables,
+            with: Vec::new(),
+            scopes: Vec::new(),
+            found: Sources::default(),
+            left: MAX_WEIGHT,
+            steps: MAX_STEPS,
+            until,
+        }
+    }
+
+    fn statements(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            if let Statement::Query(query) = statement {
+                self.query(query);
+            }
+        }
+    }
+
+    /// Whether so much may be gone through. Where it may not, nothing is followed any more.
+    fn step(&mut self, parts: usize) -> bool {
+        self.steps = self.steps.saturating_sub(parts);
+        self.found.is_lost |= self.steps == 0 || Instant::now() >= self.until;
+        !self.found.is_lost
+    }
+
+    /// As `step`, of what is held in memory then.
+    fn spend(&mut self, weight: usize) -> bool {
+        self.left = self.left.saturating_sub(weight);
+        self.found.is_lost |= self.left == 0;
+        self.step(weight)
+    }
+
     fn query(&mut self, query: &Query) -> Columns {
+        if !self.step(1) {
+            return Columns::unknown(Source::lost());
+        }
         let outer = self.with.len();
         if let Some(with) = &query.with {
             self.name(with);
@@ -377,10 +474,11 @@ impl Reader<'_> {
             body => self.body(body),
         };
         self.with.truncate(outer);
-        let (known, rest) = columns.clone().by_place();
-        let first = known.into_iter().next().map_or(rest, |column| column.source);
-        let noted = self.found.queries.entry(place(query)).or_default();
-        *noted = std::mem::take(noted).or(first);
+        let first = columns.first();
+        if self.spend(first.weight()) {
+            let noted = self.found.queries.entry(place(query)).or_default();
+            *noted = std::mem::take(noted).or(first);
+        }
         columns
     }
 
@@ -394,18 +492,20 @@ impl Reader<'_> {
         }));
         for (at, cte) in (first..).zip(&with.cte_tables) {
             // It may ask itself: what it gives then is what it gave in the round before.
-            let mut before = Columns::default();
+            self.with[at].columns = Columns::default();
             for round in 0..=MAX_ROUNDS {
-                self.with[at].columns = before.clone();
                 self.with[at].is_asked = false;
-                let columns = self.query(&cte.query).called(&cte.alias.columns);
-                if !self.with[at].is_asked || columns == before {
-                    before = columns;
+                let columns = self.query(&cte.query);
+                let columns = self.called(columns, &cte.alias.columns);
+                let named = &mut self.with[at];
+                let before = std::mem::replace(&mut named.columns, columns);
+                if !named.is_asked || named.columns == before {
                     break;
                 }
-                before = if round < MAX_ROUNDS { columns } else { columns.lost() };
+                if round == MAX_ROUNDS {
+                    named.columns.lose();
+                }
             }
-            self.with[at].columns = before;
         }
     }
 
@@ -414,19 +514,79 @@ impl Reader<'_> {
             SetExpr::Select(select) => self.select(select, None),
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { .. } => self.parts(body),
-            SetExpr::Values(values) => {
-                let rows = values.rows.iter().map(|row| {
-                    self.visit(&row.content);
-                    let mut columns = Columns::default();
-                    for (i, expr) in row.content.iter().enumerate() {
-                        columns.push(format!("column{}", i + 1), self.found.of(expr));
-                    }
-                    columns
-                });
-                rows.reduce(Columns::or).unwrap_or_default()
-            }
+            SetExpr::Values(values) => self.values(values),
             _ => Columns::unknown(Source::lost()),
         }
+    }
+
+    fn values(&mut self, values: &Values) -> Columns {
+        let mut all: Option<Columns> = None;
+        for row in &values.rows {
+            if !self.step(1) {
+                return Columns::unknown(Source::lost());
+            }
+            self.visit(&row.content);
+            let mut columns = Columns::default();
+            for (i, expr) in row.content.iter().enumerate() {
+                columns.push(format!("column{}", i + 1), self.taken(expr));
+            }
+            all = Some(match all {
+                Some(before) => self.either(before, columns),
+                None => columns,
+            });
+        }
+        all.unwrap_or_default()
+    }
+
+    /// What an expression gives, as one of a query's columns.
+    fn taken(&mut self, expr: &Expr) -> Source {
+        let source = self.found.of(expr);
+        if self.spend(source.weight()) { source } else { Source::lost() }
+    }
+
+    /// What a `UNION` of two queries gives.
+    fn either(&mut self, one: Columns, other: Columns) -> Columns {
+        let names: Vec<Arc<str>> = one.known.iter().map(|column| Arc::clone(&column.name)).collect();
+        let is_mixed = one.others.is_some() || other.others.is_some();
+        let ((one, rest_of_one), (another, rest_of_another)) = (one.by_place(), other.by_place());
+        let length = names.len().max(one.len()).max(another.len());
+        let missing = |columns: &[Column], rest: &Source| (length - columns.len()) * rest.weight();
+        let copied = missing(&one, &rest_of_one) + missing(&another, &rest_of_another);
+        if !(self.step(length) && self.spend(copied)) {
+            return Columns::unknown(Source::lost());
+        }
+        let from = one.len().min(another.len());
+        let filled = |columns: Vec<Column>, rest: &Source| {
+            columns.into_iter().map(|column| column.source).chain(std::iter::repeat(rest.clone()))
+        };
+        let sources = filled(one, &rest_of_one).zip(filled(another, &rest_of_another));
+        let known = names
+            .into_iter()
+            .chain(std::iter::repeat(Arc::default()))
+            .zip(sources)
+            .take(length)
+            .map(|(name, (one, another))| Column { name, source: one.or(another) })
+            .collect();
+        Columns { known, others: is_mixed.then(|| (from, rest_of_one.or(rest_of_another))) }
+    }
+
+    /// Under the names that stand before a query, if any do.
+    fn called(&mut self, columns: Columns, names: &[TableAliasColumnDef]) -> Columns {
+        if names.is_empty() {
+            return columns;
+        }
+        let names = &names[..names.len().min(MAX_WIDTH)];
+        let (known, rest) = columns.by_place();
+        let copied = names.len().saturating_sub(known.len()) * rest.weight();
+        if !(self.step(names.len()) && self.spend(copied)) {
+            return Columns::unknown(Source::lost());
+        }
+        let sources = known.into_iter().map(|column| column.source).chain(std::iter::repeat(rest));
+        let known = names
+            .iter()
+            .zip(sources)
+            .map(|(column, source)| Column { name: column.name.value.as_str().into(), source });
+        Columns { known: known.collect(), others: None }
     }
 
     /// A query of several parts, each of which stands within the next: there may be a thousand.
@@ -440,22 +600,22 @@ impl Reader<'_> {
         for (op, part) in further.into_iter().rev() {
             let part = self.body(part);
             // The others only take rows away.
-            columns = columns.or(if *op == SetOperator::Union { part } else { part.without_values() });
+            let part = if *op == SetOperator::Union { part } else { part.without_values() };
+            columns = self.either(columns, part);
         }
         columns
     }
 
     fn select(&mut self, select: &Select, order_by: Option<&OrderBy>) -> Columns {
-        if self.left == 0 {
+        if !self.step(1) {
             return Columns::unknown(Source::lost());
         }
         let places = self.places(&select.from);
-        let width: usize = places.iter().map(|place| place.columns.known.len()).sum();
-        self.scopes.push(Scope { places, own: Vec::new() });
+        self.scopes.push(Scope::of(places));
         self.visit(&select.projection);
         let (columns, own) = self.given(select);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.own = own;
+            scope.give(own);
         }
         self.visit(&select.from);
         self.visit(&select.selection);
@@ -466,36 +626,35 @@ impl Reader<'_> {
             self.visit(order_by);
         }
         self.scopes.pop();
-        self.left = self.left.saturating_sub(1 + width + columns.known.len());
-        self.found.is_lost |= self.left == 0;
         columns
     }
 
     /// The columns that a query gives, and those that it has a name of its own for. Such a name hides no column of its
     /// tables, and there is such a column where it is worked out of one that is called the same: `coalesce(a, 0) AS a`.
-    fn given(&self, select: &Select) -> (Columns, Vec<Column>) {
+    fn given(&mut self, select: &Select) -> (Columns, Vec<Column>) {
         let (mut columns, mut own) = (Columns::default(), Vec::new());
-        let places = self.scopes.last().map_or(&[][..], |scope| scope.places.as_slice());
         for item in &select.projection {
             match item {
-                SelectItem::UnnamedExpr(expr) => columns.push(name_of(expr), self.found.of(expr)),
+                SelectItem::UnnamedExpr(expr) => columns.push(name_of(expr), self.taken(expr)),
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    let source = self.found.of(expr);
+                    let name: Arc<str> = alias.value.as_str().into();
+                    let source = self.taken(expr);
                     if !names(expr, &alias.value) {
-                        own.push(Column { name: alias.value.clone(), source: source.clone() });
+                        own.push(Column { name: Arc::clone(&name), source: source.clone() });
                     }
-                    columns.push(&alias.value, source);
+                    columns.push(name, source);
                 }
-                SelectItem::Wildcard(_) => {
+                SelectItem::Wildcard(_)
+                | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), _) => {
+                    let weight: usize = self.starred(item).map(Columns::weight).sum();
+                    if !self.spend(weight) {
+                        return (Columns::unknown(Source::lost()), own);
+                    }
                     // Two that are joined by a column have it once.
-                    if select.from.iter().any(shares_columns) {
+                    if matches!(item, SelectItem::Wildcard(_)) && select.from.iter().any(shares_columns) {
                         columns.mix(columns.known.len(), Source::default());
                     }
-                    places.iter().for_each(|place| columns.extend(&place.columns));
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-                    let is_it = |place: &&Place| place.name.eq_ignore_ascii_case(last(name));
-                    places.iter().filter(is_it).for_each(|place| columns.extend(&place.columns));
+                    self.starred(item).for_each(|more| columns.extend(more));
                 }
                 SelectItem::QualifiedWildcard(..) | SelectItem::ExprWithAliases { .. } => {
                     columns.extend(&Columns::unknown(Source::lost()));
@@ -503,6 +662,18 @@ impl Reader<'_> {
             }
         }
         (columns, own)
+    }
+
+    /// What the innermost query reads from, as far as a star means it.
+    fn starred(&self, item: &SelectItem) -> impl Iterator<Item = &Columns> {
+        let places = self.scopes.last().map_or(&[][..], |scope| scope.places.as_slice());
+        let is_meant = move |place: &&Place| match item {
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                place.name.eq_ignore_ascii_case(last(name))
+            }
+            _ => true,
+        };
+        places.iter().filter(is_meant).map(|place| &place.columns)
     }
 
     fn places(&mut self, from: &[TableWithJoins]) -> Vec<Place> {
@@ -514,6 +685,9 @@ impl Reader<'_> {
     fn add_places(&mut self, tables: &TableWithJoins, places: &mut Vec<Place>) {
         let joined = tables.joins.iter().map(|join| &join.relation);
         for table in std::iter::once(&tables.relation).chain(joined) {
+            if !self.spend(1) {
+                return;
+            }
             let (name, columns) = match table {
                 TableFactor::Table { name, alias, args, .. } => {
                     let columns = match args {
@@ -527,7 +701,8 @@ impl Reader<'_> {
                     let (name, heads) = alias
                         .as_ref()
                         .map_or(("", &[][..]), |alias| (alias.name.value.as_str(), alias.columns.as_slice()));
-                    (name, self.query(subquery).called(heads))
+                    let columns = self.query(subquery);
+                    (name, self.called(columns, heads))
                 }
                 TableFactor::NestedJoin { table_with_joins, alias: None } => {
                     self.add_places(table_with_joins, places);
@@ -543,19 +718,25 @@ impl Reader<'_> {
     fn table(&mut self, name: &ObjectName) -> Columns {
         let tables = self.tables;
         let (is_alone, name) = (name.0.len() == 1, last(name));
-        if is_alone
-            && let Some(named) = self.with.iter_mut().rfind(|with| with.name.eq_ignore_ascii_case(name))
+        if is_alone && let Some(at) = self.with.iter().rposition(|with| with.name.eq_ignore_ascii_case(name))
         {
-            named.is_asked = true;
-            return named.columns.clone();
+            self.with[at].is_asked = true;
+            if !self.spend(self.with[at].columns.weight()) {
+                return Columns::unknown(Source::lost());
+            }
+            return self.with[at].columns.clone();
         }
         let Some(at) = tables.iter().position(|table| table.name.eq_ignore_ascii_case(name)) else {
             return Columns::unknown(Source::default());
         };
+        if !self.spend(2 * tables[at].columns.len()) {
+            return Columns::unknown(Source::lost());
+        }
         let before: usize = tables[..at].iter().map(|table| table.columns.len()).sum();
         let mut columns = Columns::default();
         for (place, (name, affinity)) in (before..).zip(&tables[at].columns) {
-            columns.push(name, Source { columns: BTreeSet::from([place]), ..Source::of(*affinity) });
+            let source = Source { columns: BTreeSet::from([place]), ..Source::of(*affinity) };
+            columns.push(Arc::clone(name), source);
         }
         columns
     }
@@ -573,9 +754,16 @@ impl Reader<'_> {
         };
         let [before @ .., name] = names else { return };
         let of = before.last().map(|of| of.value.as_str());
-        if let Some(source) = self.scopes.iter().rev().find_map(|scope| scope.source(of, &name.value)) {
-            let noted = self.found.names.entry(place(expr)).or_default();
-            *noted = std::mem::take(noted).or(source);
+        for at in (0..self.scopes.len()).rev() {
+            if !self.step(self.scopes[at].weight) {
+                return;
+            }
+            let Some(source) = self.scopes[at].source(of, &name.value) else { continue };
+            if self.spend(source.weight()) {
+                let noted = self.found.names.entry(place(expr)).or_default();
+                *noted = std::mem::take(noted).or(source);
+            }
+            return;
         }
     }
 }
@@ -587,6 +775,13 @@ struct Walk<'r, 't> {
     depth: usize,
 }
 
+impl Walk<'_, '_> {
+    /// Ends the walk where nothing is followed any more.
+    fn step(&mut self) -> ControlFlow<()> {
+        if self.reader.step(1) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
 impl Visitor for Walk<'_, '_> {
     type Break = ();
 
@@ -595,7 +790,7 @@ impl Visitor for Walk<'_, '_> {
             self.reader.query(query);
         }
         self.depth += 1;
-        ControlFlow::Continue(())
+        self.step()
     }
 
     fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
@@ -605,7 +800,7 @@ impl Visitor for Walk<'_, '_> {
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
         self.depth += usize::from(matches!(table, TableFactor::Derived { .. }));
-        ControlFlow::Continue(())
+        self.step()
     }
 
     fn post_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
@@ -617,7 +812,7 @@ impl Visitor for Walk<'_, '_> {
         if self.depth == 0 {
             self.reader.note(expr);
         }
-        ControlFlow::Continue(())
+        self.step()
     }
 }
 
@@ -664,4 +859,61 @@ fn shares_columns(tables: &TableWithJoins) -> bool {
     };
     tables.joins.iter().any(|join| is_shared(join) || is_nested(&join.relation))
         || is_nested(&tables.relation)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::{dialect::SQLiteDialect, parser::Parser};
+
+    use super::*;
+
+    /// Reads a query, and says whether all of it was followed.
+    fn read<'t>(sql: &str, tables: &'t [Table], time: Duration) -> (Reader<'t>, bool) {
+        let statements = Parser::parse_sql(&SQLiteDialect {}, sql).expect("parses");
+        let mut reader = Reader::new(tables, Instant::now() + time);
+        reader.statements(&statements);
+        let is_followed = !reader.found.is_lost;
+        (reader, is_followed)
+    }
+
+    #[test]
+    fn no_query_takes_more_memory_or_time_than_it_may() {
+        let columns = (0..MAX_WIDTH).map(|i| (format!("c{i}").into(), Affinity::Text)).collect();
+        let tables = [Table { name: "t".into(), columns }];
+        let many = |part: &str, count: usize| vec![part; count].join(",");
+        let rows: Vec<String> = (0..3_000).map(|row| format!("({row})")).collect();
+        let rows = format!("VALUES {}", rows.join(","));
+        // Each asks itself, and so everything within is read again.
+        let nested = |leaf: &str| {
+            (0..12).fold(format!("WITH z AS ({leaf}) SELECT 1 FROM z"), |inner, i| {
+                format!("WITH n{i} AS ({inner}, n{i}) SELECT 1 FROM n{i}")
+            })
+        };
+        let sum = format!("SELECT 1 FROM u WHERE x{}", " + x".repeat(3_000));
+        let with_rows = |rest: &str| format!("WITH v(n) AS ({rows}){rest}");
+        let named = many("a", MAX_WIDTH);
+        for (what, sql) in [
+            (
+                "columns",
+                format!("WITH p AS (SELECT {}) SELECT 1 FROM {}", many("1", 4_900), many("p", 4_900)),
+            ),
+            ("a table", format!("SELECT 1 FROM {}", many("t", 4_900))),
+            ("stars", format!("SELECT {} FROM t", many("*", 9_000))),
+            ("rounds of rows", nested(&rows)),
+            ("rounds of names", nested(&sum)),
+            ("values of a name", with_rows(&format!(" SELECT {} FROM v", many("n", MAX_WIDTH)))),
+            ("names", with_rows(&format!(", w({named}) AS (SELECT u.*, n FROM u, v) SELECT 1 FROM w"))),
+            ("a union", with_rows(" SELECT * FROM t UNION SELECT u.*, n FROM u, v")),
+            ("names in a wide table", format!("SELECT {} FROM t", many("x", 2_000))),
+        ] {
+            let (reader, is_followed) = read(&sql, &tables, Duration::from_secs(3_600));
+            assert!(!is_followed && (reader.left == 0 || reader.steps == 0), "{what}");
+            let found = reader.found.names.values().chain(reader.found.queries.values());
+            assert!(found.map(Source::weight).sum::<usize>() <= MAX_WEIGHT, "{what}");
+        }
+        let short = "SELECT c1, count(*) FROM t WHERE c2 > 5 GROUP BY c1";
+        for (time, is_soon) in [(Duration::from_secs(3_600), true), (Duration::ZERO, false)] {
+            assert_eq!(read(short, &tables, time).1, is_soon);
+        }
+    }
 }

@@ -106,7 +106,7 @@ pub fn check(sql: &str, dialect: SqlDialect) -> Result<CheckedQuery, String> {
     }
     if sql.contains("{{") {
         return Err(
-            "must not hold a template: write ? for the value, and put the template into params".into()
+            "must not hold a template: write ? for it, and put it among the query's values (params)".into()
         );
     }
     if sql.contains('\0') {

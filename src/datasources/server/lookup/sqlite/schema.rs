@@ -1,7 +1,7 @@
 //! The schema of a database that anybody may have made. SQLite holds it in memory, whole, before it runs anything: as some
 //! sixty times the bytes that the file has of it, and without a look at the clock. So it is weighed before it is loaded.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use rusqlite::{Connection, ErrorCode, config::DbConfig, limits::Limit};
 
@@ -88,7 +88,7 @@ fn names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// A table's columns, each by the type that it was declared to have.
-fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<(String, Affinity)>> {
+fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<(Arc<str>, Affinity)>> {
     let mut statement = conn.prepare("SELECT name, type FROM pragma_table_xinfo(?1)")?;
     let affinity = |kind: String| Affinity::declared(&kind);
     let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1).map(affinity)?)))?;
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(found.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["t7", "t70"]);
         for table in found {
             let untyped = table.columns.iter().filter(|(_, affinity)| *affinity == Affinity::Nothing);
-            assert_eq!(untyped.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["loose"]);
+            assert_eq!(untyped.map(|(name, _)| &**name).collect::<Vec<_>>(), ["loose"]);
         }
     }
 
