@@ -147,7 +147,7 @@ pub struct Extractor {
     pub field: String,
     /// A regular expression with one capture group.
     pub pattern: String,
-    /// What it is; a text that is none of that kind gives no field.
+    /// What it is; a text that is none of that kind gives no field, and rules on it fail.
     #[serde(default = "FieldType::text", rename = "type")]
     #[cfg_attr(feature = "ssr", schema(default = "text"))]
     pub kind: FieldType,
@@ -165,7 +165,18 @@ pub struct Extraction {
 }
 
 crate::rules::dto::wire_enum!(
-    /// What a field holds, read without regard to country and kept in one form: `1234.5`, `2026-11-10`, `1234.5 EUR`.
+    /// What a field holds, read without regard to country and kept in one form: `1234.5`, `2026-11-10`, `1234.5 EUR`. What can be
+    /// read in two ways is not read. A stop, a comma or a semicolon at its end is passed by.
+    ///
+    /// - `number`: `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.50`, `-3`, `12 %`. Not `1.234` or `1,234`, which may be
+    ///   one and a bit or over a thousand; `0.125`, `1.2340` and `1,234,567` are clear.
+    /// - `money`: such a number, with `EUR` or another code of three letters, `€`, `Euro`, `£`, `¥`, `₹`, `$` or `US$` on
+    ///   either side, or none; also `12,- €` and `12.–`. Three digits after the only separator are thousands: `1.234 EUR` is
+    ///   1234, but `0.900 EUR` and, of currencies with three decimals, `KWD 12.500` are not.
+    /// - `date`: `2026-11-10`, `2026-11-10T08:15:00+01:00`, `Tue, 10 Nov 2026 08:15:00 +0000`, `10.11.2026`,
+    ///   `10 November 2026`, `10. Nov. 2026`, `Nov 10th, 2026`, `10-Nov-2026`, the months in English, German and French.
+    ///   `11/30/2026` and `30/11/2026`, but not `10/11/2026`. The day's name may stand before it (`Di, 10.11.2026`); of
+    ///   `10.11.2026 14:30`, whose zone is not said, the day counts. The year has four digits.
     FieldType { Text = "text", Number = "number", Date = "date", Money = "money" }
 );
 

@@ -70,7 +70,8 @@ wire_enum!(
 );
 
 wire_enum!(
-    /// What it means when the message lacks a field that the rule names.
+    /// What it means when the message lacks a field that the rule names. A message that says something there which cannot be
+    /// read does not lack it: the rule fails.
     WhenMissing { Fail = "fail", Skip = "skip" }
 );
 
@@ -230,7 +231,10 @@ impl RuleInput {
             checks.fault("conditions", "must be an object");
         }
         if matches!(self.rule_type, RuleType::Exists | RuleType::NotExists) && self.datasource_id.is_none() {
-            checks.fault("datasource_id", format!("is needed: {} looks something up", self.rule_type));
+            checks.fault(
+                "datasource_id",
+                format!("is needed: a rule of the type {} looks something up", self.rule_type),
+            );
         }
         checks.finish()
     }

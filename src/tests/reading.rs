@@ -316,6 +316,41 @@ async fn one_sender_has_one_address() {
     }
 }
 
+/// As HTML is written so that a number stays on one line, or a long word does not.
+#[tokio::test]
+async fn a_space_is_a_space_and_what_nobody_sees_is_not_there() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let body = json!({
+        "intent": {
+            "name": "Orders",
+            "match": {"all": [
+                {"field": "body", "op": "contains", "value": "order 1042"},
+                {"field": "subject", "op": "equals", "value": "My order"}
+            ]},
+            "extractors": [{"name": "order_number", "field": "body", "pattern": "no\\. (\\d[\\d ]*\\d)"}]
+        },
+        "validation_rules": [
+            {"field_name": "order_number", "rule_type": "equals", "conditions": {"expected": "10 42"}},
+            {"field_name": "body", "rule_type": "expression",
+                "conditions": {"expression": "fields.body.contains('order 1042')"}}
+        ]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    for html in [
+        "<p>My order 1042</p><p>no. 10 42</p>",
+        "<p>My order&nbsp;1042</p><p>no.&nbsp;10&nbsp;42</p>",
+        "<p>My or&shy;der&#x202f;1042&#x200b;</p><p>no.&#x2007;10&nbsp;4&#xfeff;2</p>",
+    ] {
+        let raw = of("text/html; charset=utf-8", html);
+        let raw = raw.replacen("Subject: order", "Subject: =?utf-8?q?My=C2=A0or=C2=ADder?=", 1);
+        let email = server.decide("acme", raw).await;
+        assert_eq!(email["intent"]["name"], "Orders", "{html}: {email:#}");
+        assert_eq!(email["fields"]["order_number"], "10 42", "{html}");
+        assert_eq!(email["decision"], "accepted", "{html}: {email:#}");
+    }
+}
+
 /// As programs on a Mac name files: each accent is a character of its own, and nobody sees it.
 #[tokio::test]
 async fn a_letter_is_the_same_however_its_accents_are_written() {

@@ -192,6 +192,70 @@ async fn the_audit_log_has_the_rules_that_go_with_a_datasource() {
     assert_eq!(before["validation_rules"].as_array().map(Vec::len), Some(1));
 }
 
+#[tokio::test]
+async fn a_literal_that_no_field_could_ever_equal_is_refused_at_its_place() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let extractors = json!([
+        {"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"},
+        {"name": "factor", "field": "subject", "pattern": "by (.+)$", "type": "number"},
+        {"name": "code", "field": "subject", "pattern": "no (.+)$"}
+    ]);
+    let made = server.post("/api/intents?tenant_id=acme", &orders(extractors)).await;
+    let intent = made.is(StatusCode::CREATED).id("intent_id");
+    let post = async |rule_type: &str, field: &str, conditions: &Value| {
+        let rule = json!({"intent_id": intent, "field_name": field, "rule_type": rule_type, "conditions": conditions});
+        server.post("/api/validation-rules?tenant_id=acme", &rule).await
+    };
+    for (rule_type, field, conditions) in [
+        ("equals", "total", json!({"expected": "1234.50 EUR"})),
+        ("equals", "total", json!({"expected": "n/a", "as": "text"})),
+        ("equals", "code", json!({"expected": "0042"})),
+        ("not_equals", "subject", json!({"expected": "{{total}}", "as": "money"})),
+        ("compare", "factor", json!({"op": ">", "expected": 1.234})),
+        ("compare", "factor", json!({"op": "between", "expected": ["1.5", 3]})),
+    ] {
+        let answer = post(rule_type, field, &conditions).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{field} {conditions}: {}", answer.text);
+    }
+    for (rule_type, field, conditions) in [
+        ("equals", "total", json!({"expected": "n/a"})),
+        ("not_equals", "factor", json!({"expected": "1.000"})),
+        ("one_of", "total", json!({"expected": ["5 EUR", "n/a"]})),
+        ("equals", "code", json!({"expected": "02/03/2026", "as": "date"})),
+        ("compare", "factor", json!({"op": ">", "expected": "1.000"})),
+        ("compare", "factor", json!({"op": "between", "expected": [3, "1.5"]})),
+    ] {
+        let refused = post(rule_type, field, &conditions).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["conditions.expected"], "{field} {conditions}");
+    }
+    let mut draft = json!({"message": {"raw": message("ann@x.example", "order", "x")}, "intent_id": intent});
+    draft["validation_rules"] =
+        json!([{"field_name": "total", "rule_type": "equals", "conditions": {"expected": "n/a"}}]);
+    let refused = server.post("/api/validation-rules/dry-run?tenant_id=acme", &draft).await;
+    let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["validation_rules[0].conditions.expected"]);
+}
+
+#[tokio::test]
+async fn a_draft_that_takes_no_message_is_told_why_whatever_stands_before_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.post("/api/intents?tenant_id=acme", &orders(json!([]))).await.is(StatusCode::CREATED);
+    let draft = json!({"name": "Rare", "priority": 900,
+        "match": {"all": [{"field": "subject", "op": "equals", "value": "never"}]}});
+    let mut body = json!({"message": {"raw": message("ann@x.example", "order", "x")}, "intent": draft});
+    let tried = server.post("/api/emails/dry-run?tenant_id=acme", &body).await.is(StatusCode::OK).body;
+    let considered = json!([{"intent": "Rare", "why_not": "not so: subject equals \"never\""}]);
+    let classification = &tried["classification"];
+    assert_eq!((&classification["intent"], &classification["considered"]), (&json!("Orders"), &considered));
+    // Without a draft those after the one that matches say nothing.
+    server.post("/api/intents?tenant_id=acme", &draft).await.is(StatusCode::CREATED);
+    body.as_object_mut().unwrap().remove("intent");
+    let tried = server.post("/api/emails/dry-run?tenant_id=acme", &body).await.is(StatusCode::OK).body;
+    assert_eq!(tried["classification"]["considered"], json!([]));
+}
+
 /// An intent with an extractor in a tenant of this name, by its id. Nothing else is in the tenant.
 async fn intent_of(server: &TestServer, tenant: &str) -> i64 {
     let body = json!({"name": "Orders", "extractors": order_number()});

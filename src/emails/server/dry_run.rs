@@ -382,7 +382,8 @@ impl Prepared {
 
     async fn examine(&self, arrival: Arrival, said: Said) -> Examined {
         let Said { requested, corrected_by } = said;
-        let hints = Hints { requested, corrected_by, learned: self.learned.clone() };
+        let draft = self.draft.as_ref().map(|(intent, _)| intent.intent_id);
+        let hints = Hints { requested, corrected_by, learned: self.learned.clone(), draft };
         examine::examine(arrival, Arc::clone(&self.intents), hints).await
     }
 }

@@ -118,6 +118,7 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
                 && engine::consequence(judged).is_none()
         })
         .map(|judged| judged.entry.reason.as_str())
+        .filter(|reason| !deciding.contains(reason))
         .collect();
     let passed = judged.iter().filter(|judged| judged.entry.verdict == Verdict::Pass).count();
     let skipped: Vec<&str> = judged

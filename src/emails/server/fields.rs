@@ -18,8 +18,8 @@ pub struct Fields {
     values: BTreeMap<String, String>,
     /// Those that are not just text.
     kinds: BTreeMap<String, FieldType>,
-    /// Where each was looked for that no extractor found.
-    sources: BTreeMap<String, String>,
+    /// Why each has no value for which an extractor found something: it is not just missing.
+    unread: BTreeMap<String, String>,
 }
 
 /// A field that is longer is cut here, in bytes. A message whose text is longer is for a person.
@@ -47,11 +47,9 @@ impl Fields {
         self.get(name).map(|value| one_value(name, value)).filter(|value| !value.trim().is_empty())
     }
 
-    /// Says so where the header field of this name, or the one that this field would have been extracted from, stands
-    /// several times in the message with different values: who sends it may have added theirs. What every server on the
-    /// way may add is looked through.
+    /// Says so where the header field of this name stands several times in the message with different values: who sends it
+    /// may have added theirs. What every server on the way may add is looked through.
     pub fn several(&self, name: &str) -> Option<String> {
-        let name = self.sources.get(name).map_or(name, String::as_str);
         if !name.starts_with("header.") || is_trace(name) {
             return None;
         }
@@ -61,6 +59,7 @@ impl Fields {
 
     pub fn set(&mut self, name: &str, value: &str) {
         let value = value.replace('\0', "\u{fffd}");
+        self.unread.remove(name);
         // Cut before it is composed: a few texts are longer then, of which nothing is to be lost.
         self.values.insert(name.to_owned(), composed(cut(&value, MAX_FIELD)).into_owned());
     }
@@ -100,9 +99,21 @@ impl Fields {
         }
     }
 
-    /// That the field was looked for in another, and not found.
-    pub fn set_not_found(&mut self, name: &str, source: &str) {
-        self.sources.insert(name.to_owned(), source.to_ascii_lowercase());
+    /// That an extractor found something for the field, and why it is no value. One that another read stays.
+    pub fn set_unread(&mut self, name: &str, why: &str) {
+        if !self.values.contains_key(name) {
+            self.unread.insert(name.to_owned(), why.to_owned());
+        }
+    }
+
+    /// Why the field has no value though an extractor found something for it.
+    pub fn unread(&self, name: &str) -> Option<&str> {
+        self.unread.get(name).map(String::as_str)
+    }
+
+    /// Those of which `unread` says something.
+    pub fn unread_names(&self) -> impl Iterator<Item = &str> {
+        self.unread.keys().map(String::as_str)
     }
 
     pub fn kind(&self, name: &str) -> FieldType {
@@ -121,10 +132,31 @@ impl Fields {
 }
 
 /// A text in the one form in which texts are compared: a letter with its accents is one character wherever there is one for
-/// it (Unicode's NFC). Some programs write two, as in the names of files from a Mac, and a person sees no difference.
+/// it (Unicode's NFC), a space at which no line may break is a space, and what only says where one may break is left out.
+/// Programs write either, as in the names of files from a Mac or in HTML, and a person sees no difference.
 pub fn composed(text: &str) -> Cow<'_, str> {
     const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
-    NFC.normalize(text)
+    if !text.contains(|character: char| as_seen(character) != Some(character)) {
+        return NFC.normalize(text);
+    }
+    let seen: String = text.chars().filter_map(as_seen).collect();
+    NFC.normalize(&seen).into_owned().into()
+}
+
+/// A character as a person sees it, if one does.
+fn as_seen(character: char) -> Option<char> {
+    match character {
+        // No-break space, figure space, narrow no-break space.
+        '\u{a0}' | '\u{2007}' | '\u{202f}' => Some(' '),
+        // Soft hyphen, zero width space, word joiner, zero width no-break space.
+        '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}' => None,
+        other => Some(other),
+    }
+}
+
+/// Whether programs write such a field, and its numbers with it.
+pub fn is_by_programs(name: &str) -> bool {
+    name.starts_with("header.") && !name.eq_ignore_ascii_case("header.subject")
 }
 
 /// Whether each server on the way may add such a header field, so that honest messages have several (RFC 5321, 5322, 6376,
@@ -366,6 +398,31 @@ mod tests {
         let mut fields = Fields::default();
         fields.set("body", &format!("{}end", "\u{958}".repeat(MAX_FIELD / 3 - 1)));
         assert!(fields.get("body").is_some_and(|body| body.ends_with("end") && body.len() > MAX_FIELD));
+    }
+
+    #[test]
+    fn a_space_is_one_however_it_was_written_and_what_nobody_sees_is_not_there() {
+        let parsed = fields(
+            "Subject: my\u{a0}order\nX-Sum: 1\u{202f}042\nContent-Type: text/html; charset=utf-8\n\n\
+             <p>10&nbsp;42 or\u{2007}der Bestell&shy;num\u{200b}mer\u{2060} e\u{feff}\u{301}</p>",
+        );
+        for (name, value) in
+            [("subject", "my order"), ("header.x-sum", "1 042"), ("body", "10 42 or der Bestellnummer é")]
+        {
+            assert_eq!(parsed.fields.get(name), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_field_that_was_not_read_is_until_it_is_set() {
+        let mut fields = Fields::default();
+        fields.set_unread("total", "'lots' is no money");
+        assert_eq!(fields.unread("total"), Some("'lots' is no money"));
+        assert_eq!((fields.get("total"), fields.present("total")), (None, None));
+        fields.set_typed("total", "5 EUR", FieldType::Money);
+        assert_eq!((fields.unread("total"), fields.present("total")), (None, Some("5 EUR")));
+        fields.set_unread("total", "'lots' is no money");
+        assert_eq!((fields.unread("total"), fields.unread_names().count()), (None, 0));
     }
 
     #[test]

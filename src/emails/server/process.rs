@@ -156,7 +156,7 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
     tx.commit().await?;
 
     let (requested, corrected_by) = (stored.requested(), stored.corrected_by.clone());
-    let hints = Hints { requested, corrected_by, learned };
+    let hints = Hints { requested, corrected_by, learned, draft: None };
     let examined = examine::examine(stored.into(), intents.into(), hints).await;
     let rules = match &examined.intent {
         None => Vec::new(),

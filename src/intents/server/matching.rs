@@ -1,13 +1,14 @@
 //! Which intent a message gets, and why.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     iter,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 
 use crate::{
     classifier::server::learned::Learned,
@@ -54,11 +55,16 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(found.clone());
     }
-    let regex = RegexBuilder::new(&at_any_line_end(&fields::composed(pattern)))
-        .case_insensitive(ignore_case)
-        .size_limit(REGEX_SIZE)
-        .dfa_size_limit(REGEX_SIZE)
-        .build()
+    let build = |pattern: &str| {
+        RegexBuilder::new(&at_any_line_end(pattern))
+            .case_insensitive(ignore_case)
+            .size_limit(REGEX_SIZE)
+            .dfa_size_limit(REGEX_SIZE)
+            .build()
+    };
+    // What is not seen may be all that a class has.
+    let regex = build(&with_spaces(&fields::composed(pattern)))
+        .or_else(|_| build(pattern))
         .map_err(|error| format!("is no regular expression: {error}"))?;
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if cache.len() >= CACHED {
@@ -66,6 +72,20 @@ pub fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     }
     cache.insert(key, regex.clone());
     Ok(regex)
+}
+
+/// The pattern, in which the code of a space at which no line may break is a space, as in fields. A range keeps its ends.
+fn with_spaces(pattern: &str) -> Cow<'_, str> {
+    static CODE: LazyLock<Regex> = LazyLock::new(|| {
+        let code = r"(?i)\\(?:\\|x(?:a0|\{0*(?:a0|2007|202f)\})|u(?:00a0|2007|202f|\{0*(?:a0|2007|202f)\}))";
+        #[expect(clippy::expect_used, reason = "a constant, which the tests compile")]
+        Regex::new(code).expect("a pattern")
+    });
+    CODE.replace_all(pattern, |found: &Captures<'_>| {
+        let code = found.get_match();
+        let is_end = pattern[..code.start()].ends_with('-') || pattern[code.end()..].starts_with('-');
+        if code.as_str() == r"\\" || is_end { code.as_str().to_owned() } else { r"\x20".to_owned() }
+    })
 }
 
 /// The pattern, in which a CR before an LF may be missing: a message's lines end with LF alone, and those of other
@@ -154,6 +174,8 @@ pub struct Hints {
     pub corrected_by: Option<String>,
     /// The tenant's trained classifier.
     pub learned: Option<Learned>,
+    /// The intent that is tried as a draft: whoever tries it is told what kept it out, wherever it stands.
+    pub draft: Option<IntentId>,
 }
 
 /// Says that a person chose the intent, or none. What was requested was looked up as such before.
@@ -183,7 +205,8 @@ pub async fn read(mut fields: Fields, intents: Arc<[Intent]>, hints: Hints) -> R
     };
     aside::run_in(turn, move || {
         let budget = Budget::new(PATIENCE);
-        let (intent, mut classification) = classify(&intents, hints.requested.as_ref(), &fields, &budget);
+        let (intent, mut classification) =
+            classify(&intents, hints.requested.as_ref(), hints.draft, &fields, &budget);
         let intent = match (&hints.corrected_by, &hints.learned) {
             (Some(by), _) => {
                 corrected(by, intent, &mut classification, hints.requested.is_some());
@@ -353,10 +376,11 @@ fn judge(
 }
 
 /// Tries the intents in their order. The first that matches is taken; the explanation names the others before
-/// it and what kept them out, and those after it that would have matched too.
+/// it and what kept them out, those after it that would have matched too, and the draft in any case.
 pub fn classify<'i>(
     intents: &'i [Intent],
     requested: Option<&Requested>,
+    draft: Option<IntentId>,
     fields: &Fields,
     budget: &Budget,
 ) -> (Option<&'i Intent>, Classification) {
@@ -388,8 +412,11 @@ pub fn classify<'i>(
                 intent: intent.name.clone(),
                 why_not: format!("it matches too, but comes after {}", first.name),
             }),
-            (Err(why_not), None) => considered.push(Considered { intent: intent.name.clone(), why_not }),
-            (Err(_), Some(_)) => {}
+            (Err(why_not), first) => {
+                if first.is_none() || draft == Some(intent.intent_id) {
+                    considered.push(Considered { intent: intent.name.clone(), why_not });
+                }
+            }
         }
     }
     match found {
@@ -416,59 +443,90 @@ pub fn classify<'i>(
     }
 }
 
-/// Adds the fields that the intent's extractors find. What none finds stays absent, and it is kept where it was looked
-/// for.
+/// Adds the fields that the intent's extractors find. What none finds stays absent; where something was found that is no
+/// value, it is kept why.
 pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -> Vec<Extraction> {
     let mut extractions = Vec::new();
     for extractor in extractors {
-        let outcome =
-            if budget.is_spent() { Err(TOO_LATE.to_owned()) } else { find(extractor, fields, budget) };
-        match &outcome {
-            Ok(value) => fields.set_typed(&extractor.name, value, extractor.kind),
-            Err(_) => fields.set_not_found(&extractor.name, &extractor.field),
-        }
+        let outcome = if budget.is_spent() {
+            Err(WhyNot::Unread(TOO_LATE.into()))
+        } else {
+            find(extractor, fields, budget)
+        };
+        let (value, why_not) = match outcome {
+            Ok(value) => {
+                fields.set_typed(&extractor.name, &value, extractor.kind);
+                (Some(value), None)
+            }
+            Err(WhyNot::Absent(why)) => (None, Some(why)),
+            Err(WhyNot::Unread(why)) => {
+                fields.set_unread(&extractor.name, &why);
+                (None, Some(why))
+            }
+        };
         extractions.push(Extraction {
             name: extractor.name.clone(),
             field: extractor.field.clone(),
             pattern: extractor.pattern.clone(),
-            value: outcome.clone().ok(),
-            why_not: outcome.err(),
+            value,
+            why_not,
         });
     }
     extractions
 }
 
-fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<String, String> {
+/// Why an extractor gives no field, in a sentence.
+enum WhyNot {
+    /// The message says nothing of it.
+    Absent(String),
+    /// It says something, or may, and nobody knows what: who sends it gets round no rule by that.
+    Unread(String),
+}
+
+fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<String, WhyNot> {
     let text = if extractor.field == "subject_and_body" {
         let part = |name| fields.get(name).unwrap_or_default();
         format!("{}\n{}", part("subject"), part("body"))
     } else {
         let name = extractor.field.to_ascii_lowercase();
-        let text = fields.get(&name).ok_or_else(|| format!("the message has no {}", extractor.field))?;
+        let absent = || WhyNot::Absent(format!("the message has no {}", extractor.field));
+        let text = fields.get(&name).ok_or_else(absent)?;
         if let Some(fault) = fields.several(&name) {
-            return Err(format!("{fault}, and an extractor takes one value"));
+            return Err(WhyNot::Unread(format!("{fault}, and an extractor takes one value")));
         }
         fields::one_value(&name, text).to_owned()
     };
-    let regex = compile(&extractor.pattern, false)?;
+    let regex = compile(&extractor.pattern, false).map_err(WhyNot::Unread)?;
     // Of several matches, the first need not have the group.
     let mut matches = regex.captures_iter(&text).take(MATCHES).take_while(|_| !budget.is_spent());
     let found = matches.find_map(|captures| captures.get(1));
-    let why_not = if budget.is_spent() { TOO_LATE } else { "the pattern is not found" };
-    let found = found.ok_or(why_not)?.as_str().trim();
+    let Some(found) = found else {
+        return Err(match budget.is_spent() {
+            true => WhyNot::Unread(TOO_LATE.into()),
+            false => WhyNot::Absent("the pattern is not found".into()),
+        });
+    };
+    let found = found.as_str().trim();
     if found.is_empty() {
-        return Err("what is found is empty".into());
+        return Err(WhyNot::Absent("what is found is empty".into()));
     }
     let read = match extractor.kind {
         FieldType::Text => Some(found.to_owned()),
-        FieldType::Number => values::number(found).map(|number| number.to_string()),
+        FieldType::Number => {
+            let is_by_programs = fields::is_by_programs(&extractor.field);
+            let number = if is_by_programs { values::number(found) } else { values::written_number(found) };
+            number.map(|number| values::unmistakable(number).to_string())
+        }
         // Without a zone, which not every database reads in a parameter.
         FieldType::Date => values::date(found, fields.as_of()).map(|moment| moment.to_utc().to_string()),
         FieldType::Money => values::money(found).map(|money| money.to_string()),
     };
-    read.ok_or_else(|| match extractor.kind {
-        FieldType::Date => format!("'{}' is no date, or could be two", shorten(found, 80)),
-        kind => format!("'{}' is no {kind}", shorten(found, 80)),
+    read.ok_or_else(|| {
+        let what = match extractor.kind {
+            kind @ (FieldType::Date | FieldType::Number) => format!("{kind}, or could be two"),
+            kind => kind.to_string(),
+        };
+        WhyNot::Unread(format!("'{}' is no {what}", shorten(found, 80)))
     })
 }
 
@@ -493,9 +551,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_may_name_what_fields_have_in_another_form() {
+        for (pattern, text, is_found) in [
+            (r"Betrag:\x{a0}(.+)", "Betrag: 5", true),
+            (r"Betrag:\xA0\u00a0\u{202F}5", "Betrag:   5", true),
+            (r"a\\xa0", r"a\xa0", true),
+            (r"a\\xa0", "a\\ ", false),
+            (r"[\x{21}-\x{a0}]", " ", false),
+            ("Bestell[\u{ad}]?nummer", "Bestellnummer", true),
+        ] {
+            assert_eq!(compile(pattern, false).expect(pattern).is_match(text), is_found, "{pattern}");
+        }
+    }
+
+    #[test]
     fn extractors_give_fields_in_one_form_or_say_why_not() {
-        let mut message =
-            fields(&[("subject", "x"), ("body", "Total: 1.234,50 EUR on 10.11.2026, 02/03/2026, #7")]);
+        let mut message = fields(&[
+            ("subject", "x"),
+            ("body", "Total: 1.234,50 EUR on 10.11.2026, 02/03/2026, #7, 1.234 or 1.2340"),
+        ]);
         let extractor = |name: &str, pattern: &str, kind| Extractor {
             name: name.into(),
             field: "subject_and_body".into(),
@@ -509,13 +583,21 @@ mod tests {
                 extractor("unclear", r"(\d+/\d+/\d+)", FieldType::Date),
                 extractor("order", r"#(\d+)", FieldType::Number),
                 extractor("absent", r"@(\d+)", FieldType::Text),
+                extractor("factor", r"#7, ([\d.]+)", FieldType::Number),
+                extractor("exact", r"or ([\d.]+)", FieldType::Number),
             ],
             &mut message,
             &budget(),
         );
         let values: Vec<Option<&str>> = found.iter().map(|one| one.value.as_deref()).collect();
-        assert_eq!(values, [Some("1234.5 EUR"), Some("2026-11-10"), None, Some("7"), None]);
+        let exact = Some("1.2340");
+        assert_eq!(values, [Some("1234.5 EUR"), Some("2026-11-10"), None, Some("7"), None, None, exact]);
         assert_eq!(found[2].why_not.as_deref(), Some("'02/03/2026' is no date, or could be two"));
+        assert_eq!(found[5].why_not.as_deref(), Some("'1.234' is no number, or could be two"));
+        for (found, is_there) in found.iter().zip([false, false, true, false, false, true, false]) {
+            let why = found.why_not.as_deref().filter(|_| is_there);
+            assert_eq!(message.unread(&found.name), why, "{}: what is not there is missing", found.name);
+        }
         assert_eq!((message.get("total"), message.get("unclear")), (Some("1234.5 EUR"), None));
         assert!(
             extract(&[extractor("x", "(x)", FieldType::Text)], &mut message, &Budget::new(Duration::ZERO))[0]
@@ -555,8 +637,8 @@ mod tests {
         let why_not = format!("{words}, and an extractor takes one value");
         assert_eq!(found[0].why_not.as_deref(), Some(why_not.as_str()));
         assert_eq!(found[4].why_not.as_deref(), Some("the message has no header.X-Absent"));
-        assert_eq!(message.several("score").as_deref(), Some(words), "so it is not just missing");
-        assert!(["twice", "hop", "line", "absent"].iter().all(|name| message.several(name).is_none()));
+        assert_eq!(message.unread("score"), Some(why_not.as_str()), "so it is not just missing");
+        assert!(["twice", "hop", "line", "absent"].iter().all(|name| message.unread(name).is_none()));
     }
 
     #[test]
@@ -704,6 +786,28 @@ mod tests {
     }
 
     #[test]
+    fn a_space_is_one_however_it_was_written() {
+        for text in ["my order 1042", "my\u{a0}order\u{202f}1042", "my or\u{ad}der\u{200b} 1042"] {
+            for value in ["order 1042", "order\u{a0}1042", "or\u{ad}der 1042"] {
+                let mut message = fields(&[("body", text)]);
+                for op in [MatchOp::Contains, MatchOp::EndsWith, MatchOp::Regex] {
+                    let condition = condition("body", op, value);
+                    let is_met = holds(&condition, &mut Compared::new(&message), &budget(), Demand::Meet);
+                    assert!(is_met, "{op:?} {value:?} {text:?}");
+                }
+                let extractor = Extractor {
+                    name: "number".into(),
+                    field: "body".into(),
+                    pattern: value.replace("1042", r"(\d[\d ]*\d)"),
+                    kind: FieldType::Text,
+                };
+                let found = extract(&[extractor], &mut message, &budget());
+                assert_eq!(found[0].value.as_deref(), Some("1042"), "{value:?} {text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_pattern_sees_all_of_a_field() {
         let long = format!("{}the end 7", "many words ".repeat(90_000));
         let mut message = fields(&[("subject", "x"), ("body", &long)]);
@@ -738,7 +842,7 @@ mod tests {
         let intents = [intent(1, "Purchases"), intent(2, "Orders")];
         let found = |id: Option<i64>, is_by_name: bool| {
             let requested = Requested { id: id.map(IntentId), name: "Orders".into(), is_by_name };
-            let (found, classification) = classify(&intents, Some(&requested), &fields(&[]), &budget());
+            let (found, classification) = classify(&intents, Some(&requested), None, &fields(&[]), &budget());
             assert_eq!(classification.intent.as_ref(), found.map(|intent| &intent.name));
             found.map(|intent| intent.intent_id.0)
         };
@@ -747,6 +851,46 @@ mod tests {
         assert_eq!(found(Some(3), false), None, "not active: no other stands for it");
         assert_eq!(found(Some(3), true), Some(2), "gone");
         assert_eq!(found(None, true), Some(2), "asked for before ids were kept");
+    }
+
+    #[test]
+    fn whoever_tries_a_draft_is_told_what_kept_it_out_wherever_it_stands() {
+        let intent = |id: i64, wanted: &str| Intent {
+            intent_id: IntentId(id),
+            tenant_id: "acme".parse().expect("a slug"),
+            name: format!("Intent {id}"),
+            description: String::new(),
+            is_active: true,
+            priority: 100,
+            conditions: MatchConditions {
+                all: vec![condition("subject", MatchOp::Contains, wanted)],
+                ..MatchConditions::default()
+            },
+            extractors: Vec::new(),
+            version: 1,
+            examples_count: 0,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            updated_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let intents =
+            [intent(1, "no"), intent(2, "order"), intent(3, "no"), intent(4, "order"), intent(5, "no")];
+        let why_not = r#"not so: subject contains "no""#;
+        let also = "it matches too, but comes after Intent 2";
+        for (draft, expected) in [
+            (None, &[("Intent 1", why_not), ("Intent 4", also)][..]),
+            (Some(1), &[("Intent 1", why_not), ("Intent 4", also)]),
+            (Some(5), &[("Intent 1", why_not), ("Intent 4", also), ("Intent 5", why_not)]),
+        ] {
+            let message = fields(&[("subject", "order")]);
+            let (found, classification) = classify(&intents, None, draft.map(IntentId), &message, &budget());
+            assert_eq!(found.map(|intent| intent.intent_id.0), Some(2));
+            let told: Vec<(&str, &str)> = classification
+                .considered
+                .iter()
+                .map(|one| (one.intent.as_str(), one.why_not.as_str()))
+                .collect();
+            assert_eq!(told, expected, "{draft:?}");
+        }
     }
 
     #[test]

@@ -3,10 +3,16 @@
 //! A template stands only where its value stays data: SQL parameters, URL path segments (encoded) and query
 //! values, header and body values, values that a file's columns are matched with, and what is compared.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::expression::Expression;
+use super::{
+    expression::Expression,
+    judge::{self, Whose},
+    values,
+};
 use crate::{
     datasources::{
         dto::DatasourceType,
@@ -20,7 +26,10 @@ use crate::{
         address,
         fields::{self, Fields},
     },
-    intents::{dto::FieldType, server::matching::compile},
+    intents::{
+        dto::{Extractor, FieldType, is_field},
+        server::matching::compile,
+    },
     rules::dto::RuleType,
     server::extract::parse_json,
     shared::{
@@ -76,7 +85,7 @@ pub struct Judgement {
     pub expected: Option<Expected>,
     #[serde(default)]
     pub op: Option<CompareOp>,
-    /// What `compare` reads both sides as; a number, if not said.
+    /// What both sides are read as; what `read_as` says, if not said.
     #[serde(default, rename = "as")]
     pub kind: Option<FieldType>,
     #[serde(default)]
@@ -124,6 +133,58 @@ impl Expected {
     }
 }
 
+impl Judgement {
+    /// What both sides are read as. Where it is not said, that is a number for `compare`, and elsewhere the type of the first
+    /// field that stands on a side by itself.
+    pub fn read_as(
+        &self,
+        rule_type: RuleType,
+        field_name: &str,
+        looks_up: bool,
+        type_of: impl Fn(&str) -> FieldType,
+    ) -> FieldType {
+        if let Some(kind) = self.kind {
+            return kind;
+        }
+        if rule_type == RuleType::Compare {
+            return FieldType::Number;
+        }
+        let own = (!looks_up || self.expected.is_none()).then_some(field_name);
+        let others = self.expected.iter().flat_map(Expected::operands).filter_map(Operand::field);
+        let mut types = own.into_iter().chain(others).map(type_of);
+        types.find(|kind| *kind != FieldType::Text).unwrap_or(FieldType::Text)
+    }
+
+    fn literals(&self) -> impl Iterator<Item = Value> {
+        self.expected.iter().flat_map(Expected::operands).filter_map(Operand::literal)
+    }
+
+    /// Faults of literals that say nothing of the kind that they are read as: nothing could ever be the same.
+    fn unreadable(&self, rule_type: RuleType, kind: FieldType) -> Vec<String> {
+        if kind == FieldType::Text {
+            return Vec::new();
+        }
+        let now = chrono::Utc::now();
+        // An empty column can be asked for in any type, and has no order.
+        let literals = self.literals().filter(|one| rule_type == RuleType::Compare || !one.is_null());
+        literals.filter_map(|one| judge::readable(&one, kind, Whose::Rule, now).err()).collect()
+    }
+
+    /// Whether the first of two bounds is over the second, on whatever day the rule runs: `today` is another then.
+    fn is_reversed(&self, kind: FieldType) -> bool {
+        let literals: Vec<Value> = self.literals().collect();
+        let [lowest, highest] = literals.as_slice() else { return false };
+        let early = chrono::DateTime::UNIX_EPOCH;
+        // In the year 9909.
+        let late = early + chrono::TimeDelta::days(2_900_000);
+        [early, late].into_iter().all(|now| {
+            let read = |literal| judge::readable(literal, kind, Whose::Rule, now).ok();
+            read(lowest).zip(read(highest)).and_then(|(lowest, highest)| lowest.order(&highest))
+                == Some(Ordering::Greater)
+        })
+    }
+}
+
 /// How `compare` compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum CompareOp {
@@ -161,19 +222,18 @@ impl TryFrom<Value> for Operand {
 /// Why conditions cannot be rendered for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unrenderable {
-    /// The message does not have this field, or it is empty.
+    /// The message does not have this field, or it is empty. The rule may be skipped.
     Missing(String),
-    /// Its value cannot stand where the template stands.
+    /// The message says something of it that cannot be read, stands there several times, or cannot stand where it is
+    /// needed: a sentence. Who sends it chose what it says, and gets round no rule by that.
     Unfit(String),
-    /// The message has several where one is needed: who sends it may have added theirs, and skips no rule by that.
-    Several(String),
 }
 
 impl Unrenderable {
-    /// Of a field that is not there: the message does not have it, or has several that it would have been extracted from.
+    /// Of a field that has no value.
     pub fn absent(name: &str, fields: &Fields) -> Self {
-        match fields.several(name) {
-            Some(fault) => Self::Several(format!("{fault}, and an extractor takes one value")),
+        match fields.unread(name) {
+            Some(why) => Self::Unfit(why.to_owned()),
             None => Self::Missing(name.to_owned()),
         }
     }
@@ -211,6 +271,12 @@ impl Operand {
         }
     }
 
+    /// The field that it is, where it is one and nothing beside.
+    fn field(&self) -> Option<&str> {
+        let Self::Text(template) = self else { return None };
+        template.fields().next().filter(|name| template.to_string() == format!("{{{{{name}}}}}"))
+    }
+
     /// The header field of the message that is in it, if one is, which may have several values.
     pub fn header(&self) -> Option<&str> {
         self.fields().into_iter().find(|name| name.starts_with("header."))
@@ -223,7 +289,7 @@ impl Operand {
     }
 
     /// Whether the message has a part in its value.
-    fn is_of_message(&self) -> bool {
+    pub fn is_of_message(&self) -> bool {
         !self.fields().is_empty()
     }
 }
@@ -359,7 +425,7 @@ fn parse_sql(dialect: Option<SqlDialect>, members: Map<String, Value>) -> Result
         if checked.params != form.params.len() {
             return Err(Problem::invalid_field(
                 "params",
-                format!("the query takes {} and there are {}", checked.params, form.params.len()),
+                format!("do not fit: the query takes {} and there are {}", checked.params, form.params.len()),
             ));
         }
     }
@@ -456,7 +522,9 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
     // The members that each rule type knows.
     let known: &[&str] = match rule_type {
         RuleType::Exists | RuleType::NotExists => &[],
-        RuleType::Equals | RuleType::NotEquals | RuleType::OneOf => &["column", "expected", "ignore_case"],
+        RuleType::Equals | RuleType::NotEquals | RuleType::OneOf => {
+            &["column", "expected", "ignore_case", "as"]
+        }
         RuleType::Regex => &["column", "pattern", "ignore_case"],
         RuleType::Compare => &["column", "expected", "op", "as"],
         RuleType::Expression => &["expression"],
@@ -513,15 +581,6 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
             if judgement.kind == Some(FieldType::Text) {
                 checks.fault("conditions.as", "must be number, date or money");
             }
-            let kind = judgement.kind.unwrap_or(FieldType::Number);
-            for operand in judgement.expected.iter().flat_map(Expected::operands) {
-                if let Some(literal) = operand.literal()
-                    && kind != FieldType::Text
-                    && let Err(fault) = super::judge::readable(&literal, kind, chrono::Utc::now())
-                {
-                    checks.fault("conditions.expected", fault);
-                }
-            }
         }
         RuleType::Expression => {
             if judgement.expression.is_none() {
@@ -536,6 +595,11 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
                 }
             }
         },
+    }
+    // The types of fields are known with the intent's extractors: see `faults`.
+    let kind = judgement.read_as(rule_type, "", looks_up, |_| FieldType::Text);
+    for fault in judgement.unreadable(rule_type, kind) {
+        checks.fault("conditions.expected", fault);
     }
     if !looks_up && judgement.column.is_some() {
         checks.fault("conditions.column", "means nothing where nothing is looked up");
@@ -591,13 +655,13 @@ impl Lookup {
     /// Puts a message's fields in.
     ///
     /// # Errors
-    /// `Unrenderable`, which a header field is too that stands more than once in the message: nothing is found by all of
-    /// its values together, and what should not be there would not be.
+    /// `Unrenderable`, as a header field is that stands more than once in the message: nothing is found by all of its
+    /// values together, and what should not be there would not be.
     pub fn render(&self, fields: &Fields) -> Result<Request, Unrenderable> {
         for name in self.fields() {
             let count = fields.present(&name).map_or(0, |text| fields::values(&name, text).count());
             if count > 1 {
-                return Err(Unrenderable::Several(format!(
+                return Err(Unrenderable::Unfit(format!(
                     "{name} stands {count} times in the message, and a look-up takes one value"
                 )));
             }
@@ -693,9 +757,38 @@ fn encode_segment(value: &str) -> String {
         .collect()
 }
 
-/// Faults of templates that name a field which no message of the intent can have. `Expression::check` tells those of
-/// the expression, at its own place.
-pub fn unknown_fields(conditions: &Conditions, is_known: impl Fn(&str) -> bool) -> Vec<FieldError> {
+/// Faults of conditions in the light of their rule's field and of the intent's extractors: templates that name a field which
+/// no message of the intent can have, and literals that say nothing of the type of the field that they are compared with.
+/// `Expression::check` tells those of the expression, at its own place.
+pub fn faults(
+    conditions: &Conditions,
+    rule_type: RuleType,
+    field_name: &str,
+    extractors: &[Extractor],
+) -> Vec<FieldError> {
+    let mut faults = unknown_fields(conditions, |name| is_field(extractors, name));
+    let type_of = |name: &str| {
+        extractors.iter().find(|one| one.name == name).map_or(FieldType::Text, |extractor| extractor.kind)
+    };
+    let judgement = &conditions.judgement;
+    let kind = judgement.read_as(rule_type, field_name, conditions.lookup.is_some(), type_of);
+    let mut unreadable = judgement.unreadable(rule_type, kind);
+    // Told where a rule is saved alone: what is stored goes on as it was read.
+    let is_unclear = |one: &Value| {
+        one.as_str()
+            .is_some_and(|text| values::number(text).is_some() && values::written_number(text).is_none())
+    };
+    if kind == FieldType::Number && judgement.literals().any(|one| is_unclear(&one)) {
+        unreadable.push("is no number, or could be two".into());
+    }
+    if judgement.op == Some(CompareOp::Between) && judgement.is_reversed(kind) {
+        unreadable.push("must begin with the lowest".into());
+    }
+    faults.extend(unreadable.into_iter().map(|fault| FieldError::new("conditions.expected", fault)));
+    faults
+}
+
+fn unknown_fields(conditions: &Conditions, is_known: impl Fn(&str) -> bool) -> Vec<FieldError> {
     let mut unknown: Vec<String> = conditions.fields_of_templates();
     unknown.retain(|name| !is_known(name));
     unknown.sort();
@@ -728,7 +821,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_member() {
-        use RuleType::{Compare, Equals, Exists, Expression, OneOf, Regex};
+        use RuleType::{Compare, Equals, Exists, Expression, NotEquals, OneOf, Regex};
         for (rule_type, datasource, conditions, place) in [
             (Exists, DB, json!([]), "conditions"),
             (Exists, DB, json!({}), "conditions.query"),
@@ -774,12 +867,89 @@ mod tests {
                 json!({"op": ">", "expected": "02/03/2026", "as": "date"}),
                 "conditions.expected",
             ),
+            (Equals, None, json!({"expected": "n/a", "as": "money"}), "conditions.expected"),
+            (
+                NotEquals,
+                DB,
+                json!({"query": "SELECT 1", "expected": true, "as": "number"}),
+                "conditions.expected",
+            ),
+            (OneOf, None, json!({"expected": ["1.5", "1,234"], "as": "number"}), "conditions.expected"),
+            (Regex, None, json!({"pattern": "x", "as": "number"}), "conditions.as"),
             (Expression, None, json!({}), "conditions.expression"),
             (Expression, None, json!({"expression": "1 +"}), "conditions.expression"),
             (Exists, API, json!({"path": "/", "rows": "items["}), "conditions.rows"),
             (Exists, API, json!({"path": "/a\t/b"}), "conditions.path"),
         ] {
             assert_eq!(places(parse(rule_type, datasource, &conditions)), [place], "{conditions}");
+        }
+    }
+
+    #[test]
+    fn what_says_two_things_or_nothing_is_told_where_a_rule_is_saved() {
+        for conditions in [
+            json!({"op": ">", "expected": "1.000"}),
+            json!({"op": "between", "expected": [5, 1]}),
+            json!({"op": "between", "expected": ["today", "today-30d"], "as": "date"}),
+        ] {
+            let parsed = parse(RuleType::Compare, None, &conditions).expect("what is stored goes on");
+            let faults = faults(&parsed, RuleType::Compare, "subject", &[]);
+            let places: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+            assert_eq!(places, ["conditions.expected"], "{conditions}");
+        }
+    }
+
+    #[test]
+    fn bounds_that_turn_with_the_day_are_taken() {
+        for (kind, expected) in [
+            ("date", json!(["2026-12-01", "today"])),
+            ("date", json!(["today-30d", "today"])),
+            ("date", json!(["today", "2026-01-01"])),
+            ("date", json!(["{{header.date}}", "2026-01-01"])),
+            ("money", json!(["5 EUR", "5 EUR"])),
+            ("number", json!([1, "1.5"])),
+        ] {
+            let conditions = json!({"op": "between", "expected": expected, "as": kind});
+            let parsed = parse(RuleType::Compare, None, &conditions).expect("it holds up");
+            assert_eq!(faults(&parsed, RuleType::Compare, "subject", &[]), [], "{conditions}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_of_the_type_of_the_field_that_it_is_compared_with() {
+        let extractors = [("total", FieldType::Money), ("due", FieldType::Date), ("code", FieldType::Text)]
+            .map(|(name, kind)| Extractor {
+                name: name.into(),
+                field: "body".into(),
+                pattern: "(x)".into(),
+                kind,
+            });
+        let query = |members: Value| {
+            let mut conditions = json!({"query": "SELECT 1"});
+            conditions.as_object_mut().expect("an object").extend(members.as_object().expect("one").clone());
+            conditions
+        };
+        use RuleType::{Equals, NotEquals, OneOf};
+        for (rule_type, field, datasource, conditions, places) in [
+            (Equals, "total", None, json!({"expected": "1.234,50 €"}), &[][..]),
+            (Equals, "total", None, json!({"expected": "n/a"}), &["conditions.expected"]),
+            (NotEquals, "due", None, json!({"expected": "02/03/2026"}), &["conditions.expected"]),
+            (NotEquals, "due", None, json!({"expected": "today"}), &[]),
+            (OneOf, "total", None, json!({"expected": ["5 EUR", "n/a", "x"]}), &["conditions.expected"; 2]),
+            (OneOf, "total", None, json!({"expected": ["5 EUR", null]}), &[]),
+            (OneOf, "subject", None, json!({"expected": ["{{total}}", "n/a"]}), &["conditions.expected"]),
+            (OneOf, "subject", None, json!({"expected": ["no. {{total}}", "n/a"]}), &[]),
+            // What the rule is called after is not compared here.
+            (Equals, "total", DB, query(json!({"expected": "active"})), &[]),
+            (Equals, "total", DB, query(json!({"expected": null})), &[]),
+            (Equals, "total", None, json!({"expected": "n/a", "as": "text"}), &[]),
+            (Equals, "code", None, json!({"expected": "0042"}), &[]),
+            (Equals, "code", None, json!({"expected": "{{nothing}}"}), &["conditions"]),
+        ] {
+            let parsed = parse(rule_type, datasource, &conditions).expect("parses");
+            let found = faults(&parsed, rule_type, field, &extractors);
+            let found: Vec<&str> = found.iter().map(|fault| fault.field.as_str()).collect();
+            assert_eq!(found, places, "{field} {conditions}");
         }
     }
 
@@ -878,7 +1048,7 @@ mod tests {
             assert_eq!(lookup.render(&fields), once, "{conditions}: twice the same is one");
             fields.set("header.x-ref", "bad\nx");
             let words = "header.x-ref stands 2 times in the message, and a look-up takes one value";
-            assert_eq!(lookup.render(&fields), Err(Unrenderable::Several(words.into())), "{conditions}");
+            assert_eq!(lookup.render(&fields), Err(Unrenderable::Unfit(words.into())), "{conditions}");
         }
         // A body has lines, and is one value.
         let conditions = json!({"query": "SELECT 1 WHERE a = ?", "params": ["{{body}}"]});
@@ -904,11 +1074,10 @@ mod tests {
     }
 
     #[test]
-    fn what_would_come_from_several_values_is_not_just_missing() {
+    fn what_was_found_and_not_read_is_not_just_missing() {
+        let words = "'many' is no number, or could be two";
         let mut fields = Fields::default();
-        fields.set("header.x-ref", "bad\nx");
-        fields.set_not_found("ref", "header.X-Ref");
-        fields.set_not_found("other", "body");
+        fields.set_unread("ref", words);
         for (datasource, conditions) in [
             (DB, json!({"query": "SELECT 1 WHERE a = ?", "params": ["VALUE"]})),
             (FILE, json!({"match": {"ref": "VALUE"}})),
@@ -920,8 +1089,7 @@ mod tests {
                 let parsed = parse(RuleType::NotExists, datasource, &conditions).expect("parses");
                 parsed.lookup.expect("looks up").render(&fields)
             };
-            let words = "header.x-ref stands 2 times in the message, and an extractor takes one value";
-            assert_eq!(rendered("{{ref}}"), Err(Unrenderable::Several(words.into())));
+            assert_eq!(rendered("{{ref}}"), Err(Unrenderable::Unfit(words.into())));
             assert_eq!(rendered("{{other}}"), Err(Unrenderable::Missing("other".into())));
         }
     }

@@ -217,7 +217,7 @@ async fn outcome(run: &Run<'_>, ready: &ReadyRule) -> Outcome {
             let found = Some((request.clone(), Arc::clone(rows)));
             judge_found(run, ready, conditions, expected, found).await
         }
-        // The message's own value cannot be asked for, so it is not there.
+        // The message's own value cannot be asked for, so no row can have it.
         Err(error) if error.unfit() && !lookup.fields().is_empty() => missing(
             &ready.rule,
             Unrenderable::Unfit(format!(
@@ -290,14 +290,15 @@ async fn judge_found(
 }
 
 fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {
-    let reason = match unrenderable {
-        Unrenderable::Missing(field) => format!("no {field} in the message"),
-        Unrenderable::Unfit(reason) => reason,
-        Unrenderable::Several(reason) => return Outcome::new(Verdict::Fail, reason),
-    };
-    match rule.when_missing {
-        WhenMissing::Fail => Outcome::new(Verdict::Fail, reason),
-        WhenMissing::Skip => Outcome::new(Verdict::Skipped, reason),
+    match unrenderable {
+        Unrenderable::Missing(field) => {
+            let verdict = match rule.when_missing {
+                WhenMissing::Fail => Verdict::Fail,
+                WhenMissing::Skip => Verdict::Skipped,
+            };
+            Outcome::new(verdict, format!("no {field} in the message"))
+        }
+        Unrenderable::Unfit(reason) => Outcome::new(Verdict::Fail, reason),
     }
 }
 

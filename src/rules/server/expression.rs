@@ -98,6 +98,8 @@ impl Expression {
         if text.len() > MAX_LENGTH {
             return Err(format!("must have at most {MAX_LENGTH} bytes"));
         }
+        // As fields are composed, which its texts are held against.
+        let text = &*fields::composed(text);
         if LOOP.find_iter(text).count() > MAX_LOOPS {
             return Err(format!("must have at most {MAX_LOOPS} of all, exists, exists_one, map and filter"));
         }
@@ -160,6 +162,11 @@ impl Expression {
     /// Every field that it names, as one of `fields` or of `email`.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.names.fields.iter().chain(&self.names.email).map(String::as_str)
+    }
+
+    /// Whether it looks through `fields`, or asks whether one is there.
+    pub fn searches_fields(&self) -> bool {
+        self.names.searches_fields
     }
 
     /// Whether a name in it is a field of the message.
@@ -234,12 +241,15 @@ impl Expression {
             (name.to_owned(), typed(fields::one_value(name, value), fields.kind(name), now))
         };
         // One of several values is not given by a name that is worked out, either: it would be one that the sender added.
-        let is_one = |name: &str| self.names.are_searched || fields.several(name).is_none();
-        let all: HashMap<String, Cel> =
-            fields.iter().filter(|(name, _)| is_one(name)).map(|(name, value)| field(name, value)).collect();
+        let is_given = |name: &str, searches: bool| searches || fields.several(name).is_none();
+        let all: HashMap<String, Cel> = fields
+            .iter()
+            .filter(|(name, _)| is_given(name, self.names.searches_fields))
+            .map(|(name, value)| field(name, value))
+            .collect();
         let email: HashMap<String, Cel> = fields
             .iter()
-            .filter(|(name, _)| is_message_field(name) && is_one(name))
+            .filter(|(name, _)| is_message_field(name) && is_given(name, self.names.searches_email))
             .map(|(name, value)| field(name, value))
             .collect();
         context.add_variable_from_value("fields", all);

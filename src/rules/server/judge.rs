@@ -51,6 +51,39 @@ pub enum Unjudged {
     Datasource(String),
 }
 
+/// Whose a value is, and so whose fault it is where it cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Message,
+    /// A header field of the message, in which programs write numbers.
+    Header,
+    Rule,
+    Datasource,
+}
+
+impl Whose {
+    /// Of the message, by the name of its field.
+    fn of(field: &str) -> Self {
+        if fields::is_by_programs(field) { Self::Header } else { Self::Message }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    whose: Whose,
+    /// The message's field; empty where that is none, or one that cannot have several values.
+    field: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    fn of(operand: &'a Operand) -> Self {
+        let field = operand.header().unwrap_or_default();
+        let whose = if operand.is_of_message() { Whose::of(field) } else { Whose::Rule };
+        Self { whose, field }
+    }
+}
+
 /// What is compared with: `expected`, or the rule's own field. Empty for rules that compare with nothing.
 ///
 /// # Errors
@@ -109,24 +142,28 @@ pub fn judge(
                     None => return Ok(no_row(false, found)),
                 },
             };
-            let expected_fields: Vec<&str> = match &judgement.expected {
-                Some(expected) => {
-                    expected.operands().iter().map(|one| one.header().unwrap_or_default()).collect()
-                }
-                None => vec![rule.field_name.as_str()],
+            let own = Origin { whose: Whose::of(&rule.field_name), field: &rule.field_name };
+            let from = match found {
+                Some(_) => Origin { whose: Whose::Datasource, field: "" },
+                None => own,
             };
-            let field = if found.is_some() { "" } else { rule.field_name.as_str() };
+            let expected_from: Vec<Origin<'_>> = match &judgement.expected {
+                Some(expected) => expected.operands().iter().map(Origin::of).collect(),
+                None => vec![own],
+            };
             let are_addresses = match &judgement.expected {
-                _ if address::FIELDS.contains(&field) => true,
+                _ if address::FIELDS.contains(&from.field) => true,
                 Some(expected) => expected.operands().iter().any(Operand::is_address),
                 None => address::FIELDS.contains(&rule.field_name.as_str()),
             };
+            let type_of = |name: &str| fields.kind(name);
+            let kind = judgement.read_as(rule.rule_type, &rule.field_name, found.is_some(), type_of);
             let against = Against {
                 expected,
-                is_looked_up: found.is_some(),
                 are_addresses,
-                field,
-                expected_fields: &expected_fields,
+                from,
+                expected_from: &expected_from,
+                kind,
                 now: fields.as_of(),
             };
             compare(rule.rule_type, judgement, left, actual, against)
@@ -187,11 +224,14 @@ fn expression(
     let Some(expression) = &judgement.expression else {
         return Err(Unjudged::Datasource("the rule has no expression".into()));
     };
-    let several = |name: &str| {
-        let fault = format!("{}, and an expression takes one value", fields.several(name)?);
-        Some(Unjudged::Message(Unrenderable::Several(fault)))
+    // Of a field that is not just missing: why it is not given.
+    let withheld = |name: &str| {
+        let several = || Some(format!("{}, and an expression takes one value", fields.several(name)?));
+        let why = fields.unread(name).map(str::to_owned).or_else(several)?;
+        Some(Unjudged::Message(Unrenderable::Unfit(why)))
     };
-    if let Some(unjudged) = expression.named().find_map(several) {
+    let searched = fields.unread_names().filter(|_| expression.searches_fields());
+    if let Some(unjudged) = expression.named().chain(searched).find_map(withheld) {
         return Err(unjudged);
     }
     if let Some(Found { rows, place, .. }) = found.filter(|found| found.rows.truncated)
@@ -224,10 +264,9 @@ fn expression(
             found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
         }
         // By a name that is worked out. Beside rows it may as well be a column's.
-        Err(Fault::Missing(name)) if found.is_none() && fields.several(&name).is_some() => {
-            Err(several(&name).unwrap_or(Unjudged::Datasource(text)))
+        Err(Fault::Missing(name)) if found.is_none() => {
+            Err(withheld(&name).unwrap_or(Unjudged::Message(Unrenderable::Missing(name))))
         }
-        Err(Fault::Missing(name)) if found.is_none() => Err(Unjudged::Message(Unrenderable::Missing(name))),
         Err(Fault::Missing(name)) => {
             Err(Unjudged::Datasource(format!("the expression names {name}, which is not there")))
         }
@@ -241,13 +280,13 @@ fn expression(
 #[derive(Clone, Copy)]
 struct Against<'a> {
     expected: &'a [Value],
-    /// Whether the value is the datasource's; the message's own otherwise.
-    is_looked_up: bool,
     /// Whether addresses are compared, or parts of some, which have one form.
     are_addresses: bool,
-    /// The message's fields that the value and each that is expected come from; empty where they come from elsewhere.
-    field: &'a str,
-    expected_fields: &'a [&'a str],
+    /// Where the value comes from, and each that is expected.
+    from: Origin<'a>,
+    expected_from: &'a [Origin<'a>],
+    /// What both sides are read as.
+    kind: FieldType,
     now: DateTime<Utc>,
 }
 
@@ -260,6 +299,52 @@ impl Against<'_> {
         };
         each(value, field).into_iter().map(form).collect()
     }
+
+    fn read(&self, value: &Value, whose: Whose) -> Result<Ordered, Unjudged> {
+        readable(value, self.kind, whose, self.now).map_err(|fault| {
+            let fault = format!("{} {fault}", shown(value));
+            match whose {
+                Whose::Message | Whose::Header => Unjudged::Message(Unrenderable::Unfit(fault)),
+                Whose::Rule | Whose::Datasource => Unjudged::Datasource(fault),
+            }
+        })
+    }
+
+    /// Whether the value is the same as one that is expected: as texts, or as what both are read as.
+    fn is_same(
+        &self,
+        actual: &Value,
+        (expected, whose): (&Value, Whose),
+        ignore_case: bool,
+    ) -> Result<bool, Unjudged> {
+        let is_same = same(actual, expected, ignore_case);
+        let has_no_type = self.kind == FieldType::Text
+            || [actual, expected].iter().any(|one| one.is_null())
+            || actual.is_boolean();
+        if is_same || has_no_type {
+            return Ok(is_same);
+        }
+        let (actual, expected) = (self.read(actual, self.from.whose)?, self.read(expected, whose)?);
+        Ok(actual.order(&expected) == Some(Ordering::Equal))
+    }
+}
+
+/// Whether one of them holds. One of which nobody knows counts where none does.
+fn one_holds<E>(answers: impl Iterator<Item = Result<bool, E>>) -> Result<bool, E> {
+    let mut unknown = None;
+    for answer in answers {
+        match answer {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(why) => unknown = unknown.or(Some(why)),
+        }
+    }
+    unknown.map_or(Ok(false), Err)
+}
+
+/// Whether all of them hold, as `one_holds`.
+fn all_hold<E>(answers: impl Iterator<Item = Result<bool, E>>) -> Result<bool, E> {
+    one_holds(answers.map(|answer| answer.map(|holds| !holds))).map(|fails| !fails)
 }
 
 /// The values of a field: a rule holds for all of them, or who sends the message would get round it by a header field of
@@ -287,8 +372,8 @@ fn compare(
             let pattern = judgement.pattern.clone().unwrap_or_default();
             let matches = matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| {
                 let is_match = |value: &Value| composed(value).is_some_and(|text| regex.is_match(&text));
-                let values = each(&actual, against.field);
-                if fields::is_trace(against.field) {
+                let values = each(&actual, against.from.field);
+                if fields::is_trace(against.from.field) {
                     values.iter().any(is_match)
                 } else {
                     values.iter().all(is_match)
@@ -298,9 +383,20 @@ fn compare(
             (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
         }
         RuleType::OneOf => {
-            let listed: Vec<Value> = expected.iter().flat_map(|one| against.each(one, "")).collect();
-            let is_listed = |value: &Value| listed.iter().any(|one| same(value, one, judgement.ignore_case));
-            let passes = against.each(&actual, against.field).iter().all(is_listed);
+            let one_form = |(one, from): (&Value, &Origin<'_>)| {
+                let whose = from.whose;
+                against.each(one, "").into_iter().map(move |one| (one, whose))
+            };
+            let listed: Vec<(Value, Whose)> =
+                expected.iter().zip(against.expected_from).flat_map(one_form).collect();
+            let is_listed = |value: &Value| {
+                one_holds(
+                    listed
+                        .iter()
+                        .map(|(one, whose)| against.is_same(value, (one, *whose), judgement.ignore_case)),
+                )
+            };
+            let passes = all_hold(against.each(&actual, against.from.field).iter().map(is_listed))?;
             let place = if passes { "is" } else { "is not" };
             let words = match expected.len() {
                 n if n > 5 => format!("a list of {n}"),
@@ -316,13 +412,20 @@ fn compare(
         _ => {
             let expected = first();
             let wanted = rule_type == RuleType::Equals;
-            let others =
-                against.each(&expected, against.expected_fields.first().copied().unwrap_or_default());
-            let actuals = against.each(&actual, against.field);
-            let ignore_case = judgement.ignore_case;
-            let mut pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
-            let is_pair = |(one, other): (&Value, &Value)| same(one, other, ignore_case);
-            let same = if wanted { pairs.all(is_pair) } else { pairs.any(is_pair) };
+            let own = Origin { whose: Whose::Message, field: "" };
+            let from = against.expected_from.first().copied().unwrap_or(own);
+            let others = against.each(&expected, from.field);
+            let actuals = against.each(&actual, against.from.field);
+            let pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
+            let answers =
+                pairs.map(|(one, other)| against.is_same(one, (other, from.whose), judgement.ignore_case));
+            // A cell without a digit is none of them, however it is read.
+            let says_none = against.from.whose == Whose::Datasource
+                && matches!(&actual, Value::String(text) if !text.bytes().any(|byte| byte.is_ascii_digit()));
+            let same = match if wanted { all_hold(answers) } else { one_holds(answers) } {
+                Err(Unjudged::Datasource(_)) if wanted && says_none => false,
+                answer => answer?,
+            };
             let reason = match (same, wanted) {
                 (true, true) => format!("{is}, as expected"),
                 (false, true) => format!("{is}, not {}", shown(&expected)),
@@ -336,34 +439,21 @@ fn compare(
 }
 
 /// Whether the value lies within the bounds, and how that reads.
-fn bounds(
-    judgement: &Judgement,
-    actual: &Value,
-    Against { expected, is_looked_up, field, expected_fields, now, .. }: Against<'_>,
-) -> Result<(bool, String), Unjudged> {
-    let kind = judgement.kind.unwrap_or(FieldType::Number);
+fn bounds(judgement: &Judgement, actual: &Value, against: Against<'_>) -> Result<(bool, String), Unjudged> {
+    let Against { expected, from, expected_from, kind, .. } = against;
     if actual.is_null() {
         return Ok((false, format!("is no {kind}")));
     }
-    let others = expected.iter().zip(expected_fields.iter().copied());
-    for (value, of) in iter::once((actual, field)).chain(others) {
-        let count = each(value, of).len();
+    let others = expected.iter().zip(expected_from.iter().copied());
+    for (value, Origin { field, .. }) in iter::once((actual, from)).chain(others.clone()) {
+        let count = each(value, field).len();
         if count > 1 {
-            let fault = format!("{of} stands {count} times in the message, and one {kind} is compared");
-            return Err(Unjudged::Message(Unrenderable::Several(fault)));
+            let fault = format!("{field} stands {count} times in the message, and one {kind} is compared");
+            return Err(Unjudged::Message(Unrenderable::Unfit(fault)));
         }
     }
-    let of_message = |fault: String| Unjudged::Message(Unrenderable::Unfit(fault));
-    let left = readable(actual, kind, now).map_err(|fault| {
-        let fault = format!("{} {fault}", shown(actual));
-        if is_looked_up { Unjudged::Datasource(fault) } else { of_message(fault) }
-    })?;
-    let right = expected
-        .iter()
-        .map(|value| {
-            readable(value, kind, now).map_err(|fault| of_message(format!("{} {fault}", shown(value))))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let left = against.read(actual, from.whose)?;
+    let right = others.map(|(value, from)| against.read(value, from.whose)).collect::<Result<Vec<_>, _>>()?;
     let order = |i: usize| right.get(i).and_then(|right| left.order(right));
     let op = judgement.op.unwrap_or(CompareOp::Between);
     let Some(first) = order(0) else {
@@ -406,7 +496,7 @@ pub enum Ordered {
 
 impl Ordered {
     /// `None` for sums in different currencies.
-    fn order(&self, other: &Self) -> Option<Ordering> {
+    pub fn order(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) => Some(a.compare(*b)),
@@ -418,17 +508,21 @@ impl Ordered {
     }
 }
 
-/// Reads a value as a number, a date, or a sum. `today` is the day of `now`.
+/// Reads a value as a number, a date, or a sum. `today` is the day of `now`. A number in a text is one as people write it in
+/// what they wrote in a message, and otherwise as programs write it.
 ///
 /// # Errors
 /// That it is none.
-pub fn readable(value: &Value, kind: FieldType, now: DateTime<Utc>) -> Result<Ordered, String> {
-    let text = text_of(value).unwrap_or_default();
+pub fn readable(value: &Value, kind: FieldType, whose: Whose, now: DateTime<Utc>) -> Result<Ordered, String> {
+    // No number, sum or date is longer, and a body may be held against a thousand.
+    let is_short = |text: &String| text.len() <= 500;
+    let text = text_of(value).filter(is_short).and_then(|_| composed(value)).unwrap_or_default();
     let read = match kind {
         FieldType::Number if value.is_number() => values::plain(&text).map(Ordered::Number),
         FieldType::Money if value.is_number() => {
             values::plain(&text).map(|amount| Ordered::Money(values::Money { amount, currency: None }))
         }
+        FieldType::Number if whose == Whose::Message => values::written_number(&text).map(Ordered::Number),
         FieldType::Number => values::number(&text).map(Ordered::Number),
         FieldType::Date => values::date(&text, now).map(Ordered::Date),
         FieldType::Money => values::money(&text).map(Ordered::Money),
@@ -701,44 +795,50 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_takes_no_header_field_of_several_values() {
+    fn an_expression_takes_nothing_that_is_not_one_value() {
         let mut fields = Fields::default();
         fields.set("header.x-spam", "NO\nYES");
         fields.set("header.x-twice", "NO\nNO");
         fields.set("header.received", "from outside\nfrom gateway");
         fields.set("subject", "x");
-        fields.set_not_found("score", "header.X-Spam");
-        fields.set_not_found("order", "body");
-        let judged = |text: &str| {
+        fields.set_unread("score", "'many' is no number, or could be two");
+        let judged = |text: &str, fields: &Fields| {
             let expression = crate::rules::server::expression::Expression::compile(text).expect("compiles");
             let judgement = Judgement { expression: Some(expression), ..Judgement::default() };
             let rule = rule("subject", RuleType::Expression);
-            let finding = judge(&rule, &judgement, &[], &fields, None, Duration::from_secs(60));
+            let finding = judge(&rule, &judgement, &[], fields, None, Duration::from_secs(60));
             finding.map(|finding| finding.passes)
         };
-        let words = "header.x-spam stands 2 times in the message, and an expression takes one value";
-        for text in [
-            "fields['header.X-Spam'] != 'YES'",
-            "email['header.x-spam'] == 'NO'",
-            "email.subject == 'x' || fields['header.X-Spam'] == 'NO'",
-            "fields.score < 5.0",
-            "has(fields.score) ? fields.score < 5.0 : true",
-            "['header.x-spam'].all(name, fields[name] != 'YES')",
+        let several = "header.x-spam stands 2 times in the message, and an expression takes one value";
+        let unread = "'many' is no number, or could be two";
+        for (text, words) in [
+            ("fields['header.X-Spam'] != 'YES'", several),
+            ("email['header.x-spam'] == 'NO'", several),
+            ("email.subject == 'x' || fields['header.X-Spam'] == 'NO'", several),
+            ("fields.score < 5.0", unread),
+            ("has(fields.score) ? fields.score < 5.0 : true", unread),
+            ("!has(fields.score) || fields.score < 5.0", unread),
+            ("!('score' in fields)", unread),
+            ("fields.all(name, name != 'score')", unread),
+            ("['score'].all(name, fields[name] < 5.0)", unread),
+            ("['header.x-spam'].all(name, fields[name] != 'YES')", several),
         ] {
-            let several = Unrenderable::Several(words.into());
-            assert_eq!(judged(text), Err(Unjudged::Message(several)), "{text}");
+            let unfit = Unrenderable::Unfit(words.into());
+            assert_eq!(judged(text, &fields), Err(Unjudged::Message(unfit)), "{text}");
         }
+        fields.set_typed("score", "1", FieldType::Number);
         for (text, passes) in [
             ("fields['header.X-Twice'] == 'NO'", true),
             ("fields['header.Received'].contains('from gateway')", true),
             ("has(fields.order) ? false : email.subject == 'x'", true),
             ("!('header.x-spam' in fields)", false),
             ("!fields.exists(name, name == 'header.x-spam' && fields[name].contains('YES'))", false),
+            ("fields.score < 5.0", true),
         ] {
-            assert_eq!(judged(text), Ok(passes), "{text}");
+            assert_eq!(judged(text, &fields), Ok(passes), "{text}");
         }
         let missing = Unrenderable::Missing("order".into());
-        assert_eq!(judged("fields.order == 'x'"), Err(Unjudged::Message(missing)));
+        assert_eq!(judged("fields.order == 'x'", &fields), Err(Unjudged::Message(missing)));
     }
 
     #[test]
@@ -792,10 +892,10 @@ mod tests {
             };
             let against = Against {
                 expected: &expected,
-                is_looked_up: true,
                 are_addresses: false,
-                field: "",
-                expected_fields: &[],
+                from: Origin { whose: Whose::Datasource, field: "" },
+                expected_from: &[Origin { whose: Whose::Message, field: "" }; 2],
+                kind,
                 now: Utc::now(),
             };
             bounds(&judgement, &actual, against).map(|(holds, _)| holds)
@@ -806,6 +906,7 @@ mod tests {
             (Greater, Number, json!(5), json!("4.9"), true),
             (Greater, Number, json!("10"), json!(9), true),
             (GreaterOrEqual, Number, json!("1,000.00"), json!(1000), true),
+            (Less, Number, json!("1.234"), json!("1.2341"), true),
             (Less, Number, json!(5), json!(5), false),
             (Less, Number, json!(1e-7), json!("0.001"), true),
             (LessOrEqual, Number, json!(5), json!(5), true),
@@ -827,7 +928,83 @@ mod tests {
             assert_eq!(check(op, kind, actual.clone(), expected.clone()), Ok(holds), "{actual} {expected}");
         }
         assert!(matches!(check(Greater, Number, json!("many"), json!(1)), Err(Unjudged::Datasource(_))));
-        assert!(matches!(check(Greater, Number, json!(1), json!("many")), Err(Unjudged::Message(_))));
+        for unclear in ["many", "1.234"] {
+            let judged = check(Greater, Number, json!(1), json!(unclear));
+            assert!(matches!(judged, Err(Unjudged::Message(Unrenderable::Unfit(_)))), "{unclear}");
+        }
+    }
+
+    #[test]
+    fn sums_and_dates_are_the_same_by_what_they_say() {
+        let mut fields = Fields::default();
+        fields.set("received_at", "2026-11-24T10:00:00Z");
+        fields.set_typed("total", "1234.5 EUR", FieldType::Money);
+        fields.set_typed("due", "2026-11-10", FieldType::Date);
+        fields.set_typed("qty", "42", FieldType::Number);
+        fields.set("code", "42");
+        fields.set("said", "1.234,50 Euro");
+        let judged = |field: &str, rule_type, conditions: Value, found: Option<Value>| {
+            let rule = rule(field, rule_type);
+            let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
+            let expected = expected(&rule, &judgement, &fields).expect("renders");
+            let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+            let rows = found.map(|cell| Rows {
+                columns: vec!["cell".into()],
+                rows: vec![vec![cell]],
+                truncated: false,
+            });
+            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Orders" });
+            judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
+                .map(|finding| finding.passes)
+        };
+        use RuleType::{Equals, NotEquals, OneOf};
+        for (field, rule_type, conditions, found, passes) in [
+            ("total", Equals, json!({}), Some(json!("1.234,50 €")), true),
+            ("total", NotEquals, json!({}), Some(json!("1.234,50 €")), false),
+            ("total", Equals, json!({}), Some(json!(1234.5)), true),
+            ("total", Equals, json!({}), Some(json!("1,234.50")), true),
+            ("total", Equals, json!({}), Some(json!("1234.50 USD")), false),
+            ("total", NotEquals, json!({}), Some(json!(null)), true),
+            ("total", Equals, json!({}), Some(json!("none")), false),
+            ("total", Equals, json!({"expected": "1234.50 EUR"}), None, true),
+            ("total", Equals, json!({"expected": 1234}), None, false),
+            ("total", OneOf, json!({"expected": ["5 EUR", "1.234,5 €"]}), None, true),
+            ("total", OneOf, json!({"expected": ["n/a", "1.234,5 €"]}), None, true),
+            ("total", OneOf, json!({"expected": ["5 EUR", "6 EUR"]}), None, false),
+            ("subject", Equals, json!({"expected": "{{total}}"}), Some(json!("EUR 1,234.50")), true),
+            ("subject", Equals, json!({"expected": "sum {{total}}"}), Some(json!("sum 1.234,50 EUR")), false),
+            ("due", Equals, json!({}), Some(json!("10.11.2026")), true),
+            ("due", Equals, json!({}), Some(json!("2026-11-10T14:30:00+00:00")), true),
+            ("due", Equals, json!({}), Some(json!("2026-11-11T00:30:00+00:00")), false),
+            ("due", Equals, json!({"expected": "today-14d"}), None, true),
+            ("due", OneOf, json!({"expected": ["{{due}}"]}), Some(json!("10 November 2026")), true),
+            ("qty", Equals, json!({}), Some(json!("0042")), true),
+            ("qty", Equals, json!({"expected": "42,0"}), None, true),
+            ("qty", Equals, json!({}), Some(json!(true)), false),
+            ("code", Equals, json!({}), Some(json!("0042")), false),
+            ("qty", Equals, json!({"as": "text"}), Some(json!("0042")), false),
+            ("said", Equals, json!({"expected": "1234.5 EUR"}), None, false),
+            ("said", Equals, json!({"expected": "1234.5 EUR", "as": "money"}), None, true),
+            ("said", Equals, json!({"as": "money"}), Some(json!(1234.5)), true),
+        ] {
+            let judged = judged(field, rule_type, conditions.clone(), found.clone());
+            assert_eq!(judged, Ok(passes), "{field} {rule_type} {conditions} {found:?}");
+        }
+        // What cannot be read is no other value.
+        for (field, rule_type, conditions, found) in [
+            ("due", NotEquals, json!({}), Some(json!("02/03/2026"))),
+            ("total", NotEquals, json!({}), Some(json!("n/a"))),
+            ("total", OneOf, json!({"expected": ["n/a", "5 EUR"]}), None),
+        ] {
+            let judged = judged(field, rule_type, conditions.clone(), found.clone());
+            assert!(
+                matches!(judged, Err(Unjudged::Datasource(_))),
+                "{field} {conditions} {found:?}: {judged:?}"
+            );
+        }
+        let unfit = judged("code", Equals, json!({"expected": "{{due}}"}), None);
+        let words = "'42' is no date, or could be two";
+        assert_eq!(unfit, Err(Unjudged::Message(Unrenderable::Unfit(words.into()))));
     }
 
     proptest! {
@@ -835,7 +1012,8 @@ mod tests {
         fn a_value_is_the_same_as_itself_and_order_is_kept(a in any::<i32>(), b in any::<i32>()) {
             prop_assert!(same(&json!(a), &json!(a.to_string()), false));
             let order = |x: i32, y: i32| {
-                readable(&json!(x), FieldType::Number, Utc::now()).ok()?.order(&readable(&json!(y.to_string()), FieldType::Number, Utc::now()).ok()?)
+                let read = |value: Value| readable(&value, FieldType::Number, Whose::Message, Utc::now()).ok();
+                read(json!(x))?.order(&read(json!(y.to_string()))?)
             };
             prop_assert_eq!(order(a, b), Some(a.cmp(&b)));
         }

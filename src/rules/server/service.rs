@@ -24,7 +24,7 @@ use crate::{
     server::{
         Result, TenantContext, TenantTx,
         aside::{self, Turn},
-        error::OnConstraint,
+        error::{OnConstraint, invalid_reference},
         etag::{IfMatch, Versioned},
         paging::Page,
     },
@@ -272,6 +272,14 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent, before: &Intent) -
             )
             .into());
         }
+        let faults =
+            |of: &Intent| conditions::faults(&parsed, rule.rule_type, &rule.field_name, &of.extractors);
+        // What did not hold before is no reason.
+        if let Some(fault) = faults(intent).first().filter(|_| faults(before).is_empty()) {
+            let fault =
+                format!("rule {} would not hold any more: {} {}", rule.rule_id, fault.field, fault.message);
+            return Err(Problem::invalid_field("extractors", fault).into());
+        }
     }
     Ok(())
 }
@@ -360,7 +368,7 @@ async fn parsed_for(rule: &ValidationRule, kind: Option<Kind>) -> Result<Arc<Con
 
 async fn intent_of(tx: &mut TenantTx, input: &RuleInput) -> Result<Intent> {
     let id = input.intent_id.ok_or_else(|| Problem::invalid_field("intent_id", "is missing"))?;
-    Ok(intents::if_there(tx, id).await?.ok_or_else(|| Problem::business_rule("Invalid intent"))?)
+    Ok(intents::if_there(tx, id).await?.ok_or_else(|| invalid_reference("intent"))?)
 }
 
 /// What was found of a rule that is to be stored, and what it was held against.
@@ -471,19 +479,20 @@ pub async fn look(
         );
     }
     let (rule_type, given, of) = (input.rule_type, input.conditions.clone(), Arc::clone(extractors));
+    let field_name = input.field_name.clone();
     let turn = aside::turn_of(tenant, Turn::Save).await;
     let checked = aside::run_in(turn, move || {
         let parsed = conditions::parse(rule_type, kind, &given)?;
         let expression = parsed.judgement.expression.as_ref();
         let fault = expression.and_then(|one| one.check(&of, kind.is_some()).err());
-        Ok::<_, Problem>((fault, conditions::unknown_fields(&parsed, |name| is_field(&of, name))))
+        Ok::<_, Problem>((fault, conditions::faults(&parsed, rule_type, &field_name, &of)))
     })
     .await;
-    if let Some((fault, unknown)) = checks.part_as_is(checked) {
+    if let Some((fault, faults)) = checks.part_as_is(checked) {
         if let Some(fault) = fault {
             checks.fault("conditions.expression", fault);
         }
-        for error in unknown {
+        for error in faults {
             checks.fault(error.field, error.message);
         }
     }
@@ -510,7 +519,7 @@ async fn check_room(tx: &mut TenantTx, intent: IntentId) -> Result<()> {
 }
 
 fn invalid_datasource() -> Problem {
-    Problem::business_rule("Invalid datasource")
+    invalid_reference("datasource")
 }
 
 fn not_found(id: RuleId) -> Problem {

@@ -2,7 +2,9 @@
 //!
 //! Where a text can be read in two ways, it is not read: a wrong reading would be a wrong verdict.
 
-use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use rust_decimal::Decimal;
 
 /// A sum, with its currency if one is written.
@@ -41,12 +43,8 @@ fn has_three_decimals(currency: Option<&str>) -> bool {
 
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut amount = self.amount;
-        // After one to three digits, three decimals would be read as thousands.
-        let may_group = (Decimal::ONE..Decimal::ONE_THOUSAND).contains(&amount.abs());
-        if amount.scale() == 3 && may_group && !has_three_decimals(self.currency.as_deref()) {
-            amount.rescale(4);
-        }
+        let is_clear = has_three_decimals(self.currency.as_deref());
+        let amount = if is_clear { self.amount } else { unmistakable(self.amount) };
         match &self.currency {
             Some(currency) => write!(f, "{amount} {currency}"),
             None => amount.fmt(f),
@@ -110,28 +108,60 @@ pub fn plain(text: &str) -> Option<Decimal> {
 }
 
 /// `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.50`, `-3`, `12 %` without its sign. A single point is the
-/// decimal one; a single comma before exactly three digits could be either, and is not read. No thousands begin with 0:
-/// `0,125` is less than one.
+/// decimal one, as programs write it; a single comma before exactly three digits could be either, and is not read. No
+/// thousands begin with 0: `0,125` is less than one.
 pub fn number(text: &str) -> Option<Decimal> {
-    let text = text.trim().trim_end_matches('%').trim_end();
-    digits(text, false)
+    digits(without_percent(text), Three::Decimals)
 }
 
-/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`. Sums have no three decimals but in
-/// a few currencies, so three digits after a single separator are thousands, unless those before it are none:
-/// `0.900 EUR`.
-pub fn money(text: &str) -> Option<Money> {
-    const SYMBOLS: [(&str, &str); 6] =
-        [("€", "EUR"), ("£", "GBP"), ("¥", "¥"), ("₹", "INR"), ("US$", "USD"), ("$", "$")];
+/// As `number`, of what a person wrote: before exactly three digits a single point could be either, too, and is not read.
+/// It may end a sentence.
+pub fn written_number(text: &str) -> Option<Decimal> {
+    digits(without_percent(without_stop(text)), Three::Either)
+}
+
+/// The same number, printed so that `written_number` reads it: after one to three digits, three decimals could be
+/// thousands.
+pub fn unmistakable(mut number: Decimal) -> Decimal {
+    if number.scale() == 3 && (Decimal::ONE..Decimal::ONE_THOUSAND).contains(&number.abs()) {
+        number.rescale(4);
+    }
+    number
+}
+
+fn without_percent(text: &str) -> &str {
+    text.trim().trim_end_matches('%').trim_end()
+}
+
+/// The text without the stop of the sentence, or of the part of one, that it ends.
+fn without_stop(text: &str) -> &str {
     let text = text.trim();
+    text.strip_suffix(['.', ',', ';']).unwrap_or(text).trim_end()
+}
+
+/// A number with a currency before or after it: `EUR 1.234,50`, `1,234.50 €`, `$5`, `99,99 Euro`, `12,- €`. It may end a
+/// sentence. Sums have no three decimals but in a few currencies, so three digits after a single separator are
+/// thousands, unless those before it are none: `0.900 EUR`.
+pub fn money(text: &str) -> Option<Money> {
+    const SIGNS: [(&str, &str); 8] = [
+        ("€", "EUR"),
+        ("£", "GBP"),
+        ("¥", "¥"),
+        ("₹", "INR"),
+        ("US$", "USD"),
+        ("$", "$"),
+        ("Euros", "EUR"),
+        ("Euro", "EUR"),
+    ];
+    let text = without_stop(text);
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest.trim_start()),
         None => (false, text),
     };
     let mut currency = None;
     let mut rest = text;
-    for (symbol, code) in SYMBOLS {
-        if let Some(stripped) = text.strip_prefix(symbol).or_else(|| text.strip_suffix(symbol)) {
+    for (sign, code) in SIGNS {
+        if let Some(stripped) = without_sign(text, sign) {
             (currency, rest) = (Some(code.to_owned()), stripped);
             break;
         }
@@ -148,9 +178,11 @@ pub fn money(text: &str) -> Option<Money> {
             (currency, rest) = (Some(code.to_ascii_uppercase()), stripped);
         }
     }
-    let mut amount = digits(rest.trim(), !has_three_decimals(currency.as_deref()))?;
+    let three = if has_three_decimals(currency.as_deref()) { Three::Decimals } else { Three::Thousands };
+    let written = with_decimals(rest.trim());
+    let mut amount = digits(&written, three)?;
     if negative {
-        if rest.trim().starts_with(['-', '+']) {
+        if written.starts_with(['-', '+']) {
             return None;
         }
         amount = -amount;
@@ -158,8 +190,37 @@ pub fn money(text: &str) -> Option<Money> {
     Some(Money { amount, currency })
 }
 
-/// Reads digits with separators. `thousands`: a single separator before exactly three digits groups.
-fn digits(text: &str, thousands: bool) -> Option<Decimal> {
+/// What is left of the text where the sign, in any case, stands on either side of it.
+fn without_sign<'t>(text: &'t str, sign: &str) -> Option<&'t str> {
+    if text.get(..sign.len()).is_some_and(|head| head.eq_ignore_ascii_case(sign)) {
+        return text.get(sign.len()..);
+    }
+    let (rest, tail) = text.split_at_checked(text.len().checked_sub(sign.len())?)?;
+    tail.eq_ignore_ascii_case(sign).then_some(rest)
+}
+
+/// `12,-` and `12.–` say that there are no decimals: `12,00`.
+fn with_decimals(text: &str) -> Cow<'_, str> {
+    let whole = text.trim_end_matches(['-', '–', '—']);
+    let is_whole = whole.len() < text.len()
+        && whole
+            .strip_suffix([',', '.'])
+            .is_some_and(|digits| digits.ends_with(|c: char| c.is_ascii_digit()));
+    if is_whole { format!("{whole}00").into() } else { text.into() }
+}
+
+/// What exactly three digits are after the only separator, where those before it can be thousands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Three {
+    Thousands,
+    /// After a point; after a comma nobody knows.
+    Decimals,
+    /// Nobody knows.
+    Either,
+}
+
+/// Reads digits with separators.
+fn digits(text: &str, three: Three) -> Option<Decimal> {
     let (sign, text) = match text.as_bytes().first()? {
         b'-' => ("-", &text[1..]),
         b'+' => ("", &text[1..]),
@@ -196,8 +257,9 @@ fn digits(text: &str, thousands: bool) -> Option<Decimal> {
     let may_group = after == 3 && grouped.is_none() && last.is_some_and(|at| begins_thousands(&plain[..at]));
     let decimal = match (points, commas) {
         (0, 0) => None,
-        (1, 0) | (0, 1) if may_group && thousands => None,
+        (1, 0) | (0, 1) if may_group && three == Three::Thousands => None,
         (0, 1) if may_group => return None,
+        (1, 0) if may_group && three == Three::Either => return None,
         (1, 0) | (0, 1) => last,
         // Several of one kind group; of two kinds, the last is the decimal one, and stands once.
         (_, 0) | (0, _) => None,
@@ -239,11 +301,17 @@ fn begins_thousands(digits: &str) -> bool {
     matches!(digits.len(), 1..=3) && !digits.starts_with('0')
 }
 
-/// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10, 2026`. With slashes or hyphens, day and month are
-/// told apart only where one of them is over 12. `today` and `now` are what they are in UTC; `today-30d`, too.
+/// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10th, 2026`, the months in English, German and French. With
+/// slashes or hyphens, day and month are told apart only where one of them is over 12. The day's name may stand before it,
+/// and it may end a sentence. A time of day behind a day counts only in the first two: no zone is known. `today` and `now`
+/// are what they are in UTC; `today-30d`, too.
 pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
-    let text = text.trim();
-    let lower = text.to_ascii_lowercase();
+    let text = without_stop(text);
+    // No date is longer, and a body may be held against a thousand.
+    if text.len() > 200 {
+        return None;
+    }
+    let lower = text.to_lowercase();
     if lower == "now" {
         return Some(Moment::in_utc(now.naive_utc()));
     }
@@ -258,27 +326,54 @@ pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
             return Some(Moment::in_utc(at));
         }
     }
-    let words = text.replace(',', " ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let year_is_whole = |date: &NaiveDate| (1_000..10_000).contains(&chrono::Datelike::year(date));
-    for format in [
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%Y%m%d",
-        "%d.%m.%Y",
-        "%d. %m. %Y",
-        "%d %B %Y",
-        "%d. %B %Y",
-        "%B %d %Y",
-        "%d-%b-%Y",
-    ] {
-        if let Ok(date) = NaiveDate::parse_from_str(&words, format)
-            && year_is_whole(&date)
+    day(&lower).map(Moment::day)
+}
+
+/// A day, in lower case. A name before it must be its own.
+fn day(text: &str) -> Option<NaiveDate> {
+    let text = text.replace(',', " ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let name = words.first().and_then(|word| weekday(word));
+    let words = if name.is_some() { &words[1..] } else { words.as_slice() };
+    let words = match words {
+        ["den" | "le", rest @ ..] => without_time(rest),
+        _ => without_time(words),
+    };
+    let text = words.join(" ");
+    let date = in_digits(&text).or_else(|| with_month_name(&text))?;
+    name.is_none_or(|name| date.weekday() == name).then_some(date)
+}
+
+/// The words without a time of day behind them.
+fn without_time<'w, 't>(words: &'w [&'t str]) -> &'w [&'t str] {
+    let is_time = |word: &str| {
+        ["%H:%M", "%H:%M:%S"].iter().any(|format| NaiveTime::parse_from_str(word, format).is_ok())
+    };
+    let before = match words {
+        [before @ .., "uhr" | "am" | "pm"] => before,
+        _ => words,
+    };
+    match before {
+        [date @ .., "um" | "at" | "à", time] | [date @ .., time] if is_time(time) => date,
+        _ => words,
+    }
+}
+
+/// Not `10.11.26`, of which nobody knows the century.
+fn has_whole_year(date: &NaiveDate) -> bool {
+    (1_000..10_000).contains(&date.year())
+}
+
+fn in_digits(text: &str) -> Option<NaiveDate> {
+    for format in ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%d. %m. %Y"] {
+        if let Ok(date) = NaiveDate::parse_from_str(text, format)
+            && has_whole_year(&date)
         {
-            return Some(Moment::day(date));
+            return Some(date);
         }
     }
     let parts: Vec<u32> =
-        words.split(['/', '-']).map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
+        text.split(['/', '-']).map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
     let [a, b, year] = parts.as_slice() else { return None };
     let (day, month) = match (*a > 12, *b > 12) {
         (true, false) => (*a, *b),
@@ -286,7 +381,68 @@ pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
         (false, false) if a == b => (*a, *b),
         _ => return None,
     };
-    NaiveDate::from_ymd_opt(i32::try_from(*year).ok()?, month, day).filter(year_is_whole).map(Moment::day)
+    NaiveDate::from_ymd_opt(i32::try_from(*year).ok()?, month, day).filter(has_whole_year)
+}
+
+/// `10. november 2026`, `nov 10th 2026`, `10-nov-2026`.
+fn with_month_name(text: &str) -> Option<NaiveDate> {
+    const ORDINALS: [&str; 5] = ["st", "nd", "rd", "th", "er"];
+    let characters: Vec<char> = text.chars().collect();
+    let is_alike = |one: &char, other: &char| {
+        one.is_ascii_digit() == other.is_ascii_digit() && one.is_alphabetic() == other.is_alphabetic()
+    };
+    let parts: Vec<String> = characters
+        .chunk_by(is_alike)
+        .map(|run| run.iter().collect::<String>())
+        .filter(|run| !run.chars().all(|c| matches!(c, ' ' | '.' | '-' | '/')))
+        .filter(|run| !ORDINALS.contains(&run.as_str()))
+        .collect();
+    let [one, other, year] = parts.as_slice() else { return None };
+    let (day, month) = match (month(one), month(other)) {
+        (None, Some(month)) => (one, month),
+        (Some(month), None) => (other, month),
+        _ => return None,
+    };
+    if year.len() != 4 || day.len() > 2 {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month, day.parse().ok()?).filter(has_whole_year)
+}
+
+/// In English, German and French, in lower case, and what they are cut to.
+const MONTHS: [&[&str]; 12] = [
+    &["january", "jan", "januar", "jänner", "jän", "janvier", "janv"],
+    &["february", "feb", "februar", "feber", "février", "fevrier", "févr", "fév"],
+    &["march", "mar", "märz", "maerz", "mär", "mrz", "mars"],
+    &["april", "apr", "avril", "avr"],
+    &["may", "mai"],
+    &["june", "jun", "juni", "juin"],
+    &["july", "jul", "juli", "juillet", "juil"],
+    &["august", "aug", "août", "aout"],
+    &["september", "sep", "sept", "septembre"],
+    &["october", "oct", "oktober", "okt", "octobre"],
+    &["november", "nov", "novembre"],
+    &["december", "dec", "dezember", "dez", "décembre", "decembre", "déc"],
+];
+
+fn month(name: &str) -> Option<u32> {
+    (1..).zip(MONTHS).find(|(_, names)| names.contains(&name)).map(|(month, _)| month)
+}
+
+/// As `MONTHS`. `mar`, which is a month's name too, is not among them.
+const WEEKDAYS: [(Weekday, &[&str]); 7] = [
+    (Weekday::Mon, &["monday", "mon", "montag", "mo", "lundi", "lun"]),
+    (Weekday::Tue, &["tuesday", "tues", "tue", "dienstag", "di", "mardi"]),
+    (Weekday::Wed, &["wednesday", "wed", "mittwoch", "mi", "mercredi", "mer"]),
+    (Weekday::Thu, &["thursday", "thurs", "thur", "thu", "donnerstag", "do", "jeudi", "jeu"]),
+    (Weekday::Fri, &["friday", "fri", "freitag", "fr", "vendredi", "ven"]),
+    (Weekday::Sat, &["saturday", "sat", "samstag", "sonnabend", "sa", "samedi", "sam"]),
+    (Weekday::Sun, &["sunday", "sun", "sonntag", "so", "dimanche", "dim"]),
+];
+
+fn weekday(word: &str) -> Option<Weekday> {
+    let word = word.trim_end_matches('.');
+    WEEKDAYS.iter().find(|(_, names)| names.contains(&word)).map(|(weekday, _)| *weekday)
 }
 
 /// `-30d`, `+2w`, or nothing.
@@ -379,6 +535,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_wrote_is_no_number_where_it_could_be_two() {
+        for (text, value) in [
+            ("1234.5", "1234.5"),
+            ("1.234,50", "1234.5"),
+            ("1,234.500", "1234.5"),
+            ("1.2340", "1.234"),
+            ("0.125", "0.125"),
+            ("-0.125", "-0.125"),
+            ("1234.567", "1234.567"),
+            ("1.234.567", "1234567"),
+            ("12.5 %", "12.5"),
+            ("7.", "7"),
+            ("3,5;", "3.5"),
+        ] {
+            assert_eq!(written_number(text), Some(decimal(value)), "{text}");
+        }
+        for text in
+            ["1.234", "-1.234", "12.345", "900.000", "1.000 %", "1.234.", "1,234", "1,234,", "7..", "."]
+        {
+            assert_eq!(written_number(text), None, "{text}");
+        }
+        assert_eq!(unmistakable(decimal("-1.234")).to_string(), "-1.2340");
+    }
+
+    #[test]
     fn sums_have_a_currency_on_either_side() {
         for (text, amount, currency) in [
             ("EUR 1.234,50", "1234.5", Some("EUR")),
@@ -398,6 +579,17 @@ mod tests {
             ("900.000 EUR", "900000", Some("EUR")),
             ("1234.567 EUR", "1234.567", Some("EUR")),
             ("KWD 0,500", "0.5", Some("KWD")),
+            ("99,99 Euro", "99.99", Some("EUR")),
+            ("50.000,00 euros", "50000", Some("EUR")),
+            ("EURO 1,234.50", "1234.5", Some("EUR")),
+            ("12,- €", "12", Some("EUR")),
+            ("1.500,- €", "1500", Some("EUR")),
+            ("1,500.-", "1500", None),
+            ("CHF 1'500.–", "1500", Some("CHF")),
+            ("-12,-- Euro.", "-12", Some("EUR")),
+            ("99,99 €.", "99.99", Some("EUR")),
+            ("1,234.50 EUR,", "1234.5", Some("EUR")),
+            ("19.90;", "19.9", None),
         ] {
             let money = money(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((money.amount, money.currency.as_deref()), (decimal(amount), currency), "{text}");
@@ -415,6 +607,13 @@ mod tests {
             "0 900 EUR",
             "--5 EUR",
             "-EUR -5",
+            "€.",
+            ",- €",
+            "12- €",
+            "1.50,- €",
+            "1.2,3,-",
+            "12,5..",
+            "12 Eurodollars",
         ] {
             assert_eq!(money(text), None, "{text}");
         }
@@ -475,6 +674,25 @@ mod tests {
             ("10 November 2026", "2026-11-10"),
             ("10. Nov 2026", "2026-11-10"),
             ("Nov 10, 2026", "2026-11-10"),
+            ("Nov 10th, 2026", "2026-11-10"),
+            ("November 1st 2026", "2026-11-01"),
+            ("10-Nov-2026", "2026-11-10"),
+            ("10NOV2026", "2026-11-10"),
+            ("10. Nov. 2026", "2026-11-10"),
+            ("3. März 2026", "2026-03-03"),
+            ("31.Dezember 2026", "2026-12-31"),
+            ("1er février 2026", "2026-02-01"),
+            ("Mar 10 2026", "2026-03-10"),
+            ("10.11.2026.", "2026-11-10"),
+            ("10.11.2026,", "2026-11-10"),
+            ("Di, 10.11.2026", "2026-11-10"),
+            ("Di. 10.11.2026", "2026-11-10"),
+            ("Dienstag, den 10. November 2026", "2026-11-10"),
+            ("Tue 2026-11-10", "2026-11-10"),
+            ("mardi 10 novembre 2026", "2026-11-10"),
+            ("10.11.2026 14:30", "2026-11-10"),
+            ("10.11.2026, 14:30:59 Uhr", "2026-11-10"),
+            ("Tuesday, November 10, 2026 at 2:30 PM", "2026-11-10"),
             ("11/30/2026", "2026-11-30"),
             ("30/11/2026", "2026-11-30"),
             ("11/11/2026", "2026-11-11"),
@@ -486,7 +704,29 @@ mod tests {
             let again = date(day, now).map(|d| d.to_string());
             assert_eq!(again.as_deref(), Some(day), "what is printed is read again");
         }
-        for text in ["", "10/11/2026", "31.2.2026", "10.11.26", "yesterday", "today-", "today-5y", "99999"] {
+        for text in [
+            "",
+            "10/11/2026",
+            "31.2.2026",
+            "10.11.26",
+            "yesterday",
+            "today-",
+            "today-5y",
+            "99999",
+            "10/11/2026 14:30",
+            "10.11.2026 25:00",
+            "10.11.2026 14",
+            "14:30",
+            "Uhr",
+            "Mo, 10.11.2026",
+            "Di",
+            "10. Nov 26",
+            "10 Smarch 2026",
+            "Nov Dec 2026",
+            "November 2026",
+            "10 11 2026",
+            "10.11.2026..",
+        ] {
             assert_eq!(date(text, now), None, "{text}");
         }
     }
@@ -513,13 +753,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC*") {
-            let _ = (number(&text), money(&text), date(&text, Utc::now()));
+            let _ = (number(&text), written_number(&text), money(&text), date(&text, Utc::now()));
         }
 
         #[test]
         fn what_is_printed_is_read_again(units in -1_000_000_000_i64..1_000_000_000, scale in 0_u32..7) {
             let value = Decimal::new(units, scale).normalize();
             prop_assert_eq!(number(&value.to_string()), Some(value));
+            prop_assert_eq!(written_number(&unmistakable(value).to_string()), Some(value));
             for currency in [Some("EUR"), Some("KWD"), Some("$"), None] {
                 let sum = Money { amount: value, currency: currency.map(str::to_owned) };
                 prop_assert_eq!(money(&sum.to_string()), Some(sum));

@@ -25,12 +25,14 @@ pub struct JudgeForm {
     /// The values as they came: what is no text stays what it is.
     was: StoredValue<Vec<Value>>,
     /// Whether `as` and `ignore_case` stood there with the value that counts anyway.
-    had: StoredValue<[bool; 2]>,
+    had: StoredValue<[bool; 3]>,
 }
 
 impl JudgeForm {
     pub fn take(members: &mut Map<String, Value>) -> Self {
-        let had = [members.contains_key("as"), members.contains_key("ignore_case")];
+        let has_kind = members.contains_key("as");
+        // Of a comparison it means nothing to equality, which shows no field for it.
+        let had = [has_kind, members.contains_key("ignore_case"), has_kind && !members.contains_key("op")];
         let expected = take(members, "expected", |value| match value {
             Value::Array(items) => items.iter().all(is_line).then(|| items.clone()),
             // An empty field cannot say it: it stays as JSON.
@@ -71,6 +73,7 @@ impl JudgeForm {
             RuleType::Exists | RuleType::NotExists => {}
             RuleType::Equals | RuleType::NotEquals => {
                 self.put_expected(members);
+                self.put_kind(members);
                 self.put_case(members);
             }
             RuleType::Regex => {
@@ -82,6 +85,7 @@ impl JudgeForm {
                 let lines = list.lines().filter(|line| !line.is_empty());
                 let values: Vec<Value> = lines.map(|line| self.value(line)).collect();
                 members.insert("expected".to_owned(), values.into());
+                self.put_kind(members);
                 self.put_case(members);
             }
             RuleType::Compare => {
@@ -109,6 +113,13 @@ impl JudgeForm {
         let is_kept = self.was.with_value(|was| was.contains(&value));
         if is_kept || value != "" {
             members.insert("expected".to_owned(), value);
+        }
+    }
+
+    /// Left out, the type of a field on either side counts.
+    fn put_kind(self, members: &mut Map<String, Value>) {
+        if self.had.get_value()[2] {
+            members.insert("as".to_owned(), self.kind.get().into());
         }
     }
 

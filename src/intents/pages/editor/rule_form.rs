@@ -204,6 +204,7 @@ mod tests {
                 file,
                 json!({"match": {"email": "{{sender_email}}"}, "column": "n", "expected": 5}),
             ),
+            (RuleType::Equals, database, json!({"query": "SELECT 1", "as": "number", "expected": "5"})),
             (
                 RuleType::OneOf,
                 file,

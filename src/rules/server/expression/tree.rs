@@ -14,8 +14,9 @@ use crate::shared::template::field_key;
 pub struct Names {
     pub fields: Vec<String>,
     pub email: Vec<String>,
-    /// Whether they are looked through, or asked for whether one is there: then none may be left out.
-    pub are_searched: bool,
+    /// Whether `fields`, or `email`, is looked through, or asked whether one is there: then none may be left out.
+    pub searches_fields: bool,
+    pub searches_email: bool,
 }
 
 /// The names, those within macros too.
@@ -43,10 +44,10 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
         }
     }
     if let Expr::Ident(variable) = &expr.expr
-        && matches!(variable.as_str(), "fields" | "email")
         && !bound.contains(&variable.as_str())
     {
-        names.are_searched = true;
+        names.searches_fields |= variable == "fields";
+        names.searches_email |= variable == "email";
     }
     if let Expr::Comprehension(looped) = &expr.expr {
         collect(&looped.iter_range, bound, names);
