@@ -39,6 +39,22 @@ pub struct FileTable {
     pub row_count: u64,
 }
 
+/// How the names of files end that a look-up can read: with a text before the first, and one between.
+macro_rules! endings {
+    ($before:literal, $between:literal) => {
+        concat!(
+            $before, "csv", $between, "tsv", $between, "txt", $between, "xlsx", $between, "xlsm", $between,
+            "json", $between, "jsonl", $between, "ndjson", $between, "sqlite", $between, "sqlite3", $between,
+            "db", $between, "geojson"
+        )
+    };
+}
+
+/// How the names of files end that a look-up can read, for people.
+pub const ENDINGS: &str = endings!("", ", ");
+/// The same, as a field for files has it (`accept`).
+pub const ACCEPTED: &str = endings!(".", ",.");
+
 wire_enum!(
     /// Why a file that a form sent was not stored, as the page's address says it.
     Refusal {
@@ -58,9 +74,11 @@ impl Refusal {
         match self {
             Self::SignedOut => "Your session has ended, so the file was not stored.",
             Self::Forbidden => "This needs the role editor, so the file was not stored.",
-            Self::Kind => {
-                "The file was not stored: its name must be a plain one, end in csv, tsv, xlsx, json, jsonl or sqlite, and fit what the file holds."
-            }
+            Self::Kind => concat!(
+                "The file was not stored: its name must be a plain one, end in one of ",
+                endings!("", ", "),
+                ", and fit what the file holds."
+            ),
             Self::TooLarge => "The file was not stored: it is larger than is left for this tenant.",
             Self::TooMany => {
                 "The file was not stored: this tenant has as many files and folders as it may. Delete some first."

@@ -63,6 +63,11 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         }
         Ok(Pass { breakers: self, key, is_probe })
     }
+
+    /// Leave to try though the breaker may be open. Where it fails, an open one stays as it is.
+    pub fn enter_anyway(&self, key: K) -> Pass<'_, K> {
+        Pass { breakers: self, key, is_probe: false }
+    }
 }
 
 impl<K: Eq + Hash> Breakers<K> {

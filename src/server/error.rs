@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::shared::{Problem, validate::Checks};
+use crate::shared::{FieldError, Problem, validate::Checks};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -162,6 +162,12 @@ impl<T> OnConstraint<T> for Result<T> {
     }
 }
 
+/// A body names something that is not the tenant's: `Invalid intent`, at `intent_id`.
+pub fn invalid_reference(what: &str) -> Problem {
+    let fault = FieldError::new(format!("{what}_id"), format!("is no {what} of this tenant"));
+    Problem { errors: vec![fault], ..Problem::business_rule(format!("Invalid {what}")) }
+}
+
 /// A problem of a part, its fields below `place`.
 ///
 /// # Errors
@@ -172,6 +178,13 @@ pub fn at_place<T>(result: Result<T>, place: &str) -> Result<T> {
             let mut checks = Checks::default();
             checks.part::<()>(place, Err(problem));
             checks.finish().err().unwrap_or_else(|| Problem::invalid_field(place, "is invalid")).into()
+        }
+        // Of these, the sentence names no field.
+        Error::Problem(mut problem) => {
+            for error in &mut problem.errors {
+                error.field = format!("{place}.{}", error.field);
+            }
+            problem.into()
         }
         other => other,
     })
@@ -205,6 +218,19 @@ mod tests {
 
     fn broken() -> sqlx::Error {
         io::Error::from(io::ErrorKind::ConnectionReset).into()
+    }
+
+    #[test]
+    fn what_a_part_names_is_told_below_its_place() {
+        let placed = |problem: Problem| {
+            let error = at_place::<()>(Err(problem.into()), "validation_rules[1]").expect_err("a problem");
+            error.into_problem()
+        };
+        let problem = placed(invalid_reference("datasource"));
+        assert_eq!((problem.status, problem.detail.as_str()), (400, "Invalid datasource"));
+        assert_eq!(problem.errors[0].field, "validation_rules[1].datasource_id");
+        let problem = placed(Problem::invalid_field("priority", "is too high"));
+        assert_eq!(problem.detail, "validation_rules[1].priority: is too high");
     }
 
     #[test]

@@ -55,7 +55,26 @@ pub fn fault(path: &str, message: &str) -> Problem {
         (path, Some(name)) if !path.ends_with(&name) => format!("{path}.{name}"),
         (path, _) => path.to_owned(),
     };
-    Problem::invalid_field(field, message)
+    Problem::invalid_field(field, in_words(message))
+}
+
+/// What chrono says of what is no moment (RFC 3339, as it reads it): that tells nobody what to write.
+const NO_MOMENT: [&str; 6] = [
+    "input contains invalid characters",
+    "input is not enough for unique date and time",
+    "input is out of range",
+    "no possible date and time matching input",
+    "premature end of input",
+    "trailing input",
+];
+
+/// What is wrong with a value, for people. `said` is what its parser says.
+fn in_words(said: &str) -> &str {
+    if NO_MOMENT.iter().any(|words| said.starts_with(words)) {
+        "must be a moment such as 2026-11-30T00:00:00Z"
+    } else {
+        said
+    }
 }
 
 /// PostgreSQL stores no NUL in a text. In JSON it can only be written as an escape, which is rare enough to be
@@ -177,9 +196,14 @@ impl Query {
     where
         T::Err: std::fmt::Display,
     {
-        self.get(name)
-            .map(|text| text.parse().map_err(|error: T::Err| Problem::invalid_field(name, error.to_string())))
-            .transpose()
+        let fault = |text: &str, error: T::Err| {
+            if name.ends_with(ID) {
+                not_valid(name, text)
+            } else {
+                Problem::invalid_field(name, in_words(&error.to_string()))
+            }
+        };
+        self.get(name).map(|text| text.parse::<T>().map_err(|error| fault(text, error))).transpose()
     }
 
     /// `true` or `false`; absent is false.
@@ -232,7 +256,15 @@ impl<A: std::str::FromStr, B: std::str::FromStr, S: Send + Sync> FromRequestPart
 }
 
 fn parsed_id<T: std::str::FromStr>((name, value): (&str, &str)) -> Result<T, Problem> {
-    value.parse().map_err(|_| Problem::invalid_field(name, format!("'{value}' is not a valid id")))
+    value.parse().map_err(|_| not_valid(name, value))
+}
+
+/// How the names of parameters end that are ids.
+const ID: &str = "_id";
+
+fn not_valid(name: &str, value: &str) -> Problem {
+    let what = if name.ends_with(ID) { "id" } else { name };
+    Problem::invalid_field(name, format!("'{value}' is not a valid {what}"))
 }
 
 /// The one parameter of the path.
@@ -246,5 +278,47 @@ impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
         let params = path_params(parts, state).await?;
         let first = params.iter().next().ok_or_else(|| Error::internal("the route has no parameter"))?;
         Ok(Self(parsed_id(first)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::shared::{EmailId, IntentId};
+
+    const MOMENT: &str = "must be a moment such as 2026-11-30T00:00:00Z";
+
+    #[test]
+    fn what_is_no_moment_is_told_what_one_looks_like() {
+        for text in
+            ["2026-11-30", "30.11.2026", "tomorrow", "2026-13-01T00:00:00Z", "2026-11-30T00:00:00Z!", "1"]
+        {
+            let query = Query(vec![("from".to_owned(), text.to_owned())]);
+            let problem = query.parsed::<DateTime<Utc>>("from").expect_err(text);
+            assert_eq!(problem.detail, format!("from: {MOMENT}"), "{text}");
+            let body = serde_json::to_vec(&[text]).expect("JSON");
+            let problem = parse_json::<Vec<DateTime<Utc>>>(&body).expect_err(text);
+            assert_eq!(problem.detail, format!("[0]: {MOMENT}"), "{text}");
+        }
+        let query = Query(vec![("from".to_owned(), "2026-11-30T00:00:00Z".to_owned())]);
+        assert!(query.parsed::<DateTime<Utc>>("from").is_ok());
+    }
+
+    #[test]
+    fn a_parameter_is_told_by_what_it_is() {
+        let query = Query(vec![("intent_id".to_owned(), "x".to_owned())]);
+        let problem = query.parsed::<IntentId>("intent_id").expect_err("no id");
+        assert_eq!(problem.detail, "intent_id: 'x' is not a valid id");
+        for (name, detail) in
+            [("index", "index: 'x' is not a valid index"), ("path", "path: 'x' is not a valid path")]
+        {
+            assert_eq!(parsed_id::<u32>((name, "x")).expect_err("no number").detail, detail);
+        }
+        assert_eq!(
+            parsed_id::<EmailId>(("email_id", "x")).expect_err("no id").detail,
+            "email_id: 'x' is not a valid id"
+        );
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     handler::Handler,
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
 use leptos::prelude::{Owner, provide_context};
@@ -23,7 +23,10 @@ use super::{
     edge::{compress, cors, headers, limits, load, metrics, observe, ready, site},
     error::problem_response,
     idempotency,
-    openapi::{self, Base},
+    openapi::{
+        self, Base,
+        queries::{self, Queries},
+    },
 };
 use crate::{
     app::{App, shell},
@@ -58,12 +61,14 @@ pub fn api(max_message_bytes: usize) -> OpenApiRouter<AppState> {
 /// Everything that this server answers.
 pub fn router(app: AppState) -> Router {
     let (api, document) = api(app.config.max_message_bytes).split_for_parts();
+    let known = (app.clone(), Queries::new(&document));
     let api = api
         .merge(openapi::routes(document))
         .route("/api", any(no_such_call))
         .route("/api/", any(no_such_call))
         .route("/api/{*rest}", any(no_such_call))
-        .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
+        .layer(middleware::from_fn_with_state(known, queries::refuse_unknown));
 
     let options = app.leptos.clone();
     let pages = Router::new()
@@ -110,8 +115,21 @@ pub fn router(app: AppState) -> Router {
         .fallback(not_found.layer(middleware::from_fn(by_itself)))
         .method_not_allowed_fallback(async || {
             problem_response(Problem::new(405, "This address does not take this method"))
-        });
+        })
+        .layer(middleware::from_fn(without_slash));
     around(all, &app).with_state(app)
+}
+
+/// The address of a tenant's page with a slash at its end leads to the page. Only such: another may begin with two slashes.
+async fn without_slash(request: Request, next: Next) -> Response {
+    let (path, query) = (request.uri().path(), request.uri().query());
+    let page = path.trim_end_matches('/');
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_safe || page == path || !page.starts_with("/t/") {
+        return next.run(request).await;
+    }
+    let to = query.map_or_else(|| page.to_owned(), |query| format!("{page}?{query}"));
+    Redirect::permanent(&to).into_response()
 }
 
 /// What lies around every request, from the innermost to the outermost.

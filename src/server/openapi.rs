@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod free_form;
+pub mod queries;
 mod webhooks;
 
 /// What the integrator reads first.

@@ -28,6 +28,10 @@ pub const FLUSH: Duration = Duration::from_secs(1);
 /// The target of spans that are for traces alone: the log's lines say themselves what they are about.
 pub const TRACES: &str = "flowengine::traces";
 
+/// Libraries warn of what strangers send: of HTML for each tag that stands in the wrong place, thousands in one message, and of
+/// TLS with the words that came. What comes of it is told by us, where it matters.
+const STRANGERS: &str = "html5ever=error,rustls::check=error,rustls::common_state=error,rustls::msgs=error";
+
 /// What was started, and is to be stopped.
 #[must_use]
 pub struct Telemetry {
@@ -40,10 +44,7 @@ pub struct Telemetry {
 /// # Errors
 /// Where the collector's address or the library's own settings (`OTEL_…`) cannot be used.
 pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuildError> {
-    let default = if config.debug { "info,flowengine=debug" } else { "warn,flowengine=info" };
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{TRACES}=off,{asked}")).ok());
-    let filter = asked.unwrap_or_else(|| EnvFilter::new(format!("{TRACES}=off,{default}")));
+    let filter = filter(config.debug, std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
     let traces = if is_server { provider(config)? } else { None };
     let registry = tracing_subscriber::registry();
     // A second start (several servers in one test process) keeps the first. Filters of layers have their price, which is
@@ -53,6 +54,14 @@ pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuil
         Some(traces) => registry.with(lines(config).with_filter(filter)).with(exported(traces)).try_init(),
     };
     Ok(Telemetry { traces })
+}
+
+/// What the log takes in. `asked` is what `RUST_LOG` says: it has the last word, but that what strangers
+/// may bring about has to be named as exactly as it is here.
+fn filter(debug: bool, asked: Option<&str>) -> EnvFilter {
+    let default = if debug { "info,flowengine=debug" } else { "warn,flowengine=info" };
+    let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{TRACES}=off,{STRANGERS},{asked}")).ok());
+    asked.unwrap_or_else(|| EnvFilter::new(format!("{TRACES}=off,{STRANGERS},{default}")))
 }
 
 /// The log.
@@ -141,4 +150,34 @@ pub fn answered(span: &Span, method: &'static str, route: Option<&str>, status: 
 pub fn failed(span: &Span, why: &'static str) {
     span.set_attribute("error.type", why);
     span.set_status(Status::error(why));
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Dispatch, dispatcher, enabled};
+
+    use super::*;
+
+    #[test]
+    fn what_strangers_send_makes_no_lines_unless_they_are_asked_for() {
+        // Of HTML, TLS and any other library, whether a warning and an error are taken in.
+        let takes = |debug, asked: Option<&str>| {
+            let log = Dispatch::new(tracing_subscriber::registry().with(filter(debug, asked)));
+            dispatcher::with_default(&log, || {
+                [
+                    enabled!(target: "html5ever::tree_builder", tracing::Level::WARN),
+                    enabled!(target: "html5ever::tree_builder", tracing::Level::ERROR),
+                    enabled!(target: "rustls::msgs::handshake", tracing::Level::WARN),
+                    enabled!(target: "rustls_platform_verifier", tracing::Level::WARN),
+                    enabled!(target: "sqlx::pool", tracing::Level::WARN),
+                ]
+            })
+        };
+        for (debug, asked) in
+            [(false, None), (true, None), (false, Some("info")), (false, Some("no=such=thing"))]
+        {
+            assert_eq!(takes(debug, asked), [false, true, false, true, true], "{debug} {asked:?}");
+        }
+        assert!(takes(false, Some("html5ever=warn"))[0]);
+    }
 }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     auth::dto::Role,
-    deliveries::server::worker as sending,
+    deliveries::{dto::SENT_AGAIN, server::worker as sending},
     emails::server::worker,
     routes::server::secret::SigningSecret,
     server::{openapi, vault::Vault},
@@ -377,9 +377,10 @@ async fn what_fails_is_tried_again_then_given_up_and_sent_by_hand() {
     retry(delivery).await.is(StatusCode::ACCEPTED);
     let email = settled(&server, &id, &["delivered"]).await;
     assert_eq!(email["deliveries"][0]["attempts"], 4);
-    retry(delivery)
-        .await
-        .problem(StatusCode::BAD_REQUEST, "Only a failed delivery can be sent again; this one is delivered");
+    retry(delivery).await.problem(
+        StatusCode::BAD_REQUEST,
+        "Only a delivery that failed or waits can be sent again; this one is delivered",
+    );
     for (path, code, note) in [
         ("/gone", 410, "The receiver refused it: 410 Gone"),
         ("/moved", 302, "The receiver redirects (302 Found), which is not followed"),
@@ -458,6 +459,77 @@ async fn a_receiver_that_keeps_failing_is_left_alone_and_no_try_is_spent() {
     assert_eq!(email["deliveries"][0]["note"], "The route was deleted");
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&mut conn).await.unwrap();
     assert_eq!(jobs, 0);
+}
+
+/// Whoever knows that the receiver is back need not wait until it is looked at again.
+#[tokio::test]
+async fn what_waits_is_sent_at_once_when_a_person_asks_also_where_its_receiver_is_left_alone() {
+    let server = TestServer::start_with(&[("DELIVERY_CONCURRENCY", "1")]).await;
+    let receiver = Receiver::answering(|_, before| match before {
+        0..5 => Status::SERVICE_UNAVAILABLE.into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let path = format!("/api/emails/{id}?tenant_id=acme");
+    let delivery = eventually("the breaker is open", async || {
+        let delivery = server.get(&path).await.body["deliveries"].get(0)?.clone();
+        delivery["note"].as_str()?.starts_with("Waiting: ").then_some(delivery)
+    })
+    .await;
+    let retry = format!("/api/deliveries/{}/retry?tenant_id=acme", delivery["delivery_id"].as_str().unwrap());
+    let asked = server.post(&retry, &json!({})).await.is(StatusCode::ACCEPTED).body;
+    assert_eq!((&asked["status"], &asked["note"]), (&json!("pending"), &json!(SENT_AGAIN)));
+    let delivered = eventually("it arrived", async || {
+        let delivery = server.get(&path).await.body["deliveries"][0].clone();
+        let note = delivery["note"].as_str().unwrap_or_default();
+        assert!(!note.starts_with("Waiting: "), "{note}");
+        (delivery["status"] == "delivered").then_some(delivery)
+    })
+    .await;
+    assert_eq!((delivered["attempts"].as_i64(), receiver.hooks().len()), (Some(6), 6));
+}
+
+#[tokio::test]
+async fn what_was_not_looked_at_yet_or_is_being_sent_is_not_sent_beside_that() {
+    let server = TestServer::start_idle(&[]).await;
+    let receiver = Receiver::start().await;
+    let tenant = server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
+    let mut conn = server.database().superuser().await;
+    let delivery: uuid::Uuid =
+        sqlx::query_scalar("SELECT delivery_id FROM deliveries").fetch_one(&mut conn).await.unwrap();
+    let path = format!("/api/deliveries/{delivery}/retry?tenant_id=acme");
+    let retry = async || server.post(&path, &json!({})).await;
+    let refused = "It is on its way already";
+    retry().await.problem(StatusCode::BAD_REQUEST, refused);
+    // It was tried, and a worker has it once more.
+    let again = "UPDATE deliveries SET attempts = 1, note = 'The receiver answered 502 Bad Gateway'; \
+                 UPDATE jobs SET attempts = 2, lock_token = gen_random_uuid(), run_at = now() + interval '1 hour', \
+                 locked_until = now() + interval '1 minute'";
+    sqlx::raw_sql(again).execute(&mut conn).await.unwrap();
+    retry().await.problem(StatusCode::BAD_REQUEST, refused);
+    let given_back = "UPDATE jobs SET lock_token = NULL, locked_until = NULL";
+    sqlx::raw_sql(given_back).execute(&mut conn).await.unwrap();
+    retry().await.is(StatusCode::ACCEPTED);
+    let job: (i32, bool) =
+        sqlx::query_as("SELECT attempts, run_at <= now() FROM jobs WHERE kind = 'delivery'")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(job, (1, true), "due, and its claims are held against its tries");
+    retry().await.problem(StatusCode::BAD_REQUEST, refused);
+    let log = server.get("/api/audit-log?tenant_id=acme&action=delivery.retry").await.is(StatusCode::OK).body;
+    assert_eq!((log.as_array().unwrap().len(), &log[0]["object_id"]), (1, &json!(delivery.to_string())));
+    tokio::spawn(sending::work(server.app.clone(), server.app.stop.clone()));
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(receiver.hooks().len(), 1);
 }
 
 /// While an index is made of it, `deliveries` is read from and not written to.

@@ -347,7 +347,8 @@ async fn what_was_renamed_is_counted_once() {
     let busiest = json!([{"intent_id": intent_id, "name": "Enquiries", "messages": 2, "rejected": 2}]);
     assert_eq!(counted["intents"], busiest);
     let failing = json!([{
-        "rule_id": rule_id, "rule_type": "exists", "field_name": "sender_email", "datasource": "Clients",
+        "rule_id": rule_id, "demand": "The sender email must be found in Clients",
+        "intent_id": intent_id, "intent": "Enquiries",
         "asked": 2, "failed": 2, "errors": 0
     }]);
     assert_eq!(counted["rules"], failing);

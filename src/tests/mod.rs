@@ -34,6 +34,7 @@ mod isolation;
 mod jwt;
 mod lists;
 mod lost_updates;
+mod mailboxes;
 mod messages;
 mod name_server;
 mod oidc;

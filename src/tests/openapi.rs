@@ -117,6 +117,24 @@ async fn every_call_takes_the_role_that_the_document_names_and_no_lower_one() {
     }
 }
 
+/// Before anything is done: a call with something to send that would do is refused by its query.
+#[tokio::test]
+async fn no_call_takes_a_parameter_that_the_document_does_not_have() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for call in api_calls() {
+        let place = format!("{} {}", call.method, call.path);
+        let send = async |key: Option<&str>| {
+            let request = call.request(&server, "acme", key).query(&[("no_such", "1")]);
+            Answer::of(request.send().await.unwrap()).await
+        };
+        let answer = send(Some(&server.key)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{place}: {}", answer.text);
+        assert_eq!(answer.fields(), ["no_such"], "{place}");
+        assert_eq!(send(None).await.status, StatusCode::UNAUTHORIZED, "{place} without a key");
+    }
+}
+
 #[tokio::test]
 async fn the_document_and_its_pages_are_for_everyone_and_need_no_other_host() {
     let server = TestServer::start_idle(&[]).await;

@@ -144,7 +144,8 @@ async fn intent_and_rules_are_stored_together_or_not_at_all() {
     // The second rule is at fault: nothing of it all is stored.
     let missing = json!({"intent": {"name": "Other"}, "validation_rules": [rule(id), rule(id + 1_000)]});
     let refused = server.post("/api/intents/with-rules?tenant_id=acme", &missing).await;
-    refused.problem(StatusCode::BAD_REQUEST, "Invalid datasource");
+    let refused = refused.problem(StatusCode::BAD_REQUEST, "Invalid datasource");
+    assert_eq!(refused.fields(), ["validation_rules[1].datasource_id"]);
     let mut broken = missing.clone();
     broken["validation_rules"][1] = json!({
         "field_name": "order_number", "rule_type": "exists", "datasource_id": id,
@@ -298,7 +299,7 @@ async fn rules_are_listed_by_priority_and_go_with_their_intent_and_datasource() 
     let mut orphan = rule(other);
     orphan["intent_id"] = intent.into();
     let refused = server.post("/api/validation-rules?tenant_id=acme", &orphan).await;
-    refused.problem(StatusCode::BAD_REQUEST, "Invalid intent");
+    assert_eq!(refused.problem(StatusCode::BAD_REQUEST, "Invalid intent").fields(), ["intent_id"]);
 }
 
 #[tokio::test]
@@ -568,6 +569,81 @@ async fn roles_reach_as_far_as_the_table_says() {
         let tenants = send(Method::GET, "/api/tenants", json, String::new()).await;
         assert_eq!(tenants.body.as_array().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_call_does_not_have_is_refused_and_those_it_has_are_named() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let told = async |path: &str| {
+        let answer = server.get(path).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        answer.body["detail"].as_str().unwrap().to_owned()
+    };
+    // Nobody would see that such a list is of everything.
+    let of_emails = told("/api/emails?tenant_id=acme&decisions=rejected").await;
+    assert!(of_emails.starts_with("decisions: there is no such parameter; there are tenant_id, decision, "));
+    let of_none = "tenant_id: there is no such parameter, nor any other";
+    assert_eq!(told("/api/tenants/acme?tenant_id=acme").await, of_none);
+    assert_eq!(
+        told("/api/files/a/b.csv?tenant_id=acme&version=1").await,
+        "version: there is no such parameter; there is tenant_id"
+    );
+    let path = "/api/emails?tenant_id=acme&decisions=rejected";
+    let head = server.request(Method::HEAD, path, Some(&server.key)).send().await.unwrap();
+    assert_eq!(head.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    // What is no call of the API takes what comes.
+    for path in ["/healthz?x=1", "/api/openapi.json?x=1"] {
+        server.get(path).await.is(StatusCode::OK);
+    }
+    server.get("/api/nothing?x=1").await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_no_moment_and_what_is_no_path_are_told_in_words() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    for (query, field) in [("from=2026-11-30", "from"), ("to=30.11.2026", "to")] {
+        for list in ["emails", "audit-log"] {
+            let answer = server.get(&format!("/api/{list}?tenant_id=acme&{query}")).await;
+            let detail = format!("{field}: must be a moment such as 2026-11-30T00:00:00Z");
+            answer.problem(unprocessable, &detail);
+        }
+    }
+    let key = json!({"name": "k", "role": "viewer", "expires_at": "tomorrow"});
+    let answer = server.post("/api/api-keys?tenant_id=acme", &key).await;
+    answer.problem(unprocessable, "expires_at: must be a moment such as 2026-11-30T00:00:00Z");
+    let request =
+        server.request(Method::PUT, "/api/files/..%2fx.csv?tenant_id=acme", Some(&server.key)).body("a\n1\n");
+    let answer = Answer::of(request.send().await.unwrap()).await;
+    answer.problem(unprocessable, "path: '../x.csv' is not a valid path");
+}
+
+#[tokio::test]
+async fn a_headers_value_is_an_administrators_to_set_and_an_editor_is_told_so() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let editor = server.key_of("acme", Role::Editor).await;
+    let route = |headers: Value| {
+        json!({"name": "r", "kind": "webhook", "decisions": ["review"],
+            "settings": {"url": "https://hooks.example/x", "headers": headers}})
+    };
+    let as_editor = async |method: Method, path: &str, body: &Value| {
+        Answer::of(server.request(method, path, Some(&editor)).json(body).send().await.unwrap()).await
+    };
+    let all = "/api/routes?tenant_id=acme";
+    let refusal = "To set or change a header's value needs the role admin; yours is editor";
+    let set = route(json!({"X-Key": "one"}));
+    as_editor(Method::POST, all, &set).await.problem(StatusCode::FORBIDDEN, refusal);
+    let id = server.post(all, &set).await.is(StatusCode::CREATED).id("route_id");
+    let path = format!("/api/routes/{id}?tenant_id=acme");
+    let changed = route(json!({"X-Key": "two"}));
+    as_editor(Method::PUT, &path, &changed).await.problem(StatusCode::FORBIDDEN, refusal);
+    let kept = route(json!({"X-Key": "********"}));
+    as_editor(Method::PUT, &path, &kept).await.is(StatusCode::OK);
+    let orphan = json!({"name": "l", "kind": "label", "decisions": ["review"], "settings": {"label": "x"}, "intent_id": 99});
+    let refused = as_editor(Method::POST, all, &orphan).await;
+    assert_eq!(refused.problem(StatusCode::BAD_REQUEST, "Invalid intent").fields(), ["intent_id"]);
 }
 
 #[tokio::test]

@@ -585,18 +585,34 @@ async fn an_import_is_by_role() {
     // An editor changes what an editor may, and no credentials: not their place, and not those of a webhook.
     let intents = same.replace("priority: 10\n", "priority: 9\n");
     import_as(&server, Some(&editor), "acme", "&dry_run=true", &intents).await.is(StatusCode::OK);
-    for document in [
-        same.replace("http://shop.example", "http://shop.example/v2"),
-        same.replace("driver_family: csv", "driver_family: json"),
-        "version: 1\ndatasource_configs:\n- {name: new, protocol: http, base_url: 'http://a.example'}".to_owned(),
-        "version: 1\nroutes:\n- {name: to_shop, intent: Refund, kind: webhook, decisions: [review], settings: {url: 'https://hooks.example/x', headers: {X-Key: new}}}".to_owned(),
+    let (this, header) = ("This", "To set or change a header's value");
+    for (what, document) in [
+        (this, same.replace("http://shop.example", "http://shop.example/v2")),
+        (this, same.replace("driver_family: csv", "driver_family: json")),
+        (this, "version: 1\ndatasource_configs:\n- {name: new, protocol: http, base_url: 'http://a.example'}".to_owned()),
+        (header, "version: 1\nroutes:\n- {name: to_shop, intent: Refund, kind: webhook, decisions: [review], settings: {url: 'https://hooks.example/x', headers: {X-Key: new}}}".to_owned()),
     ] {
+        let sentence = format!("{what} needs the role admin; yours is editor");
         for options in ["", "&dry_run=true"] {
             let answer = import_as(&server, Some(&editor), "acme", options, &document).await;
-            answer.problem(StatusCode::FORBIDDEN, "This needs the role admin; yours is editor");
+            answer.problem(StatusCode::FORBIDDEN, &sentence);
         }
     }
     assert_eq!(fingerprint(&server, "acme").await, before);
+}
+
+/// What is not heeded would be left out: the dry run, and with it all caution.
+#[tokio::test]
+async fn an_import_whose_options_are_misspelled_does_nothing() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for options in ["&delete=true&dry-run=true", "&dry_runs=true", "&DRY_RUN=true"] {
+        let answer = import(&server, "acme", options, FULL).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        let detail = answer.body["detail"].as_str().unwrap();
+        let known = "there is no such parameter; there are tenant_id, dry_run, delete, revision";
+        assert!(detail.ends_with(&format!(": {known}")), "{detail}");
+    }
+    assert_eq!(server.get("/api/intents?tenant_id=acme").await.is(StatusCode::OK).body, json!([]));
 }
 
 /// The screen, as a browser without WebAssembly uses it.

@@ -4,6 +4,7 @@ use leptos::{html::Input, prelude::*};
 use leptos_router::location::Url;
 
 use crate::{
+    files::dto::ACCEPTED,
     shared::TenantId,
     ui::{
         badge::Tone,
@@ -15,8 +16,6 @@ use crate::{
 
 /// Files that are on their way at once. The server takes few of a tenant.
 pub const LANES: usize = 2;
-
-const KINDS: &str = ".csv,.tsv,.txt,.xlsx,.xlsm,.json,.jsonl,.ndjson,.sqlite,.sqlite3,.db,.geojson";
 
 /// A file, to be stored under a path of the tenant.
 fn outgoing(tenant: &TenantId, path: String, file: Chosen) -> Outgoing {
@@ -33,7 +32,7 @@ pub fn Upload(tenant_id: TenantId, uploads: Uploads) -> impl IntoView {
         uploads.send(files.into_iter().map(|file| outgoing(&tenant_id, file.name(), file)).collect());
     });
     view! {
-        <UploadForm id="upload-field" label="File" accept=KINDS button="Upload" action send/>
+        <UploadForm id="upload-field" label="File" accept=ACCEPTED button="Upload" action send/>
         <Arrivals uploads/>
     }
 }
@@ -80,7 +79,7 @@ pub fn ReplaceField(replacing: Replacing, uploads: Uploads) -> impl IntoView {
         <input
             node_ref=field
             type="file"
-            accept=KINDS
+            accept=ACCEPTED
             hidden
             data-testid="replace-field"
             on:change=move |event| {

@@ -1,9 +1,9 @@
 //! What a file holds. Look-ups go by its name: bytes of another kind would fail each of them.
 
-use crate::shared::Problem;
+use crate::{files::dto, shared::Problem};
 
-/// How the names of files end that a look-up can read, and what they hold then.
-const ENDINGS: [(&str, Kind); 12] = [
+/// What files hold whose names end so (`dto::ENDINGS`).
+const KINDS: [(&str, Kind); 12] = [
     ("csv", Kind::Text),
     ("tsv", Kind::Text),
     ("txt", Kind::Text),
@@ -39,11 +39,10 @@ impl Kind {
     /// # Errors
     /// 422 for one that no look-up reads.
     pub fn of(ending: &str) -> Result<Self, Problem> {
-        let known = ENDINGS.iter().find(|(known, _)| *known == ending);
-        known.map(|(_, kind)| *kind).ok_or_else(|| {
-            let all = ENDINGS.map(|(ending, _)| ending).join(", ");
-            Problem::invalid_field("path", format!("must end in one of: {all}"))
-        })
+        let known = KINDS.iter().find(|(known, _)| *known == ending);
+        known
+            .map(|(_, kind)| *kind)
+            .ok_or_else(|| Problem::invalid_field("path", format!("must end in one of: {}", dto::ENDINGS)))
     }
 
     /// Checks that a file which begins so is of this kind.
@@ -71,5 +70,18 @@ impl Kind {
         } else {
             Self::Text
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_of_all_endings() {
+        let endings = KINDS.map(|(ending, _)| ending);
+        assert_eq!(endings.join(", "), dto::ENDINGS);
+        assert_eq!(endings.map(|ending| format!(".{ending}")).join(","), dto::ACCEPTED);
+        assert!(dto::Refusal::Kind.words().contains(dto::ENDINGS));
     }
 }

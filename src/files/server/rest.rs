@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     auth::authority::Permission,
-    files::dto::{Refusal, TenantFile},
+    files::dto::{ENDINGS, Refusal, TenantFile},
     server::{
         AppState, Error, Result, TenantContext,
         etag::{IfMatch, Versioned},
@@ -90,12 +90,11 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
 }
 
 /// Stores a file, in the place of the one that is there.
-///
-/// Any content type. The name ends in csv, tsv, xlsx, json, jsonl or sqlite.
 #[utoipa::path(
     put,
     path = "/api/files/{*path}",
     operation_id = "put_file",
+    description = format!("Any content type. The name ends in one of: {ENDINGS}."),
     tag = "files",
     params(
         ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),

@@ -203,7 +203,7 @@ pub async fn domains(tx: &mut TenantTx) -> sqlx::Result<Vec<String>> {
         .await
 }
 
-/// Puts these in the place of those that there are.
+/// Puts these in the place of those that there are. One that is another tenant's is left out.
 pub async fn set_domains(tx: &mut TenantTx, domains: &[String]) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query("DELETE FROM mail_domains WHERE tenant_id = $1 AND domain <> ALL ($2)")
@@ -213,7 +213,7 @@ pub async fn set_domains(tx: &mut TenantTx, domains: &[String]) -> sqlx::Result<
         .await?;
     sqlx::query(
         "INSERT INTO mail_domains (tenant_id, domain) SELECT $1, unnest($2::text[]) \
-         ON CONFLICT (tenant_id, domain) DO NOTHING",
+         ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str())
     .bind(domains)

@@ -12,9 +12,10 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
-    emails::server::address::{in_ascii, in_one_form},
+    emails::server::address::{in_ascii, in_one_form, part_in_one_form},
     mailboxes::dto::{
         Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxView,
+        NO_DOMAIN,
     },
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
@@ -189,7 +190,8 @@ pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfM
         let only = "Only an administrator of the installation may say whose mail a domain's is";
         return Err(Problem::forbidden(only).into());
     }
-    let input = input.validate()?;
+    let domains = input.domains.iter().map(|domain| part_in_one_form(domain)).collect();
+    let input = MailDomains { domains }.validate()?;
     let mut tx = ctx.begin().await?;
     repository::lock_domains(&mut tx).await?;
     let before = MailDomains { domains: repository::domains(&mut tx).await? };
@@ -198,10 +200,14 @@ pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfM
         .await
         .on_constraint("fk_eivs_mailboxes_domain", || {
             Problem::business_rule("A mailbox still takes mail of a domain that would go: delete it first")
-        })
-        .on_constraint("uq_eivs_mail_domains_domain", || {
-            Problem::new(409, "One of these domains is another tenant's")
         })?;
+    // One that is another tenant's was left out.
+    let set = repository::domains(&mut tx).await?;
+    let theirs: Vec<_> = input.domains.iter().filter(|domain| !set.contains(domain)).cloned().collect();
+    if !theirs.is_empty() {
+        let sentence = format!("Of these domains, another tenant has {}", theirs.join(", "));
+        return Err(Problem::new(409, sentence).into());
+    }
     ctx.audit(&mut tx, Event::updated("mail_domains.update", "domains", &before, &input)).await?;
     tx.commit().await?;
     Ok(input)
@@ -240,7 +246,11 @@ fn checked(
     input: MailboxInput,
     stored: Option<&Row>,
 ) -> Result<(MailboxInput, Option<String>)> {
-    let input = input.validate(&ctx.tenant)?;
+    let address = input.address.as_deref().map(in_one_form);
+    let input = MailboxInput { address, ..input }.validate(&ctx.tenant)?;
+    if input.address.as_ref().is_some_and(|address| !address.is_ascii()) {
+        return Err(Problem::invalid_field("address", NO_DOMAIN).into());
+    }
     if stored.is_some_and(|row| row.kind != input.kind) {
         return Err(Problem::invalid_field("kind", "cannot be changed: make another mailbox").into());
     }

@@ -50,7 +50,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
 
 /// Makes a route.
 ///
-/// A webhook's signing secret is in the answer, and in no other.
+/// A webhook's signing secret is in the answer, and in no other. To set a header's value needs the role `admin`.
 #[utoipa::path(
     post,
     path = "/api/routes",
@@ -85,7 +85,8 @@ async fn find(ctx: TenantContext, PathId(id): PathId<RouteId>) -> Result<Tagged<
 
 /// Replaces a route; its kind stays.
 ///
-/// A header of a webhook that is sent as its mask, `********`, stays as it is stored.
+/// A header of a webhook that is sent as its mask, `********`, stays as it is stored. To set or change a header's value needs
+/// the role `admin`.
 #[utoipa::path(
     put,
     path = "/api/routes/{route_id}",

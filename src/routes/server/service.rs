@@ -22,7 +22,7 @@ use crate::{
     routes::dto::{Route, RouteInput, RouteKind, RouteView, RouteWithSecret},
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
-        error::OnConstraint,
+        error::{OnConstraint, invalid_reference},
         etag::{IfMatch, Versioned},
         paging::Page,
         vault::Place,
@@ -450,9 +450,11 @@ async fn merge_headers(
         }
     }
     checks.finish()?;
-    if changed {
-        // A key to somebody else's system is a credential.
-        ctx.require(Permission::Credentials)?;
+    // A key to somebody else's system is a credential.
+    if changed && !ctx.role().may(Permission::Credentials) {
+        let (needed, role) = (Permission::Credentials.role(), ctx.role());
+        let sentence = format!("To set or change a header's value needs the role {needed}; yours is {role}");
+        return Err(Problem::forbidden(sentence).into());
     }
     Ok(merged)
 }
@@ -492,7 +494,7 @@ fn not_found(id: RouteId) -> Problem {
 
 /// It is not there, or was deleted while it was asked for.
 fn invalid_intent() -> Problem {
-    Problem::business_rule("Invalid intent")
+    invalid_reference("intent")
 }
 
 fn already_exists(input: &RouteInput) -> Problem {

@@ -165,7 +165,7 @@ impl Webhook {
                 checks.fault("settings.url", "must have at most 2000 characters");
             }
             Ok(_) => {}
-            Err(error) => checks.fault("settings.url", format!("is no address: {error}")),
+            Err(_) => checks.fault("settings.url", "must be an address such as https://erp.example/hooks"),
         }
         if self.headers.len() > MAX_HEADERS {
             checks.fault("settings.headers", format!("must be at most {MAX_HEADERS}"));

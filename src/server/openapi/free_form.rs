@@ -31,11 +31,29 @@ A text may hold templates, `{{field}}`, wherever its value stays data: in `param
 | the rule's type | members that judge |
 |---|---|
 | `exists`, `not_exists` | none |
-| `equals`, `not_equals` | `column`, `expected`, `ignore_case` |
-| `one_of` | `column`, `expected` (a list), `ignore_case` |
+| `equals`, `not_equals` | `column`, `expected`, `as`, `ignore_case` |
+| `one_of` | `column`, `expected` (a list), `as`, `ignore_case` |
 | `regex` | `column`, `pattern`, `ignore_case` |
 | `compare` | `column`, `op`, `expected` (two for `between`), `as` |
-| `expression` | `expression` |";
+| `expression` | `expression` |
+
+`compare` reads both sides as `as` says: as numbers, if it does not. `equals`, `not_equals` and `one_of` compare texts, \
+unless `as` says otherwise or one side is a field that an extractor gives in a type: then both sides are read as that, so \
+that `1.234,50 €` in a message equals `1234.5` in a column. Sums of different currencies are neither equal nor in order; \
+where one has no currency it is the other's. A date may be written as `today`, `today-30d`, `today+2w` or `now`: of the time \
+when the message came, in UTC. Two dates are compared by the day where either has no time of day. For a message's field \
+that could not be read the rule fails, whatever `when_missing` says.
+
+An `expression` is one of the Common Expression Language that gives true or false. It has `fields` (all of the message's \
+fields, those of the extractors too), `email` (those of every message, as texts), and beside a look-up `row` (the first) \
+and `rows`. A name with a point is written `email[\"header.date\"]`. A field of type `number` is a double, so it is added to \
+`1.0` and not to `1`, and compared with either; of type `date` a timestamp, compared with \
+`timestamp('2026-11-01T00:00:00Z')`; of type `money` a map, `fields.total.amount` (a double) and `fields.total.currency` (a \
+text, or null); any other is a text. There are the standard operators, `in`, `? :`, `has`, `size`, `contains`, \
+`startsWith`, `endsWith`, `matches`, the conversions `int`, `double`, `string`, `bool`, `timestamp`, `duration`, \
+`getFullYear` and its like of a timestamp, and `all`, `exists`, `exists_one`, `filter` and `map`, at most three of these in \
+an expression. There are no `now`, no `lowerAscii`, `split` or `replace`, and nothing that asks anything outside. What a \
+message lacks is missing where it is named, unless `has(fields.total)` asks for it first.";
 
 const ROUTE_SETTINGS: &str = "By the route's kind. `subject`, `note`, `body` and `label` are templates.";
 
@@ -98,8 +116,9 @@ pub fn schemas() -> Value {
                 },
                 "op": {"enum": [">", ">=", "<", "<=", "between", null]},
                 "as": {
-                    "enum": ["number", "date", "money", null],
-                    "description": "What both sides are read as; numbers, if left out.",
+                    "enum": ["text", "number", "date", "money", null],
+                    "description": "What both sides are read as. If left out, numbers for `compare`, and elsewhere the type of \
+                        the first field on a side; `compare` has no `text`.",
                 },
                 "expression": text_or_null("CEL over `email`, `fields`, `row` and `rows`."),
                 "ignore_case": {"type": "boolean", "default": false},

@@ -1,7 +1,10 @@
 //! Looks at the rules that an import stores before its transaction is open, which keeps the tenant's other changes waiting:
 //! patterns and SQL take a while to be parsed, and expressions to be tried out.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     check::{self, rule_input},
@@ -36,10 +39,11 @@ pub type Found = HashMap<(usize, usize), Looked>;
 pub async fn look(ctx: &TenantContext, document: &Document) -> Result<Found> {
     let current = current::read(&mut ctx.begin().await?).await?;
     let kinds = kinds(document, &current);
-    let mut found = Found::new();
+    let (mut found, mut names) = (Found::new(), HashSet::new());
     for (i, entry) in document.intents.iter().flatten().enumerate() {
         let wanted = entry.validation_rules.as_deref().unwrap_or_default();
-        if wanted.len() > MAX_RULES {
+        // Two of one name are refused later: what is stored of it is gone through once.
+        if wanted.len() > MAX_RULES || !names.insert(entry.name.trim()) {
             break;
         }
         parse_stored(entry, &current).await;

@@ -125,9 +125,9 @@ pub fn config(wanted: &ConfigEntry, stored: Option<&ConfigEntry>) -> (Change, Ma
     let (has, lacks): (Map<_, _>, Map<_, _>) =
         auth.clone().into_iter().partition(|(name, value)| value != MASK || is_stored(name));
     let has: Map<String, Value> = has.into_iter().map(|(name, _)| (name, MASK.into())).collect();
-    let mut missing = connection::missing(wanted.auth_type, |name| has.contains_key(name));
-    missing
-        .extend(lacks.keys().map(String::as_str).filter(|name| !missing.contains(name)).collect::<Vec<_>>());
+    // What is masked tells which members are needed: an API key goes into a header or into the query.
+    let mut missing: Vec<&str> = connection::missing(wanted.auth_type, |name| auth.contains_key(name));
+    missing.extend(lacks.keys().map(String::as_str));
     let shown = ConfigEntry { auth_config: has, ..wanted.clone() };
     let mut change = change(Kind::Config, &wanted.name, stored.map(members), members(&shown), &entered);
     if !missing.is_empty() {
@@ -280,6 +280,14 @@ mod tests {
         }
         let (change, auth) = config(&entry(AuthType::Bearer, json!({"token": MASK})), None);
         assert_eq!((change.action, change.notes.len(), auth.len()), (Action::Create, 1, 1));
+        for (wanted, needed) in [
+            (json!({"key": MASK, "query": MASK}), "auth_config.key, auth_config.query"),
+            (json!({"header": MASK, "key": MASK}), "auth_config.header, auth_config.key"),
+            (json!({"key": MASK}), "auth_config.header, auth_config.key"),
+        ] {
+            let (change, _) = config(&entry(AuthType::ApiKey, wanted), None);
+            assert_eq!(change.notes, [format!("needs its secret set: {needed}. Look-ups fail until it is")]);
+        }
         let (change, _) = config(&entry(AuthType::Basic, json!({})), Some(&stored));
         assert_eq!(change.fields, ["auth_type", "auth_config.token"]);
         assert_eq!(

@@ -58,7 +58,8 @@ async fn export(ctx: TenantContext, query: Query) -> Result<Response> {
 
 /// Brings the tenant's configuration to what a file says: all of it, or nothing.
 ///
-/// The same file again changes nothing. A plan comes first with `dry_run=true`.
+/// The same file again changes nothing. A plan comes first with `dry_run=true`. What changes a config, or sets or changes a
+/// header's value, needs the role `admin`, for a plan too.
 #[utoipa::path(
     post,
     path = "/api/import",
