@@ -1,4 +1,7 @@
 // What a decision led to: a delivery that failed says why, and is sent again by a person.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import { expect, hydrated, test } from './fixtures';
 
 const RAW = 'From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: A question\r\n\r\nHello\r\n';
@@ -60,5 +63,41 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     await expect(page.getByTestId('message-row')).toHaveCount(1);
   } finally {
     await request.delete(`/api/tenants/${tenant}`);
+  }
+});
+
+test('what waits is sent as soon as somebody says that the receiver is back', { tag: '@desktop' }, async ({ page, request }) => {
+  let isBack = false;
+  const receiver = createServer((asked, answer) => {
+    asked.resume();
+    answer.writeHead(isBack ? 200 : 503, { 'Retry-After': '600' }).end();
+  });
+  await new Promise<void>((listens) => receiver.listen(0, '127.0.0.1', listens));
+  const { port } = receiver.address() as AddressInfo;
+  const tenant = 'deliveries_waiting';
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Waiting' } })).status()).toBe(201);
+  try {
+    const route = { name: 'Tell the ERP', kind: 'webhook', decisions: ['review'], settings: { url: `http://127.0.0.1:${port}` } };
+    expect((await request.post(`/api/routes?tenant_id=${tenant}`, { data: route })).status()).toBe(201);
+    const answer = await request.post(`/api/emails?tenant_id=${tenant}`, {
+      data: RAW,
+      headers: { 'Content-Type': 'message/rfc822' },
+    });
+    const { email_id } = await answer.json();
+    await page.goto(`/t/${tenant}/messages/${email_id}`);
+    await hydrated(page);
+    const delivery = page.getByTestId('delivery');
+    await expect(delivery).toContainText('Tried, waits');
+    await expect(delivery).toContainText('The receiver answered 503');
+    isBack = true;
+    await delivery.getByRole('button', { name: 'Send now' }).click();
+    await expect(delivery).toHaveAttribute('data-status', 'delivered');
+    await expect(delivery).toContainText('tried 2 times');
+    await expect(delivery.getByTestId('retry-delivery')).toHaveCount(0);
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+    receiver.closeAllConnections();
+    receiver.close();
   }
 });

@@ -17,7 +17,7 @@ pub async fn get_payload(tenant_id: TenantId, delivery_id: DeliveryId) -> Result
     wire(service::get(&ctx, delivery_id).await.map(|delivery| delivery.payload))
 }
 
-/// Sends a delivery that was given up once more.
+/// Sends a delivery that was given up, or waits for its next try, now.
 #[server(prefix = "/ui", endpoint = "deliveries/retry", protocol = Wire)]
 pub async fn retry_delivery(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;

@@ -51,6 +51,22 @@ pub struct Delivery {
     pub delivered_at: Option<DateTime<Utc>>,
 }
 
+/// The note of a delivery that a person sent again, until it is tried.
+pub const SENT_AGAIN: &str = "Sent again by a person: it is tried at once";
+
+impl Delivery {
+    /// Whether a person may send it again: it was given up, or it was tried or left alone, and waits.
+    pub fn can_be_sent_again(&self) -> bool {
+        let waits = || self.note.as_deref().is_some_and(|note| note != SENT_AGAIN);
+        let is_there = match self.status {
+            DeliveryStatus::Failed => true,
+            DeliveryStatus::Pending => waits(),
+            DeliveryStatus::Delivered | DeliveryStatus::Cancelled => false,
+        };
+        is_there && self.route_id.is_some()
+    }
+}
+
 /// A delivery with what it sends: the answer to `GET /api/deliveries/{delivery_id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus, SENT_AGAIN},
     emails::dto::Decision,
     routes::{
         dto::{Planned, RouteKind},
@@ -130,6 +130,11 @@ impl Row {
     pub fn delivered_to(&self) -> Vec<&str> {
         let list = self.payload.0.get(DELIVERED_TO).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Whether a person sent it again, and it was not tried since.
+    pub fn is_sent_again(&self) -> bool {
+        self.note.as_deref() == Some(SENT_AGAIN)
     }
 
     /// With what it sends.
@@ -525,19 +530,36 @@ pub async fn note(
     .map(drop)
 }
 
-/// Makes a delivery that was given up pending again; its new job goes on counting where its tries stand, so that claims
-/// are held against tries as before. `false` where it is not one.
+/// Whether a worker has its job now. None gets it before the transaction is over.
+pub async fn is_claimed(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
+    let tenant = tx.tenant().clone();
+    let claimed: Option<bool> = sqlx::query_scalar(
+        "SELECT coalesce(locked_until >= now(), false) FROM jobs \
+         WHERE tenant_id = $1 AND kind = $2 AND subject = $3 FOR UPDATE",
+    )
+    .bind(tenant.as_str())
+    .bind(DeliveryId::KIND)
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(claimed.unwrap_or_default())
+}
+
+/// Makes a delivery that was given up, or waits, due now; its new job goes on counting where its tries stand, so that
+/// claims are held against tries as before. `false` where it is neither: what has no note was not looked at yet.
 pub async fn revive(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
-        "WITH again AS (UPDATE deliveries SET status = 'pending', next_attempt = now() \
-           WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'failed' RETURNING attempts) \
+        "WITH again AS (UPDATE deliveries SET status = 'pending', next_attempt = now(), note = $4 \
+           WHERE tenant_id = $1 AND delivery_id = $2 \
+           AND (status = 'failed' OR status = 'pending' AND note <> $4) RETURNING attempts) \
          UPDATE jobs SET attempts = again.attempts FROM again \
          WHERE tenant_id = $1 AND kind = $3 AND subject = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(DeliveryId::KIND)
+    .bind(SENT_AGAIN)
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)

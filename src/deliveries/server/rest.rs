@@ -64,7 +64,9 @@ async fn find(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<axum
     Ok(axum::Json(service::get(&ctx, id).await?))
 }
 
-/// Tries a delivery again that was given up.
+/// Sends a delivery now that was given up, or waits for its next try.
+///
+/// Once also where its receiver failed often and is left alone. It is then tried for as long as a new one.
 #[utoipa::path(
     post,
     path = "/api/deliveries/{delivery_id}/retry",
@@ -72,8 +74,8 @@ async fn find(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<axum
     tag = "deliveries",
     params(("delivery_id" = DeliveryId, Path), InTenant),
     responses(
-        (status = 202, description = "It is tried again", body = Delivery),
-        (status = 400, description = "It was not given up, or cannot be sent any more"),
+        (status = 202, description = "It is sent now", body = Delivery),
+        (status = 400, description = "It neither was given up nor waits, is being sent, or cannot be sent any more"),
         (status = 409, description = "There is a newer delivery of the route for the message"),
     ),
     extensions(("x-required-role" = json!("operator"))),

@@ -6,7 +6,7 @@ use super::repository;
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
-    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter},
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
     emails::server::stored as emails,
     routes::server::reading as routes,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
@@ -36,12 +36,12 @@ pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> 
     Ok(row.into_detail(&tx))
 }
 
-/// Sends a delivery that was given up once more, tried for as long as a new one; of a forward's recipients, to those who
-/// do not have it.
+/// Sends a delivery that was given up, or waits for its next try, now: once also where its receiver is left alone, and
+/// then tried for as long as a new one; of a forward's recipients, to those who do not have it.
 ///
 /// # Errors
-/// 403, 404; 400 where it was not given up, its route is gone or for other messages now, or the message was decided
-/// otherwise since; 409 where the route has a newer one for the message.
+/// 403, 404; 400 where it neither was given up nor waits, is being sent, its route is gone or for other messages now, or
+/// the message was decided otherwise since; 409 where the route has a newer one for the message.
 pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
@@ -49,12 +49,13 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     // Whoever decides holds the message too: until this is done, its outcome and deliveries stay what they are.
     emails::lock(&mut tx, row.email_id).await?;
     check_retry(&mut tx, &row).await?;
+    // A worker that has it may have sent it already: it is not to be sent beside that.
+    let is_claimed = repository::is_claimed(&mut tx, id).await?;
     queue::enqueue(&mut tx, &[id]).await?;
     let revived = repository::revive(&mut tx, id).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
     let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    if !revived {
-        let why = format!("Only a failed delivery can be sent again; this one is {}", row.status);
-        return Err(Problem::business_rule(why).into());
+    if is_claimed || !revived {
+        return Err(Problem::business_rule(why_not(row.status)).into());
     }
     let delivery = row.into_delivery(&tx);
     let detail = json!({"route": delivery.route_name, "email_id": delivery.email_id});
@@ -92,6 +93,14 @@ async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     let is_last =
         |last: &repository::Last| Some(last.route_id) != row.route_id || last.delivery_id == row.delivery_id;
     if last.iter().all(is_last) { Ok(()) } else { Err(newer().into()) }
+}
+
+/// Why one that has come so far is not sent again.
+fn why_not(status: DeliveryStatus) -> String {
+    match status {
+        DeliveryStatus::Pending => "It is on its way already".to_owned(),
+        ended => format!("Only a delivery that failed or waits can be sent again; this one is {ended}"),
+    }
 }
 
 fn newer() -> Problem {

@@ -198,8 +198,15 @@ async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<
         Ok(found) => found,
         Err((status, why)) => return end(app, tx, job, &row, status, &why).await.map(|()| None),
     };
-    // Before the message is read: thousands may wait for a receiver that is away.
-    let pass = match app.senders.breakers.enter(gate.clone()) {
+    // Before the message is read: thousands may wait for a receiver that is away. Whoever sends one again knows more of its
+    // receiver than the breaker, on whichever server that stands.
+    let breakers = &app.senders.breakers;
+    let entered = if row.is_sent_again() {
+        Ok(breakers.enter_anyway(gate.clone()))
+    } else {
+        breakers.enter(gate.clone())
+    };
+    let pass = match entered {
         Ok(pass) => pass,
         Err(open) => return postpone(app, tx, job, &row, open).await.map(|()| None),
     };

@@ -80,12 +80,12 @@ pub fn Deliveries(deliveries: Vec<Delivery>, retry: FormAction<()>) -> impl Into
 fn DeliveryCard(delivery: Delivery, retry: FormAction<()>) -> impl IntoView {
     let (tone, glyph, text) = words(&delivery);
     let class = format!("card card--verdict {}", tone.class());
-    let can_retry = delivery.status == DeliveryStatus::Failed && delivery.route_id.is_some();
-    let again = can_retry.then(|| {
+    let again = delivery.can_be_sent_again().then(|| {
         let (tenant_id, delivery_id) = (delivery.tenant_id.clone(), delivery.delivery_id);
+        let text = if delivery.status == DeliveryStatus::Failed { "Send again" } else { "Send now" };
         view! {
             <ForWorkers>
-                <SendAgain tenant_id=tenant_id.clone() delivery_id retry/>
+                <SendAgain tenant_id=tenant_id.clone() delivery_id retry text/>
             </ForWorkers>
         }
     });
@@ -175,7 +175,12 @@ fn Sent(tenant_id: TenantId, delivery_id: DeliveryId) -> impl IntoView {
 
 /// A plain form, which the browser takes over. Once: the server refuses to send again what is on its way already.
 #[component]
-fn SendAgain(tenant_id: TenantId, delivery_id: DeliveryId, retry: FormAction<()>) -> impl IntoView {
+fn SendAgain(
+    tenant_id: TenantId,
+    delivery_id: DeliveryId,
+    retry: FormAction<()>,
+    text: &'static str,
+) -> impl IntoView {
     // Until it is shown anew, as it is with each answer.
     let is_asked = RwSignal::new(false);
     let ask = move |_: MouseEvent| {
@@ -195,7 +200,7 @@ fn SendAgain(tenant_id: TenantId, delivery_id: DeliveryId, retry: FormAction<()>
                 data-testid="retry-delivery"
             >
                 <Icon glyph=Glyph::RunAgain/>
-                "Send again"
+                {text}
             </button>
         </PlainForm>
     }
