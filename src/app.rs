@@ -23,6 +23,9 @@ use leptos_router::{
 
 pub use allowed::{Allowed, allows, may};
 use hydration::Hydration;
+pub use hydration::LISTS;
+#[cfg(feature = "ssr")]
+pub use hydration::wait_for_a_touch;
 use layout::{FollowNavigation, Followed};
 pub use layout::{MAIN, PlainLayout, TenantLayout};
 use lazy::Page;

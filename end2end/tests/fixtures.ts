@@ -31,6 +31,8 @@ export const test = base.extend<Fixtures>({
 /** Waits until the page answers to clicks and keys; before that, they are lost. */
 export async function hydrated(page: Page): Promise<void> {
   const isTakenOver = () => performance.getEntriesByName('taken-over').length > 0;
+  // A page of plain forms is left alone until somebody turns to it.
+  if (await page.locator('meta[name="page-is-plain"]').count()) await page.keyboard.press('Shift');
   await page.waitForFunction(isTakenOver, undefined, { timeout: 15_000 });
 }
 

@@ -47,7 +47,6 @@ test('what was searched for is forgotten at the sign-out', { tag: '@desktop' }, 
 
   await page.evaluate(() => sessionStorage.setItem('lastList:acme_corp', '"?q=jane"'));
   await page.goto('/sign-in');
-  await hydrated(page);
   await expect.poll(lists, 'a session may end by itself').toEqual([]);
 });
 

@@ -445,8 +445,16 @@ fn Person(me: MyAccess) -> impl IntoView {
 
 /// The frame of pages without a tenant: one column in the middle.
 #[component]
-pub fn PlainLayout(children: Children) -> impl IntoView {
+pub fn PlainLayout(
+    /// Whether all of the page works by itself, as the server wrote it.
+    #[prop(optional)]
+    is_plain: bool,
+    children: Children,
+) -> impl IntoView {
     begin_at_main();
+    if is_plain {
+        host::wait_for_a_touch();
+    }
     view! {
         <div class="plain">
             <header class="plain__head">

@@ -243,3 +243,6 @@ pub fn local_time(at: DateTime<Utc>) -> Option<String> {
 
 /// A page that the browser renders has no status.
 pub fn set_page_status(_: u16) {}
+
+/// The page is being taken over.
+pub fn wait_for_a_touch() {}

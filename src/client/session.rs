@@ -3,13 +3,10 @@
 
 use gloo_storage::{SessionStorage, Storage};
 
-use crate::shared::TenantId;
+use crate::{app::LISTS, shared::TenantId};
 
 /// The key that DESIGN names; the value is JSON, as gloo-storage writes it.
 const KEY: &str = "selectedTenantId";
-
-/// How the keys of the lists begin.
-const LISTS: &str = "lastList:";
 
 fn list_key(tenant: &TenantId) -> String {
     format!("{LISTS}{tenant}")

@@ -9,6 +9,7 @@ use leptos::{
 
 pub use super::step::in_a_step;
 use super::{theme::Theme, upload::Target};
+pub use crate::app::wait_for_a_touch;
 pub use crate::server::{
     context::{chosen_theme as theme, set_page_status},
     edge::site::build,

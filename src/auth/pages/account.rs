@@ -126,7 +126,7 @@ fn NewPassword() -> impl IntoView {
 #[component]
 pub fn ForgotPage() -> impl IntoView {
     view! {
-        <PlainLayout>
+        <PlainLayout is_plain=true>
             <PageHead title="A new password"/>
             <Outcome done=&[
                 ("mailed", "If there is an account with this address, a link is on its way to it. It works for an hour."),
@@ -149,7 +149,7 @@ pub fn ResetPage() -> impl IntoView {
     let params = use_params_map();
     let action = move || format!("/reset/{}", params.read().get("token").unwrap_or_default());
     view! {
-        <PlainLayout>
+        <PlainLayout is_plain=true>
             <PageHead title="Choose a password"/>
             <Outcome done=&[]/>
             <form class="panel form" method="post" action=action data-testid="reset">

@@ -22,7 +22,7 @@ pub fn SignInPage() -> impl IntoView {
     // Also where a session ended by itself.
     effect(host::forget_lists);
     view! {
-        <PlainLayout>
+        <PlainLayout is_plain=true>
             <PageHead title="Sign in"/>
             <Outcome done=&[
                 ("password", "Your new password is set. Sign in with it."),
