@@ -67,3 +67,14 @@ test('a link that was used says so', { tag: '@desktop' }, async ({ browser }) =>
   await expect(page.getByTestId('form-outcome')).toContainText('has been used');
   await context.close();
 });
+
+test('an address with a slash at its end is that of the page', { tag: '@desktop' }, async ({ request }) => {
+  for (const [given, page] of [
+    ['/t/acme_corp/', '/t/acme_corp'],
+    ['/t/acme_corp/messages/?q=order', '/t/acme_corp/messages?q=order'],
+  ]) {
+    const answer = await request.get(given, { maxRedirects: 0 });
+    expect(answer.status(), given).toBe(308);
+    expect(answer.headers().location).toBe(page);
+  }
+});

@@ -2,7 +2,7 @@
 import type { Locator } from '@playwright/test';
 
 import { asksAfterMessage, openLive } from './arrivals';
-import { expect, test } from './fixtures';
+import { expect, hydrated, test } from './fixtures';
 
 const ADDRESS = /\/ui\/dashboard$/;
 
@@ -85,4 +85,43 @@ test.describe('a busy server', { tag: '@desktop' }, () => {
     await expect(page.getByTestId('problem')).toHaveCount(0);
     expect(await received.evaluate((element) => 'isTheSame' in element), 'it was there all the time').toBe(true);
   });
+});
+
+test('rules that fail are told apart, and lead to their intents', { tag: '@desktop' }, async ({ page, request }) => {
+  const tenant = 'dashboard_rules';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Rules that fail' } })).status()).toBe(201);
+  try {
+    const ids: Record<string, number> = {};
+    for (const [name, pattern] of [['Orders', '^ORDER'], ['Parcels', '^PARCEL']]) {
+      const made = await request.post(`/api/intents/with-rules?${of}`, {
+        data: {
+          intent: { name, match: { any: [{ field: 'subject', op: 'contains', value: name }] } },
+          validation_rules: [{ field_name: 'subject', rule_type: 'regex', conditions: { pattern } }],
+        },
+      });
+      expect(made.status()).toBe(201);
+      ids[name] = (await made.json()).intent.intent_id;
+      const data = `From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: My ${name}\r\n\r\nHello\r\n`;
+      const taken = await request.post(`/api/emails?${of}`, { data, headers: { 'Content-Type': 'message/rfc822' } });
+      const { email_id } = await taken.json();
+      await expect.poll(async () => (await (await request.get(`/api/emails/${email_id}?${of}`)).json()).decision).toBe('rejected');
+    }
+    await page.goto(`/t/${tenant}`);
+    await hydrated(page);
+    const failing = page.getByTestId('failing').getByRole('listitem');
+    for (const [name, words] of [
+      ['Orders', 'The subject must match ^ORDER'],
+      ['Parcels', 'The subject must match ^PARCEL'],
+    ]) {
+      const row = failing.filter({ hasText: words });
+      await expect(row.getByRole('link', { name, exact: true })).toHaveAttribute('href', `/t/${tenant}/intents/${ids[name]}`);
+      await expect(row).toContainText('1 of 1 failed');
+    }
+    await page.goto(`/t/${tenant}/rules`);
+    await expect(page.getByTestId('rule').filter({ hasText: 'Orders' })).toContainText('The subject must match ^ORDER');
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+  }
 });

@@ -33,8 +33,10 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await page.getByTestId('use-file').click();
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('New datasource');
     await expect(page.getByTestId('file-path')).toHaveValue('people.csv');
+    await expect(page.getByTestId('name'), 'it is called as the file').toHaveValue('people');
+    await page.getByTestId('name').fill('');
     await page.getByTestId('save').click();
-    await expect(page.getByTestId('faults')).toContainText('must not be empty');
+    await expect(page.getByTestId('faults').getByRole('listitem'), 'a name that is missing is told once').toHaveText(/^Name must not be empty/);
     await page.getByTestId('name').fill('People');
     await page.getByTestId('test-connection').click();
     await expect(page.getByTestId('test-outcome')).toContainText('It works');
@@ -89,6 +91,32 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await expect(page).toHaveURL(/\/configs$/);
     await request.delete('/api/files/people.csv?tenant_id=acme_corp');
   });
+});
+
+test('what is typed is refused in words of the screen', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/configs/new');
+  await hydrated(page);
+  await page.getByTestId('config-name').fill('Never saved');
+  await page.getByTestId('host').fill('db.example');
+  await page.getByRole('textbox', { name: 'Port' }).fill('99999');
+  await page.getByTestId('save').click();
+  const faults = page.getByTestId('faults');
+  await expect(faults).toContainText('must be a whole number up to 65535');
+  await faults.getByRole('button', { name: 'Port' }).click();
+  await expect(page.getByRole('textbox', { name: 'Port' })).toBeFocused();
+});
+
+test('an API whose base address answers anybody says nothing of the credentials', { tag: '@desktop' }, async ({ page, baseURL }) => {
+  await page.goto('/t/acme_corp/configs/new');
+  await hydrated(page);
+  await page.getByTestId('config-name').fill('Never saved');
+  await page.getByTestId('protocol').selectOption('HTTP API');
+  await page.getByTestId('base-url').fill(`${baseURL}/healthz`);
+  await page.getByTestId('auth-type').selectOption('Bearer token');
+  await page.getByTestId('token').fill('of nobody');
+  await page.getByTestId('test-connection').click();
+  const outcome = page.getByTestId('test-outcome');
+  await expect(outcome).toContainText(/answered \d+: address and port work\. Whether the credentials do, a look-up shows\./);
 });
 
 test('a stored secret stays unless it is typed anew', async ({ page, request }, { project }) => {

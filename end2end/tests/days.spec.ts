@@ -1,4 +1,5 @@
 import { expect, hydrated, test } from './fixtures';
+import { unfold } from './unfold';
 
 test.describe('a reader in another zone', () => {
   test.use({ timezoneId: 'Pacific/Auckland' });
@@ -6,6 +7,7 @@ test.describe('a reader in another zone', () => {
   test('days are those of the reader, in the address too', async ({ page }) => {
     await page.goto('/t/acme_corp/messages');
     await hydrated(page);
+    await unfold(page);
     const rows = page.getByTestId('message-row');
     await expect(rows).toHaveCount(12);
     const [yesterday, today] = await page.evaluate(() => {
@@ -31,6 +33,7 @@ test.describe('a reader in another zone', () => {
     await expect(page.getByLabel('From', { exact: true })).toHaveValue(yesterday);
     await expect(page.getByLabel('To', { exact: true })).toHaveValue(today);
     await expect(rows).toHaveCount(12);
+    await unfold(page);
     await page.getByRole('link', { name: 'Clear' }).click();
     await expect(page.getByLabel('From', { exact: true })).toHaveValue('');
     await expect(page).not.toHaveURL(/from=/);

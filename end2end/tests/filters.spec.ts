@@ -2,6 +2,7 @@ import type { Page } from '@playwright/test';
 
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
+import { unfold } from './unfold';
 
 test('filters stay in the address, over a reload and the way back', async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
@@ -9,6 +10,7 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   const rows = page.getByTestId('message-row');
   await expect(rows).toHaveCount(12);
 
+  await unfold(page);
   await page.getByLabel('Decision').selectOption('Rejected');
   await expect(page).toHaveURL(/[?&]decision=rejected(&|$)/);
   await expect(rows).toHaveCount(4);
@@ -37,10 +39,61 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await expect(rows).toHaveCount(2);
   await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue('');
 
+  await unfold(page);
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(rows).toHaveCount(12);
   await expect(page.getByLabel('Decision')).toHaveValue('');
 });
+
+test('what could not be checked is found by a filter, which stays in the address', async ({ page, request }) => {
+  const found = await (await request.get('/api/emails?tenant_id=acme_corp&could_not_ask=true')).json();
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  await unfold(page);
+  const rules = page.getByRole('combobox', { name: 'Rules', exact: true });
+  await rules.selectOption('Could not be checked');
+  await expect(page).toHaveURL(/[?&]could_not_ask=true(&|$)/);
+  await expect(page.getByTestId('message-row')).toHaveCount(found.length);
+  await page.reload();
+  await hydrated(page);
+  await expect(rules).toHaveValue('true');
+  await expect(page.getByTestId('message-row')).toHaveCount(found.length);
+});
+
+for (const isScripted of [true, false]) {
+  test.describe(isScripted ? 'on a phone' : 'on a phone without a script', { tag: '@phone' }, () => {
+    test.use({ javaScriptEnabled: isScripted });
+
+    test('the messages come right after the search, and the filters unfold', async ({ page }) => {
+      await page.goto('/t/acme_corp/messages?decision=rejected');
+      if (isScripted) await hydrated(page);
+      const form = page.getByRole('search');
+      const search = form.getByRole('searchbox');
+      const fold = form.getByTestId('filters').locator('summary');
+      const decision = page.getByLabel('Decision');
+      await expect(fold).toHaveText('Filters (1)');
+      await expect(decision).toBeHidden();
+      const { y, height } = (await search.boundingBox())!;
+      expect((await page.getByTestId('message-row').first().boundingBox())!.y - y - height).toBeLessThan(60);
+      for (const target of [fold, form.getByRole('button', { name: 'Search', exact: true })]) {
+        const box = (await target.boundingBox())!;
+        expect(Math.min(box.width, box.height)).toBeGreaterThanOrEqual(44);
+        expect(Math.abs(box.y - y), 'in one line with the search').toBeLessThan(2);
+      }
+
+      await search.fill('Brightbox');
+      await page.keyboard.press('Enter');
+      await expect(page, 'what is folded narrows further').toHaveURL(/decision=rejected/);
+      await expect(page).toHaveURL(/[?&]q=Brightbox(&|$)/);
+      await fold.click();
+      await expect(decision).toHaveValue('rejected');
+      await decision.selectOption('Any');
+      if (!isScripted) await form.getByRole('button', { name: 'Filter', exact: true }).click();
+      await expect(fold).toHaveText('Filters');
+      await expect(page).not.toHaveURL(/decision=rejected/);
+    });
+  });
+}
 
 /** Opens a page, and does something to it before it is taken over. */
 async function openAndAct(page: Page, address: string, act: () => Promise<void>): Promise<void> {

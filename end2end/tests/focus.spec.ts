@@ -102,6 +102,13 @@ test.describe('what could not be had', { tag: '@desktop' }, () => {
   });
 });
 
+test('who names a view finds the keyboard in the field for its name', async ({ page }) => {
+  await page.goto(`/t/${TENANT}/messages?delivery=pending`);
+  await hydrated(page);
+  await page.getByText('Save this view').press('Enter');
+  await expect(page.getByTestId('view-name')).toBeFocused();
+});
+
 test('a view that comes or goes leaves the keyboard at the content', { tag: '@desktop' }, async ({ page }) => {
   await page.goto(`/t/${TENANT}/messages?delivery=failed`);
   await hydrated(page);

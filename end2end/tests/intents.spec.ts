@@ -519,6 +519,37 @@ test('intents are found by what they are called, and whether they are active', a
   await remove(request, id);
 });
 
+test('intents stand as they are tried, and one that took nothing is tried on what none took', { tag: '@desktop' }, async ({ page, request }) => {
+  const tenant = 'intents_in_order';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'In order' } })).status()).toBe(201);
+  try {
+    let last = 0;
+    for (const [name, priority] of [['Third', 300], ['First', 100], ['Second', 100]]) {
+      const made = await request.post(`/api/intents?${of}`, { data: { name, priority } });
+      expect(made.status()).toBe(201);
+      last = (await made.json()).intent_id;
+    }
+    const taken = await request.post(`/api/emails?${of}`, {
+      data: 'From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: Nobody knows what\r\n\r\nHello\r\n',
+      headers: { 'Content-Type': 'message/rfc822' },
+    });
+    const { email_id } = await taken.json();
+    await expect.poll(async () => (await (await request.get(`/api/emails/${email_id}?${of}`)).json()).decision).toBe('review');
+    await page.goto(`/t/${tenant}/intents`);
+    await hydrated(page);
+    await expect(page.getByTestId('intent').locator('.row-link__target')).toHaveText(['First', 'Second', 'Third']);
+    await page.goto(`/t/${tenant}/intents/${last}/edit`);
+    await hydrated(page);
+    await page.getByTestId('try-message').selectOption({ label: 'Nobody knows what · ann@customer.example' });
+    await page.getByTestId('try-draft').click();
+    await expect(page.getByTestId('steps')).toBeVisible();
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
+
 test('examples are added and deleted', async ({ page, request }, { project }) => {
   const name = `Exemplary ${project.name}`;
   const id = await make(request, name);
@@ -526,7 +557,7 @@ test('examples are added and deleted', async ({ page, request }, { project }) =>
   await hydrated(page);
   await page.getByTestId('examples').click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Examples of ${name}`);
-  await expect(page.getByTestId('classifier')).not.toBeEmpty();
+  await expect(page.getByTestId('classifier').getByRole('heading')).toHaveText('What the classifier makes of the examples');
   await page.getByTestId('example-text').fill('I want to give my sister a voucher.');
   await page.getByTestId('add-example').click();
   await expect(page.getByTestId('example')).toContainText('voucher');

@@ -30,6 +30,20 @@ test('/ searches', async ({ page }) => {
   await expect(page.getByTestId('message-row').getByRole('link'), 'what was found is walked through').toBeFocused();
 });
 
+test('Escape leaves in the search what the list is narrowed by', async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?q=1042');
+  await hydrated(page);
+  const search = page.getByRole('searchbox', { name: 'Search' });
+  await search.focus();
+  await page.keyboard.press('Escape');
+  await expect(search).not.toBeFocused();
+  await expect(search).toHaveValue('1042');
+  await search.fill('never sent');
+  await page.keyboard.press('Escape');
+  await expect(search).toHaveValue('1042');
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
 test('keys go on after a box was ticked, and rest while a window is open', async ({ page }) => {
   await page.goto('/t/acme_corp/messages');
   await hydrated(page);

@@ -1,8 +1,9 @@
 // Working through messages: chosen, decided together and taken back, by mouse and by keyboard; views; what newly comes;
 // what a message holds. In the second tenant, whose counts no other test goes by.
-import type { Page, Route } from '@playwright/test';
+import type { APIRequestContext, Locator, Page, Route } from '@playwright/test';
 
 import { asksAfterMessage, openLive, send, TENANT } from './arrivals';
+import { STAR, messageId } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
@@ -153,7 +154,7 @@ test.describe('a word that could not be taken back', { tag: '@desktop' }, () => 
     await expect(refusal, 'by its key').toHaveCount(1);
     await expect(page.getByTestId('undo')).toHaveCount(1);
     await page.keyboard.press('z');
-    await expect(page.getByTestId('toast').filter({ hasText: 'Taken back: 1 message accepted.' })).toBeVisible();
+    await expect(page.getByTestId('toast').filter({ hasText: 'Taken back: accepting 1 message.' })).toBeVisible();
     await expect(rows(page, 'Accepted')).toHaveCount(0);
   });
 
@@ -489,6 +490,7 @@ test('a range is chosen, then the page, then all that fit', async ({ page, reque
   await expect(bar).toContainText('50 chosen');
   await bar.getByTestId('bulk-all').click();
   await expect(bar).toContainText('53 chosen');
+  await expect(bar.getByTestId('bulk-all'), 'there is nothing more to choose').toHaveText('All on this page');
   // On the page that is not shown.
   const oldest = (await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&limit=100`)).json()).at(-1);
   const theirs = await request.post(`/api/emails/${oldest.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'rejected' } });
@@ -496,7 +498,7 @@ test('a range is chosen, then the page, then all that fit', async ({ page, reque
   await bar.getByTestId('bulk-accept').click();
   await expect(page.getByTestId('toast').last()).toContainText('52 messages accepted. 1 did not belong to the list any more.', { timeout: 15_000 });
   await page.keyboard.press('z');
-  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 52 messages accepted.', { timeout: 15_000 });
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: accepting 52 messages.', { timeout: 15_000 });
   const left = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=accepted&limit=100`)).json();
   expect(left).toHaveLength(0);
 });
@@ -599,7 +601,7 @@ test('z takes back what was said last, though its answer is still on its way', a
     await route.continue();
   });
   await page.keyboard.press('#');
-  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 1 message rejected.');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: rejecting 1 message.');
   await expect(rows(page, 'Rejected')).toHaveCount(0);
   await expect(rows(page, 'Accepted'), 'what was said before it stays').toHaveCount(1);
 });
@@ -613,7 +615,7 @@ test('z takes back that a message was run again, and nothing that was said befor
   await page.keyboard.press('r');
   await expect(page.getByTestId('toast').last()).toContainText('1 message run again.');
   await page.keyboard.press('z');
-  await expect(page.getByTestId('toast').last()).toContainText('Taken back: 1 message run again.');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: running 1 message again.');
   await expect(rows(page, 'Accepted'), 'what was said before it stays').toHaveCount(1);
   await rows(page, `${mark} 1`).getByRole('link').click();
   await expect(page.getByTestId('history-entry').first()).toContainText('Took back that they ran it again');
@@ -881,9 +883,17 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await expect(page.getByTestId('outcome')).toContainText('Accepted');
   await page.getByTestId('undo').click();
   await expect(page.getByTestId('outcome')).toContainText('Review');
+  let said = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/ui/emails/correct-many')) said += 1;
+  });
   await page.keyboard.press('n');
-  await expect(page.getByTestId('correct-intent'), 'which it has instead is the next thing to say').toBeFocused();
+  const choice = page.getByTestId('correct-intent');
+  await expect(choice, 'it has none: which it has is all that there is to say').toBeFocused();
+  await choice.selectOption('');
+  await page.keyboard.press('Enter');
   await expect(page.getByTestId('classification')).toContainText('a person said that none fits');
+  expect(said, 'by Enter alone').toBe(1);
   const history = page.getByTestId('history-entry');
   await expect(history.filter({ hasText: 'Said that it has no intent' })).toBeVisible();
   await expect(history.filter({ hasText: 'Took their word on the decision back' })).toBeVisible();
@@ -891,6 +901,140 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await page.keyboard.press('u');
   await expect(page, 'the list is as it was narrowed').toHaveURL(new RegExp(`/messages\\?q=${mark}$`));
   await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+/** An intent of the tenant's. */
+async function anIntent(request: APIRequestContext): Promise<string> {
+  const intents = await (await request.get(`/api/intents?tenant_id=${TENANT}`)).json();
+  return intents.find((intent: { is_active: boolean }) => intent.is_active).name;
+}
+
+const isTakenBack = (page: Page) =>
+  expect(page.getByTestId('toast').filter({ hasText: 'Taken back: setting the intent of 1 message.' })).toBeVisible();
+
+test('the intent of a message is chosen by keys, and set by Enter', async ({ page, request }) => {
+  const [mark, intent] = [await send(request, 1), await anIntent(request)];
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  const choice = page.getByTestId('correct-intent');
+  await expect(choice).toBeVisible();
+  await page.keyboard.press('i');
+  await expect(choice).toBeFocused();
+  await choice.selectOption(intent);
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('classification')).toContainText(`${intent}: a person chose it.`);
+  await expect(page.getByTestId('history-entry').filter({ hasText: `Said that its intent is ${intent}` })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(choice).not.toBeFocused();
+
+  await test.step('what it has is what it has not', async () => {
+    await page.keyboard.press('n');
+    await expect(page.getByTestId('classification')).toContainText('a person said that none fits');
+    await expect(choice).toBeFocused();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('z');
+    await isTakenBack(page);
+  });
+  await page.keyboard.press('?');
+  const help = page.getByRole('dialog', { name: 'Keyboard' });
+  await expect(help).toContainText('Choose the intent');
+});
+
+test('the intent of a row is chosen by keys, and Escape in the choice lets go of no row', async ({ page, request }) => {
+  const [mark, intent] = [await send(request, 2), await anIntent(request)];
+  await open(page, `q=${mark}`);
+  const links = page.getByTestId('message-row').getByRole('link');
+  const bar = page.getByTestId('bulk');
+  const choice = page.getByTestId('bulk-intent');
+  await page.keyboard.press('j');
+  await page.keyboard.press('i');
+  await expect(choice).toBeFocused();
+  await expect(bar).toContainText('1 chosen');
+  await page.keyboard.press('Escape');
+  await expect(links.first(), 'where the keys are the list’s').toBeFocused();
+  await expect(bar).toContainText('1 chosen');
+  await page.keyboard.press('n');
+  await expect(choice, 'it has none: which it has is all that there is to say').toBeFocused();
+  await choice.selectOption(intent);
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('toast')).toContainText(`1 message moved to ${intent}.`);
+  await expect(bar).toBeHidden();
+  await expect(links.nth(1), 'reading goes on at the next').toBeFocused();
+  await expect(rows(page, intent)).toHaveCount(1);
+  await page.keyboard.press('z');
+  await isTakenBack(page);
+  await expect(rows(page, intent)).toHaveCount(0);
+});
+
+const top = async (of: Locator) => (await of.boundingBox())!.y;
+
+test('what a message says stands before what its rules said', async ({ page, request, isMobile }) => {
+  await page.goto(`/t/acme_corp/messages/${await messageId(request, STAR)}`);
+  await hydrated(page);
+  const heading = page.getByRole('heading', { name: 'Message', exact: true });
+  const text = page.getByTestId('body');
+  expect(await top(heading), 'it begins on the first screen').toBeLessThan(page.viewportSize()!.height);
+  expect(await top(page.getByTestId('outcome')), 'the decision comes first').toBeLessThan(await top(heading));
+  expect(await top(text)).toBeLessThan(await top(page.getByTestId('extracted')));
+  expect(await top(page.getByTestId('extracted'))).toBeLessThan(await top(page.getByTestId('verdicts')));
+  if (isMobile) expect(await top(text)).toBeLessThan(await top(page.getByTestId('classification')));
+});
+
+test('of a message that waits no more is said than that it does', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  const [{ email_id }] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json();
+  const found = await (await request.get(`/api/emails/${email_id}?tenant_id=${TENANT}`)).json();
+  const waiting = { ...found, status: 'queued', decision: null, explanation: 'Order service could not be asked.', verdicts: [] };
+  await page.route('**/ui/emails/get', (route) => route.fulfill({ json: waiting }));
+  await rows(page, mark).getByRole('link').click();
+  await expect(page.getByTestId('explanation')).toHaveText('Order service could not be asked.');
+  const said = page.getByRole('region', { name: 'Rules', exact: true }).getByRole('paragraph');
+  await expect(said).toHaveText(['It still waits', 'It is tried again by itself.']);
+});
+
+/** In lines of its own. */
+const height = (of: Locator) =>
+  of.evaluate((element) => element.getBoundingClientRect().height / parseFloat(getComputedStyle(element).lineHeight));
+
+test('a long subject is cut in the list and in the heading, and can be read whole', async ({ page, request }) => {
+  const long = Array(60).fill('a stranger writes at length').join('\r\n ');
+  const mark = await send(
+    request,
+    1,
+    (subject) => `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject} ${long}\r\n\r\nHello.\r\n`,
+  );
+  await open(page, `q=${mark}`);
+  const link = rows(page, mark).getByRole('link');
+  expect(Math.round(await height(link))).toBe(2);
+  await link.click();
+  const heading = page.getByRole('heading', { level: 1 });
+  await expect(heading).toContainText(mark);
+  expect(Math.round(await height(heading))).toBe(3);
+  await page.getByTestId('whole-subject').locator('summary').press('Enter');
+  await expect.poll(() => height(heading), 'without a mouse').toBeGreaterThan(6);
+});
+
+test('a row says who wrote by their name, and uses its line for the reason', async ({ page, request, isMobile }) => {
+  const mark = await send(
+    request,
+    1,
+    (subject) => `From: Ann Example <ann@customer.example>\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`,
+  );
+  await open(page, `q=${mark}`);
+  const row = rows(page, mark);
+  const name = row.getByText('Ann Example', { exact: true });
+  const address = row.getByText('ann@customer.example', { exact: true });
+  await expect(address).toBeVisible();
+  expect(await top(name)).toBeLessThan(await top(address));
+  if (isMobile) return;
+  const used = await row.locator('.hint.clamped').evaluate((line) => {
+    line.textContent = `Rejected: ${'x'.repeat(300)}`;
+    const range = document.createRange();
+    range.selectNodeContents(line);
+    return range.getClientRects()[0].width / line.getBoundingClientRect().width;
+  });
+  expect(used, 'by a long word, too').toBeGreaterThan(0.9);
 });
 
 test('a key says what a button would: with the note, once, and the note is gone then', async ({ page, request }) => {

@@ -258,6 +258,43 @@ test('a key is made, works, and is revoked; the log tells of it', async ({ page,
   expect((await downloading).url()).toContain('action=api_key');
 });
 
+test('the log shows what people did, and all that came in where that is asked for', { tag: '@desktop' }, async ({ page, request }) => {
+  const tenant = 'log_of_people';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Log of people' } })).status()).toBe(201);
+  try {
+    const made = await request.post(`/api/intents?${of}`, { data: { name: 'Orders' } });
+    const { intent_id } = await made.json();
+    const taken = await request.post(`/api/emails?${of}`, {
+      data: 'From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: Hello\r\n\r\nHello\r\n',
+      headers: { 'Content-Type': 'message/rfc822' },
+    });
+    const { email_id } = await taken.json();
+    await page.goto(`/t/${tenant}/audit`);
+    await hydrated(page);
+    const entries = page.getByTestId('entry');
+    const intent = entries.filter({ hasText: 'intent: create' });
+    await expect(intent.getByRole('link', { name: String(intent_id) })).toHaveAttribute('href', `/t/${tenant}/intents/${intent_id}`);
+    const arrival = entries.filter({ hasText: 'message: receive' });
+    await expect(arrival).toHaveCount(0);
+    await page.getByLabel('Shown').selectOption('Everything');
+    await expect(page).toHaveURL(/shown=everything/);
+    await expect(arrival.getByRole('link', { name: email_id })).toHaveAttribute('href', `/t/${tenant}/messages/${email_id}`);
+    await expect(intent).toHaveCount(1);
+    const log = async (query: string) => {
+      const answer = await request.get(`/api/audit-log?${of}${query}`);
+      return ((await answer.json()) as { action: string }[]).map((entry) => entry.action);
+    };
+    expect(await log(''), 'the API leaves nothing out unasked').toContain('email.receive');
+    const people = await log('&people_only=true');
+    expect(people).toContain('intent.create');
+    expect(people).not.toContain('email.receive');
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
+
 test('a double click revokes one key, whatever takes its place meanwhile', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/keys');
   await hydrated(page);

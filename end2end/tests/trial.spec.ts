@@ -44,6 +44,25 @@ test('a draft is tried on a pasted message and on a stored one', async ({ page, 
   });
 });
 
+test('another intent’s outcome is not shown as the draft’s', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/try');
+  await hydrated(page);
+  const words = page.getByTestId('not-the-drafts');
+  const told = page.getByTestId('trial-said');
+  const tryIt = async (value: string) => {
+    const intent = { name: 'Parcels of zeppelins', match: { any: [{ field: 'subject', op: 'contains', value }] }, priority: 1 };
+    await page.getByTestId('draft').fill(JSON.stringify({ intent }));
+    await page.getByTestId('try').click();
+  };
+  await page.getByText('Draft of an intent and its rules').click();
+  await tryIt('zeppelin');
+  await expect(words).toHaveText(/^This message does not get Parcels of zeppelins.*\. It gets Order enquiry, which comes to:$/);
+  await expect(told).toHaveText(/which comes to: It would /);
+  await tryIt('order');
+  await expect(told, 'its own').toHaveText(/^It would /);
+  await expect(words).toHaveCount(0);
+});
+
 test('what is tried again does not wait for what was tried before', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/try');
   await hydrated(page);

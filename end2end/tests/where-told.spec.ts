@@ -47,6 +47,39 @@ test('a field that no message has is told at its rule', { tag: '@desktop' }, asy
   expect(removed.status()).toBe(204);
 });
 
+test('values that a query lacks are told by their name on the screen', { tag: '@desktop' }, async ({ page, request }) => {
+  const datasource_id = Number(await named(request, 'datasources', 'Shop database', 'datasource_id'));
+  const made = await request.post('/api/intents/with-rules?tenant_id=acme_corp', {
+    data: {
+      intent: { name: `Valueless ${Date.now()}`, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: 'valueless' }] } },
+      validation_rules: [
+        {
+          field_name: 'sender_email',
+          rule_type: 'exists',
+          datasource_id,
+          conditions: { query: 'SELECT * FROM customers WHERE email = ?', params: ['{{sender_email}}'] },
+        },
+      ],
+    },
+  });
+  expect(made.status(), await made.text()).toBe(201);
+  const { intent_id } = (await made.json()).intent;
+  await page.goto(`/t/acme_corp/intents/${intent_id}/edit`);
+  await hydrated(page);
+  const rule = page.getByTestId('edit-rule');
+  await rule.getByTestId('rule-toggle').click();
+  await rule.getByRole('button', { name: 'Remove value 1' }).click();
+  await rule.getByTestId('rule-toggle').click();
+  await page.getByTestId('save').click();
+  const faults = page.getByTestId('faults');
+  await expect(faults).toBeFocused();
+  await faults.getByRole('button', { name: 'Values of the query' }).click();
+  await expect(rule.locator('.field__fault').filter({ hasText: 'the query takes 1' }), 'it leads to the line').toBeFocused();
+  await expect(faults).not.toContainText('validation_rules');
+  const removed = await request.delete(`/api/intents/${intent_id}?tenant_id=acme_corp`, { headers: { 'if-match': '*' } });
+  expect(removed.status()).toBe(204);
+});
+
 test('an address that is none is told at the addresses, by its line', async ({ page }) => {
   await page.goto('/t/acme_corp/routes/new');
   await hydrated(page);

@@ -1,5 +1,6 @@
 import { STAR, messageId, resetStar, standing } from './demo';
 import { expect, test } from './fixtures';
+import { unfold } from './unfold';
 
 test.use({ javaScriptEnabled: false });
 
@@ -9,8 +10,9 @@ test('the way from the tenants to a message reads whole', async ({ page }) => {
   await expect(page.getByTestId('count-received')).toContainText('12');
   await page.getByRole('link', { name: 'All messages' }).click();
 
+  await unfold(page);
   await page.getByLabel('Decision').selectOption('Rejected');
-  await page.getByRole('button', { name: 'Filter' }).click();
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page.getByTestId('message-row')).toHaveCount(4);
   await expect(page.getByLabel('Decision')).toHaveValue('rejected');
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leptos::{ev, prelude::*};
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlInputElement};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::tenant::CurrentTenant;
@@ -38,6 +38,7 @@ const HELP: [(&str, &[(&str, &str)]); 3] = [
             ("e", "Accept"),
             ("#", "Reject"),
             ("r", "Run again"),
+            ("i", "Choose the intent, which Enter sets"),
             ("n", "Not this intent"),
             ("u", "Back to the list"),
         ],
@@ -68,6 +69,7 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
             let key = host::key_of(&event);
             if key == "Escape" && !event.default_prevented() {
                 host::leave_field();
+                keep_search(&event);
             }
             if !host::is_shortcut(&event) {
                 return;
@@ -101,6 +103,16 @@ pub fn use_shortcuts(tenant: CurrentTenant, is_palette_open: RwSignal<bool>, is_
         });
         on_cleanup(move || handle.remove());
     });
+}
+
+/// Browsers empty a search field by Escape, though what stands below it stays narrowed: it says again what it was narrowed by,
+/// which is what the page wrote into it.
+fn keep_search(event: &ev::KeyboardEvent) {
+    let field = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+    if let Some(field) = field.filter(|field| field.type_() == "search") {
+        event.prevent_default();
+        field.set_value(&field.default_value());
+    }
 }
 
 /// The window of `?`.

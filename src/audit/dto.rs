@@ -55,4 +55,7 @@ pub struct AuditFilter {
     pub from: Option<DateTime<Utc>>,
     /// Before this.
     pub to: Option<DateTime<Utc>>,
+    /// To what people and keys did, and among that not to messages that they handed in.
+    #[serde(default)]
+    pub people_only: bool,
 }

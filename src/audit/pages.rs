@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use serde_json::{Map, Value};
 
 use filters::Filters;
-use query::AuditQuery;
+use query::{AuditQuery, EVERYTHING, SHOWN, action_words};
 
 use super::{
     api::{PAGE, list_audit},
@@ -87,7 +87,9 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
         return view! {
             <Empty title="Nothing fits">
                 <p>"Choose less narrowly, or look at all of it."</p>
-                <a class="button" href=tenant_page(&tenant, "/audit")>"The whole log"</a>
+                <a class="button" href=tenant_page(&tenant, &format!("/audit?{SHOWN}={EVERYTHING}"))>
+                    "The whole log"
+                </a>
             </Empty>
         }
         .into_any();
@@ -97,7 +99,13 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
     let link = |before: Option<AuditId>| tenant_page(&tenant, "/audit") + &query.page(before);
     let newest = query.before.map(|_| link(None));
     let older = older.map(|last| link(Some(last)));
-    let rows = entries.into_iter().map(|entry| view! { <EntryRow entry/> }.into_any()).collect_view();
+    let rows = entries
+        .into_iter()
+        .map(|entry| {
+            let page = page_of(&entry).map(|page| tenant_page(&tenant, &page));
+            view! { <EntryRow entry page/> }.into_any()
+        })
+        .collect_view();
     view! {
         <DataTable
             caption="Audit log"
@@ -111,8 +119,21 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
     .into_any()
 }
 
+/// The page of the message or the intent that something was done to, if it can still be there.
+fn page_of(entry: &AuditEntry) -> Option<String> {
+    match entry.action.split_once('.')? {
+        ("email", _) => Some(format!("/messages/{}", entry.object_id)),
+        ("intent", verb) if verb != "delete" => Some(format!("/intents/{}", entry.object_id)),
+        _ => None,
+    }
+}
+
 #[component]
-fn EntryRow(entry: AuditEntry) -> impl IntoView {
+fn EntryRow(
+    entry: AuditEntry,
+    /// Of what it was done to, if that has one.
+    page: Option<String>,
+) -> impl IntoView {
     let AuditEntry { occurred_at, actor, address, request_id, action, object_id, before, after, .. } = entry;
     let (words, lines) = (action_words(&action), differences(before, after));
     let count = match lines.len() {
@@ -159,17 +180,14 @@ fn EntryRow(entry: AuditEntry) -> impl IntoView {
             </Cell>
             <Cell label="What">{words}</Cell>
             <Cell label="Of">
-                <span class="breakable">{object_id}</span>
+                {match page {
+                    Some(page) => view! { <a class="breakable" href=page>{object_id}</a> }.into_any(),
+                    None => view! { <span class="breakable">{object_id}</span> }.into_any(),
+                }}
             </Cell>
             <Cell label="Differences">{differences}</Cell>
         </tr>
     }
-}
-
-/// `intent.update` as `intent: update`.
-fn action_words(action: &str) -> String {
-    let (kind, verb) = action.split_once('.').unwrap_or((action, ""));
-    format!("{}: {}", kind.replace('_', " "), verb.replace('_', " "))
 }
 
 /// Each member that there was or is, with both values.
@@ -208,6 +226,5 @@ mod tests {
             ]
         );
         assert_eq!(differences(None, Some(json!("x")))[0].0, "value");
-        assert_eq!(action_words("datasource_config.create"), "datasource config: create");
     }
 }

@@ -136,10 +136,10 @@ fn Standing(classifier: Classifier) -> impl IntoView {
         format!("{trained_on} examples of all intents")
     };
     let (tone, glyph, words) = match (state, suggests_only) {
-        (State::None, _) => (Tone::Quiet, Glyph::Learn, "It has not learned yet"),
-        (State::Training, _) => (Tone::Attention, Glyph::RunAgain, "It is learning"),
-        (State::Ready, true) => (Tone::Attention, Glyph::Learn, "It only suggests"),
-        (State::Ready, false) => (Tone::Good, Glyph::Accept, "It gives intents"),
+        (State::None, _) => (Tone::Quiet, Glyph::Learn, "The classifier has not learned yet"),
+        (State::Training, _) => (Tone::Attention, Glyph::RunAgain, "The classifier is learning"),
+        (State::Ready, true) => (Tone::Attention, Glyph::Learn, "The classifier only suggests"),
+        (State::Ready, false) => (Tone::Good, Glyph::Accept, "The classifier gives intents"),
     };
     let measured = accuracy.map(|accuracy| {
         format!(
@@ -150,7 +150,7 @@ fn Standing(classifier: Classifier) -> impl IntoView {
     });
     view! {
         <section class="panel" aria-labelledby="classifier" data-testid="classifier">
-            <h2 id="classifier">"What it makes of the examples"</h2>
+            <h2 id="classifier">"What the classifier makes of the examples"</h2>
             <p>
                 <Badge tone glyph text=words/>
             </p>

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     emails::dto::Email,
-    rules::dto::{RuleType, wire_enum},
+    rules::dto::wire_enum,
     shared::{IntentId, RuleId},
 };
 
@@ -96,12 +96,13 @@ pub struct IntentShare {
 
 /// How often a rule said no.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ssr", derive(sqlx::FromRow))]
 pub struct RuleShare {
     pub rule_id: RuleId,
-    pub rule_type: RuleType,
-    pub field_name: String,
-    pub datasource: Option<String>,
+    /// In a sentence, as in `rules::words`.
+    pub demand: String,
+    /// Absent once the rule is deleted, as its name.
+    pub intent_id: Option<IntentId>,
+    pub intent: Option<String>,
     pub asked: i64,
     pub failed: i64,
     /// How often its datasource could not be asked.

@@ -86,7 +86,7 @@ fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>, hold: 
         <OverTime tenant=tenant.clone() period columns/>
         <div class="tiles">
             <Intents tenant=tenant.clone() intents/>
-            <Rules rules/>
+            <Rules tenant=tenant.clone() rules/>
             <HealthPanel tenant=tenant.clone() times health/>
         </div>
         <Latest tenant=tenant.clone() emails=latest hold/>

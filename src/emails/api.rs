@@ -155,7 +155,8 @@ pub async fn take_back(tenant_id: TenantId, ids: Vec<EmailId>, word: WordId) -> 
 }
 
 /// What a message would come to: `raw`, or the stored one of the id `email`. With `draft`, JSON as in `with-rules`, it
-/// is held against that in the place of the intent of the id `intent`. What is empty counts as left out.
+/// is held against that in the place of the intent of the id `intent`. What is empty counts as left out. With it, the name
+/// of the draft's intent; empty where there is none.
 #[server(prefix = "/ui", endpoint = "emails/try", protocol = Wire)]
 pub async fn try_message(
     tenant_id: TenantId,
@@ -164,7 +165,7 @@ pub async fn try_message(
     intent: String,
     draft: String,
     requested: bool,
-) -> Result<DryRun, Problem> {
+) -> Result<(DryRun, String), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     let run = async {
         let id =
@@ -187,7 +188,9 @@ pub async fn try_message(
         // Without a draft, an intent's id alone would only say what is so already.
         let intent_id = intent_id.filter(|_| intent.is_some() || requested);
         let message = DryMessage { raw, raw_base64: None, email_id };
-        dry_run::run(&ctx, DryRunInput { message, intent, intent_id, validation_rules, requested }).await
+        let name = intent.as_ref().map(|intent| intent.name.clone()).unwrap_or_default();
+        let input = DryRunInput { message, intent, intent_id, validation_rules, requested };
+        dry_run::run(&ctx, input).await.map(|found| (found, name))
     };
     wire(run.await)
 }

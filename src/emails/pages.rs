@@ -28,4 +28,4 @@ pub use list::{MessagesPage, NoMessages};
 pub use marks::{DecisionMark, VerdictMark};
 pub use notes::Notes;
 pub use table::MessageTable;
-pub use trial::{EXAMPLE, Steps, TrialPage, would_be};
+pub use trial::{EXAMPLE, Steps, TrialPage, would_come_to};

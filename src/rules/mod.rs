@@ -3,3 +3,4 @@ pub mod dto;
 pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod server;
+pub mod words;

@@ -1,15 +1,13 @@
-//! Validation rules across intents, and how rules read in words.
+//! Validation rules across intents.
 
 mod list;
 mod lookup;
 mod query;
-mod words;
 
 use leptos::prelude::*;
 
 pub use list::RulesPage;
 pub use lookup::Lookup;
-pub use words::{field_words, on_fail_words, rule_words};
 
 use super::dto::OnFail;
 use crate::{

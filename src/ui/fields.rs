@@ -27,8 +27,25 @@ pub struct Faults {
     save_over: StoredValue<Option<Callback<()>>>,
     /// Whether the form has a head that tells.
     has_head: StoredValue<bool>,
-    /// The paths of its fields and lines, at which faults are told.
-    places: RwSignal<Vec<Signal<String>>>,
+    /// Its fields and lines, at which faults are told.
+    places: RwSignal<Vec<Place>>,
+}
+
+/// Where faults are told.
+#[derive(Clone, Copy)]
+struct Place {
+    path: Signal<String>,
+    /// What a line is called; empty where it is a field, which has a label.
+    name: &'static str,
+}
+
+/// An error, as the head tells of it.
+#[derive(Debug, PartialEq)]
+struct Told {
+    path: String,
+    words: String,
+    /// What the line of this path is called, if it is one that has a name.
+    name: &'static str,
 }
 
 impl Faults {
@@ -109,12 +126,12 @@ impl Faults {
 
     /// As long as the current owner is there, what is wrong with the field of this path is told there; and what is wrong within
     /// it, unless that has a place of its own.
-    fn add_place(self, path: Signal<String>) {
+    fn add_place(self, path: Signal<String>, name: &'static str) {
         let places = self.places;
-        places.update(|places| places.push(path));
+        places.update(|places| places.push(Place { path, name }));
         on_cleanup(move || {
             // The form may be gone before its fields.
-            let _ = places.try_update(|places| places.retain(|place| *place != path));
+            let _ = places.try_update(|places| places.retain(|place| place.path != path));
         });
     }
 
@@ -123,30 +140,31 @@ impl Faults {
         self.problem.with(|problem| {
             problem.as_ref()?.errors.iter().find_map(|error| {
                 let rest = within(&error.field, path)?;
-                let is_here = rest.is_empty() || self.nearest(error).as_deref() == Some(path);
+                let is_here =
+                    rest.is_empty() || self.nearest(error).is_some_and(|(nearest, _)| nearest == path);
                 is_here.then(|| words_within(rest, &error.message))
             })
         })
     }
 
-    /// The path of the place at which an error is told.
-    fn nearest(self, error: &FieldError) -> Option<String> {
+    /// Path and name of the place at which an error is told.
+    fn nearest(self, error: &FieldError) -> Option<(String, &'static str)> {
         self.places.with(|places| {
-            let paths = places.iter().filter_map(|place| place.try_get_untracked());
-            paths.filter(|path| within(&error.field, path).is_some()).max_by_key(String::len)
+            let known = places.iter().filter_map(|place| Some((place.path.try_get_untracked()?, place.name)));
+            let around = known.filter(|(path, _)| within(&error.field, path).is_some());
+            around.max_by_key(|(path, name)| (path.len(), !name.is_empty()))
         })
     }
 
-    /// By which path and words the head tells of an error: of an item of a list as of a line of its field.
-    fn told_of(self, error: FieldError) -> (String, String) {
-        let place = untrack(|| self.nearest(&error));
-        let line = place.and_then(|place| {
-            let rest = within(&error.field, &place)?;
-            index_of(rest)?;
+    /// How the head tells of an error: of an item of a list as of a line of its field, and by its name of what has no field.
+    /// What it lies in may be opened only now.
+    fn told_of(self, error: FieldError) -> Told {
+        let line = self.nearest(&error).and_then(|(path, name)| {
+            let rest = within(&error.field, &path)?;
             let words = words_within(rest, &error.message);
-            Some((place, words))
+            (!name.is_empty() || index_of(rest).is_some()).then_some(Told { path, words, name })
         });
-        line.unwrap_or((error.field, error.message))
+        line.unwrap_or(Told { path: error.field, words: error.message, name: "" })
     }
 }
 
@@ -193,8 +211,8 @@ pub fn FaultSummary() -> impl IntoView {
         let items = items
             .into_iter()
             .map(|error| {
-                let (path, message) = faults.told_of(error);
-                view! { <Fault path message/> }.into_any()
+                let told = faults.told_of(error);
+                view! { <Fault told/> }.into_any()
             })
             .collect_view();
         Some(view! {
@@ -226,19 +244,28 @@ pub fn FaultSummary() -> impl IntoView {
     }
 }
 
-/// One fault. It leads to its field, where that is in sight, and otherwise names it as the server does.
+/// One fault. It leads to its field, where that is in sight, or to the line that tells of it, and otherwise names it as the
+/// server does.
 #[component]
-fn Fault(path: String, message: String) -> impl IntoView {
-    let name = match label_of(&path) {
-        Some(words) => view! {
-            <button type="button" class="button-as-link" on:click=move |_| host::focus_field(&path)>
-                {words}
-            </button>
+fn Fault(told: Told) -> impl IntoView {
+    let Told { path, words, name } = told;
+    let label = label_of(&path);
+    let is_field = label.is_some();
+    let name = match label.or_else(|| (!name.is_empty()).then(|| name.to_owned())) {
+        Some(label) => {
+            let lead = move |_| {
+                if is_field { host::focus_field(&path) } else { host::focus(&line_id(&path)) }
+            };
+            view! {
+                <button type="button" class="button-as-link" on:click=lead>
+                    {label}
+                </button>
+            }
+            .into_any()
         }
-        .into_any(),
         None => view! { <code class="breakable">{path}</code> }.into_any(),
     };
-    view! { <li>{name} " " {message}</li> }
+    view! { <li>{name} " " {words}</li> }
 }
 
 /// The words at a field, where it is in sight. While the browser takes a page over it must find what the server wrote,
@@ -249,15 +276,30 @@ fn label_of(path: &str) -> Option<String> {
 
 /// What is wrong with several fields together, as a list has it.
 #[component]
-pub fn FaultLine(#[prop(into)] path: Signal<String>) -> impl IntoView {
+pub fn FaultLine(
+    #[prop(into)] path: Signal<String>,
+    /// What they are called together, where the head leads here.
+    #[prop(optional)]
+    name: &'static str,
+) -> impl IntoView {
     let faults = use_context::<Faults>();
     if let Some(faults) = faults {
-        faults.add_place(path);
+        faults.add_place(path, name);
     }
     move || {
-        let words = faults?.of(&path.get())?;
-        Some(view! { <p class="field__fault">{words}</p> })
+        let path = path.get();
+        let words = faults?.of(&path)?;
+        Some(view! { <p id=line_id(&path) class="field__fault" tabindex="-1">{words}</p> })
     }
+}
+
+fn line_id(path: &str) -> String {
+    format!("{}-line", in_id(path))
+}
+
+/// A path as a part of an id.
+fn in_id(path: &str) -> String {
+    path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
 /// What stands around a field: its label above, hint and fault below. `children` gets what the field must carry.
@@ -276,14 +318,10 @@ where
 {
     let faults = use_context::<Faults>();
     if let Some(faults) = faults {
-        faults.add_place(path);
+        faults.add_place(path, "");
     }
     let fault = memo(move || faults.and_then(|faults| faults.of(&path.get())));
-    let id = move |part: &str| {
-        let path: String =
-            path.get().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        format!("{path}-{part}")
-    };
+    let id = move |part: &str| format!("{}-{part}", in_id(&path.get()));
     let described = Signal::derive(move || {
         let mut ids = Vec::new();
         if fault.read().is_some() {
@@ -560,7 +598,7 @@ mod tests {
         owner.with(|| {
             let faults = Faults::new();
             for path in ["domains", "rules[0].conditions", "rules[0].conditions.params[0]", "closed"] {
-                faults.add_place(path.into());
+                faults.add_place(path.into(), "");
             }
             for (field, path, words) in [
                 ("domains", "domains", Some("is wrong")),
@@ -576,9 +614,23 @@ mod tests {
                 assert_eq!(faults.of(path).as_deref(), words, "{field} at {path}");
             }
             let told = |field: &str| faults.told_of(FieldError::new(field, "is wrong"));
-            assert_eq!(told("domains[1]"), ("domains".to_owned(), "line 2 is wrong".to_owned()));
+            let line = |path: &str, words: &str, name: &'static str| Told {
+                path: path.to_owned(),
+                words: words.to_owned(),
+                name,
+            };
+            assert_eq!(told("domains[1]"), line("domains", "line 2 is wrong", ""));
             let member = "rules[0].conditions.later";
-            assert_eq!(told(member), (member.to_owned(), "is wrong".to_owned()));
+            assert_eq!(told(member), line(member, "is wrong", ""));
+            // What has no field goes by the name of its line, also where a field has the path too.
+            faults.add_place("rules[0].conditions".into(), "The conditions");
+            assert_eq!(told(member), line("rules[0].conditions", "later is wrong", "The conditions"));
+            let all = "rules[0].conditions.params";
+            assert_eq!(told(all), line("rules[0].conditions", "params is wrong", "The conditions"));
+            faults.add_place(all.into(), "Values of the query");
+            assert_eq!(told(all), line(all, "is wrong", "Values of the query"));
+            let one = "rules[0].conditions.params[0]";
+            assert_eq!(told(one), line(one, "is wrong", ""));
         });
     }
 
@@ -587,9 +639,9 @@ mod tests {
         let owner = Owner::new();
         owner.with(|| {
             let faults = Faults::new();
-            faults.add_place("settings".into());
+            faults.add_place("settings".into(), "");
             let line = Owner::new();
-            line.with(|| faults.add_place("settings.url".into()));
+            line.with(|| faults.add_place("settings.url".into(), ""));
             faults.mark(Problem::invalid_field("settings.url", "is wrong"));
             assert_eq!(faults.of("settings"), None);
             line.cleanup();

@@ -3,12 +3,12 @@
 use leptos::{html::Input, prelude::*};
 use leptos_router::components::Form;
 
-use super::query::AuditQuery;
+use super::query::{AuditQuery, EVERYTHING, SHOWN};
 use crate::{
     app::CurrentTenant,
     ui::{
         days::DaysFields,
-        form::{FilterButtons, follow},
+        form::{Choice, FilterButtons, follow},
         react::memo,
     },
 };
@@ -23,7 +23,7 @@ const KINDS: [&str; 16] = [
     "datasource",
     "datasource_config",
     "file",
-    "email",
+    "message",
     "delivery",
     "backtest",
     "member",
@@ -69,6 +69,17 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
             {field("Who", "actor", "text", "Part of a name", |query| query.actor.clone())}
             {field("What", "action", "text", "intent, or intent.update", |query| query.action.clone())}
             {field("Of", "object", "text", "An id, a path, an email", |query| query.object.clone())}
+            <Choice
+                label="Shown"
+                name=SHOWN
+                chosen=Signal::derive(move || {
+                    if query.read().everything { EVERYTHING.to_owned() } else { String::new() }
+                })
+                options=vec![
+                    (String::new(), "People and keys".to_owned()),
+                    (EVERYTHING.to_owned(), "Everything".to_owned()),
+                ]
+            />
             <DaysFields days=Signal::derive(move || query.read().days.clone())/>
             <FilterButtons
                 all=Signal::derive(move || tenant.page("/audit"))

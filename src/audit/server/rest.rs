@@ -26,6 +26,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         actor: query.get("actor").map(str::to_owned),
         from: query.parsed("from")?,
         to: query.parsed("to")?,
+        people_only: false,
     })
 }
 
@@ -44,6 +45,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         ("actor" = Option<String>, Query, description = "To be found in the actor's name"),
         ("from" = Option<DateTime<Utc>>, Query, description = "Not before this"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Before this"),
+        ("people_only" = Option<bool>, Query, description = "Only what people and keys did, without the messages that they handed in"),
         ("format" = Option<String>, Query, description = "`json` if left out, `csv` or `jsonl`", pattern = "^(json|csv|jsonl)$"),
         Paging,
     ),
@@ -53,7 +55,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
     extensions(("x-required-role" = json!("admin"))),
 )]
 async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
-    let filter = filter(&query)?;
+    let filter = AuditFilter { people_only: query.flag("people_only")?, ..filter(&query)? };
     match query.get("format") {
         None | Some("json") => {
             let page = query.page()?;

@@ -24,7 +24,7 @@ use crate::{
     intents::{dto::Intent, server::reading as intents},
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
-        error::OnConstraint,
+        error::{OnConstraint, invalid_reference},
         etag::{IfMatch, Versioned},
         paging::Page,
         queue,
@@ -125,7 +125,7 @@ pub async fn correct(
     let intent = match intent {
         None => None,
         Some(id) => {
-            let invalid = || Problem::business_rule("Invalid intent");
+            let invalid = || invalid_reference("intent");
             Some(choosable(&mut tx, id).await?.ok_or_else(invalid)?)
         }
     };

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use crate::{
     app::tenant_page,
     dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, Period, RuleShare, Times},
-    rules::pages::rule_words,
     shared::TenantId,
     ui::{
         badge::Tone,
@@ -111,19 +110,35 @@ pub fn Intents(tenant: TenantId, intents: Vec<IntentShare>) -> impl IntoView {
 
 /// The rules that fail most.
 #[component]
-pub fn Rules(rules: Vec<RuleShare>) -> impl IntoView {
+pub fn Rules(tenant: TenantId, rules: Vec<RuleShare>) -> impl IntoView {
     let items = rules
         .into_iter()
         .map(|share| {
-            let words = rule_words(share.rule_type, &share.field_name, share.datasource.as_deref());
             let told = match share.errors {
                 0 => format!("{} of {} failed", share.failed, share.asked),
                 errors => format!("{} of {} failed, {errors} could not be asked", share.failed, share.asked),
             };
+            let named = match share.intent_id.zip(share.intent) {
+                Some((id, intent)) => {
+                    let href = tenant_page(&tenant, &format!("/intents/{id}"));
+                    view! {
+                        <span class="share__name">
+                            <a href=href>{intent}</a>
+                        </span>
+                        <span class="hint">{told}</span>
+                        <span class="share__name">{share.demand}</span>
+                    }
+                    .into_any()
+                }
+                None => view! {
+                    <span class="share__name">{share.demand}</span>
+                    <span class="hint">{told}</span>
+                }
+                .into_any(),
+            };
             view! {
                 <li class="share">
-                    <span class="share__name">{words}</span>
-                    <span class="hint">{told}</span>
+                    {named}
                     <Bar part=share.failed whole=share.asked tone=Tone::Bad/>
                 </li>
             }

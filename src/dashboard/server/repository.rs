@@ -1,14 +1,16 @@
 //! SQL of the dashboard.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use crate::{
     dashboard::dto::{Column, Health, IntentShare, MOST_COUNTED, RuleShare, Stats, Times},
     deliveries::server::under_way::STANDS,
     emails::server::stored::DECIDED_BY,
+    rules::{dto::RuleType, words::demand_words},
     server::{TenantTx, queue::Subject},
-    shared::EmailId,
+    shared::{EmailId, IntentId, RuleId},
 };
 
 /// More are not read at a glance.
@@ -103,12 +105,40 @@ pub async fn intents(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<Inte
     .await
 }
 
-/// By what each message's last run came to, and by today's name of a rule's datasource. The period is said of the verdicts
-/// too: those of before would be read.
+/// How often a rule said no, and what it asks.
+#[derive(sqlx::FromRow)]
+struct RuleCount {
+    rule_id: RuleId,
+    rule_type: RuleType,
+    field_name: String,
+    datasource: Option<String>,
+    intent_id: Option<IntentId>,
+    intent: Option<String>,
+    /// Absent where the rule is deleted, or asks something else by now.
+    conditions: Option<Value>,
+    asked: i64,
+    failed: i64,
+    errors: i64,
+}
+
+impl From<RuleCount> for RuleShare {
+    fn from(count: RuleCount) -> Self {
+        let RuleCount { rule_id, intent_id, intent, asked, failed, errors, .. } = count;
+        let conditions = count.conditions.unwrap_or_default();
+        let demand =
+            demand_words(count.rule_type, &count.field_name, count.datasource.as_deref(), &conditions);
+        Self { rule_id, demand, intent_id, intent, asked, failed, errors }
+    }
+}
+
+/// By what each message's last run came to, and by today's name of a rule's datasource and intent. The period is said of the
+/// verdicts too: those of before would be read.
 pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleShare>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
+    let counts: Vec<RuleCount> = sqlx::query_as(
         "SELECT v.rule_id, v.rule_type, v.field_name, coalesce(d.name, v.datasource_name) AS datasource, \
+         r.intent_id, i.name AS intent, \
+         CASE WHEN r.rule_type = v.rule_type AND r.field_name = v.field_name THEN r.conditions END AS conditions, \
          sum(v.asked)::bigint AS asked, sum(v.failed)::bigint AS failed, sum(v.errors)::bigint AS errors FROM (\
            SELECT v.rule_id, v.rule_type, v.field_name, v.datasource_name, \
            count(*) FILTER (WHERE v.verdict <> 'skipped') AS asked, \
@@ -119,14 +149,16 @@ pub async fn rules(tx: &mut TenantTx, since: EmailId) -> sqlx::Result<Vec<RuleSh
            GROUP BY v.rule_id, v.rule_type, v.field_name, v.datasource_name) v \
          LEFT JOIN validation_rules r ON r.tenant_id = $1 AND r.rule_id = v.rule_id \
          LEFT JOIN datasources d ON d.tenant_id = $1 AND d.datasource_id = r.datasource_id \
-         GROUP BY 1, 2, 3, 4 HAVING sum(v.failed + v.errors) > 0 \
+         LEFT JOIN intents i ON i.tenant_id = $1 AND i.intent_id = r.intent_id \
+         GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(v.failed + v.errors) > 0 \
          ORDER BY failed DESC, errors DESC, rule_id LIMIT $3",
     )
     .bind(tenant.as_str())
     .bind(since)
     .bind(SHOWN)
     .fetch_all(tx.conn())
-    .await
+    .await?;
+    Ok(counts.into_iter().map(RuleShare::from).collect())
 }
 
 /// Of what FlowEngine decided at the first run: a later run was asked for by somebody.

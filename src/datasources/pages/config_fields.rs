@@ -114,7 +114,7 @@ fn FileFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 label="Sheet"
                 path=path("connection_json.sheet")
                 value=form.sheet
-                hint="Left empty, the first."
+                hint="Left empty, the first that is not hidden."
             />
         </Only>
         <Only when=move || form.is_json()>
@@ -175,7 +175,7 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
     move || {
         let fields = match form.auth_type.get().as_str() {
             "basic" => vec![
-                member("Name", "username", form.username, "text"),
+                member("User name", "username", form.username, "text"),
                 member("Password", "password", form.password, "password"),
             ],
             "bearer" => vec![member("Token", "token", form.token, "password")],

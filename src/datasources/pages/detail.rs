@@ -18,7 +18,7 @@ use crate::{
         api::{DeleteDatasource, get_datasource, test_datasource},
         dto::{Datasource, DatasourceConfig, DatasourceView},
     },
-    rules::{dto::RuleUse, pages::rule_words},
+    rules::{dto::RuleUse, words::rule_words},
     shared::{DatasourceId, Problem, TenantId},
     ui::{
         badge::{ActiveBadge, Badge, Tone},

@@ -110,6 +110,10 @@ impl Form {
         let stored = start.stored.as_ref().map(|stored| &stored.datasource);
         let config = ConfigForm::new(None);
         let of_file = file.map(|file| config.begin_with_file(file));
+        let name = match stored {
+            Some(stored) => stored.name.clone(),
+            None => file.map(stem_of).unwrap_or_default().to_owned(),
+        };
         let kind =
             stored.map_or(of_file.unwrap_or(DatasourceType::Database), |stored| stored.datasource_type);
         let first = start.configs.iter().find(|config| type_of(&config.protocol) == Some(kind));
@@ -119,7 +123,7 @@ impl Form {
             None => first.map(|config| config.name.clone()).unwrap_or_default(),
         };
         Self {
-            name: RwSignal::new(stored.map(|stored| stored.name.clone()).unwrap_or_default()),
+            name: RwSignal::new(name),
             kind: RwSignal::new(kind.to_string()),
             connection: RwSignal::new(connection),
             description: RwSignal::new(stored.map(|stored| stored.description.clone()).unwrap_or_default()),
@@ -160,6 +164,19 @@ impl Form {
     }
 }
 
+/// A file's name, without folders and ending: `couriers` of `in/couriers.csv`.
+fn stem_of(path: &str) -> &str {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// The config that is made along takes the datasource's name: where that is missing, it alone is told.
+fn told_once(mut problem: Problem, has_config: bool) -> Problem {
+    let is_unnamed = problem.errors.iter().any(|error| error.field == "name");
+    problem.errors.retain(|error| !(has_config && is_unnamed && error.field == "connection_key"));
+    problem
+}
+
 #[component]
 fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<String>) -> impl IntoView {
     let faults = Faults::provide();
@@ -195,7 +212,7 @@ fn Editor(tenant_id: TenantId, start: Start, may_connect: bool, context: Signal<
         let (input, config) = input.get_untracked().0;
         match input.clone().validate(&place.get_value()) {
             Ok(_) => drop(save.dispatch((input, config, etag))),
-            Err(problem) => faults.show(problem),
+            Err(problem) => faults.show(told_once(problem, config.is_some())),
         }
     });
     let on_save = Callback::new(move |()| send.run(etag.clone()));
@@ -335,4 +352,35 @@ fn below_config(mut problem: Problem) -> Problem {
         error.field.insert_str(0, "config.");
     }
     problem
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_the_datasource_that_is_made_of_it() {
+        for (path, stem) in [
+            ("couriers.csv", "couriers"),
+            ("in/2026/couriers.v2.csv", "couriers.v2"),
+            ("couriers", "couriers"),
+            ("a.b/couriers", "couriers"),
+        ] {
+            assert_eq!(stem_of(path), stem);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_missing_is_told_once() {
+        let problem = || {
+            let mut checks = crate::shared::validate::Checks::default();
+            checks.fault("name", "must not be empty");
+            checks.fault("connection_key", "must not be empty");
+            checks.finish().expect_err("faults")
+        };
+        for (has_config, fields) in [(true, &["name"][..]), (false, &["name", "connection_key"][..])] {
+            let told = told_once(problem(), has_config);
+            assert_eq!(told.errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), fields);
+        }
+    }
 }

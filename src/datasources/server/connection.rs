@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -40,7 +40,7 @@ pub enum Endpoint {
 pub struct FileEndpoint {
     pub path: String,
     pub format: FileFormat,
-    /// The sheet of a workbook; the first, if not named.
+    /// The sheet of a workbook; the first that is not hidden, if not named.
     pub sheet: Option<String>,
     /// Where in a JSON document the rows are; the document itself, if not given.
     pub rows: Option<JsonPath>,
@@ -144,9 +144,18 @@ const PROTOCOLS: &str = "postgresql, mysql, mariadb, sqlite, http, https, file";
 #[serde(deny_unknown_fields)]
 struct DatabaseSettings {
     host: Option<String>,
+    #[serde(default, deserialize_with = "port")]
     port: Option<u16>,
     database: Option<String>,
     sslmode: Option<String>,
+}
+
+fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let number = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        given => given.as_u64().and_then(|number| u16::try_from(number).ok()),
+    };
+    number.map(Some).ok_or_else(|| D::Error::custom("must be a whole number up to 65535"))
 }
 
 #[derive(Deserialize)]
@@ -218,7 +227,7 @@ pub fn endpoint(
         } else {
             Err(Problem::invalid_field(
                 "driver_family",
-                format!("'{driver_family}' does not go with {protocol}; {}", allowed.join(", ")),
+                format!("'{driver_family}' does not go with {protocol}; what does: {}", allowed.join(", ")),
             ))
         }
     };
@@ -271,9 +280,19 @@ pub fn endpoint(
 fn settings<T: serde::de::DeserializeOwned>(json: &Map<String, Value>) -> Result<T, Problem> {
     let bytes = serde_json::to_vec(json).unwrap_or_default();
     let mut checks = Checks::default();
-    let parsed = checks.part("connection_json", parse_json(&bytes));
+    let parsed = checks.part("connection_json", parse_json(&bytes).map_err(without_place));
     checks.finish()?;
     parsed.ok_or_else(|| Problem::invalid_field("connection_json", "cannot be read"))
+}
+
+/// Nobody wrote them in these lines and columns.
+fn without_place(mut problem: Problem) -> Problem {
+    for error in &mut problem.errors {
+        if let Some((words, _)) = error.message.rsplit_once(" at line ") {
+            error.message = words.to_owned();
+        }
+    }
+    problem
 }
 
 fn database(
@@ -283,7 +302,10 @@ fn database(
     settings: DatabaseSettings,
 ) -> Result<DatabaseEndpoint, Problem> {
     let url = base_url.map(Url::parse).transpose();
-    let url = url.map_err(|error| Problem::invalid_field("base_url", format!("is no URL: {error}")))?;
+    let url = url.map_err(|_| {
+        let such = format!("must be an address such as {}://db.example.com/shop", schemes[0]);
+        Problem::invalid_field("base_url", such)
+    })?;
     if let Some(url) = &url {
         // As people write it elsewhere: postgresql+psycopg2://, mysql+pymysql://.
         let given = url.scheme().split('+').next().unwrap_or_default();
@@ -388,7 +410,8 @@ pub fn check_tenant_path(path: &str) -> Result<(), &'static str> {
 fn http(base_url: Option<&str>) -> Result<Endpoint, Problem> {
     let fault = |message: String| Problem::invalid_field("base_url", message);
     let text = base_url.ok_or_else(|| fault("is missing: such as https://api.example.com/v1".into()))?;
-    let url = Url::parse(text).map_err(|error| fault(format!("is no URL: {error}")))?;
+    let such = "must be an address such as https://api.example.com/v1";
+    let url = Url::parse(text).map_err(|_| fault(such.into()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(fault("must begin with http:// or https:// and a host".into()));
     }
@@ -435,9 +458,10 @@ fn check_members(auth_type: AuthType, members: &Map<String, Value>, checks: &mut
     };
     for (name, value) in members {
         if !allowed.contains(&name.as_str()) {
+            let does = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
             checks.fault(
                 format!("auth_config.{name}"),
-                format!("does not go with auth_type {auth_type}; {}", allowed.join(", ")),
+                format!("does not go with auth_type {auth_type}; what does: {does}"),
             );
         } else if !value.is_string() {
             checks.fault(format!("auth_config.{name}"), "must be a text");
@@ -473,8 +497,12 @@ pub fn auth(auth_type: AuthType, members: &Map<String, Value>) -> Result<Auth, P
                     Auth::KeyHeader { header, key }
                 }
                 (None, Some(parameter)) => Auth::KeyQuery { parameter, key },
-                _ => {
-                    checks.fault("auth_config", "must have header or query, which says where the key goes");
+                (header, _) => {
+                    let fault = match header {
+                        Some(_) => "must have header or query, not both: it says where the key goes",
+                        None => "must have header or query, which says where the key goes",
+                    };
+                    checks.fault("auth_config", fault);
                     Auth::None
                 }
             }
@@ -516,5 +544,58 @@ pub fn with_credentials(endpoint: Endpoint, auth: &Auth) -> Endpoint {
         Endpoint::Postgres(endpoint) => Endpoint::Postgres(signed_in(endpoint)),
         Endpoint::MySql(endpoint) => Endpoint::MySql(signed_in(endpoint)),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn members(value: Value) -> Map<String, Value> {
+        value.as_object().expect("members").clone()
+    }
+
+    fn faults<T: std::fmt::Debug>(result: Result<T, Problem>) -> Vec<(String, String)> {
+        let problem = result.expect_err("a fault");
+        problem.errors.into_iter().map(|error| (error.field, error.message)).collect()
+    }
+
+    #[test]
+    fn a_fault_of_settings_speaks_of_what_was_typed() {
+        let of = |port: Value| {
+            let settings = members(json!({"host": "db.example", "database": "shop", "port": port}));
+            endpoint("postgresql", "", None, &settings)
+        };
+        for good in [json!(5433), Value::Null] {
+            assert!(of(good).is_ok());
+        }
+        for bad in [json!("99999"), json!(99_999), json!(-1), json!(5.5), json!("5432")] {
+            let fault = ("connection_json.port".to_owned(), "must be a whole number up to 65535".to_owned());
+            assert_eq!(faults(of(bad)), [fault]);
+        }
+        let other = faults(endpoint("sqlite", "", None, &members(json!({"path": 1}))));
+        assert_eq!(other[0].0, "connection_json.path");
+        assert!(!other[0].1.contains("column"), "{other:?}");
+        let no_url = faults(endpoint("https", "rest", Some("api.example"), &Map::new()));
+        assert_eq!(no_url[0].1, "must be an address such as https://api.example.com/v1");
+        let no_url = faults(endpoint("postgresql", "", Some("db.example/shop"), &Map::new()));
+        assert_eq!(no_url[0].1, "must be an address such as postgresql://db.example.com/shop");
+    }
+
+    #[test]
+    fn a_fault_of_the_sign_in_says_what_goes_with_it() {
+        let both = auth(AuthType::ApiKey, &members(json!({"header": "X-Key", "query": "key", "key": "x"})));
+        let words = "must have header or query, not both: it says where the key goes";
+        assert_eq!(faults(both), [("auth_config".to_owned(), words.to_owned())]);
+        for (auth_type, given, words) in [
+            (AuthType::Bearer, json!({"token": "x", "username": "a"}), "what does: token"),
+            (AuthType::None, json!({"username": "a"}), "what does: nothing"),
+        ] {
+            let [(field, message)] = faults(auth(auth_type, &members(given))).try_into().expect("one fault");
+            assert_eq!(field, "auth_config.username");
+            assert_eq!(message, format!("does not go with auth_type {auth_type}; {words}"));
+        }
     }
 }

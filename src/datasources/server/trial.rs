@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::{
     config_service,
-    connection::{Connection, Endpoint},
+    connection::{Auth, Connection, Endpoint},
     lookup::{Cause, LookupError, Lookups, Request, Rows, sql_check::SqlDialect},
     service,
 };
@@ -89,7 +89,7 @@ pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput)
         Unrenderable::Missing(name) => {
             Problem::invalid_field(format!("fields.{name}"), "is needed, and not given")
         }
-        Unrenderable::Unfit(fault) | Unrenderable::Several(fault) => Problem::invalid_field("fields", fault),
+        Unrenderable::Unfit(fault) => Problem::invalid_field("fields", fault),
     })?;
     let started = Instant::now();
     let answer = match connection {
@@ -152,12 +152,22 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
             let host = url.host_str().unwrap_or_default();
             reach(lookups, connection, host, url.port_or_known_default().unwrap_or(443)).await?;
             let status = lookups.probe_http(connection, http).await.map_err(at_its_step)?;
-            match status {
-                401 | 403 => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
-                500..=599 => Err((TestStep::Answer, format!("{host} answered {status}"))),
-                _ => Ok((format!("{host} answered {status}: address, port and sign-in work."), Vec::new())),
-            }
+            answered(host, status, &connection.auth).map(|message| (message, Vec::new()))
         }
+    }
+}
+
+/// What an API's answer at its base address tells. Many answer there whoever asks, also with credentials that open
+/// nothing; a token of OAuth was given for them before.
+fn answered(host: &str, status: u16, auth: &Auth) -> Step<String> {
+    match (status, auth) {
+        (401 | 403, _) => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
+        (500..=599, _) => Err((TestStep::Answer, format!("{host} answered {status}"))),
+        (_, Auth::None) => Ok(format!("{host} answered {status}: address and port work.")),
+        (_, Auth::OAuth(_)) => Ok(format!("{host} answered {status}: address, port and sign-in work.")),
+        _ => Ok(format!(
+            "{host} answered {status}: address and port work. Whether the credentials do, a look-up shows."
+        )),
     }
 }
 
@@ -287,10 +297,25 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{
-        datasources::server::connection::{Auth, UNSTORED},
-        server::config::Config,
-    };
+    use crate::{datasources::server::connection::UNSTORED, server::config::Config};
+
+    #[test]
+    fn an_answer_at_the_base_address_is_no_word_on_credentials_that_went_along() {
+        let bearer = Auth::Bearer { token: "x".into() };
+        for status in [200, 404] {
+            let said = answered("api.example", status, &bearer).expect("it answers");
+            let expected = "address and port work. Whether the credentials do, a look-up shows.";
+            assert_eq!(said, format!("api.example answered {status}: {expected}"));
+        }
+        let said = answered("api.example", 404, &Auth::None).expect("it answers");
+        assert_eq!(said, "api.example answered 404: address and port work.");
+        for (status, step) in
+            [(401, TestStep::Credentials), (403, TestStep::Credentials), (502, TestStep::Answer)]
+        {
+            let refused = answered("api.example", status, &bearer).expect_err("a refusal");
+            assert_eq!(refused.0, step, "{status}");
+        }
+    }
 
     #[tokio::test]
     async fn whether_something_listens_is_tried_in_a_turn() {

@@ -1,9 +1,10 @@
 //! What an operator can do with a message.
 
 use leptos::{
-    ev::MouseEvent,
+    ev::{KeyboardEvent, MouseEvent},
     html::{Select, Textarea},
     prelude::*,
+    web_sys::HtmlSelectElement,
 };
 
 use super::{
@@ -109,7 +110,7 @@ fn is_meant(event: &MouseEvent) -> bool {
 /// at what has the id of what it was at, is then at the choice.
 pub const INTENT: &str = "message-intent";
 
-/// Says which intent the message has. The classifier learns from it.
+/// Says which intent the message has, by the button or by Enter in the choice. The classifier learns from it.
 #[component]
 pub fn ChangeIntent(
     tenant_id: TenantId,
@@ -135,12 +136,28 @@ pub fn ChangeIntent(
     let known: Vec<(IntentId, String)> =
         intents.into_iter().map(|intent| (intent.intent_id, intent.name)).collect();
     let tenant = tenant_id.clone();
-    let say = move |event: MouseEvent| {
-        let Some(choice) = choice.get_untracked() else { return };
-        if is_meant(&event) {
-            let id = choice.value();
-            let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
-            actions.say(tenant.clone(), email_id, Word::Correct(intent));
+    let say = move |choice: &HtmlSelectElement| {
+        let id = choice.value();
+        let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
+        actions.say(tenant.clone(), email_id, Word::Correct(intent));
+    };
+    let say_by_key = say.clone();
+    let on_click = move |event: MouseEvent| {
+        if let Some(choice) = choice.get_untracked()
+            && is_meant(&event)
+        {
+            say(&choice);
+        }
+    };
+    let on_key = move |event: KeyboardEvent| {
+        if let Some(choice) = choice.get_untracked()
+            && host::key_of(&event) == "Enter"
+        {
+            // Or some browsers would press the button, too.
+            event.prevent_default();
+            if !event.repeat() {
+                say_by_key(&choice);
+            }
         }
     };
     let is_saying = move || words.is_saying(email_id, |word| matches!(word, Word::Correct(_)));
@@ -151,7 +168,14 @@ pub fn ChangeIntent(
                 <Ids tenant_id email_id/>
                 <label class="field">
                     <span class="field__label">"It is about"</span>
-                    <select id=INTENT name="intent" node_ref=choice data-testid="correct-intent">
+                    <select
+                        id=INTENT
+                        name="intent"
+                        node_ref=choice
+                        aria-keyshortcuts="i"
+                        on:keydown=on_key
+                        data-testid="correct-intent"
+                    >
                         <option value="">"none of the intents"</option>
                         {options}
                     </select>
@@ -160,7 +184,7 @@ pub fn ChangeIntent(
                     type="submit"
                     class="button"
                     aria-busy=move || is_saying().to_string()
-                    on:click=say
+                    on:click=on_click
                     data-testid="correct"
                 >
                     <Icon glyph=Glyph::Learn/>

@@ -1,7 +1,7 @@
 //! What is done to the chosen messages together.
 
 use leptos::{
-    ev::{Event, MouseEvent},
+    ev::{Event, KeyboardEvent, MouseEvent},
     prelude::*,
 };
 
@@ -21,6 +21,9 @@ use crate::{
         only::Only,
     },
 };
+
+/// The id of the choice of an intent, which `i` leads to.
+pub const SET_INTENT: &str = "bulk-intent";
 
 /// A bar that appears while messages are chosen. It stands after the list, so that the keyboard comes to it from the rows.
 #[component]
@@ -46,6 +49,12 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
             go_to_row(last);
         }
     };
+    // The keyboard goes back to where the keys are the list's.
+    let on_leave = Callback::new(move |()| {
+        if selection.is_there() {
+            go_to_row(untrack(|| choice.last_chosen()));
+        }
+    });
     let choose_all = move |event: MouseEvent| {
         if is_meant(&event) {
             untrack(|| choice.all());
@@ -79,7 +88,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                 {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
                 {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
                 {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
-                <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent)))/>
+                <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent))) on_leave/>
                 <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
                     {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
                 </button>
@@ -91,9 +100,14 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     }
 }
 
-/// Which intent the chosen messages have. It is set by the button: a select tells of each step of its keys.
+/// Which intent the chosen messages have. It is set by the button or by Enter: a select tells of each step of its keys.
 #[component]
-fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>>) -> impl IntoView {
+fn Relabel(
+    tenant: CurrentTenant,
+    on_choose: Callback<Option<(IntentId, String)>>,
+    /// Escape was pressed in the choice.
+    on_leave: Callback<()>,
+) -> impl IntoView {
     let intents = LocalResource::new(move || {
         let tenant = tenant.id();
         async move { list_intents(tenant?).await }
@@ -105,10 +119,7 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
     };
     let refused = move || intents.get().and_then(Result::err);
     let chosen = RwSignal::new(String::new());
-    let set = move |event: MouseEvent| {
-        if host::is_second_click(&event) {
-            return;
-        }
+    let set = move || {
         // None where the list is there no more.
         let Some(chosen) = chosen.try_get_untracked() else { return };
         if chosen == "none" {
@@ -120,6 +131,21 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
         }
     };
     let choose = move |event: Event| drop(chosen.try_set(event_target_value(&event)));
+    let on_click = move |event: MouseEvent| {
+        if !host::is_second_click(&event) {
+            set();
+        }
+    };
+    let on_key = move |event: KeyboardEvent| match host::key_of(&event).as_str() {
+        "Enter" if !event.repeat() => {
+            event.prevent_default();
+            // Some browsers tell of a step only once the choice is left.
+            drop(chosen.try_set(event_target_value(&event)));
+            set();
+        }
+        "Escape" => on_leave.run(()),
+        _ => {}
+    };
     view! {
         // Out of none one could only say that they have none.
         {move || {
@@ -133,7 +159,13 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
             <div class="bulk__relabel">
                 <label class="bulk__intent">
                     <span class="visually-hidden">"Set the intent"</span>
-                    <select data-testid="bulk-intent" on:change=choose>
+                    <select
+                        id=SET_INTENT
+                        aria-keyshortcuts="i"
+                        data-testid="bulk-intent"
+                        on:change=choose
+                        on:keydown=on_key
+                    >
                         <option value="" selected>"Set the intent …"</option>
                         {move || {
                             known()
@@ -151,7 +183,7 @@ fn Relabel(tenant: CurrentTenant, on_choose: Callback<Option<(IntentId, String)>
                     class="button"
                     disabled=move || chosen.read().is_empty()
                     data-testid="bulk-set-intent"
-                    on:click=set
+                    on:click=on_click
                 >
                     "Set it"
                 </button>

@@ -12,7 +12,7 @@ use crate::{
         dto::{Attachment, Parts},
     },
     intents::dto::is_message_field,
-    rules::pages::field_words,
+    rules::words::field_words,
     shared::{EmailId, Problem, TenantId},
     ui::{
         icons::{Glyph, Icon},
@@ -136,7 +136,7 @@ pub fn Content(
         Err(problem) => view! { <ProblemPanel problem retry/> }.into_any(),
     };
     view! {
-        <section class="section" aria-labelledby="content">
+        <section class="section section--first" aria-labelledby="content">
             <div class="section__head">
                 <h2 id="content">"Message"</h2>
                 <nav class="tabs" aria-label="How the message is shown">{tabs}</nav>
@@ -145,8 +145,8 @@ pub fn Content(
                     "Download the original"
                 </a>
             </div>
-            <Taken fields=fields.clone()/>
             {body}
+            <Taken fields=fields.clone()/>
             <details class="details">
                 <summary>"All fields that a rule can name"</summary>
                 <Members members=fields/>
@@ -295,7 +295,7 @@ fn Taken(fields: Map<String, Value>) -> impl IntoView {
         .collect::<Vec<_>>();
     (!items.is_empty()).then(|| {
         view! {
-            <div class="panel" data-testid="extracted">
+            <div class="panel extracted" data-testid="extracted">
                 <h3 class="group__title">"Taken from the message"</h3>
                 <dl class="facts">{items}</dl>
             </div>

@@ -18,7 +18,7 @@ use super::{
     marks::DecisionMark,
     query::ListQuery,
     selection::{Word, Words},
-    table::subject_of,
+    table::{is_long, subject_of},
     verdict::Verdicts,
     why::{Envelope, WhyThisIntent},
 };
@@ -185,8 +185,8 @@ fn use_ways(
     });
 }
 
-/// `e` accepts, `#` rejects, `r` runs again, `n` says that it has another intent: of the message that is shown, once it
-/// is, for those who may.
+/// `e` accepts, `#` rejects, `r` runs again, `i` leads to the choice of its intent, `n` says that it has another than it
+/// has: of the message that is shown, once it is, for those who may.
 fn use_keys(
     tenant: CurrentTenant,
     here: Memo<Result<EmailId, Problem>>,
@@ -196,7 +196,10 @@ fn use_keys(
 ) {
     let shown = RwSignal::new(None);
     effect(move || {
-        let id = detail.with(|answer| answer?.as_ref().ok().map(|detail| detail.email.email_id));
+        let found = detail.with(|answer| {
+            let email = &answer?.as_ref().ok()?.email;
+            Some((email.email_id, email.intent.is_some()))
+        });
         let is_allowed = me.is_some_and(|me| {
             let tenant = tenant.id();
             me.0.with(|me| match (me, tenant) {
@@ -204,20 +207,21 @@ fn use_keys(
                 _ => false,
             })
         });
-        shown.set(id.filter(|_| is_allowed));
+        shown.set(found.filter(|_| is_allowed));
     });
     on_key(move |key| {
-        let shown = shown.get_untracked().filter(|id| here.get_untracked() == Ok(*id));
-        let (Some(id), Ok(tenant)) = (shown, untrack(|| tenant.id())) else { return false };
+        let shown = shown.get_untracked().filter(|(id, _)| here.get_untracked() == Ok(*id));
+        let (Some((id, has_intent)), Ok(tenant)) = (shown, untrack(|| tenant.id())) else { return false };
         match key {
             "e" => actions.decide(tenant, id, Decision::Accepted),
             "#" => actions.decide(tenant, id, Decision::Rejected),
             "r" => {
                 actions.say(tenant, id, Word::RunAgain);
             }
+            "i" => host::focus(INTENT),
             "n" => {
-                if actions.say(tenant, id, Word::Correct(None)) {
-                    // Which it has instead is the next thing to say.
+                if !has_intent || actions.say(tenant, id, Word::Correct(None)) {
+                    // Which it has instead is what is to be said next, and all that is where it has none.
                     host::focus(INTENT);
                 }
             }
@@ -360,11 +364,22 @@ fn MessageView(
     let suggested = classification.as_ref().and_then(|found| found.suggestion.as_ref());
     let chosen =
         suggested.filter(|found| found.only_suggested.is_some()).map(|found| found.intent_id).or(intent_id);
+    let has_long_subject = is_long(&email.subject);
     let explanation = email.explanation.clone();
     let parse_error = email.parse_error.clone();
     view! {
         <article class="message" data-testid="message" data-status=status.as_str()>
             <PageHead title=subject_of(&email) context/>
+            // As long as it is closed, the heading is cut.
+            {has_long_subject
+                .then(|| {
+                    view! {
+                        <details class="details whole-subject" data-testid="whole-subject">
+                            <summary>"The whole subject"</summary>
+                        </details>
+                    }
+                    .into_any()
+                })}
             <section class=format!("outcome outcome--{outcome}") aria-label="Decision" data-testid="outcome">
                 <div class="outcome__head">
                     <DecisionMark status decision/>
@@ -389,24 +404,25 @@ fn MessageView(
             </section>
             {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> }.into_any())}
             {may_work.then(|| view! { <MoreWays trial edit/> }.into_any())}
-            <div class="message__columns">
+            <div class="message__columns message__columns--read">
+                <div class="message__text">
+                    <Content fields tenant_id=tenant_id.clone() email_id contents said/>
+                </div>
                 <div class="message__side">
                     <Envelope email/>
                     {envelope.map(|carried| view! { <Carried carried/> }.into_any())}
                     {may_work
                         .then(|| match intents {
                             Ok(intents) => {
-                                view! { <ChangeIntent tenant_id=tenant_id.clone() email_id intents chosen actions/> }
-                                    .into_any()
+                                view! { <ChangeIntent tenant_id email_id intents chosen actions/> }.into_any()
                             }
                             Err(problem) => view! { <NoIntents problem retry=retry_intents/> }.into_any(),
                         })}
                     {classification.map(|classification| view! { <WhyThisIntent classification/> }.into_any())}
                 </div>
                 <div class="message__main">
-                    <Verdicts verdicts/>
+                    <Verdicts verdicts status/>
                     <Deliveries deliveries retry/>
-                    <Content fields tenant_id email_id contents said/>
                     <History entries=history/>
                 </div>
             </div>

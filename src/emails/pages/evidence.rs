@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     emails::dto::{Compared, Evidence},
-    rules::pages::{Lookup, field_words},
+    rules::{pages::Lookup, words::field_words},
     ui::{
         icons::{Glyph, Icon},
         rows::{Rows, count_words},

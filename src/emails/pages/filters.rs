@@ -5,18 +5,20 @@ use leptos_router::components::Form;
 
 use super::{
     deliveries::status_words,
-    marks::decision_words,
-    query::{ListQuery, NO_INTENT, WAITING},
+    marks::{decision_words, verdict_words},
+    query::{ListQuery, NO_INTENT, WAITING, YES},
 };
 use crate::{
     app::CurrentTenant,
     deliveries::dto::DeliveryStatus,
     emails::dto::{Decision, EmailStatus},
     intents::api::list_intents,
+    rules::dto::Verdict,
     ui::{
         days::DaysFields,
         form::{Choice, FilterButtons, follow, or_any},
         host,
+        icons::{Glyph, Icon},
         react::memo,
         resource::load,
         step::Step,
@@ -26,13 +28,15 @@ use crate::{
 /// The id of the search field, which `/` leads to.
 pub const SEARCH: &str = "message-search";
 
-/// A plain form whose fields are the address's query.
+/// A plain form whose fields are the address's query. On a narrow page those behind the search unfold by what tells how many
+/// are set: they would stand before the messages.
 #[component]
 pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     let decisions = or_any(
         Decision::ALL.iter().map(|decision| (decision.to_string(), decision_words(*decision).2.to_owned())),
     );
+    let rules = or_any([(YES.to_owned(), verdict_words(Verdict::Error).2.to_owned())]);
     let statuses = or_any(
         [
             (WAITING, "Waiting"),
@@ -49,6 +53,10 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let search = NodeRef::<Input>::new();
     follow(search, text, None);
     let chosen = Signal::derive(move || query.read().intent().unwrap_or_default());
+    let folded = move || match query.read().folded() {
+        0 => "Filters".to_owned(),
+        count => format!("Filters ({count})"),
+    };
     view! {
         <Form
             method="get"
@@ -73,7 +81,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         .clone()
                         .map(|label| {
                             view! {
-                                <div class="field" data-testid="label-filter">
+                                <div class="field field--label" data-testid="label-filter">
                                     <span class="field__label">"Label"</span>
                                     <span class="label">{label.clone()}</span>
                                     <input type="hidden" name="label" value=label/>
@@ -95,6 +103,14 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         aria-keyshortcuts="/"
                     />
                 </label>
+                <button type="submit" class="button filters__go">
+                    <Icon glyph=Glyph::Search/>
+                    <span class="visually-hidden">"Search"</span>
+                </button>
+                // What follows it is hidden as long as it is closed, where it is there at all.
+                <details class="filters__fold" data-testid="filters">
+                    <summary class="button">{folded}</summary>
+                </details>
                 <Choice
                     label="Decision"
                     name="decision"
@@ -102,6 +118,14 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         query.read().filter.decision.map(|decision| decision.to_string()).unwrap_or_default()
                     })
                     options=decisions
+                />
+                <Choice
+                    label="Rules"
+                    name="could_not_ask"
+                    chosen=Signal::derive(move || {
+                        if query.read().filter.could_not_ask { YES.to_owned() } else { String::new() }
+                    })
+                    options=rules
                 />
                 <Choice
                     label="Status"

@@ -5,7 +5,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::{
     behind::Behind,
-    bulk::BulkBar,
+    bulk::{BulkBar, SET_INTENT},
     filters::{Filters, SEARCH},
     import::Import,
     query::ListQuery,
@@ -214,7 +214,7 @@ fn Listed(
             match all_that_fit(tenant, query).await {
                 Ok((ids, ended)) => {
                     let notice = ended.notice(ids.len());
-                    if selection.all_since(version, ids)
+                    if selection.gathered_since(version, ids)
                         && let Some(notice) = notice
                     {
                         toasts.done(notice);
@@ -451,8 +451,8 @@ fn ShowFresh(
 }
 
 /// `/` searches, `j` and `k` walk through the list; `Enter` follows the link that has the focus. `x` chooses its
-/// message, `X` all up to it, `*` all; the others are said of what is chosen, or else of that one. Without `words` one may
-/// only look.
+/// message, `X` all up to it, `*` all; `i` leads to the choice of an intent for what is chosen, or else for that one, and the
+/// others are said of it. Without `words` one may only look.
 fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behind: Memo<bool>) {
     let Choice { selection, listed, .. } = choice;
     effect(move || {
@@ -465,10 +465,13 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
                 let id = host::focused_id()?;
                 listed.get_untracked().into_iter().find(|email| row_id(*email) == id)
             };
+            let meant = || -> Vec<EmailId> {
+                let chosen = untrack(|| selection.ids());
+                if chosen.is_empty() { focused().into_iter().collect() } else { chosen }
+            };
             let say = |word: Word| {
                 let Some(words) = words else { return };
-                let (here, chosen) = (focused(), untrack(|| selection.ids()));
-                let ids = if chosen.is_empty() { here.into_iter().collect() } else { chosen };
+                let (here, ids) = (focused(), meant());
                 if !ids.is_empty() {
                     // What is decided may leave the list: reading goes on at the next.
                     if here.is_some() || !is_at_row() {
@@ -477,10 +480,18 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
                     choice.say(words, untrack(|| tenant.id()), ids, word);
                 }
             };
+            let choose_intent = || {
+                event.prevent_default();
+                if let Some(id) = focused().filter(|_| untrack(|| selection.ids()).is_empty()) {
+                    selection.set(id, true);
+                }
+                // The bar may come with what is chosen.
+                request_animation_frame(|| host::focus(SET_INTENT));
+            };
             match host::key_of(&event).as_str() {
                 // A key that is held down would go on to the next message, and the next.
-                "x" | "X" | "*" | "e" | "#" | "r" | "n" if event.repeat() => {}
-                "x" | "X" | "*" if words.is_none() => {}
+                "x" | "X" | "*" | "e" | "#" | "r" | "i" | "n" if event.repeat() => {}
+                "x" | "X" | "*" | "i" | "n" if words.is_none() => {}
                 "/" => {
                     event.prevent_default();
                     host::focus(SEARCH);
@@ -501,13 +512,23 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
                 "e" => say(Word::decide(Decision::Accepted)),
                 "#" => say(Word::decide(Decision::Rejected)),
                 "r" => say(Word::RunAgain),
-                "n" => say(Word::Correct(None)),
+                "n" if choice.rows.with_untracked(|rows| may_have_intent(rows, &meant())) => {
+                    say(Word::Correct(None));
+                }
+                // Of what has none, which it has is all that there is to say.
+                "i" | "n" => choose_intent(),
                 "Escape" => selection.clear(),
                 _ => {}
             }
         });
         on_cleanup(move || handle.remove());
     });
+}
+
+/// Whether one of these has an intent. Of what the list does not show nobody knows.
+fn may_have_intent(rows: &[Email], ids: &[EmailId]) -> bool {
+    let row_of = |id: &EmailId| rows.iter().find(|row| row.email_id == *id);
+    ids.iter().any(|id| row_of(id).is_none_or(|row| row.intent.is_some()))
 }
 
 /// The ways to the neighbours of a page of the list.
@@ -573,6 +594,7 @@ fn looked_at(is_newest: bool, is_narrowed: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emails::dto::EmailIntent;
 
     /// The id counts down: the newest message is the first.
     fn email(number: u32, explanation: &str) -> Email {
@@ -709,6 +731,18 @@ mod tests {
         assert_eq!(row_of(&rows, id(15), true), Some(id(20)));
         assert_eq!(row_of(&rows, id(40), true), Some(id(30)), "it was the last");
         assert_eq!(row_of(&[], id(10), true), None);
+    }
+
+    #[test]
+    fn what_has_no_intent_is_not_said_to_have_another() {
+        let rows: Vec<Email> = [10, 20].map(|number| email(number, "")).into();
+        let ids: Vec<EmailId> = rows.iter().map(|row| row.email_id).collect();
+        assert!(!may_have_intent(&rows, &ids));
+        assert!(!may_have_intent(&rows, &[]));
+        assert!(may_have_intent(&rows[..1], &ids), "the other is not shown");
+        let intent = EmailIntent { intent_id: None, name: "Orders".into() };
+        let with_intent = Email { intent: Some(intent), ..rows[0].clone() };
+        assert!(may_have_intent(&[with_intent, rows[1].clone()], &ids));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::{app::LastList, emails::dto::EmailFilter, shared::EmailId, ui::days::
 pub const WAITING: &str = "waiting";
 /// The intent that stands for none.
 pub const NO_INTENT: &str = "none";
+/// What stands for a filter that is on.
+pub const YES: &str = "true";
 
 /// Which messages the list shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +29,7 @@ impl ListQuery {
         Self {
             filter: EmailFilter {
                 decision: text("decision").and_then(|text| text.parse().ok()),
+                could_not_ask: text("could_not_ask").as_deref() == Some(YES),
                 status: text("status").and_then(|text| text.parse().ok()),
                 waiting: text("status").as_deref() == Some(WAITING),
                 intent_id: text("intent").and_then(|text| text.parse().ok()),
@@ -65,6 +68,20 @@ impl ListQuery {
         if without_intent { Some(NO_INTENT.to_owned()) } else { intent_id.map(|id| id.to_string()) }
     }
 
+    /// How many of the filters are set that a narrow page shows only once they are asked for.
+    pub fn folded(&self) -> usize {
+        let EmailFilter { decision, could_not_ask, delivery, .. } = self.filter;
+        let are_set = [
+            decision.is_some(),
+            could_not_ask,
+            self.status().is_some(),
+            self.intent().is_some(),
+            delivery.is_some(),
+            self.days != Days::default(),
+        ];
+        are_set.into_iter().filter(|is_set| *is_set).count()
+    }
+
     /// Whether all messages are shown, if on several pages.
     pub fn is_unfiltered(&self) -> bool {
         self.filter == EmailFilter::default()
@@ -72,9 +89,10 @@ impl ListQuery {
 
     /// The address's query of the same list, from another message on: `?decision=rejected&before=…`.
     pub fn page(&self, before: Option<EmailId>) -> String {
-        let EmailFilter { decision, label, delivery, q, .. } = &self.filter;
+        let EmailFilter { decision, could_not_ask, label, delivery, q, .. } = &self.filter;
         let pairs = [
             ("decision", decision.map(|decision| decision.to_string())),
+            ("could_not_ask", could_not_ask.then(|| YES.to_owned())),
             ("status", self.status()),
             ("intent", self.intent()),
             ("label", label.clone()),
@@ -97,6 +115,19 @@ mod tests {
     use crate::emails::dto::Decision;
 
     #[test]
+    fn what_is_set_out_of_sight_is_counted() {
+        for (address, count) in [
+            ("", 0),
+            ("?q=a&label=late", 0),
+            ("?decision=review&could_not_ask=true&q=a", 2),
+            ("?status=waiting&intent=none&delivery=failed", 3),
+            ("?from=2026%2D11%2D01&to=2026%2D11%2D02&zone=60", 1),
+        ] {
+            assert_eq!(ListQuery::parse(address).folded(), count, "{address}");
+        }
+    }
+
+    #[test]
     fn an_address_is_read_and_written() {
         let map: ParamsMap = [("decision", "rejected"), ("status", "nonsense"), ("q", "a b"), ("intent", "")]
             .into_iter()
@@ -108,6 +139,7 @@ mod tests {
         assert_eq!(ListQuery::default().page(None), "");
         for address in [
             "?status=waiting&intent=none&delivery=failed",
+            "?decision=review&could_not_ask=true",
             "?status=queued&intent=7&label=late",
             "?from=2026%2D11%2D01&zone=%2D90",
         ] {
@@ -117,5 +149,6 @@ mod tests {
         assert_eq!(with_words.filter.q.as_deref(), Some("a b&c=d"));
         assert_eq!(with_words.as_last().query, "?decision=rejected&q=a%20b%26c%3Dd");
         assert_eq!(ListQuery::parse(""), ListQuery::default());
+        assert_eq!(ListQuery::parse("?could_not_ask=1"), ListQuery::default());
     }
 }

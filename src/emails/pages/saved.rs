@@ -24,6 +24,15 @@ use crate::{
     },
 };
 
+/// The id of the field for the name of a view.
+const NAME: &str = "view-name";
+
+/// Whether a view's query is that of the list that is shown. What they mean is compared: server and browser spell it in
+/// different ways.
+fn is_of(query: &str, here: &str) -> bool {
+    ListQuery::parse(query).page(None) == here
+}
+
 /// Who is told that a view came or went. What is on its way outlives the page, and holds nothing of it.
 #[derive(Clone, Copy)]
 struct News {
@@ -146,7 +155,7 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                     }
                     let is_named = {
                         let here = here();
-                        saved.iter().any(|one| one.query == here)
+                        saved.iter().any(|one| is_of(&one.query, &here))
                     };
                     let links = saved
                         .into_iter()
@@ -158,7 +167,8 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                         {can_name
                             .then(|| {
                                 view! {
-                                    <details class="views__new">
+                                    // What is closed takes no focus.
+                                    <details class="views__new" on:toggle=|_| host::focus(NAME)>
                                         <summary class="button button--quiet button--small">
                                             <Icon glyph=Glyph::Saved/>
                                             "Save this view"
@@ -169,12 +179,13 @@ pub fn SavedFilters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoV
                                             <label>
                                                 <span class="visually-hidden">"Name of the view"</span>
                                                 <input
+                                                    id=NAME
                                                     type="text"
                                                     name="name"
                                                     required
                                                     maxlength="120"
                                                     placeholder="Name of the view"
-                                                    data-testid="view-name"
+                                                    data-testid=NAME
                                                 />
                                             </label>
                                             <button type="submit" class="button" data-testid="save-view">
@@ -218,7 +229,7 @@ fn View(
         }
     };
     let SavedFilter { filter_id, name, query } = filter;
-    let is_here = query == here;
+    let is_here = is_of(&query, &here);
     let href = move || tenant.page("/messages") + &query;
     let text = move || tenant.id().map(|id| id.to_string()).unwrap_or_default();
     let label = format!("Delete the view {name}");

@@ -55,6 +55,15 @@ impl Word {
         }
     }
 
+    /// What is said of it once it was taken back. Not what was done: that is so no more.
+    fn taken_back(&self, count: usize) -> String {
+        let mut words = self.doing(count);
+        if let Some(first) = words.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        format!("Taken back: {words}.")
+    }
+
     /// Empty where there is none.
     fn note(&self) -> String {
         match self {
@@ -403,7 +412,7 @@ impl Said {
             done.iter().for_each(|email| notes.give_back(*email, note.clone()));
         }
         if left.is_empty() || problem.is_some() {
-            toasts.done(format!("Taken back: {}{}", self.word.done(done.len()), had_left(sent)));
+            toasts.done(self.word.taken_back(done.len()) + &had_left(sent));
         } else if done.is_empty() {
             toasts.refused(&Problem::business_rule(
                 "It could not be taken back: it was too long ago, or somebody else came first.",
@@ -436,6 +445,8 @@ pub struct Selection {
     anchor: StoredValue<Option<EmailId>>,
     /// Rises with each change: what was asked for before it comes too late.
     version: StoredValue<u32>,
+    /// Whether it is all that fits, as far as that could be had.
+    is_gathered: RwSignal<bool>,
 }
 
 impl Selection {
@@ -444,6 +455,7 @@ impl Selection {
             chosen: RwSignal::new(Vec::new()),
             anchor: StoredValue::new(None),
             version: StoredValue::new(0),
+            is_gathered: RwSignal::new(false),
         }
     }
 
@@ -468,8 +480,13 @@ impl Selection {
         self.set_each(range, is_chosen);
     }
 
-    fn set_each(self, ids: &[EmailId], is_chosen: bool) {
+    fn changes(self) {
         self.version.update_value(|version| *version += 1);
+        self.is_gathered.set(false);
+    }
+
+    fn set_each(self, ids: &[EmailId], is_chosen: bool) {
+        self.changes();
         self.chosen.update(|chosen| {
             chosen.retain(|other| !ids.contains(other));
             if is_chosen {
@@ -486,7 +503,7 @@ impl Selection {
     }
 
     pub fn all(self, ids: Vec<EmailId>) {
-        self.version.update_value(|version| *version += 1);
+        self.changes();
         self.chosen.set(ids);
     }
 
@@ -495,6 +512,15 @@ impl Selection {
         let is_now = self.version() == Some(version);
         if is_now {
             self.all(ids);
+        }
+        is_now
+    }
+
+    /// The same of all that fits.
+    pub fn gathered_since(self, version: u32, ids: Vec<EmailId>) -> bool {
+        let is_now = self.all_since(version, ids);
+        if is_now {
+            self.is_gathered.set(true);
         }
         is_now
     }
@@ -542,9 +568,10 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Whether all that the list shows is chosen, and more than that fits.
+    /// Whether all that the list shows is chosen, and more than that fits and was not chosen.
     pub fn goes_on(self) -> bool {
-        self.selection.has_all(&self.listed.read()) && self.has_more.get()
+        let Self { selection, listed, has_more, .. } = self;
+        !selection.is_gathered.get() && selection.has_all(&listed.read()) && has_more.get()
     }
 
     /// Chooses all that the list shows; where it is chosen, all that fit.
@@ -655,5 +682,7 @@ mod tests {
             Word::Correct(Some((IntentId(1), "Orders".into()))).done(3),
             "3 messages moved to Orders."
         );
+        assert_eq!(Word::decide(Decision::Accepted).taken_back(3), "Taken back: accepting 3 messages.");
+        assert_eq!(Word::Correct(None).taken_back(1), "Taken back: setting the intent of 1 message.");
     }
 }

@@ -188,15 +188,24 @@ fn Cells(email: Email) -> impl IntoView {
     let id = row_id(email.email_id);
     let href = tenant_page(&email.tenant_id, &format!("/messages/{}", email.email_id));
     let (subject, intent) = (subject_of(&email), intent_of(&email));
+    let title = is_long(&subject).then(|| subject.clone());
+    let name = email.sender_name.trim();
+    let name = (!name.is_empty() && name != email.sender_email).then(|| name.to_owned());
+    let address_class = if name.is_some() { "hint breakable" } else { "breakable" };
+    let (local, domain) = address_parts(&email.sender_email);
     view! {
         <Cell label="Subject">
             <span class="stacked">
-                <a id=id class="row-link__target" href=href>{subject}</a>
+                <a id=id class="row-link__target" href=href title=title>{subject}</a>
                 <span class="hint clamped">{email.explanation}</span>
             </span>
         </Cell>
         <Cell label="From">
-            <span class="breakable">{email.sender_email}</span>
+            <span class="stacked">
+                {name.map(|name| view! { <span class="clamped">{name}</span> }.into_any())}
+                // It is broken within a word only where a part of it has no room in a line.
+                <span class=address_class>{local}<wbr/>{domain}</span>
+            </span>
         </Cell>
         <Cell label="Intent">{intent}</Cell>
         <Cell label="Received">
@@ -205,9 +214,23 @@ fn Cells(email: Email) -> impl IntoView {
     }
 }
 
+/// What stands before the sign of an address, and the rest.
+fn address_parts(address: &str) -> (String, String) {
+    let (local, domain) = address.split_at(address.rfind('@').unwrap_or(address.len()));
+    (local.to_owned(), domain.to_owned())
+}
+
 /// The name of its intent, or that it has none.
 fn intent_of(email: &Email) -> String {
     email.intent.as_ref().map_or_else(|| "none".to_owned(), |intent| intent.name.clone())
+}
+
+/// So many bytes of a subject have room, in two lines of the list and in three of a heading, on a phone too.
+const ROOM: usize = 90;
+
+/// Whether a subject may be cut where it stands.
+pub fn is_long(subject: &str) -> bool {
+    subject.trim().len() > ROOM
 }
 
 /// The subject, or what stands for it.

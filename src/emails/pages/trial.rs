@@ -10,10 +10,10 @@ use crate::{
     auth::authority::Permission,
     emails::{
         api::{TryMessage, draft_of, get_email},
-        dto::{Decision, DryRun, EmailStatus},
+        dto::{Classification, Decision, DryRun, EmailStatus},
     },
     intents::dto::Extraction,
-    rules::pages::field_words,
+    rules::words::field_words,
     shared::{EmailId, IntentId, TenantId},
     ui::{
         area::area_text,
@@ -116,19 +116,19 @@ pub fn TrialPage() -> impl IntoView {
         // What it comes to is told in a line; the steps are there to be read.
         <p class="visually-hidden" role="status" data-testid="trial-said">
             {move || match outcome.get() {
-                Some(Ok(found)) => would_be(found.decision),
-                _ => "",
+                Some(Ok((found, draft))) => would_come_to(&found, &draft),
+                _ => String::new(),
             }}
         </p>
         {move || match outcome.get() {
-            Some(Ok(found)) => Some(view! { <Steps found/> }),
+            Some(Ok((found, draft))) => Some(view! { <Steps found draft/> }),
             _ => None,
         }}
     }
 }
 
 /// What a message would come to, in a line.
-pub fn would_be(decision: Decision) -> &'static str {
+fn would_be(decision: Decision) -> &'static str {
     match decision {
         Decision::Accepted => "It would be accepted.",
         Decision::Rejected => "It would be rejected.",
@@ -136,11 +136,34 @@ pub fn would_be(decision: Decision) -> &'static str {
     }
 }
 
+/// The same of a trial of a draft, before which stands whose outcome it is, where it is not the draft's. Without a draft, its
+/// name is empty.
+pub fn would_come_to(found: &DryRun, draft: &str) -> String {
+    let line = would_be(found.decision);
+    match not_the_drafts(&found.classification, draft) {
+        Some(words) => format!("{words} {line}"),
+        None => line.to_owned(),
+    }
+}
+
+/// Which intent the message gets in the place of the draft's, and what keeps that out, as far as it is known.
+fn not_the_drafts(classification: &Classification, draft: &str) -> Option<String> {
+    let Classification { intent, considered, .. } = classification;
+    let is_drafts = |name: &str| name.trim() == draft.trim();
+    if draft.trim().is_empty() || intent.as_deref().is_some_and(is_drafts) {
+        return None;
+    }
+    let why_not = considered.iter().find(|other| is_drafts(&other.intent));
+    let why_not = why_not.map(|other| format!(" ({})", other.why_not)).unwrap_or_default();
+    let gets = intent.as_deref().unwrap_or("no intent");
+    Some(format!("This message does not get {}{why_not}. It gets {gets}, which comes to:", draft.trim()))
+}
+
 #[component]
 fn Trial(
     tenant_id: TenantId,
     start: Start,
-    run: FormAction<DryRun>,
+    run: FormAction<(DryRun, String)>,
     /// Whether a draft may be tried.
     has_drafts: bool,
 ) -> impl IntoView {
@@ -233,10 +256,26 @@ It was to be here last week.
 
 /// Each step: what went in, and what came out.
 #[component]
-pub fn Steps(found: DryRun) -> impl IntoView {
+pub fn Steps(
+    found: DryRun,
+    /// The name of the draft's intent; empty where no draft was tried.
+    #[prop(optional)]
+    draft: String,
+) -> impl IntoView {
     let outcome = found.decision.as_str();
+    let others = not_the_drafts(&found.classification, &draft);
     view! {
         <article class="message" data-testid="steps">
+            {others
+                .map(|words| {
+                    view! {
+                        <p class="notice tone-attention" data-testid="not-the-drafts">
+                            <Icon glyph=Glyph::Alert/>
+                            <span>{words}</span>
+                        </p>
+                    }
+                    .into_any()
+                })}
             <section class=format!("outcome outcome--{outcome}") aria-label="Decision" data-testid="outcome">
                 <div class="outcome__head">
                     <DecisionMark status=EmailStatus::Done decision=Some(found.decision)/>
@@ -250,7 +289,7 @@ pub fn Steps(found: DryRun) -> impl IntoView {
                 </div>
                 <div class="message__main">
                     <Extractions extractions=found.extractions/>
-                    <Verdicts verdicts=found.verdicts/>
+                    <Verdicts verdicts=found.verdicts status=EmailStatus::Done/>
                     <PlannedDeliveries planned=found.deliveries/>
                 </div>
             </div>
@@ -296,4 +335,44 @@ fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
             </section>
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emails::dto::{ClassificationMethod, Considered};
+
+    fn classified(intent: Option<&str>, considered: &[(&str, &str)]) -> Classification {
+        Classification {
+            method: ClassificationMethod::Match,
+            intent: intent.map(str::to_owned),
+            because: Vec::new(),
+            considered: considered
+                .iter()
+                .map(|(intent, why_not)| Considered {
+                    intent: (*intent).to_owned(),
+                    why_not: (*why_not).to_owned(),
+                })
+                .collect(),
+            suggestion: None,
+        }
+    }
+
+    #[test]
+    fn another_intents_outcome_is_not_the_drafts() {
+        let words = |intent, considered: &[(&str, &str)], draft| {
+            not_the_drafts(&classified(intent, considered), draft)
+        };
+        assert_eq!(words(Some("Orders"), &[], ""), None, "no draft was tried");
+        assert_eq!(words(Some("Orders"), &[], " Orders "), None);
+        assert_eq!(
+            words(Some("Orders"), &[("Refunds", "it is later")], "Refunds").as_deref(),
+            Some("This message does not get Refunds (it is later). It gets Orders, which comes to:")
+        );
+        assert_eq!(
+            words(None, &[("Orders", "not so")], "Refunds").as_deref(),
+            Some("This message does not get Refunds. It gets no intent, which comes to:"),
+            "why not is not known"
+        );
+    }
 }

@@ -7,21 +7,26 @@ use super::{
     marks::{VerdictMark, verdict_words},
 };
 use crate::{
-    emails::dto::VerdictEntry,
+    emails::dto::{EmailStatus, VerdictEntry},
     rules::{
         dto::Verdict,
-        pages::{on_fail_words, rule_words},
+        words::{on_fail_words, rule_words},
     },
     ui::panel::Empty,
 };
 
 /// The verdicts of the last run, in the order of the rules.
 #[component]
-pub fn Verdicts(verdicts: Vec<VerdictEntry>) -> impl IntoView {
+pub fn Verdicts(
+    verdicts: Vec<VerdictEntry>,
+    /// How far their message has come.
+    status: EmailStatus,
+) -> impl IntoView {
     let content = if verdicts.is_empty() {
+        let (title, words) = none_words(status);
         view! {
-            <Empty title="No rule was asked">
-                <p>"It has no intent, its intent has no rules, or it still waits."</p>
+            <Empty title>
+                <p>{words}</p>
             </Empty>
         }
         .into_any()
@@ -35,6 +40,14 @@ pub fn Verdicts(verdicts: Vec<VerdictEntry>) -> impl IntoView {
             <h2 id="rules">"Rules"</h2>
             {content}
         </section>
+    }
+}
+
+/// What is said where there are none.
+fn none_words(status: EmailStatus) -> (&'static str, &'static str) {
+    match status {
+        EmailStatus::Done => ("No rule was asked", "It has no intent, or its intent has no rules."),
+        EmailStatus::Queued | EmailStatus::Processing => ("It still waits", "It is tried again by itself."),
     }
 }
 

@@ -22,7 +22,8 @@ use crate::{
     routes::{api::list_routes_of, dto::Route},
     rules::{
         dto::ValidationRule,
-        pages::{Lookup, OnFailBadge, field_words, name_of, on_fail_words, rule_words},
+        pages::{Lookup, OnFailBadge, name_of},
+        words::{demand_words, field_words, on_fail_words},
     },
     shared::{IntentId, Problem},
     ui::{
@@ -281,7 +282,7 @@ pub fn Rules(rules: Vec<ValidationRule>, datasources: Vec<Datasource>) -> impl I
 
 #[component]
 fn RuleCard(rule: ValidationRule, datasource: Option<String>) -> impl IntoView {
-    let words = rule_words(rule.rule_type, &rule.field_name, datasource.as_deref());
+    let words = demand_words(rule.rule_type, &rule.field_name, datasource.as_deref(), &rule.conditions);
     let mut notes = on_fail_words(rule.on_fail).to_owned();
     if rule.stop {
         notes.push_str(", and ends the run");

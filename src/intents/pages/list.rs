@@ -102,7 +102,8 @@ fn Filters(tenant: CurrentTenant, query: Memo<IntentsQuery>) -> impl IntoView {
     }
 }
 
-fn intent_list((tenant, query, intents): (TenantId, IntentsQuery, Vec<Intent>)) -> AnyView {
+fn intent_list((tenant, query, mut intents): (TenantId, IntentsQuery, Vec<Intent>)) -> AnyView {
+    as_tried(&mut intents);
     if intents.is_empty() {
         return view! {
             <Empty title="There are no intents yet">
@@ -133,6 +134,11 @@ fn intent_list((tenant, query, intents): (TenantId, IntentsQuery, Vec<Intent>)) 
         <Cut count/>
     }
     .into_any()
+}
+
+/// In the order in which a message is held against them.
+fn as_tried(intents: &mut [Intent]) {
+    intents.sort_by_key(|intent| (intent.priority, intent.intent_id));
 }
 
 #[component]
@@ -185,7 +191,10 @@ fn match_words(conditions: &MatchConditions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::dto::{Condition, MatchOp};
+    use crate::{
+        intents::dto::{Condition, MatchOp},
+        shared::IntentId,
+    };
 
     #[test]
     fn conditions_read_as_a_line() {
@@ -198,17 +207,29 @@ mod tests {
         assert_eq!(match_words(&conditions), "subject contains \"a\" (or 2 more), with 1 exception");
     }
 
+    fn intent(name: &str, is_active: bool) -> Intent {
+        serde_json::from_value(serde_json::json!({
+            "intent_id": 1, "tenant_id": "acme", "name": name, "description": "About parcels", "is_active": is_active,
+            "priority": 1, "match": {}, "extractors": [], "version": 1, "examples_count": 0,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        }))
+        .expect("an intent")
+    }
+
+    #[test]
+    fn intents_stand_as_they_are_tried() {
+        let mut intents = [(7, 20), (9, 10), (8, 10), (1, 30)].map(|(id, priority)| {
+            let mut intent = intent(&id.to_string(), true);
+            (intent.intent_id, intent.priority) = (IntentId(id), priority);
+            intent
+        });
+        as_tried(&mut intents);
+        assert_eq!(intents.map(|intent| intent.name), ["8", "9", "7", "1"]);
+    }
+
     #[cfg(feature = "ssr")]
     #[test]
     fn an_address_narrows_the_list() {
-        let intent = |name: &str, is_active: bool| -> Intent {
-            serde_json::from_value(serde_json::json!({
-                "intent_id": 1, "tenant_id": "acme", "name": name, "description": "About parcels", "is_active": is_active,
-                "priority": 1, "match": {}, "extractors": [], "version": 1, "examples_count": 0,
-                "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
-            }))
-            .expect("an intent")
-        };
         let query = |pairs: &[(&'static str, &'static str)]| {
             IntentsQuery::read(&pairs.iter().copied().collect::<ParamsMap>())
         };

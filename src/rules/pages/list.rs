@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{components::Form, hooks::use_query_map};
 
-use super::{OnFailBadge, name_of, query::RulesQuery, rule_words};
+use super::{OnFailBadge, name_of, query::RulesQuery};
 use crate::{
     app::{MyAccess, may, tenant_page, use_tenant},
     auth::authority::Permission,
@@ -12,6 +12,7 @@ use crate::{
     rules::{
         api::find_rules,
         dto::{RuleType, ValidationRule},
+        words::demand_words,
     },
     shared::TenantId,
     ui::{
@@ -184,7 +185,7 @@ fn RuleRow(
     intent: Option<String>,
     datasource: Option<String>,
 ) -> impl IntoView {
-    let words = rule_words(rule.rule_type, &rule.field_name, datasource.as_deref());
+    let words = demand_words(rule.rule_type, &rule.field_name, datasource.as_deref(), &rule.conditions);
     let edit = if may_change { "/edit" } else { "" };
     let href = tenant_page(&rule.tenant_id, &format!("/intents/{}{edit}", rule.intent_id));
     view! {

@@ -290,8 +290,10 @@ fn standing_words(backtest: &Backtest) -> String {
                     " {drifted} differ already without the draft, because data or rules changed since."
                 ));
             }
-            if *skipped > 0 {
-                words.push_str(&format!(" {skipped} were decided by a person, and are not compared."));
+            match skipped {
+                0 => {}
+                1 => words.push_str(" 1 was decided by a person, and is not compared."),
+                n => words.push_str(&format!(" {n} were decided by a person, and are not compared.")),
             }
             if *errors > 0 {
                 words.push_str(&format!(" {errors} could not be compared: a datasource could not be asked."));

@@ -9,7 +9,7 @@ use crate::{
         dto::{Decision, EmailIntent, EmailStatus},
         pages::{DecisionMark, VerdictMark},
     },
-    rules::pages::rule_words,
+    rules::words::rule_words,
     shared::{EmailId, TenantId},
     ui::icons::{Glyph, Icon},
 };

@@ -51,9 +51,10 @@ fn Sql(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
         <Slots
             form
             slots=lookup.params
-            label="Values of the query, in order"
+            label="Values of the query"
             path=path.run("conditions.params")
             add="Add a value"
+            hint="In the order in which they stand in it."
         />
     }
 }

@@ -23,12 +23,12 @@ pub fn Matching(form: IntentForm) -> impl IntoView {
         <Section
             id="edit-match"
             title="A message gets it when"
-            hint="Upper and lower case are the same. Without a condition in the first two, it is given only to messages that name it."
+            hint="Upper and lower case are the same. Without a condition in the first two, a message gets it only by its examples, by a person, or by the program that hands it in."
         >
             <Conditions form group=any title="one of these holds"/>
             <Conditions form group=all title="all of these hold"/>
             <Conditions form group=none title="none of these holds"/>
-            <FaultLine path="intent.match"/>
+            <FaultLine path="intent.match" name="Conditions"/>
         </Section>
     }
 }
@@ -48,7 +48,7 @@ fn Conditions(
             <Each each=move || lines.get() key=|line| line.key let:line>
                 <ConditionLine name lines line next=next.clone()/>
             </Each>
-            <FaultLine path=format!("intent.match.{name}")/>
+            <FaultLine path=format!("intent.match.{name}") name="Conditions"/>
             <AddButton
                 id=add_id
                 words="Add a condition"
@@ -124,7 +124,7 @@ pub fn Extractors(form: IntentForm) -> impl IntoView {
             <Each each=move || lines.get() key=|line| line.key let:line>
                 <ExtractorLine lines line/>
             </Each>
-            <FaultLine path="intent.extractors"/>
+            <FaultLine path="intent.extractors" name="What is taken from the message"/>
             <AddButton
                 id="add-extractor"
                 words="Take a field"
@@ -149,7 +149,7 @@ fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> im
         <div class="item item--framed" data-testid="extractor">
             <div class="fields">
                 <TextField
-                    label="Name"
+                    label=Signal::derive(move || format!("Name of field {}", at.get() + 1))
                     path=path("name")
                     value=line.name
                     placeholder="order_number"

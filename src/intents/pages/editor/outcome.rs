@@ -10,6 +10,8 @@ use crate::{emails::dto::DryRun, shared::Problem, ui::fields::Faults};
 #[derive(Clone, Copy)]
 pub struct Outcome {
     pub found: RwSignal<Option<DryRun>>,
+    /// The name of the intent that was tried as the draft.
+    pub of: RwSignal<String>,
     /// Whether what was found is of before: what was changed since was not tried.
     pub is_outdated: RwSignal<bool>,
     /// Why it was not tried.
@@ -25,6 +27,7 @@ impl Outcome {
     pub fn new() -> Self {
         Self {
             found: RwSignal::new(None),
+            of: RwSignal::new(String::new()),
             is_outdated: RwSignal::new(false),
             refused: RwSignal::new(None),
             is_running: RwSignal::new(false),
@@ -56,10 +59,11 @@ impl Outcome {
         self.turn.try_get_value() == Some(turn)
     }
 
-    pub fn show(self, found: DryRun) {
+    pub fn show(self, found: DryRun, of: String) {
         self.is_running.set(false);
         self.is_outdated.set(false);
         self.refused.set(None);
+        self.of.set(of);
         self.found.set(Some(found));
     }
 

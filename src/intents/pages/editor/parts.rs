@@ -76,7 +76,7 @@ pub fn Slots(
             <Each each=move || slots.get() key=|line| line.key let:line>
                 <SlotLine line slots names path add_id/>
             </Each>
-            <FaultLine path/>
+            <FaultLine path name=label/>
             <AddButton id=add_id words=add on_add/>
         </fieldset>
     }

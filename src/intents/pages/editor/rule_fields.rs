@@ -67,7 +67,7 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
                 testid="rule-type"
             />
             <SelectField
-                label="Look it up in"
+                label="Where it is looked up"
                 path=path.run("datasource_id")
                 value=rule.datasource
                 options=sources
@@ -79,7 +79,7 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
         <InsertField fields=form.field_names()/>
         <Consequences rule kind path/>
         // Of the conditions as a whole, and of members that have no field: told where it is seen.
-        <FaultLine path=path.run("conditions")/>
+        <FaultLine path=path.run("conditions") name="Conditions of the rule"/>
         <details class="details" prop:open=move || !rule.rest.read_untracked().is_empty()>
             <summary>"More, as JSON"</summary>
             <TextArea
@@ -90,7 +90,7 @@ pub fn RuleFields(form: IntentForm, rule: RuleForm, at: Memo<usize>) -> impl Int
                 is_code=true
             />
         </details>
-        <FaultLine path=path.run("rule_id")/>
+        <FaultLine path=path.run("rule_id") name="The rule"/>
     }
 }
 

@@ -4,10 +4,7 @@ use leptos::prelude::*;
 
 use super::{form::IntentForm, rule_fields::RuleFields, rule_form::RuleForm};
 use crate::{
-    rules::{
-        dto::OnFail,
-        pages::{OnFailBadge, rule_words},
-    },
+    rules::{dto::OnFail, pages::OnFailBadge, words::rule_words},
     ui::{
         badge::ActiveBadge,
         each::Each,
@@ -143,7 +140,7 @@ pub fn Rules(form: IntentForm) -> impl IntoView {
                     <RuleEditor form rule order/>
                 </Each>
             </ol>
-            <FaultLine path="validation_rules"/>
+            <FaultLine path="validation_rules" name="Rules"/>
             <p class="visually-hidden" role="status">{order.said}</p>
             <AddButton id="add-rule" words="Add a rule" on_add/>
         </Section>

@@ -81,11 +81,29 @@ pub async fn begin(tenant: TenantId, asked: Asked) -> Result<Start, Problem> {
     Ok(Start { tenant_id: tenant, saved, draft, datasources, messages, email_id: asked.email_id })
 }
 
-/// The latest messages of the intent, or of all; the one that the reader came with is among them.
+/// The latest messages of the intent, then those without one, which it may be made to take, then all others; the one that
+/// the reader came with is among them.
 async fn offered(tenant: &TenantId, asked: &Asked) -> Result<Vec<(EmailId, String)>, Problem> {
-    let filter = EmailFilter { intent_id: asked.intent_id, ..EmailFilter::default() };
-    let latest = list_emails(tenant.clone(), filter, None).await?;
-    let mut messages: Vec<_> = latest.into_iter().take(OFFERED).map(titled).collect();
+    let all = EmailFilter::default();
+    let filters = match asked.intent_id {
+        Some(_) => vec![
+            EmailFilter { intent_id: asked.intent_id, ..all.clone() },
+            EmailFilter { without_intent: true, ..all.clone() },
+            all,
+        ],
+        None => vec![all],
+    };
+    let mut messages: Vec<(EmailId, String)> = Vec::new();
+    for filter in filters {
+        if messages.len() >= OFFERED {
+            break;
+        }
+        for email in list_emails(tenant.clone(), filter, None).await? {
+            if messages.len() < OFFERED && !messages.iter().any(|(known, _)| *known == email.email_id) {
+                messages.push(titled(email));
+            }
+        }
+    }
     if let Some(id) = asked.email_id
         && !messages.iter().any(|(known, _)| *known == id)
     {

@@ -13,7 +13,7 @@ use crate::{
     emails::{
         api::try_draft,
         dto::DryRunInput,
-        pages::{Steps, would_be},
+        pages::{Steps, would_come_to},
     },
     intents::dto::IntentWithRulesInput,
     shared::{EmailId, IntentId, Problem, TenantId},
@@ -79,6 +79,7 @@ pub fn TryPanel(
         };
         let unasked = (cause == Cause::Change).then(|| serde_json::to_value(&draft).unwrap_or_default());
         outcome.is_running.set(true);
+        let of = draft.intent.name.clone();
         let input = DryRunInput {
             message,
             intent: Some(draft.intent),
@@ -94,7 +95,7 @@ pub fn TryPanel(
             }
             let told = match answer {
                 Ok(found) => {
-                    outcome.show(found);
+                    outcome.show(found, of);
                     None
                 }
                 Err(problem) => {
@@ -139,7 +140,10 @@ pub fn TryPanel(
             <p class="visually-hidden" role="status" data-testid="try-said">
                 {move || {
                     let is_current = !outcome.is_outdated.get();
-                    outcome.found.with(|found| found.as_ref().filter(|_| is_current).map(|found| would_be(found.decision)))
+                    outcome.found.with(|found| {
+                        let found = found.as_ref().filter(|_| is_current)?;
+                        Some(would_come_to(found, &outcome.of.get_untracked()))
+                    })
                 }}
             </p>
             <div role="status">
@@ -164,7 +168,7 @@ pub fn TryPanel(
                     <span>"These steps are of before. What was changed since was not tried yet."</span>
                 </p>
             </Only>
-            {move || outcome.found.get().map(|found| view! { <Steps found/> }.into_any())}
+            {move || outcome.found.get().map(|found| view! { <Steps found draft=outcome.of.get_untracked()/> }.into_any())}
         </section>
     }
 }

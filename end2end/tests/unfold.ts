@@ -1,0 +1,9 @@
+// On a narrow page the filters of the messages are folded up.
+import type { Page } from '@playwright/test';
+
+/** Unfolds them where they are. */
+export async function unfold(page: Page): Promise<void> {
+  const fold = page.getByTestId('filters');
+  const isFolded = (await fold.isVisible()) && (await fold.getAttribute('open')) === null;
+  if (isFolded) await fold.locator('summary').click();
+}
