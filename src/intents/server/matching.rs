@@ -83,9 +83,30 @@ fn with_spaces(pattern: &str) -> Cow<'_, str> {
     });
     CODE.replace_all(pattern, |found: &Captures<'_>| {
         let code = found.get_match();
-        let is_end = pattern[..code.start()].ends_with('-') || pattern[code.end()..].starts_with('-');
+        let (before, after) = (&pattern[..code.start()], &pattern[code.end()..]);
+        let ends = before.ends_with('-') && !["[-", "[^-"].iter().any(|first| before.ends_with(first));
+        let begins = after.starts_with('-') && !after.starts_with("-]");
+        let is_end = (ends || begins) && is_in_class(before);
         if code.as_str() == r"\\" || is_end { code.as_str().to_owned() } else { r"\x20".to_owned() }
     })
+}
+
+/// Whether what stands behind this part of a pattern is within a class.
+fn is_in_class(before: &str) -> bool {
+    let (mut classes, mut rest) = (0_usize, before);
+    while let Some((item, after)) = first_item(rest) {
+        rest = after;
+        match item {
+            "[" => {
+                classes += 1;
+                let inner = after.strip_prefix('^').unwrap_or(after);
+                rest = inner.strip_prefix(']').unwrap_or(inner);
+            }
+            "]" => classes = classes.saturating_sub(1),
+            _ => {}
+        }
+    }
+    classes > 0
 }
 
 /// The pattern, in which a CR before an LF may be missing: a message's lines end with LF alone, and those of other
@@ -558,6 +579,8 @@ mod tests {
             (r"a\\xa0", r"a\xa0", true),
             (r"a\\xa0", "a\\ ", false),
             (r"[\x{21}-\x{a0}]", " ", false),
+            (r"Rechnung -\x{a0}(\d)", "Rechnung - 4", true),
+            (r"Nr[-\x{a0}]4", "Nr 4", true),
             ("Bestell[\u{ad}]?nummer", "Bestellnummer", true),
         ] {
             assert_eq!(compile(pattern, false).expect(pattern).is_match(text), is_found, "{pattern}");

@@ -164,9 +164,9 @@ impl Expression {
         self.names.fields.iter().chain(&self.names.email).map(String::as_str)
     }
 
-    /// Whether it looks through `fields`, or asks whether one is there.
-    pub fn searches_fields(&self) -> bool {
-        self.names.searches_fields
+    /// Whether it looks for this one among `fields`.
+    pub fn looks_for(&self, name: &str) -> bool {
+        self.names.looks_through || self.names.asked.iter().any(|asked| asked == name)
     }
 
     /// Whether a name in it is a field of the message.

@@ -725,6 +725,13 @@ mod tests {
             ("SELECT 1 FROM t WHERE a <= ?1", Some("SELECT 1 FROM t WHERE a <= flowengine_beside(?1, a)")),
             // It is a text there, whatever it is called.
             ("WITH x AS (SELECT CAST(a AS TEXT) AS a FROM t) SELECT 1 FROM x WHERE a = ?1", None),
+            // What is trimmed is a text, beside which a number stays one.
+            (
+                "SELECT 1 FROM (SELECT trim(t) AS c FROM u UNION SELECT n FROM u) WHERE c = ?1",
+                Some(
+                    "SELECT 1 FROM (SELECT trim(t) AS c FROM u UNION SELECT n FROM u) WHERE c = flowengine_alike(?1, c)",
+                ),
+            ),
             // NULL is of any type.
             ("SELECT 1 FROM (SELECT n FROM u UNION ALL SELECT NULL FROM u) WHERE n = ?1", None),
         ] {

@@ -98,6 +98,8 @@ pub struct Source {
     pub bounds: BTreeSet<Bound>,
     /// Whether it may be of any column.
     pub is_lost: bool,
+    /// Whether it is a text made of another, beside which no number becomes one.
+    is_made: bool,
     /// None where nothing is known of it.
     affinity: Option<Affinity>,
 }
@@ -133,6 +135,7 @@ impl Source {
         self.columns.extend(other.columns);
         self.bounds.extend(other.bounds);
         self.is_lost |= other.is_lost;
+        self.is_made |= other.is_made;
         self.affinity = match (self.affinity, other.affinity) {
             (None, affinity) | (affinity, None) => affinity,
             (Some(one), Some(another)) if one == another => Some(one),
@@ -153,7 +156,7 @@ impl Source {
 
     /// Whether SQLite makes texts of numbers beside it.
     pub fn is_text(&self) -> bool {
-        self.affinity == Some(Affinity::Text)
+        self.affinity == Some(Affinity::Text) && !self.is_made
     }
 
     /// Whether SQLite makes numbers of texts beside it.
@@ -234,8 +237,7 @@ impl Sources {
     /// A text made of another, such as one with a point in the place of a comma: it still says the number that was one in
     /// a column.
     fn rewritten(&self, text: &Expr) -> Source {
-        // It has no type beside which a number becomes a text, and none of it becomes a number.
-        Source { affinity: None, bounds: BTreeSet::new(), ..self.of(text) }
+        Source { affinity: Some(Affinity::Text), is_made: true, bounds: BTreeSet::new(), ..self.of(text) }
     }
 
     fn any_of<'e>(&self, results: impl Iterator<Item = &'e Expr>) -> Source {

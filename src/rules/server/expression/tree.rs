@@ -17,6 +17,10 @@ pub struct Names {
     /// Whether `fields`, or `email`, is looked through, or asked whether one is there: then none may be left out.
     pub searches_fields: bool,
     pub searches_email: bool,
+    /// Of which fields it is asked whether they are there: `'total' in fields`.
+    pub asked: Vec<String>,
+    /// Whether `fields` is looked through otherwise.
+    pub looks_through: bool,
 }
 
 /// The names, those within macros too.
@@ -47,6 +51,7 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
         && !bound.contains(&variable.as_str())
     {
         names.searches_fields |= variable == "fields";
+        names.looks_through |= variable == "fields";
         names.searches_email |= variable == "email";
     }
     if let Expr::Comprehension(looped) = &expr.expr {
@@ -60,11 +65,31 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
     } else {
         let is_index = matches!(&expr.expr, Expr::Call(call) if call.func_name == operators::INDEX);
         let takes_one = is_index || member(expr).is_some();
+        let asked = asked(expr).filter(|_| !bound.contains(&"fields"));
+        if let Some(name) = asked {
+            names.searches_fields = true;
+            names.asked.push(field_key(name));
+        }
         for (at, part) in parts(expr).into_iter().enumerate() {
-            if !(takes_one && at == 0 && matches!(part.expr, Expr::Ident(_))) {
+            let is_one = takes_one && at == 0 && matches!(part.expr, Expr::Ident(_));
+            let is_asked = asked.is_some() && at == 1;
+            if !is_one && !is_asked {
                 collect(part, bound, names);
             }
         }
+    }
+}
+
+/// The name of which it is asked whether it is one of `fields`.
+fn asked(expr: &IdedExpr) -> Option<&str> {
+    let Expr::Call(call) = &expr.expr else { return None };
+    let [name, of] = call.args.as_slice() else { return None };
+    let is_asked = call.func_name == operators::IN && call.target.is_none();
+    match (&name.expr, &of.expr) {
+        (Expr::Literal(LiteralValue::String(name)), Expr::Ident(of)) if is_asked && of == "fields" => {
+            Some(name.inner())
+        }
+        _ => None,
     }
 }
 

@@ -119,6 +119,11 @@ impl Column {
                 "the column {name} holds texts of {digits} digits each, so only a number of as many digits is more or less \
                  than one; write CAST({name} AS REAL) to take them for numbers"
             ),
+            Order::Figures if ordered.is_by_number => return Ok(()),
+            Order::Figures => format!(
+                "the column {name} holds numbers as texts, so none is more or less than a number; write CAST({name} AS \
+                 REAL) to take them for numbers"
+            ),
             Order::Mixed => format!(
                 "the column {name} holds values that are no numbers beside others that are, so none is more or less than a \
                  number; write CAST({name} AS REAL) to take them for 0"
@@ -329,6 +334,8 @@ enum Order {
     AsItIs,
     /// By letters, which is by number where both have as many digits: postcodes, the numbers of articles.
     Digits(usize),
+    /// By letters, though SQLite makes a number of each beside one that was cast: `007`, `12`.
+    Figures,
     /// By letters, though some are numbers beside what is none.
     Mixed,
     /// By letters, though all that say a number say it as a text, such as `12,50`.
@@ -385,6 +392,8 @@ struct Seen {
     text: bool,
     /// A text that says a number.
     figure: bool,
+    /// A text of which SQLite makes no number.
+    odd: bool,
     /// How many digits all have of which so far each is nothing else; 0 before the first.
     digits: usize,
     /// Whether some are something else, or have more digits than others.
@@ -439,6 +448,7 @@ impl Seen {
     fn add_text(&mut self, text: &str) {
         self.text = true;
         self.figure = self.figure || says_number(text);
+        self.odd |= text.len() > MAX_DIGITS || values::plain(text).is_none();
     }
 
     fn count_digits(&mut self, text: &str) {
@@ -462,6 +472,7 @@ impl Seen {
     fn order(&self) -> Order {
         match self {
             Self { text: true, ragged: false, digits: 1.., .. } => Order::Digits(self.digits),
+            Self { figure: true, odd: false, boolean: false, .. } => Order::Figures,
             _ if self.is_mixed() => Order::Mixed,
             Self { figure: true, .. } => Order::Letters,
             _ => Order::AsItIs,
@@ -1109,6 +1120,7 @@ mod tests {
             (csv, "name < ?", "Az", Some(1)),
             (csv, "CAST(stock AS REAL) >= ?", "5", Some(1)),
             (json, "words >= ?", "5", None),
+            (json, "words > CAST(? AS REAL)", "9.5", Some(1)),
             (json, "mixed >= ?", "5", None),
             (json, "mixed = ?", "10", Some(1)),
             (json, "even >= ?", "15", Some(1)),
