@@ -56,6 +56,7 @@ test('what could not be checked is found by a filter, which stays in the address
   await expect(page.getByTestId('message-row')).toHaveCount(found.length);
   await page.reload();
   await hydrated(page);
+  await unfold(page);
   await expect(rules).toHaveValue('true');
   await expect(page.getByTestId('message-row')).toHaveCount(found.length);
 });

@@ -53,6 +53,7 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
                      location.reload();
                  }});
          }};
+         const painted = then => requestAnimationFrame(() => setTimeout(then));
          const touches = ['pointerdown', 'keydown', 'focusin'];
          const touched = () => {{
              for (const touch of touches) removeEventListener(touch, touched, true);
@@ -67,10 +68,12 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
                      }}
                  }}
              }} catch {{}}
-             for (const name of [{js:?}, {wasm:?} + '.wasm']) {{
-                 say({{ rel: 'prefetch', crossOrigin: 'anonymous', href: folder + name }});
-             }}
-         }} else if (document.hidden) start(); else requestAnimationFrame(() => setTimeout(start));"
+             painted(() => {{
+                 for (const name of [{js:?}, {wasm:?} + '.wasm']) {{
+                     say({{ rel: 'prefetch', crossOrigin: 'anonymous', href: folder + name }});
+                 }}
+             }});
+         }} else if (document.hidden) start(); else painted(start);"
     );
     view! {
         <script type="module" nonce=nonce>

@@ -318,21 +318,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     }))
 }
 
-/// What the rules said at the message's last run.
-pub async fn verdicts(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Vec<VerdictEntry>>> {
-    let tenant = tx.tenant().clone();
-    let run: Option<i32> =
-        sqlx::query_scalar("SELECT run FROM emails WHERE tenant_id = $1 AND email_id = $2")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_optional(tx.conn())
-            .await?;
-    match run {
-        Some(run) => verdicts_of(tx, id, run).await.map(Some),
-        None => Ok(None),
-    }
-}
-
+/// What the rules said at a run of the message.
 async fn verdicts_of(tx: &mut TenantTx, id: EmailId, run: i32) -> sqlx::Result<Vec<VerdictEntry>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<VerdictRow> = sqlx::query_as(

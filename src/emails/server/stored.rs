@@ -9,7 +9,7 @@ pub use super::{
     undo_repository::PATIENCE,
 };
 use crate::{
-    emails::dto::{EmailDetail, VerdictEntry},
+    emails::dto::EmailDetail,
     intents::dto::Intent,
     server::{Result, TenantTx},
     shared::{EmailId, IntentId},
@@ -37,14 +37,6 @@ pub async fn raw(tx: &mut TenantTx, id: EmailId) -> Result<Option<Vec<u8>>> {
 /// The database's.
 pub async fn to_run(tx: &mut TenantTx, id: EmailId) -> Result<Option<Stored>> {
     Ok(repository::stored(tx, id).await?)
-}
-
-/// What the rules said at its last run.
-///
-/// # Errors
-/// The database's.
-pub async fn verdicts(tx: &mut TenantTx, id: EmailId) -> Result<Option<Vec<VerdictEntry>>> {
-    Ok(repository::verdicts(tx, id).await?)
 }
 
 /// How it is decided.
