@@ -1,15 +1,18 @@
 // What is wrong is told where it is seen, and what is told of it leads there.
+import type { APIRequestContext, Locator, Page } from '@playwright/test';
+
 import { named } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
 // What the server refuses, browsers note.
 test.use({ expectedFaults: /status of (409|422)/ });
 
-test('a field that no message has is told at its rule', { tag: '@desktop' }, async ({ page, request }) => {
+/** The editor of an intent that is made for it, with the look-up of its one rule unfolded. */
+async function ruleOf(page: Page, request: APIRequestContext, name: string): Promise<{ rule: Locator; intent_id: number }> {
   const datasource_id = Number(await named(request, 'datasources', 'Shop database', 'datasource_id'));
   const made = await request.post('/api/intents/with-rules?tenant_id=acme_corp', {
     data: {
-      intent: { name: `Misspelt ${Date.now()}`, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: 'misspelt' }] } },
+      intent: { name: `${name} ${Date.now()}`, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: name }] } },
       validation_rules: [
         {
           field_name: 'sender_email',
@@ -26,6 +29,11 @@ test('a field that no message has is told at its rule', { tag: '@desktop' }, asy
   await hydrated(page);
   const rule = page.getByTestId('edit-rule');
   await rule.getByTestId('rule-toggle').click();
+  return { rule, intent_id };
+}
+
+test('a field that no message has is told at its rule', { tag: '@desktop' }, async ({ page, request }) => {
+  const { rule, intent_id } = await ruleOf(page, request, 'Misspelt');
   await rule.getByLabel('Value 1', { exact: true }).fill('{{sender_emial}}');
   await page.getByTestId('try-draft').click();
   await expect(page.getByTestId('not-tried')).toContainText('It is marked at its field.');
@@ -48,26 +56,7 @@ test('a field that no message has is told at its rule', { tag: '@desktop' }, asy
 });
 
 test('values that a query lacks are told by their name on the screen', { tag: '@desktop' }, async ({ page, request }) => {
-  const datasource_id = Number(await named(request, 'datasources', 'Shop database', 'datasource_id'));
-  const made = await request.post('/api/intents/with-rules?tenant_id=acme_corp', {
-    data: {
-      intent: { name: `Valueless ${Date.now()}`, priority: 900, match: { any: [{ field: 'subject', op: 'contains', value: 'valueless' }] } },
-      validation_rules: [
-        {
-          field_name: 'sender_email',
-          rule_type: 'exists',
-          datasource_id,
-          conditions: { query: 'SELECT * FROM customers WHERE email = ?', params: ['{{sender_email}}'] },
-        },
-      ],
-    },
-  });
-  expect(made.status(), await made.text()).toBe(201);
-  const { intent_id } = (await made.json()).intent;
-  await page.goto(`/t/acme_corp/intents/${intent_id}/edit`);
-  await hydrated(page);
-  const rule = page.getByTestId('edit-rule');
-  await rule.getByTestId('rule-toggle').click();
+  const { rule, intent_id } = await ruleOf(page, request, 'Valueless');
   await rule.getByRole('button', { name: 'Remove value 1' }).click();
   await rule.getByTestId('rule-toggle').click();
   await page.getByTestId('save').click();

@@ -244,7 +244,7 @@ impl Expression {
         let is_given = |name: &str, searches: bool| searches || fields.several(name).is_none();
         let all: HashMap<String, Cel> = fields
             .iter()
-            .filter(|(name, _)| is_given(name, self.names.searches_fields))
+            .filter(|(name, _)| is_given(name, self.names.searches_fields()))
             .map(|(name, value)| field(name, value))
             .collect();
         let email: HashMap<String, Cel> = fields

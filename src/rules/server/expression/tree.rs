@@ -14,13 +14,19 @@ use crate::shared::template::field_key;
 pub struct Names {
     pub fields: Vec<String>,
     pub email: Vec<String>,
-    /// Whether `fields`, or `email`, is looked through, or asked whether one is there: then none may be left out.
-    pub searches_fields: bool,
+    /// Whether `email` is looked through, or asked whether one is there: then none may be left out.
     pub searches_email: bool,
     /// Of which fields it is asked whether they are there: `'total' in fields`.
     pub asked: Vec<String>,
     /// Whether `fields` is looked through otherwise.
     pub looks_through: bool,
+}
+
+impl Names {
+    /// As `searches_email`, of `fields`.
+    pub fn searches_fields(&self) -> bool {
+        self.looks_through || !self.asked.is_empty()
+    }
 }
 
 /// The names, those within macros too.
@@ -50,7 +56,6 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
     if let Expr::Ident(variable) = &expr.expr
         && !bound.contains(&variable.as_str())
     {
-        names.searches_fields |= variable == "fields";
         names.looks_through |= variable == "fields";
         names.searches_email |= variable == "email";
     }
@@ -67,7 +72,6 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
         let takes_one = is_index || member(expr).is_some();
         let asked = asked(expr).filter(|_| !bound.contains(&"fields"));
         if let Some(name) = asked {
-            names.searches_fields = true;
             names.asked.push(field_key(name));
         }
         for (at, part) in parts(expr).into_iter().enumerate() {
