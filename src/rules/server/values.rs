@@ -301,10 +301,10 @@ fn begins_thousands(digits: &str) -> bool {
     matches!(digits.len(), 1..=3) && !digits.starts_with('0')
 }
 
-/// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10th, 2026`, the months in English, German and French. With
-/// slashes or hyphens, day and month are told apart only where one of them is over 12. The day's name may stand before it,
-/// and it may end a sentence. A time of day behind a day counts only in the first two: no zone is known. `today` and `now`
-/// are what they are in UTC; `today-30d`, too.
+/// ISO 8601, RFC 2822, `10.11.2026`, `10 November 2026`, `Nov 10th, 2026`, the months in English, German and French, and
+/// `10.11.26` where that is near `now`. With slashes or hyphens, day and month are told apart only where one of them is over
+/// 12. The day's name may stand before it, and it may end a sentence. A time of day behind a day counts only in the first two:
+/// no zone is known. `today` and `now` are what they are in UTC; `today-30d`, too.
 pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
     let text = without_stop(text);
     // No date is longer, and a body may be held against a thousand.
@@ -326,11 +326,11 @@ pub fn date(text: &str, now: DateTime<Utc>) -> Option<Moment> {
             return Some(Moment::in_utc(at));
         }
     }
-    day(&lower).map(Moment::day)
+    day(&lower, now.date_naive()).map(Moment::day)
 }
 
 /// A day, in lower case. A name before it must be its own.
-fn day(text: &str) -> Option<NaiveDate> {
+fn day(text: &str, today: NaiveDate) -> Option<NaiveDate> {
     let text = text.replace(',', " ");
     let words: Vec<&str> = text.split_whitespace().collect();
     let name = words.first().and_then(|word| weekday(word));
@@ -340,7 +340,8 @@ fn day(text: &str) -> Option<NaiveDate> {
         _ => without_time(words),
     };
     let text = words.join(" ");
-    let date = in_digits(&text).or_else(|| with_month_name(&text))?;
+    let date =
+        in_digits(&text).or_else(|| with_month_name(&text)).or_else(|| with_short_year(&text, today))?;
     name.is_none_or(|name| date.weekday() == name).then_some(date)
 }
 
@@ -359,7 +360,19 @@ fn without_time<'w, 't>(words: &'w [&'t str]) -> &'w [&'t str] {
     }
 }
 
-/// Not `10.11.26`, of which nobody knows the century.
+/// Within so many years of today, a year of two digits is one of this century: orders, damages and terms are. What is further
+/// away may be somebody's birthday, of which nobody knows the century.
+const NEAR: i32 = 10;
+
+/// `10.11.26`: with full stops, the day stands first wherever dates are written so.
+fn with_short_year(text: &str, today: NaiveDate) -> Option<NaiveDate> {
+    let (rest, year) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    let is_short = rest.trim_end().ends_with('.') && year.bytes().all(|byte| byte.is_ascii_digit());
+    let date = is_short.then(|| in_digits(&format!("{rest}20{year}")))??;
+    ((date.year() - today.year()).abs() <= NEAR).then_some(date)
+}
+
+/// Not `10.11.26`.
 fn has_whole_year(date: &NaiveDate) -> bool {
     (1_000..10_000).contains(&date.year())
 }
@@ -429,6 +442,11 @@ fn month(name: &str) -> Option<u32> {
     (1..).zip(MONTHS).find(|(_, names)| names.contains(&name)).map(|(month, _)| month)
 }
 
+/// Whether a word is the name of a month, in any case.
+pub fn is_month(word: &str) -> bool {
+    month(&word.to_lowercase()).is_some()
+}
+
 /// As `MONTHS`. `mar`, which is a month's name too, is not among them.
 const WEEKDAYS: [(Weekday, &[&str]); 7] = [
     (Weekday::Mon, &["monday", "mon", "montag", "mo", "lundi", "lun"]),
@@ -443,6 +461,11 @@ const WEEKDAYS: [(Weekday, &[&str]); 7] = [
 fn weekday(word: &str) -> Option<Weekday> {
     let word = word.trim_end_matches('.');
     WEEKDAYS.iter().find(|(_, names)| names.contains(&word)).map(|(weekday, _)| *weekday)
+}
+
+/// Whether a word is the name of a day of the week, in any case.
+pub fn is_weekday(word: &str) -> bool {
+    weekday(&word.to_lowercase()).is_some()
 }
 
 /// `-30d`, `+2w`, or nothing.
@@ -696,6 +719,10 @@ mod tests {
             ("11/30/2026", "2026-11-30"),
             ("30/11/2026", "2026-11-30"),
             ("11/11/2026", "2026-11-11"),
+            ("10.11.26", "2026-11-10"),
+            ("Di, 10. 11. 26, 14:30 Uhr", "2026-11-10"),
+            ("1.2.16", "2016-02-01"),
+            ("1.2.36", "2036-02-01"),
             ("today", "2026-11-24"),
             ("today-30d", "2026-10-25"),
             ("today + 1w", "2026-12-01"),
@@ -708,7 +735,16 @@ mod tests {
             "",
             "10/11/2026",
             "31.2.2026",
-            "10.11.26",
+            "10.11.15",
+            "10.11.37",
+            "10.11.6",
+            "10.11.026",
+            "10.11.+6",
+            "31.2.26",
+            "26.11.10.26",
+            "10/11/26",
+            "30-11-26",
+            "Mo, 10.11.26",
             "yesterday",
             "today-",
             "today-5y",
@@ -728,6 +764,19 @@ mod tests {
             "10.11.2026..",
         ] {
             assert_eq!(date(text, now), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_months_and_of_days_are_known_in_any_case() {
+        for (word, are_names) in [
+            ("NOV", (true, false)),
+            ("März", (true, false)),
+            ("Di.", (false, true)),
+            ("INV", (false, false)),
+            ("", (false, false)),
+        ] {
+            assert_eq!((is_month(word), is_weekday(word)), are_names, "{word}");
         }
     }
 

@@ -12,6 +12,8 @@
 //!
 //! The query stays as it is written but for that: what a parser prints is not always what it has read.
 
+mod ranking;
+
 use std::{
     cmp::Reverse,
     ops::ControlFlow,
@@ -25,12 +27,15 @@ use rusqlite::{
 };
 use serde_json::Value;
 use sqlparser::{
-    ast::{BinaryOperator, Expr, UnaryOperator, Value as Literal, ValueWithSpan, Visit, Visitor},
+    ast::{
+        BinaryOperator, Expr, Query, Select, UnaryOperator, Value as Literal, ValueWithSpan, Visit, Visitor,
+    },
     dialect::SQLiteDialect,
     parser::Parser,
     tokenizer::{Span, Token, TokenWithSpan, Tokenizer},
 };
 
+pub use self::ranking::{Against, Ranked, plain};
 use super::{
     Cause, Given, LookupError,
     file::LOWER,
@@ -88,7 +93,11 @@ pub struct Ordered {
 pub struct Comparisons {
     worked_out: Vec<Beside>,
     pub ordered: Vec<Ordered>,
+    /// All that is put in order, whatever it is compared with.
+    pub ranked: Vec<Ranked>,
     sources: Sources,
+    /// Within how many queries what is looked at stands.
+    depth: usize,
 }
 
 /// A placeholder, or what else may be a text that says a number, beside what is worked out.
@@ -187,7 +196,7 @@ impl Comparisons {
     /// # Errors
     /// The message's, or the rule's where the value is its own, or where nobody knows what is compared with it.
     pub fn check(&self, given: Given<'_>) -> Result<(), LookupError> {
-        if self.ordered.len() > MAX_ORDERED {
+        if self.ordered.len() > MAX_ORDERED || self.ranked.len() > MAX_ORDERED {
             return Err(LookupError::new(Cause::Rule, "the query compares more than can be looked at"));
         }
         for ordered in &self.ordered {
@@ -217,6 +226,7 @@ impl Comparisons {
                 self.put(place, &mark, Spelling::Ordered, beside);
             }
             let source = self.sources.of(beside);
+            self.rank(beside, &source, Against::of(side, &given));
             // One more than that is enough to know that there are too many.
             let room = (MAX_ORDERED + 1).saturating_sub(self.ordered.len());
             if room == 0 || given.bounds.is_empty() {
@@ -380,8 +390,8 @@ fn lost(what: &str) -> LookupError {
     LookupError::new(Cause::Rule, words)
 }
 
-/// Whether it compares by order, or works anything out. Most look-ups only ask which column equals what, and are not
-/// read again for this.
+/// Whether it compares by order, sorts, or works anything out. Most look-ups only ask which column equals what, and are
+/// not read again for this.
 fn is_worth_reading(sql: &str) -> bool {
     let lower = sql.to_ascii_lowercase();
     let is_all = |before: &str| {
@@ -390,7 +400,7 @@ fn is_worth_reading(sql: &str) -> bool {
         before.ends_with(['.', ',']) || matches!(word, Some("select" | "distinct" | "all"))
     };
     lower.contains(['<', '>', '(', '+', '-', '/', '%', '|', '&', '~'])
-        || ["between", "case"].iter().any(|word| lower.contains(word))
+        || ["between", "case", "order"].iter().any(|word| lower.contains(word))
         || lower.match_indices('*').any(|(at, _)| !is_all(&lower[..at]))
 }
 
@@ -398,7 +408,7 @@ impl Visitor for Comparisons {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+        use BinaryOperator::{Divide, Eq, Gt, GtEq, Lt, LtEq, Minus, Modulo, Multiply, NotEq, Plus};
         match expr {
             Expr::BinaryOp { left, op: Lt | LtEq | Gt | GtEq, right } => self.ordered(left, right),
             Expr::BinaryOp { left, op: Eq, right } => self.equal(left, right),
@@ -411,8 +421,36 @@ impl Visitor for Comparisons {
                 self.ordered(expr, low);
                 self.ordered(expr, high);
             }
+            Expr::BinaryOp { left, op: Plus | Minus | Multiply | Divide | Modulo, right } => {
+                self.rank_number(left, Against::Number);
+                self.rank_number(right, Against::Number);
+            }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => self.rank_number(expr, Against::Number),
+            Expr::Function(function) => self.rank_arguments(function),
+            Expr::Cast { expr, data_type, .. } => self.rank_cast(expr, data_type),
+            // In the place of a value, it is the first of its rows.
+            Expr::Subquery(query) if query.limit_clause.is_none() => self.rank_rows(query),
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        // Of rows of which all are taken, whatever their order, it is no matter.
+        if self.depth == 0 || query.limit_clause.is_some() {
+            self.rank_rows(query);
+        }
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        self.rank_windows(select);
         ControlFlow::Continue(())
     }
 }
@@ -817,6 +855,7 @@ mod tests {
             ("SELECT a FROM t WHERE ABS(a) = ?1", true),
             ("SELECT a FROM t WHERE CASE a WHEN 1 THEN 2 END = ?1", true),
             ("SELECT a FROM t WHERE a BETWEEN ?1 AND ?2", true),
+            ("SELECT * FROM t WHERE a = ?1 ORDER BY b LIMIT 1", true),
         ] {
             assert_eq!(is_worth_reading(sql), is_worth, "{sql}");
         }

@@ -5,7 +5,7 @@
 //! its own; or else it is looked for in the query around it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,13 +13,13 @@ use std::{
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join,
-    JoinConstraint, JoinOperator, ObjectName, OrderBy, Query, Select, SelectItem,
+    JoinConstraint, JoinOperator, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, Statement, TableAliasColumnDef, TableFactor,
     TableWithJoins, UnaryOperator, Value as Literal, ValueWithSpan, Values, Visit, Visitor, With,
     visit_expressions,
 };
 
-use super::ordering::{Side, bare, place_of};
+use super::ordering::{Side, bare, place_of, plain};
 
 /// What a query's parts read and give, counted in columns and what each may be: some 40 MB. Beyond, nothing of it is
 /// followed.
@@ -99,7 +99,7 @@ pub struct Source {
     /// Whether it may be of any column.
     pub is_lost: bool,
     /// Whether it is a text made of another, beside which no number becomes one.
-    is_made: bool,
+    pub is_made: bool,
     /// None where nothing is known of it.
     affinity: Option<Affinity>,
 }
@@ -214,6 +214,14 @@ impl Sources {
         }
     }
 
+    /// What rows are sorted by, which may say the number of a column.
+    pub fn of_key(&self, key: &Expr) -> Source {
+        match key {
+            Expr::Value(_) => self.known(self.names.get(&place(key))),
+            _ => self.of(key),
+        }
+    }
+
     fn known(&self, source: Option<&Source>) -> Source {
         if self.is_lost {
             return Source { is_lost: true, ..Source::of(Affinity::Mixed) };
@@ -245,7 +253,7 @@ impl Sources {
     }
 }
 
-fn arguments(function: &Function) -> Vec<&Expr> {
+pub fn arguments(function: &Function) -> Vec<&Expr> {
     let FunctionArguments::List(list) = &function.args else { return Vec::new() };
     let arguments = list.args.iter().filter_map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
@@ -269,7 +277,7 @@ fn given_back<'e>(function: &str, arguments: Vec<&'e Expr>) -> Vec<&'e Expr> {
 }
 
 /// Whether it is a number, whatever it is worked out of.
-fn is_number(expr: &Expr) -> bool {
+pub fn is_number(expr: &Expr) -> bool {
     use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
     match expr {
         Expr::BinaryOp { op: Plus | Minus | Multiply | Divide | Modulo, .. }
@@ -343,6 +351,12 @@ impl Columns {
             _ => any_of(known.chain(others).take(1)),
         }
         .unwrap_or_default()
+    }
+
+    /// Those whose places are known.
+    fn placed(&self) -> &[Column] {
+        let from = self.others.as_ref().map_or(usize::MAX, |(from, _)| *from);
+        &self.known[..from.min(self.known.len())]
     }
 
     /// Each by its place, and what stands at those whose places are not known.
@@ -475,6 +489,10 @@ impl<'t> Reader<'t> {
             SetExpr::Select(select) => self.select(select, query.order_by.as_ref()),
             body => self.body(body),
         };
+        if let Some(OrderByKind::Expressions(by)) = query.order_by.as_ref().map(|by| &by.kind) {
+            let is_of_parts = !matches!(*query.body, SetExpr::Select(_));
+            self.sort(by.iter().map(|by| plain(&by.expr)), columns.placed(), is_of_parts);
+        }
         self.with.truncate(outer);
         let first = columns.first();
         if self.spend(first.weight()) {
@@ -482,6 +500,28 @@ impl<'t> Reader<'t> {
             *noted = std::mem::take(noted).or(first);
         }
         columns
+    }
+
+    /// Notes what rows are sorted by where it is one of the query's own columns: by its number, and, where the query is made
+    /// of several parts, by the name that the first of them gives to it. Each column once: a second time it sorts nothing.
+    fn sort<'e>(&mut self, by: impl Iterator<Item = &'e Expr>, columns: &[Column], is_of_parts: bool) {
+        let mut seen = HashSet::new();
+        for by in by {
+            let at = match by {
+                Expr::Value(ValueWithSpan { value: Literal::Number(number, _), .. }) => {
+                    number.parse::<usize>().ok().and_then(|number| number.checked_sub(1))
+                }
+                Expr::Identifier(name) if is_of_parts && self.step(columns.len()) => {
+                    columns.iter().position(|column| column.name.eq_ignore_ascii_case(&name.value))
+                }
+                _ => None,
+            };
+            if let Some((at, column)) = at.and_then(|at| Some((at, columns.get(at)?)))
+                && seen.insert(at)
+            {
+                self.add(by, column.source.clone());
+            }
+        }
     }
 
     /// Each in its turn: of one that stands further on, nothing is known yet.
@@ -761,11 +801,15 @@ impl<'t> Reader<'t> {
                 return;
             }
             let Some(source) = self.scopes[at].source(of, &name.value) else { continue };
-            if self.spend(source.weight()) {
-                let noted = self.found.names.entry(place(expr)).or_default();
-                *noted = std::mem::take(noted).or(source);
-            }
+            self.add(expr, source);
             return;
+        }
+    }
+
+    fn add(&mut self, name: &Expr, source: Source) {
+        if self.spend(source.weight()) {
+            let noted = self.found.names.entry(place(name)).or_default();
+            *noted = std::mem::take(noted).or(source);
         }
     }
 }

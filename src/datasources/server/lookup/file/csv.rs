@@ -8,7 +8,11 @@ use std::{
 use csv::StringRecord;
 use encoding_rs::{Decoder, Encoding, UTF_8, WINDOWS_1252};
 
-use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
+use super::{
+    cell::Cell,
+    columns::{Kind, Seen},
+    sheet::{Bounds, Sheet, Sink},
+};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A line has at most this many delimiters: each takes memory before it is known to be one too many.
@@ -47,8 +51,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         Ok(())
     })?;
     let width = columns.len();
-    let orders = seen.iter().map(Seen::order).collect();
-    let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let kinds = seen.iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         let mut is_header = true;
         text.each(&mut |record| {
@@ -59,7 +62,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
         })
     };
-    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
 }
 
 /// A cell too many says that a delimiter is not one, or that a line is two: then no cell is known to be its column's.

@@ -4,7 +4,11 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
+use super::{
+    cell::Cell,
+    columns::{Kind, Seen},
+    sheet::{Bounds, Sheet, Sink},
+};
 use crate::datasources::server::lookup::{
     Cause, LookupError, Rows,
     json_path::{self, JsonPath},
@@ -237,14 +241,13 @@ fn sheet(items: Items<'_>, mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         seen.insert("value".into(), Seen::default());
     }
     // What a value is, it says itself.
-    let orders = seen.values().map(Seen::order).collect();
     let kinds = seen.values().map(|seen| seen.kind(Kind::AsIs)).collect();
-    let columns: Vec<String> = seen.into_keys().collect();
+    let (columns, seen): (Vec<String>, Vec<Seen>) = seen.into_iter().unzip();
     let names = columns.clone();
     let rows = move |sink: Sink<'_>| {
         items.each(&mut |item| sink(json_path::row(item, &names).into_iter().map(cell).collect()))
     };
-    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
 }
 
 fn cell(value: Value) -> Cell {

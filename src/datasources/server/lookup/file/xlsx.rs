@@ -4,7 +4,11 @@ use std::io::{self, Cursor, Read, Write};
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx};
 
-use super::{Bounds, Cell, Kind, Seen, Sheet, Sink};
+use super::{
+    cell::Cell,
+    columns::{Kind, Seen},
+    sheet::{Bounds, Sheet, Sink},
+};
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
 /// A workbook is a ZIP archive, whose parts must not unfold to more than this: bytes.
@@ -61,8 +65,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
     })?;
     seen.resize(columns.len(), Seen::default());
     let width = columns.len();
-    let orders = seen.iter().map(Seen::order).collect();
-    let kinds = seen.into_iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let kinds = seen.iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         each(&mut book, &name, bounds, &mut |_, row| {
             let mut cells = vec![Cell::Null; width];
@@ -75,7 +78,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
         })
         .map(drop)
     };
-    Ok(Sheet { columns, kinds, orders, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
 }
 
 /// The sheet that whoever opens the workbook sees first; of hidden ones alone, the first. A chart is none.
