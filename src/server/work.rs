@@ -55,13 +55,16 @@ pub async fn work<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
     let shares = Shares::new(slots);
     let slots = Arc::new(Semaphore::new(slots));
     let mut last = String::new();
+    let mut is_failing = false;
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&slots).acquire_owned() => permit,
             () = stop.cancelled() => break,
         };
         let Ok(permit) = permit else { break };
-        match claim::<W::Subject>(&app, &last, &shares.full()).await {
+        let claimed = claim::<W::Subject>(&app, &last, &shares.full()).await;
+        let was_failing = std::mem::replace(&mut is_failing, claimed.is_err());
+        match claimed {
             Ok(Some(job)) => {
                 last = job.tenant.to_string();
                 let (kind, app) = (kind.clone(), app.clone());
@@ -88,7 +91,10 @@ pub async fn work<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
             }
             Err(error) => {
                 drop(permit);
-                tracing::error!(%error, "no job could be claimed");
+                // Once: it is tried each second.
+                if !was_failing {
+                    tracing::error!(error = %chain(&error), "no job could be claimed");
+                }
                 tokio::select! {
                     () = tokio::time::sleep(NAP) => {}
                     () = stop.cancelled() => break,
@@ -111,10 +117,12 @@ async fn claim<S: Subject>(app: &AppState, last: &str, full: &[String]) -> Resul
     Ok(job)
 }
 
-/// How many jobs of each tenant are under way. One tenant gets at most half of the slots, so that what is slow for
-/// it keeps nobody else waiting.
+/// How many jobs of each tenant are under way. A tenant may have half of the slots, and no more than are free: two have a
+/// third each, and there is a slot left for whoever comes next, so that what is slow for some keeps nobody else waiting
+/// (the dynamic thresholds of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998).
 pub struct Shares {
-    most: usize,
+    slots: usize,
+    keeps_some_free: bool,
     running: Arc<Mutex<HashMap<TenantId, usize>>>,
 }
 
@@ -126,7 +134,12 @@ pub struct Share {
 
 impl Shares {
     pub fn new(slots: usize) -> Self {
-        Self { most: (slots / 2).max(1), running: Arc::default() }
+        Self { slots, keeps_some_free: true, running: Arc::default() }
+    }
+
+    /// Where places are held for as long as nobody else needs them: a tenant may have half, whether others are free or not.
+    pub fn halves(slots: usize) -> Self {
+        Self { keeps_some_free: false, ..Self::new(slots) }
     }
 
     pub fn take(&self, tenant: &TenantId) -> Share {
@@ -138,7 +151,10 @@ impl Shares {
     /// The tenants that have their share.
     pub fn full(&self) -> Vec<String> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().filter(|(_, n)| **n >= self.most).map(|(tenant, _)| tenant.to_string()).collect()
+        let half = (self.slots / 2).max(1);
+        let free = self.slots.saturating_sub(running.values().sum());
+        let most = if self.keeps_some_free { half.min(free) } else { half };
+        running.iter().filter(|(_, n)| **n >= most).map(|(tenant, _)| tenant.to_string()).collect()
     }
 }
 
@@ -214,7 +230,7 @@ async fn give_back<S: Subject>(app: &AppState, job: &Job<S>) {
     let wait = (job.age / 2).clamp(NAP, LONGEST_WAIT).mul_f64(rand::random_range(1.0..1.5));
     let given = async {
         let mut tx = app.database.tenant(&job.tenant).await?;
-        queue::postpone(&mut tx, job, wait).await?;
+        queue::postpone(&mut tx, job, wait, None).await?;
         tx.commit().await
     };
     // For less long than the lease lasts, which nobody extends any more.
@@ -226,9 +242,11 @@ async fn give_back<S: Subject>(app: &AppState, job: &Job<S>) {
 
 /// Rings the bell when another process writes a job.
 async fn listen<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
+    let mut is_off = false;
     loop {
         let heard = async {
             let mut listener = app.database.listen(&W::Subject::channel()).await?;
+            is_off = false;
             loop {
                 listener.recv().await?;
                 kind.bell(&app).notify_one();
@@ -238,7 +256,9 @@ async fn listen<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
             result = heard => result,
             () = stop.cancelled() => return,
         };
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !std::mem::replace(&mut is_off, true)
+        {
             tracing::warn!(%error, "listening for jobs broke off");
         }
         tokio::select! {
@@ -252,6 +272,38 @@ async fn listen<W: Work>(kind: W, app: AppState, stop: CancellationToken) {
 mod tests {
     use super::*;
     use crate::shared::Problem;
+
+    #[test]
+    fn a_tenant_has_as_many_slots_as_are_free() {
+        let shares = Shares::new(8);
+        let tenant = |id: &str| id.parse::<TenantId>().expect("an id");
+        let take_all = |id: &str| {
+            let mut held = Vec::new();
+            while held.len() < 8 && !shares.full().contains(&id.to_owned()) {
+                held.push(shares.take(&tenant(id)));
+            }
+            held
+        };
+        let mut first = take_all("acme_corp");
+        assert_eq!(first.len(), 4, "half, alone");
+        let second = take_all("globex_inc");
+        assert_eq!(second.len(), 2);
+        first.truncate(3);
+        assert!(shares.full().contains(&"acme_corp".to_owned()), "whoever had more gives way");
+        let third = take_all("initech_ltd");
+        assert_eq!(third.len(), 2);
+        assert_eq!(take_all("umbrella_co").len(), 1, "the last is for whoever has none");
+        drop((first, second, third));
+        assert_eq!(take_all("umbrella_co").len(), 4);
+        let odd = Shares::new(3);
+        let _one = odd.take(&tenant("acme_corp"));
+        assert_eq!(odd.full(), ["acme_corp"], "no more than half");
+        let places = Shares::halves(8);
+        let held: Vec<Share> =
+            (0..6).map(|at| places.take(&tenant(["acme_corp", "globex_inc"][at % 2]))).collect();
+        assert!(places.full().is_empty(), "three of four each, and two are free");
+        drop(held);
+    }
 
     #[test]
     fn what_our_own_database_does_is_told_from_what_a_job_brings_about() {

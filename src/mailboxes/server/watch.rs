@@ -98,7 +98,7 @@ impl<E: Into<Error>> From<E> for Trouble {
 pub async fn work(app: AppState, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(app.config.mail.imap_connections));
     let tracker = TaskTracker::new();
-    let shares = Arc::new(Shares::new(app.config.mail.imap_connections));
+    let shares = Arc::new(Shares::halves(app.config.mail.imap_connections));
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&places).acquire_owned() => permit,
