@@ -7,7 +7,7 @@ use crate::{
     rules::dto::wire_enum,
     shared::{
         MailboxId, Problem, TenantId,
-        validate::{Checks, yes},
+        validate::{Checks, is_written, yes},
     },
 };
 
@@ -59,6 +59,7 @@ pub struct Mailbox {
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImapAccount {
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 253))]
     pub host: String,
     /// 993 for `tls`, 143 otherwise, if left out.
     #[serde(default)]
@@ -67,14 +68,16 @@ pub struct ImapAccount {
     #[serde(default = "tls")]
     #[cfg_attr(feature = "ssr", schema(default = "tls"))]
     pub security: MailSecurity,
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 320))]
     pub username: String,
     /// Read back as its mask, which, sent back, keeps what is stored. With `oauth`, the secret of that client.
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 1000))]
     pub password: String,
     /// For a server that takes no passwords. Without it, `password` is the user's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth: Option<ImapOauth>,
     #[serde(default = "inbox")]
-    #[cfg_attr(feature = "ssr", schema(default = "INBOX"))]
+    #[cfg_attr(feature = "ssr", schema(default = "INBOX", min_length = 1, max_length = 200))]
     pub folder: String,
     #[serde(default = "keep")]
     #[cfg_attr(feature = "ssr", schema(default = "keep"))]
@@ -88,10 +91,13 @@ pub struct ImapAccount {
 #[serde(deny_unknown_fields)]
 pub struct ImapOauth {
     /// Where tokens are given, as `https://login.microsoftonline.com/<directory>/oauth2/v2.0/token`.
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub token_url: String,
+    #[cfg_attr(feature = "ssr", schema(min_length = 1, max_length = 320))]
     pub client_id: String,
     /// What tokens are asked for, separated by spaces, as `https://outlook.office365.com/.default`.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 1000))]
     pub scope: String,
 }
 
@@ -145,8 +151,9 @@ pub struct MailboxInput {
     pub name: String,
     pub kind: MailboxKind,
     /// For `smtp`, and needed there. Its domain must be the tenant's (`/api/mail-domains`). The address that the
-    /// installation's mail comes from (`SMTP_FROM`) is no mailbox's, and `*@` leaves it out.
+    /// installation's mail comes from (`SMTP_FROM`) is no mailbox's, and `*@` leaves it out. At most 254 bytes.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 254))]
     pub address: Option<String>,
     /// For `imap`, and needed there.
     #[serde(default)]
@@ -299,7 +306,8 @@ fn is_of_host(c: char) -> bool {
 /// What is wrong with an address whose domain is none.
 pub const NO_DOMAIN: &str = "must end in a domain such as acme.example";
 
-/// `local@domain` in lower case, the local part a dot-atom (RFC 5322, section 3.2.3) or `*`.
+/// `local@domain` in lower case, the local part a dot-atom (RFC 5322, section 3.2.3), of any letters (RFC 6531, section 3.3),
+/// or `*`.
 fn check_address(address: &str) -> Result<(), &'static str> {
     let (local, domain) = address.rsplit_once('@').ok_or("must be an address such as orders@acme.example")?;
     if address.len() > MAX_ADDRESS {
@@ -311,7 +319,7 @@ fn check_address(address: &str) -> Result<(), &'static str> {
     }
     let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(is_of_atom);
     if local != "*" && !(local.len() <= 64 && local.split('.').all(is_atom)) {
-        return Err("must begin with letters (a to z), digits and dots, or be * for all of a domain");
+        return Err("must begin with letters, digits and dots, or be * for all of a domain");
     }
     if local != "*" && local.contains('+') {
         return Err("must be without what stands behind a +: that goes to the same mailbox");
@@ -320,7 +328,11 @@ fn check_address(address: &str) -> Result<(), &'static str> {
 }
 
 fn is_of_atom(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$%&'*+-/=?^_`{|}~".contains(c)
+    if c.is_ascii() {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$%&'*+-/=?^_`{|}~".contains(c)
+    } else {
+        is_written(c)
+    }
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -357,6 +369,8 @@ mod tests {
             "*@acme.example",
             "o'hara@acme.example",
             "orders@müster.example",
+            "müller@acme.example",
+            "jörg.岡田@acme.example",
         ] {
             assert_eq!(check_address(good), Ok(()), "{good}");
         }
@@ -373,7 +387,10 @@ mod tests {
             "a,b@acme.example",
             "Orders@acme.example",
             "a+b@acme.example",
-            "müller@acme.example",
+            "mü ller@acme.example",
+            "mü\u{a0}ller@acme.example",
+            "mü\u{85}ller@acme.example",
+            "Müller@acme.example",
             "a@b@acme.example",
             "a@-acme.example",
             "a@acme..example",

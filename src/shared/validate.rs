@@ -107,6 +107,16 @@ impl Checks {
     }
 }
 
+/// Whether a character beyond ASCII is one that people write: none that could not be read, and none that only says how others
+/// are shown.
+pub fn is_written(c: char) -> bool {
+    let is_hidden = matches!(
+        c,
+        '\u{2000}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_hidden
+}
+
 /// The default of `is_active`.
 pub fn yes() -> bool {
     true

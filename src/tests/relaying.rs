@@ -44,13 +44,19 @@ struct Relay {
     taken: Arc<Mutex<Vec<Taken>>>,
     /// What its clients call themselves.
     names: Arc<Mutex<Vec<String>>>,
+    /// How they begin a mail.
+    begun: Arc<Mutex<Vec<String>>>,
 }
+
+/// A relay that takes addresses of any letters (RFC 6531).
+const TAKES_ALL: &str = "250-relay.example\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN";
 
 impl Relay {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let relay = Self { addr, says: Arc::default(), taken: Arc::default(), names: Arc::default() };
+        let (says, taken, names) = (Arc::default(), Arc::default(), Arc::default());
+        let relay = Self { addr, says, taken, names, begun: Arc::default() };
         let this = relay.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -86,6 +92,9 @@ impl Relay {
         while let Some(line) = lines.next().transpose()? {
             if let Some(name) = line.strip_prefix("EHLO ") {
                 self.names.lock().unwrap().push(name.to_owned());
+            }
+            if line.starts_with("MAIL FROM:") {
+                self.begun.lock().unwrap().push(line.clone());
             }
             let answer = match line.split([' ', ':']).next().unwrap_or_default() {
                 "EHLO" => says.hello.unwrap_or("250-relay.example\r\n250 AUTH PLAIN"),
@@ -387,6 +396,76 @@ async fn no_mail_is_smuggled_past_the_relay_in_what_a_stranger_wrote() {
         assert!(!text.replace("\r\n", "").contains('\r'), "{text:?}");
         assert!(text.contains("x\r\n..\r\nMAIL FROM:<evil@x.example>"), "{text:?}");
     }
+}
+
+const NOT_ASCII: &str = "An address is not ASCII, and the mail relay does not take such (SMTPUTF8)";
+
+/// Trying for three days would not teach the relay to take it.
+#[tokio::test]
+async fn an_address_of_any_letters_is_answered_by_a_relay_that_takes_it_and_else_given_up_at_once() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    let settings = json!({"body": "We have it.", "reply_to": "desk@bücher.example"});
+    let answer = json!({"name": "answer", "kind": "reply", "decisions": ["review"], "settings": settings});
+    route(&server, answer).await;
+    let from = "Jörg Müller <MÜLLER@Bücher.example>";
+    let id = server.receive("acme", message(from, "x", "x")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let delivery = &email["deliveries"][0];
+    assert_eq!((&delivery["note"], &delivery["attempts"]), (&json!(NOT_ASCII), &json!(1)), "{delivery:#}");
+    assert_eq!(relay.recipients(), Vec::<Vec<String>>::new());
+    // Only what is not ASCII has no other way to be written.
+    let id_of_another = server.receive("acme", message("jm@bücher.example", "y", "x")).await;
+    settled(&server, &id_of_another, &["delivered"]).await;
+    relay.say(Says { hello: Some(TAKES_ALL), ..Says::default() });
+    send_again(&server, delivery).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.recipients(), [["jm@xn--bcher-kva.example"], ["MÜLLER@xn--bcher-kva.example"]]);
+    let begun = relay.begun.lock().unwrap().clone();
+    assert_eq!(begun, ["MAIL FROM:<>", "MAIL FROM:<> SMTPUTF8 BODY=8BITMIME"]);
+    let (_, text) = relay.taken().remove(1);
+    for line in ["To: MÜLLER@xn--bcher-kva.example\r\n", "Reply-To: desk@xn--bcher-kva.example\r\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    // Nobody can be asked to answer where only some can write to.
+    let settings = json!({"body": "x", "reply_to": "müller@acme.example"});
+    let made = json!({"name": "other", "kind": "reply", "decisions": ["review"], "settings": settings});
+    let refused = server.post("/api/routes?tenant_id=acme", &made).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.reply_to"]);
+}
+
+#[tokio::test]
+async fn an_address_of_any_letters_keeps_no_forward_from_those_whom_any_relay_can_write_to() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example", "Müller@partner.example", "zoe@bücher.example"]).await;
+    let others = vec!["desk@acme.example", "zoe@xn--bcher-kva.example"];
+    let as_in_the_route = "desk@acme.example, zoe@bücher.example";
+    // Its sender has one, too.
+    let raw = message("Müller <müller@partner.example>", "x", "x");
+    let id = server.receive("acme", raw).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let delivery = &email["deliveries"][0];
+    let note = format!("Delivered to {as_in_the_route}. Müller@partner.example: {NOT_ASCII}");
+    assert_eq!((&delivery["note"], &delivery["attempts"]), (&json!(note), &json!(1)), "{delivery:#}");
+    assert_eq!(relay.recipients(), std::slice::from_ref(&others));
+    let (_, text) = relay.taken().remove(0);
+    assert!(text.is_ascii() && text.contains(&format!("To: {}\r\n", others.join(", "))), "{text}");
+    assert!(!text.contains("Reply-To"), "{text}");
+    // By another relay it goes to that one alone.
+    relay.say(Says { hello: Some(TAKES_ALL), ..Says::default() });
+    send_again(&server, delivery).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.recipients(), [others.clone(), vec!["Müller@partner.example"]]);
+    // All at once.
+    let id = server.receive("acme", message("a@x.example", "y", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    let all = vec!["desk@acme.example", "Müller@partner.example", "zoe@xn--bcher-kva.example"];
+    assert_eq!(relay.recipients()[2..], [all]);
+    let begun = relay.begun.lock().unwrap().clone();
+    let of_any = "MAIL FROM:<flow@acme.example> SMTPUTF8";
+    assert_eq!(begun, ["MAIL FROM:<flow@acme.example>", of_any, of_any]);
 }
 
 #[tokio::test]

@@ -700,3 +700,69 @@ async fn a_domain_in_unicode_is_the_one_that_is_written_in_ascii() {
         assert_eq!(email["envelope"]["to"], json!([to]));
     }
 }
+
+/// Since RFC 6531 a client that says so may write addresses in letters of any kind.
+#[tokio::test]
+async fn an_address_of_any_letters_has_its_mailbox_and_its_sender() {
+    let mail = Mail::start(&[]).await;
+    let own = json!({"name": "Müller", "kind": "smtp", "address": "Müller@acme.example"});
+    mail.server.post("/api/mailboxes?tenant_id=acme", &own).await.is(StatusCode::CREATED);
+    for (addr, hello) in [(mail.smtp, "EHLO"), (mail.lmtp, "LHLO")] {
+        for (to, mailbox) in [
+            ("müller@acme.example", "Müller"),
+            ("MÜLLER+42@Acme.example", "Müller"),
+            ("mu\u{308}ller@acme.example", "Müller"),
+            ("muller@acme.example", "All else"),
+            ("岡田@acme.example", "All else"),
+        ] {
+            let mut talk = Talk::with(addr).await;
+            talk.reply().await;
+            let offered = talk.say(&format!("{hello} client.example")).await;
+            for offer in ["250-SMTPUTF8\r\n", "250-8BITMIME\r\n"] {
+                assert!(offered.contains(offer), "{offered}");
+            }
+            let begun = talk.say("MAIL FROM:<Zoë@sender.example> BODY=8BITMIME SMTPUTF8").await;
+            assert!(begun.starts_with("250 2.1.0"), "{begun}");
+            let taken = talk.say(&format!("RCPT TO:<{to}>")).await;
+            assert!(taken.starts_with("250 2.1.5"), "{to}: {taken}");
+            let raw = message("Zoë Übel <Zoë@sender.example>", to, "x");
+            let raw = raw.replacen("To: service@acme.example", &format!("To: <{to}>"), 1);
+            assert!(talk.deliver(&raw).await.starts_with("250 2.0.0 Stored as "));
+            let email = mail.detail("acme", &mail.emails("acme").await[0]).await;
+            let envelope = &email["envelope"];
+            assert_eq!((&envelope["mailbox"], &envelope["to"]), (&json!(mailbox), &json!([to])));
+            assert_eq!(email["fields"]["envelope_from"], "Zoë@sender.example");
+            assert_eq!(email["fields"]["sender_email"], "zoë@sender.example");
+            assert_eq!(email["sender_name"], "Zoë Übel");
+        }
+    }
+    // Where there is no such mailbox, it is refused as any other.
+    let mut talk = Talk::opened_by("zoë@sender.example", mail.smtp, "EHLO", &[]).await;
+    assert!(talk.say("RCPT TO:<müller@elsewhere.example>").await.starts_with("550 5.1.1"));
+}
+
+/// Whether it is written in letters or in ASCII, and however accents are.
+#[tokio::test]
+async fn a_domain_has_one_form_where_it_is_held_against_another() {
+    let mail = Mail::start(&[]).await;
+    for (name, record) in [
+        ("xn--bcher-kva.example", "v=spf1 ip4:127.0.0.1 -all"),
+        ("evil.example", "v=spf1 ip4:127.0.0.1 -all"),
+        ("_dmarc.xn--bcher-kva.example", "v=DMARC1; p=reject"),
+    ] {
+        mail.names.text(name, record);
+    }
+    for (sender, from, dmarc) in [
+        ("zoe@xn--bcher-kva.example", "Zoë <zoe@bücher.example>", "pass"),
+        ("zoë@bücher.example", "zoe@xn--bcher-kva.example", "pass"),
+        ("zoë@BÜCHER.example", "zoë@bücher.example", "pass"),
+        ("zoë@bücher.example", "ZOE\u{308}@bu\u{308}cher.example", "pass"),
+        ("zoë@evil.example", "zoë@bücher.example", "fail"),
+    ] {
+        let mut talk = Talk::opened_by(sender, mail.smtp, "EHLO", &["orders@acme.example"]).await;
+        assert!(talk.deliver(&message(from, "x", "x")).await.starts_with("250"));
+        let fields = mail.detail("acme", &mail.emails("acme").await[0]).await["fields"].clone();
+        let found = [&fields["spf"], &fields["dmarc"], &fields["sender_domain"]];
+        assert_eq!(found, [&json!("pass"), &json!(dmarc), &json!("xn--bcher-kva.example")], "{from}");
+    }
+}

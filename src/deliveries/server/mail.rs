@@ -9,8 +9,8 @@ use lettre::{
     Address, Message,
     address::Envelope,
     message::{
-        Attachment, Body, Mailbox, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        Attachment, Body, Mailbox, Mailboxes, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, To},
     },
 };
 use secrecy::ExposeSecret;
@@ -18,10 +18,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    relay::Relay,
+    relay::{Relay, is_ascii},
     senders::{Arrived, Fault},
 };
-use crate::{server::config::SmtpConfig, shared::DeliveryId};
+use crate::{emails::server::address, server::config::SmtpConfig, shared::DeliveryId};
 
 /// The longest line that SMTP carries, in bytes, without its end (RFC 5321, section 4.5.3.1.6).
 const MAX_LINE: usize = 998;
@@ -36,11 +36,13 @@ pub struct Mailer {
 impl Mailer {
     /// `hostname` is what the server calls itself.
     pub fn new(smtp: &SmtpConfig, hostname: &str, timeout: Duration) -> Self {
-        Self { relay: Relay::parse(smtp.url.expose_secret(), hostname, timeout), from: smtp.from.clone() }
+        let mut from = smtp.from.clone();
+        from.email = parse(from.email.as_ref()).unwrap_or(from.email);
+        Self { relay: Relay::parse(smtp.url.expose_secret(), hostname, timeout), from }
     }
 
-    /// Sends the original as it came, attached to a note. Whoever answers it answers its sender. It names all of `to`,
-    /// and goes to `left`, those of them who do not have it.
+    /// Sends the original as it came, attached to a note. Whoever answers it answers its sender. It names all of `to` (but,
+    /// beside others, none whom only some servers can write to), and goes to `left`, those of them who do not have it.
     ///
     /// # Errors
     /// `Fault`, which says who has it all the same.
@@ -54,18 +56,29 @@ impl Mailer {
         loop_token: &str,
     ) -> Result<Arrived, Fault> {
         let mut message = self.draft(id, payload, loop_token, "auto-generated").from(self.from.clone());
-        for address in to {
-            message = message.to(Mailbox::new(None, parse(address)?));
-        }
-        let recipients =
-            left.iter().map(|address| parse(address)).collect::<Result<Vec<Address>, Fault>>()?;
+        let (all, recipients) = (parse_all(to)?, parse_all(left)?);
+        // A mail that names one that is not ASCII could go to nobody whose server takes no such mail.
+        let is_for_any = all.iter().any(is_ascii);
+        let named = all.into_iter().filter(|address| !is_for_any || is_ascii(address));
+        // Together: one by one, lettre reads back those that stand there, and some letters it does not know again.
+        let named: Mailboxes = named.map(|address| Mailbox::new(None, address)).collect();
+        message = message.mailbox(To::from(named));
         // A bounce comes back to the installation's own address, which is no tenant's, and never to the sender. Not to
         // nobody: what is no notice has a return path (RFC 5321, section 4.5.5), and some servers refuse a mail without
         // one that is for several (Postfix, `reject_multi_recipient_bounce`).
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
         let note = plain(text(payload, "text").unwrap_or_default());
         let parts = MultiPart::mixed().singlepart(note).singlepart(original(raw));
-        self.send(message.envelope(envelope).multipart(parts).map_err(malformed)?).await
+        let sent = self.send(message.envelope(envelope).multipart(parts).map_err(malformed)?).await;
+        // As the route writes them, by which who has it already is known again.
+        sent.map_err(|mut fault| {
+            for done in &mut fault.delivered_to {
+                if let Some(own) = left.iter().find(|to| address::is_same(to, done)) {
+                    done.clone_from(own);
+                }
+            }
+            fault
+        })
     }
 
     /// Answers the sender, marked as a machine's answer and from nobody, so that no machine answers it (RFC 3834).
@@ -137,7 +150,8 @@ impl Mailer {
             .subject(text(payload, "subject").unwrap_or_default())
             .raw_header(header("Auto-Submitted", auto_submitted))
             .raw_header(header("X-FlowEngine-Loop", &marks.join(" ")));
-        match text(payload, "reply_to").and_then(|address| address.parse().ok()) {
+        // A server that takes no other letters refuses a mail that names such an address.
+        match text(payload, "reply_to").and_then(|address| parse(address).ok()).filter(is_ascii) {
             Some(address) => message.reply_to(Mailbox::new(None, address)),
             None => message,
         }
@@ -196,8 +210,12 @@ fn text<'p>(payload: &'p Value, member: &str) -> Option<&'p str> {
     payload.get(member).and_then(Value::as_str)
 }
 
-fn parse(address: &str) -> Result<Address, Fault> {
-    address.parse().map_err(|_| Fault::permanent(format!("'{address}' is no mail address")))
+fn parse(text: &str) -> Result<Address, Fault> {
+    address::parse(text).ok_or_else(|| Fault::permanent(format!("'{text}' is no mail address")))
+}
+
+fn parse_all(addresses: &[String]) -> Result<Vec<Address>, Fault> {
+    addresses.iter().map(|address| parse(address)).collect()
 }
 
 fn malformed(error: impl std::fmt::Display) -> Fault {

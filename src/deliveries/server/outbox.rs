@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lettre::Address;
 use serde_json::Value;
 use url::Url;
 
@@ -19,7 +18,7 @@ use crate::{
     emails::{
         dto::EmailDetail,
         server::{
-            address::in_one_form,
+            address::{self, in_one_form, is_same},
             stored::{self as emails, Standing},
         },
     },
@@ -137,7 +136,7 @@ pub async fn inbox(app: &AppState, tx: &mut TenantTx, message: &EmailDetail) -> 
     }
     // A name by which somebody signs in need not be an address.
     let account = repository::account(tx, message.email.email_id).await?;
-    Ok(account.filter(|name| name.parse::<Address>().is_ok()))
+    Ok(account.filter(|name| address::parse(name).is_some()))
 }
 
 /// What marks a tenant's mails as its own. Derived from the installation's key, so nobody else can tell it before
@@ -236,7 +235,7 @@ fn reached(last: &Last, is_whole: bool) -> Vec<&str> {
 }
 
 fn has(all: &[&str], address: &str) -> bool {
-    all.iter().any(|other| other.eq_ignore_ascii_case(address))
+    all.iter().any(|other| is_same(other, address))
 }
 
 async fn too_often(tx: &mut TenantTx, address: &str, now: DateTime<Utc>) -> Result<Option<String>> {

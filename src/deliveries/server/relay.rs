@@ -34,6 +34,8 @@ const LAST_WORD: Duration = Duration::from_secs(600);
 const SLOWEST: u64 = 16 << 10;
 /// At most so many characters are kept of what the relay says of one recipient.
 const MAX_SAID: usize = 300;
+/// Why nothing is handed over to an address, or in its name.
+const NOT_ASCII: &str = "An address is not ASCII, and the mail relay does not take such (SMTPUTF8)";
 
 /// How to reach the relay.
 pub struct Relay {
@@ -166,12 +168,17 @@ async fn open<'e>(
     mail: &[u8],
     unread: &mut Vec<(&'e Address, Fault)>,
 ) -> Result<Option<Heard<'e>>, Fault> {
+    let takes_all = takes_all(line.server_info());
     let needs = needs(line.server_info(), envelope, mail)?;
     line.command(Mail::new(envelope.from().cloned(), needs)).await.map_err(|error| word_on_it(&error))?;
     let mut heard = Heard { taken: Vec::new(), refused: unread.clone() };
     let is_unread = |to: &Address| heard.refused.iter().any(|(other, _)| *other == to);
     let left: Vec<&Address> = envelope.to().iter().filter(|to| !is_unread(to)).collect();
     for to in left {
+        if !takes_all && !is_ascii(to) {
+            heard.refused.push((to, Fault::permanent(NOT_ASCII)));
+            continue;
+        }
         match line.command(Rcpt::new(to.clone(), Vec::new())).await {
             Ok(_) => heard.taken.push(to),
             Err(error) if is_unreadable(&error) => {
@@ -204,17 +211,28 @@ fn client_id(hostname: &str) -> ClientId {
     if is_name { ClientId::Domain(hostname.to_owned()) } else { ClientId::default() }
 }
 
-/// What the mail asks of the relay. What that does not offer is this mail's fault: another one may pass.
+/// Whether every relay takes it.
+pub fn is_ascii(address: &Address) -> bool {
+    let text: &str = address.as_ref();
+    text.is_ascii()
+}
+
+/// Whether the relay takes addresses that are not ASCII (RFC 6531).
+fn takes_all(relay: &ServerInfo) -> bool {
+    relay.supports_feature(Extension::SmtpUtfEight)
+}
+
+/// What the mail asks of the relay. What that does not offer is this mail's fault: another one may pass. A recipient whom it
+/// cannot take keeps no other from theirs.
 fn needs(relay: &ServerInfo, envelope: &Envelope, mail: &[u8]) -> Result<Vec<MailParameter>, Fault> {
     let mut needs = Vec::new();
-    let is_ascii = |address: &Address| address.to_string().is_ascii();
-    if !envelope.from().into_iter().chain(envelope.to()).all(is_ascii) {
-        if !relay.supports_feature(Extension::SmtpUtfEight) {
-            return Err(Fault::permanent(
-                "An address is not ASCII, and the mail relay does not take such (SMTPUTF8)",
-            ));
+    let (from, to) = (envelope.from(), envelope.to());
+    if takes_all(relay) {
+        if !from.into_iter().chain(to).all(is_ascii) {
+            needs.push(MailParameter::SmtpUtfEight);
         }
-        needs.push(MailParameter::SmtpUtfEight);
+    } else if from.is_some_and(|from| !is_ascii(from)) || !to.iter().any(is_ascii) {
+        return Err(Fault::permanent(NOT_ASCII));
     }
     if !mail.is_ascii() {
         if !relay.supports_feature(Extension::EightBitMime) {

@@ -2,21 +2,48 @@
 
 use std::borrow::Cow;
 
+use mail_parser::{Addr, Address};
 use url::Host;
 
 use super::fields;
+use crate::shared::validate::is_written;
 
 /// The fields of a message that hold addresses, or a part of one: two that differ in case alone are the same, and so are
 /// two forms of a domain. Those of the envelope stay as they came, the others are kept in one form.
 pub const FIELDS: [&str; 6] =
     ["sender_email", "sender_domain", "recipient_email", "reply_to", "envelope_from", "envelope_to"];
 
-/// In lower case, its domain as `in_ascii` gives it.
+/// In lower case and composed, its domain as `in_ascii` gives it.
 pub fn in_one_form(address: &str) -> String {
-    let lower = address.trim().to_lowercase();
-    match lower.rsplit_once('@') {
+    let lower = address.to_lowercase();
+    with_ascii_domain(fields::composed(&lower).trim())
+}
+
+/// Whether two are the same one, whatever form they have.
+pub fn is_same(one: &str, other: &str) -> bool {
+    in_one_form(one) == in_one_form(other)
+}
+
+/// The address that a text is, if mail can be sent to it: as it is written, with its domain in ASCII.
+///
+/// Before the `@`, lettre takes letters alone of what is not ASCII, and mail takes more (RFC 6531, section 3.3): without their
+/// marks, Thai and Hindi are not written.
+pub fn parse(text: &str) -> Option<lettre::Address> {
+    // RFC 5321, section 4.5.3.1.1.
+    const MAX_LOCAL: usize = 64;
+    let text = with_ascii_domain(text);
+    let (local, domain) = text.rsplit_once('@')?;
+    let letters: String = local.chars().map(|c| if is_written(c) { 'x' } else { c }).collect();
+    lettre::Address::new(letters, domain).ok()?;
+    (local.len() <= MAX_LOCAL).then(|| lettre::Address::new_dangerous(local, domain))
+}
+
+/// As it is written, but for its domain, which is as `in_ascii` gives it. One that is not ASCII then has no other way to be
+/// written, and only some servers take it (SMTPUTF8, RFC 6531).
+pub fn with_ascii_domain(address: &str) -> String {
+    match address.rsplit_once('@') {
         Some((local, domain)) => format!("{local}@{}", in_ascii(domain)),
-        None => lower,
+        None => address.to_owned(),
     }
 }
 
@@ -45,8 +72,51 @@ pub fn in_ascii(domain: &str) -> Cow<'_, str> {
     }
 }
 
+/// What stands in quotes where it is part of a name (RFC 5322, section 3.2.3).
+const SPECIALS: &str = "()<>[]:;@\\,.\"";
+
+/// Addresses as a header field lists them, with their names decoded (RFC 2047): read again, they are the same addresses,
+/// whatever a name holds, unless it looks encoded still.
+pub fn listed(addresses: &Address<'_>) -> String {
+    let each = |list: &[Addr<'_>]| list.iter().map(with_name).collect::<Vec<_>>().join(", ");
+    match addresses {
+        Address::List(list) => each(list),
+        Address::Group(groups) => {
+            let groups = groups.iter().map(|group| match &group.name {
+                Some(name) => format!("{}: {};", quoted(name), each(&group.addresses)),
+                None => each(&group.addresses),
+            });
+            groups.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn with_name(one: &Addr<'_>) -> String {
+    match (&one.name, &one.address) {
+        (Some(name), Some(address)) => format!("{} <{address}>", quoted(name)),
+        (Some(name), None) => quoted(name),
+        (None, Some(address)) => {
+            let is_plain = !address.contains(|c: char| c == ' ' || SPECIALS.contains(c) && !"@.".contains(c));
+            if is_plain { address.to_string() } else { format!("<{address}>") }
+        }
+        (None, None) => String::new(),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    // As it is stored: some letters become a mark of those.
+    let name = fields::composed(name);
+    if name.contains(|c: char| SPECIALS.contains(c)) {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        name.into_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use mail_parser::parsers::MessageStream;
+
     use super::*;
 
     #[test]
@@ -58,12 +128,96 @@ mod tests {
             ("zoe@XN--bcher-kva.example", "zoe@xn--bcher-kva.example"),
             ("ann@exámple.com", "ann@xn--exmple-qta.com"),
             ("Zoë@x.example", "zoë@x.example"),
+            ("ZOE\u{308}@X.example", "zoë@x.example"),
+            ("\u{200b}Zo\u{ad}e@x.example\u{a0}", "zoe@x.example"),
             ("a@b%C3%BCcher.ü", "a@b%c3%bccher.ü"),
             ("a@bü cher.example", "a@bü cher.example"),
             ("undisclosed", "undisclosed"),
             ("", ""),
         ] {
             assert_eq!(in_one_form(address), form, "{address}");
+        }
+    }
+
+    #[test]
+    fn two_forms_of_an_address_are_the_same_one() {
+        assert!(is_same("ZOE\u{308}@bücher.example", "zoë@XN--bcher-kva.example"));
+        assert!(!is_same("zoë@x.example", "zoe@x.example"));
+    }
+
+    #[test]
+    fn what_stands_before_the_at_is_left_as_it_is_written() {
+        for (address, written) in [
+            ("Zoë@BÜCHER.example", "Zoë@xn--bcher-kva.example"),
+            ("D+mtA4@Docs.example", "D+mtA4@Docs.example"),
+            ("undisclosed", "undisclosed"),
+            ("", ""),
+        ] {
+            assert_eq!(with_ascii_domain(address), written, "{address}");
+        }
+    }
+
+    #[test]
+    fn mail_is_sent_to_addresses_of_any_letters() {
+        for (text, written) in [
+            ("Zoë@BÜCHER.example", "Zoë@xn--bcher-kva.example"),
+            ("\"a b\"@x.example", "\"a b\"@x.example"),
+            ("संपर्क@x.example", "संपर्क@x.example"),
+            ("ที่@x.example", "ที่@x.example"),
+            ("岡田.d+a@x.example", "岡田.d+a@x.example"),
+        ] {
+            assert_eq!(parse(text).map(|address| address.to_string()).as_deref(), Some(written));
+        }
+        let long = format!("{}@x.example", "ü".repeat(33));
+        for none in [
+            "",
+            "x.example",
+            "@x.example",
+            "ü@",
+            "m\u{fffd}ller@x.example",
+            "ü\r\nBcc: a@x.example",
+            "ü ü@x.example",
+            "ü\u{a0}@x.example",
+            "ü\u{85}@x.example",
+            "ü\u{202e}@x.example",
+            "ü..ü@x.example",
+            "<ü@x.example>",
+            &long,
+        ] {
+            assert_eq!(parse(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_decoded_and_name_no_other_address() {
+        let read = |text: &str| {
+            let line = format!("{text}\n");
+            let found = MessageStream::new(line.as_bytes()).parse_address().into_address();
+            let found = found.expect("addresses");
+            let all = found.iter().map(|one| one.address.as_deref().unwrap_or("nobody").to_owned());
+            (listed(&found), all.collect::<Vec<String>>())
+        };
+        for (header, expected) in [
+            ("=?UTF-8?Q?M=C3=BCller?= <M@x.example>", "Müller <M@x.example>"),
+            ("b@y.example, =?utf-8?b?Wm/Dqw==?= <z@x.example>", "b@y.example, Zoë <z@x.example>"),
+            ("=?UTF-8?Q?M=C3=BCller=2C_Hans?= <m@x.example>", "\"Müller, Hans\" <m@x.example>"),
+            ("Zoë <zoë@x.example>, <d+a@x.example>", "Zoë <zoë@x.example>, d+a@x.example"),
+            (
+                "=?utf-8?q?=22=2C_boss=40acme.example=2C?= <m@x.example>",
+                "\"\\\", boss@acme.example,\" <m@x.example>",
+            ),
+            (
+                "\"=?utf-8?q?x=22_=3Cboss=40acme.example=3E=2C?=\" <m@x.example>",
+                "\"x\\\" <boss@acme.example>,\" <m@x.example>",
+            ),
+            ("=?utf-8?q?=5C?= <m@x.example>, n@x.example", "\"\\\\\" <m@x.example>, n@x.example"),
+            ("=?utf-8?q?boss=40acme.example?=, m@x.example", "\"boss@acme.example\", m@x.example"),
+            ("We: =?utf-8?q?Zo=C3=AB?= <z@x.example>, b@y.example;", "We: Zoë <z@x.example>, b@y.example;"),
+            ("a@x.example, =?utf-8?q?a=3Ab?=: b@y.example;", "a@x.example, \"a:b\": b@y.example;"),
+        ] {
+            let (written, named) = read(header);
+            assert_eq!(written, expected, "{header}");
+            assert_eq!(read(&written), (written.clone(), named), "{header}");
         }
     }
 

@@ -287,8 +287,8 @@ fn addresses(message: &Message<'_>, fields: &mut Fields) {
     }
 }
 
-/// `header.<name>`: decoded where it is text, as it stands otherwise; several of one name on a line each. Whether that is
-/// all of them.
+/// `header.<name>`: decoded where it is text or names people, as it stands otherwise; several of one name on a line each.
+/// Whether that is all of them.
 fn headers(message: &Message<'_>, fields: &mut Fields) -> bool {
     // Each name once: joining at every repeat would cost the square of their number.
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -307,6 +307,11 @@ fn headers(message: &Message<'_>, fields: &mut Fields) -> bool {
         let value = match header.value() {
             HeaderValue::Text(text) => unfold(text),
             HeaderValue::TextList(texts) => unfold(&texts.join(", ")),
+            // What looks encoded still would be read otherwise once more.
+            HeaderValue::Address(addresses) if raw.contains("=?") => {
+                let listed = Some(unfold(&address::listed(addresses)));
+                listed.filter(|listed| !composed(listed).contains("=?")).unwrap_or(raw)
+            }
             _ => raw,
         };
         are_all &= value.len() <= left;
@@ -362,6 +367,40 @@ mod tests {
         );
         assert_eq!(parsed.error, None);
         assert_eq!(parsed.fields.present("attachment_names"), None);
+    }
+
+    #[test]
+    fn names_of_people_are_decoded_and_no_more_of_such_a_header_is_changed() {
+        let parsed = fields(
+            "From: =?utf-8?q?Zo=C3=AB?= <Zoe+A@X.example>\nTo: service@acme.example,\n =?UTF-8?Q?M=C3=BCller=2C?=\n \
+             =?UTF-8?Q?_Hans?= <m@x.example>\nCc: <n@x.example> (Nora)\n\n",
+        );
+        for (name, value) in [
+            ("header.from", "Zoë <Zoe+A@X.example>"),
+            ("header.to", "service@acme.example, \"Müller, Hans\" <m@x.example>"),
+            ("header.cc", "<n@x.example> (Nora)"),
+        ] {
+            assert_eq!(parsed.fields.get(name), Some(value), "{name}");
+        }
+        for odd in ["=?utf-8?q?nobody <m@x.example>", "=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3F=3D?= <m@x.example>"] {
+            assert_eq!(fields(&format!("Subject: x\nTo: {odd}\n\n")).fields.get("header.to"), Some(odd));
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_at_may_be_of_any_letters() {
+        let parsed = fields(
+            "From: Mu\u{308}ller <MU\u{308}LLER@Bücher.example>\nTo: <岡田@x.example>\nReply-To: <zoë@y.example>\n\n",
+        );
+        for (name, value) in [
+            ("sender_email", "müller@xn--bcher-kva.example"),
+            ("sender_domain", "xn--bcher-kva.example"),
+            ("sender_name", "Müller"),
+            ("recipient_email", "岡田@x.example"),
+            ("reply_to", "zoë@y.example"),
+        ] {
+            assert_eq!(parsed.fields.get(name), Some(value), "{name}");
+        }
     }
 
     #[test]

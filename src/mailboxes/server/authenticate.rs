@@ -122,6 +122,20 @@ async fn run(
     let mut message = AuthenticatedMessage::from_parsed(&read, raw, true);
     message.dkim_headers.retain(|signature| signature.header.h.len() <= MAX_SIGNED_FIELDS);
     message.dkim_headers.truncate(MAX_SIGNATURES);
+    // A domain has one form wherever it is held against another (RFC 8616).
+    for author in &mut message.from {
+        *author = address::in_one_form(author);
+    }
+    for signature in &mut message.dkim_headers {
+        let signature = &mut signature.header;
+        signature.d = address::in_ascii(&signature.d).into_owned();
+        signature.i = address::in_one_form(&signature.i);
+    }
+    let client = client.map(|client| Client {
+        helo: address::in_ascii(&client.helo).into_owned(),
+        mail_from: address::with_ascii_domain(&client.mail_from),
+        ..client
+    });
     let is_chain_bounded = message.ams_headers.len() <= MAX_SIGNATURES
         && message.ams_headers.iter().all(|signature| signature.header.h.len() <= MAX_SIGNED_FIELDS);
     let spf = async {
@@ -158,8 +172,7 @@ async fn run(
         None if dkim.is_none() => "temperror",
         None => "none",
     };
-    let is_clear =
-        !sender.is_empty() && message.from.len() == 1 && address::in_one_form(&message.from[0]) == sender;
+    let is_clear = !sender.is_empty() && message.from.len() == 1 && message.from[0] == sender;
     let dmarc = if is_clear {
         let domain = client.as_ref().map_or("", |client| match client.mail_from.rsplit_once('@') {
             Some((_, domain)) => domain,

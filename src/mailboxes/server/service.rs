@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::{
     repository::{self, Row},
@@ -12,10 +12,10 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
-    emails::server::address::{in_ascii, in_one_form, part_in_one_form},
+    emails::server::address::{in_one_form, is_same, part_in_one_form},
     mailboxes::dto::{
-        Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxView,
-        NO_DOMAIN,
+        Heartbeat, ImapAccount, MailDomains, Mailbox, MailboxInput, MailboxKind, MailboxList, MailboxState,
+        MailboxView, NO_DOMAIN,
     },
     server::{
         AppState, Error, Result, TenantContext, TenantTx,
@@ -23,6 +23,7 @@ use crate::{
         etag::{IfMatch, Versioned},
         outbound::Fence,
         paging::Page,
+        same::says_what_is_stored,
         vault::Place,
     },
     shared::{MailboxId, Problem},
@@ -119,7 +120,8 @@ pub async fn create(ctx: &TenantContext, input: MailboxInput) -> Result<Mailbox>
 }
 
 /// A password that is sent back masked stays as it is stored. An account on another server, or of another user there, has
-/// a folder of its own: it is read from its beginning, and its password must be given anew.
+/// a folder of its own: it is read from its beginning, and its password must be given anew. Where all is as it is stored,
+/// nothing is written; but one that fails is looked at again at once.
 ///
 /// # Errors
 /// As `create`, and 404, 412; 422 too for another kind.
@@ -137,12 +139,22 @@ pub async fn replace(
     if_match.check(&before)?;
     let (input, password) = checked(ctx, input, Some(&row))?;
     check_address(&ctx.app, &mut tx, &input).await?;
+    if says_what_is_stored(&input, &before) {
+        if before.heartbeat.state != MailboxState::Failing || !watched(&input) {
+            return Ok(before);
+        }
+        // Who saves it once more has mended what it failed for, which was not here.
+        watches::set(&mut tx, id, true).await?;
+        let mailbox = read(ctx, &mut tx, id).await?;
+        tx.commit().await?;
+        ctx.app.watch_bell.notify_one();
+        return Ok(mailbox);
+    }
     taken(repository::update(&mut tx, id, &input).await, &input)?;
     let mut entered = Vec::new();
     if let Some(password) = password {
-        if !is_stored(ctx, &mut tx, &row, &password).await {
-            entered.push("imap.password".to_owned());
-        }
+        // It may be the same: nobody is told whether it was guessed.
+        entered.push("imap.password".to_owned());
         seal(ctx, &mut tx, id, &password).await?;
     }
     if input.imap.as_ref().map(folder_of) != row.imap.as_ref().map(|json| folder_of(&json.0)) {
@@ -180,7 +192,7 @@ pub async fn domains(ctx: &TenantContext) -> Result<MailDomains> {
     Ok(MailDomains { domains: repository::domains(&mut ctx.begin().await?).await? })
 }
 
-/// Says which domains' mail is the tenant's.
+/// Says which domains' mail is the tenant's. Where it is these already, nothing is written.
 ///
 /// # Errors
 /// 400 for one that a mailbox still has, 403 for anyone but an administrator of the installation, 409 for one that is
@@ -196,6 +208,11 @@ pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfM
     repository::lock_domains(&mut tx).await?;
     let before = MailDomains { domains: repository::domains(&mut tx).await? };
     if_match.check(&before)?;
+    // Each stands once in both; the database has an order of its own.
+    let is_kept = |domain: &String| input.domains.contains(domain);
+    if before.domains.len() == input.domains.len() && before.domains.iter().all(is_kept) {
+        return Ok(before);
+    }
     repository::set_domains(&mut tx, &input.domains)
         .await
         .on_constraint("fk_eivs_mailboxes_domain", || {
@@ -208,9 +225,11 @@ pub async fn set_domains(ctx: &TenantContext, input: MailDomains, if_match: &IfM
         let sentence = format!("Of these domains, another tenant has {}", theirs.join(", "));
         return Err(Problem::new(409, sentence).into());
     }
-    ctx.audit(&mut tx, Event::updated("mail_domains.update", "domains", &before, &input)).await?;
+    // In the order in which they are read.
+    let after = MailDomains { domains: set };
+    ctx.audit(&mut tx, Event::updated("mail_domains.update", "domains", &before, &after)).await?;
     tx.commit().await?;
-    Ok(input)
+    Ok(after)
 }
 
 /// # Errors
@@ -219,11 +238,6 @@ pub async fn password(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Se
     let sealed = row.password.as_deref().ok_or_else(|| Error::internal("a mailbox without a password"))?;
     let plain = app.vault.open(tx, place(row.mailbox_id), sealed).await?;
     Ok(String::from_utf8(plain).map_err(Error::internal)?.into())
-}
-
-/// Whether the password is the one that is stored. One that cannot be read any more is another.
-async fn is_stored(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, given: &str) -> bool {
-    password(&ctx.app, tx, row).await.is_ok_and(|stored| stored.expose_secret() == given)
 }
 
 async fn seal(ctx: &TenantContext, tx: &mut TenantTx, id: MailboxId, password: &str) -> Result<()> {
@@ -248,7 +262,8 @@ fn checked(
 ) -> Result<(MailboxInput, Option<String>)> {
     let address = input.address.as_deref().map(in_one_form);
     let input = MailboxInput { address, ..input }.validate(&ctx.tenant)?;
-    if input.address.as_ref().is_some_and(|address| !address.is_ascii()) {
+    let domain = input.address.as_deref().and_then(|address| address.rsplit_once('@'));
+    if domain.is_some_and(|(_, domain)| !domain.is_ascii()) {
         return Err(Problem::invalid_field("address", NO_DOMAIN).into());
     }
     if stored.is_some_and(|row| row.kind != input.kind) {
@@ -313,17 +328,16 @@ fn watched(input: &MailboxInput) -> bool {
 /// hold a link that signs somebody in: it is no tenant's to read.
 pub fn is_senders(app: &AppState, address: &str) -> bool {
     let smtp = app.config.deliveries.smtp.as_ref();
-    smtp.is_some_and(|smtp| in_one_form(&smtp.address) == in_one_form(address))
+    smtp.is_some_and(|smtp| is_same(&smtp.address, address))
 }
 
 /// The addresses of mailboxes that take mail for this one, the nearest first.
 pub fn candidates(address: &str) -> Vec<String> {
-    let address = address.to_lowercase();
+    let address = in_one_form(address);
     let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
     if local.is_empty() || domain.is_empty() || address.chars().any(char::is_control) {
         return Vec::new();
     }
-    let domain = in_ascii(domain);
     let mut found = vec![format!("{local}@{domain}")];
     if let Some((base, _)) = local.split_once('+')
         && !base.is_empty()
@@ -399,6 +413,10 @@ mod tests {
         assert_eq!(of("postmaster"), "");
         assert_eq!(of(""), "");
         assert_eq!(of("a\nb@acme.example"), "");
+        // Letters of any kind, however their accents are written.
+        for same in ["Müller+42@acme.example", "MU\u{308}LLER+42@acme.example"] {
+            assert_eq!(of(same), "müller+42@acme.example müller@acme.example *@acme.example", "{same}");
+        }
         let bookshop = "orders@xn--bcher-kva.example *@xn--bcher-kva.example";
         for same in ["Orders@BÜCHER.example", "orders@bu\u{308}cher.example", "orders@XN--bcher-kva.example"]
         {

@@ -18,7 +18,7 @@ use crate::{
     ui::{
         badge::ActiveBadge,
         find::{FindField, NoneFits, holds, sought},
-        form::{Choice, FilterButtons, or_any},
+        form::{Choice, FilterButtons, or_any, without_buttons},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -105,7 +105,7 @@ fn Filters<'a>(tenant: TenantId, query: RoutesQuery, intents: &'a [Intent]) -> i
     let is_filtered = query != RoutesQuery::default();
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
     view! {
-        <Form method="get" action=page.clone() attr:class="line-form" attr:role="search">
+        <Form method="get" action=page.clone() on_form_data=without_buttons() attr:class="line-form" attr:role="search">
             <FindField q=Signal::stored(query.q) by="Name, intent or what it does"/>
             <Choice
                 label="Intent"

@@ -28,7 +28,8 @@ pub struct DecidedEvent {
     pub data: DecidedEmail,
 }
 
-/// A message as `GET /api/emails/{email_id}` gives it, without what comes of the decision: its labels and deliveries.
+/// A message as `GET /api/emails/{email_id}` gives it, without its preview, since its fields hold its text, and without what
+/// comes of the decision: its labels and deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecidedEmail {
     pub email_id: EmailId,
@@ -78,7 +79,6 @@ impl DecidedEmail {
             fields,
             classification,
             decided_by,
-            decided_at,
             envelope,
             run,
             intent_version,
@@ -94,10 +94,12 @@ impl DecidedEmail {
             sender_name,
             recipient_email,
             subject,
+            preview: _,
             received_at,
             status: _,
             intent,
             decision,
+            decided_at,
             explanation,
             parse_error,
             labels: _,

@@ -1,7 +1,6 @@
 //! What the routes come to for one outcome of a message. Pure: the outbox writes it, a dry-run shows it.
 
 use chrono::{DateTime, Utc};
-use lettre::Address;
 use mail_parser::parsers::MessageStream;
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ use super::{
 use crate::{
     emails::{
         dto::EmailDetail,
-        server::address::{in_ascii, in_one_form},
+        server::address::{self, in_one_form, is_same, with_ascii_domain},
     },
     routes::dto::Planned,
     server::text::shorten,
@@ -110,11 +109,17 @@ fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outc
     };
     let asked = field(message, "reply_to").map(|to| as_written(message, "header.reply-to", to));
     let answers_to = asked.filter(|to| is_address(to)).unwrap_or_else(|| author(message));
+    let mut text = note(forward, message)?;
+    // A mail that names it could go to nobody whose server takes no such mail (SMTPUTF8).
+    let is_for_any = answers_to.is_ascii();
+    if !is_for_any && is_address(&answers_to) {
+        text += &format!("\n\nAn answer to this mail does not reach {answers_to}: write to that address.");
+    }
     let payload = json!({
         "to": forward.to,
         "subject": subject_line(&subject),
-        "text": note(forward, message)?,
-        "reply_to": answers_to,
+        "text": text,
+        "reply_to": is_for_any.then_some(answers_to),
         "loop": tokens(message),
     });
     let withheld = in_circles(message, sender).or_else(|| bounce(message));
@@ -144,6 +149,8 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
             if is_reply { subject.to_owned() } else { format!("Re: {subject}") }
         }
     };
+    // Not every server takes a mail that names another one.
+    let own = reply.reply_to.clone().filter(|own| with_ascii_domain(own).is_ascii());
     // Whoever wrote it chose it, and it need not be an address at all.
     let to = if is_address(&to) { to } else { String::new() };
     let payload = json!({
@@ -153,7 +160,7 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
         "from_name": reply.from_name,
         "in_reply_to": field(message, "message_id").and_then(message_id),
         "references": references(message),
-        "reply_to": reply.reply_to.clone().or_else(|| came_to(message, sender)),
+        "reply_to": own.or_else(|| came_to(message, sender)),
         "loop": tokens(message),
     });
     let withheld = unanswerable(message, &to, sender).or_else(|| in_circles(message, sender));
@@ -163,10 +170,10 @@ fn reply(reply: &Reply, message: &EmailDetail, sender: Sender<'_>) -> Outcome {
 /// Why a message must not be answered by a machine (RFC 3834, section 2).
 fn unanswerable(message: &EmailDetail, to: &str, sender: Sender<'_>) -> Option<String> {
     let header = |name: &str| field(message, &format!("header.{name}"));
-    let Ok(address) = to.parse::<Address>() else {
+    let Some(address) = address::parse(to) else {
         return Some("it has no address to answer to".into());
     };
-    if sender.from.is_some_and(|own| own.eq_ignore_ascii_case(to)) {
+    if sender.from.is_some_and(|own| is_same(own, to)) {
         return Some("it came from this installation's own address".into());
     }
     let user = address.user().to_ascii_lowercase();
@@ -279,10 +286,10 @@ fn came_to(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
         let named = ["header.to", "header.cc"].iter().find_map(|header| written(message, header, &form));
         named.unwrap_or_else(|| inbox.to_owned())
     });
-    let is_own = |address: &str| sender.from.is_some_and(|own| in_one_form(own) == in_one_form(address));
+    let is_own = |address: &str| sender.from.is_some_and(|own| is_same(own, address));
     carried.chain(read).find_map(|address| {
-        let (local, domain) = address.rsplit_once('@')?;
-        let address = format!("{local}@{}", in_ascii(domain));
+        let address = with_ascii_domain(&address);
+        let (local, _) = address.rsplit_once('@')?;
         // Not every relay takes what is not ASCII, and a star stands for all of a domain.
         let is_fit = address.is_ascii() && is_address(&address) && local != "*" && !is_own(&address);
         is_fit.then_some(address)
@@ -290,7 +297,7 @@ fn came_to(message: &EmailDetail, sender: Sender<'_>) -> Option<String> {
 }
 
 fn is_address(text: &str) -> bool {
-    text.len() <= MAX_ADDRESS && text.parse::<Address>().is_ok()
+    text.len() <= MAX_ADDRESS && address::parse(text).is_some()
 }
 
 fn field<'m>(message: &'m EmailDetail, name: &str) -> Option<&'m str> {
@@ -361,10 +368,12 @@ mod tests {
                 sender_name: "Zoë".into(),
                 recipient_email: "service@acme.example".into(),
                 subject: "Where is it?".into(),
+                preview: String::new(),
                 received_at: at,
                 status: EmailStatus::Done,
                 intent: None,
                 decision: Some(Decision::Accepted),
+                decided_at: Some(at),
                 explanation: "Accepted.".into(),
                 parse_error: None,
                 labels: Vec::new(),
@@ -372,7 +381,6 @@ mod tests {
             fields: all,
             classification: None,
             decided_by: None,
-            decided_at: Some(at),
             envelope: None,
             run: 1,
             intent_version: None,
@@ -445,6 +453,38 @@ mod tests {
             assert_eq!(planned.payload["reply_to"], answered, "{asked}");
         }
         assert_eq!(plan(&rows, &message(&[]), SENDER)[0].payload["reply_to"], "zoe@x.example");
+    }
+
+    /// It goes to whoever the route says, whatever their servers take.
+    #[test]
+    fn a_forward_names_nobody_in_its_head_whom_only_some_servers_can_write_to() {
+        let rows = [row(RouteKind::Forward, json!({"to": ["a@b.example"], "note": "For you."}))];
+        let read = "müller@xn--bcher-kva.example";
+        for (asked, header, answers_to) in
+            [(read, "MÜLLER@Bücher.example", "MÜLLER@xn--bcher-kva.example"), (read, "", read)]
+        {
+            let fields = [("reply_to", asked), ("header.reply-to", header)];
+            let planned = plan(&rows, &message(&fields), SENDER).remove(0);
+            let text = format!(
+                "For you.\n\nAn answer to this mail does not reach {answers_to}: write to that address."
+            );
+            assert_eq!(planned.payload["text"], text);
+            assert_eq!((planned.withheld, &planned.payload["reply_to"]), (None, &Value::Null));
+        }
+    }
+
+    #[test]
+    fn whoever_has_an_address_of_any_letters_is_answered_and_nobody_by_one_that_was_not_read() {
+        for (asked, answered) in [
+            ("müller@x.example", "müller@x.example"),
+            ("संपर्क@x.example", "संपर्क@x.example"),
+            ("m\u{fffd}ller@x.example", ""),
+        ] {
+            let planned = reply_to(&[("reply_to", asked)]);
+            assert_eq!(planned.destination, answered);
+            let withheld = answered.is_empty().then_some("it has no address to answer to");
+            assert_eq!(planned.withheld.as_deref(), withheld, "{asked}");
+        }
     }
 
     /// To some servers `d+Ab1` and `d+ab1` are two.

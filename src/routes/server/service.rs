@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use super::{
     repository::{self, Row},
     secret::SigningSecret,
-    settings::Settings,
+    settings::{Reply, Settings},
 };
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     datasources::dto::MASK,
     deliveries::server::under_way as deliveries,
+    emails::server::address::with_ascii_domain,
     intents::{
         dto::{Intent, is_field},
         server::reading as intents,
@@ -25,6 +26,7 @@ use crate::{
         error::{OnConstraint, invalid_reference},
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
         vault::Place,
     },
     shared::{IntentId, Problem, RouteId, validate::Checks},
@@ -129,7 +131,7 @@ pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithS
 }
 
 /// A header's value, or an address, that is sent back masked keeps what is stored. What is under way for the route goes
-/// where the route leads then; what it is not for any more is called off.
+/// where the route leads then; what it is not for any more is called off. Where all is as it is stored, nothing is written.
 ///
 /// # Errors
 /// As `create`, and 404, 412; 422 too for another kind.
@@ -144,7 +146,7 @@ pub async fn replace(
     let row = repository::find(&mut tx, id, true).await?.ok_or_else(|| not_found(id))?;
     let before = row.clone().into_route(&tx);
     if_match.check(&before)?;
-    let entered = update(ctx, &mut tx, &row, input).await?;
+    let Some(entered) = update(ctx, &mut tx, &row, input).await? else { return Ok(before) };
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
     let event = Event::updated("route.update", id, &before, &route);
@@ -249,9 +251,18 @@ async fn insert(
     Ok((id, Some(secret)))
 }
 
-/// Answers the members whose stored values others took the place of, and which are shown to nobody.
-async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteInput) -> Result<Vec<String>> {
+/// Answers the members that were entered anew in the place of stored ones, and are shown to nobody; `None` where all is as
+/// it is stored, and nothing was written.
+async fn update(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    row: &Row,
+    input: RouteInput,
+) -> Result<Option<Vec<String>>> {
     let (input, headers) = checked(ctx, tx, input, Some(row)).await?;
+    if headers.entered.is_empty() && says_what_is_stored(&input, &row.clone().into_route(tx)) {
+        return Ok(None);
+    }
     repository::update(tx, row.route_id, &input)
         .await
         .on_constraint("uq_eivs_routes_tenant_name", || already_exists(&input))
@@ -259,11 +270,11 @@ async fn update(ctx: &TenantContext, tx: &mut TenantTx, row: &Row, input: RouteI
     store_headers(&ctx.app, tx, row.route_id, &headers.values).await?;
     if !input.is_active {
         deliveries::call_off_route(tx, row.route_id, None, "The route was deactivated").await?;
-        return Ok(headers.entered);
+        return Ok(Some(headers.entered));
     }
     let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
     deliveries::call_off_unfit(tx, &changed).await?;
-    Ok(headers.entered)
+    Ok(Some(headers.entered))
 }
 
 /// Gives a webhook a new signing secret, and answers it this once. The old one signs too for a day, so that the
@@ -352,7 +363,8 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
 #[derive(Default)]
 struct Headers {
     values: BTreeMap<String, String>,
-    /// The members whose stored values others take the place of.
+    /// The members that were entered anew in the place of stored ones. They may be the same: nobody is told whether they
+    /// were guessed.
     entered: Vec<String>,
 }
 
@@ -393,6 +405,14 @@ async fn checked(
         )
         .into());
     }
+    // Whoever is answered has any server, and not every one takes a mail that names such an address.
+    if let Settings::Reply(Reply { reply_to: Some(address), .. }) = &settings
+        && !with_ascii_domain(address).is_ascii()
+        && stored.is_none_or(|row| row.settings.0.get("reply_to").and_then(Value::as_str) != Some(address))
+    {
+        let fault = "must be ASCII before its @: not every mail server takes a mail that names another";
+        return Err(Problem::invalid_field("settings.reply_to", fault).into());
+    }
     let mut headers = Headers::default();
     if let Settings::Webhook(webhook) = &mut settings {
         webhook.url = unmasked_url(std::mem::take(&mut webhook.url), stored)?;
@@ -431,15 +451,14 @@ async fn merge_headers(
     let moved = old_url.is_some_and(|old| origin(old) != origin(url));
     let mut checks = Checks::default();
     let mut merged = Headers::default();
-    let mut changed = false;
+    let mut is_set = false;
     for (name, value) in given {
         let at = || format!("settings.headers.{name}");
         if value != MASK {
-            let kept = old.get(&name);
-            if kept.is_some_and(|kept| *kept != value) {
+            if old.contains_key(&name) {
                 merged.entered.push(at());
             }
-            changed |= kept != Some(&value);
+            is_set = true;
             merged.values.insert(name, value);
         } else if moved {
             checks.fault(at(), "must be entered again, since the route leads to another address now");
@@ -450,8 +469,8 @@ async fn merge_headers(
         }
     }
     checks.finish()?;
-    // A key to somebody else's system is a credential.
-    if changed && !ctx.role().may(Permission::Credentials) {
+    // A key to somebody else's system is a credential; also where it is the one that is stored, or it could be guessed at.
+    if is_set && !ctx.role().may(Permission::Credentials) {
         let (needed, role) = (Permission::Credentials.role(), ctx.role());
         let sentence = format!("To set or change a header's value needs the role {needed}; yours is {role}");
         return Err(Problem::forbidden(sentence).into());

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use lettre::Address;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    emails::server::address,
     routes::dto::RouteKind,
     server::extract::parse_json,
     shared::{Problem, template::Template, validate::Checks},
@@ -143,7 +143,7 @@ impl Settings {
                 if let Some(name) = &reply.from_name {
                     checks.name("settings.from_name", name);
                 }
-                if reply.reply_to.as_ref().is_some_and(|address| address.parse::<Address>().is_err()) {
+                if reply.reply_to.as_ref().is_some_and(|text| address::parse(text).is_none()) {
                     checks.fault("settings.reply_to", "is no mail address");
                 }
             }
@@ -188,9 +188,9 @@ impl Forward {
         if self.to.is_empty() || self.to.len() > MAX_RECIPIENTS {
             checks.fault("settings.to", format!("must be 1 to {MAX_RECIPIENTS} addresses"));
         }
-        for (i, address) in self.to.iter().enumerate() {
-            if address.parse::<Address>().is_err() {
-                checks.fault(format!("settings.to[{i}]"), format!("'{address}' is no mail address"));
+        for (i, to) in self.to.iter().enumerate() {
+            if address::parse(to).is_none() {
+                checks.fault(format!("settings.to[{i}]"), format!("'{to}' is no mail address"));
             }
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     fn settings_are_checked_by_kind_and_faults_named() {
         for (kind, settings) in [
             (RouteKind::Webhook, json!({"url": "https://a.example/x", "headers": {"X-Key": "s"}})),
-            (RouteKind::Forward, json!({"to": ["a@b.example"], "note": "{{subject}}"})),
+            (RouteKind::Forward, json!({"to": ["a@b.example", "ü@ü.example"], "note": "{{subject}}"})),
             (RouteKind::Reply, json!({"body": "Dear {{sender_name}}", "from_name": "Acme"})),
             (RouteKind::Label, json!({"label": "late"})),
         ] {
