@@ -3,16 +3,21 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     hash::Hash,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use super::text::shorten;
 
 /// Failures in a row that open it.
 const FAILURES: u32 = 5;
 /// How long it stays open the first time; doubled each time that the probe fails too.
 const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// What is kept of a failure's words, in characters.
+const MAX_FAULT: usize = 300;
 
 /// The breakers of this server, one a key. Other servers find out for themselves.
 pub struct Breakers<K>(Mutex<HashMap<K, Breaker>>);
@@ -20,15 +25,19 @@ pub struct Breakers<K>(Mutex<HashMap<K, Breaker>>);
 #[derive(Default)]
 struct Breaker {
     failures: u32,
+    /// What the last of them said.
+    fault: String,
     /// Closed, if not set. After it, one probes; the others wait for what comes of it.
     open_until: Option<Instant>,
     probing: bool,
 }
 
 /// An open breaker: nothing is to be tried before `left` is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     pub failures: u32,
+    /// What the last of them said: whoever is kept from trying would not know it otherwise.
+    pub fault: String,
     pub left: Duration,
 }
 
@@ -56,7 +65,11 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         {
             let left = until.saturating_duration_since(Instant::now());
             if breaker.probing || !left.is_zero() {
-                return Err(Open { failures: breaker.failures, left: left.max(Duration::from_secs(1)) });
+                return Err(Open {
+                    failures: breaker.failures,
+                    fault: breaker.fault.clone(),
+                    left: left.max(Duration::from_secs(1)),
+                });
             }
             breaker.probing = true;
             is_probe = true;
@@ -77,22 +90,31 @@ impl<K: Eq + Hash> Breakers<K> {
     }
 }
 
-impl<K: Eq + Hash + Clone> Pass<'_, K> {
-    /// Says what came of it. Only what trying again may mend is a failure: a refusal is an answer of what works.
-    pub fn leave(self, failed: bool) {
+impl<K: Eq + Hash + Clone + Debug> Pass<'_, K> {
+    /// Says what came of it: how it failed, in words without secrets, if it did. Only what trying again may mend is a
+    /// failure: a refusal is an answer of what works.
+    pub fn leave(self, fault: Option<&str>) {
         let mut breakers = self.breakers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failed {
-            breakers.remove(&self.key);
+        let Some(fault) = fault else {
+            if breakers.remove(&self.key).is_some_and(|breaker| breaker.open_until.is_some()) {
+                tracing::info!(what = ?self.key, "it works again, and is tried as before");
+            }
             return;
-        }
+        };
         let breaker = breakers.entry(self.key.clone()).or_default();
         // Those that were under way when it opened say nothing new.
         if breaker.open_until.is_some() && !self.is_probe {
             return;
         }
         breaker.failures = breaker.failures.saturating_add(1);
+        breaker.fault = shorten(fault, MAX_FAULT);
         if breaker.failures >= FAILURES {
             let doublings = (breaker.failures - FAILURES).min(10);
+            if breaker.open_until.is_none() {
+                // Not how: what is at the other end may name people in its words.
+                let failures = breaker.failures;
+                tracing::warn!(what = ?self.key, failures, "it keeps failing, and is left alone for a while");
+            }
             breaker.open_until = Some(Instant::now() + (PAUSE * (1 << doublings)).min(LONGEST_PAUSE));
         }
     }
@@ -114,8 +136,9 @@ mod tests {
     use super::*;
 
     fn fail(breakers: &Breakers<u8>, times: u32) {
-        for _ in 0..times {
-            breakers.enter(1).expect("closed").leave(true);
+        for time in 1..=times {
+            let fault = format!("fault {time}");
+            breakers.enter(1).expect("closed").leave(Some(fault.as_str()));
         }
     }
 
@@ -123,10 +146,10 @@ mod tests {
     fn it_opens_after_failures_in_a_row_and_for_that_key_alone() {
         let breakers = Breakers::default();
         fail(&breakers, FAILURES - 1);
-        breakers.enter(1).expect("closed").leave(false);
+        breakers.enter(1).expect("closed").leave(None);
         fail(&breakers, FAILURES);
         let open = breakers.enter(1).err().expect("open");
-        assert_eq!(open.failures, FAILURES);
+        assert_eq!((open.failures, open.fault.as_str()), (FAILURES, "fault 5"));
         assert!(open.left <= PAUSE && open.left > PAUSE / 2, "{open:?}");
         assert!(breakers.enter(2).is_ok());
     }
@@ -135,24 +158,40 @@ mod tests {
     fn what_was_under_way_when_it_opened_does_not_lengthen_the_pause() {
         let breakers = Breakers::default();
         let under_way: Vec<_> = (0..20).map(|_| breakers.enter(1).expect("closed")).collect();
-        under_way.into_iter().for_each(|pass| pass.leave(true));
+        under_way.into_iter().for_each(|pass| pass.leave(Some("x")));
         let open = breakers.enter(1).err().expect("open");
         assert!(open.failures == FAILURES && open.left <= PAUSE, "{open:?}");
+    }
+
+    /// The pause is over.
+    fn rest(breakers: &Breakers<u8>) {
+        let long_ago = Instant::now();
+        for breaker in breakers.0.lock().expect("lock").values_mut() {
+            breaker.open_until = Some(long_ago);
+        }
     }
 
     #[test]
     fn one_probe_at_a_time_decides() {
         let breakers = Breakers::default();
         fail(&breakers, FAILURES);
-        let long_ago = Instant::now();
-        for breaker in breakers.0.lock().expect("lock").values_mut() {
-            breaker.open_until = Some(long_ago);
-        }
+        rest(&breakers);
         let probe = breakers.enter(1).expect("half open");
         assert!(breakers.enter(1).is_err(), "a second one waits");
         drop(probe);
         let probe = breakers.enter(1).expect("a probe that was called off frees its place");
-        probe.leave(false);
+        probe.leave(None);
         assert!(breakers.enter(1).is_ok() && breakers.enter(1).is_ok(), "closed");
+    }
+
+    #[test]
+    fn it_knows_what_the_last_failure_said_and_no_more_than_a_sentence_of_it() {
+        let breakers = Breakers::default();
+        fail(&breakers, FAILURES);
+        rest(&breakers);
+        let long = "ä".repeat(10_000);
+        breakers.enter(1).expect("half open").leave(Some(long.as_str()));
+        let open = breakers.enter(1).err().expect("open");
+        assert_eq!((open.failures, open.fault.chars().count()), (FAILURES + 1, MAX_FAULT + 1));
     }
 }

@@ -1,13 +1,13 @@
 //! The command line.
 
 use std::{
-    io::{IsTerminal, Write as _},
+    io::{ErrorKind, IsTerminal, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
@@ -142,12 +142,13 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
     /// Print a new API key, and nothing else.
+    #[command(group(ArgGroup::new("scope").required(true).args(["instance", "tenant"])))]
     CreateKey {
         /// What the key is for.
         #[arg(long)]
         name: String,
         /// For the installation: all tenants, and their management.
-        #[arg(long, conflicts_with_all = ["tenant", "role"], required_unless_present = "tenant")]
+        #[arg(long, conflicts_with = "role")]
         instance: bool,
         /// For this tenant.
         #[arg(long, requires = "role")]
@@ -197,11 +198,12 @@ enum AdminCommand {
     /// With --off, the open invitations end that the person made into tenants where they are no administrator
     /// otherwise. API keys of these tenants and of the installation that they made stay: how many still work is
     /// printed. May be said again.
+    #[command(group(ArgGroup::new("rights").required(true).args(["on", "off"])))]
     SetInstanceAdmin {
         #[arg(long)]
         email: String,
         /// To manage all tenants.
-        #[arg(long, conflicts_with = "off", required_unless_present = "off")]
+        #[arg(long)]
         on: bool,
         /// From the next request on, to do no more than in the tenants of which the person is a member.
         #[arg(long)]
@@ -222,7 +224,7 @@ enum AdminCommand {
         #[arg(long)]
         email: String,
     },
-    /// Print a new one-time link that signs the first administrator in.
+    /// Print a new one-time link that signs the first administrator in; those of before end.
     SignInLink,
 }
 
@@ -240,7 +242,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Openapi = command {
-        print!("{}", openapi::text());
+        show(&openapi::text())?;
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::from_env()?;
@@ -273,20 +275,18 @@ async fn run_plain(config: Config, command: Command) -> Result<(), Fatal> {
             };
             let lines = bench::run(config, options).await?;
             let text = if json { serde_json::to_string_pretty(&lines)? + "\n" } else { bench::table(&lines) };
-            print!("{text}");
-            Ok(())
+            show(&text)
         }
         Command::Export { tenant, format, examples, output } => {
             let text =
                 in_tenant(config, &tenant, async |ctx| Ok(transfer::export(&ctx, format, examples).await?))
                     .await?;
             match output {
-                None => print!("{text}"),
+                None => show(&text),
                 Some(file) => {
-                    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                    Ok(std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?)
                 }
             }
-            Ok(())
         }
         Command::Database { .. } | Command::Import { .. } | Command::Openapi => Ok(()),
     }
@@ -331,12 +331,12 @@ async fn import(
     in_tenant(config, tenant, async |ctx| {
         if yes {
             let plan = transfer::import(&ctx, parsed, &options).await?;
-            print!("{}", text::plan(&plan));
+            show(&text::plan(&plan))?;
             return Ok(ExitCode::SUCCESS);
         }
         let first = Options { dry_run: true, ..options.clone() };
         let plan = transfer::import(&ctx, parsed.clone(), &first).await?;
-        print!("{}", text::plan(&plan));
+        show(&text::plan(&plan))?;
         if plan.summary.is_same() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -352,16 +352,31 @@ async fn import(
 }
 
 fn agreed(plan: &Plan) -> Result<bool, Fatal> {
-    print!("{}. Do it? [y/N] ", plan.summary.words());
-    std::io::stdout().flush()?;
+    print(&format!("{}. Do it? [y/N] ", plan.summary.words()))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// Prints, and says if that failed.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints what can be had again. Whoever has read enough of it, as `head` does, ends it: that is no fault.
+fn show(text: &str) -> Result<(), Fatal> {
+    match print(text) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
 async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
     let base = config.base_url(run::leptos_options()?.site_addr);
     let opened = run::open_database(&config).await?;
+    let is_list = matches!(command, AdminCommand::ListUsers);
     let result: Result<String, Fatal> = async {
         match command {
             AdminCommand::CreateKey { name, tenant, role, .. } => {
@@ -411,8 +426,13 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
     }
     .await;
     opened.close().await;
-    println!("{}", result?);
-    Ok(())
+    let text = result? + "\n";
+    if is_list {
+        return show(&text);
+    }
+    // A key or a link is shown once: whoever has not got it has to know.
+    Ok(print(&text)
+        .map_err(|error| format!("it was done, and what came of it could not be printed: {error}"))?)
 }
 
 /// What was done to a person's account, for a terminal, and how many API keys that they made still work.
@@ -480,8 +500,7 @@ async fn process(
         }
     })
     .await?;
-    print!("{}", explanation(&email));
-    Ok(())
+    show(&explanation(&email))
 }
 
 /// The decision and its grounds, for a terminal. Most of it a stranger may have written.

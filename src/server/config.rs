@@ -3,6 +3,7 @@
 mod edge;
 mod identity;
 mod mail;
+mod site;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 pub use edge::EdgeConfig;
 pub use identity::{IdentityConfig, InvitationLinks, JwtConfig, OidcConfig};
 pub use mail::MailConfig;
+pub use site::site_options;
 
 /// How strictly the installation is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

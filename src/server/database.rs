@@ -5,7 +5,13 @@
 
 mod conn;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
@@ -13,12 +19,18 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use conn::{ANSWER, silent};
 pub use conn::{Conn, Listener};
 
-use super::config::Config;
+use super::{
+    config::Config,
+    error::{chain, unreachable},
+};
 use crate::shared::{TenantId, UserId};
 
 /// The embedded migrations.
@@ -78,6 +90,15 @@ pub struct Database {
     pool: PgPool,
     /// How long a statement may take.
     limit: Duration,
+    reach: Arc<Reach>,
+}
+
+/// Whether the database can be reached, as far as is known.
+#[derive(Debug, Default)]
+struct Reach {
+    is_lost: AtomicBool,
+    /// When it was last tried, and why it could not be reached then, if so. Of many who wait in vain one tries.
+    tried: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 tokio::task_local! {
@@ -274,7 +295,7 @@ impl Database {
         if privileged {
             return Err(DatabaseError::Privileged(role));
         }
-        Ok(Self { pool, limit })
+        Ok(Self { pool, limit, reach: Arc::default() })
     }
 
     /// A transaction that sees one tenant's rows and no other's.
@@ -350,7 +371,7 @@ impl Database {
     pub fn beside(&self) -> Self {
         let options = PgConnectOptions::clone(&self.pool.connect_options());
         let pool = self.pool.options().clone().min_connections(0).max_connections(1);
-        Self { pool: pool.connect_lazy_with(options), limit: self.limit }
+        Self { pool: pool.connect_lazy_with(options), limit: self.limit, reach: Arc::clone(&self.reach) }
     }
 
     /// How many connections the pool has, and how many of them are idle.
@@ -363,7 +384,7 @@ impl Database {
     }
 
     async fn acquire(&self) -> sqlx::Result<Conn> {
-        Conn::acquire(&self.pool, self.limit + MARGIN).await
+        self.had(Conn::acquire(&self.pool, self.limit + MARGIN).await).await
     }
 
     /// `value` is a slug, a number, a word or hex, so it can stand in the text; this is asserted.
@@ -379,7 +400,63 @@ impl Database {
         } else {
             (self.limit, format!("BEGIN{settings}"))
         };
-        Conn::begin(&self.pool, begin, limit + MARGIN).await
+        self.had(Conn::begin(&self.pool, begin, limit + MARGIN).await).await
+    }
+
+    /// What came of asking for a connection. Whoever waited for one in vain is told whether all were in use or there is none
+    /// to be had; the log has that when it begins, with its cause, and when it is over.
+    async fn had(&self, conn: sqlx::Result<Conn>) -> sqlx::Result<Conn> {
+        match conn {
+            Err(sqlx::Error::PoolTimedOut) => match self.why_not().await {
+                Some(why) => Err(unreachable(why)),
+                None => Err(sqlx::Error::PoolTimedOut),
+            },
+            conn => {
+                if conn.is_ok() {
+                    self.is_reached();
+                }
+                conn
+            }
+        }
+    }
+
+    fn is_reached(&self) {
+        // Each transaction looks; writing it down each time would cost them.
+        if self.reach.is_lost.load(Ordering::Relaxed) && self.reach.is_lost.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database can be reached again");
+        }
+    }
+
+    /// Why the database cannot be reached, where it cannot. An answer holds for a second.
+    async fn why_not(&self) -> Option<String> {
+        let mut tried = self.reach.tried.lock().await;
+        if let Some((at, why)) = &*tried
+            && at.elapsed() < FRESH
+        {
+            return why.clone();
+        }
+        let options = self.pool.connect_options();
+        #[expect(clippy::disallowed_methods, reason = "it sees nothing: whether there is an answer is all")]
+        let connecting = PgConnection::connect_with(&options);
+        let why = match timeout(CHECK, connecting).await {
+            Ok(Ok(conn)) => {
+                let _ = timeout(CHECK, conn.close()).await;
+                None
+            }
+            // It answers, though it takes no more (`too_many_connections`), or none yet.
+            Ok(Err(sqlx::Error::Database(_))) => None,
+            Ok(Err(error)) => Some(chain(&error)),
+            Err(_) => Some(chain(&silent())),
+        };
+        *tried = Some((Instant::now(), why.clone()));
+        match &why {
+            None => self.is_reached(),
+            Some(why) if !self.reach.is_lost.swap(true, Ordering::Relaxed) => {
+                tracing::error!(why, "the database cannot be reached");
+            }
+            Some(_) => {}
+        }
+        why
     }
 }
 

@@ -97,6 +97,21 @@ fn is_in_doubt(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<InDoubt>()))
 }
 
+/// Of a connection that could not be had because there is none to be had, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("the database cannot be reached: {0}")]
+struct Unreachable(String);
+
+/// The error of whoever waited for a connection in vain, where the database cannot be reached: that is no overload. It is
+/// logged where it is found out.
+pub fn unreachable(why: String) -> sqlx::Error {
+    io::Error::other(Unreachable(why)).into()
+}
+
+fn is_unreachable(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<Unreachable>()))
+}
+
 fn away(error: &sqlx::Error) -> Problem {
     tracing::error!(error = %chain(error), "the database is away");
     Problem::new(503, "The database cannot be used at the moment. Try again in a moment")
@@ -128,6 +143,10 @@ impl From<sqlx::Error> for Error {
             // Nothing was taken, so the caller may come again: overload, not failure.
             sqlx::Error::PoolTimedOut => {
                 Problem::new(503, "The server is busy. Try again in a moment").into()
+            }
+            // A worker gives its job back for it, however old that is.
+            _ if is_unreachable(&error) => {
+                Problem::new(503, "The database cannot be reached. Try again in a moment").into()
             }
             _ if was_ended => Problem::new(503, "The server is busy. Try again in a moment").into(),
             _ if is_away(&error) => away(&error).into(),
@@ -231,6 +250,14 @@ mod tests {
         assert_eq!(problem.errors[0].field, "validation_rules[1].datasource_id");
         let problem = placed(Problem::invalid_field("priority", "is too high"));
         assert_eq!(problem.detail, "validation_rules[1].priority: is too high");
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_reached_is_not_a_busy_server() {
+        let error = Error::from(unreachable("Connection refused".into()));
+        assert!(matches!(&error, Error::Problem(problem) if problem.status == 503), "{error}");
+        assert!(error.to_string().contains("cannot be reached"), "{error}");
+        assert!(Error::from(sqlx::Error::PoolTimedOut).to_string().contains("busy"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::{
 };
 use leptos::prelude::{Owner, provide_context};
 use leptos_axum::{
-    LeptosRoutes, file_and_error_handler_with_context, generate_route_list, site_pkg_dir_service_route_path,
+    LeptosRoutes, generate_route_list, render_app_async_with_context, site_pkg_dir_service_route_path,
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     AppState, CallerContext, changes,
     context::bearer,
-    edge::{compress, cors, headers, limits, load, metrics, observe, ready, site},
+    edge::{compress, cors, headers, limits, load, metrics, observe, ready, site, unread},
     error::problem_response,
     idempotency,
     openapi::{
@@ -70,23 +70,19 @@ pub fn router(app: AppState) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
         .layer(middleware::from_fn_with_state(known, queries::refuse_unknown));
 
-    let options = app.leptos.clone();
+    let context = {
+        let app = app.clone();
+        move || {
+            provide_context(app.clone());
+            headers::set_page_policy(&app);
+        }
+    };
+    let document = {
+        let options = app.leptos.clone();
+        move || shell(options.clone())
+    };
     let pages = Router::new()
-        .leptos_routes_with_context(
-            &app,
-            generate_route_list(App),
-            {
-                let app = app.clone();
-                move || {
-                    provide_context(app.clone());
-                    headers::set_page_policy(&app);
-                }
-            },
-            {
-                let options = options.clone();
-                move || shell(options.clone())
-            },
-        )
+        .leptos_routes_with_context(&app, generate_route_list(App), context.clone(), document.clone())
         .layer(middleware::from_fn(by_itself))
         .layer(middleware::from_fn(load::refuse_large))
         .merge(transfer::server::form::routes())
@@ -94,18 +90,29 @@ pub fn router(app: AppState) -> Router {
         .layer(middleware::from_fn(compress::allow))
         .layer(compress::layer());
 
-    let not_found = file_and_error_handler_with_context::<AppState, _>(
-        {
-            let app = app.clone();
-            move || headers::set_page_policy(&app)
-        },
-        shell,
-    );
+    // Not Leptos' own, which gives whatever file lies below the site's root.
+    let page = render_app_async_with_context(context, document);
+    let not_found = move |request: Request| {
+        let page = page(request);
+        async move {
+            let mut page = page.await;
+            if page.status() == StatusCode::OK {
+                *page.status_mut() = StatusCode::NOT_FOUND;
+            }
+            // With a slash at its end, an address may lead to a page of who is signed in.
+            page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            page
+        }
+    };
+    let public = site::PUBLIC
+        .iter()
+        .fold(Router::<AppState>::new(), |public, path| public.route(path, get(site::show_public)));
     let all = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready::show))
         .route("/metrics", get(metrics::show))
         .route(&site_pkg_dir_service_route_path(&app.leptos), get(site::show))
+        .merge(public)
         .merge(auth::server::rest::routes())
         .merge(auth::server::forms::routes())
         .merge(demo::api::routes())
@@ -145,6 +152,18 @@ pub fn around(routes: Router<AppState>, app: &AppState) -> Router<AppState> {
         .layer(middleware::from_fn_with_state(headers::SecurityHeaders::new(&app.config), headers::add))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .layer(middleware::from_fn(observe::identify))
+        .layer(middleware::from_fn_with_state(app.clone(), let_go))
+}
+
+/// A server that stops keeps no connection for the next request: whoever holds one asks another server from now on, and
+/// meets none that is closed under it.
+async fn let_go(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let version = request.version();
+    let mut response = next.run(request).await;
+    if app.stop.is_cancelled() {
+        unread::end_after(&mut response, version);
+    }
+    response
 }
 
 /// Leptos leaves the owner of a page that is being written behind on the thread where that began. What goes on there next

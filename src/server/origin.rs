@@ -20,11 +20,29 @@ impl Origin {
         let forwarded =
             parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+        if let Some(peer) = peer.map(|peer| peer.to_canonical()).filter(|_| !hops.is_empty()) {
+            note_proxy(app, peer);
+        }
         let request_id = parts.headers.get("x-request-id").and_then(|value| value.to_str().ok());
         Self {
             address: peer.map(|peer| client(peer.to_canonical(), &hops, &app.config.trusted_proxies)),
             request_id: request_id.map(str::to_owned),
         }
+    }
+}
+
+/// Behind a proxy that is not trusted everybody counts as one caller, with one caller's limits: an administrator has to know,
+/// where a proxy must be there since it ends TLS. A stranger's header looks the same, so it is said once.
+fn note_proxy(app: &AppState, peer: IpAddr) {
+    let config = &app.config;
+    let is_expected = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    if is_expected && !config.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        app.untrusted_proxy.call_once(|| {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For came from an address that is not in TRUSTED_PROXIES: all callers behind it count as one"
+            );
+        });
     }
 }
 

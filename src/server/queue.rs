@@ -179,10 +179,12 @@ fn seconds(age: f64) -> Duration {
     Duration::try_from_secs_f64(age).unwrap_or_default()
 }
 
-/// Jobs that are due and that nobody has taken up.
+/// Jobs that are due and that nobody has taken up, among those that are not done.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waiting {
     pub count: i64,
+    /// With those that are under way or due later.
+    pub open: i64,
     /// How long the one that waits longest has been due.
     pub oldest: Duration,
 }
@@ -190,20 +192,22 @@ pub struct Waiting {
 /// Of each kind, what waits for a worker, in all active tenants together. What is left of a tenant that is being
 /// deleted waits for nobody: `tenants` does not show it.
 pub async fn waiting(tx: &mut WorkerTx) -> sqlx::Result<Vec<(&'static str, Waiting)>> {
-    let rows: Vec<(String, i64, f64)> = sqlx::query_as(
-        "SELECT j.kind, count(*), \
-         greatest(extract(epoch FROM now() - min(greatest(j.run_at, t.opened_at))), 0)::float8 \
-         FROM jobs j JOIN tenants t USING (tenant_id) WHERE t.is_active \
-         AND j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) GROUP BY j.kind",
+    let rows: Vec<(String, i64, i64, f64)> = sqlx::query_as(
+        "SELECT kind, count(*) FILTER (WHERE is_due), count(*), \
+         greatest(extract(epoch FROM now() - min(since) FILTER (WHERE is_due)), 0)::float8 FROM ( \
+           SELECT j.kind, greatest(j.run_at, t.opened_at) AS since, \
+             j.run_at <= now() AND (j.locked_until IS NULL OR j.locked_until < now()) AS is_due \
+           FROM jobs j JOIN tenants t USING (tenant_id) WHERE t.is_active) AS of_active GROUP BY kind",
     )
     .fetch_all(tx.conn())
     .await?;
     let of = |kind: &'static str| {
-        let row = rows.iter().find(|(other, _, _)| other == kind);
+        let row = rows.iter().find(|(other, ..)| other == kind);
         (
             kind,
-            row.map_or_else(Waiting::default, |(_, count, age)| Waiting {
+            row.map_or_else(Waiting::default, |(_, count, open, age)| Waiting {
                 count: *count,
+                open: *open,
                 oldest: seconds(*age),
             }),
         )
@@ -294,16 +298,23 @@ pub async fn retry_later<S: Subject>(
     Ok(done.rows_affected() == 1)
 }
 
-/// As `retry_later`, where nothing was tried: the attempt is given back.
-pub async fn postpone<S: Subject>(tx: &mut TenantTx, job: &Job<S>, delay: Duration) -> sqlx::Result<bool> {
+/// As `retry_later`, where nothing was tried: the attempt is given back. Without an error, that of the last try stays.
+pub async fn postpone<S: Subject>(
+    tx: &mut TenantTx,
+    job: &Job<S>,
+    delay: Duration,
+    error: Option<&str>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "UPDATE jobs SET run_at = now() + make_interval(secs => $4), lock_token = NULL, locked_until = NULL, \
-         attempts = attempts - 1 WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3",
+         attempts = attempts - 1, last_error = coalesce($5, last_error) \
+         WHERE tenant_id = $1 AND job_id = $2 AND lock_token = $3",
     )
     .bind(job.tenant.as_str())
     .bind(job.job_id)
     .bind(job.token)
     .bind(delay.as_secs_f64())
+    .bind(error)
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)

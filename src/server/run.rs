@@ -1,9 +1,9 @@
 //! Start, serve, stop.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{env, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use leptos::config::{LeptosOptions, get_configuration};
+use leptos::config::LeptosOptions;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     net::TcpListener,
@@ -13,9 +13,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     AppState, Database,
-    config::{Config, Environment},
+    config::{self, Config, Environment},
     database,
-    edge::serve,
+    edge::{serve, site},
     embedded::EmbeddedDatabase,
     http,
     vault::{self, Fit, Vault},
@@ -120,10 +120,13 @@ fn generated_key(data_dir: &Path) -> Result<SecretString, Fatal> {
 /// The server's own settings, from `Leptos.toml` where it is, overridden by `LEPTOS_*`.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// Where the file or a setting cannot be read.
 pub fn leptos_options() -> Result<LeptosOptions, Fatal> {
-    let file = Path::new("Leptos.toml").exists().then_some("Leptos.toml");
-    Ok(get_configuration(file).map_err(|error| format!("Leptos.toml: {error}"))?.leptos_options)
+    let file = match fs::read_to_string("Leptos.toml") {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|error| format!("Leptos.toml: {error}"))?,
+    };
+    Ok(config::site_options(&file, |name| env::var(name).ok())?)
 }
 
 /// `flowengine serve`: everything, until a signal.
@@ -138,6 +141,7 @@ pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
         tracing::warn!("{warning}");
     }
     let leptos = leptos_options()?;
+    site::check(&leptos, &config)?;
     let listener = TcpListener::bind(leptos.site_addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", leptos.site_addr))?;
@@ -151,6 +155,9 @@ pub async fn serve(config: Config, with_demo: bool) -> Result<(), Fatal> {
     }
     .await;
     opened.close().await;
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
     result
 }
 
@@ -266,14 +273,21 @@ impl MailListeners {
     }
 }
 
-/// Two lines for whoever started the server: where it is, and how to get in while nobody has a password.
+/// Two lines for whoever started the server: where it is, and how to get in while nobody has a password. The log has the
+/// first alone.
 async fn announce(app: &AppState) -> Result<(), Fatal> {
     let base = app.config.base_url(app.addr);
-    println!("{} {} is at {base}/", app.config.app_name, app.config.app_version);
+    let (name, version) = (&app.config.app_name, &app.config.app_version);
+    tracing::info!(version, address = %app.addr, "started");
+    let mut lines = format!("{name} {version} is at {base}/\n");
     if let Some(link) = auth::first_link(app).await? {
-        println!("Sign in once at {base}/sign-in/{}", link.expose_secret());
+        lines += &format!("Sign in once at {base}/sign-in/{}\n", link.expose_secret());
     }
-    std::io::stdout().flush()?;
+    let mut out = std::io::stdout().lock();
+    // It serves all the same: `flowengine admin sign-in-link` prints another.
+    if let Err(error) = out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+        tracing::warn!(%error, "where it is could not be printed");
+    }
     Ok(())
 }
 

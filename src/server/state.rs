@@ -3,7 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Once, OnceLock},
 };
 
 use axum::extract::FromRef;
@@ -89,6 +89,8 @@ pub struct Inner {
     pub given: Places<TenantId>,
     /// The pages that show what there is.
     pub changes: Changes,
+    /// Done once a proxy was met that is not trusted: that is said once.
+    pub untrusted_proxy: Once,
 }
 
 impl AppState {
@@ -137,6 +139,7 @@ impl AppState {
             imports: Places::default(),
             given: Places::default(),
             changes: Changes::new((serve::connections() / 4).max(1)),
+            untrusted_proxy: Once::new(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -320,7 +320,8 @@ async fn a_shared_database_goes_on_until_the_last_is_done() {
 fn mistakes_on_the_command_line_are_told_in_a_sentence() {
     let folder = Folder::new();
     for (args, vars, word) in [
-        (vec!["admin", "create-key", "--name", "x"], vec![], "--instance"),
+        // Both ways are shown: one alone would lead to a key for everything.
+        (vec!["admin", "create-key", "--name", "x"], vec![], "<--instance|--tenant <TENANT>>"),
         (vec!["admin", "create-key", "--name", "x", "--tenant", "acme"], vec![], "--role"),
         (
             vec!["admin", "create-key", "--name", "x", "--tenant", "Acme", "--role", "viewer"],
@@ -332,7 +333,26 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
             vec![("DATABASE_POOL_MAX", "many"), ("ENVIRONMENT", "production")],
             "DATABASE_POOL_MAX",
         ),
-        (vec!["admin", "set-instance-admin", "--email", "ada@acme.example"], vec![], "--on"),
+        (vec!["admin", "set-instance-admin", "--email", "ada@acme.example"], vec![], "<--on|--off>"),
+        (
+            vec!["admin", "create-key", "--name", "x", "--instance", "--tenant", "acme", "--role", "viewer"],
+            vec![],
+            "cannot be used with",
+        ),
+        (vec!["serve"], vec![("LEPTOS_SITE_ADDR", "nonsense")], "LEPTOS_SITE_ADDR"),
+        // It would be served to everybody.
+        (vec!["serve"], vec![("LEPTOS_SITE_ROOT", ".")], "LEPTOS_SITE_ROOT must not be a folder that holds"),
+        (
+            vec!["serve"],
+            vec![
+                ("ENVIRONMENT", "production"),
+                ("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/x"),
+                ("ENCRYPTION_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
+                ("PUBLIC_URL", "https://flow.example"),
+                ("LEPTOS_SITE_ROOT", ""),
+            ],
+            "LEPTOS_SITE_ROOT: the browser's side cannot be served: target/site/pkg/flowengine.js",
+        ),
         (
             vec!["admin", "set-instance-admin", "--email", "ada@acme.example", "--on", "--off"],
             vec![],
@@ -352,6 +372,18 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(text.contains(word) && !text.contains("panicked"), "{args:?}: {text}");
     }
+}
+
+/// As by `head`.
+#[test]
+fn whoever_has_read_enough_ends_the_output_quietly() {
+    let folder = Folder::new();
+    let mut child =
+        folder.command(&["openapi"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && text.is_empty(), "{text}");
 }
 
 #[test]
@@ -458,6 +490,18 @@ fn accounts_are_listed_closed_and_opened_and_one_administrator_stays() {
     ok(&["create-user", "--email", root, "--name", "Root", "--instance"]);
     ok(&["create-user", "--email", ada, "--name", "Ada"]);
     assert!(ok(&["list-users"]).starts_with("address "));
+    // Nobody reads what is printed: a list can be had again, a key cannot.
+    let unread = |args: &[&str]| {
+        let mut command = folder.command(&[&["admin"], args].concat());
+        command.env("DATABASE_URL", url.as_str()).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(unread(&["list-users"]).0, Some(0));
+    let (code, text) = unread(&["create-key", "--name", "lost", "--instance"]);
+    assert!(code == Some(1) && text.contains("could not be printed"), "{code:?} {text}");
     assert_eq!(listed(root), ["Root", "yes", "-", "-", "0"]);
     assert_eq!(listed(ada), ["Ada", "no", "-", "-", "0"]);
 

@@ -85,6 +85,7 @@ async fn figures_name_routes_and_outcomes_and_no_tenant() {
         "flowengine_lookups_total{outcome=\"answered\"} ",
         "flowengine_lookup_duration_seconds_bucket{le=\"0.001\",outcome=\"answered\"} ",
         "flowengine_jobs_waiting{kind=\"email\"} 0",
+        "flowengine_jobs_open{kind=\"email\"} 0",
         "flowengine_jobs_oldest_age_seconds{kind=\"email\"} 0.0",
         "flowengine_database_connections{state=\"idle\"} ",
         "flowengine_http_requests_in_flight 0",
@@ -167,10 +168,11 @@ async fn a_stop_says_so_finishes_what_is_under_way_and_ends_in_time() {
     let stopped_at = Instant::now();
     let stopping = eventually("it says that it stops", async || {
         let answer = Answer::of(reqwest::get(format!("{base}/readyz")).await.unwrap()).await;
-        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer.body)
+        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
     })
     .await;
-    assert_eq!(stopping["status"], "stopping");
+    assert_eq!(stopping.body["status"], "stopping");
+    assert_eq!(stopping.headers[header::CONNECTION], "close", "the next request goes elsewhere");
     eventually("no connection is taken", async || reqwest::get(format!("{base}/healthz")).await.err()).await;
     let answer = half.end().await;
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");

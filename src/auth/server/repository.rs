@@ -406,6 +406,37 @@ pub async fn delete_link(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<(
         .map(drop)
 }
 
+/// Ends the person's other links for the same purpose.
+pub async fn delete_other_links(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    user: UserId,
+    purpose: &str,
+) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = $2 AND purpose = $3 AND token_hash <> $1")
+        .bind(hash.as_slice())
+        .bind(user)
+        .bind(purpose)
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
+
+/// Ends all but so many of the person's links for a purpose, the oldest first.
+pub async fn keep_links(tx: &mut InstanceTx, user: UserId, purpose: &str, most: i64) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM sign_in_links WHERE user_id = $1 AND purpose = $2 AND token_hash NOT IN ( \
+           SELECT token_hash FROM sign_in_links WHERE user_id = $1 AND purpose = $2 \
+           ORDER BY created_at DESC LIMIT $3)",
+    )
+    .bind(user)
+    .bind(purpose)
+    .bind(most)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
 /// A new link; the person's earlier ones for the same purpose end.
 pub async fn insert_link(
     tx: &mut InstanceTx,

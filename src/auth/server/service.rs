@@ -1,6 +1,6 @@
 //! Who is calling, and how they came in.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// A sign-in link that is not used ends after this.
 const LINK_HOURS: i64 = 24;
+
+/// As many links of starts hold side by side.
+const MOST_LINKS: i64 = 100;
 
 /// The actor of an API key, if the key holds.
 ///
@@ -118,7 +121,8 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
     Ok(Me { display_name, email, is_instance_admin, has_password, provider, tenants })
 }
 
-/// Uses a link up and opens a session. `None` where the link is unknown, used or too old.
+/// Uses a link up, and with it the person's other ones, and opens a session. `None` where the link is unknown, used or too
+/// old.
 ///
 /// # Errors
 /// The database's.
@@ -133,9 +137,12 @@ pub async fn sign_in_by_link(
     let Some(account) = repository::account_of_link(&mut tx, &hash, "sign_in").await? else {
         return Ok(None);
     };
+    // Of two who use two links at once, one waits, and finds its own gone.
+    repository::hold(&mut tx, account.user_id).await?;
     if repository::take_link(&mut tx, &hash, "sign_in").await?.is_none() {
         return Ok(None);
     }
+    repository::delete_other_links(&mut tx, &hash, account.user_id, "sign_in").await?;
     let session = open_session(app, &mut tx, origin, account, json!({"by": "link"}), before).await?;
     tx.commit().await?;
     Ok(Some(session))
@@ -173,7 +180,8 @@ pub async fn sign_out(app: &AppState, session: &str) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// A one-time link for the first administrator, while nobody has another way to sign in.
+/// A one-time link for the first administrator, while nobody has another way to sign in. Those of other starts hold beside
+/// it, until one is used: whoever started several servers, or one anew, reads any of their logs.
 ///
 /// # Errors
 /// The database's.
@@ -182,11 +190,24 @@ pub async fn first_link(app: &AppState) -> Result<Option<SecretString>> {
     if repository::any_way_in(&mut tx).await? {
         return Ok(None);
     }
-    drop(tx);
-    new_admin_link(&app.database).await.map(Some)
+    let user = repository::ensure_first_admin(&mut tx).await?;
+    repository::hold(&mut tx, user).await?;
+    // Another may have set a password until then.
+    if repository::any_way_in(&mut tx).await? {
+        return Ok(None);
+    }
+    repository::keep_links(&mut tx, user, "sign_in", MOST_LINKS - 1).await?;
+    let link = token::generate("");
+    repository::add_link(&mut tx, &token::hash_of(&link), user, "sign_in", link_ends()).await?;
+    tx.commit().await?;
+    Ok(Some(link))
 }
 
-/// A one-time link for the first administrator.
+fn link_ends() -> DateTime<Utc> {
+    Utc::now() + TimeDelta::hours(LINK_HOURS)
+}
+
+/// A one-time link for the first administrator; the earlier ones end.
 ///
 /// # Errors
 /// The database's.
@@ -194,8 +215,7 @@ pub async fn new_admin_link(database: &Database) -> Result<SecretString> {
     let mut tx = database.instance().await?;
     let user = repository::ensure_first_admin(&mut tx).await?;
     let link = token::generate("");
-    let expires_at = Utc::now() + TimeDelta::hours(LINK_HOURS);
-    repository::insert_link(&mut tx, &token::hash_of(&link), user, "sign_in", expires_at).await?;
+    repository::insert_link(&mut tx, &token::hash_of(&link), user, "sign_in", link_ends()).await?;
     tx.commit().await?;
     Ok(link)
 }

@@ -9,13 +9,17 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, Metadata, OpenOptions, OpenOptionsExt},
+    fs::{Dir, DirBuilder, DirBuilderExt, Metadata, OpenOptions, OpenOptionsExt},
 };
 use nix::fcntl::OFlag;
 use serde::Serialize;
 
 /// Beginning of the names of files that are still coming in. Nobody else's name begins so.
 const INCOMING: &str = ".incoming-";
+
+/// Files and folders that come in are the server's alone, whatever the umask says: `rw-------` and `rwx------`.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
 
 /// A file lies in so many folders at most: what lies deeper would neither be listed nor counted.
 pub const MOST_FOLDERS: usize = 8;
@@ -196,10 +200,18 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn incoming(&self) -> io::Result<Incoming> {
-        std::fs::create_dir_all(&self.folder)?;
+        // The folder of all is shared with the private database, which may run as somebody else.
+        if let Some(root) = self.folder.parent() {
+            std::fs::create_dir_all(root)?;
+        }
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, FOLDER_MODE);
+        builder.recursive(true).create(&self.folder)?;
         let dir = self.dir()?;
         let name = format!("{INCOMING}{}", uuid::Uuid::new_v4().simple());
-        let file = dir.create(&name)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(FILE_MODE);
+        let file = dir.open_with(&name, &options)?;
         Ok(Incoming { dir, name, file: Some(file) })
     }
 }
@@ -341,7 +353,9 @@ impl Incoming {
 
     fn place(&self, path: &str) -> io::Result<()> {
         if let Some(folder) = parent(path) {
-            self.dir.create_dir_all(folder)?;
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(FOLDER_MODE);
+            self.dir.create_dir_with(folder, &builder)?;
         }
         self.dir.rename(&self.name, &self.dir, path)
     }
@@ -405,6 +419,21 @@ mod tests {
         let left = std::fs::read_dir(root.path().join("acme")).expect("listed");
         let left: Vec<_> = left.map(|entry| entry.expect("entry").file_name()).collect();
         assert_eq!(left, ["link"], "no folder is left without a file");
+    }
+
+    #[test]
+    fn what_comes_in_is_the_servers_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().expect("folder");
+        let store = Store::new(root.path().join("acme"));
+        let (incoming, at) = store.incoming().expect("begun").seal().expect("on the disk");
+        incoming.finish("in/more/a.csv", at).expect("new");
+        for (path, mode) in
+            [("acme", 0o700), ("acme/in", 0o700), ("acme/in/more", 0o700), ("acme/in/more/a.csv", 0o600)]
+        {
+            let metadata = std::fs::metadata(root.path().join(path)).expect("metadata");
+            assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
+        }
     }
 
     #[test]

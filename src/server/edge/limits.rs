@@ -235,8 +235,7 @@ pub async fn limit(State(app): State<AppState>, request: Request, next: Next) ->
 /// asks.
 fn is_counted(app: &AppState, path: &str) -> bool {
     let package = path.strip_prefix('/').and_then(|path| path.strip_prefix(&*app.leptos.site_pkg_dir));
-    let is_file = package.is_some_and(|rest| rest.starts_with('/'))
-        || matches!(path, "/favicon.ico" | "/favicon.svg" | "/robots.txt");
+    let is_file = package.is_some_and(|rest| rest.starts_with('/')) || super::site::PUBLIC.contains(&path);
     !is_probe(path) && !is_file && !path.starts_with("/demo-api/")
 }
 

@@ -110,6 +110,7 @@ pub struct Metrics {
     decided: Family<Decided, Counter>,
     sent: Family<Sent, Counter>,
     waiting: Family<Kind, Gauge>,
+    open: Family<Kind, Gauge>,
     oldest: Family<Kind, Gauge<f64, AtomicU64>>,
     connections: Family<Pool, Gauge>,
     under_way: Gauge,
@@ -125,6 +126,7 @@ impl Metrics {
         let (answers, latency) = (Family::default(), times());
         let (decided, sent, waiting, oldest) =
             (Family::default(), Family::default(), Family::default(), Family::default());
+        let open = Family::default();
         let (connections, under_way, database_up) = (Family::default(), Gauge::default(), Gauge::default());
         let started: Gauge<f64, AtomicU64> = Gauge::default();
         started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
@@ -138,6 +140,11 @@ impl Metrics {
         r.register("lookup_duration_seconds", "Time of a look-up, its turn included", lookups.took.clone());
         r.register("deliveries", "Tries of deliveries, by how they ended", Clone::clone(&sent));
         r.register("jobs_waiting", "Jobs that are due and not taken up", Clone::clone(&waiting));
+        r.register(
+            "jobs_open",
+            "Messages to decide, deliveries to send, backtests to run",
+            Clone::clone(&open),
+        );
         r.register("jobs_oldest_age_seconds", "How long the oldest of them is due", Clone::clone(&oldest));
         r.register("database_connections", "The pool's connections", Clone::clone(&connections));
         r.register("database_up", "Whether the database said what waits", Clone::clone(&database_up));
@@ -149,6 +156,7 @@ impl Metrics {
             decided,
             sent,
             waiting,
+            open,
             oldest,
             connections,
             under_way,
@@ -179,9 +187,11 @@ impl Metrics {
         let jobs = timeout(PATIENCE, jobs(app)).await.ok().and_then(Result::ok);
         self.database_up.set(i64::from(jobs.is_some()));
         self.waiting.clear();
+        self.open.clear();
         self.oldest.clear();
         for (kind, jobs) in jobs.into_iter().flatten() {
             self.waiting.get_or_create(&Kind { kind }).set(jobs.count);
+            self.open.get_or_create(&Kind { kind }).set(jobs.open);
             self.oldest.get_or_create(&Kind { kind }).set(jobs.oldest.as_secs_f64());
         }
         let (all, idle) = app.database.connections();
