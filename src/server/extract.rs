@@ -1,6 +1,8 @@
 //! Axum's extractors with rejections that are problems, and that name the field at fault.
 
 mod by_name;
+pub mod exact;
+mod words;
 
 use axum::{
     body::{Body, Bytes},
@@ -15,6 +17,8 @@ use serde::de::DeserializeOwned;
 use super::{Error, Result};
 use crate::shared::Problem;
 use by_name::ByName;
+use words::in_words;
+pub use words::not_known;
 
 /// A JSON body, parsed strictly.
 #[derive(Debug)]
@@ -33,14 +37,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 /// # Errors
-/// 422 naming the path of the fault within the document.
+/// 422 naming the path of the fault within the document, which a number is that would not be kept as it is written.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     refuse_nul(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(ByName(&mut deserializer))
         .map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))?;
-    deserializer.end().map_err(|error| Problem::invalid_field("body", error.to_string()))?;
-    Ok(value)
+    deserializer.end().map_err(|error| Problem::invalid_field("body", in_words(&error.to_string())))?;
+    match exact::altered(bytes) {
+        None => Ok(value),
+        Some(field) => Err(exact::refused(field)),
+    }
 }
 
 /// The problem of a document: `path` is where serde was, `message` what it said.
@@ -56,25 +63,6 @@ pub fn fault(path: &str, message: &str) -> Problem {
         (path, _) => path.to_owned(),
     };
     Problem::invalid_field(field, in_words(message))
-}
-
-/// What chrono says of what is no moment (RFC 3339, as it reads it): that tells nobody what to write.
-const NO_MOMENT: [&str; 6] = [
-    "input contains invalid characters",
-    "input is not enough for unique date and time",
-    "input is out of range",
-    "no possible date and time matching input",
-    "premature end of input",
-    "trailing input",
-];
-
-/// What is wrong with a value, for people. `said` is what its parser says.
-fn in_words(said: &str) -> &str {
-    if NO_MOMENT.iter().any(|words| said.starts_with(words)) {
-        "must be a moment such as 2026-11-30T00:00:00Z"
-    } else {
-        said
-    }
 }
 
 /// PostgreSQL stores no NUL in a text. In JSON it can only be written as an escape, which is rare enough to be

@@ -344,7 +344,63 @@ async fn a_body_or_a_head_that_does_not_come_is_not_waited_for() {
     let mut answer = Vec::new();
     // It ends: were the connection kept, this would not.
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(!String::from_utf8_lossy(&answer).contains("200"), "{answer:?}");
+    assert!(!String::from_utf8_lossy(&answer).contains(" 200 "), "{answer:?}");
+}
+
+/// The head of the next answer on a connection, whose body is read too.
+async fn next_answer(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect(&head);
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_connection_as_it_was_or_says_that_it_ends() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let host = server.base.strip_prefix("http://").unwrap();
+    let key = format!("Authorization: Bearer {}\r\n", server.key);
+    let refused = [
+        ("/api/intents?tenant_id=acme", "Content-Type: application/json\r\n".to_owned(), "401"),
+        ("/api/nothing", key.clone(), "404"),
+        ("/healthz", String::new(), "405"),
+        ("/api/intents?tenant_id=acme", format!("{key}Content-Type: text/plain\r\n"), "415"),
+    ];
+    for (path, fields, status) in refused {
+        for (version, framing, sent, goes_on) in [
+            ("1.1", "Content-Length: 9\r\n", "123456789", true),
+            ("1.1", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", true),
+            ("1.0", "Content-Length: 9\r\nConnection: keep-alive\r\n", "123456789", true),
+            // The rest comes later, is too much to be read for nothing, or is held back until it is asked for.
+            ("1.1", "Content-Length: 9\r\n", "", false),
+            ("1.1", "Content-Length: 9\r\n", "1234", false),
+            ("1.1", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n", false),
+            ("1.1", "Transfer-Encoding: chunked\r\n", "none\r\n", false),
+            ("1.1", "Content-Length: 9000000\r\n", "1234", false),
+            ("1.1", "Content-Length: 9\r\nExpect: 100-continue\r\n", "", false),
+            ("1.0", "Content-Length: 9\r\nConnection: keep-alive\r\n", "1234", false),
+        ] {
+            let case = format!("{status} HTTP/{version} {framing:?} {sent:?}");
+            let mut stream = TcpStream::connect(host).await.unwrap();
+            let request =
+                format!("POST {path} HTTP/{version}\r\nHost: {host}\r\n{fields}{framing}\r\n{sent}");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let answer = next_answer(&mut stream).await;
+            assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{case}: {answer}");
+            assert_eq!(answer.contains("connection: close\r\n"), !goes_on, "{case}: {answer}");
+            if goes_on {
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+                let answer = next_answer(&mut stream).await;
+                assert!(answer.starts_with("HTTP/1.1 200 "), "{case}: {answer}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

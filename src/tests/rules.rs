@@ -237,6 +237,54 @@ async fn a_literal_that_no_field_could_ever_equal_is_refused_at_its_place() {
     assert_eq!(refused.fields(), ["validation_rules[0].conditions.expected"]);
 }
 
+/// JSON as it stands here: `json!` would have made other numbers of some.
+#[tokio::test]
+async fn what_is_misspelled_or_would_be_kept_as_another_is_named_in_plain_words() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let made = server.post("/api/intents?tenant_id=acme", &orders(order_number())).await;
+    let intent = made.is(StatusCode::CREATED).id("intent_id");
+    let post = async |members: &str| {
+        let body = format!("{{\"intent_id\": {intent}, \"field_name\": \"subject\", {members}}}");
+        let request = server.request(Method::POST, "/api/validation-rules?tenant_id=acme", Some(&server.key));
+        let request = request.header("content-type", "application/json").body(body);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    for (members, detail) in [
+        (
+            r#""rule_type": "equals", "conditions": {"expected": 123456789012345678901234567890}"#,
+            "conditions.expected: has more digits than a number keeps: write it as a text, in quotation marks, or with fewer digits",
+        ),
+        (
+            r#""rule_type": "one_of", "conditions": {"expected": [1, 0.12345678901234567890123]}"#,
+            "conditions.expected[1]: has more digits than a number keeps: write it as a text, in quotation marks, or with fewer digits",
+        ),
+        (
+            r#""rule_type": "regex", "conditions": {"pattern": "x", "ignorecase": true}"#,
+            "conditions.ignorecase: is not known here (known: `pattern`, `ignore_case`)",
+        ),
+        (
+            r#""rule_type": null, "conditions": {}"#,
+            "rule_type: must be one of `exists`, `not_exists`, `equals`, `not_equals`, `regex`, `one_of`, `compare`, `expression`",
+        ),
+        (
+            r#""rule_type": "exists", "conditions": {}, "priority": "high""#,
+            "priority: must be a whole number",
+        ),
+        (r#""rule_type": "exists", "conditions": {}, "stop": 1"#, "stop: must be true or false"),
+    ] {
+        post(members).await.problem(StatusCode::UNPROCESSABLE_ENTITY, detail);
+    }
+    for expected in
+        ["\"123456789012345678901234567890\"", "18446744073709551615", "1.10", "0.30000000000000004"]
+    {
+        let made = post(&format!(r#""rule_type": "equals", "conditions": {{"expected": {expected}}}"#)).await;
+        let made = made.is(StatusCode::CREATED);
+        let written: Value = serde_json::from_str(expected).unwrap();
+        assert_eq!(made.body["conditions"]["expected"], written, "{expected}");
+    }
+}
+
 #[tokio::test]
 async fn a_draft_that_takes_no_message_is_told_why_whatever_stands_before_it() {
     let server = TestServer::start_idle(&[]).await;

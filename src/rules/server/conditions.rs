@@ -31,7 +31,7 @@ use crate::{
         server::matching::compile,
     },
     rules::dto::RuleType,
-    server::extract::parse_json,
+    server::extract::{not_known, parse_json},
     shared::{
         FieldError, Problem,
         template::{RenderError, Template},
@@ -338,6 +338,29 @@ fn get() -> String {
 const MAX_CONDITIONS: usize = 64 << 10;
 /// Members that judge; what else there is, looks up.
 const JUDGEMENT: [&str; 7] = ["column", "expected", "ignore_case", "pattern", "op", "as", "expression"];
+
+/// Members that look something up in a datasource of this type.
+const fn asking_members(datasource: DatasourceType) -> &'static [&'static str] {
+    match datasource {
+        DatasourceType::Database => &["query", "params"],
+        DatasourceType::File => &["match", "query", "params"],
+        DatasourceType::Api => &["method", "path", "query", "headers", "body", "status", "rows"],
+    }
+}
+
+/// Members that judge in a rule of this type.
+const fn judging_members(rule_type: RuleType) -> &'static [&'static str] {
+    match rule_type {
+        RuleType::Exists | RuleType::NotExists => &[],
+        RuleType::Equals | RuleType::NotEquals | RuleType::OneOf => {
+            &["column", "expected", "ignore_case", "as"]
+        }
+        RuleType::Regex => &["column", "pattern", "ignore_case"],
+        RuleType::Compare => &["column", "expected", "op", "as"],
+        RuleType::Expression => &["expression"],
+    }
+}
+
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
 /// Headers that carry credentials: those belong into the config, encrypted.
@@ -367,12 +390,15 @@ pub fn parse(
     let (judging, asking): (Map<_, _>, Map<_, _>) =
         object.clone().into_iter().partition(|(name, _)| JUDGEMENT.contains(&name.as_str()));
     let mut checks = Checks::default();
-    for name in asking.keys().filter(|name| OF_THE_RULE.contains(&name.as_str())) {
-        checks.fault(
-            format!("conditions.{name}"),
-            format!("stands on the rule itself, beside conditions: {name}"),
-        );
+    for name in asking.keys() {
+        if OF_THE_RULE.contains(&name.as_str()) {
+            let place = format!("stands on the rule itself, beside conditions: {name}");
+            checks.fault(format!("conditions.{name}"), place);
+        } else if !may_ask(datasource, name) {
+            checks.fault(format!("conditions.{name}"), not_known(&known_members(rule_type, datasource)));
+        }
     }
+    // What is misspelled would be blamed on the datasource.
     checks.finish()?;
 
     let mut checks = Checks::default();
@@ -396,6 +422,21 @@ pub fn parse(
     checks.finish()?;
     let judgement = judgement.unwrap_or_default();
     Ok(Conditions { lookup, judgement })
+}
+
+/// Whether a member looks something up: in the rule's datasource or, where it has none yet, in some.
+fn may_ask(datasource: Option<Kind>, name: &str) -> bool {
+    match datasource {
+        Some((kind, _)) => asking_members(kind).contains(&name),
+        None => DatasourceType::ALL.iter().any(|kind| asking_members(*kind).contains(&name)),
+    }
+}
+
+fn known_members(rule_type: RuleType, datasource: Option<Kind>) -> Vec<&'static str> {
+    let asking = datasource.map_or(&[][..], |(kind, _)| asking_members(kind)).iter();
+    // A column is one of what was looked up.
+    let judging = judging_members(rule_type).iter().filter(|name| datasource.is_some() || **name != "column");
+    asking.chain(judging).copied().collect()
 }
 
 fn form<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, Problem> {
@@ -519,16 +560,7 @@ fn walk_texts<E>(value: &Value, change: &mut impl FnMut(&str) -> Result<String, 
 }
 
 fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, checks: &mut Checks) {
-    // The members that each rule type knows.
-    let known: &[&str] = match rule_type {
-        RuleType::Exists | RuleType::NotExists => &[],
-        RuleType::Equals | RuleType::NotEquals | RuleType::OneOf => {
-            &["column", "expected", "ignore_case", "as"]
-        }
-        RuleType::Regex => &["column", "pattern", "ignore_case"],
-        RuleType::Compare => &["column", "expected", "op", "as"],
-        RuleType::Expression => &["expression"],
-    };
+    let known = judging_members(rule_type);
     for (name, given) in [
         ("column", judgement.column.is_some()),
         ("expected", judgement.expected.is_some()),
@@ -833,6 +865,11 @@ mod tests {
             (Exists, DB, json!({"query": "SELECT 1", "expected": 1}), "conditions.expected"),
             (Exists, DB, json!({"query": "SELECT 1", "when_missing": "skip"}), "conditions.when_missing"),
             (Exists, None, json!({"query": "SELECT 1"}), "datasource_id"),
+            (Regex, None, json!({"pattern": "x", "ignorecase": true}), "conditions.ignorecase"),
+            (Regex, DB, json!({"pattern": "x", "ignorecase": true}), "conditions.ignorecase"),
+            (Exists, None, json!({"query": "SELECT 1", "parms": []}), "conditions.parms"),
+            (Exists, DB, json!({"path": "/"}), "conditions.path"),
+            (Exists, FILE, json!({"match": {"a": 1}, "query": "SELECT 1"}), "conditions.query"),
             (Exists, FILE, json!({"match": {}}), "conditions.match"),
             (Exists, FILE, json!({"match": {"a": []}}), "conditions.match.a"),
             (Exists, API, json!({"path": "x"}), "conditions.path"),
@@ -886,6 +923,22 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_is_not_known_is_told_what_is() {
+        for (rule_type, datasource, known) in [
+            (RuleType::Regex, None, "`pattern`, `ignore_case`"),
+            (RuleType::Regex, DB, "`query`, `params`, `column`, `pattern`, `ignore_case`"),
+            (RuleType::Exists, FILE, "`match`, `query`, `params`"),
+            (RuleType::Expression, None, "`expression`"),
+        ] {
+            let problem = parse(rule_type, datasource, &json!({"ignorecase": true})).expect_err("misspelled");
+            let detail = format!("conditions.ignorecase: is not known here (known: {known})");
+            assert_eq!(problem.detail, detail, "{rule_type}");
+        }
+        let problem = parse(RuleType::Exists, None, &json!({"nonsense": 1})).expect_err("nothing is known");
+        assert_eq!(problem.detail, "conditions.nonsense: is not known here");
+    }
+
+    #[test]
     fn what_says_two_things_or_nothing_is_told_where_a_rule_is_saved() {
         for conditions in [
             json!({"op": ">", "expected": "1.000"}),
@@ -923,6 +976,7 @@ mod tests {
                 field: "body".into(),
                 pattern: "(x)".into(),
                 kind,
+                unique: false,
             });
         let query = |members: Value| {
             let mut conditions = json!({"query": "SELECT 1"});

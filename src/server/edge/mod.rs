@@ -11,6 +11,7 @@ pub mod ready;
 pub mod serve;
 pub mod site;
 mod stall;
+pub mod unread;
 
 /// Whether the answer to this path is data for programs.
 fn is_api(path: &str) -> bool {

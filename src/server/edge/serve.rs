@@ -6,21 +6,18 @@
 
 use std::{fs, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::{Extension, Router, extract::ConnectInfo};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::{Layer, ServiceExt};
+use tower::Layer;
 
-use super::{limits::network, stall::Stalling};
+use super::{limits::network, stall::Stalling, unread};
 use crate::server::{config::EdgeConfig, places::Places};
 
 /// After what the system refused, such as one descriptor more.
@@ -157,8 +154,8 @@ async fn converse<S>(
         + Send
         + 'static,
 {
-    let service = router.map_request(|request: Request<Incoming>| request.map(Body::new));
-    let connection = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let service = service_fn(move |request| unread::answer(router.clone(), request));
+    let connection = protocol.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -6,10 +6,14 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    value::{MapAccessDeserializer, StrDeserializer},
 };
 
-/// A deserializer, or a part of one, that reads a struct from an object alone, at every depth. All else is as it was.
+use super::words::one_of;
+
+/// A deserializer, or a part of one, that reads a struct from an object alone, at every depth, and tells which names there
+/// are where none of an enum's stands. All else is as it was.
 pub struct ByName<T>(pub T);
 
 macro_rules! forward {
@@ -51,7 +55,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for ByName<D> {
         deserialize_tuple(len: usize),
         deserialize_tuple_struct(name: &'static str, len: usize),
         deserialize_map(),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
         deserialize_identifier(),
         deserialize_ignored_any(),
     }
@@ -63,6 +66,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for ByName<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         self.deserialize_map(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.deserialize_any(Choice { names, visitor })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -131,10 +143,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for ByName<V> {
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
         self.0.visit_map(ByName(members))
     }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(ByName(variant))
-    }
 }
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for ByName<S> {
@@ -173,48 +181,30 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for ByName<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for ByName<A> {
-    type Error = A::Error;
-    type Variant = ByName<A::Variant>;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (value, variant) = self.0.variant_seed(seed)?;
-        Ok((value, ByName(variant)))
-    }
+/// An enum's value: a name, or an object whose one member has it. Of anything else, serde_json says that a value was
+/// expected, and not which.
+struct Choice<V> {
+    names: &'static [&'static str],
+    visitor: V,
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for ByName<A> {
-    type Error = A::Error;
-
-    fn unit_variant(self) -> Result<(), A::Error> {
-        self.0.unit_variant()
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(ByName(seed))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, ByName(visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        self.0.newtype_variant_seed(Members(visitor))
-    }
-}
-
-/// The members of a variant.
-struct Members<V>(V);
-
-impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Members<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Choice<V> {
     type Value = V::Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        ByName(deserializer).deserialize_map(self.0)
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&one_of(self.names))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<V::Value, E> {
+        self.visitor.visit_enum(StrDeserializer::<E>::new(name))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<V::Value, A::Error> {
+        let value = self.visitor.visit_enum(MapAccessDeserializer::new(&mut members))?;
+        match members.next_key::<IgnoredAny>()? {
+            None => Ok(value),
+            Some(_) => Err(Error::custom("must have one member alone")),
+        }
     }
 }
 
@@ -294,6 +284,29 @@ mod tests {
             assert!(serde_json::from_str::<Outer>(&text).is_ok(), "{text} is taken without it");
             let refused = read::<Outer>(&text).expect_err(&text);
             assert!(refused.to_string().contains("invalid type: sequence"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_told_which_there_are() {
+        for kind in [json!(null), json!(1), json!(true), json!(["plain"])] {
+            let mut value = outer();
+            value["kind"] = kind;
+            let refused = read::<Outer>(&value.to_string()).expect_err("no name").to_string();
+            assert!(refused.contains("expected one of `plain`, `some`, `pair`, `named`"), "{refused}");
+        }
+        for (kind, words) in [
+            (json!("other"), "unknown variant `other`"),
+            (json!("some"), "expected newtype variant"),
+            (json!({}), "expected enum"),
+            (json!({"other": null}), "unknown variant `other`"),
+            (json!({"plain": 1}), "invalid type: integer `1`"),
+            (json!({"plain": null, "some": {"days": 1}}), "must have one member alone"),
+        ] {
+            let mut value = outer();
+            value["kind"] = kind;
+            let refused = read::<Outer>(&value.to_string()).expect_err("not one value").to_string();
+            assert!(refused.contains(words), "{value}: {refused}");
         }
     }
 }

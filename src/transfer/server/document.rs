@@ -15,7 +15,7 @@ use crate::{
     rules::dto::{OnError, OnFail, RuleType, WhenMissing},
     server::{
         Error, Result,
-        extract::{fault, parse_json, refuse_nul},
+        extract::{exact, fault, parse_json, refuse_nul},
     },
     shared::{
         Problem,
@@ -227,6 +227,7 @@ fn parse_yaml(bytes: &[u8]) -> Result<Document, Problem> {
         with_snippet: false,
     };
     let mut path = String::from(".");
+    let again = options.clone();
     let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             path = error.path().to_string();
@@ -236,7 +237,19 @@ fn parse_yaml(bytes: &[u8]) -> Result<Document, Problem> {
     let document: Document = parsed.map_err(|error| yaml_fault(&path, &error.to_string()))?;
     // In YAML a NUL can be written in more than one way, so what was read is looked at.
     refuse_nul(&serde_json::to_vec(&document).unwrap_or_default())?;
-    Ok(document)
+    let kept = serde_json::to_value(&document).unwrap_or_default();
+    let altered = serde_saphyr::with_deserializer_from_str_with_options(text, again, |deserializer| {
+        exact::altered_in(&kept, deserializer)
+    });
+    match altered {
+        Ok(Some(field)) => Err(exact::refused(field)),
+        Ok(None) => Ok(document),
+        // A number with a tag is none to whoever reads it as it is written.
+        Err(_) => Err(Problem::invalid_field(
+            "body",
+            "holds a number with a tag, such as !!float: write it without",
+        )),
+    }
 }
 
 /// `message` in the words of whoever writes documents, not of whoever writes parsers.
@@ -255,7 +268,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::transfer::server::plan::is_same;
+    use crate::server::same::is_same;
 
     fn faults(text: &str) -> Vec<(String, String)> {
         match parse(text.as_bytes(), Format::Yaml) {
@@ -288,6 +301,32 @@ mod tests {
             let found = faults(text);
             let named = found.iter().any(|(name, _)| name == field);
             assert!(named, "{text:?} should name {field}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_not_be_kept_is_refused_in_either_form() {
+        let rule = |format: Format, number: &str| {
+            let text = match format {
+                Format::Json => format!(
+                    r#"{{"version": 1, "intents": [{{"name": "A", "validation_rules": [
+                       {{"field_name": "subject", "rule_type": "equals", "conditions": {{"expected": {number}}}}}]}}]}}"#
+                ),
+                Format::Yaml => format!(
+                    "version: 1\nclassifier: {{gate: 0.90}}\nintents:\n- name: A\n  validation_rules:\n  - field_name: subject\n    \
+                     rule_type: equals\n    conditions: {{expected: {number}}}"
+                ),
+            };
+            parse(text.as_bytes(), format).err().map(|problem| problem.errors[0].field.clone())
+        };
+        for format in [Format::Json, Format::Yaml] {
+            for number in ["123456789012345678901234567890", "0.12345678901234567890123"] {
+                let field = "intents[0].validation_rules[0].conditions.expected";
+                assert_eq!(rule(format, number).as_deref(), Some(field), "{number}");
+            }
+            for number in ["1.10", "1e3", "18446744073709551615", "\"123456789012345678901234567890\""] {
+                assert_eq!(rule(format, number), None, "{number}");
+            }
         }
     }
 
