@@ -89,6 +89,7 @@ pub struct DatasourceConfig {
     pub config_id: ConfigId,
     pub tenant_id: TenantId,
     pub name: String,
+    /// As it was given; `driver_family` too.
     pub protocol: String,
     pub driver_family: String,
     pub base_url: Option<String>,
@@ -110,10 +111,15 @@ pub struct DatasourceConfig {
 pub struct DatasourceConfigInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
+    /// `postgresql` (or `postgres`), `mysql`, `mariadb`, `sqlite`, `file`, `http` or `https`, in capitals too.
     pub protocol: String,
+    /// Of a `file`, how it is written: `csv`, `excel`, `json` or `jsonl`. Left out, the ending of its name says it. Elsewhere it
+    /// changes nothing: it may be the driver that another program has for the protocol, as `psycopg2` for `postgresql`.
     #[serde(default)]
     pub driver_family: String,
+    /// Where it is: what `connection_json` does not say.
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub base_url: Option<String>,
     #[serde(default = "AuthType::none")]
     #[cfg_attr(feature = "ssr", schema(default = "none"))]
@@ -163,6 +169,8 @@ pub struct DatasourceView {
     /// Of the datasource, for the change that is made to it.
     pub etag: String,
     pub config: Option<DatasourceConfig>,
+    /// As `ConfigView::file`.
+    pub file: Option<String>,
     pub used_by: Vec<RuleUse>,
 }
 
@@ -170,6 +178,8 @@ pub struct DatasourceView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigView {
     pub config: DatasourceConfig,
+    /// The path of the file that it leads to, for those who may look into it.
+    pub file: Option<String>,
     /// Why no look-up can use it as it is stored: what is refused today may have been taken once.
     pub fault: Option<Problem>,
     /// Of the config, for the change that is made to it.

@@ -74,7 +74,7 @@ pub struct Intent {
 }
 
 /// When a message gets the intent: one of `any` (where there are any), each of `all`, and none of `none`.
-/// Without a condition in `any` or `all` no message gets it by itself.
+/// Without a condition in `any` or `all` a message gets it only by its examples, by a person, or by the program that hands it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -146,11 +146,18 @@ pub struct Extractor {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::extracted_field))]
     pub field: String,
     /// A regular expression with one capture group.
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub pattern: String,
     /// What it is; a text that is none of that kind gives no field, and rules on it fail.
     #[serde(default = "FieldType::text", rename = "type")]
     #[cfg_attr(feature = "ssr", schema(default = "text"))]
     pub kind: FieldType,
+    /// Whether there may be one value alone: where the pattern finds others as well, it gives no field, and rules on it fail.
+    /// Otherwise the first that it finds is taken. Servers of before cannot read an intent that says so: update all of them
+    /// first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "ssr", schema(default = false))]
+    pub unique: bool,
 }
 
 /// What an extractor found, or why it found nothing.
@@ -162,6 +169,9 @@ pub struct Extraction {
     pub pattern: String,
     pub value: Option<String>,
     pub why_not: Option<String>,
+    /// Which other values the pattern finds, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<String>,
 }
 
 crate::rules::dto::wire_enum!(
@@ -344,6 +354,33 @@ pub struct IntentWithRulesInput {
     pub validation_rules: Vec<RuleInput>,
 }
 
+/// The body of `PUT /api/intents/{intent_id}/with-rules`: what a `GET` of it gives. All rules must be said, since those
+/// that are not named go.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(json!({
+        "intent": {"name": "Change of address"},
+        "validation_rules": [
+            {"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "address"}}
+        ]
+    })))
+)]
+pub struct IntentWithRulesReplacement {
+    pub intent: IntentInput,
+    /// Empty for none.
+    #[cfg_attr(feature = "ssr", schema(max_items = 200))]
+    pub validation_rules: Vec<RuleInput>,
+}
+
+impl From<IntentWithRulesReplacement> for IntentWithRulesInput {
+    fn from(said: IntentWithRulesReplacement) -> Self {
+        Self { intent: said.intent, validation_rules: said.validation_rules }
+    }
+}
+
 impl IntentWithRulesInput {
     /// One to begin with.
     pub fn blank() -> Self {
@@ -391,7 +428,8 @@ pub struct Editable {
     pub fault: Option<Problem>,
 }
 
-/// The answer to `POST /api/intents/with-rules`.
+/// The answer to `POST /api/intents/with-rules`, and to `GET` and `PUT` of `/api/intents/{intent_id}/with-rules`: the rules by
+/// priority.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct IntentWithRules {

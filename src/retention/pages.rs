@@ -18,7 +18,7 @@ use crate::{
     shared::{Problem, TenantId},
     ui::{
         dialog::Confirm,
-        form::PlainForm,
+        form::{PlainForm, without_buttons},
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
@@ -152,6 +152,7 @@ fn Ask(tenant: CurrentTenant, current: Current) -> impl IntoView {
                         method="get"
                         action=move || tenant.page("/settings")
                         noscroll=true
+                        on_form_data=without_buttons()
                         attr:class="line-form"
                         attr:data-testid="retention-form"
                     >

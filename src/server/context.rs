@@ -77,7 +77,7 @@ impl Actor {
         }
     }
 
-    /// What a person is called as the maker of something.
+    /// What a person is called as the maker of something. The SQL that tells their words from those of programs spells it too.
     pub fn identity_of_user(user: UserId) -> String {
         format!("user {user}")
     }

@@ -1,5 +1,6 @@
 //! What every feature's server side stands on. Compiled for the server only.
 
+pub mod accept;
 pub mod aside;
 pub mod bounded_http;
 pub mod breaker;
@@ -25,6 +26,7 @@ pub mod places;
 pub mod queue;
 pub mod rounds;
 pub mod run;
+pub mod same;
 pub mod state;
 pub mod telemetry;
 pub mod text;

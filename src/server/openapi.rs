@@ -156,7 +156,8 @@ fn finish(api: OpenApi) -> Value {
     document["components"]["parameters"] = json!({"IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Sent with the same request again, it gives the first answer again, and nothing is done.",
+        "description": "Sent with the same request again within a day, it gives the first answer again, and nothing is \
+            done. A request that was refused (4xx, 503) may be sent with it again, mended or as it was, and is done then.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }});
     document["components"]["securitySchemes"] = json!({
@@ -175,6 +176,10 @@ fn finish(api: OpenApi) -> Value {
     });
     document
 }
+
+/// Of `Retry-After`, where a call answers 409.
+const WHILE_UNDER_WAY: &str =
+    "Seconds, while the first request with this `Idempotency-Key` is under way: not in any other case";
 
 /// What the extractors and layers around a call answer.
 fn refusals() -> Value {
@@ -197,7 +202,10 @@ fn refusals() -> Value {
         ),
         "404": problem("It does not exist, is another tenant's, or the caller has no part in the tenant", None),
         "408": problem("The body came in too slowly", None),
-        "409": problem("The first request with this `Idempotency-Key` is under way, or broke off", None),
+        "409": problem(
+            "The first request with this `Idempotency-Key` is under way, or broke off",
+            Some(("Retry-After", WHILE_UNDER_WAY)),
+        ),
         "412": problem("It was changed since it was read", None),
         "413": problem("The body is larger than this server takes", None),
         "415": problem("The body is of another content type", None),
@@ -223,7 +231,8 @@ fn finish_paths(document: &mut Value) {
                 finish_call(&path, method, call);
                 if is_versioned && let Some(answer) = call["responses"].get_mut("200") {
                     answer["headers"]["ETag"] = json!({
-                        "description": "Another one whenever the answer differs",
+                        "description": "Another one whenever something differs that is set; what changes by itself, as a \
+                            count, a sign of life or what training found, may change without it",
                         "schema": {"type": "string"},
                     });
                 }
@@ -258,6 +267,10 @@ fn finish_call(path: &str, method: &str, call: &mut Value) {
     {
         parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
         common.extend(["409", "413"]);
+        if let Some(conflict) = call["responses"].get_mut("409") {
+            conflict["headers"] =
+                json!({"Retry-After": {"description": WHILE_UNDER_WAY, "schema": {"type": "string"}}});
+        }
     }
     if takes_body {
         common.extend(["400", "408", "413"]);

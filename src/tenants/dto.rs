@@ -39,7 +39,7 @@ pub struct TenantInput {
 }
 
 /// A `TenantInput` that holds up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ValidTenant {
     pub tenant_id: TenantId,
     pub name: String,

@@ -72,6 +72,12 @@ impl Walk<'_> {
     }
 }
 
+/// A body that changes something: one that says what is stored is no change, and tells of none.
+fn with(mut body: Value, name: &str, value: impl Into<Value>) -> Value {
+    body[name] = value.into();
+    body
+}
+
 fn id(value: &Value, name: &str) -> String {
     match &value[name] {
         Value::String(text) => text.clone(),
@@ -88,6 +94,7 @@ async fn every_call_that_changes_anything_tells_of_it() {
     let none = Value::Null;
     let tenant = json!({"tenant_id": "acme", "name": "Acme"});
     walk.call(post.clone(), "/api/tenants", &[], tenant.clone()).await;
+    let tenant = with(tenant, "name", "Acme Corporation");
     walk.call(put.clone(), "/api/tenants/{tenant_id}", &["acme"], tenant).await;
 
     walk.call(post.clone(), "/api/files", &[], json!("a\n1\n")).await;
@@ -95,16 +102,18 @@ async fn every_call_that_changes_anything_tells_of_it() {
     let config = json!({"name": "c", "protocol": "file", "driver_family": "csv", "connection_json": {"path": "a.csv"}});
     let made = walk.call(post.clone(), "/api/datasource-configs", &[], config.clone()).await;
     let config_id = id(&made, "config_id");
+    let config = with(config, "driver_family", "");
     walk.call(put.clone(), "/api/datasource-configs/{config_id}", &[&config_id], config).await;
     let source = json!({"name": "S", "datasource_type": "file", "connection_key": "c"});
     let made = walk.call(post.clone(), "/api/datasources", &[], source.clone()).await;
     let source_id = id(&made, "datasource_id");
+    let source = with(source, "description", "x");
     walk.call(put.clone(), "/api/datasources/{datasource_id}", &[&source_id], source).await;
 
     let intent = json!({"name": "A"});
     let made = walk.call(post.clone(), "/api/intents", &[], intent.clone()).await;
     let intent_id = id(&made, "intent_id");
-    walk.call(put.clone(), "/api/intents/{intent_id}", &[&intent_id], intent).await;
+    walk.call(put.clone(), "/api/intents/{intent_id}", &[&intent_id], with(intent, "priority", 5)).await;
     let with_rules = json!({"intent": {"name": "B"}, "validation_rules": []});
     walk.call(post.clone(), "/api/intents/with-rules", &[], with_rules).await;
     let with_rules = json!({"intent": {"name": "A"}, "validation_rules": [
@@ -115,7 +124,7 @@ async fn every_call_that_changes_anything_tells_of_it() {
     let rule = json!({"intent_id": number, "field_name": "subject", "rule_type": "regex", "conditions": {"pattern": "x"}});
     let made = walk.call(post.clone(), "/api/validation-rules", &[], rule.clone()).await;
     let rule_id = id(&made, "rule_id");
-    walk.call(put.clone(), "/api/validation-rules/{rule_id}", &[&rule_id], rule).await;
+    walk.call(put.clone(), "/api/validation-rules/{rule_id}", &[&rule_id], with(rule, "priority", 5)).await;
     let made = walk
         .call(post.clone(), "/api/intents/{intent_id}/examples", &[&intent_id], json!({"text": "x"}))
         .await;
@@ -134,13 +143,14 @@ async fn every_call_that_changes_anything_tells_of_it() {
         "settings": {"url": receiver.base}});
     let made = walk.call(post.clone(), "/api/routes", &[], route.clone()).await;
     let route_id = id(&made, "route_id");
-    walk.call(put.clone(), "/api/routes/{route_id}", &[&route_id], route).await;
+    walk.call(put.clone(), "/api/routes/{route_id}", &[&route_id], with(route, "name", "s")).await;
     walk.call(post.clone(), "/api/routes/{route_id}/rotate-secret", &[&route_id], none.clone()).await;
 
     walk.call(put.clone(), "/api/mail-domains", &[], json!({"domains": ["acme.example"]})).await;
     let mailbox = json!({"name": "m", "kind": "smtp", "address": "m@acme.example"});
     let made = walk.call(post.clone(), "/api/mailboxes", &[], mailbox.clone()).await;
     let mailbox_id = id(&made, "mailbox_id");
+    let mailbox = with(mailbox, "name", "n");
     walk.call(put.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], mailbox).await;
     walk.call(delete.clone(), "/api/mailboxes/{mailbox_id}", &[&mailbox_id], none.clone()).await;
 
@@ -149,10 +159,15 @@ async fn every_call_that_changes_anything_tells_of_it() {
     let email_id = id(&made, "email_id");
     server.decided("acme", &email_id).await;
     let path = format!("/api/deliveries?tenant_id=acme&email_id={email_id}&status=failed");
-    let delivery_id = eventually("the delivery is given up", async || {
-        server.get(&path).await.body.get(0).map(|delivery| id(delivery, "delivery_id"))
-    })
-    .await;
+    let given_up = async || {
+        eventually("the delivery is given up", async || {
+            server.get(&path).await.body.get(0).map(|delivery| id(delivery, "delivery_id"))
+        })
+        .await
+    };
+    given_up().await;
+    walk.call(post.clone(), "/api/emails/retry-deliveries", &[], json!({"ids": [email_id]})).await;
+    let delivery_id = given_up().await;
     walk.call(post.clone(), "/api/deliveries/{delivery_id}/retry", &[&delivery_id], none.clone()).await;
     walk.call(post.clone(), "/api/emails/{email_id}/reprocess", &[&email_id], none.clone()).await;
     walk.call(post.clone(), "/api/emails/{email_id}/intent", &[&email_id], json!({"intent_id": null})).await;

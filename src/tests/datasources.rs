@@ -632,7 +632,7 @@ async fn connections(server: &TestServer) -> i64 {
 
 /// Its credentials would stay with them.
 #[tokio::test]
-async fn of_a_config_that_is_changed_or_gone_no_connection_is_kept() {
+async fn of_a_config_that_is_saved_or_gone_no_connection_is_kept() {
     let begun = Instant::now();
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;
@@ -648,6 +648,11 @@ async fn of_a_config_that_is_changed_or_gone_no_connection_is_kept() {
     };
     let is_closed =
         async || eventually("it is closed", async || (connections(&server).await == 0).then_some(())).await;
+    ask().await;
+    // Also where it is saved as it is: it is connected to anew.
+    let read = server.get(&path).await.is(StatusCode::OK).body;
+    assert_eq!(server.put(&path, &read).await.is(StatusCode::OK).body, read);
+    is_closed().await;
     ask().await;
     config["driver_family"] = "asyncpg".into();
     server.put(&path, &config).await.is(StatusCode::OK);

@@ -359,7 +359,7 @@ async fn what_is_in_a_mailbox_is_stored_once_and_what_comes_is_told_by_its_serve
     let mut conn = fetching.server.database().superuser().await;
     sqlx::raw_sql("UPDATE mailbox_heartbeats SET uid_validity = 1").execute(&mut conn).await.unwrap();
     let path = format!("/api/mailboxes/{id}?tenant_id=acme");
-    let renamed = json!({"name": "Orders by IMAP", "kind": "imap", "imap": {"host": "127.0.0.1",
+    let mut renamed = json!({"name": "Orders by IMAP", "kind": "imap", "imap": {"host": "127.0.0.1",
         "port": fetching.dovecot.port, "security": "none", "username": "orders", "password": "********"}});
     fetching.server.put(&path, &renamed).await.is(StatusCode::OK);
     fetching.dovecot.put("orders", &message("ann@sender.example", "the fourth", "x"));
@@ -381,6 +381,7 @@ async fn what_is_in_a_mailbox_is_stored_once_and_what_comes_is_told_by_its_serve
     .await
     .unwrap();
     assert_eq!(retaining::turn(&fetching.server.app).await.unwrap().deleted, 4);
+    renamed["name"] = "Orders again".into();
     fetching.server.put(&path, &renamed).await.is(StatusCode::OK);
     fetching.dovecot.put("orders", &message("ann@sender.example", "the fifth", "x"));
     fetching.until(&id, "the fifth is stored", stored(5)).await;

@@ -1,6 +1,9 @@
 //! Intents: how many and how large they may be, whose turn their patterns are, and what goes with one that is deleted.
 
-use reqwest::{Method, StatusCode};
+use reqwest::{
+    Method, StatusCode,
+    header::{self, HeaderValue},
+};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +13,7 @@ use super::{
     support::{Answer, TestServer, eventually, message},
 };
 use crate::{
+    auth::dto::Role,
     emails::server::worker,
     server::aside::{self, Turn},
 };
@@ -257,7 +261,7 @@ async fn what_all_intents_hold_together_is_bounded_and_what_was_more_may_shrink(
         let body = intent("Renamed", 33, length);
         let alone = server.put(&format!("/api/intents/{one}?tenant_id=acme"), &body).await;
         let path = format!("/api/intents/{one}/with-rules?tenant_id=acme");
-        let with_rules = server.put(&path, &json!({"intent": body})).await;
+        let with_rules = server.put(&path, &json!({"intent": body, "validation_rules": []})).await;
         let import = json!({"version": 1, "intents": [body]});
         let imported = server.post("/api/import?tenant_id=acme", &import).await;
         for answer in [alone, with_rules, imported] {
@@ -352,4 +356,67 @@ async fn what_was_renamed_is_counted_once() {
         "asked": 2, "failed": 2, "errors": 0
     }]);
     assert_eq!(counted["rules"], failing);
+}
+
+/// Rules are listed in pages: whoever put a page of them back would lose the others.
+#[tokio::test]
+async fn all_rules_of_an_intent_are_read_as_they_are_replaced_and_none_goes_unsaid() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let rule = |i: usize| {
+        json!({"field_name": "subject", "rule_type": "regex", "conditions": {"pattern": format!("{i}")},
+            "priority": 200 - i})
+    };
+    let body =
+        json!({"intent": {"name": "Orders"}, "validation_rules": (0..200).map(rule).collect::<Vec<_>>()});
+    let made =
+        server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED).body;
+    let id = &made["intent"]["intent_id"];
+    let path = format!("/api/intents/{id}/with-rules?tenant_id=acme");
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let read = server.request(Method::GET, &path, Some(&viewer)).send().await.unwrap();
+    let read = Answer::of(read).await.is(StatusCode::OK);
+    assert_eq!(read.body, made);
+    let rules = read.body["validation_rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 200);
+    assert!(rules.is_sorted_by_key(|rule| rule["priority"].as_i64()), "by priority");
+    let intent = server.get(&format!("/api/intents/{id}?tenant_id=acme")).await.is(StatusCode::OK);
+    assert_eq!(
+        (&read.body["intent"], &read.headers[header::ETAG]),
+        (&intent.body, &intent.headers[header::ETAG])
+    );
+
+    let put = async |tag: &HeaderValue, body: &Value| {
+        let request = server.request(Method::PUT, &path, Some(&server.key)).json(body);
+        Answer::of(request.header(header::IF_MATCH, tag.clone()).send().await.unwrap()).await
+    };
+    let count = async || {
+        let answer = server.get(&path).await.is(StatusCode::OK);
+        answer.body["validation_rules"].as_array().unwrap().len()
+    };
+    let tag = &read.headers[header::ETAG];
+    assert_eq!(put(tag, &read.body).await.is(StatusCode::OK).body, made, "put back, all are as they were");
+    let mut unsaid = read.body.clone();
+    unsaid.as_object_mut().unwrap().remove("validation_rules");
+    let refused = put(tag, &unsaid).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["validation_rules"]);
+    unsaid["validation_rules"] = Value::Null;
+    let refused = put(tag, &unsaid).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields(), ["validation_rules"]);
+    assert_eq!(count().await, 200);
+    let mut changed = read.body.clone();
+    changed["validation_rules"][0]["priority"] = json!(500);
+    let done = put(tag, &changed).await.is(StatusCode::OK);
+    assert_eq!((count().await, &done.body["intent"]["version"]), (200, &json!(2)));
+    put(tag, &read.body).await.is(StatusCode::PRECONDITION_FAILED);
+    unsaid["validation_rules"] = json!([]);
+    put(&done.headers[header::ETAG], &unsaid).await.is(StatusCode::OK);
+    assert_eq!(count().await, 0, "none, where that is said");
+    // A new one has none to lose.
+    let none = json!({"intent": {"name": "Other"}});
+    server.post("/api/intents/with-rules?tenant_id=acme", &none).await.is(StatusCode::CREATED);
+    server
+        .get("/api/intents/999999/with-rules?tenant_id=acme")
+        .await
+        .problem(StatusCode::NOT_FOUND, "Intent 999999 not found");
 }

@@ -91,6 +91,8 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
         match *resource {
             "/api/intents/" => calls.extend([
                 (Method::GET, format!("{resource}{id}/validation-rules")),
+                (Method::GET, format!("{resource}{id}/with-rules")),
+                (Method::PUT, format!("{resource}{id}/with-rules")),
                 (Method::GET, format!("{resource}{id}/examples")),
                 (Method::GET, format!("{resource}{id}/versions")),
                 (Method::GET, format!("{resource}{id}/versions/1")),
@@ -104,6 +106,9 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
         for (method, path) in calls {
             let body = match *resource {
                 _ if path.ends_with("/examples") => json!({"text": "x"}),
+                _ if path.ends_with("/with-rules") => {
+                    json!({"intent": {"name": "x"}, "validation_rules": []})
+                }
                 _ if path.ends_with("/reprocess") => json!({}),
                 _ if path.ends_with("/intent") => json!({"intent_id": null}),
                 "/api/intents/" => json!({"name": "x"}),

@@ -53,6 +53,16 @@ async fn of_two_who_say_whose_a_domain_is_one_is_refused() {
 }
 
 #[tokio::test]
+async fn of_two_who_change_an_intent_one_is_refused() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let made = server.post("/api/intents?tenant_id=acme", &json!({"name": "A"})).await;
+    let path = format!("/api/intents/{}?tenant_id=acme", made.is(StatusCode::CREATED).id("intent_id"));
+    let bodies = [5, 6].map(|priority| json!({"name": "A", "priority": priority}));
+    one_of_two_is_made(&server, &path, "configuration_revisions", bodies).await;
+}
+
+#[tokio::test]
 async fn of_two_who_set_the_first_gate_one_is_refused() {
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;

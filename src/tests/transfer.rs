@@ -153,6 +153,20 @@ async fn what_was_exported_is_the_same_and_writes_nothing() {
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/yaml");
     assert_eq!(answer.headers[header::CONTENT_DISPOSITION], "attachment; filename=\"acme.yaml\"");
     server.get("/api/export?tenant_id=acme&format=xml").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    for (accept, query, kind) in [
+        ("application/json", "", "application/json"),
+        ("application/yaml;q=0.5, application/json", "", "application/json"),
+        ("text/html, */*;q=0.8", "", "application/yaml"),
+        ("image/png", "", "application/yaml"),
+        ("application/json", "&format=yaml", "application/yaml"),
+    ] {
+        let request =
+            server.request(Method::GET, &format!("/api/export?tenant_id=acme{query}"), Some(&server.key));
+        let answer = Answer::of(request.header(header::ACCEPT, accept).send().await.unwrap()).await;
+        let answer = answer.is(StatusCode::OK);
+        assert_eq!(answer.headers[header::CONTENT_TYPE], kind, "{accept} {query}");
+        assert_eq!(answer.body.is_object(), kind == "application/json", "{accept} {query}");
+    }
 }
 
 #[tokio::test]
@@ -305,7 +319,7 @@ async fn a_fault_in_the_last_rule_leaves_nothing_behind() {
         (
             "conditions: {pattern: refund}",
             "conditions: {patern: refund}",
-            "intents[0].validation_rules[2].conditions.pattern",
+            "intents[0].validation_rules[2].conditions.patern",
         ),
         ("datasource: Shop,", "datasource: Shopp,", "intents[0].validation_rules[1].datasource"),
         ("datasource: Shop, ", "", "intents[0].validation_rules[1].datasource"),

@@ -8,7 +8,7 @@ use crate::{
     app::CurrentTenant,
     ui::{
         days::DaysFields,
-        form::{Choice, FilterButtons, follow},
+        form::{Choice, FilterButtons, follow, without_buttons},
         react::memo,
     },
 };
@@ -65,7 +65,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
     };
     view! {
         <datalist id="audit-actions">{kinds}</datalist>
-        <Form method="get" action=move || tenant.page("/audit") attr:class="line-form" attr:role="search">
+        <Form method="get" action=move || tenant.page("/audit") on_form_data=without_buttons() attr:class="line-form" attr:role="search">
             {field("Who", "actor", "text", "Part of a name", |query| query.actor.clone())}
             {field("What", "action", "text", "intent, or intent.update", |query| query.action.clone())}
             {field("Of", "object", "text", "An id, a path, an email", |query| query.object.clone())}

@@ -35,7 +35,7 @@ impl Event {
         Self { action, object_id: id.to_string(), before: Some(before), after: Some(after) }
     }
 
-    /// Tells too which secrets were exchanged, by the members that hold them, as `auth_config.password`: masked, they are
+    /// Tells too which secrets were entered anew, by the members that hold them, as `auth_config.password`: masked, they are
     /// the same before and after.
     pub fn with_entered(mut self, members: &[String]) -> Self {
         let entered = format!("{MASK} (entered anew)");

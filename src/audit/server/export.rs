@@ -24,6 +24,16 @@ pub enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// RFC 4180; JSON Lines has none that is registered.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::JsonLines => "application/jsonl",
+        }
+    }
+}
+
 const HEAD: [&str; 10] = [
     "audit_id",
     "occurred_at",
@@ -64,12 +74,12 @@ pub async fn stream(ctx: TenantContext, filter: AuditFilter, format: Format) -> 
         // Logged here: the caller sees but a body that ends too early.
         std::io::Error::other(error.into_problem().detail)
     });
-    let (kind, name) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "audit-log.csv"),
-        Format::JsonLines => ("application/jsonl", "audit-log.jsonl"),
+    let (more, name) = match format {
+        Format::Csv => ("; charset=utf-8", "audit-log.csv"),
+        Format::JsonLines => ("", "audit-log.jsonl"),
     };
     let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_TYPE, format.media_type().to_owned() + more),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
     Ok((headers, Body::from_stream(body)).into_response())

@@ -1,13 +1,16 @@
 //! `/api/audit-log` and `/api/instance-audit-log`.
 
-use axum::{extract::OriginalUri, response::Response};
+use axum::{extract::OriginalUri, http::HeaderMap, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{export, service};
+use super::{
+    export::{self, Format},
+    service,
+};
 use crate::{
     audit::dto::{AuditEntry, AuditFilter},
     server::{
-        AppState, CallerContext, Result, TenantContext,
+        AppState, CallerContext, Result, TenantContext, accept,
         extract::Query,
         openapi::{InTenant, Paging},
         paging::list_response,
@@ -32,7 +35,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
 
 /// Lists who did what in the tenant, newest first.
 ///
-/// With `format=csv` or `format=jsonl`, all of it as a file, and not a page.
+/// As `csv` or `jsonl`, all of it as a file, and not a page.
 #[utoipa::path(
     get,
     path = "/api/audit-log",
@@ -46,7 +49,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         ("from" = Option<DateTime<Utc>>, Query, description = "Not before this"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Before this"),
         ("people_only" = Option<bool>, Query, description = "Only what people and keys did, without the messages that they handed in"),
-        ("format" = Option<String>, Query, description = "`json` if left out, `csv` or `jsonl`", pattern = "^(json|csv|jsonl)$"),
+        ("format" = Option<String>, Query, description = "`json`, `csv` or `jsonl`. If left out, what `Accept` asks for, and `json` where that asks for none of them", pattern = "^(json|csv|jsonl)$"),
         Paging,
     ),
     responses(
@@ -54,15 +57,33 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
     ),
     extensions(("x-required-role" = json!("admin"))),
 )]
-async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -> Result<Response> {
+async fn list(
+    ctx: TenantContext,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response> {
     let filter = AuditFilter { people_only: query.flag("people_only")?, ..filter(&query)? };
-    match query.get("format") {
-        None | Some("json") => {
+    match format(&headers, &query)? {
+        None => {
             let page = query.page()?;
             let entries = service::list(&ctx, &filter, page).await?;
             Ok(list_response(entries, page.limit, &uri, |entry| entry.audit_id))
         }
-        Some(format) => export::stream(ctx, filter, format.parse::<export::Format>()?).await,
+        Some(format) => export::stream(ctx, filter, format).await,
+    }
+}
+
+/// `None` for a page of JSON.
+fn format(headers: &HeaderMap, query: &Query) -> Result<Option<Format>, Problem> {
+    match query.get("format") {
+        Some("json") => Ok(None),
+        Some(format) => format.parse().map(Some),
+        None => {
+            let offered = [None, Some(Format::Csv), Some(Format::JsonLines)];
+            let media_type = |one: Option<Format>| one.map_or("application/json", Format::media_type);
+            Ok(accept::best(headers, &offered, media_type).flatten())
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
         etag::{IfMatch, Versioned},
         paging::Page,
         queue,
+        same::is_same,
     },
     shared::{EmailId, ExampleId, IntentId, Problem, WordId, validate::Checks},
 };
@@ -239,6 +240,8 @@ fn curve(report: Report) -> Vec<CurvePoint> {
     report.curve.into_iter().map(point).collect()
 }
 
+/// Where it is so already, nothing is written.
+///
 /// # Errors
 /// 403, 412, 422.
 pub async fn set_gate(ctx: &TenantContext, gate: f64, if_match: &IfMatch) -> Result<Classifier> {
@@ -247,8 +250,11 @@ pub async fn set_gate(ctx: &TenantContext, gate: f64, if_match: &IfMatch) -> Res
     let mut tx = ctx.begin().await?;
     let before = repository::lock_gate(&mut tx, DEFAULT_GATE).await?;
     if_match.check(&Gate(before))?;
-    repository::set_gate(&mut tx, gate).await?;
     let (before, after) = (json!({"gate": before}), json!({"gate": gate}));
+    if is_same(&before, &after) {
+        return read(&mut tx).await;
+    }
+    repository::set_gate(&mut tx, gate).await?;
     ctx.audit(&mut tx, Event::updated("classifier.set_gate", "gate", &before, &after)).await?;
     // Before the commit: what is done is not to be answered as if it were not.
     let classifier = read(&mut tx).await?;

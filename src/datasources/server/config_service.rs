@@ -24,6 +24,7 @@ use crate::{
         error::OnConstraint,
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
         vault::Place,
     },
     shared::{ConfigId, Problem, validate::Checks},
@@ -51,13 +52,25 @@ pub async fn list(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<Datasource
 /// # Errors
 /// The database's.
 pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
+    let with_path = |(name, endpoint): (String, Endpoint)| Some((name, endpoint.file()?.to_owned()));
+    Ok(endpoints(ctx).await?.into_iter().filter_map(with_path).collect())
+}
+
+/// How the configs that lead to a file read it, each by its name.
+///
+/// # Errors
+/// The database's.
+pub async fn readings_of(ctx: &TenantContext, path: &str) -> Result<Vec<(String, Endpoint)>> {
+    let mut all = endpoints(ctx).await?;
+    all.retain(|(_, endpoint)| endpoint.file() == Some(path));
+    Ok(all)
+}
+
+/// What can be used, by the config's name.
+async fn endpoints(ctx: &TenantContext) -> Result<Vec<(String, Endpoint)>> {
     let mut tx = ctx.begin().await?;
-    let with_path = all(&mut tx).await?.into_iter().filter_map(|row| match row.endpoint() {
-        Ok(Endpoint::Sqlite { path }) => Some((row.name, path)),
-        Ok(Endpoint::File(file)) => Some((row.name, file.path)),
-        _ => None,
-    });
-    Ok(with_path.collect())
+    let rows = all(&mut tx).await?.into_iter();
+    Ok(rows.filter_map(|row| row.endpoint().ok().map(|endpoint| (row.name, endpoint))).collect())
 }
 
 /// # Errors
@@ -77,10 +90,23 @@ pub async fn view(ctx: &TenantContext, id: ConfigId) -> Result<ConfigView> {
     let config = get(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let used_by = datasources::using(&mut tx, &config.name).await?;
+    let (file, fault) = (file_of(ctx, &config), endpoint_of(&config).err());
+    Ok(ConfigView { etag: config.etag(), config, file, fault, used_by })
+}
+
+/// The file that a config leads to, if the caller may look into it.
+pub fn file_of(ctx: &TenantContext, config: &DatasourceConfig) -> Option<String> {
+    ctx.require(Permission::Configure).ok()?;
+    endpoint_of(config).ok()?.file().map(str::to_owned)
+}
+
+/// Where it leads.
+///
+/// # Errors
+/// 422 where what is stored cannot be used.
+fn endpoint_of(config: &DatasourceConfig) -> Result<Endpoint, Problem> {
     let settings = config.connection_json.as_object().cloned().unwrap_or_default();
-    let url = config.base_url.as_deref();
-    let fault = connection::endpoint(&config.protocol, &config.driver_family, url, &settings).err();
-    Ok(ConfigView { etag: config.etag(), config, fault, used_by })
+    connection::endpoint(&config.protocol, &config.driver_family, config.base_url.as_deref(), &settings)
 }
 
 /// # Errors
@@ -148,7 +174,7 @@ pub async fn draft(
     })
 }
 
-/// A member of `auth_config` that is sent back masked keeps its value.
+/// A member of `auth_config` that is sent back masked keeps its value. Where all is as it is stored, nothing is written.
 ///
 /// # Errors
 /// 404, 409 for a name that exists, 400 for a new name while datasources use the old one, 412, 422; 422 too where rules
@@ -173,12 +199,17 @@ pub async fn replace(
         refuse_while_used(&mut tx, &row.name, "renamed").await?;
     }
     check_rules(&mut tx, &row, &input).await?;
+    if says_what_is_stored(&read_back(&input, &kept), &before) {
+        // Who saves it once more has mended what it leads to: it is asked again at once, by new connections.
+        forget(ctx, &row);
+        return Ok(before);
+    }
     repository::update(&mut tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasource_configs_tenant_name", || already_exists(&input))?;
     let config = store_auth(&ctx.app, &mut tx, id, &input).await?;
     let event = Event::updated("datasource_config.update", id, &before, &config);
-    ctx.audit(&mut tx, event.with_entered(&entered(&stored, &input.auth_config))).await?;
+    ctx.audit(&mut tx, event.with_entered(&entered(&stored, &input.auth_config, &kept))).await?;
     tx.commit().await?;
     forget(ctx, &row);
     Ok(config)
@@ -397,10 +428,18 @@ fn checked_with(
     Ok((input, kept))
 }
 
-/// The members of `auth_config` whose stored values others take the place of.
-fn entered(stored: &Map<String, Value>, given: &Map<String, Value>) -> Vec<String> {
-    let others = given.iter().filter(|&(name, value)| stored.get(name).is_some_and(|old| old != value));
-    others.map(|(name, _)| format!("auth_config.{name}")).collect()
+/// The input as it is read back once it is stored; what was entered anew stands there as it was entered.
+fn read_back(input: &DatasourceConfigInput, kept: &[String]) -> DatasourceConfigInput {
+    let mut input = input.clone();
+    input.auth_config.extend(kept.iter().map(|name| (name.clone(), Value::from(MASK))));
+    input
+}
+
+/// The members of `auth_config` that were entered anew in the place of stored ones. They may be the same: who reads this is
+/// not told whether they were guessed.
+fn entered(stored: &Map<String, Value>, given: &Map<String, Value>, kept: &[String]) -> Vec<String> {
+    let anew = given.keys().filter(|name| stored.contains_key(*name) && !kept.contains(name));
+    anew.map(|name| format!("auth_config.{name}")).collect()
 }
 
 /// A secret was entered for one address, and for TLS where that was required. Sent to another, or in clear, it could

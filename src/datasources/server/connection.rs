@@ -93,6 +93,15 @@ impl Endpoint {
         }
     }
 
+    /// The file that it reads, within the tenant's folder.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite { path } => Some(path),
+            Self::File(file) => Some(&file.path),
+            Self::Postgres(_) | Self::MySql(_) | Self::Http(_) => None,
+        }
+    }
+
     /// Which datasources it can serve.
     pub fn serves(&self, kind: DatasourceType) -> bool {
         match self {

@@ -16,6 +16,7 @@ use crate::{
         error::{OnConstraint, at_place},
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
     },
     shared::{DatasourceId, IntentId, Problem},
 };
@@ -66,7 +67,8 @@ pub async fn view(ctx: &TenantContext, id: DatasourceId) -> Result<DatasourceVie
     let DatasourceWithConfig { datasource, config } = get_with_config(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let used_by = rules::using(&mut tx, id).await?;
-    Ok(DatasourceView { etag: datasource.etag(), datasource, config, used_by })
+    let file = config.as_ref().and_then(|config| config_service::file_of(ctx, config));
+    Ok(DatasourceView { etag: datasource.etag(), datasource, config, file, used_by })
 }
 
 /// # Errors
@@ -78,6 +80,8 @@ pub async fn create(ctx: &TenantContext, input: DatasourceInput) -> Result<Datas
     Ok(datasource)
 }
 
+/// Where all is as it is stored, nothing is written.
+///
 /// # Errors
 /// 404, 409 for a name that exists, 400 where its config is of another kind, 412, 422; 422 too where rules would not hold
 /// with another type or config.
@@ -146,6 +150,9 @@ async fn update(
     if_match.check(&before)?;
     check_config(tx, &input).await?;
     check_rules(tx, &before, &input).await?;
+    if says_what_is_stored(&input, &before) {
+        return Ok(before);
+    }
     let datasource = repository::update(tx, id, &input)
         .await
         .on_constraint("uq_eivs_datasources_tenant_name", || already_exists(&input))?

@@ -474,15 +474,15 @@ pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -
         } else {
             find(extractor, fields, budget)
         };
-        let (value, why_not) = match outcome {
-            Ok(value) => {
+        let (value, why_not, others) = match outcome {
+            Ok(Found { value, others }) => {
                 fields.set_typed(&extractor.name, &value, extractor.kind);
-                (Some(value), None)
+                (Some(value), None, others)
             }
-            Err(WhyNot::Absent(why)) => (None, Some(why)),
+            Err(WhyNot::Absent(why)) => (None, Some(why), None),
             Err(WhyNot::Unread(why)) => {
                 fields.set_unread(&extractor.name, &why);
-                (None, Some(why))
+                (None, Some(why), None)
             }
         };
         extractions.push(Extraction {
@@ -491,9 +491,18 @@ pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -
             pattern: extractor.pattern.clone(),
             value,
             why_not,
+            others,
         });
     }
     extractions
+}
+
+/// What an extractor finds.
+#[derive(Debug)]
+struct Found {
+    value: String,
+    /// What else it finds, quoted.
+    others: Option<String>,
 }
 
 /// Why an extractor gives no field, in a sentence.
@@ -504,7 +513,7 @@ enum WhyNot {
     Unread(String),
 }
 
-fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<String, WhyNot> {
+fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<Found, WhyNot> {
     let text = if extractor.field == "subject_and_body" {
         let part = |name| fields.get(name).unwrap_or_default();
         format!("{}\n{}", part("subject"), part("body"))
@@ -519,19 +528,63 @@ fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<Strin
     };
     let regex = compile(&extractor.pattern, false).map_err(WhyNot::Unread)?;
     // Of several matches, the first need not have the group.
-    let mut matches = regex.captures_iter(&text).take(MATCHES).take_while(|_| !budget.is_spent());
-    let found = matches.find_map(|captures| captures.get(1));
-    let Some(found) = found else {
+    // Where there may be one value alone, whoever writes the message hides no other behind a hundred of it.
+    let most = if extractor.unique { usize::MAX } else { MATCHES };
+    let matches = regex.captures_iter(&text).take(most).take_while(|_| !budget.is_spent());
+    let mut matches = matches.filter_map(|captures| captures.get(1)).map(|found| found.as_str().trim());
+    let Some(found) = matches.next() else {
         return Err(match budget.is_spent() {
             true => WhyNot::Unread(TOO_LATE.into()),
             false => WhyNot::Absent("the pattern is not found".into()),
         });
     };
-    let found = found.as_str().trim();
     if found.is_empty() {
         return Err(WhyNot::Absent("what is found is empty".into()));
     }
-    let read = match extractor.kind {
+    let value = value_of(extractor, fields, found).ok_or_else(|| {
+        let what = match extractor.kind {
+            kind @ (FieldType::Date | FieldType::Number) => format!("{kind}, or could be two"),
+            kind => kind.to_string(),
+        };
+        WhyNot::Unread(format!("'{}' is no {what}", shorten(found, 80)))
+    })?;
+    let is_other = |other: &&str| {
+        !other.is_empty()
+            && *other != found
+            && value_of(extractor, fields, other).as_deref() != Some(value.as_str())
+    };
+    let mut others: Vec<&str> = Vec::new();
+    for other in matches.filter(is_other) {
+        if others.len() < MATCHES && !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    let others = (!others.is_empty()).then(|| in_quotes(&others));
+    match others {
+        // In time it might have found some.
+        None if extractor.unique && budget.is_spent() => Err(WhyNot::Unread(TOO_LATE.into())),
+        Some(others) if extractor.unique => {
+            let found = in_quotes(&[found]);
+            Err(WhyNot::Unread(format!("the pattern finds {found}, and {others} as well")))
+        }
+        others => Ok(Found { value, others }),
+    }
+}
+
+/// The first few of them, as they stand in the message.
+fn in_quotes(values: &[&str]) -> String {
+    const FEW: usize = 3;
+    let mut quoted: Vec<String> =
+        values.iter().take(FEW).map(|value| format!("'{}'", shorten(value, 80))).collect();
+    if values.len() > FEW {
+        quoted.push(format!("{} more", values.len() - FEW));
+    }
+    quoted.join(", ")
+}
+
+/// What was found, as a value of its kind.
+fn value_of(extractor: &Extractor, fields: &Fields, found: &str) -> Option<String> {
+    match extractor.kind {
         FieldType::Text => Some(found.to_owned()),
         FieldType::Number => {
             let is_by_programs = fields::is_by_programs(&extractor.field);
@@ -541,14 +594,7 @@ fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<Strin
         // Without a zone, which not every database reads in a parameter.
         FieldType::Date => values::date(found, fields.as_of()).map(|moment| moment.to_utc().to_string()),
         FieldType::Money => values::money(found).map(|money| money.to_string()),
-    };
-    read.ok_or_else(|| {
-        let what = match extractor.kind {
-            kind @ (FieldType::Date | FieldType::Number) => format!("{kind}, or could be two"),
-            kind => kind.to_string(),
-        };
-        WhyNot::Unread(format!("'{}' is no {what}", shorten(found, 80)))
-    })
+    }
 }
 
 #[cfg(test)]
@@ -598,6 +644,7 @@ mod tests {
             field: "subject_and_body".into(),
             pattern: pattern.into(),
             kind,
+            unique: false,
         };
         let found = extract(
             &[
@@ -642,6 +689,7 @@ mod tests {
             field: field.into(),
             pattern: pattern.into(),
             kind: FieldType::Number,
+            unique: false,
         };
         let found = extract(
             &[
@@ -675,11 +723,56 @@ mod tests {
                 field: "subject".into(),
                 pattern: r"order(?: #(\d))?".into(),
                 kind: FieldType::Text,
+                unique: false,
             };
             let found = extract(&[extractor], &mut message, &budget());
             assert_eq!(found[0].value.as_deref(), value, "{text}");
             assert_eq!(found[0].why_not.is_none(), value.is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn other_values_are_told_and_refused_where_there_may_be_one_alone() {
+        let extractor = |pattern: &str, kind, unique| Extractor {
+            name: "found".into(),
+            field: "body".into(),
+            pattern: pattern.into(),
+            kind,
+            unique,
+        };
+        let text = "on 10.11.2026 or 2026-11-10: VS-1, VS-1, VS-2, VS-3, VS-4, VS-5";
+        let (number, day) = (r"(VS-\d)", r"(?:on|or) ([\d.-]+)");
+        for (pattern, kind, unique, value, others, why_not) in [
+            (number, FieldType::Text, false, Some("VS-1"), Some("'VS-2', 'VS-3', 'VS-4', 1 more"), None),
+            (
+                number,
+                FieldType::Text,
+                true,
+                None,
+                None,
+                Some("the pattern finds 'VS-1', and 'VS-2', 'VS-3', 'VS-4', 1 more as well"),
+            ),
+            (r"(VS-1)", FieldType::Text, true, Some("VS-1"), None, None),
+            // One day, in two forms.
+            (day, FieldType::Date, true, Some("2026-11-10"), None, None),
+            (day, FieldType::Text, false, Some("10.11.2026"), Some("'2026-11-10'"), None),
+            // What is no day is another value all the same.
+            (r"(?:on|or|VS)[ -](\S+?)[:,]?(?: |$)", FieldType::Date, true, None, None, None),
+        ] {
+            let mut message = fields(&[("body", text)]);
+            let found = extract(&[extractor(pattern, kind, unique)], &mut message, &budget()).remove(0);
+            assert_eq!((found.value.as_deref(), found.others.as_deref()), (value, others), "{pattern}");
+            if why_not.is_some() {
+                assert_eq!(found.why_not.as_deref(), why_not);
+            }
+            assert_eq!(
+                message.unread("found").is_some(),
+                value.is_none(),
+                "{pattern}: so it is not just missing"
+            );
+        }
+        let late = Budget::new(Duration::ZERO);
+        assert!(find(&extractor(number, FieldType::Text, true), &fields(&[("body", text)]), &late).is_err());
     }
 
     #[test]
@@ -802,6 +895,7 @@ mod tests {
                 field: "subject".into(),
                 pattern: value.replace('7', r"(\d)"),
                 kind: FieldType::Text,
+                unique: false,
             };
             let found = extract(&[extractor], &mut message, &budget());
             assert_eq!(found[0].value.as_deref(), Some("7"), "{value:?} {text:?}");
@@ -823,6 +917,7 @@ mod tests {
                     field: "body".into(),
                     pattern: value.replace("1042", r"(\d[\d ]*\d)"),
                     kind: FieldType::Text,
+                    unique: false,
                 };
                 let found = extract(&[extractor], &mut message, &budget());
                 assert_eq!(found[0].value.as_deref(), Some("1042"), "{value:?} {text:?}");
@@ -841,6 +936,7 @@ mod tests {
             field: "subject_and_body".into(),
             pattern: r"the end (\d)".into(),
             kind: FieldType::Text,
+            unique: false,
         };
         assert_eq!(extract(&[extractor], &mut message, &budget())[0].value.as_deref(), Some("7"));
     }
@@ -944,6 +1040,7 @@ mod tests {
             field: "subject".into(),
             pattern: pattern.into(),
             kind: FieldType::Text,
+            unique: false,
         });
         let problem = check_patterns(&conditions, &extractors).expect_err("faults");
         let places: Vec<&str> = problem.errors.iter().map(|error| error.field.as_str()).collect();

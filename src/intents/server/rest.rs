@@ -11,6 +11,7 @@ use super::{service, with_rules};
 use crate::{
     intents::dto::{
         Intent, IntentInput, IntentVersion, IntentVersionDetail, IntentWithRules, IntentWithRulesInput,
+        IntentWithRulesReplacement,
     },
     rules::{
         dto::{RuleCursor, ValidationRule},
@@ -30,7 +31,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
         .routes(routes!(create_with_rules))
-        .routes(routes!(replace_with_rules))
+        .routes(routes!(find_with_rules, replace_with_rules))
         .routes(routes!(find, replace, delete))
         .routes(routes!(validation_rules))
         .routes(routes!(list_versions))
@@ -141,16 +142,34 @@ async fn replace(
     Ok(Tagged(service::replace(&ctx, id, input, &if_match).await?))
 }
 
+/// Gives an intent with all its rules, by priority.
+#[utoipa::path(
+    get,
+    path = "/api/intents/{intent_id}/with-rules",
+    operation_id = "get_intent_with_rules",
+    tag = "intents",
+    params(("intent_id" = IntentId, Path), InTenant),
+    responses((status = 200, description = "Done", body = IntentWithRules)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn find_with_rules(
+    ctx: TenantContext,
+    PathId(id): PathId<IntentId>,
+) -> Result<Tagged<IntentWithRules>> {
+    Ok(Tagged(service::get_with_rules(&ctx, id).await?))
+}
+
 /// Replaces an intent and all its rules: all of it, or nothing.
 ///
-/// A rule with the `rule_id` of one of the intent's takes its place; one without is new; those that are not named go.
+/// A rule with the `rule_id` of one of the intent's takes its place; one without is new; those that are not named go. A
+/// `GET` of the same path gives all of them.
 #[utoipa::path(
     put,
     path = "/api/intents/{intent_id}/with-rules",
     operation_id = "replace_intent_with_rules",
     tag = "intents",
     params(("intent_id" = IntentId, Path), InTenant, Unchanged),
-    request_body = IntentWithRulesInput,
+    request_body = IntentWithRulesReplacement,
     responses(
         (status = 200, description = "Done", body = IntentWithRules),
         (status = 409, description = "The name exists"),
@@ -162,9 +181,9 @@ async fn replace_with_rules(
     ctx: TenantContext,
     PathId(id): PathId<IntentId>,
     if_match: IfMatch,
-    Json(input): Json<IntentWithRulesInput>,
+    Json(input): Json<IntentWithRulesReplacement>,
 ) -> Result<Tagged<IntentWithRules>> {
-    Ok(Tagged(with_rules::replace(&ctx, id, input, &if_match).await?))
+    Ok(Tagged(with_rules::replace(&ctx, id, input.into(), &if_match).await?))
 }
 
 /// Deletes an intent with its rules, examples and routes.

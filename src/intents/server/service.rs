@@ -19,6 +19,7 @@ use crate::{
         error::{OnConstraint, at_place},
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
     },
     shared::{IntentId, Problem, validate::Checks},
 };
@@ -88,6 +89,8 @@ pub async fn get(ctx: &TenantContext, id: IntentId) -> Result<Intent> {
     find(&mut ctx.read().await?, id).await
 }
 
+/// An intent with all its rules, by priority: what `with_rules::replace` takes.
+///
 /// # Errors
 /// 404.
 pub async fn get_with_rules(ctx: &TenantContext, id: IntentId) -> Result<IntentWithRules> {
@@ -147,6 +150,8 @@ pub async fn create_with_rules(ctx: &TenantContext, input: IntentWithRulesInput)
     Ok(made)
 }
 
+/// Where all is as it is stored, nothing is written, and there is no other version.
+///
 /// # Errors
 /// 400 where the tenant's intents would be too large together, 404, 409 for a name that exists, 412, 422; 422 too where a
 /// rule or a route names an extractor that would go.
@@ -171,6 +176,10 @@ pub async fn replace(
     check_room(&mut tx, extent).await?;
     rules::check_all_of(&mut tx, &intent, &before).await?;
     routes::check_all_of(&mut tx, &intent).await?;
+    if says_what_is_stored(&input, &before) {
+        // The transaction ends here, and with it the revision that it has begun.
+        return Ok(before);
+    }
     intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     ctx.audit(&mut tx, Event::updated("intent.update", id, &before, &intent)).await?;
     tx.commit().await?;

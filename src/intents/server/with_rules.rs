@@ -18,12 +18,14 @@ use crate::{
         Result, TenantContext, TenantTx,
         error::{OnConstraint, at_place},
         etag::IfMatch,
+        same::says_what_is_stored,
     },
     shared::{IntentId, Problem, validate::Checks},
 };
 
 /// Replaces an intent and all its rules in one transaction. A rule that names one of the intent's by `rule_id` takes
-/// its place, the others are new, and those that are not named go.
+/// its place, the others are new, and those that are not named go. Where all is as it is stored, nothing is written, and
+/// there is no other version.
 ///
 /// # Errors
 /// 404, 409 for a name that exists, 412; 400 and 422 as for the intent and for each rule, with the place of the fault.
@@ -60,8 +62,12 @@ pub async fn replace(
         validation_rules.push(at_place(rule, &format!("validation_rules[{i}]"))?);
     }
     at_place(routes::check_all_of(&mut tx, &intent).await, "intent")?;
-    intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     validation_rules.sort_by_key(|rule| (rule.priority, rule.rule_id));
+    if says_what_is_stored(&wanted, &before) && validation_rules == stored {
+        // The transaction ends here, and with it the revision that it has begun.
+        return Ok(IntentWithRules { intent: before, validation_rules });
+    }
+    intent.version = versions::record(&mut tx, revision, id, &ctx.actor.label()).await?;
     let (was, is) = (
         Told { intent: &before, validation_rules: differing(&stored, &validation_rules) },
         Told { intent: &intent, validation_rules: differing(&validation_rules, &stored) },
@@ -116,25 +122,12 @@ async fn rule(
     match stored {
         None => rules::insert(tx, intent, input, looked).await,
         // It says the same as before, but the intent's extractors may not.
-        Some(stored) if is_same(stored, input) => {
+        Some(stored) if says_what_is_stored(input, stored) => {
             rules::check(tx, intent, input, looked).await?;
             Ok(stored.clone())
         }
         Some(stored) => rules::put(tx, stored.rule_id, intent, input, looked).await,
     }
-}
-
-fn is_same(stored: &ValidationRule, input: &RuleInput) -> bool {
-    stored.datasource_id == input.datasource_id
-        && stored.field_name == input.field_name
-        && stored.rule_type == input.rule_type
-        && stored.conditions == input.conditions
-        && stored.priority == input.priority
-        && stored.is_active == input.is_active
-        && stored.on_fail == input.on_fail
-        && stored.on_error == input.on_error
-        && stored.when_missing == input.when_missing
-        && stored.stop == input.stop
 }
 
 /// What the audit log is told: the intent, and of its rules those that are not the same before and after.

@@ -13,6 +13,7 @@ use crate::{
         Actor, AppState, Result, TenantContext,
         etag::{IfMatch, Versioned},
         origin::Origin,
+        same::says_what_is_stored,
     },
     shared::TenantId,
 };
@@ -43,6 +44,8 @@ pub async fn plan(ctx: &TenantContext, input: RetentionInput) -> Result<Retentio
     Ok(RetentionPlan { message_days, before, would_go })
 }
 
+/// Where it is so already, nothing is written.
+///
 /// # Errors
 /// 403, 412, 422.
 pub async fn replace(ctx: &TenantContext, input: RetentionInput, if_match: &IfMatch) -> Result<Retention> {
@@ -51,6 +54,9 @@ pub async fn replace(ctx: &TenantContext, input: RetentionInput, if_match: &IfMa
     let mut tx = ctx.begin().await?;
     let before = repository::lock(&mut tx).await?;
     if_match.check(&before)?;
+    if says_what_is_stored(&input, &before) {
+        return Ok(before);
+    }
     let after = repository::update(&mut tx, input.message_days).await?;
     let before = RetentionInput::of(before.message_days);
     ctx.audit(&mut tx, Event::updated("retention.update", "messages", &before, &input)).await?;

@@ -27,6 +27,7 @@ use crate::{
         error::{OnConstraint, invalid_reference},
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
     },
     shared::{DatasourceId, IntentId, Problem, RuleId, TenantId, validate::Checks},
 };
@@ -138,6 +139,8 @@ pub async fn insert(
         .on_constraint("fk_eivs_rules_datasource", invalid_datasource)
 }
 
+/// Where all is as it is stored, nothing is written, and there is no other version.
+///
 /// # Errors
 /// 404, 400 for an intent or a datasource that is not there, 412, 422.
 pub async fn replace(
@@ -147,6 +150,8 @@ pub async fn replace(
     if_match: &IfMatch,
 ) -> Result<ValidationRule> {
     ctx.require(Permission::Configure)?;
+    // The path names the rule: what the body has is not heeded.
+    let input = RuleInput { rule_id: None, ..input };
     input.validate(&ctx.tenant)?;
     let looked = look_at_one(ctx, &input).await?;
     let mut tx = ctx.begin().await?;
@@ -157,6 +162,10 @@ pub async fn replace(
     check(&mut tx, &intent, &input, looked.as_ref()).await?;
     if before.intent_id != intent.intent_id {
         check_room(&mut tx, intent.intent_id).await?;
+    }
+    if says_what_is_stored(&input, &before) {
+        // The transaction ends here, and with it the revision that it has begun.
+        return Ok(before);
     }
     let rule = repository::update(&mut tx, id, intent.intent_id, &input)
         .await

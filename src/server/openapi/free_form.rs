@@ -79,6 +79,12 @@ const CONNECTION_SETTINGS: &str = "Where it is, by `protocol`. What stands here 
 /// Each is closed: what is not named here is refused.
 pub fn schemas() -> Value {
     let text_or_null = |description: &str| json!({"type": ["string", "null"], "description": description});
+    // In characters. Where it is bytes that are counted, it says so.
+    let bounded_text_or_null = |most: usize, description: &str| {
+        let mut text = text_or_null(description);
+        text["maxLength"] = most.into();
+        text
+    };
     let operand = json!({"type": ["string", "number", "boolean", "null"]});
     let operands = json!({"type": "object", "additionalProperties": operand});
     let template = json!({"type": "string", "minLength": 1, "maxLength": 20_000});
@@ -90,7 +96,10 @@ pub fn schemas() -> Value {
             "description": CONDITIONS,
             "additionalProperties": false,
             "properties": {
-                "query": {"anyOf": [{"type": "string"}, operands]},
+                "query": {
+                    "anyOf": [{"type": "string", "maxLength": 20_000}, operands],
+                    "description": "One SELECT, of at most 20,000 bytes; of an API, the parameters of its address.",
+                },
                 "params": {"type": "array", "items": operand},
                 "match": {
                     "type": "object",
@@ -108,7 +117,10 @@ pub fn schemas() -> Value {
                     "items": {"type": "integer", "minimum": 200, "maximum": 599},
                     "description": "Which statuses are an answer; without any, those of success.",
                 },
-                "rows": text_or_null("Which part of the answer the rows are (JSONPath, RFC 9535)."),
+                "rows": bounded_text_or_null(
+                    500,
+                    "Which part of the answer the rows are (JSONPath, RFC 9535); at most 500 bytes.",
+                ),
                 "column": text_or_null("The column that is looked at; the first, if left out."),
                 "expected": {
                     "anyOf": [operand, {"type": "array", "items": operand, "maxItems": 1000}],
@@ -120,9 +132,12 @@ pub fn schemas() -> Value {
                     "description": "What both sides are read as. If left out, numbers for `compare`, and elsewhere the type of \
                         the first field on a side; `compare` has no `text`.",
                 },
-                "expression": text_or_null("CEL over `email`, `fields`, `row` and `rows`."),
+                "expression": bounded_text_or_null(
+                    4_000,
+                    "CEL over `email`, `fields`, `row` and `rows`; at most 4,000 bytes.",
+                ),
                 "ignore_case": {"type": "boolean", "default": false},
-                "pattern": text_or_null("A regular expression."),
+                "pattern": bounded_text_or_null(2_000, "A regular expression."),
             },
         },
         "RouteSettings": {
@@ -207,9 +222,12 @@ pub fn schemas() -> Value {
                 "port": {"type": ["integer", "null"], "minimum": 0, "maximum": 65535},
                 "database": text_or_null("Its name."),
                 "sslmode": {"enum": ["prefer", "require", null]},
-                "path": text_or_null("Within the tenant's folder, such as `customers.csv`."),
+                "path": bounded_text_or_null(
+                    500,
+                    "Within the tenant's folder, such as `customers.csv`; at most 500 bytes.",
+                ),
                 "sheet": text_or_null("The first, if left out."),
-                "rows": text_or_null("The document itself, if left out."),
+                "rows": bounded_text_or_null(500, "The document itself, if left out; at most 500 bytes."),
             },
         },
     })

@@ -10,6 +10,7 @@ use crate::{
         error::{Error, OnConstraint},
         etag::{IfMatch, Versioned},
         paging::Page,
+        same::says_what_is_stored,
     },
     shared::{Problem, TenantId, UserId},
     tenants::dto::{Tenant, TenantInput, ValidTenant},
@@ -96,6 +97,8 @@ pub async fn create(ctx: &CallerContext, input: TenantInput) -> Result<Tenant> {
     Ok(tenant)
 }
 
+/// Where all is as it is stored, nothing is written.
+///
 /// # Errors
 /// 403, 404, 409 for a name that exists, 412, 422.
 pub async fn replace(
@@ -109,6 +112,9 @@ pub async fn replace(
     let mut tx = ctx.app.database.instance().await?;
     let before = repository::lock(&mut tx, id).await?.ok_or_else(|| Problem::not_found("Tenant", id))?;
     if_match.check(&before)?;
+    if says_what_is_stored(&valid, &before) {
+        return Ok(before);
+    }
     let tenant = repository::update(&mut tx, &valid)
         .await
         .on_constraint("uq_eivs_tenants_name", || Problem::already_exists("Tenant", &valid.name))?

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth::authority::Permission,
     server::{
-        AppState, Result, TenantContext, aside,
+        AppState, Result, TenantContext, accept, aside,
         extract::{Query, body, is_type},
         openapi::InTenant,
     },
@@ -35,7 +35,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     tag = "configuration",
     params(
         InTenant,
-        ("format" = Option<String>, Query, description = "`yaml` if left out, or `json`", pattern = "^(yaml|json)$"),
+        ("format" = Option<String>, Query, description = "`yaml` or `json`. If left out, what `Accept` asks for, and `yaml` where that asks for neither", pattern = "^(yaml|json)$"),
         ("examples" = Option<bool>, Query, description = "Whether to include the texts of examples, which may hold what people wrote"),
     ),
     responses(
@@ -44,8 +44,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
     ),
     extensions(("x-required-role" = json!("editor"))),
 )]
-async fn export(ctx: TenantContext, query: Query) -> Result<Response> {
-    let format = query.parsed("format")?.unwrap_or(Format::Yaml);
+async fn export(ctx: TenantContext, headers: HeaderMap, query: Query) -> Result<Response> {
+    let accepted = accept::best(&headers, Format::ALL, Format::media_type);
+    let format = query.parsed("format")?.or(accepted).unwrap_or(Format::Yaml);
     let text = service::export(&ctx, format, query.flag("examples")?).await?;
     let name = format!("attachment; filename=\"{}.{format}\"", ctx.tenant);
     let headers = [
