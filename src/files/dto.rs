@@ -16,6 +16,10 @@ pub struct TenantFile {
     pub modified_at: Option<DateTime<Utc>>,
     /// Names of the configs that lead to it.
     pub used_by: Vec<String>,
+    /// Why no look-up can read it, if so. Told where it was just stored: to list files, none is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
+    pub unreadable: Option<String>,
 }
 
 /// What is in a file.

@@ -5,4 +5,4 @@ mod look;
 mod upload;
 
 pub use list::FilesPage;
-pub use look::FilePage;
+pub use look::{FilePage, look_page};

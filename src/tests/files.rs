@@ -128,6 +128,60 @@ async fn a_file_is_replaced_and_deleted_only_as_it_was_read() {
     send(Method::DELETE, "*", "").await.is(StatusCode::NOT_FOUND);
 }
 
+/// RFC 9110, section 13.1.2.
+#[tokio::test]
+async fn a_file_that_is_to_be_new_takes_the_place_of_none() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let new = |path: &str, tag: &'static str| {
+        let path = format!("/api/files/{path}?tenant_id=acme");
+        server.request(Method::PUT, &path, Some(&server.key)).header(header::IF_NONE_MATCH, tag)
+    };
+    let send = async |path: &str, tag: &'static str, body: &'static str| {
+        Answer::of(new(path, tag).body(body).send().await.unwrap()).await
+    };
+    let there = "It is there already, and If-None-Match asks that it is not";
+    send("a.csv", "*", "a\n1\n").await.is(StatusCode::CREATED);
+    send("a.csv", "*", "a\n2\n").await.problem(StatusCode::PRECONDITION_FAILED, there);
+    assert_eq!(server.get("/api/files/a.csv?tenant_id=acme").await.text, "a\n1\n");
+    // No other tag says anything here; to pass it by would be to replace what was not to be.
+    for tag in ["\"x\"", "W/\"x\"", "*, *", ""] {
+        let refused = send("a.csv", tag, "a\n3\n").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["If-None-Match"], "{tag}");
+    }
+    put(&server, "acme", "a.csv", "a\n4\n").await.is(StatusCode::OK);
+
+    let (one, other) = (Coming::of(new("b.csv", "*")), Coming::of(new("b.csv", "*")));
+    coming(&server, 2).await;
+    let (one, other) = tokio::join!(one.end(3), other.end(5));
+    let (made, refused) = if one.status == StatusCode::CREATED { (one, other) } else { (other, one) };
+    refused.problem(StatusCode::PRECONDITION_FAILED, there);
+    let found = server.get("/api/files/b.csv?tenant_id=acme").await.is(StatusCode::OK);
+    assert_eq!(json!(found.text.len()), made.is(StatusCode::CREATED).body["size"]);
+    coming(&server, 0).await;
+    server.delete("/api/files/b.csv?tenant_id=acme").await.is(StatusCode::NO_CONTENT);
+    send("b.csv", "*", "a\n5\n").await.is(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_name_that_no_disk_takes_is_told_as_that() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (longest, folder) = ("x".repeat(251), "x".repeat(256));
+    put(&server, "acme", &format!("{longest}.csv"), "a\n").await.is(StatusCode::CREATED);
+    for (path, bytes) in [(format!("{}.csv", "x".repeat(300)), 304), (format!("in/{folder}/a.csv"), 256)] {
+        let detail = format!(
+            "path: has a name of {bytes} bytes, which is too long: each between two slashes may have 255"
+        );
+        put(&server, "acme", &path, "a\n").await.problem(StatusCode::UNPROCESSABLE_ENTITY, &detail);
+    }
+    // What stands there already is told as before.
+    put(&server, "acme", "in.csv", "a\n").await.is(StatusCode::CREATED);
+    let refused = put(&server, "acme", "in.csv/a.csv", "a\n").await;
+    let detail = "path: cannot be written: a file may stand where a folder would have to be";
+    refused.problem(StatusCode::UNPROCESSABLE_ENTITY, detail);
+}
+
 #[tokio::test]
 async fn a_file_in_use_is_deleted_by_no_other_spelling_of_its_path() {
     let server = TestServer::start_idle(&[]).await;
@@ -196,6 +250,37 @@ async fn a_form_is_a_form() {
     assert_eq!(server.get("/api/files?tenant_id=acme").await.body, json!([]));
 }
 
+/// The second of two would be left out, and nobody told.
+#[tokio::test]
+async fn a_form_holds_one_file_that_has_a_name_and_nothing_beside_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let send = async |parts: &[&str], end: &str| {
+        let part = |said: &&str| format!("--x\r\nContent-Disposition: form-data; {said}\r\n\r\na\n1\n\r\n");
+        let form: String = parts.iter().map(part).collect();
+        let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(&server.key));
+        let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+        Answer::of(request.body(form + end).send().await.unwrap()).await
+    };
+    let (one, other) = ("name=\"file\"; filename=\"one.csv\"", "name=\"file\"; filename=\"other.csv\"");
+    let alone = "file: must be the form's one field";
+    for parts in
+        [[one, other], [one, "name=\"note\""], ["name=\"note\"", one], [one, "name=\"x\"; filename=\"x\""]]
+    {
+        send(&parts, "--x--\r\n").await.problem(StatusCode::UNPROCESSABLE_ENTITY, alone);
+    }
+    let nameless = "file: needs a filename: the path to store it at, as customers.csv";
+    for part in ["name=\"file\"", "name=\"file\"; filename=\"\""] {
+        send(&[part], "--x--\r\n").await.problem(StatusCode::UNPROCESSABLE_ENTITY, nameless);
+    }
+    // What would stand behind the file did not come.
+    send(&[one], "--x").await.is(StatusCode::BAD_REQUEST);
+    assert_eq!(server.get("/api/files?tenant_id=acme").await.body, json!([]));
+    coming(&server, 0).await;
+    send(&[one], "--x--\r\n").await.is(StatusCode::CREATED);
+    send(&[one], "--x--").await.is(StatusCode::OK);
+}
+
 /// What stood there before stays: look-ups would fail in what took its place.
 #[tokio::test]
 async fn a_file_takes_no_place_whose_name_says_another_kind() {
@@ -241,4 +326,34 @@ async fn a_file_takes_no_place_whose_name_says_another_kind() {
     coming(&server, 0).await;
     let told = server.get("/api/audit-log?tenant_id=acme&action=file.put").await.is(StatusCode::OK).body;
     assert_eq!(told.as_array().unwrap().len(), 8, "{told:#}");
+}
+
+/// Who puts another file in the place of one that rules use learns at once that they cannot read it.
+#[tokio::test]
+async fn a_file_that_no_look_up_can_read_is_stored_and_told_as_that() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let made = put(&server, "acme", "a.csv", "a,b\n1,2\n").await.is(StatusCode::CREATED).body;
+    assert_eq!(made.get("unreadable"), None);
+    let why = "the file's first line must name every column";
+    let replaced = put(&server, "acme", "a.csv", ",a\n1,2\n").await.is(StatusCode::OK).body;
+    assert_eq!(replaced["unreadable"], why);
+    let text = put(&server, "acme", "b.json", "a\n").await.is(StatusCode::CREATED).body;
+    assert!(text["unreadable"].as_str().unwrap().starts_with("the file is no JSON"), "{text:#}");
+    let listed = server.get("/api/files?tenant_id=acme").await.body;
+    assert_eq!((&listed[0]["path"], listed[0].get("unreadable")), (&json!("a.csv"), None), "none is read");
+
+    let form = async |accept: &str, content: &str| {
+        let file = "Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"";
+        let form = format!("--x\r\n{file}\r\n\r\n{content}\r\n--x--\r\n");
+        let request = server.request(Method::POST, "/api/files?tenant_id=acme", Some(&server.key));
+        let request = request.header(header::ACCEPT, accept);
+        let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+        Answer::of(request.body(form).send().await.unwrap()).await
+    };
+    assert_eq!(form("application/json", ",a\n1,2\n").await.is(StatusCode::OK).body["unreadable"], why);
+    for (content, page) in [(",a\n1,2\n", "files/look?path=a.csv"), ("a\n1\n", "files?stored=a.csv")] {
+        let led = form("text/html", content).await.is(StatusCode::SEE_OTHER);
+        assert_eq!(led.headers[header::LOCATION], format!("/t/acme/{page}"));
+    }
 }

@@ -109,6 +109,31 @@ async fn a_file_of_one_message_is_that_message_byte_for_byte() {
     assert_eq!(json!(server.receive("acme", raw).await), id, "posted by itself, it is known");
 }
 
+/// What it is called is another program's guess: were it believed, all but the first would be lost in the text of that.
+#[tokio::test]
+async fn a_file_of_many_that_is_said_to_be_one_message_is_taken_in_message_by_message() {
+    let server = TestServer::start_idle(&[("MAX_MESSAGE_BYTES", "1000")]).await;
+    server.tenant("acme").await;
+    let subjects = ["one", "two", "three", "four", "five"];
+    let messages = subjects.map(|subject| message("a@x.example", subject, &"x".repeat(100)));
+    let file = mbox(messages.iter().map(String::as_str));
+    assert!(file.len() > 1_000, "it is larger than a message may be");
+    let all = json!({"found": 5, "stored": 5, "known": 0, "refused_count": 0, "refused": []});
+    assert_eq!(import(&server, EML, file.clone()).await, all);
+    for (subject, raw) in subjects.iter().zip(&messages) {
+        assert_eq!(bytes_of(&server, subject).await, *raw);
+    }
+    assert_eq!(import(&server, MBOX, file).await["known"], 5);
+
+    // One message that some program kept with such a line before it is that message, as it is posted.
+    let kept = "From ann@x.example Mon Nov 23 10:00:00 2026\nFrom: a@x.example\nSubject: kept\n\nSo:\n\nFrom here on\nit is: mine\n";
+    let posted = server.receive("acme", kept).await;
+    let known = json!({"found": 1, "stored": 0, "known": 1, "refused_count": 0, "refused": []});
+    assert_eq!(import(&server, EML, kept).await, known);
+    let raw = server.get(&format!("/api/emails/{posted}/raw?tenant_id=acme")).await.is(StatusCode::OK).text;
+    assert_eq!(raw, kept);
+}
+
 #[tokio::test]
 async fn what_holds_no_message_or_is_not_for_this_caller_is_refused_whole() {
     let server = TestServer::start_idle(&[("FILE_MAX_BYTES", "50000"), ("MAX_MESSAGE_BYTES", "1000")]).await;
@@ -134,6 +159,10 @@ async fn what_holds_no_message_or_is_not_for_this_caller_is_refused_whole() {
         let refused = send(&server, &server.key, kind, body.to_owned()).await.is(StatusCode::BAD_REQUEST);
         assert_eq!(refused.fields(), ["body"], "{kind}");
     }
+    let refused = send(&server, &server.key, MBOX, message("a@x.example", "x", "x")).await;
+    let detail = "The file holds no message: in an mbox, each follows a line that begins with 'From ' \
+        (one by itself is message/rfc822)";
+    refused.problem(StatusCode::BAD_REQUEST, detail);
     for kind in [EML, MBOX] {
         let detail = "The file is larger than this server takes: 50000 bytes";
         let refused = send(&server, &server.key, kind, "x".repeat(50_001)).await;

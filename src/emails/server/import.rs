@@ -167,7 +167,9 @@ fn too_many() -> Problem {
 
 fn no_message(layout: Layout) -> Problem {
     let why = match layout {
-        Layout::Mbox => "holds no message: in an mbox, each follows a line that begins with 'From '",
+        Layout::Mbox => {
+            "holds no message: in an mbox, each follows a line that begins with 'From ' (one by itself is message/rfc822)"
+        }
         Layout::Single => "is empty: it must be a message (RFC 5322)",
     };
     Problem {

@@ -1,6 +1,6 @@
 //! The messages of a file, one after the other, none of which takes more memory than a message may.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
 use mail_parser::mailbox::mbox::MessageIterator;
 
@@ -11,28 +11,37 @@ const AT_ONCE: usize = 500;
 /// Likewise, so many bytes, before the last of them.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
-/// How messages lie in a file.
+/// How messages lie in a file, as whoever sends it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Many, each after a line that begins with `From ` (RFC 4155).
     Mbox,
-    /// One (RFC 5322), as it is.
+    /// One (RFC 5322), as it is. Where it is an mbox after all, its messages are read: all but the first would be lost in the
+    /// text of that.
     Single,
 }
 
+/// A file of which a beginning was read already.
+type Begun<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// Gives the bytes of each; of one that is larger than a message may be, a beginning that is larger too. Reading blocks.
 pub enum Messages<R> {
-    Mbox(MessageIterator<Bounded<R>>),
-    Single(Option<io::Take<R>>),
+    Mbox(MessageIterator<Bounded<Begun<R>>>),
+    /// The file, until it is read, and how many bytes a message may have.
+    Single(Option<R>, usize),
 }
 
 impl<R: BufRead> Messages<R> {
     /// `most` is how many bytes a message may have.
     pub fn new(file: R, layout: Layout, most: usize) -> Self {
         match layout {
-            Layout::Mbox => Self::Mbox(MessageIterator::new(Bounded::new(file, most))),
-            Layout::Single => Self::Single(Some(file.take((most as u64).saturating_add(1)))),
+            Layout::Mbox => Self::mbox(Vec::new(), file, most),
+            Layout::Single => Self::Single(Some(file), most),
         }
+    }
+
+    fn mbox(beginning: Vec<u8>, rest: R, most: usize) -> Self {
+        Self::Mbox(MessageIterator::new(Bounded::new(Cursor::new(beginning).chain(rest), most)))
     }
 
     /// The next ones, as many as are read at once.
@@ -71,22 +80,51 @@ impl<R: BufRead> Iterator for Messages<R> {
     type Item = io::Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Mbox(messages) => Some(messages.next()?.map(|message| {
-                let mut raw = message.unwrap_contents();
-                drop_last_empty_line(&mut raw);
-                raw
-            })),
-            Self::Single(file) => {
-                let mut raw = Vec::new();
-                match file.take()?.read_to_end(&mut raw) {
-                    Ok(0) => None,
-                    Ok(_) => Some(Ok(raw)),
-                    Err(error) => Some(Err(error)),
-                }
+        if let Self::Single(file, most) = self {
+            let (mut file, most) = (file.take()?, *most);
+            let mut raw = Vec::new();
+            if let Err(error) = file.by_ref().take((most as u64).saturating_add(1)).read_to_end(&mut raw) {
+                return Some(Err(error));
             }
+            // Of what is too large to be a message the rest has not been looked at.
+            let is_more = raw.len() > most && raw.starts_with(b"From ");
+            if !is_more && !is_mbox(&raw, most) {
+                return (!raw.is_empty()).then_some(Ok(raw));
+            }
+            *self = Self::mbox(raw, file, most);
         }
+        let Self::Mbox(messages) = self else { return None };
+        Some(messages.next()?.map(|message| {
+            let mut raw = message.unwrap_contents();
+            drop_last_empty_line(&mut raw);
+            raw
+        }))
     }
+}
+
+/// Whether what is said to be one message is an mbox: it begins as one does, and a header field follows a later line `From `.
+/// Some programs put such a line before a message that they keep by itself: that is taken as it is, and where it says
+/// "From here on" it is not cut in two.
+fn is_mbox(beginning: &[u8], most: usize) -> bool {
+    let mut messages = MessageIterator::new(Bounded::new(beginning, most));
+    let begins_so = messages.next().is_some_and(|first| first.is_ok());
+    let mut later = messages.map_while(Result::ok);
+    begins_so && later.any(|message| begins_with_header(message.contents()))
+}
+
+/// Whether all that stands before its first empty line is fields, and one does.
+fn begins_with_header(message: &[u8]) -> bool {
+    let lines =
+        message.split_inclusive(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let mut lines = lines.enumerate().peekable();
+    lines.peek().is_some()
+        && lines.all(|(at, line)| at > 0 && matches!(line[0], b' ' | b'\t') || begins_with_field(line))
+}
+
+/// Whether it begins with a name (RFC 5322, section 2.2) and a colon, and not with an address of the web.
+fn begins_with_field(message: &[u8]) -> bool {
+    let name = message.iter().take_while(|byte| byte.is_ascii_graphic() && **byte != b':').count();
+    name > 0 && message.get(name) == Some(&b':') && !message[name + 1..].starts_with(b"//")
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -219,6 +257,31 @@ mod tests {
         assert_eq!(mbox("\u{feff}From a\nx\n\nFrom b\n\u{feff}From c\n"), ["x\n", "\u{feff}From c\n"]);
         assert_eq!(read(b"From a\n\n", Layout::Single, 100), [b"From a\n\n"]);
         assert!(read(b"", Layout::Single, 100).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_to_be_one_message_is_read_as_the_mbox_that_it_is() {
+        let single = |file: &str, most| read(file.as_bytes(), Layout::Single, most);
+        for file in [
+            "From a\nS: 1\n\nx\n\nFrom b\nS: 2\n\n>From y\n",
+            "\u{feff}From a\r\nS: 1\r\n\r\nx\r\n\r\nFrom b\r\nS: 2\r\n",
+            "\nFrom a\n\nFrom b\nno field\nFrom c\nS: 3\n",
+            // What is looked at breaks off within a line.
+            "From a\nS: 1\n\nFrom b\nS: 2\n\nSo it goes on and on, beyond what is looked at.\nFrom c\nS: 3\n",
+        ] {
+            for most in [40, 100] {
+                assert_eq!(single(file, most), read(file.as_bytes(), Layout::Mbox, most), "{most}: {file:?}");
+            }
+        }
+        for file in [
+            "From a\nS: 1\n\nx\n\n",
+            "From a\nS: 1\n\nFrom here on\nit is: one\n>From b\nS: 2\n",
+            "S: 1\n\nFrom a\nS: 2\n\nFrom b\nS: 3\n",
+            "From a\n: x\nFrom b\n",
+            "From a\nS: 1\n\nFrom now on at\nhttps://x.example\nor\nFrom Monday on:\nhttps://y.example\n",
+        ] {
+            assert_eq!(single(file, 100), [file.as_bytes()], "{file:?}");
+        }
     }
 
     #[test]

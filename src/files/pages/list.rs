@@ -1,9 +1,12 @@
 //! What file datasources and SQLite databases are read from.
 
 use leptos::prelude::*;
-use leptos_router::{hooks::use_query_map, location::Url};
+use leptos_router::hooks::use_query_map;
 
-use super::upload::{LANES, Replace, ReplaceField, Replacing, Upload, told};
+use super::{
+    look::look_page,
+    upload::{Download, LANES, Replace, ReplaceField, Replacing, Upload, told},
+};
 use crate::{
     app::{Allowed, MyAccess, may, tenant_page, use_tenant},
     auth::authority::Permission,
@@ -92,8 +95,7 @@ pub fn FilesPage() -> impl IntoView {
                             }
                             .into_any()
                         });
-                    let look = may_change
-                        .then(|| tenant_page(&tenant_id, &format!("/files/look?path={}", Url::escape(&file.path))));
+                    let look = may_change.then(|| tenant_page(&tenant_id, &look_page(&file.path)));
                     view! { <FileRow file look>{changes}</FileRow> }
                 };
                 view! {
@@ -172,7 +174,7 @@ fn plain(path: &str) -> String {
     id
 }
 
-/// Replacing it, and deleting it: what a config leads to stays, the server refuses it too.
+/// Fetching it, replacing it, and deleting it: what a config leads to stays, the server refuses it too.
 #[component]
 fn FileChanges(
     tenant_id: TenantId,
@@ -209,10 +211,11 @@ fn FileChanges(
         }
         .into_any()
     } else {
-        view! { <span class="hint">"in use"</span> }.into_any()
+        view! { <span class="hint">"in use: it cannot be deleted"</span> }.into_any()
     };
     view! {
         <span class="marks">
+            <Download tenant_id=tenant_id.clone() path=path.clone()/>
             <Replace tenant_id path replacing/>
             {removal}
         </span>

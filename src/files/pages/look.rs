@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, location::Url};
 
+use super::upload::Download;
 use crate::{
     app::{tenant_page, use_tenant},
     files::{
@@ -19,6 +20,11 @@ use crate::{
         rows::{Rows, count_words},
     },
 };
+
+/// The page of a tenant that looks into the file of this path.
+pub fn look_page(path: &str) -> String {
+    format!("/files/look?path={}", Url::escape(path))
+}
 
 /// The first rows of the file that the address names.
 #[component]
@@ -54,7 +60,8 @@ fn Shown(tenant_id: TenantId, found: FileLook, context: Signal<String>) -> impl 
     let use_it = tenant_page(&tenant_id, &format!("/datasources/new?file={}", Url::escape(&path)));
     let tables = tables.into_iter().map(|table| view! { <Table table/> }.into_any()).collect_view();
     view! {
-        <PageHead title=path context>
+        <PageHead title=path.clone() context>
+            <Download tenant_id path/>
             <a class="button" href=use_it data-testid="use-file">
                 <Icon glyph=Glyph::Add/>
                 "Make a datasource"

@@ -4,8 +4,8 @@ use leptos::{html::Input, prelude::*};
 use leptos_router::location::Url;
 
 use crate::{
-    files::dto::ACCEPTED,
-    shared::TenantId,
+    files::dto::{ACCEPTED, TenantFile},
+    shared::{TenantId, wire},
     ui::{
         badge::Tone,
         host::{self, Chosen},
@@ -17,10 +17,15 @@ use crate::{
 /// Files that are on their way at once. The server takes few of a tenant.
 pub const LANES: usize = 2;
 
+/// Where the API has the file of this path.
+fn address_of(tenant: &TenantId, path: &str) -> String {
+    let escaped: Vec<String> = path.split('/').map(Url::escape).collect();
+    format!("/api/files/{}?tenant_id={tenant}", escaped.join("/"))
+}
+
 /// A file, to be stored under a path of the tenant.
 fn outgoing(tenant: &TenantId, path: String, file: Chosen) -> Outgoing {
-    let escaped: Vec<String> = path.split('/').map(Url::escape).collect();
-    let address = format!("/api/files/{}?tenant_id={tenant}", escaped.join("/"));
+    let address = address_of(tenant, &path);
     Outgoing { name: path, file, target: Target { method: "PUT", address, kind_of: None } }
 }
 
@@ -40,7 +45,10 @@ pub fn Upload(tenant_id: TenantId, uploads: Uploads) -> impl IntoView {
 /// What came of a file.
 pub fn told(path: &str, answer: Result<&str, &str>) -> Outcome {
     let (tone, text) = match answer {
-        Ok(_) => (Tone::Good, format!("{path} is stored.")),
+        Ok(answer) => match wire::read::<TenantFile>(answer).ok().and_then(|file| file.unreadable) {
+            Some(why) => (Tone::Attention, format!("{path} is stored, but it cannot be read: {why}.")),
+            None => (Tone::Good, format!("{path} is stored.")),
+        },
         Err(why) => (Tone::Bad, format!("{path} was not stored: {why}")),
     };
     Outcome { tone, text, lines: Vec::new() }
@@ -93,6 +101,19 @@ pub fn ReplaceField(replacing: Replacing, uploads: Uploads) -> impl IntoView {
     }
 }
 
+/// The way to the file itself. The server has no browser show it.
+#[component]
+pub fn Download(tenant_id: TenantId, path: String) -> impl IntoView {
+    let href = address_of(&tenant_id, &path);
+    view! {
+        <a class="button" href=href download rel="external" data-testid="download">
+            <Icon glyph=Glyph::Download/>
+            "Download"
+            <span class="visually-hidden">{format!(" {path}")}</span>
+        </a>
+    }
+}
+
 /// The button that asks for another file in the place of one. Needs a script, and shows only where there is one.
 #[component]
 pub fn Replace(tenant_id: TenantId, path: String, replacing: Replacing) -> impl IntoView {
@@ -108,5 +129,24 @@ pub fn Replace(tenant_id: TenantId, path: String, replacing: Replacing) -> impl 
             "Replace"
             <span class="visually-hidden">{name}</span>
         </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_and_cannot_be_read_is_told_so() {
+        let file = r#"{"path": "a.csv", "size": 2, "modified_at": null, "used_by": ["a"]}"#;
+        let unreadable = file.replace('}', r#", "unreadable": "the file is no CSV"}"#);
+        let told = |answer| {
+            let Outcome { tone, text, .. } = told("a.csv", answer);
+            (tone.class(), text)
+        };
+        assert_eq!(told(Ok(file)), (Tone::Good.class(), "a.csv is stored.".to_owned()));
+        let words = "a.csv is stored, but it cannot be read: the file is no CSV.";
+        assert_eq!(told(Ok(unreadable.as_str())), (Tone::Attention.class(), words.to_owned()));
+        assert_eq!(told(Err("It is full")).0, Tone::Bad.class());
     }
 }

@@ -2,10 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::{path::FilePath, service};
+use super::{
+    path::FilePath,
+    service::{self, Stored},
+};
 use crate::{
     auth::authority::Permission,
     datasources::server::{
+        config_service,
         connection::{self, Auth, Connection, Endpoint},
         lookup::{LookupError, Request, Rows},
     },
@@ -15,8 +19,13 @@ use crate::{
 
 /// Rows of a table that are shown.
 const ROWS: usize = 20;
+/// How many configs' ways to read a file are tried once it is stored.
+const FEW: usize = 3;
 /// Tables of a database that are shown; their names are told all.
 const TABLES: usize = 10;
+/// The tables and views of a SQLite database.
+const NAMES: &str = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' \
+                     ORDER BY name";
 
 /// The first rows of a file; of a SQLite database, those of each table.
 ///
@@ -25,23 +34,7 @@ const TABLES: usize = 10;
 pub async fn look(ctx: &TenantContext, path: &FilePath) -> Result<FileLook> {
     ctx.require(Permission::Configure)?;
     drop(service::open(ctx, path).await?);
-    let (protocol, driver, rows) = match path.ending().as_str() {
-        "sqlite" | "sqlite3" | "db" => ("sqlite", "", None),
-        "geojson" => ("file", "json", Some("$.features[*]")),
-        _ => ("file", "", None),
-    };
-    let mut settings = Map::new();
-    settings.insert("path".into(), path.as_str().into());
-    if let Some(rows) = rows {
-        settings.insert("rows".into(), rows.into());
-    }
-    let connection = Connection {
-        tenant: ctx.tenant.clone(),
-        config_id: connection::UNSTORED,
-        version: 0,
-        endpoint: connection::endpoint(protocol, driver, None, &settings)?,
-        auth: Auth::None,
-    };
+    let connection = connection_to(ctx, path)?;
     // Nothing of a look that failed stands in the way of the next.
     let _passing = ctx.app.lookups.passing(&connection);
     let found = match connection.endpoint {
@@ -56,13 +49,64 @@ pub async fn look(ctx: &TenantContext, path: &FilePath) -> Result<FileLook> {
     })
 }
 
+/// What was stored, with why no look-up can read it, if so: whoever stored it learns it now, and not by the next message.
+pub async fn told(ctx: &TenantContext, path: &FilePath, mut stored: Stored) -> Stored {
+    stored.file.unreadable = fault(ctx, path).await;
+    stored
+}
+
+/// As the configs read it that lead to it, or else by its path alone.
+async fn fault(ctx: &TenantContext, path: &FilePath) -> Option<String> {
+    let plain = connection_to(ctx, path).ok()?;
+    let readings = config_service::readings_of(ctx, path.as_str()).await.ok()?;
+    if readings.is_empty() {
+        return fault_by(ctx, plain).await;
+    }
+    for (config, endpoint) in readings.into_iter().take(FEW) {
+        if let Some(fault) = fault_by(ctx, Connection { endpoint, ..plain.clone() }).await {
+            return Some(format!("as the config '{config}' reads it, {fault}"));
+        }
+    }
+    None
+}
+
+/// `None`, too, where that it failed says nothing of the file, as where others had their turn.
+async fn fault_by(ctx: &TenantContext, connection: Connection) -> Option<String> {
+    let _passing = ctx.app.lookups.passing(&connection);
+    let query = match connection.endpoint {
+        Endpoint::Sqlite { .. } => NAMES.to_owned(),
+        _ => count_of("data"),
+    };
+    let error = ask(ctx, &connection, query).await.err()?;
+    (!error.transient()).then_some(error.message)
+}
+
+/// As a config would lead to it that says no more than its path.
+fn connection_to(ctx: &TenantContext, path: &FilePath) -> Result<Connection> {
+    let (protocol, driver, rows) = match path.ending().as_str() {
+        "sqlite" | "sqlite3" | "db" => ("sqlite", "", None),
+        "geojson" => ("file", "json", Some("$.features[*]")),
+        _ => ("file", "", None),
+    };
+    let mut settings = Map::new();
+    settings.insert("path".into(), path.as_str().into());
+    if let Some(rows) = rows {
+        settings.insert("rows".into(), rows.into());
+    }
+    Ok(Connection {
+        tenant: ctx.tenant.clone(),
+        config_id: connection::UNSTORED,
+        version: 0,
+        endpoint: connection::endpoint(protocol, driver, None, &settings)?,
+        auth: Auth::None,
+    })
+}
+
 type Answer<T> = std::result::Result<T, LookupError>;
 
 /// The first tables, and the names of the others.
 async fn database(ctx: &TenantContext, connection: &Connection) -> Answer<(Vec<FileTable>, Vec<String>)> {
-    let names = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' \
-                 ORDER BY name";
-    let names = ask(ctx, connection, names.to_owned()).await?;
+    let names = ask(ctx, connection, NAMES.to_owned()).await?;
     let mut names = names.rows.iter().filter_map(|row| row.first()?.as_str().map(str::to_owned));
     let mut tables = Vec::new();
     for name in names.by_ref().take(TABLES) {
@@ -72,14 +116,22 @@ async fn database(ctx: &TenantContext, connection: &Connection) -> Answer<(Vec<F
 }
 
 async fn table(ctx: &TenantContext, connection: &Connection, name: &str) -> Answer<FileTable> {
-    let quoted = name.replace('"', "\"\"");
-    let count = ask(ctx, connection, format!("SELECT count(*) AS n FROM \"{quoted}\"")).await?;
-    let first = ask(ctx, connection, format!("SELECT * FROM \"{quoted}\" LIMIT {ROWS}")).await?;
+    let count = ask(ctx, connection, count_of(name)).await?;
+    let first = ask(ctx, connection, format!("SELECT * FROM {} LIMIT {ROWS}", quoted(name))).await?;
     let count = count.rows.first().and_then(|row| row.first()?.as_u64()).unwrap_or_default();
     let Rows { columns, rows, .. } = first;
     let object = |row: Vec<Value>| columns.iter().cloned().zip(row).collect();
     let rows = rows.into_iter().map(object).collect();
     Ok(FileTable { name: name.to_owned(), columns, rows, row_count: count })
+}
+
+/// How many rows a table has.
+fn count_of(table: &str) -> String {
+    format!("SELECT count(*) AS n FROM {}", quoted(table))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn ask(ctx: &TenantContext, connection: &Connection, query: String) -> Answer<Rows> {

@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use crate::{datasources::server::connection::check_tenant_path, shared::Problem};
 
+/// A disk takes no longer name of a file or a folder (`NAME_MAX` of Linux). Unit: bytes.
+const MAX_NAME: usize = 255;
+
 /// A path within the tenant's folder. A file has one alone: there is no other way to write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePath(String);
@@ -19,6 +22,21 @@ impl FilePath {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a file can be stored there. One that is too long is a path all the same: no file is found at it.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn check_names(&self) -> Result<(), Problem> {
+        let longest = self.0.split('/').map(str::len).max().unwrap_or_default();
+        if longest <= MAX_NAME {
+            return Ok(());
+        }
+        let why = format!(
+            "has a name of {longest} bytes, which is too long: each between two slashes may have {MAX_NAME}"
+        );
+        Err(Problem::invalid_field("path", why))
     }
 
     /// What follows the last point, in lower case.

@@ -13,6 +13,7 @@ use utoipa_axum::{
 };
 
 use super::{
+    look,
     path::FilePath,
     service::{self, Stored},
 };
@@ -21,7 +22,7 @@ use crate::{
     files::dto::{ENDINGS, Refusal, TenantFile},
     server::{
         AppState, Error, Result, TenantContext,
-        etag::{IfMatch, Versioned},
+        etag::{IfMatch, Preconditions, Versioned},
         extract::{self, PathId, Query, wants_page},
         openapi::{InTenant, Paging, Unchanged},
         paging::list_response,
@@ -39,7 +40,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "it is read from the wire as it comes, and is here for the API's document")]
 struct FileForm {
-    /// The file. Its name in the form is the path that it is stored at.
+    /// The file, and nothing beside it. Its filename in the form is the path that it is stored at.
     #[schema(content_media_type = "application/octet-stream")]
     file: String,
 }
@@ -97,15 +98,17 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
     description = format!("Any content type. The name ends in one of: {ENDINGS}."),
     tag = "files",
     params(
-        ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`"),
+        ("path" = String, Path, description = "Within the tenant's folder, such as `customers.csv`. It has 500 bytes at most, and each name in it 255"),
         InTenant,
         Unchanged,
+        ("If-None-Match" = Option<String>, Header, description = "`*`: the file is to be new. Where there is one, nothing is done (RFC 9110, section 13.1.2); of several that are sent at once, one is stored", pattern = "^\\*$"),
     ),
     request_body(content = inline(String), content_type = "application/octet-stream", description = "The bytes"),
     responses(
         (status = 200, description = "Replaced", body = TenantFile),
         (status = 201, description = "Made", body = TenantFile, headers(("ETag" = String))),
         (status = 400, description = "The body broke off, or there are as many files and folders as there may be"),
+        (status = 412, description = "It was changed since it was read, or is there and was to be new"),
         (status = 413, description = "The file, or all of the tenant's files, would be larger than this server takes"),
     ),
     extensions(("x-required-role" = json!("editor"))),
@@ -113,11 +116,11 @@ async fn download(ctx: TenantContext, PathId(path): PathId<FilePath>) -> Result<
 async fn put(
     ctx: TenantContext,
     PathId(path): PathId<FilePath>,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     request: Request,
 ) -> Result<Response> {
-    let stored = service::put(&ctx, &path, request.into_body().into_data_stream(), &if_match).await?;
-    Ok(answer(stored))
+    let stored = service::put(&ctx, &path, request.into_body().into_data_stream(), &preconditions).await?;
+    Ok(answer(look::told(&ctx, &path, stored).await))
 }
 
 /// The tag is that of the file itself, as a `GET` gives it.
@@ -128,7 +131,9 @@ fn answer(Stored { file, stamp, is_new }: Stored) -> Response {
 
 /// Stores the one file of a form (RFC 7578).
 ///
-/// Whoever accepts `text/html` is led back to the page of files.
+/// A form that holds anything beside it is refused whole (422): files go one by one.
+///
+/// Whoever accepts `text/html` is led back to the page of files, or to the look into the file where it cannot be read.
 #[utoipa::path(
     post,
     path = "/api/files",
@@ -159,7 +164,11 @@ async fn take_form(
     };
     let wants_page = wants_page(&headers);
     match stored {
-        Ok(stored) if wants_page => Ok(to_page(&ctx, "stored", &stored.file.path)),
+        // Why it cannot be read, the look into it says.
+        Ok(stored) if wants_page && stored.file.unreadable.is_some() => {
+            Ok(to_page(&ctx, "/look", "path", &stored.file.path))
+        }
+        Ok(stored) if wants_page => Ok(to_page(&ctx, "", "stored", &stored.file.path)),
         Ok(stored) => Ok(answer(stored)),
         Err(Error::Problem(problem)) if wants_page => {
             let refusal = match problem.status {
@@ -171,7 +180,7 @@ async fn take_form(
                 _ if problem == service::full() => Refusal::TooMany,
                 _ => Refusal::BrokeOff,
             };
-            Ok(to_page(&ctx, "refused", refusal.as_str()))
+            Ok(to_page(&ctx, "", "refused", refusal.as_str()))
         }
         Err(error) => Err(error),
     }
@@ -181,17 +190,28 @@ async fn store_form(ctx: &TenantContext, mut form: Multipart) -> Result<Stored> 
     // Before anything is read: the form may be of any length.
     ctx.require(Permission::Configure)?;
     let broke_off = |_| Problem::new(400, "The form could not be read to its end");
+    let fault = |why: &'static str| Problem::invalid_field("file", why);
+    let alone = || fault("must be the form's one field");
     // The one field that a form of ours has: what else stands before it would be read without end.
     let field = form.next_field().await.map_err(broke_off)?.filter(|field| field.name() == Some("file"));
-    let field = field.ok_or_else(|| Problem::invalid_field("file", "must be the form's one field"))?;
-    let name = field.file_name().unwrap_or_default();
-    let path: FilePath = name.parse().map_err(|why: &'static str| Problem::invalid_field("file", why))?;
-    service::put(ctx, &path, field, &IfMatch::any()).await
+    let field = field.ok_or_else(alone)?;
+    let name = field.file_name().filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| fault("needs a filename: the path to store it at, as customers.csv"))?;
+    let path: FilePath = name.parse().map_err(fault)?;
+    let whatever_is_there = Preconditions::default();
+    let arrived = service::take_in(ctx, &path, field, &whatever_is_there).await?;
+    // Another file would be left out, and nobody told.
+    if form.next_field().await.map_err(broke_off)?.is_some() {
+        return Err(alone().into());
+    }
+    let stored = service::put_in_place(ctx, arrived, &whatever_is_there).await?;
+    Ok(look::told(ctx, &path, stored).await)
 }
 
-fn to_page(ctx: &TenantContext, name: &str, value: &str) -> Response {
+/// To the page of files, or the one `below` it.
+fn to_page(ctx: &TenantContext, below: &str, name: &str, value: &str) -> Response {
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
-    Redirect::to(&format!("/t/{}/files?{query}", ctx.tenant)).into_response()
+    Redirect::to(&format!("/t/{}/files{below}?{query}", ctx.tenant)).into_response()
 }
 
 /// Deletes a file that no config leads to.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::body::Bytes;
@@ -25,8 +25,9 @@ use crate::{
         AppState, Database, Error, Result, TenantContext, aside,
         config::FileConfig,
         error::chain,
-        etag::{IfMatch, Versioned},
+        etag::{IfMatch, Preconditions, Versioned},
         paging::Page,
+        places::Place,
     },
     shared::{Problem, TenantId},
     tenants::server::service as tenants,
@@ -90,22 +91,47 @@ pub struct Stored {
     pub is_new: bool,
 }
 
+/// A file that came in whole, and is not in its place yet. Dropped before, it goes.
+pub struct Arrived {
+    path: FilePath,
+    incoming: Incoming,
+    size: u64,
+    /// When it was on the disk, by that disk's clock.
+    at: SystemTime,
+    _place: Place<TenantId>,
+}
+
 /// Takes a file in, or replaces one.
 ///
 /// # Errors
-/// 403; 412; 413 for more than a file, or all files together, may have; 422 for a kind that no look-up reads, or one that
-/// is not the name's; 429 while too many come in; 400 where there are too many already, or the body broke off. What was
-/// there before stays then.
+/// As `take_in` and `put_in_place`. What was there before stays then.
 pub async fn put<E>(
     ctx: &TenantContext,
     path: &FilePath,
     chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
-    if_match: &IfMatch,
+    preconditions: &Preconditions,
 ) -> Result<Stored> {
+    let arrived = take_in(ctx, path, chunks, preconditions).await?;
+    put_in_place(ctx, arrived, preconditions).await
+}
+
+/// Takes in the bytes of a file that is to lie at this path.
+///
+/// # Errors
+/// 403; 412; 413 for more than a file, or all files together, may have; 422 for a name that is too long, for a kind that no
+/// look-up reads, or one that is not the name's; 429 while too many come in; 400 where there are too many already, or the
+/// body broke off.
+pub async fn take_in<E>(
+    ctx: &TenantContext,
+    path: &FilePath,
+    chunks: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    preconditions: &Preconditions,
+) -> Result<Arrived> {
     ctx.require(Permission::Configure)?;
+    path.check_names()?;
     let kind = Kind::of(&path.ending())?;
-    check_unchanged(ctx, path, if_match).await?;
-    let _place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
+    check(ctx, path, preconditions).await?;
+    let place = ctx.app.uploads.take(ctx.tenant.clone(), AT_ONCE).ok_or_else(too_many)?;
     let limits = &ctx.app.config.files;
     let taken = taken_but(ctx, path).await?;
     check_places(&taken)?;
@@ -118,12 +144,28 @@ pub async fn put<E>(
     });
     let (incoming, at, beginning) = sealed.await.map_err(Error::internal)?;
     kind.check(&beginning)?;
+    Ok(Arrived { path: path.clone(), incoming, size, at, _place: place })
+}
+
+/// Puts a file in its place.
+///
+/// # Errors
+/// 403; 412; 413 where others took the room meanwhile, 400 where they took the places; 422 for a path that leads through a
+/// file.
+pub async fn put_in_place(
+    ctx: &TenantContext,
+    arrived: Arrived,
+    preconditions: &Preconditions,
+) -> Result<Stored> {
+    ctx.require(Permission::Configure)?;
+    let Arrived { path, incoming, size, at, _place } = arrived;
+    let limits = &ctx.app.config.files;
     let users = users(ctx).await?;
     let mut tx = ctx.begin().await?;
     // Those that came in meanwhile were not counted when this one began, and one may be in its place.
     repository::lock(&mut tx).await?;
-    check_unchanged(ctx, path, if_match).await?;
-    let taken = taken_but(ctx, path).await?;
+    check(ctx, &path, preconditions).await?;
+    let taken = taken_but(ctx, &path).await?;
     check_places(&taken)?;
     let left = limits.max_tenant.saturating_sub(taken.stored);
     if size > left {
@@ -131,10 +173,9 @@ pub async fn put<E>(
     }
     // Told of in a transaction that ends when the file is in its place: neither is there without the other, but for
     // a fault of the database in that moment. The file is then newer than the one that is known, and so counts.
-    let at = repository::note(&mut tx, path, Uploaded { size, at }).await?;
-    ctx.audit(&mut tx, Event::done("file.put", path, json!({"size": size}))).await?;
-    let target = path.clone();
-    let placed = aside::run(move || incoming.finish(target.as_str(), at.into())).await;
+    let at = repository::note(&mut tx, &path, Uploaded { size, at }).await?;
+    ctx.audit(&mut tx, Event::done("file.put", &path, json!({"size": size}))).await?;
+    let placed = aside::run(move || incoming.finish(path.as_str(), at.into())).await;
     let Placed { entry, stamp, existed } = placed.map_err(|error| {
         tracing::warn!(tenant = %ctx.tenant, %error, "a file could not be put in its place");
         Problem::invalid_field("path", "cannot be written: a file may stand where a folder would have to be")
@@ -145,9 +186,9 @@ pub async fn put<E>(
 
 /// # Errors
 /// 412.
-async fn check_unchanged(ctx: &TenantContext, path: &FilePath, if_match: &IfMatch) -> Result<()> {
+async fn check(ctx: &TenantContext, path: &FilePath, preconditions: &Preconditions) -> Result<()> {
     let stamp = opened(ctx, path).await.map(|(_, stamp)| stamp);
-    Ok(if_match.check_if_any(stamp.as_ref())?)
+    Ok(preconditions.check(stamp.as_ref())?)
 }
 
 /// What came in and is no file of the tenant's: bytes that are too many for the memory, read from their beginning. They
@@ -338,6 +379,7 @@ fn shown(entry: Entry, users: &HashMap<String, Vec<String>>) -> TenantFile {
         path: entry.path,
         size: entry.size,
         modified_at: entry.modified.map(Into::into),
+        unreadable: None,
     }
 }
 
