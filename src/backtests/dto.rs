@@ -127,6 +127,10 @@ pub struct VerdictDifference {
     pub rule_type: RuleType,
     pub field_name: String,
     pub datasource: Option<String>,
+    /// What the draft's rule demands, in a sentence; what the rule demanded then, where the draft has none.
+    #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
+    pub demand: String,
     /// Absent where the rule was not run then.
     pub before: Option<Said>,
     /// Absent where the rule is no longer run.

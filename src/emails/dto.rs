@@ -33,10 +33,17 @@ pub struct Email {
     pub sender_name: String,
     pub recipient_email: String,
     pub subject: String,
+    /// The beginning of its own text, on one line: at most 160 characters, without what it quotes and without its signature.
+    /// Empty where it has no text, where it could not be read, and where it was last run before previews were kept.
+    #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
+    pub preview: String,
     pub received_at: DateTime<Utc>,
     pub status: EmailStatus,
     pub intent: Option<EmailIntent>,
     pub decision: Option<Decision>,
+    /// When it got its decision; none while it has none. One that is run again keeps both until it is decided anew.
+    pub decided_at: Option<DateTime<Utc>>,
     /// One or two sentences: why it was decided so, or what it waits for.
     pub explanation: String,
     /// Why it could not be read as a message, if so. The bytes are kept all the same.
@@ -59,16 +66,21 @@ impl Email {
             sender_name: String::new(),
             recipient_email: String::new(),
             subject: String::new(),
+            preview: String::new(),
             received_at: DateTime::UNIX_EPOCH,
             status: EmailStatus::Done,
             intent: None,
             decision: None,
+            decided_at: None,
             explanation: explanation.to_owned(),
             parse_error: None,
             labels: Vec::new(),
         }
     }
 }
+
+/// The explanation of a message that no intent was found for, with nothing to tell beside.
+pub const NOTHING_FITS: &str = "No intent's match conditions hold. A person should look at it.";
 
 /// The intent that a message got. The id is absent once the intent is deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +102,6 @@ pub struct EmailDetail {
     /// Why this intent: the condition, and what else was considered.
     pub classification: Option<Classification>,
     pub decided_by: Option<String>,
-    pub decided_at: Option<DateTime<Utc>>,
     /// How it came, where that was by a mailbox.
     #[serde(default)]
     pub envelope: Option<Envelope>,
@@ -113,6 +124,11 @@ pub struct VerdictEntry {
     pub rule_type: RuleType,
     pub field_name: String,
     pub datasource: Option<String>,
+    /// What the rule demanded when it ran, in a sentence: it may be changed or deleted since. Fields are named there, and
+    /// nothing of what the message says in them.
+    #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(required = true))]
+    pub demand: String,
     pub on_fail: OnFail,
     pub verdict: Verdict,
     /// A sentence.
@@ -297,7 +313,8 @@ pub struct EmailFilter {
     /// To those of which a route's last delivery for the present decision has come so far.
     #[serde(default)]
     pub delivery: Option<DeliveryStatus>,
-    /// To those of which a rule's datasource could not be asked in the last run: a verdict of it is `error`.
+    /// To those of which a rule's datasource could not be asked: in the last run, of which a verdict is `error`, or in the last
+    /// try of one that waits to be tried again.
     #[serde(default)]
     pub could_not_ask: bool,
     /// Words, each to be found in sender, recipients, subject, text or an extracted field: see `words`.
@@ -334,7 +351,7 @@ impl EmailFilter {
 }
 
 /// What stands between words. No control character is part of one.
-fn is_between(letter: char) -> bool {
+pub fn is_between(letter: char) -> bool {
     letter.is_whitespace() || letter.is_control()
 }
 
@@ -357,6 +374,10 @@ pub struct EmailPage {
     /// The next page holds what is older than this message; none at the list's end. A page of a search that has looked at
     /// as many messages as it may is followed by another, however few of them it holds.
     pub next: Option<EmailId>,
+    /// Of the messages that whoever asked shows, those that the page reaches and does not hold, as they stand now. None of
+    /// what is gone.
+    #[serde(default)]
+    pub left: Vec<Email>,
 }
 
 impl IntoIterator for EmailPage {
@@ -406,6 +427,7 @@ pub enum Versions {
 pub struct DecisionInput {
     pub decision: Decision,
     #[serde(default)]
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub note: String,
 }
 
@@ -464,10 +486,10 @@ pub struct WordsDone {
     /// By this it is taken back, where it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<WordId>,
-    /// Where a word was taken back: how many deliveries had left because of it by then.
+    /// How many deliveries were sent again; where a word was taken back: how many had left because of it by then.
     #[serde(default)]
     pub sent: usize,
-    /// What broke it off, if something did: what is left was not tried then.
+    /// What broke it off, if something did: what is left was not tried then. Or why deliveries were not sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
 }

@@ -78,6 +78,11 @@ pub fn demand_words(
     }
 }
 
+/// `demand` as it was kept when its rule ran; `rule_words` where none was, as by servers of before.
+pub fn kept_words(demand: String, rule_type: RuleType, field_name: &str, datasource: Option<&str>) -> String {
+    if demand.is_empty() { rule_words(rule_type, field_name, datasource) } else { demand }
+}
+
 /// What a value is held against: the rule's own field, where nothing is named.
 fn expected_words(expected: Option<&Value>, field_name: &str) -> String {
     match expected {
@@ -88,8 +93,9 @@ fn expected_words(expected: Option<&Value>, field_name: &str) -> String {
             None => format!("“{}”", cut(text)),
         },
         Some(Value::Array(several)) => {
+            // More of them would be cut: each has its comma.
             let words: Vec<String> =
-                several.iter().map(|one| expected_words(Some(one), field_name)).collect();
+                several.iter().take(LONGEST).map(|one| expected_words(Some(one), field_name)).collect();
             cut(&words.join(", "))
         }
         Some(other) => other.to_string(),
@@ -183,5 +189,14 @@ mod tests {
         }
         let long = demand_words(RuleType::Regex, "subject", None, &json!({"pattern": "é".repeat(200)}));
         assert!(long.ends_with("éé …") && long.chars().count() < 140, "{long}");
+        let many = demand_words(RuleType::OneOf, "subject", None, &json!({"expected": vec![""; 1_000]}));
+        assert!(many.ends_with(" …") && many.chars().count() < 140, "{many}");
+    }
+
+    #[test]
+    fn what_was_kept_of_a_rule_stands_and_else_what_is_known_of_it() {
+        let words = |kept: &str| kept_words(kept.to_owned(), RuleType::Equals, "order_number", Some("Shop"));
+        assert_eq!(words("state in Shop must be “open”"), "state in Shop must be “open”");
+        assert_eq!(words(""), "What Shop holds for the order number must be as expected");
     }
 }

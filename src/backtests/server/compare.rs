@@ -85,6 +85,7 @@ fn difference(entry: &VerdictEntry, before: Option<Said>, after: Option<Said>) -
         rule_type: entry.rule_type,
         field_name: entry.field_name.clone(),
         datasource: entry.datasource.clone(),
+        demand: entry.demand.clone(),
         before,
         after,
     }
@@ -110,6 +111,7 @@ mod tests {
             rule_type: RuleType::Exists,
             field_name: field.into(),
             datasource: None,
+            demand: String::new(),
             on_fail: OnFail::Reject,
             verdict,
             reason: "why\0".into(),
@@ -137,6 +139,12 @@ mod tests {
         assert_eq!(words, [("a", Some(Fail), Some(Pass)), ("d", None, Some(Fail)), ("c", Some(Pass), None)]);
         assert_eq!(found[1].after.as_ref().map(|said| said.reason.as_str()), Some("why\u{fffd}"));
         assert!(differences(&before, &before).is_empty());
+        // What a rule demands tells no two apart: it is what the draft changes.
+        let demanding = |demand: &str, verdict| VerdictEntry { demand: demand.into(), ..entry("a", verdict) };
+        let then = [demanding("then", Pass)];
+        assert!(differences(&then, &[demanding("now", Pass)]).is_empty());
+        let told = |after: &[VerdictEntry]| differences(&then, after)[0].demand.clone();
+        assert_eq!([told(&[demanding("now", Fail)]), told(&[])], ["now", "then"]);
     }
 
     #[test]

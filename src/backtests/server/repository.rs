@@ -11,7 +11,7 @@ use crate::{
     },
     emails::dto::EmailIntent,
     intents::dto::Intent,
-    rules::dto::ValidationRule,
+    rules::{dto::ValidationRule, words::kept_words},
     server::TenantTx,
     shared::{BacktestId, EmailId, IntentId},
 };
@@ -71,6 +71,12 @@ struct ChangeRow {
 
 impl From<ChangeRow> for BacktestChange {
     fn from(row: ChangeRow) -> Self {
+        let as_kept = |found: VerdictDifference| {
+            let demand =
+                kept_words(found.demand, found.rule_type, &found.field_name, found.datasource.as_deref());
+            VerdictDifference { demand, ..found }
+        };
+        let differences = row.differences.map(|json| json.0).unwrap_or_default();
         Self {
             email_id: row.email_id,
             subject: row.subject,
@@ -79,7 +85,7 @@ impl From<ChangeRow> for BacktestChange {
             outcome: row.outcome,
             before: row.before.0,
             after: row.after.map(|json| json.0),
-            verdict_differences: row.differences.map(|json| json.0).unwrap_or_default(),
+            verdict_differences: differences.into_iter().map(as_kept).collect(),
         }
     }
 }

@@ -93,7 +93,7 @@ async fn run(app: &AppState, job: &Job<BacktestId>) -> Result<()> {
             Step::Went if started.elapsed() < TURN => {}
             Step::Went => {
                 let mut tx = app.database.tenant(&job.tenant).await?;
-                queue::postpone(&mut tx, job, Duration::ZERO).await?;
+                queue::postpone(&mut tx, job, Duration::ZERO, None).await?;
                 return Ok(tx.commit().await?);
             }
         }

@@ -1,9 +1,11 @@
 //! The grounds of a verdict: what was asked, what came back, what was compared.
 
 use leptos::prelude::*;
+use leptos_router::location::Url;
 use serde_json::{Map, Value};
 
 use crate::{
+    app::CurrentTenant,
     emails::dto::{Compared, Evidence},
     rules::{pages::Lookup, words::field_words},
     ui::{
@@ -15,14 +17,30 @@ use crate::{
 
 /// What a verdict rests on.
 #[component]
-pub fn EvidenceView(evidence: Evidence, datasource: Option<String>) -> impl IntoView {
+pub fn EvidenceView(
+    tenant: CurrentTenant,
+    evidence: Evidence,
+    /// The name that it had when it was asked.
+    datasource: Option<String>,
+) -> impl IntoView {
     let Evidence { lookup, columns, rows, row_count, truncated, compared, error } = evidence;
     let is_bare =
         lookup.is_none() && rows.is_none() && row_count.is_none() && compared.is_none() && error.is_none();
     let asked = lookup.map(|lookup| {
-        let place = datasource.unwrap_or_else(|| "the datasource".to_owned());
+        let place = match datasource {
+            Some(name) => {
+                let found = format!("/datasources?q={}", Url::escape(&name));
+                view! {
+                    <a href=move || tenant.page(&found) data-testid="asked-of">
+                        {name}
+                    </a>
+                }
+                .into_any()
+            }
+            None => "the datasource".into_any(),
+        };
         view! {
-            <h4 class="evidence__title">{format!("Asked of {place}")}</h4>
+            <h4 class="evidence__title">"Asked of " {place}</h4>
             <Lookup lookup/>
         }
     });

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::{MAIN, tenant_page},
-    emails::dto::Email,
+    emails::dto::{Email, EmailStatus, NOTHING_FITS},
     shared::EmailId,
     ui::{
         badge::{Badge, Tone},
@@ -45,6 +45,9 @@ pub fn go_to_row(email: Option<EmailId>) {
         None => host::focus(MAIN),
     }
 }
+
+/// Of a row that does not belong in the list any more.
+const LEFT: &str = "Left this list";
 
 const COLUMNS: &[&str] = &["Decision", "Subject", "From", "Intent", "Received"];
 
@@ -111,6 +114,10 @@ fn LiveRow(
     let now = memo(move || {
         rows.read().iter().find(|email| email.email_id == id).cloned().unwrap_or_else(|| email.clone())
     });
+    // How it stands now, the answer did not say.
+    let is_untold = memo(move || {
+        has_left.get() && now.with(|email| email.status == EmailStatus::Done && email.decision.is_none())
+    });
     view! {
         <tr
             role="row"
@@ -124,14 +131,16 @@ fn LiveRow(
                 <td role="cell" data-label="Decision" class="row-link__mark">
                     {choose}
                     {move || {
-                        let (tone, glyph, text) = if has_left.get() {
-                            // How it stands now, the answer did not say.
-                            (Tone::Quiet, Glyph::Skip, "Left this list")
+                        let (tone, glyph, text) = if is_untold.get() {
+                            (Tone::Quiet, Glyph::Skip, LEFT)
                         } else {
                             now.with(|email| standing(email.status, email.decision))
                         };
                         view! { <Badge tone glyph text/> }
                     }}
+                    <span class="hint row-link__left">
+                        {move || if has_left.get() && !is_untold.get() { LEFT } else { "" }}
+                    </span>
                 </td>
                 // The elements stay, and what they say is changed.
                 {move || view! { <Cells email=now.get()/> }}
@@ -165,6 +174,8 @@ fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
             <span class="visually-hidden">{label}</span>
             <input
                 node_ref=node
+                // By it the keyboard comes back, where the row is put elsewhere.
+                id=format!("choose-{id}")
                 type="checkbox"
                 // Or the browser would tick, on the way back, whatever stands at that place by then.
                 autocomplete="off"
@@ -189,6 +200,7 @@ fn Cells(email: Email) -> impl IntoView {
     let href = tenant_page(&email.tenant_id, &format!("/messages/{}", email.email_id));
     let (subject, intent) = (subject_of(&email), intent_of(&email));
     let title = is_long(&subject).then(|| subject.clone());
+    let below = below(&email).to_owned();
     let name = email.sender_name.trim();
     let name = (!name.is_empty() && name != email.sender_email).then(|| name.to_owned());
     let address_class = if name.is_some() { "hint breakable" } else { "breakable" };
@@ -197,7 +209,7 @@ fn Cells(email: Email) -> impl IntoView {
         <Cell label="Subject">
             <span class="stacked">
                 <a id=id class="row-link__target" href=href title=title>{subject}</a>
-                <span class="hint clamped">{email.explanation}</span>
+                <span class="hint clamped">{below}</span>
             </span>
         </Cell>
         <Cell label="From">
@@ -212,6 +224,13 @@ fn Cells(email: Email) -> impl IntoView {
             <Timestamp at=email.received_at/>
         </Cell>
     }
+}
+
+/// What stands below its subject: why it was decided so, or what it waits for; what the message says, where that would
+/// say of many rows the same, or nothing yet.
+fn below(email: &Email) -> &str {
+    let is_told = !["", NOTHING_FITS].contains(&email.explanation.as_str());
+    if is_told || email.preview.is_empty() { &email.explanation } else { &email.preview }
 }
 
 /// What stands before the sign of an address, and the rest.
@@ -238,5 +257,24 @@ pub fn subject_of(email: &Email) -> String {
     match email.subject.trim() {
         "" => "(no subject)".to_owned(),
         subject => subject.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_subject_stands_what_the_row_does_not_say_already() {
+        let (why, text) = ("It looks like Orders (62 %).", "Where is my order?");
+        let email = |explanation: &str, preview: &str| Email {
+            explanation: explanation.into(),
+            preview: preview.into(),
+            ..Email::sample(EmailId(uuid::Uuid::nil()), "")
+        };
+        assert_eq!(below(&email("", text)), text, "nothing is told yet");
+        assert_eq!(below(&email(NOTHING_FITS, text)), text);
+        assert_eq!(below(&email(NOTHING_FITS, "")), NOTHING_FITS);
+        assert_eq!(below(&email(why, text)), why);
     }
 }

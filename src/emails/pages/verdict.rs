@@ -7,11 +7,9 @@ use super::{
     marks::{VerdictMark, verdict_words},
 };
 use crate::{
+    app::{CurrentTenant, use_tenant},
     emails::dto::{EmailStatus, VerdictEntry},
-    rules::{
-        dto::Verdict,
-        words::{on_fail_words, rule_words},
-    },
+    rules::{dto::Verdict, words::on_fail_words},
     ui::panel::Empty,
 };
 
@@ -31,8 +29,9 @@ pub fn Verdicts(
         }
         .into_any()
     } else {
+        let tenant = use_tenant();
         let cards =
-            verdicts.into_iter().map(|entry| view! { <VerdictCard entry/> }.into_any()).collect_view();
+            verdicts.into_iter().map(|entry| view! { <VerdictCard tenant entry/> }.into_any()).collect_view();
         view! { <ol class="cards" data-testid="verdicts">{cards}</ol> }.into_any()
     };
     view! {
@@ -52,11 +51,12 @@ fn none_words(status: EmailStatus) -> (&'static str, &'static str) {
 }
 
 #[component]
-fn VerdictCard(entry: VerdictEntry) -> impl IntoView {
+fn VerdictCard(tenant: CurrentTenant, entry: VerdictEntry) -> impl IntoView {
     let VerdictEntry {
         rule_type,
         field_name,
         datasource,
+        demand,
         on_fail,
         verdict,
         reason,
@@ -67,12 +67,11 @@ fn VerdictCard(entry: VerdictEntry) -> impl IntoView {
     let tone = verdict_words(verdict).0.class();
     // What passed needs no proof at first sight; what did not is why the operator is here.
     let is_open = matches!(verdict, Verdict::Fail | Verdict::Error);
-    let words = rule_words(rule_type, &field_name, datasource.as_deref());
     view! {
         <li class=format!("card card--verdict {tone}") data-testid="verdict" data-verdict=verdict.as_str()>
             <div class="card__head">
                 <VerdictMark verdict/>
-                <h3 class="card__title">{words}</h3>
+                <h3 class="card__title">{demand}</h3>
             </div>
             <p class="card__reason" data-testid="reason">{reason}</p>
             <p class="hint">
@@ -83,7 +82,7 @@ fn VerdictCard(entry: VerdictEntry) -> impl IntoView {
             </p>
             <details class="details" open=is_open>
                 <summary>"Evidence"</summary>
-                <EvidenceView evidence datasource/>
+                <EvidenceView tenant evidence datasource/>
             </details>
         </li>
     }

@@ -146,7 +146,11 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     } else {
         message.said.clone()
     };
-    let examined = prepared.examine(message.arrival.clone(), said).await;
+    let mut examined = prepared.examine(message.arrival.clone(), said).await;
+    if input.requested {
+        // Nobody named it when the message was handed in.
+        examined.classification.because = vec!["this dry run asks for it".to_owned()];
+    }
     // The other intents go with the turn: what the rules ask may take long to answer.
     let draft = prepared.into_draft();
     drop(turn);
@@ -519,10 +523,12 @@ fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail
             sender_name: text("sender_name"),
             recipient_email: text("recipient_email"),
             subject: text("subject"),
+            preview: String::new(),
             received_at: message.arrival.received_at,
             status: EmailStatus::Done,
             intent: run.intent.clone(),
             decision: Some(run.decision),
+            decided_at: Some(Utc::now()),
             explanation: run.explanation.clone(),
             parse_error: run.parse_error.clone(),
             labels: Vec::new(),
@@ -530,7 +536,6 @@ fn as_decided(tenant: &TenantId, message: &Message, run: &DryRun) -> EmailDetail
         fields: run.fields.clone(),
         classification: Some(run.classification.clone()),
         decided_by: Some(repository::DECIDED_BY.into()),
-        decided_at: Some(Utc::now()),
         envelope: message.arrival.envelope.clone(),
         run: 0,
         intent_version: None,

@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 
 use super::{
     fields::{self, Fields},
+    preview,
     repository::Stored,
 };
 use crate::{
     classifier::dto::percent,
-    emails::dto::{Classification, ClassificationMethod, Decision, Envelope},
+    emails::dto::{Classification, ClassificationMethod, Decision, Envelope, NOTHING_FITS},
     intents::{
         dto::{Extraction, Intent},
         server::matching::{self, Hints},
@@ -43,6 +44,8 @@ impl From<Stored> for Arrival {
 pub struct Examined {
     /// Those of every message, and what the intent's extractors found.
     pub fields: Fields,
+    /// What lists show of its text.
+    pub preview: String,
     /// Why it could not be made out, if so.
     pub error: Option<String>,
     pub intent: Option<Intent>,
@@ -64,9 +67,11 @@ pub async fn examine(arrival: Arrival, intents: Arc<[Intent]>, hints: Hints) -> 
     if let Some(envelope) = &envelope {
         parsed.fields.set_envelope(envelope);
     }
+    let preview = preview::of(&parsed);
     let reading = matching::read(parsed.fields, intents, hints).await;
     Examined {
         fields: reading.fields,
+        preview,
         error: parsed.error.or(reading.fault),
         intent: reading.intent,
         classification: reading.classification,
@@ -96,7 +101,7 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
                 format!("No intent: {why}. A person should look at it.")
             }
             _ => match &examined.classification.suggestion {
-                None => "No intent's match conditions hold. A person should look at it.".into(),
+                None => NOTHING_FITS.into(),
                 Some(found) => format!(
                     "No intent's match conditions hold. It looks like {} ({}), but {}. A person should look at it.",
                     found.intent,
@@ -117,6 +122,13 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
             matches!(judged.entry.verdict, Verdict::Fail | Verdict::Error)
                 && engine::consequence(judged).is_none()
         })
+        .map(|judged| judged.entry.reason.as_str())
+        .filter(|reason| !deciding.contains(reason))
+        .collect();
+    // What would have sent it to a person, where something else rejects it.
+    let beside: Vec<&str> = judged
+        .iter()
+        .filter(|judged| engine::consequence(judged).is_some_and(|other| other != decision))
         .map(|judged| judged.entry.reason.as_str())
         .filter(|reason| !deciding.contains(reason))
         .collect();
@@ -152,6 +164,9 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
         Decision::Rejected => format!("Rejected: {}.", list(&deciding)),
         Decision::Review => format!("For review: {}.", list(&deciding)),
     };
+    if !beside.is_empty() {
+        text.push_str(&format!(" Besides: {}.", list(&beside)));
+    }
     if !warnings.is_empty() {
         text.push_str(&format!(" Worth noting: {}.", list(&warnings)));
     }

@@ -16,7 +16,7 @@ use crate::{
         versions::{self, Configuration},
     },
     rules::server::{
-        engine::{self, ReadyRule},
+        engine::{self, Judged, ReadyRule},
         ready as rules,
     },
     server::{
@@ -77,7 +77,10 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     }
 
     let examined = &prepared.examined;
-    let Conclusion { decision, explanation } = examine::conclude(examined, &judged);
+    let Conclusion { decision, mut explanation } = examine::conclude(examined, &judged);
+    if examined.error.is_none() {
+        explanation.extend(advice(&faults, decision));
+    }
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::finish(&mut tx, job).await? {
         return Ok(Ran::Lost);
@@ -87,6 +90,7 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
         revision: prepared.revision,
         classification: &examined.classification,
         fields: examined.fields.to_json(),
+        preview: &examined.preview,
         parse_error: examined.error.as_deref(),
         decision,
         explanation: &explanation,
@@ -96,6 +100,18 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
     commit_with_deliveries(app, tx, job.subject, standing).await?;
     app.metrics.decided(decision);
     Ok(Ran::Decided(decision))
+}
+
+/// What there is to do where datasources that may come back decided it: nobody asks them again by themselves.
+fn advice(faults: &[&Judged], decision: Decision) -> Option<String> {
+    let mut deciding = faults.iter().filter(|fault| engine::consequence(fault) == Some(decision));
+    let first = deciding.next()?.entry.datasource.as_deref();
+    let is_one = deciding.all(|fault| fault.entry.datasource.as_deref() == first);
+    Some(match first {
+        Some(name) if is_one => format!(" Run it again once {name} answers."),
+        None if is_one => " Run it again once the datasource answers.".to_owned(),
+        _ => " Run it again once they answer.".to_owned(),
+    })
 }
 
 /// A message that breaks every worker is for a person, with what is known of it. If what its routes come to is what
@@ -173,7 +189,7 @@ async fn prepare(app: &AppState, job: &Job<EmailId>) -> Result<Option<Prepared>>
 async fn wait(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
     let delay = (job.age / 2).clamp(SHORTEST_WAIT, LONGEST_WAIT).mul_f64(rand::random_range(1.0..1.5));
     let mut tx = app.database.tenant(&job.tenant).await?;
-    if !queue::postpone(&mut tx, job, delay).await? {
+    if !queue::postpone(&mut tx, job, delay, Some(reason)).await? {
         return Ok(Ran::Lost);
     }
     repository::requeue(&mut tx, job.subject, &format!("Waiting: {reason}.")).await?;

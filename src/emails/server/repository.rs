@@ -10,7 +10,10 @@ use crate::{
         VerdictEntry,
     },
     intents::{dto::Intent, server::matching::Requested},
-    rules::dto::{OnFail, RuleType, Verdict},
+    rules::{
+        dto::{OnFail, RuleType, Verdict},
+        words::kept_words,
+    },
     server::{TenantTx, queue::Job},
     shared::{EmailId, IntentId, MailboxId, RuleId, WordId},
 };
@@ -31,6 +34,7 @@ pub struct NewEmail<'a> {
     pub sender_name: &'a str,
     pub recipient_email: &'a str,
     pub subject: &'a str,
+    pub preview: &'a str,
     pub received_at: DateTime<Utc>,
     pub requested_intent: Option<&'a Intent>,
     pub mailbox: Option<MailboxId>,
@@ -46,6 +50,7 @@ pub struct Outcome<'a> {
     pub revision: i64,
     pub classification: &'a Classification,
     pub fields: Map<String, Value>,
+    pub preview: &'a str,
     pub parse_error: Option<&'a str>,
     pub decision: Decision,
     pub explanation: &'a str,
@@ -61,11 +66,13 @@ pub(super) struct Row {
     sender_name: String,
     recipient_email: String,
     subject: String,
+    preview: String,
     received_at: DateTime<Utc>,
     status: EmailStatus,
     intent_id: Option<IntentId>,
     intent_name: Option<String>,
     decision: Option<Decision>,
+    decided_at: Option<DateTime<Utc>>,
     explanation: String,
     parse_error: Option<String>,
     labels: Vec<String>,
@@ -81,10 +88,12 @@ impl Row {
             sender_name: self.sender_name,
             recipient_email: self.recipient_email,
             subject: self.subject,
+            preview: self.preview,
             received_at: self.received_at,
             status: self.status,
             intent: self.intent_name.map(|name| EmailIntent { intent_id: self.intent_id, name }),
             decision: self.decision,
+            decided_at: self.decided_at,
             explanation: self.explanation,
             parse_error: self.parse_error,
             labels: self.labels,
@@ -99,7 +108,6 @@ struct DetailRow {
     fields: Json<Map<String, Value>>,
     classification: Option<Json<Classification>>,
     decided_by: Option<String>,
-    decided_at: Option<DateTime<Utc>>,
     envelope: Option<Json<Envelope>>,
     run: i32,
     intent_version: Option<i32>,
@@ -112,6 +120,8 @@ struct VerdictRow {
     rule_type: RuleType,
     field_name: String,
     datasource_name: Option<String>,
+    /// Empty where a server of before kept none.
+    demand: String,
     on_fail: OnFail,
     verdict: Verdict,
     reason: String,
@@ -121,11 +131,13 @@ struct VerdictRow {
 
 impl From<VerdictRow> for VerdictEntry {
     fn from(row: VerdictRow) -> Self {
+        let demand = kept_words(row.demand, row.rule_type, &row.field_name, row.datasource_name.as_deref());
         Self {
             rule_id: row.rule_id,
             rule_type: row.rule_type,
             field_name: row.field_name,
             datasource: row.datasource_name,
+            demand,
             on_fail: row.on_fail,
             verdict: row.verdict,
             reason: row.reason,
@@ -158,6 +170,8 @@ pub struct Standing {
     pub decided_by: Option<String>,
     /// How long ago it was decided. Unit: seconds.
     pub decided_ago: Option<f64>,
+    /// How long ago a person gave it the intent that it was run with, or had it run again. Unit: seconds.
+    pub run_by_word_ago: Option<f64>,
 }
 
 /// What a worker reads of a message.
@@ -197,7 +211,9 @@ macro_rules! standing_columns {
     () => {
         "intent_id, intent_name, decision, run, configuration_revision, EXISTS (SELECT FROM deliveries d \
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
-         extract(epoch FROM now() - decided_at)::float8 AS decided_ago"
+         extract(epoch FROM now() - decided_at)::float8 AS decided_ago, \
+         CASE WHEN undo ->> 'what' IN ('intent', 'run') AND undo ->> 'actor' LIKE 'user %' \
+           THEN extract(epoch FROM now() - (undo ->> 'at')::timestamptz)::float8 END AS run_by_word_ago"
     };
 }
 
@@ -230,8 +246,8 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
     sqlx::query_scalar(
         "INSERT INTO emails (tenant_id, email_id, source, message_id, content_hash, raw, parse_error, \
          sender_email, sender_name, recipient_email, subject, received_at, requested_intent, \
-         requested_intent_id, fields, mailbox_id, envelope) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
+         requested_intent_id, fields, mailbox_id, envelope, preview) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 \
          WHERE NOT EXISTS (SELECT FROM taken_messages t \
            WHERE t.tenant_id = $1 AND t.mailbox_id = $16 AND t.content_hash = $5) \
          ON CONFLICT ON CONSTRAINT uq_eivs_emails_tenant_message DO NOTHING RETURNING email_id",
@@ -253,6 +269,7 @@ pub async fn insert(tx: &mut TenantTx, email: &NewEmail<'_>) -> sqlx::Result<Opt
     .bind(Json(&email.fields))
     .bind(email.mailbox)
     .bind(email.envelope.map(Json))
+    .bind(email.preview)
     .fetch_optional(tx.conn())
     .await
 }
@@ -291,7 +308,7 @@ pub async fn known(tx: &mut TenantTx, source: &str, hashes: &[[u8; 32]]) -> sqlx
 pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDetail>> {
     let tenant = tx.tenant().clone();
     let row: Option<DetailRow> = sqlx::query_as(concat!(
-        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, ",
+        "SELECT email_id, message_id, sender_email, sender_name, recipient_email, subject, preview, received_at, status, ",
         intent_today!(),
         ", intent_name, decision, explanation, parse_error, fields, classification, decided_by, \
          decided_at, envelope, run, intent_version, configuration_revision, ARRAY(SELECT label FROM email_labels l WHERE l.tenant_id = e.tenant_id \
@@ -308,7 +325,6 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
         fields: row.fields.0,
         classification: row.classification.map(|json| json.0),
         decided_by: row.decided_by,
-        decided_at: row.decided_at,
         envelope: row.envelope.map(|json| json.0),
         run: row.run,
         intent_version: row.intent_version,
@@ -322,8 +338,8 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
 async fn verdicts_of(tx: &mut TenantTx, id: EmailId, run: i32) -> sqlx::Result<Vec<VerdictEntry>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<VerdictRow> = sqlx::query_as(
-        "SELECT rule_id, rule_type, field_name, datasource_name, on_fail, verdict, reason, evidence, duration_ms \
-         FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
+        "SELECT rule_id, rule_type, field_name, datasource_name, demand, on_fail, verdict, reason, evidence, \
+         duration_ms FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -480,7 +496,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
         "UPDATE emails AS e SET status = 'done', run = run + 1, \
          intent_id = (SELECT i.intent_id FROM intents i WHERE i.tenant_id = $1 AND i.intent_id = $3 \
            FOR KEY SHARE), \
-         intent_name = $4, classification = $5, fields = $6, parse_error = $7, \
+         intent_name = $4, classification = $5, fields = $6, preview = $13, parse_error = $7, \
          decision = CASE WHEN undo ->> 'what' = 'restored' THEN decision ELSE $8 END, \
          explanation = CASE WHEN undo ->> 'what' = 'restored' THEN undo ->> 'explanation' ELSE $9 END, \
          decided_by = CASE WHEN undo ->> 'what' = 'restored' THEN decided_by ELSE $12 END, \
@@ -503,6 +519,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .bind(outcome.intent.map(|intent| intent.version))
     .bind(outcome.revision)
     .bind(DECIDED_BY)
+    .bind(outcome.preview)
     .fetch_one(tx.conn())
     .await?;
     if outcome.verdicts.is_empty() {
@@ -512,9 +529,9 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     // All verdicts in one statement: a round trip each would be the price of a run.
     sqlx::query(
         "INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, \
-         datasource_name, on_fail, verdict, reason, evidence, duration_ms) \
+         datasource_name, demand, on_fail, verdict, reason, evidence, duration_ms) \
          SELECT $1, $2, $3, * FROM unnest($4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], \
-         $10::text[], $11::text[], $12::jsonb[], $13::float8[])",
+         $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::float8[])",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -524,6 +541,7 @@ pub async fn store_outcome(tx: &mut TenantTx, id: EmailId, outcome: &Outcome<'_>
     .bind(v.iter().map(|verdict| verdict.rule_type.as_str()).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.field_name.as_str()).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.datasource.as_deref()).collect::<Vec<_>>())
+    .bind(v.iter().map(|verdict| verdict.demand.as_str()).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.on_fail.as_str()).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.verdict.as_str()).collect::<Vec<_>>())
     .bind(v.iter().map(|verdict| verdict.reason.replace('\0', "\u{fffd}")).collect::<Vec<_>>())

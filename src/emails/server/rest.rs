@@ -17,7 +17,7 @@ use utoipa_axum::{
 use super::{dry_run, import, mbox::Layout, service, shown, words};
 use crate::{
     auth::authority::Permission,
-    deliveries::dto::DeliveryStatus,
+    deliveries::dto::{DeliveryStatus, RetryInput, SentAgain},
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput, EmailPage,
         EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
@@ -46,6 +46,7 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(run_rules_dry).layer(in_json))
         .routes(routes!(receive, list).layer(in_json))
         .routes(routes!(import_file).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(retry_deliveries))
         .routes(routes!(find))
         .routes(routes!(raw))
         .routes(routes!(parts))
@@ -57,7 +58,8 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
 
 /// Takes a message in.
 ///
-/// Answers once the message is stored: from then on it is never lost. The same message is taken once.
+/// Answers once the message is stored: from then on it is never lost. The same message is taken once. All that is sent is
+/// one message: a file of many is for `POST /api/emails/import`.
 #[utoipa::path(
     post,
     path = "/api/emails",
@@ -108,19 +110,23 @@ fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
 /// Each is stored by itself, and is on disk when this answers; one that came by this API before, with the same bytes, is
 /// left as it is (one that came by a mailbox is not known here). So a file may be sent again, whatever became of it. A file
 /// that is larger than this server takes is refused whole (413).
+///
+/// As `application/mbox`, the file holds many messages, each after a line that begins with `From ` (RFC 4155): one that begins
+/// with anything else is refused. As `message/rfc822` it is one message (RFC 5322); an mbox of several that is sent so is read
+/// as what it is.
 #[utoipa::path(
     post,
     path = "/api/emails/import",
     operation_id = "import_emails",
     tag = "emails",
     params(InTenant),
-    request_body(description = "Many messages (RFC 4155), or one (RFC 5322), any bytes", content(
+    request_body(description = "Many messages, or one, any bytes", content(
         (inline(String) = "application/mbox"),
         (inline(String) = "message/rfc822"),
     )),
     responses(
         (status = 200, description = "It was read to its end", body = Imported),
-        (status = 400, description = "There is no message in it, or it broke off: nothing is stored"),
+        (status = 400, description = "There is no message in it, it is no mbox, or it broke off: nothing is stored"),
         (status = 503, description = "Something went wrong on the way, or there was no time for all. What is stored stays, and the sentence says how much that is: send the same file again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = String, description = "Seconds"))),
     ),
     extensions(("x-required-role" = json!("operator"))),
@@ -155,11 +161,11 @@ async fn import_file(
         InTenant,
         ("decision" = Option<Decision>, Query, description = "With this decision"),
         ("status" = Option<EmailStatus>, Query, description = "That have come so far"),
-        ("waiting" = Option<bool>, Query, description = "That are not decided yet: queued, or being decided"),
+        ("waiting" = Option<bool>, Query, description = "That are not decided yet: queued, or being decided. `false` is as if left out: all"),
         ("intent_id" = Option<IntentId>, Query, description = "With this intent"),
-        ("without_intent" = Option<bool>, Query, description = "That have none, not even one that was deleted since"),
+        ("without_intent" = Option<bool>, Query, description = "That have none, not even one that was deleted since. `false` is as if left out: all"),
         ("delivery" = Option<DeliveryStatus>, Query, description = "With a delivery that has come so far: the last of a route, for the present decision"),
-        ("could_not_ask" = Option<bool>, Query, description = "Of which a rule's datasource could not be asked in the last run: a verdict of it is `error`. After an outage, those to run again"),
+        ("could_not_ask" = Option<bool>, Query, description = "Of which a rule's datasource could not be asked: in the last run, of which a verdict is `error`, or in the last try of one that waits to be tried again. After an outage, those to run again. `false` is as if left out: all"),
         ("label" = Option<String>, Query, description = "With this label"),
         ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipients (To and Cc), subject, text (of which the first 64 KiB are searched), the names of attachments, or a field that was extracted. Words in double quotes are looked for one after the other. Upper and lower case are the same"),
         ("from" = Option<DateTime<Utc>>, Query, description = "Received not before this"),
@@ -184,7 +190,7 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         from: query.parsed("from")?,
         to: query.parsed("to")?,
     };
-    let EmailPage { emails, next } = service::page(&ctx, &filter, page.cursor, page.limit).await?;
+    let EmailPage { emails, next, .. } = service::page(&ctx, &filter, page.cursor, page.limit).await?;
     Ok(page_response(emails, next, &uri))
 }
 
@@ -279,7 +285,7 @@ async fn parts(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::
     params(
         ("email_id" = EmailId, Path),
         InTenant,
-        ("images" = Option<String>, Query, description = "`remote`: with pictures from elsewhere, which tell their sender that the message was read"),
+        ("images" = Option<String>, Query, description = "`remote`: with pictures from elsewhere, which tell their sender that the message was read", pattern = "^remote$"),
     ),
     responses(
         (status = 200, description = "A page", body = inline(String), content_type = "text/html"),
@@ -288,7 +294,12 @@ async fn parts(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::
     extensions(("x-required-role" = json!("viewer"))),
 )]
 async fn html(ctx: TenantContext, PathId(id): PathId<EmailId>, query: Query) -> Result<impl IntoResponse> {
-    let shown::Page { html, policy } = shown::page(&ctx, id, query.get("images") == Some("remote")).await?;
+    let with_remote = match query.get("images") {
+        None => false,
+        Some("remote") => true,
+        Some(_) => return Err(Problem::invalid_field("images", "must be remote, or left out").into()),
+    };
+    let shown::Page { html, policy } = shown::page(&ctx, id, with_remote).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (header::CONTENT_SECURITY_POLICY, policy),
@@ -387,6 +398,27 @@ async fn decide(
     Ok(axum::Json(
         service::decide(&ctx, id, input.decision, &input.note, words::new_word(), Duration::ZERO).await?,
     ))
+}
+
+/// Sends again what was given up of messages.
+///
+/// Of each route, what it did last for a message: what waits for its next try is left alone. Each is sent as by `retry`, and is
+/// then tried for as long as a new one; one that cannot be sent any more keeps no other from it.
+#[utoipa::path(
+    post,
+    path = "/api/emails/retry-deliveries",
+    operation_id = "retry_deliveries",
+    tag = "emails",
+    params(InTenant),
+    request_body = RetryInput,
+    responses((status = 200, description = "What can be is sent now", body = SentAgain)),
+    extensions(("x-required-role" = json!("operator"))),
+)]
+async fn retry_deliveries(
+    ctx: TenantContext,
+    Json(input): Json<RetryInput>,
+) -> Result<axum::Json<SentAgain>> {
+    Ok(axum::Json(words::send_again(&ctx, &input.ids, None).await?))
 }
 
 /// Says what a message would come to.

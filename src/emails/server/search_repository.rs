@@ -10,12 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 
 use super::{
+    address::part_in_one_form,
     fields::composed,
     repository::{Row, intent_today},
 };
 use crate::{
     deliveries::server::under_way::STANDS,
-    emails::dto::{EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
+    emails::dto::{Email, EmailFilter, EmailPage, EmailStatus, MOST_LOOKED_AT, Neighbours},
     server::TenantTx,
     shared::{EmailId, TenantId},
 };
@@ -57,9 +58,9 @@ impl Side {
 macro_rules! columns {
     ($($intent:tt)*) => {
         concat!(
-            "email_id, message_id, sender_email, sender_name, recipient_email, subject, received_at, status, ",
+            "email_id, message_id, sender_email, sender_name, recipient_email, subject, preview, received_at, status, ",
             $($intent)*,
-            ", intent_name, decision, explanation, parse_error"
+            ", intent_name, decision, decided_at, explanation, parse_error"
         )
     };
 }
@@ -105,7 +106,18 @@ pub async fn page(
     query.push(" LIMIT ").push_bind(limit);
     let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     let next = rows.last().filter(|_| is_full(rows.len(), limit)).map(|last| last.email_id);
-    Ok(EmailPage { emails: rows.into_iter().map(|row| row.into_email(tx)).collect(), next })
+    Ok(EmailPage { emails: rows.into_iter().map(|row| row.into_email(tx)).collect(), next, left: Vec::new() })
+}
+
+/// Those of the messages that are there, newest first, whatever a list is narrowed to.
+pub async fn of_ids(tx: &mut TenantTx, ids: &[EmailId]) -> sqlx::Result<Vec<Email>> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT ");
+    query.push(COLUMNS).push(LABELS).push(" FROM emails e WHERE tenant_id = ");
+    query.push_bind(tx.tenant().as_str()).push(" AND email_id = ANY(");
+    query.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push("::uuid[])");
+    query.push(Side::Older.order());
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|row| row.into_email(tx)).collect())
 }
 
 /// The same, of the messages that hold the filter's words. Where the candidates are not yet at their end, the last one
@@ -133,7 +145,8 @@ async fn search(
     let is_full = is_full(found.len(), limit);
     let next = found.last().filter(|last| is_full || last.is_last).map(|last| last.row.email_id);
     let fitting = found.into_iter().filter(|candidate| candidate.fits);
-    Ok(EmailPage { emails: fitting.map(|candidate| candidate.row.into_email(tx)).collect(), next })
+    let emails = fitting.map(|candidate| candidate.row.into_email(tx)).collect();
+    Ok(EmailPage { emails, next, left: Vec::new() })
 }
 
 /// Which messages stand beside one in a list, whether that holds it or not.
@@ -216,6 +229,10 @@ pub fn is_of_few(filter: &EmailFilter) -> bool {
     filter.delivery.is_some() || filter.could_not_ask
 }
 
+/// The jobs of messages of which a datasource could not be asked when they were last tried, and which are tried again. Their
+/// index says the same.
+const TRIED_IN_VAIN: &str = "jobs WHERE email_id IS NOT NULL AND last_error IS NOT NULL";
+
 /// Adds `few.id`, of the messages that may be among the few. Whether they still are is found out of one after the other,
 /// until there are enough: as a condition of messages alone, PostgreSQL would find it out of all first.
 fn push_few(
@@ -228,12 +245,29 @@ fn push_few(
     query.push(" FROM (SELECT DISTINCT email_id AS id FROM ");
     if let Some(status) = filter.delivery {
         query.push("deliveries WHERE status = ").push_bind(status.as_str());
+        push_in_order(query, tenant, filter, side, beyond);
     } else {
-        query.push("verdicts WHERE verdict = 'error'");
+        // Each in order already, so that the two are merged, and neither is read further than it has to be.
+        query.push("((SELECT email_id FROM verdicts WHERE verdict = 'error'");
+        push_in_order(query, tenant, filter, side, beyond);
+        query.push(") UNION ALL (SELECT email_id FROM ").push(TRIED_IN_VAIN);
+        push_in_order(query, tenant, filter, side, beyond);
+        query.push(")) tried").push(side.order());
     }
+    query.push(") few");
+}
+
+/// Adds to what is selected of a table that its rows are of the tenant's messages that may be listed, the nearest first.
+fn push_in_order(
+    query: &mut QueryBuilder<Postgres>,
+    tenant: &TenantId,
+    filter: &EmailFilter,
+    side: Side,
+    beyond: Option<(Side, EmailId)>,
+) {
     query.push(" AND tenant_id = ").push_bind(tenant.as_str());
     push_stretch(query, filter, beyond);
-    query.push(side.order()).push(") few");
+    query.push(side.order());
 }
 
 /// Adds, of the messages `few.id`, those that the filter leaves. Each is read by its key, whatever else has an index.
@@ -309,8 +343,10 @@ fn push_conditions(
     }
     if filter.could_not_ask {
         query.push(
-            " AND EXISTS (SELECT FROM verdicts v WHERE v.tenant_id = e.tenant_id AND v.email_id = e.email_id \
-             AND v.run = e.run AND v.verdict = 'error')",
+            " AND (EXISTS (SELECT FROM verdicts v WHERE v.tenant_id = e.tenant_id AND v.email_id = e.email_id \
+             AND v.run = e.run AND v.verdict = 'error') \
+             OR EXISTS (SELECT FROM jobs j WHERE j.tenant_id = e.tenant_id AND j.email_id = e.email_id \
+             AND j.last_error IS NOT NULL))",
         );
     }
 }
@@ -342,11 +378,16 @@ fn push_said(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
     let has_phrase = words.iter().any(|word| word.contains(' '));
     query.push(" CROSS JOIN LATERAL (SELECT ");
     for (place, word) in words.into_iter().enumerate() {
-        query.push(if place == 0 { "strpos(text, " } else { " AND strpos(text, " });
+        let other = in_addresses(&word);
+        query.push(if place == 0 { "(strpos(text, " } else { " AND (strpos(text, " });
         capitals.push_folded(query, |query| {
             query.push_bind(word);
         });
         query.push(") > 0");
+        if let Some(other) = other {
+            query.push(" OR strpos(text, ").push_bind(other).push(") > 0");
+        }
+        query.push(")");
     }
     query.push(" AS fits FROM (SELECT ");
     capitals.push_folded(query, |query| {
@@ -357,6 +398,13 @@ fn push_said(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter) {
         }
     });
     query.push(" AS text FROM jsonb_each(e.fields) f WHERE ").push(SEARCHED).push(") t OFFSET 0) said");
+}
+
+/// A word as addresses have it that it is a part of, where that is in other letters: their domains are kept in ASCII. That
+/// goes for whole labels: `müster` is found in `xn--mster-kva.example`, and `müst` is not, since nothing of it stands there.
+fn in_addresses(word: &str) -> Option<String> {
+    let form = (!word.is_ascii()).then(|| part_in_one_form(word))?;
+    form.contains("xn--").then_some(form)
 }
 
 /// Adds a text with one space for all white space within, as phrases have it: lines are broken where they are full. A pair
@@ -434,8 +482,10 @@ mod tests {
         let delivery = Some(DeliveryStatus::Failed);
         let given_up = text(EmailFilter { delivery, could_not_ask: true, ..EmailFilter::default() });
         let could_not_ask = text(EmailFilter { could_not_ask: true, ..EmailFilter::default() });
-        for (text, table) in [(given_up, "deliveries"), (could_not_ask, "verdicts")] {
-            let few = format!("SELECT email_id FROM (SELECT DISTINCT email_id AS id FROM {table} WHERE ");
+        for (text, tables) in
+            [(given_up, "deliveries WHERE "), (could_not_ask, "((SELECT email_id FROM verdicts WHERE ")]
+        {
+            let few = format!("SELECT email_id FROM (SELECT DISTINCT email_id AS id FROM {tables}");
             assert!(text.starts_with(&few) && text.ends_with(" OFFSET 0) e ORDER BY few.id DESC"), "{text}");
         }
         let all = "SELECT email_id FROM emails e WHERE tenant_id = $1 ORDER BY email_id DESC";
@@ -453,6 +503,26 @@ mod tests {
         assert!(earliest(at(example + hour)) <= made && made < earliest(at(example + hour + 1)));
         for early in [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC] {
             assert_eq!(earliest(early).to_string(), "00000000-0000-0000-0000-000000000000");
+        }
+    }
+
+    #[test]
+    fn a_label_of_a_domain_is_looked_for_as_it_is_kept_too() {
+        for (word, form) in [
+            ("müster", Some("xn--mster-kva")),
+            ("MÜSTER.example", Some("xn--mster-kva.example")),
+            ("@müster.ex", Some("@xn--mster-kva.ex")),
+            ("Zoë@müster", Some("zoë@xn--mster-kva")),
+            // Such are not kept in other letters, or are no part of an address.
+            ("zoë@x.example", None),
+            ("müster & co", None),
+            ("mü/ster", None),
+            ("…", None),
+            ("XN--mster-kva", None),
+            ("100%ü", None),
+            ("", None),
+        ] {
+            assert_eq!(in_addresses(word).as_deref(), form, "{word}");
         }
     }
 

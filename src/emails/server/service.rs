@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     fields::{self, Parsed},
+    preview,
     repository::{self, Speaker},
     search_repository as lists,
 };
@@ -21,8 +22,8 @@ use crate::{
     auth::authority::Permission,
     deliveries::server::{outbox, under_way as deliveries},
     emails::dto::{
-        Decision, Email, EmailDetail, EmailFilter, EmailPage, EmailStatus, Envelope, Neighbours, Received,
-        Versions,
+        Decision, Email, EmailDetail, EmailFilter, EmailPage, EmailStatus, Envelope, MOST_AT_ONCE,
+        Neighbours, Received, Versions,
     },
     intents::{dto::Intent, server::reading as intents},
     server::{
@@ -170,6 +171,7 @@ pub async fn store(
         sender_name: text("sender_name"),
         recipient_email: text("recipient_email"),
         subject: text("subject"),
+        preview: &preview::of(&message.parsed),
         received_at: message.received_at,
         requested_intent: via.intent,
         mailbox: via.mailbox.map(|(id, _)| id),
@@ -201,9 +203,33 @@ pub async fn page(
     before: Option<EmailId>,
     limit: i64,
 ) -> Result<EmailPage> {
+    page_again(ctx, filter, before, limit, &[]).await
+}
+
+/// The same for who shows these messages already, of which `MOST_AT_ONCE` are looked at: with it, how those of them stand
+/// that are the list's no more.
+///
+/// # Errors
+/// As `page`.
+pub async fn page_again(
+    ctx: &TenantContext,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+    shown: &[EmailId],
+) -> Result<EmailPage> {
     ctx.require(Permission::Read)?;
     check_filter(filter)?;
-    Ok(lists::page(&mut begin_list(ctx, filter).await?, filter, before, limit).await?)
+    let mut tx = begin_list(ctx, filter).await?;
+    let mut page = lists::page(&mut tx, filter, before, limit).await?;
+    let is_reached = |id: EmailId| page.next.is_none_or(|next| id >= next);
+    let is_held = |id: EmailId| page.emails.iter().any(|email| email.email_id == id);
+    let first = shown.iter().copied().take(MOST_AT_ONCE);
+    let left: Vec<EmailId> = first.filter(|id| is_reached(*id) && !is_held(*id)).collect();
+    if !left.is_empty() {
+        page.left = lists::of_ids(&mut tx, &left).await?;
+    }
+    Ok(page)
 }
 
 /// What may read much for a page first waits for a turn of its tenant's.

@@ -152,9 +152,9 @@ async fn repeat_verdicts(tx: &mut TenantTx, id: EmailId, before: i32, run: i32) 
     let tenant = tx.tenant().clone();
     sqlx::query(
         "INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, datasource_name, \
-         on_fail, verdict, reason, evidence, duration_ms) \
+         demand, on_fail, verdict, reason, evidence, duration_ms) \
          SELECT tenant_id, email_id, $4, position, rule_id, rule_type, field_name, datasource_name, \
-         on_fail, verdict, reason, evidence, duration_ms \
+         demand, on_fail, verdict, reason, evidence, duration_ms \
          FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3",
     )
     .bind(tenant.as_str())

@@ -17,24 +17,26 @@ use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     classifier::server::service as classifier,
-    deliveries::server::{outbox, under_way as deliveries},
+    deliveries::{
+        dto::{NotSentAgain, SentAgain},
+        server::{outbox, service as sending, under_way as deliveries},
+    },
     emails::dto::{Decision, EmailFilter, MOST_AT_ONCE, WordsDone},
     server::{Error, Result, TenantContext, error::OnConstraint, queue},
     shared::{EmailId, IntentId, OFFERS_UNDO, Problem, WordId},
 };
 
-/// How long the screen's decisions hold back what is sent because of them: as long as the page offers that they be taken
+/// How long the screen's words hold back what is sent because of them: as long as the page offers that they be taken
 /// back, which begins once the last of many is said. Who keeps the notice for longer is told what was sent by then.
 pub const HOLD: Duration = OFFERS_UNDO.saturating_add(Duration::from_secs(15));
 
-/// What is left of the time for which what follows from a person's decision is held back.
+/// What is left of the time for which what follows from a person's word is held back: from their decision, or from a run
+/// that they asked for. What programs say is not taken back.
 pub fn hold_left(standing: &Standing) -> Duration {
-    match (&standing.decided_by, standing.decided_ago) {
-        (Some(by), Some(ago)) if by != DECIDED_BY => {
-            HOLD.saturating_sub(Duration::try_from_secs_f64(ago).unwrap_or_default())
-        }
-        _ => Duration::ZERO,
-    }
+    let is_a_persons = standing.decided_by.as_deref().is_some_and(|by| by != DECIDED_BY);
+    let decided = standing.decided_ago.filter(|_| is_a_persons);
+    let left = |ago| HOLD.saturating_sub(Duration::try_from_secs_f64(ago).unwrap_or_default());
+    decided.into_iter().chain(standing.run_by_word_ago).map(left).max().unwrap_or_default()
 }
 
 /// A word that nobody has said before.
@@ -74,7 +76,7 @@ pub async fn decide(
     decision: Decision,
     note: &str,
 ) -> Result<WordsDone> {
-    each(ctx, ids, fitting, Word::Decide(decision, note)).await
+    Ok(each(ctx, ids, fitting, Word::Decide(decision, note)).await?.0)
 }
 
 /// # Errors
@@ -84,7 +86,7 @@ pub async fn reprocess(
     ids: &[EmailId],
     fitting: Option<&EmailFilter>,
 ) -> Result<WordsDone> {
-    each(ctx, ids, fitting, Word::RunAgain).await
+    Ok(each(ctx, ids, fitting, Word::RunAgain).await?.0)
 }
 
 /// # Errors
@@ -101,7 +103,56 @@ pub async fn correct(
     {
         return Err(Problem::invalid_field("intent_id", format!("there is no active intent {id}")).into());
     }
-    each(ctx, ids, fitting, Word::Correct(intent)).await
+    Ok(each(ctx, ids, fitting, Word::Correct(intent)).await?.0)
+}
+
+/// Sends again what was given up of them. That is not taken back: it has left.
+///
+/// # Errors
+/// 403, 422.
+pub async fn send_again(
+    ctx: &TenantContext,
+    ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
+) -> Result<SentAgain> {
+    let (WordsDone { done, left, sent, problem, .. }, refused) =
+        each(ctx, ids, fitting, Word::SendAgain).await?;
+    if sent > 0 {
+        ctx.app.delivery_bell.notify_one();
+    }
+    Ok(SentAgain { done, left, sent, refused, problem })
+}
+
+/// The same, as the page tells it: why something is not sent is a problem there, though it breaks nothing off.
+///
+/// # Errors
+/// As `send_again`.
+pub async fn send_again_by_page(
+    ctx: &TenantContext,
+    ids: &[EmailId],
+    fitting: Option<&EmailFilter>,
+) -> Result<WordsDone> {
+    let SentAgain { done, left, sent, refused, problem } = send_again(ctx, ids, fitting).await?;
+    Ok(WordsDone { done, left, word: None, sent, problem: problem.or_else(|| in_words(&refused)) })
+}
+
+/// So many reasons are told: there may be one for each route.
+const MOST_REASONS: usize = 3;
+
+/// How many deliveries are not sent again, and why, if any.
+fn in_words(refused: &[NotSentAgain]) -> Option<Problem> {
+    let mut reasons: Vec<&str> = refused.iter().map(|refused| refused.reason.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let more = if reasons.len() > MOST_REASONS { "; and more" } else { "" };
+    reasons.truncate(MOST_REASONS);
+    let reasons = reasons.join("; ");
+    let which = match refused.len() {
+        0 => return None,
+        1 => "1 delivery was".to_owned(),
+        count => format!("{count} deliveries were"),
+    };
+    Some(Problem::business_rule(format!("{which} not sent again: {reasons}{more}")))
 }
 
 /// Takes back what the caller said of each message by this word: what was decided before it stands again, with the intent
@@ -110,7 +161,7 @@ pub async fn correct(
 /// # Errors
 /// 403. A message is left as it is, where the word is older than two minutes or somebody has said another one since.
 pub async fn take_back(ctx: &TenantContext, ids: &[EmailId], word: WordId) -> Result<WordsDone> {
-    each(ctx, ids, None, Word::TakeBack(word)).await
+    Ok(each(ctx, ids, None, Word::TakeBack(word)).await?.0)
 }
 
 /// How many deliveries had left since the word is given.
@@ -163,17 +214,18 @@ enum Word<'a> {
     Decide(Decision, &'a str),
     RunAgain,
     Correct(Option<IntentId>),
+    SendAgain,
     TakeBack(WordId),
 }
 
 /// Says it of one message after the other, once of each. What is gone, does not fit, or came too late, is counted. What
-/// breaks it off is told together with what was done by then.
+/// breaks it off is told together with what was done by then. With it, which deliveries cannot be sent again.
 async fn each(
     ctx: &TenantContext,
     ids: &[EmailId],
     fitting: Option<&EmailFilter>,
     word: Word<'_>,
-) -> Result<WordsDone> {
+) -> Result<(WordsDone, Vec<NotSentAgain>)> {
     ctx.require(Permission::WorkMessages)?;
     if ids.is_empty() || ids.len() > MOST_AT_ONCE {
         return Err(Problem::invalid_field("ids", format!("must be 1 to {MOST_AT_ONCE} messages")).into());
@@ -181,11 +233,11 @@ async fn each(
     let mut once = HashSet::new();
     let mut ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
     let token = new_word();
-    let mut done = WordsDone::default();
+    let (mut done, mut refused) = (WordsDone::default(), Vec::new());
     if let Some(filter) = fitting {
         (ids, done.left) = by_fit(ctx, filter, ids).await?;
     }
-    if !matches!(word, Word::TakeBack(_)) {
+    if !matches!(word, Word::SendAgain | Word::TakeBack(_)) {
         done.word = Some(token);
     }
     for (at, &id) in ids.iter().enumerate() {
@@ -195,15 +247,20 @@ async fn each(
             }
             Word::RunAgain => service::reprocess_by_word(ctx, id, token).await.map(|_| 0),
             Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(|_| 0),
+            Word::SendAgain => sending::retry_given_up(ctx, id).await.map(|(sent, not_sent)| {
+                refused.extend(not_sent);
+                sent
+            }),
             Word::TakeBack(said) => take_one_back(ctx, id, said).await,
         };
         match said {
+            Ok(0) if matches!(word, Word::SendAgain) => done.left.push(id),
             Ok(sent) => {
                 done.done.push(id);
                 done.sent += sent;
             }
             Err(Error::Problem(problem)) if is_left(word, &problem) => done.left.push(id),
-            Err(error) if done.done.is_empty() => return Err(error),
+            Err(error) if done.done.is_empty() && refused.is_empty() => return Err(error),
             Err(error) => {
                 done.left.extend(&ids[at..]);
                 done.problem = Some(error.into_problem());
@@ -211,7 +268,7 @@ async fn each(
             }
         }
     }
-    Ok(done)
+    Ok((done, refused))
 }
 
 /// Those of the messages that a list holds which is narrowed so, and the others.
@@ -227,5 +284,6 @@ async fn by_fit(
 
 /// Whether that is about the one message, and the next one may do.
 fn is_left(word: Word<'_>, problem: &Problem) -> bool {
-    problem.status == 404 || (problem.status == 400 && matches!(word, Word::TakeBack(_)))
+    let has_its_own = matches!(word, Word::SendAgain | Word::TakeBack(_));
+    problem.status == 404 || (problem.status == 400 && has_its_own)
 }

@@ -25,7 +25,10 @@ use crate::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
         server::fields::Fields,
     },
-    rules::dto::{OnError, OnFail, ValidationRule, Verdict, WhenMissing},
+    rules::{
+        dto::{OnError, OnFail, ValidationRule, Verdict, WhenMissing},
+        words::demand_words,
+    },
     server::{
         aside::{self, Turn},
         text::shorten,
@@ -168,12 +171,15 @@ fn skipped(ready: &ReadyRule, reason: String) -> Judged {
 
 fn judged(ready: &ReadyRule, outcome: Outcome, duration_ms: f64) -> Judged {
     let rule = &ready.rule;
+    // A datasource that is gone has no name any more: the demand was of what it held all the same, not of the message.
+    let place = ready.datasource_name.as_deref().or(rule.datasource_id.map(|_| "the datasource"));
     Judged {
         entry: VerdictEntry {
             rule_id: rule.rule_id,
             rule_type: rule.rule_type,
             field_name: rule.field_name.clone(),
             datasource: ready.datasource_name.clone(),
+            demand: demand_words(rule.rule_type, &rule.field_name, place, &rule.conditions),
             on_fail: rule.on_fail,
             verdict: outcome.verdict,
             reason: outcome.reason,
@@ -356,6 +362,7 @@ mod tests {
                 rule_type: RuleType::Exists,
                 field_name: "subject".into(),
                 datasource: None,
+                demand: String::new(),
                 on_fail,
                 verdict,
                 reason: String::new(),

@@ -341,6 +341,7 @@ mod tests {
                 field: "body".into(),
                 pattern: "(x)".into(),
                 kind,
+                unique: false,
             })
             .collect()
     }

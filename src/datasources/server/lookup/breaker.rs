@@ -15,15 +15,15 @@ pub struct Breakers(breaker::Breakers<Key>);
 
 impl Breakers {
     /// # Errors
-    /// Transient, while the config's breaker is open.
+    /// Transient, while the config's breaker is open. Its words stay with the messages that were not asked of because of it,
+    /// so they hold for good: what the datasource said when it was asked, and not how long it is left alone still.
     pub fn enter(&self, connection: &Connection) -> Result<Pass<'_, Key>, LookupError> {
         let key = (connection.tenant.clone(), connection.config_id, connection.version);
         self.0.enter(key).map_err(|open| {
-            let (failures, left) = (open.failures, open.left.as_secs());
-            LookupError::new(
-                Cause::Paused,
-                format!("it was not asked, since it failed {failures} times in a row; it is tried again in {left} s"),
-            )
+            let (failures, fault) = (open.failures, open.fault);
+            let words =
+                format!("it failed {failures} times in a row and was left alone for a while; last: {fault}");
+            LookupError::new(Cause::Paused, words)
         })
     }
 
@@ -50,10 +50,13 @@ mod tests {
         };
         let breakers = Breakers::default();
         for _ in 0..5 {
-            breakers.enter(&connection(1)).expect("closed").leave(true);
+            breakers.enter(&connection(1)).expect("closed").leave(Some("the API answered 503"));
         }
         let refused = breakers.enter(&connection(1)).err().expect("open");
-        assert!(refused.transient() && refused.message.contains("5 times in a row"), "{refused}");
+        assert!(refused.transient(), "{refused}");
+        // No time: who reads it later would wait for nothing.
+        let words = "it failed 5 times in a row and was left alone for a while; last: the API answered 503";
+        assert_eq!(refused.message, words);
         assert!(breakers.enter(&connection(2)).is_ok());
     }
 }

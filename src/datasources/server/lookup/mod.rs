@@ -485,8 +485,8 @@ impl Lookups {
         let pass = self.breakers.enter(connection)?;
         let answer = self.in_time(asking(turn)).await;
         // Of what was not asked yet, nothing is known.
-        let failed = |error: &LookupError| error.transient() && error.cause != Cause::Busy;
-        pass.leave(answer.as_ref().is_err_and(failed));
+        let failed = |error: &&LookupError| error.transient() && error.cause != Cause::Busy;
+        pass.leave(answer.as_ref().err().filter(failed).map(|error| error.message.as_str()));
         answer
     }
 

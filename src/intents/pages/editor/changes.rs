@@ -9,7 +9,6 @@ use crate::{
         dto::{Decision, EmailIntent, EmailStatus},
         pages::{DecisionMark, VerdictMark},
     },
-    rules::words::rule_words,
     shared::{EmailId, TenantId},
     ui::icons::{Glyph, Icon},
 };
@@ -99,7 +98,7 @@ fn Side(words: &'static str, intent: Option<EmailIntent>, decision: Option<Decis
 /// A rule that says something else.
 #[component]
 fn Difference(difference: VerdictDifference) -> impl IntoView {
-    let VerdictDifference { rule_type, field_name, datasource, before, after } = difference;
+    let VerdictDifference { demand, before, after, .. } = difference;
     let side = |said: Option<Said>, none: &'static str| match said {
         Some(said) => view! {
             <VerdictMark verdict=said.verdict/>
@@ -111,7 +110,7 @@ fn Difference(difference: VerdictDifference) -> impl IntoView {
     };
     view! {
         <li>
-            <p>{rule_words(rule_type, &field_name, datasource.as_deref())}</p>
+            <p>{demand}</p>
             <p>{side(before, "was not asked")} " → " {side(after, "is not asked")}</p>
         </li>
     }
