@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { expect, hydrated, test } from './fixtures';
+import { look } from './look';
 
 const RAW = 'From: ann@customer.example\r\nTo: desk@example.com\r\nSubject: A question\r\n\r\nHello\r\n';
 
@@ -94,6 +95,57 @@ test('what waits is sent as soon as somebody says that the receiver is back', { 
     await expect(delivery).toHaveAttribute('data-status', 'delivered');
     await expect(delivery).toContainText('tried 2 times');
     await expect(delivery.getByTestId('retry-delivery')).toHaveCount(0);
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+});
+
+test('what was given up of several messages is sent again together', async ({ page, request }, { project }) => {
+  let isBack = false;
+  let came = 0;
+  const receiver = createServer((asked, answer) => {
+    asked.resume();
+    came += 1;
+    answer.writeHead(isBack ? 200 : 410).end();
+  });
+  await new Promise<void>((listens) => receiver.listen(0, '127.0.0.1', listens));
+  const { port } = receiver.address() as AddressInfo;
+  const tenant = `deliveries_many_${project.name}`;
+  const made = await request.post('/api/tenants', { data: { tenant_id: tenant, name: `Given up ${project.name}` } });
+  expect(made.status()).toBe(201);
+  try {
+    const route = { name: 'Tell the ERP', kind: 'webhook', decisions: ['review'], settings: { url: `http://127.0.0.1:${port}` } };
+    expect((await request.post(`/api/routes?tenant_id=${tenant}`, { data: route })).status()).toBe(201);
+    for (const subject of ['The first', 'The second']) {
+      const answer = await request.post(`/api/emails?tenant_id=${tenant}`, {
+        data: RAW.replace('A question', subject),
+        headers: { 'Content-Type': 'message/rfc822' },
+      });
+      expect(answer.status()).toBe(202);
+    }
+    const givenUp = async () => (await (await request.get(`/api/emails?tenant_id=${tenant}&delivery=failed`)).json()).length;
+    await expect.poll(givenUp).toBe(2);
+
+    await page.goto(`/t/${tenant}/messages`);
+    await hydrated(page);
+    await page.getByTestId('choose').first().check();
+    await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+    await expect(page.getByTestId('bulk-send-again'), 'among all messages it would mostly mean nothing').toHaveCount(0);
+
+    await page.goto(`/t/${tenant}/messages?delivery=failed`);
+    await hydrated(page);
+    for (const i of [0, 1]) await page.getByTestId('choose').nth(i).check();
+    await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+    await look(page, `${project.name}-messages-given-up`);
+    isBack = true;
+    await page.getByTestId('bulk-send-again').click();
+    await expect(page.getByTestId('toast')).toHaveText(/What was given up of 2 messages is on its way again\./);
+    await expect(page.getByTestId('undo'), 'what has left is not taken back').toHaveCount(0);
+    await expect(page.getByTestId('message-row')).toHaveCount(0);
+    await expect.poll(() => came).toBe(4);
   } finally {
     await page.goto('about:blank');
     await request.delete(`/api/tenants/${tenant}`);

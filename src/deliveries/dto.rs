@@ -7,7 +7,7 @@ use crate::{
     emails::dto::Decision,
     routes::dto::RouteKind,
     rules::dto::wire_enum,
-    shared::{DeliveryId, EmailId, RouteId, TenantId},
+    shared::{DeliveryId, EmailId, Problem, RouteId, TenantId},
 };
 
 wire_enum!(
@@ -74,6 +74,43 @@ pub struct DeliveryDetail {
     #[serde(flatten)]
     pub delivery: Delivery,
     pub payload: serde_json::Value,
+}
+
+/// The body of `POST /api/emails/retry-deliveries`: messages, of which what was given up is to be sent again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ssr", schema(examples(json!({"ids": ["01890a5d-ac96-774b-bcce-b302099a8057"]}))))]
+pub struct RetryInput {
+    #[cfg_attr(feature = "ssr", schema(min_items = 1, max_items = 200))]
+    pub ids: Vec<EmailId>,
+}
+
+/// The answer to it (200): what is sent again, and what cannot be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct SentAgain {
+    /// The messages of which something is sent, in the order in which they were named.
+    pub done: Vec<EmailId>,
+    /// Those that are gone, or of which nothing is sent: nothing of theirs was given up, or what was cannot be sent again.
+    pub left: Vec<EmailId>,
+    /// How many deliveries are sent.
+    pub sent: usize,
+    pub refused: Vec<NotSentAgain>,
+    /// What broke it off, if something did: of the messages that are left, the last ones were not tried then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(nullable = false))]
+    pub problem: Option<Problem>,
+}
+
+/// A delivery that was given up, and cannot be sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct NotSentAgain {
+    pub email_id: EmailId,
+    pub delivery_id: DeliveryId,
+    /// A sentence.
+    pub reason: String,
 }
 
 /// What a list of deliveries is narrowed to.

@@ -20,16 +20,19 @@ use crate::{
     },
 };
 
-/// One page of messages, newest first; `before` is the `next` of the page before.
+/// One page of messages, newest first; `before` is the `next` of the page before. With it, how those of `shown` stand that are
+/// the list's no more.
 #[server(prefix = "/ui", endpoint = "emails/list", protocol = Wire, client = LiveClient)]
 pub async fn list_emails(
     tenant_id: TenantId,
     // A form has no field for a filter without members.
     #[server(default)] filter: EmailFilter,
     before: Option<EmailId>,
+    // Nor has it one for an empty list.
+    #[server(default)] shown: Vec<EmailId>,
 ) -> Result<EmailPage, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::page(&ctx, &filter, before, PAGE).await)
+    wire(service::page_again(&ctx, &filter, before, PAGE, &shown).await)
 }
 
 /// How many messages a page of the screen shows.
@@ -145,6 +148,17 @@ pub async fn correct_many(
 ) -> Result<WordsDone, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(words::correct(&ctx, &ids, fitting.as_ref(), intent_id).await)
+}
+
+/// Sends again what was given up of several messages; with `fitting`, as above.
+#[server(prefix = "/ui", endpoint = "emails/send-again-many", protocol = Wire<Json>)]
+pub async fn send_again_many(
+    tenant_id: TenantId,
+    ids: Vec<EmailId>,
+    fitting: Option<EmailFilter>,
+) -> Result<WordsDone, Problem> {
+    let ctx = tenant_context(&tenant_id).await?;
+    wire(words::send_again_by_page(&ctx, &ids, fitting.as_ref()).await)
 }
 
 /// Takes back what was said of messages by this word, where it is the last one and not long ago.

@@ -48,6 +48,18 @@ macro_rules! counts {
     };
 }
 
+/// Of a delivery `d`: whether its route did nothing after it for the message that counts (`counts!`).
+macro_rules! is_last {
+    () => {
+        concat!(
+            "NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
+             AND n.route_id = d.route_id AND (n.created_at, n.delivery_id) > (d.created_at, d.delivery_id) AND ",
+            counts!("n"),
+            ")"
+        )
+    };
+}
+
 /// Of a delivery `d` of the message `e`: whether it is what its route did last, for how the message is decided now. What
 /// was given up for another outcome, or along a route that is gone or for other messages now, cannot be sent again; what
 /// was called off before any try counts for nothing (`counts!`).
@@ -57,11 +69,8 @@ pub const STANDS: &str = concat!(
       AND (d.status <> 'failed' OR d.decision = ANY (r.decisions) \
         AND (r.intent_id IS NULL OR r.intent_id = d.intent_id))) \
     AND CASE WHEN d.intent_id IS NULL OR e.intent_id IS NULL THEN d.intent_name IS NOT DISTINCT FROM e.intent_name \
-      ELSE d.intent_id = e.intent_id END \
-    AND NOT EXISTS (SELECT FROM deliveries n WHERE n.tenant_id = d.tenant_id AND n.email_id = d.email_id \
-      AND n.route_id = d.route_id AND (n.created_at, n.delivery_id) > (d.created_at, d.delivery_id) AND ",
-    counts!("n"),
-    ")"
+      ELSE d.intent_id = e.intent_id END AND ",
+    is_last!()
 );
 
 /// Why what waits for a route, or was given up along it, is not sent to whom it leads now.
@@ -223,6 +232,22 @@ pub async fn find(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<Option<Row>
     .bind(tenant.as_str())
     .bind(id)
     .fetch_optional(tx.conn())
+    .await
+}
+
+/// What was given up of a message and is what its route did last, in the order in which it was written.
+pub async fn given_up(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec<Row>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM deliveries d WHERE d.tenant_id = $1 AND d.email_id = $2 AND d.status = 'failed' AND ",
+        is_last!(),
+        " ORDER BY d.created_at, d.delivery_id"
+    ))
+    .bind(tenant.as_str())
+    .bind(email)
+    .fetch_all(tx.conn())
     .await
 }
 

@@ -6,11 +6,11 @@ use super::repository;
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
-    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus},
+    deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus, NotSentAgain},
     emails::server::stored as emails,
     routes::server::reading as routes,
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
-    shared::{DeliveryId, Problem},
+    shared::{DeliveryId, EmailId, Problem},
 };
 
 /// Newest first.
@@ -48,26 +48,65 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     // Whoever decides holds the message too: until this is done, its outcome and deliveries stay what they are.
     emails::lock(&mut tx, row.email_id).await?;
-    check_retry(&mut tx, &row).await?;
-    // A worker that has it may have sent it already: it is not to be sent beside that.
-    let is_claimed = repository::is_claimed(&mut tx, id).await?;
-    queue::enqueue(&mut tx, &[id]).await?;
-    let revived = repository::revive(&mut tx, id).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
-    let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    if is_claimed || !revived {
-        return Err(Problem::business_rule(why_not(row.status)).into());
+    if let Some(refusal) = refusal(&mut tx, &row).await? {
+        return Err(refusal.into());
     }
-    let delivery = row.into_delivery(&tx);
-    let detail = json!({"route": delivery.route_name, "email_id": delivery.email_id});
-    ctx.audit(&mut tx, Event::done("delivery.retry", id, detail)).await?;
+    let delivery = send_now(ctx, &mut tx, id).await?;
     tx.commit().await?;
     ctx.app.delivery_bell.notify_one();
     Ok(delivery)
 }
 
-/// Whether it is still to be sent at all.
-async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
-    let refuse = |why: String| Err(Problem::business_rule(why).into());
+/// Sends again what was given up of a message, each as `retry` does; what waits, or was given up before its route did
+/// something newer for the message, is left alone. Gives how many are sent, and which cannot be. Once it is said of many
+/// messages, the deliveries' bell is to be rung.
+///
+/// # Errors
+/// 403, 404. Then none of the message is sent; so it is with 400 too, where one of them arrived at this very moment.
+pub async fn retry_given_up(ctx: &TenantContext, email: EmailId) -> Result<(usize, Vec<NotSentAgain>)> {
+    ctx.require(Permission::WorkMessages)?;
+    let mut tx = ctx.begin().await?;
+    // As above.
+    emails::lock(&mut tx, email).await?;
+    if emails::standing(&mut tx, email).await?.is_none() {
+        return Err(Problem::not_found("Email", email).into());
+    }
+    let (mut sent, mut refused) = (0, Vec::new());
+    for row in repository::given_up(&mut tx, email).await? {
+        let delivery_id = row.delivery_id;
+        match refusal(&mut tx, &row).await? {
+            Some(problem) => {
+                refused.push(NotSentAgain { email_id: email, delivery_id, reason: problem.detail });
+            }
+            None => {
+                send_now(ctx, &mut tx, delivery_id).await?;
+                sent += 1;
+            }
+        }
+    }
+    tx.commit().await?;
+    Ok((sent, refused))
+}
+
+/// Makes a delivery due, and tells of it in the log. Its message is locked, and it was found that nothing is against it.
+async fn send_now(ctx: &TenantContext, tx: &mut TenantTx, id: DeliveryId) -> Result<Delivery> {
+    // A worker that has it may have sent it already: it is not to be sent beside that.
+    let is_claimed = repository::is_claimed(tx, id).await?;
+    queue::enqueue(tx, &[id]).await?;
+    let revived = repository::revive(tx, id).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
+    let row = repository::find(tx, id).await?.ok_or_else(|| not_found(id))?;
+    if is_claimed || !revived {
+        return Err(Problem::business_rule(why_not(row.status)).into());
+    }
+    let delivery = row.into_delivery(tx);
+    let detail = json!({"route": delivery.route_name, "email_id": delivery.email_id});
+    ctx.audit(tx, Event::done("delivery.retry", id, detail)).await?;
+    Ok(delivery)
+}
+
+/// Why it is not to be sent any more, if so.
+async fn refusal(tx: &mut TenantTx, row: &repository::Row) -> Result<Option<Problem>> {
+    let refuse = |why: String| Ok(Some(Problem::business_rule(why)));
     let route = match row.route_id {
         Some(id) => routes::if_there(tx, id).await?,
         None => None,
@@ -92,7 +131,7 @@ async fn check_retry(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
     let last = repository::last_of_each(tx, row.email_id).await?;
     let is_last =
         |last: &repository::Last| Some(last.route_id) != row.route_id || last.delivery_id == row.delivery_id;
-    if last.iter().all(is_last) { Ok(()) } else { Err(newer().into()) }
+    Ok((!last.iter().all(is_last)).then(newer))
 }
 
 /// Why one that has come so far is not sent again.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     deliveries::dto::DeliveryStatus,
-    emails::server::stored as emails,
+    emails::server::{address::is_same, stored as emails},
     routes::server::{
         plan, reading as routes,
         service::{self as route_service, Credentials},
@@ -86,7 +86,7 @@ async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let Some(ready) = prepare(app, job).await? else { return Ok(()) };
     let result = send(app, &ready).await;
     let Ready { row, pass, destination, .. } = ready;
-    pass.leave(matches!(&result, Err(fault) if fault.down));
+    pass.leave(result.as_ref().err().filter(|fault| fault.down).map(|fault| fault.note.as_str()));
     // Once it was sent, whatever breaks off counts, our own database's faults too: it may be sent again each time.
     match store(app, job, &row, &destination, &result).await {
         Ok(Some(outcome)) => ended(app, job, &row, outcome),
@@ -271,7 +271,7 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
         }
         Ok(Settings::Forward(Forward { to, .. })) => {
             let delivered = row.delivered_to();
-            let has_it = |to: &str| delivered.iter().any(|other| other.eq_ignore_ascii_case(to));
+            let has_it = |to: &str| delivered.iter().any(|other| is_same(other, to));
             let left: Vec<String> = to.iter().filter(|to| !has_it(to)).cloned().collect();
             if left.is_empty() {
                 Err((DeliveryStatus::Delivered, "All whom it goes to have it already".into()))
@@ -351,7 +351,7 @@ async fn postpone(
     }
     let wait = rest(open.left, job.age, left);
     let note = format!("Waiting: {failed} and is left alone for a while");
-    if queue::postpone(&mut tx, job, wait).await? {
+    if queue::postpone(&mut tx, job, wait, None).await? {
         let wait = Some(wait.as_secs_f64());
         repository::note(&mut tx, job.subject, DeliveryStatus::Pending, &note, wait).await?;
         tx.commit().await?;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     app::{Allowed, CurrentTenant},
     auth::authority::Permission,
+    deliveries::dto::DeliveryStatus,
     emails::dto::Decision,
     intents::{api::list_intents, dto::Intent},
     shared::IntentId,
@@ -29,6 +30,8 @@ pub const SET_INTENT: &str = "bulk-intent";
 #[component]
 pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl IntoView {
     let selection = choice.selection;
+    // In other lists it would mostly be said of what was never given up.
+    let are_given_up = choice.filter.with_value(|filter| filter.delivery == Some(DeliveryStatus::Failed));
     let is_shown = move || !selection.ids().is_empty();
     let counted = move || format!("{} chosen", selection.ids().len());
     // With the bar goes the button that has the focus: the keyboard goes on in the list.
@@ -88,6 +91,8 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                 {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
                 {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
                 {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
+                {are_given_up
+                    .then(|| button(Word::SendAgain, Glyph::Route, "Send again", "bulk-send-again").into_any())}
                 <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent))) on_leave/>
                 <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
                     {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}

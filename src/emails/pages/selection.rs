@@ -7,7 +7,7 @@ use leptos::{prelude::*, task::spawn_local};
 use super::notes::{Notes, use_notes};
 use crate::{
     emails::{
-        api::{correct_many, decide_many, reprocess_many, take_back},
+        api::{correct_many, decide_many, reprocess_many, send_again_many, take_back},
         dto::{Decision, Email, EmailFilter, WordsDone},
     },
     shared::{EmailId, IntentId, Problem, TenantId, WordId},
@@ -22,6 +22,8 @@ pub enum Word {
     RunAgain,
     /// They have this intent, by id and name, or none.
     Correct(Option<(IntentId, String)>),
+    /// What was given up of them.
+    SendAgain,
 }
 
 impl Word {
@@ -40,6 +42,7 @@ impl Word {
             Self::RunAgain => format!("{messages} run again."),
             Self::Correct(Some((_, name))) => format!("{messages} moved to {name}."),
             Self::Correct(None) => format!("{messages} without an intent now."),
+            Self::SendAgain => format!("What was given up of {messages} is on its way again."),
         }
     }
 
@@ -52,6 +55,7 @@ impl Word {
             Self::Decide(Decision::Review, _) => format!("Putting {messages} up for review"),
             Self::RunAgain => format!("Running {messages} again"),
             Self::Correct(_) => format!("Setting the intent of {messages}"),
+            Self::SendAgain => format!("Sending again what was given up of {messages}"),
         }
     }
 
@@ -68,7 +72,7 @@ impl Word {
     fn note(&self) -> String {
         match self {
             Self::Decide(_, note) => note.clone(),
-            Self::RunAgain | Self::Correct(_) => String::new(),
+            Self::RunAgain | Self::Correct(_) | Self::SendAgain => String::new(),
         }
     }
 
@@ -84,6 +88,7 @@ impl Word {
             Self::Correct(intent) => {
                 correct_many(tenant, ids, fitting, intent.as_ref().map(|(id, _)| *id)).await
             }
+            Self::SendAgain => send_again_many(tenant, ids, fitting).await,
         }
     }
 }
@@ -152,9 +157,9 @@ impl Words {
     pub fn new() -> Self {
         let (toasts, notes) = (use_toasts(), use_notes());
         let turns: Option<Turns> = use_context();
-        let Progress { ended, under_way } = use_context().unwrap_or_else(Progress::new);
+        let Progress { ended, under_way, have_run } = use_context().unwrap_or_else(Progress::new);
         Self {
-            news: News { toasts, notes, ended, under_way },
+            news: News { toasts, notes, ended, under_way, have_run },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
@@ -185,6 +190,11 @@ impl Words {
     /// Whether something is on its way of this message. Tracked.
     pub fn is_awaited(self, email: EmailId) -> bool {
         self.news.under_way.read().iter().any(|under_way| under_way.ids.contains(&email))
+    }
+
+    /// Whether the last word on a message, of those said in this tab, had it decided anew: what it came to, no answer told.
+    pub fn has_run(self, email: EmailId) -> bool {
+        self.news.have_run.with_value(|have_run| have_run.contains(&email))
     }
 
     /// Says it of these messages; nothing happens where there are none. With `fitting`, of those of them that fit it still.
@@ -257,11 +267,17 @@ struct Progress {
     ended: RwSignal<Vec<(TenantId, u32)>>,
     /// What is on its way, in its order.
     under_way: RwSignal<Vec<UnderWay>>,
+    /// The messages on which the last word had them decided anew.
+    have_run: StoredValue<Vec<EmailId>>,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self { ended: RwSignal::new(Vec::new()), under_way: RwSignal::new(Vec::new()) }
+        Self {
+            ended: RwSignal::new(Vec::new()),
+            under_way: RwSignal::new(Vec::new()),
+            have_run: StoredValue::new(Vec::new()),
+        }
     }
 }
 
@@ -273,6 +289,7 @@ struct News {
     /// As `Progress` has them.
     ended: RwSignal<Vec<(TenantId, u32)>>,
     under_way: RwSignal<Vec<UnderWay>>,
+    have_run: StoredValue<Vec<EmailId>>,
 }
 
 /// A word that is on its way, or is being taken back.
@@ -324,6 +341,12 @@ impl News {
         let answer = word.say(tenant.clone(), ids.clone(), fitting).await;
         let still_there = match answer {
             Ok(WordsDone { done, left, word: said, problem, .. }) => {
+                self.have_run.update_value(|have_run| {
+                    have_run.retain(|id| !done.contains(id));
+                    if matches!(word, Word::RunAgain | Word::Correct(_)) {
+                        have_run.extend(&done);
+                    }
+                });
                 let left_words = match (&problem, left.len()) {
                     (_, 0) => String::new(),
                     (Some(_), left) => format!(" {left} were left as they are."),
@@ -405,8 +428,9 @@ impl Said {
     }
 
     fn taken_back(self, outcome: WordsDone) {
-        let News { toasts, notes, .. } = self.news;
+        let News { toasts, notes, have_run, .. } = self.news;
         let WordsDone { done, left, sent, problem, .. } = outcome;
+        have_run.update_value(|have_run| have_run.retain(|id| !done.contains(id)));
         let note = self.word.note();
         if !note.is_empty() {
             done.iter().for_each(|email| notes.give_back(*email, note.clone()));
@@ -585,11 +609,12 @@ impl Choice {
 
     /// Says it of these messages, after which nothing is chosen: but what was chosen and was left as it is, is chosen again,
     /// so that one can try once more. Of those that the list does not show nobody sees whether they left it: then it is said
-    /// of what fits the list still.
+    /// of what fits the list still. So it is where something is to be sent again: others may have done so.
     pub fn say(self, words: Words, tenant: Result<TenantId, Problem>, ids: Vec<EmailId>, word: Word) {
         let Self { selection, rows, filter, .. } = self;
         let is_shown = |id: &EmailId| rows.read_untracked().iter().any(|row| row.email_id == *id);
-        let fitting = (!ids.iter().all(is_shown)).then(|| filter.get_value());
+        let has_to_fit = matches!(word, Word::SendAgain) || !ids.iter().all(is_shown);
+        let fitting = has_to_fit.then(|| filter.get_value());
         let chosen = selection.chosen.get_untracked();
         selection.clear();
         let version = selection.version.get_value();
@@ -678,6 +703,7 @@ mod tests {
     fn a_notice_counts() {
         assert_eq!(Word::decide(Decision::Accepted).done(1), "1 message accepted.");
         assert_eq!(Word::RunAgain.doing(3), "Running 3 messages again");
+        assert_eq!(Word::SendAgain.done(2), "What was given up of 2 messages is on its way again.");
         assert_eq!(
             Word::Correct(Some((IntentId(1), "Orders".into()))).done(3),
             "3 messages moved to Orders."
