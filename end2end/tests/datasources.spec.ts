@@ -44,6 +44,7 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
     await page.keyboard.press('ControlOrMeta+s');
     await expect(page.getByTestId('toast')).toContainText('People is saved.');
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('People');
+    await expect(page.getByTestId('file-link'), 'its file is a step away').toHaveAttribute('href', /\/files\/look\?path=people(\.|%2E)csv$/);
   });
 
   await test.step('it is tried in place', async () => {
@@ -76,6 +77,8 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
 
   await test.step('it is deleted, then its config, then the file', async () => {
     await page.getByTestId('config-link').click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('People');
+    await expect(page.getByTestId('file-link')).toHaveText('people.csv');
     await page.getByTestId('delete').click();
     await expect(page.getByRole('dialog')).toContainText('Staff');
     await page.getByRole('dialog').getByRole('link', { name: 'Staff' }).click();

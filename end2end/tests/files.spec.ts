@@ -1,4 +1,7 @@
 // A file comes to a tenant by the screen, with and without WebAssembly, and goes again.
+import type { Locator } from '@playwright/test';
+import { readFileSync } from 'node:fs';
+
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 
@@ -10,6 +13,7 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
   const shop = page.getByTestId('file').filter({ hasText: 'shop.sqlite' });
   await expect(shop).toContainText('shop_sqlite');
   await expect(shop.getByTestId('delete'), 'what is used stays').toHaveCount(0);
+  await expect(shop).toContainText('in use: it cannot be deleted');
 
   const row = page.getByTestId('file').filter({ hasText: customers.name });
   for (const round of ['new', 'replaced']) {
@@ -22,10 +26,89 @@ test('a file is uploaded, replaced and deleted @desktop', async ({ page }) => {
     });
   }
 
+  await test.step('it is fetched', async () => {
+    const way = row.getByTestId('download');
+    await expect(way).toHaveAccessibleName(`Download ${customers.name}`);
+    const fetching = page.waitForEvent('download');
+    await way.click();
+    const fetched = await fetching;
+    expect(fetched.suggestedFilename()).toBe(customers.name);
+    expect(readFileSync(await fetched.path(), 'utf8')).toBe(customers.buffer.toString());
+  });
+
+  await test.step('what stands around it keeps its place', async () => {
+    const top = async (locator: Locator) => (await locator.boundingBox())!.y;
+    const cell = row.getByRole('cell').filter({ has: page.getByTestId('replace') });
+    expect((await top(row.getByTestId('replace'))) - (await top(cell)), 'of its row').toBeLessThan(12);
+    const outcome = (await page.getByTestId('upload-outcome').boundingBox())!;
+    const table = await top(page.getByRole('table'));
+    expect(table - outcome.y - outcome.height, 'apart from the table').toBeGreaterThanOrEqual(12);
+  });
+
   await hydrated(page);
   await row.getByTestId('delete').click();
   await row.getByTestId('delete-file').click();
   await expect(row).toHaveCount(0);
+});
+
+test('a file that no look-up can read is stored, and told as that @desktop', async ({ page, request }) => {
+  const why = `${customers.name} is stored, but it cannot be read: the file's first line must name every column.`;
+  await page.goto('/t/acme_corp/files');
+  await hydrated(page);
+  for (const [text, told] of [
+    ['region,manager\nnorth,Ada\n', `${customers.name} is stored.`],
+    [',manager\nnorth,Ada\n', why],
+  ]) {
+    await page.getByLabel('File', { exact: true }).setInputFiles({ ...customers, buffer: Buffer.from(text) });
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await expect(page.getByTestId('upload-outcome')).toHaveText(told);
+  }
+  await page.getByTestId('file').filter({ hasText: customers.name }).getByTestId('look').click();
+  await expect(page.getByTestId('unreadable')).toContainText('first line must name every column');
+  await expect(page.getByTestId('download'), 'it can be fetched, to be mended').toBeVisible();
+  await request.delete(`/api/files/${customers.name}?tenant_id=acme_corp`);
+});
+
+test('who may only look sees what files there are, and is led into none @desktop', async ({ browser, request, baseURL }) => {
+  const tenant = 'files_looked_at';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Files looked at' } })).status()).toBe(201);
+  const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
+  try {
+    const file = `/api/files/regions.csv?${of}`;
+    expect((await request.put(file, { data: 'region\nnorth\n', headers: { 'content-type': 'text/csv' } })).status()).toBe(201);
+    const config = { name: 'regions', protocol: 'file', connection_json: { path: 'regions.csv' } };
+    expect((await request.post(`/api/datasource-configs?${of}`, { data: config })).status()).toBe(201);
+    const datasource = { name: 'Regions', datasource_type: 'file', connection_key: 'regions' };
+    const made = await request.post(`/api/datasources?${of}`, { data: datasource });
+    expect(made.status()).toBe(201);
+    const { datasource_id } = await made.json();
+
+    const given = await request.get(file);
+    expect(given.headers()['content-disposition']).toBe('attachment');
+    expect(given.headers()['x-content-type-options']).toBe('nosniff');
+
+    const invited = await request.post(`/api/members?${of}`, { data: { email: 'olga@files.example', role: 'viewer' } });
+    expect(invited.status()).toBe(201);
+    const page = await guest.newPage();
+    await page.goto(new URL((await invited.json()).link).pathname);
+    await page.getByLabel('Your name, for a new account').fill('Olga');
+    await page.getByLabel('Password').fill('mellow otter paints fences');
+    await page.getByRole('button', { name: 'Accept' }).click();
+    await expect(page.getByTestId('tenants')).toContainText('Files looked at');
+    await page.goto(`/t/${tenant}/files`);
+    await expect(page.getByTestId('file')).toContainText('regions.csv');
+    for (const offered of ['look', 'download', 'replace', 'delete']) {
+      await expect(page.getByTestId(offered), offered).toHaveCount(0);
+    }
+    await page.goto(`/t/${tenant}/datasources/${datasource_id}`);
+    await expect(page.getByTestId('config-link')).toHaveText('regions');
+    await expect(page.getByTestId('file-link')).toHaveCount(0);
+    expect((await guest.request.get(file)).status()).toBe(403);
+  } finally {
+    await guest.close();
+    await request.delete(`/api/tenants/${tenant}`);
+  }
 });
 
 test('a file is replaced again, and while others come in @desktop', async ({ page, request }) => {

@@ -22,6 +22,7 @@ test('filters stay in the address, over a reload and the way back', async ({ pag
   await page.getByRole('searchbox', { name: 'Search' }).fill('Brightbox');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/[?&]q=Brightbox/);
+  await expect(page, 'its button has no name').not.toHaveURL(/[?&]=/);
   await expect(rows).toHaveCount(1);
 
   await page.reload();

@@ -39,6 +39,8 @@ test('a message rejected for a missing row is accepted once the row is there', a
     await expect(verdicts.first()).toHaveAttribute('data-verdict', 'fail');
     await expect(failed).toContainText('The sender email must be found in Shop database');
     await expect(failed).toContainText('a failure rejects the message');
+    const words = 'customer_email in Order service must be the sender email';
+    await expect(verdicts.filter({ hasText: words }), 'as the dashboard tells that rule').toHaveCount(1);
     await expect(failed.getByTestId('reason')).toContainText('priya.nair@northwind.example');
 
     const evidence = failed.getByTestId('evidence');
@@ -49,11 +51,23 @@ test('a message rejected for a missing row is accepted once the row is there', a
     await expect(evidence.getByTestId('row-count')).toHaveText('No row');
   });
 
+  await test.step('it leads to where it was asked', async () => {
+    await failed.getByTestId('asked-of').click();
+    await expect(page.getByTestId('datasource')).toHaveCount(1);
+    await page.getByTestId('datasource').getByRole('link', { name: 'Shop database' }).click();
+    await expect(page.getByTestId('file-link')).toHaveText('shop.sqlite');
+    await page.goBack();
+    await expect(page.getByTestId('datasource')).toHaveCount(1);
+    await page.goBack();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(STAR);
+  });
+
   await test.step('see the evidence of a rule that passed', async () => {
     const passed = verdicts.filter({ hasText: 'The order number must be found in Order service' });
     await expect(passed.getByTestId('evidence')).toBeHidden();
     await passed.getByText('Evidence').click();
     await expect(passed.getByTestId('lookup')).toContainText('/v1/orders/1042');
+    await expect(passed.getByTestId('lookup')).toContainText('It counts as an answer with the status 200 or 404.');
     await expect(passed.getByTestId('row-count')).toHaveText('1 row');
   });
 

@@ -62,7 +62,7 @@ test.describe('what is being saved', () => {
     await page.getByTestId('edit-intent').click();
     const field = page.getByTestId('name');
     await field.fill(`${name} by me`);
-    const changed = await request.put(resource, { data: { name } });
+    const changed = await request.put(resource, { data: { name: `${name} by them` } });
     expect(changed.status()).toBe(200);
     const question: string[] = [];
     let words = '';

@@ -336,10 +336,41 @@ test('a message that somebody else decided says that it left the list', async ({
     await expect(rows(page, 'Left this list')).toHaveCount(1, { timeout: 3_000 });
   }).toPass();
   await expect(rows(page, 'Left this list')).toContainText(`${mark} 2`);
+  await expect(rows(page, 'Left this list'), 'and how it stands now').toContainText('Accepted');
   await expect(page.getByTestId('message-row'), 'the list has not jumped').toHaveCount(2);
   await page.reload();
   await hydrated(page);
   await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+test('a message that a correction takes out of the list says what became of it', async ({ page, request }) => {
+  const [mark, intent] = [await send(request, 2), await anIntent(request)];
+  await open(page, `q=${mark}&intent=none`);
+  const row = rows(page, `${mark} 2`);
+  const bar = page.getByTestId('bulk');
+  await row.getByTestId('choose').check();
+  await bar.getByTestId('bulk-intent').selectOption(intent);
+  // It is decided before the list is asked for anew.
+  const { asked, answer } = await hold(page, '**/ui/emails/list');
+  await bar.getByTestId('bulk-set-intent').click();
+  await expect(page.getByTestId('toast')).toContainText(`1 message moved to ${intent}.`);
+  await expect.poll(asked).toBeGreaterThan(0);
+  const decided = async (query: string) => {
+    const found = await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&status=done${query}`);
+    return (await found.json()).length;
+  };
+  await expect.poll(() => decided('&without_intent=true'), { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => decided(''), { timeout: 15_000 }).toBe(2);
+  answer();
+  await expect(row).toContainText('Left this list');
+  await expect(row, 'with its new intent').toContainText(intent);
+  await expect(row).toContainText(/Accepted|Rejected|Review/);
+  await expect(page.getByTestId('message-row')).toHaveCount(2);
+  await page.keyboard.press('*');
+  await expect(bar, 'nothing is to be said of it here').toContainText('1 chosen');
+  await page.keyboard.press('e');
+  await expect(rows(page, `${mark} 1`)).toContainText('Accepted');
+  await expect(row, 'it is told once').toHaveCount(0);
 });
 
 test('what left the list while a word was on its way is chosen no more', { tag: '@desktop' }, async ({ page, request }) => {
@@ -501,6 +532,70 @@ test('a range is chosen, then the page, then all that fit', async ({ page, reque
   await expect(page.getByTestId('toast').last()).toContainText('Taken back: accepting 52 messages.', { timeout: 15_000 });
   const left = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=accepted&limit=100`)).json();
   expect(left).toHaveLength(0);
+
+  await test.step('from a later page, too, with what is newer', async () => {
+    await open(page, `q=${mark}&decision=review`);
+    await page.getByTestId('older').click();
+    await expect(boxes).toHaveCount(2);
+    await page.keyboard.press('*');
+    await expect(bar).toContainText('2 chosen');
+    await bar.getByTestId('bulk-all').click();
+    await expect(bar).toContainText('52 chosen');
+  });
+});
+
+test('the keyboard stays at its row when several come back before it', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 4);
+  await open(page, `q=${mark}&decision=review`);
+  const links = page.getByTestId('message-row').getByRole('link');
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Shift+X');
+  await expect(page.getByTestId('bulk')).toContainText('3 chosen');
+  await page.keyboard.press('e');
+  await expect(links).toHaveCount(1);
+  await expect(links.first()).toBeFocused();
+  await page.keyboard.press('z');
+  await expect(links).toHaveCount(4);
+  await expect(links.nth(3)).toBeFocused();
+});
+
+test('chosen cards are tinted, and one that was tapped is no other', { tag: '@phone' }, async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}`);
+  const boxes = page.getByTestId('choose');
+  const ground = (at: number) =>
+    page.getByTestId('message-row').nth(at).evaluate((card) => getComputedStyle(card).backgroundColor);
+  await boxes.nth(0).check();
+  await boxes.nth(1).check();
+  await expect(page.getByTestId('bulk')).toContainText('2 chosen');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await ground(0), 'as the one that was tapped last').toBe(await ground(1));
+    expect(await ground(0)).not.toBe(await ground(2));
+  }
+  await boxes.nth(1).uncheck();
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+  expect(await ground(1)).toBe(await ground(2));
+});
+
+test('whom a message went to and asks to answer stands beside it', { tag: '@desktop' }, async ({ page, request }) => {
+  const raw = (subject: string) =>
+    'From: Ann <ann@customer.example>\r\nReply-To: ann@elsewhere.example\r\nTo: service@globex.example\r\n' +
+    `Cc: boss@customer.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`;
+  const envelope = page.getByRole('region', { name: 'Envelope', exact: true });
+  await open(page, `q=${await send(request, 1, raw)}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(envelope).toContainText('Reply-Toann@elsewhere.example');
+  await expect(envelope).toContainText('Ccboss@customer.example');
+
+  const own = (subject: string) => raw(subject).replace('ann@elsewhere', 'ann@customer').replace(/Cc: .*\r\n/, '');
+  await open(page, `q=${await send(request, 1, own)}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  await expect(envelope).toContainText('ann@customer.example');
+  for (const name of ['Reply-To', 'Cc']) await expect(envelope.getByText(name, { exact: true })).toHaveCount(0);
 });
 
 test('from a message one goes on through the list that one came from', async ({ page, request }, { project }) => {
@@ -894,10 +989,10 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('classification')).toContainText('a person said that none fits');
   expect(said, 'by Enter alone').toBe(1);
+  await expect(page.locator('#main'), 'where the keys are the page’s').toBeFocused();
   const history = page.getByTestId('history-entry');
   await expect(history.filter({ hasText: 'Said that it has no intent' })).toBeVisible();
   await expect(history.filter({ hasText: 'Took their word on the decision back' })).toBeVisible();
-  await page.locator('#main').focus();
   await page.keyboard.press('u');
   await expect(page, 'the list is as it was narrowed').toHaveURL(new RegExp(`/messages\\?q=${mark}$`));
   await expect(page.getByTestId('message-row')).toHaveCount(1);
@@ -922,10 +1017,9 @@ test('the intent of a message is chosen by keys, and set by Enter', async ({ pag
   await expect(choice).toBeFocused();
   await choice.selectOption(intent);
   await page.keyboard.press('Enter');
+  await expect(page.locator('#main'), 'the next key is the page’s').toBeFocused();
   await expect(page.getByTestId('classification')).toContainText(`${intent}: a person chose it.`);
   await expect(page.getByTestId('history-entry').filter({ hasText: `Said that its intent is ${intent}` })).toBeVisible();
-  await page.keyboard.press('Escape');
-  await expect(choice).not.toBeFocused();
 
   await test.step('what it has is what it has not', async () => {
     await page.keyboard.press('n');
@@ -1015,7 +1109,7 @@ test('a long subject is cut in the list and in the heading, and can be read whol
   await expect.poll(() => height(heading), 'without a mouse').toBeGreaterThan(6);
 });
 
-test('a row says who wrote by their name, and uses its line for the reason', async ({ page, request, isMobile }) => {
+test('a row says who wrote by their name and what, and uses its line for that', async ({ page, request, isMobile }) => {
   const mark = await send(
     request,
     1,
@@ -1027,6 +1121,7 @@ test('a row says who wrote by their name, and uses its line for the reason', asy
   const address = row.getByText('ann@customer.example', { exact: true });
   await expect(address).toBeVisible();
   expect(await top(name)).toBeLessThan(await top(address));
+  await expect(row.locator('.hint.clamped'), 'that it has no intent, the row says already').toHaveText('Hello.');
   if (isMobile) return;
   const used = await row.locator('.hint.clamped').evaluate((line) => {
     line.textContent = `Rejected: ${'x'.repeat(300)}`;

@@ -19,3 +19,4 @@ pub use config_list::ConfigsPage;
 pub use detail::DatasourcePage;
 pub use editor::DatasourceEditor;
 pub use list::DatasourcesPage;
+pub use words::query_example;

@@ -26,6 +26,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/intents",
         "/api/intents/1",
         "/api/intents/1/validation-rules",
+        "/api/intents/1/with-rules",
         "/api/intents/1/examples",
         "/api/intents/1/versions",
         "/api/intents/1/versions/1",
@@ -364,7 +365,7 @@ async fn routes_deliveries_and_drafts_are_by_role_of_the_tenant_and_bounded() {
 }
 
 /// Every server function, and the lowest role that may call it. One that is not here fails the test.
-const SERVER_FUNCTIONS: [(&str, Lowest); 88] = [
+const SERVER_FUNCTIONS: [(&str, Lowest); 89] = [
     ("/ui/signed_in_as", Lowest::Nobody),
     ("/ui/sign_in_ways", Lowest::Nobody),
     ("/ui/invitation", Lowest::Nobody),
@@ -406,6 +407,7 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 88] = [
     ("/ui/emails/decide-many", Lowest::In(Role::Operator)),
     ("/ui/emails/reprocess-many", Lowest::In(Role::Operator)),
     ("/ui/emails/correct-many", Lowest::In(Role::Operator)),
+    ("/ui/emails/send-again-many", Lowest::In(Role::Operator)),
     ("/ui/emails/take-back", Lowest::In(Role::Operator)),
     ("/ui/saved-filters/list", Lowest::In(Role::Viewer)),
     ("/ui/saved-filters/save", Lowest::In(Role::Viewer)),
@@ -456,10 +458,11 @@ const SERVER_FUNCTIONS: [(&str, Lowest); 88] = [
 ];
 
 /// What those are sent that take JSON; the others take a form.
-const JSON_BODIES: [(&str, &str); 13] = [
+const JSON_BODIES: [(&str, &str); 14] = [
     ("/ui/emails/decide-many", r#"{"tenant_id": "acme", "ids": [], "decision": "accepted", "note": ""}"#),
     ("/ui/emails/reprocess-many", r#"{"tenant_id": "acme", "ids": []}"#),
     ("/ui/emails/correct-many", r#"{"tenant_id": "acme", "ids": [], "intent_id": null}"#),
+    ("/ui/emails/send-again-many", r#"{"tenant_id": "acme", "ids": []}"#),
     (
         "/ui/emails/take-back",
         r#"{"tenant_id": "acme", "ids": [], "word": "01890a5d-ac96-474b-8cce-b302099a8057"}"#,

@@ -144,6 +144,21 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
         (&difference["after"]["verdict"], &difference["datasource"]),
         (&json!("fail"), &json!("Customers"))
     );
+    assert_eq!(difference["demand"], "status in Customers must be “active”");
+    // As servers of before kept it.
+    let mut conn = shop.server.database().superuser().await;
+    sqlx::raw_sql(
+        "UPDATE backtest_messages SET differences = jsonb_build_array((differences -> 0) - 'demand') \
+         WHERE jsonb_array_length(differences) = 1",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let changes = shop.changes(&backtest, "").await;
+    assert_eq!(
+        changes[0]["verdict_differences"][0]["demand"],
+        "What Customers holds for the sender email must be as expected"
+    );
     let skipped = shop.changes(&backtest, "&outcome=skipped").await;
     assert_eq!(
         (skipped.len(), &skipped[0]["email_id"], &skipped[0]["after"]),

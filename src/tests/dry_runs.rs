@@ -175,6 +175,7 @@ async fn each_step_is_shown_and_a_draft_changes_it() {
     assert_eq!(run["intent"]["name"], "Orders");
     let run = shop.run(json!({"message": {"raw": raw}, "intent": unmatched, "requested": true})).await;
     assert_eq!(run["intent"]["name"], "Rare");
+    assert_eq!(run["classification"]["because"], json!(["this dry run asks for it"]));
 
     // Rules alone.
     let path = "/api/validation-rules/dry-run?tenant_id=acme";

@@ -919,6 +919,32 @@ async fn what_was_found_and_not_read_is_not_missing() {
     assert_eq!(none["verdicts"][0]["reason"], "no amount in the message");
 }
 
+/// Who reads why it was rejected reads what else there is to look at.
+#[tokio::test]
+async fn what_rejects_a_message_hides_nothing_that_a_person_should_see() {
+    let bench = Bench::new(&[]).await;
+    let amount = json!({"name": "amount", "field": "body", "pattern": "Betrag: (.+)", "type": "money"});
+    let at_most = |most: &str, on_fail: &str| json!({"rule_type": "compare", "field_name": "amount", "on_fail": on_fail, "conditions": {"op": "<=", "expected": most, "as": "money"}});
+    let rules = [at_most("100 EUR", "warn"), at_most("200 EUR", "review"), at_most("300 EUR", "reject")];
+    bench.rules_with(&amount, &rules).await;
+    let why = async |sum: &str| {
+        let email =
+            bench.server.decide("acme", message("ann@x.example", "order", &format!("Betrag: {sum}"))).await;
+        email["explanation"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        why("400 EUR").await,
+        "Rejected: amount is '400 EUR', which is not at most '300 EUR'. \
+         Besides: amount is '400 EUR', which is not at most '200 EUR'. \
+         Worth noting: amount is '400 EUR', which is not at most '100 EUR'."
+    );
+    assert_eq!(
+        why("250 EUR").await,
+        "For review: amount is '250 EUR', which is not at most '200 EUR'. \
+         Worth noting: amount is '250 EUR', which is not at most '100 EUR'."
+    );
+}
+
 /// What two people write of one sum, or of one day, is the same.
 #[tokio::test]
 async fn sums_and_days_equal_what_a_file_says_of_them_in_other_words() {
@@ -1424,9 +1450,44 @@ async fn a_message_waits_for_a_datasource_that_is_left_alone() {
         email["explanation"].as_str()?.starts_with("Waiting: ").then_some(())
     })
     .await;
+    // While the outage lasts, it is among those that could not be asked of.
+    let could_not_ask = async || {
+        let list = bench.server.get("/api/emails?tenant_id=acme&could_not_ask=true").await;
+        let list = list.is(StatusCode::OK).body;
+        list.as_array().unwrap().iter().any(|email| email["email_id"] == id.as_str())
+    };
+    assert!(could_not_ask().await);
     let api = Router::new().route("/x", get(async || axum::Json(json!([{"a": 1}]))));
     let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
     tokio::spawn(axum::serve(listener, api).into_future());
     let email = bench.server.decided("acme", &id).await;
     assert_eq!(email["verdicts"][0]["verdict"], "pass", "{email:#}");
+    assert!(!could_not_ask().await);
+}
+
+/// What stays with a message is why it could not be asked of, and not how long that was to go on: nobody tries it again.
+#[tokio::test]
+async fn the_reason_that_stays_is_the_last_fault_of_the_datasource() {
+    let bench = Bench::new(&[("JOB_MAX_ATTEMPTS", "2")]).await;
+    let addr = api(Router::new().fallback(async || Code::SERVICE_UNAVAILABLE)).await;
+    let source =
+        bench.datasource("api", json!({"protocol": "http", "base_url": format!("http://{addr}")})).await;
+    bench
+        .rules(&[json!({"datasource_id": source, "rule_type": "exists", "conditions": {"path": "/x"}})])
+        .await;
+    // Two tries each: with the third message the breaker opens.
+    for i in 0..4 {
+        let email = bench.ask("a@x.example", &format!("order {i}")).await;
+        let reason = email["verdicts"][0]["reason"].as_str().unwrap();
+        let answered = "the API answered 503 Service Unavailable";
+        if i < 2 {
+            assert_eq!(reason, format!("Source could not be asked: {answered}"));
+        } else {
+            let (begin, end) = ("Source could not be asked: it failed ", format!("; last: {answered}"));
+            assert!(reason.starts_with(begin) && reason.ends_with(&end), "{reason}");
+        }
+        assert!(!reason.contains("again"), "{reason}");
+        let explanation = format!("For review: {reason}. Run it again once Source answers.");
+        assert_eq!((&email["decision"], &email["explanation"]), (&json!("review"), &json!(explanation)));
+    }
 }

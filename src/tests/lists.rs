@@ -97,6 +97,31 @@ async fn what_waits_what_has_no_intent_and_what_was_given_up_are_lists() {
     }
 }
 
+/// So that who has kept a message's answer learns whether it was decided since.
+#[tokio::test]
+async fn a_list_says_when_each_was_decided() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut ids = Vec::new();
+    for subject in ["first order", "second order"] {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    let path = |what: &str| format!("/api/emails/{}{what}?tenant_id=acme", ids[0]);
+    let word = json!({"decision": "accepted"});
+    let detail = server.post(&path("/decision"), &word).await.is(StatusCode::OK).body;
+    assert!(detail["decided_at"].is_string(), "{detail:#}");
+    // Plain, and by another statement where words are looked for.
+    for query in ["", "&q=order"] {
+        let list = server.get(&format!("/api/emails?tenant_id=acme{query}")).await.is(StatusCode::OK).body;
+        assert_eq!((&list[0]["email_id"], list[0].get("decided_at")), (&json!(ids[1]), Some(&Value::Null)));
+        assert_eq!((&list[1]["email_id"], &list[1]["decided_at"]), (&json!(ids[0]), &detail["decided_at"]));
+    }
+    // As it stands in the message itself, once.
+    let found = server.get(&path("")).await.is(StatusCode::OK);
+    assert_eq!(found.body["decided_at"], detail["decided_at"]);
+    assert_eq!(found.text.matches("\"decided_at\"").count(), 1);
+}
+
 #[tokio::test]
 async fn what_waits_is_queued_or_being_decided() {
     let server = TestServer::start_idle(&[]).await;
@@ -254,6 +279,85 @@ async fn what_a_datasource_could_not_be_asked_of_is_a_list_and_can_be_run_again(
     assert_eq!((&done["done"], &done["left"]), (&json!([ids[1], ids[3]]), &json!([ids[0], ids[2]])));
 }
 
+/// An operator looks while the outage lasts: by then nothing has been decided yet because of it.
+#[tokio::test]
+async fn what_waits_for_a_datasource_is_among_what_could_not_be_asked_of() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let mut ids = decided(&server, &["asked in vain", "asked"]).await;
+    for subject in ["tried in vain", "not tried yet"] {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    let theirs = server.receive("globex", message("a@x.example", "tried in vain", "x")).await;
+    let mut conn = server.database().superuser().await;
+    // The first is run again, and found twice: by what it was decided by, and by what it waits for.
+    sqlx::raw_sql(
+        "INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, on_fail, verdict, \
+           reason, evidence, duration_ms) \
+         SELECT tenant_id, email_id, 1, 1, 1, 'exists', 'subject', 'reject', 'error', '', '{}', 1 FROM emails \
+         WHERE subject = 'asked in vain'; \
+         INSERT INTO jobs (tenant_id, kind, subject) SELECT tenant_id, 'email', email_id FROM emails \
+         WHERE subject = 'asked in vain'; \
+         UPDATE jobs j SET last_error = 'Shop could not be asked' FROM emails e \
+         WHERE e.tenant_id = j.tenant_id AND e.email_id = j.email_id AND e.subject LIKE '%in vain'",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let found = [ids[2].clone(), ids[0].clone()];
+    let one_each: [&[String]; 3] = [&found[..1], &found[1..], &[]];
+    assert_eq!(pages(&server, "&could_not_ask=true&limit=1").await, one_each);
+    assert_eq!(listed(&server, "&could_not_ask=true&q=vain").await, found);
+    assert_eq!(listed(&server, "&could_not_ask=true&waiting=true").await, &found[..1]);
+    assert_eq!(listed(&server, "&could_not_ask=true&status=done").await, &found[1..]);
+    let form = format!("email_id={}&filter[could_not_ask]=true", ids[1]);
+    let beside = neighbours(&server, &server.key, &form).await.is(StatusCode::OK).body;
+    assert_eq!(beside, json!({"newer": ids[2], "older": ids[0]}));
+    let globex = server.get("/api/emails?tenant_id=globex&could_not_ask=true").await.is(StatusCode::OK).body;
+    assert_eq!(globex.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [theirs]);
+
+    // Who runs it again does not know yet that it is in vain.
+    let body = json!({"tenant_id": "acme", "ids": ids, "fitting": {"could_not_ask": true}});
+    let request = server.request(Method::POST, "/ui/emails/reprocess-many", Some(&server.key)).json(&body);
+    let done = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).body;
+    assert_eq!((&done["done"], &done["left"]), (&json!([ids[0], ids[2]]), &json!([ids[1], ids[3]])));
+    assert_eq!(listed(&server, "&could_not_ask=true").await, &found[1..]);
+}
+
+/// After a long outage they are thousands, and are listed at each change.
+#[tokio::test]
+async fn a_page_of_what_could_not_be_asked_of_reads_little_more_than_it_shows() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql(
+        "INSERT INTO emails (tenant_id, email_id, source, content_hash, raw, status, decision, run) \
+         SELECT 'acme', ('ffffffff-ffff-7fff-8fff-' || lpad(to_hex(n), 12, '0'))::uuid, 'fill', \
+           sha256(n::text::bytea), ''::bytea, CASE n % 2 WHEN 0 THEN 'done' ELSE 'queued' END, \
+           CASE n % 2 WHEN 0 THEN 'review' END, (n + 1) % 2 FROM generate_series(1, 6000) AS n; \
+         INSERT INTO verdicts (tenant_id, email_id, run, position, rule_id, rule_type, field_name, on_fail, verdict, \
+           reason, evidence, duration_ms) \
+         SELECT tenant_id, email_id, run, 1, 1, 'exists', 'subject', 'reject', 'error', '', '{}', 1 FROM emails \
+         WHERE status = 'done'; \
+         INSERT INTO jobs (tenant_id, kind, subject, last_error) \
+         SELECT tenant_id, 'email', email_id, 'x' FROM emails WHERE status = 'queued'; \
+         ANALYZE emails; ANALYZE verdicts; ANALYZE jobs",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let read = "SELECT CASE WHEN min(idx_scan) > 0 THEN sum(idx_tup_read)::bigint END FROM pg_stat_user_indexes \
+                WHERE indexrelname IN ('ix_eivs_verdicts_errors', 'ix_eivs_jobs_errors')";
+    let shown = listed(&server, "&could_not_ask=true&limit=20").await;
+    assert_eq!((shown.len(), shown[0].ends_with("1770")), (20, true), "{shown:?}");
+    let read = eventually("both were read by their indexes", async || {
+        sqlx::query_scalar::<_, Option<i64>>(read).fetch_one(&mut conn).await.unwrap()
+    })
+    .await;
+    assert!(read < 1_000, "{read}");
+}
+
 #[tokio::test]
 async fn a_message_has_neighbours_in_a_list_that_no_longer_holds_it() {
     let server = TestServer::start().await;
@@ -375,6 +479,12 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
     let copies = message("eve@w.example", "copies", "the goods\r\n  went  away");
     let copies = copies.replacen("To: service@acme.example", several, 1);
     let copies = server.receive("acme", copies).await;
+    // As programs write names, and as domains are kept.
+    let several = "To: service@acme.example, =?UTF-8?Q?Hans_M=C3=BCller?= <hm@t.example>\r\n\
+                   Cc: =?utf-8?b?SsO4cmdlbg==?= <j@t.example>";
+    let named = message("Kai <kai@müster.example>", "names", "x");
+    let named = named.replacen("To: service@acme.example", several, 1);
+    let named = server.receive("acme", named).await;
     let theirs = server.receive("globex", question).await;
     let fields = json!({"order_number": "AB/77", "amount": 4711, "parts": ["zinc"], "spf": "softfail", "header.x-mark": "hidden"});
     let mut conn = server.database().superuser().await;
@@ -385,8 +495,8 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
         .await
         .unwrap();
 
-    let ids = [[plain], [odd], [umlauts], [copies]];
-    let [plain, odd, umlauts, copies] = ids.each_ref().map(|id| &id[..]);
+    let ids = [[plain], [odd], [umlauts], [copies], [named]];
+    let [plain, odd, umlauts, copies, named] = ids.each_ref().map(|id| &id[..]);
     for (words, expected) in [
         // In the text, whatever its case; each word may stand elsewhere.
         ("po-70318", plain),
@@ -433,11 +543,20 @@ async fn a_search_finds_what_stands_in_texts_and_in_extracted_fields() {
         // Whoever it went to.
         ("max@v.example", copies),
         ("\"Smith, Nora\" <nora@u.example>", copies),
+        ("MÜLLER", named),
+        ("\"Hans Müller\" <hm@t.example>", named),
+        ("jørgen service@", named),
+        // A domain's label in letters, where it is whole.
+        ("müster", named),
+        ("Kai@MÜSTER.exam", named),
+        ("names mu\u{308}ster", named),
+        ("xn--mster", named),
+        ("müst", &[]),
     ] {
         let query: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
         assert_eq!(listed(&server, &format!("&q={query}")).await, expected, "{words}");
     }
-    assert_eq!(listed(&server, "&q=%20").await.len(), 4, "where no word is looked for, all are listed");
+    assert_eq!(listed(&server, "&q=%20").await.len(), 5, "where no word is looked for, all are listed");
     let found = server.get("/api/emails?tenant_id=globex&q=PO-70318").await.is(StatusCode::OK).body;
     assert_eq!(found.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [theirs]);
     assert_eq!(server.get("/api/emails?tenant_id=globex&q=4711").await.body, json!([]));

@@ -190,6 +190,47 @@ async fn what_was_never_decided_has_no_versions() {
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 }
 
+/// It may be changed or deleted since.
+#[tokio::test]
+async fn a_verdict_tells_what_its_rule_demanded_when_it_ran() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let (intent, first) = orders(&server, "urgent").await;
+    let then = "The subject must match urgent";
+    let email = server.decide("acme", message("a@x.example", "urgent order", "x")).await;
+    assert_eq!(email["verdicts"][0]["demand"], then);
+    let id = email["email_id"].as_str().unwrap();
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let told = async || {
+        let path = format!("/api/emails/{id}?tenant_id=acme");
+        let answer = server.request(Method::GET, &path, Some(&viewer)).send().await.unwrap();
+        Answer::of(answer).await.is(StatusCode::OK).body["verdicts"][0]["demand"].clone()
+    };
+    let run_again = async |versions: &str| {
+        let path = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+        server.post(&path, &json!({"versions": versions})).await.is(StatusCode::ACCEPTED);
+        server.decided("acme", id).await["verdicts"][0]["demand"].clone()
+    };
+    let path = format!("/api/validation-rules/{first}?tenant_id=acme");
+    let mut strict = rule("very urgent");
+    strict["intent_id"] = intent.into();
+    server.put(&path, &strict).await.is(StatusCode::OK);
+    assert_eq!(told().await, then, "it was run before the change");
+    assert_eq!(run_again("decision").await, then);
+    let now = "The subject must match very urgent";
+    assert_eq!(run_again("today").await, now);
+    server.delete(&path).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(told().await, now, "it outlives its rule");
+    // A draft's.
+    let dry = json!({"message": {"raw": "Subject: x\r\n\r\nx\r\n"}, "validation_rules": [rule("draft")]});
+    let tried = server.post("/api/validation-rules/dry-run?tenant_id=acme", &dry).await.is(StatusCode::OK);
+    assert_eq!(tried.body["verdicts"][0]["demand"], "The subject must match draft");
+    // As servers of before left it.
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE verdicts SET demand = DEFAULT").execute(&mut conn).await.unwrap();
+    assert_eq!(told().await, "The subject must match a pattern", "what is known of it");
+}
+
 /// A rule of an earlier version whose datasource is gone cannot be asked: that is never a verdict.
 #[tokio::test]
 async fn a_datasource_that_is_gone_is_an_error_in_a_replay() {
@@ -219,7 +260,16 @@ async fn a_datasource_that_is_gone_is_an_error_in_a_replay() {
     server.post(&path, &json!({"versions": "decision"})).await.is(StatusCode::ACCEPTED);
     let email = server.decided("acme", id).await;
     assert_eq!(email["decision"], "review");
-    assert_eq!(email["verdicts"].as_array().unwrap().len(), 3);
+    let demands: Vec<&Value> =
+        email["verdicts"].as_array().unwrap().iter().map(|verdict| &verdict["demand"]).collect();
+    assert_eq!(
+        demands,
+        [
+            "The sender email must be found in the datasource",
+            "The sender email must not be found in the datasource",
+            "What the datasource holds for the sender email must be “a@x.example”",
+        ]
+    );
     for verdict in email["verdicts"].as_array().unwrap() {
         assert_eq!(verdict["verdict"], "error", "{verdict}");
         assert!(verdict["reason"].as_str().unwrap().contains("its datasource is gone"), "{verdict}");

@@ -223,6 +223,49 @@ async fn a_word_is_taken_back_by_who_said_it_and_not_once_another_was_said() {
     assert_eq!(email(&server, id).await["decision"], "rejected");
 }
 
+/// What follows from a run that a person asked for on the screen can be taken back, too; a program's goes out at once.
+#[tokio::test]
+async fn what_a_person_has_run_again_is_held_back_and_what_a_program_has_is_not() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review", "accepted"], "settings": {"url": "https://erp.example/"}});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let intent = orders(&server).await;
+    let key = server.key_of("acme", Role::Operator).await;
+    let mut conn = server.database().superuser().await;
+    for (function, more) in
+        [("emails/reprocess-many", json!({})), ("emails/correct-many", json!({"intent_id": intent}))]
+    {
+        for (actor, is_held) in [("user 7", true), ("key 7", false)] {
+            let id =
+                server.receive("acme", message("a@b.example", &format!("{function} {actor}"), "x")).await;
+            let mut body = json!({"tenant_id": "acme", "ids": [id]});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            ui(&server, &key, function, &body).await.is(StatusCode::OK);
+            // As if that had been said by this one.
+            sqlx::query("UPDATE emails SET undo = jsonb_set(undo, '{actor}', to_jsonb($2::text)) WHERE email_id = $1::uuid")
+                .bind(&id)
+                .bind(actor)
+                .execute(&mut conn)
+                .await
+                .unwrap();
+            let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+            let job = queue::claim_of::<EmailId>(&mut tx, id.parse().unwrap()).await.unwrap().expect("a job");
+            tx.commit().await.unwrap();
+            process::run(&server.app, &job).await.unwrap();
+            let held: Vec<bool> = sqlx::query_scalar(
+                "SELECT j.run_at > now() + interval '5 s' FROM jobs j JOIN deliveries d ON d.delivery_id = j.subject \
+                 WHERE j.kind = 'delivery' AND d.email_id = $1::uuid",
+            )
+            .bind(&id)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+            assert_eq!(held, [is_held], "{function} {actor}");
+        }
+    }
+}
+
 /// Whether the run that a correction causes has ended by then or not. A server of before did not keep what the run before
 /// had found: then the message is run once more.
 #[tokio::test]
@@ -794,6 +837,7 @@ async fn words_reach_no_other_tenants_message() {
         ),
         ("emails/reprocess-many", json!({"tenant_id": "globex", "ids": [id]})),
         ("emails/correct-many", json!({"tenant_id": "globex", "ids": [id], "intent_id": null})),
+        ("emails/send-again-many", json!({"tenant_id": "globex", "ids": [id]})),
     ];
     for (function, body) in words {
         let done = ui(&server, &stranger, function, &body).await.is(StatusCode::OK).body;
@@ -836,6 +880,8 @@ async fn html_and_attachments_are_shown_so_that_they_can_do_nothing() {
     assert_eq!(page.headers.get_all(header::CONTENT_SECURITY_POLICY).iter().count(), 1);
     let page = server.get(&format!("/api/emails/{id}/html{q}&images=remote")).await.is(StatusCode::OK);
     assert!(page.text.contains("https://t.example/p.gif"));
+    let refused = server.get(&format!("/api/emails/{id}/html{q}&images=yes")).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["images"]);
     let file = server.get(&format!("/api/emails/{id}/attachments/0{q}")).await.is(StatusCode::OK);
     assert_eq!(file.headers[header::CONTENT_TYPE], "application/octet-stream");
     let disposition = file.headers[header::CONTENT_DISPOSITION].to_str().unwrap();

@@ -3,7 +3,10 @@
 use leptos::{html::Input, prelude::*};
 use leptos_router::{components::Form, hooks::use_query_map, params::ParamsMap};
 
-use super::{form::FilterButtons, panel::Empty};
+use super::{
+    form::{FilterButtons, without_buttons},
+    panel::Empty,
+};
 use crate::shared::MAX_LIMIT;
 
 use super::react::{effect, memo};
@@ -112,7 +115,7 @@ pub fn Found(
     let form = (is_narrowed || count > FEW).then(|| {
         let all = all.clone();
         view! {
-            <Form method="get" action=all.clone() attr:class="line-form line-form--find" attr:role="search">
+            <Form method="get" action=all.clone() on_form_data=without_buttons() attr:class="line-form line-form--find" attr:role="search">
                 <FindField q=Signal::stored(q) by/>
                 <FilterButtons all is_filtered=Signal::stored(is_narrowed)/>
             </Form>

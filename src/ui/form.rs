@@ -1,12 +1,14 @@
 //! Parts of plain forms, which work where no script runs.
 
+use std::sync::Arc;
+
 use leptos::{
     context::Provider,
     ev::{MouseEvent, SubmitEvent},
     html::{Input, Select},
     prelude::*,
     task::spawn_local,
-    web_sys::HtmlSelectElement,
+    web_sys::{FormData, HtmlSelectElement},
 };
 use leptos_router::hooks::use_query_map;
 
@@ -188,6 +190,11 @@ pub fn active_or_not() -> Vec<(String, String)> {
         [("true", "active"), ("false", "inactive")]
             .map(|(value, words)| (value.to_owned(), words.to_owned())),
     )
+}
+
+/// Leaves out of a form what the router adds of its button: one without a name would stand in the address.
+pub fn without_buttons() -> Arc<dyn Fn(&FormData)> {
+    Arc::new(|form| form.delete(""))
 }
 
 /// The end of a form of filters: the button that applies them, and the way back to all there is.

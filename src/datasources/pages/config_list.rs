@@ -7,6 +7,7 @@ use crate::{
     app::{Allowed, tenant_page, use_tenant},
     auth::authority::Permission,
     datasources::{api::list_configs, dto::DatasourceConfig},
+    files::pages::look_page,
     shared::TenantId,
     ui::{
         find::{Found, holds, use_sought},
@@ -118,6 +119,25 @@ fn ConfigRow(config: DatasourceConfig) -> impl IntoView {
             </Cell>
         </tr>
     }
+}
+
+/// The file that a config leads to: the way to a look into it. Nothing where there is none.
+pub fn file_line(tenant: &TenantId, file: Option<String>) -> Option<AnyView> {
+    let path = file?;
+    let href = tenant_page(tenant, &look_page(&path));
+    Some(
+        view! {
+            <div class="facts__line">
+                <dt>"File"</dt>
+                <dd>
+                    <a href=href data-testid="file-link">
+                        <code>{path}</code>
+                    </a>
+                </dd>
+            </div>
+        }
+        .into_any(),
+    )
 }
 
 /// The settings that are no secrets.

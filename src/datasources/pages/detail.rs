@@ -7,6 +7,7 @@ use leptos_router::{
 };
 
 use super::{
+    config_list::file_line,
     preview::Preview,
     trial::TestConnection,
     words::{protocol_words, type_words},
@@ -80,7 +81,7 @@ pub fn DatasourcePage() -> impl IntoView {
 
 #[component]
 fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>) -> impl IntoView {
-    let DatasourceView { datasource, etag, config, used_by } = found;
+    let DatasourceView { datasource, etag, config, file, used_by } = found;
     let tenant = datasource.tenant_id.clone();
     let id = datasource.datasource_id;
     let edit = tenant_page(&tenant, &format!("/datasources/{id}/edit"));
@@ -98,7 +99,7 @@ fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>)
                 <Delete id place users delete/>
             </Allowed>
         </PageHead>
-        <Facts tenant=tenant.clone() datasource config/>
+        <Facts tenant=tenant.clone() datasource config file/>
         <Allowed permission=Permission::Configure>
             <Attempts datasource=tried.clone()/>
         </Allowed>
@@ -107,7 +108,13 @@ fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>)
 }
 
 #[component]
-fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConfig>) -> impl IntoView {
+fn Facts(
+    tenant: TenantId,
+    datasource: Datasource,
+    config: Option<DatasourceConfig>,
+    file: Option<String>,
+) -> impl IntoView {
+    let file = file_line(&tenant, file);
     let connection = match config {
         Some(config) => {
             let href = tenant_page(&tenant, &format!("/configs/{}", config.config_id));
@@ -147,6 +154,7 @@ fn Facts(tenant: TenantId, datasource: Datasource, config: Option<DatasourceConf
                     <dt>"Connection"</dt>
                     <dd>{connection}</dd>
                 </div>
+                {file}
                 <div class="facts__line">
                     <dt>"Changed"</dt>
                     <dd>

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::{preview_form::PreviewForm, words::duration_words};
+use super::{
+    preview_form::PreviewForm,
+    words::{duration_words, query_example},
+};
 use crate::{
     datasources::{
         api::preview_datasource,
@@ -99,7 +102,7 @@ fn SqlFields(form: PreviewForm) -> impl IntoView {
             value=form.query
             rows=4
             is_code=true
-            placeholder="SELECT * FROM customers WHERE email = ?"
+            placeholder=query_example(form.kind)
             hint="One statement that reads. A ? stands for each value."
             testid="preview-query"
         />

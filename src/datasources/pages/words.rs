@@ -10,6 +10,14 @@ pub fn type_words(kind: DatasourceType) -> &'static str {
     }
 }
 
+/// A query as a datasource of this kind might be asked by. A file is one table, whatever it is called.
+pub fn query_example(kind: DatasourceType) -> &'static str {
+    match kind {
+        DatasourceType::File => "SELECT * FROM data WHERE email = ?",
+        DatasourceType::Database | DatasourceType::Api => "SELECT * FROM customers WHERE email = ?",
+    }
+}
+
 pub fn auth_words(auth_type: AuthType) -> &'static str {
     match auth_type {
         AuthType::None => "none",

@@ -12,6 +12,7 @@ use super::{
     selection::{Word, Words},
 };
 use crate::{
+    app::MAIN,
     emails::{
         api::{CorrectEmail, DecideEmail, ReprocessEmail},
         dto::{Decision, EmailStatus},
@@ -157,6 +158,8 @@ pub fn ChangeIntent(
             event.prevent_default();
             if !event.repeat() {
                 say_by_key(&choice);
+                // To where the keys are the page's: in the choice, a letter would choose another.
+                host::focus(MAIN);
             }
         }
     };

@@ -344,7 +344,6 @@ fn MessageView(
         fields,
         classification,
         decided_by,
-        decided_at,
         envelope,
         run,
         intent_version,
@@ -353,7 +352,7 @@ fn MessageView(
         ..
     } = detail;
     let (tenant_id, email_id) = (email.tenant_id.clone(), email.email_id);
-    let (status, decision) = (email.status, email.decision);
+    let (status, decision, decided_at) = (email.status, email.decision, email.decided_at);
     let outcome = decision.filter(|_| status == EmailStatus::Done).map_or("waiting", |found| found.as_str());
     let intent_id = email.intent.as_ref().and_then(|intent| intent.intent_id);
     let edit = intent_id.map(|id| tenant_page(&tenant_id, &format!("/intents/{id}/edit?email={email_id}")));
@@ -367,6 +366,12 @@ fn MessageView(
     let has_long_subject = is_long(&email.subject);
     let explanation = email.explanation.clone();
     let parse_error = email.parse_error.clone();
+    let field = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let cc = field("header.cc");
+    // As it is written: where it names several, the sender may be the first.
+    let reply_to = Some(field("header.reply-to"))
+        .filter(|written| written.contains(',') || field("reply_to") != email.sender_email)
+        .unwrap_or_default();
     view! {
         <article class="message" data-testid="message" data-status=status.as_str()>
             <PageHead title=subject_of(&email) context/>
@@ -409,7 +414,7 @@ fn MessageView(
                     <Content fields tenant_id=tenant_id.clone() email_id contents said/>
                 </div>
                 <div class="message__side">
-                    <Envelope email/>
+                    <Envelope email reply_to cc/>
                     {envelope.map(|carried| view! { <Carried carried/> }.into_any())}
                     {may_work
                         .then(|| match intents {

@@ -16,7 +16,7 @@ use crate::{
     rules::dto::Verdict,
     ui::{
         days::DaysFields,
-        form::{Choice, FilterButtons, follow, or_any},
+        form::{Choice, FilterButtons, follow, or_any, without_buttons},
         host,
         icons::{Glyph, Icon},
         react::memo,
@@ -61,6 +61,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
         <Form
             method="get"
             action=move || tenant.page("/messages")
+            on_form_data=without_buttons()
             attr:class="filters filters--messages"
             attr:role="search"
             // What was searched for is there to be walked through. A select sends its form at each step of its keys; and

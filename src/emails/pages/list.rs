@@ -21,13 +21,13 @@ use crate::{
     auth::authority::Permission,
     emails::{
         api::{PAGE, list_emails},
-        dto::{Decision, Email, EmailFilter, EmailPage, MOST_AT_ONCE, MOST_LOOKED_AT},
+        dto::{Decision, Email, EmailFilter, EmailPage, EmailStatus, MOST_AT_ONCE, MOST_LOOKED_AT},
     },
     shared::{EmailId, Problem, TenantId},
     ui::{
         host,
         icons::{Glyph, Icon},
-        load::Load,
+        load::{Load, keep_focus},
         only::Only,
         page::PageHead,
         pager::Pager,
@@ -48,7 +48,7 @@ pub fn MessagesPage() -> impl IntoView {
     let query = memo(move || ListQuery::read(&map.read()));
     let emails = load(
         move || (tenant.id(), query.get()),
-        |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before).await },
+        |(tenant, query)| async move { list_emails(tenant?, query.filter, query.before, Vec::new()).await },
     );
     let last_list = use_last_list();
     // The list before this one.
@@ -145,7 +145,8 @@ fn Listed(
     let ask = Action::new(move |is_own: &bool| {
         turn.update_value(|turn| *turn = turn.wrapping_add(1));
         let (is_own, turn, (tenant, query)) = (*is_own, turn.get_value(), asked.get_value());
-        async move { (turn, is_own, list_emails(tenant, query.filter, query.before).await) }
+        let shown = rows.read_untracked().iter().take(MOST_AT_ONCE).map(|row| row.email_id).collect();
+        async move { (turn, is_own, list_emails(tenant, query.filter, query.before, shown).await) }
     });
     // What is to be asked once there is an answer: whether it is after one's own word.
     let missed = StoredValue::new(None::<bool>);
@@ -163,9 +164,13 @@ fn Listed(
         if of != turn.get_value() {
             return;
         }
-        if let Ok(found) = answer {
+        if let Ok(mut found) = answer {
             let before =
                 Shown { rows: rows.get_untracked(), left: left.get_untracked(), next: next.get_untracked() };
+            if is_own {
+                // Its word does not say what a run came to, so that is told, once; of another word it is plain.
+                found.left.retain(|email| words.has_run(email.email_id) && !before.tells(email.email_id));
+            }
             let mut gone: Vec<EmailId> = before.rows.iter().map(|row| row.email_id).collect();
             let taken = taken_over(before, newest.get_value(), found, is_own);
             fresh.set(taken.fresh);
@@ -178,6 +183,8 @@ fn Listed(
                 *newest = (*newest).max(taken.rows.first().map(|email| email.email_id))
             });
             next.set(taken.next);
+            // A row before which others come is put elsewhere on the page, and loses the keyboard by that.
+            keep_focus();
             rows.set(taken.rows);
         }
     });
@@ -229,7 +236,8 @@ fn Listed(
             gather.dispatch(());
         }
     });
-    let has_more = Signal::derive(move || older.read().is_some() && !listed.read().is_empty());
+    let has_more =
+        Signal::derive(move || (!is_newest || older.read().is_some()) && !listed.read().is_empty());
     let choice = Choice { selection, rows, listed, filter, has_more, on_all };
     use_keys(tenant, choice, may_work.then_some(words), is_behind);
     go_on_at_last_read(rows, is_back);
@@ -302,18 +310,18 @@ impl Ended {
     fn notice(&self, count: usize) -> Option<String> {
         match self {
             Self::AtTheLast => None,
-            Self::AtMost => Some(format!("{count} are chosen: no more can be worked on at once.")),
-            Self::OnTheWay => Some(format!("{count} are chosen: what is older was not searched.")),
+            Self::AtMost => Some(format!("The newest {count} are chosen: no more can be worked on at once.")),
+            Self::OnTheWay => Some(format!("The newest {count} are chosen: what is older was not searched.")),
         }
     }
 }
 
-/// The messages that fit, from those of this page on, newest first.
+/// The messages that fit, newest first, whichever page is shown.
 async fn all_that_fit(tenant: TenantId, query: ListQuery) -> Result<(Vec<EmailId>, Ended), Problem> {
     let mut ids: Vec<EmailId> = Vec::new();
-    let mut before = query.before;
+    let mut before = None;
     for _ in 0..MOST_PAGES {
-        let page = list_emails(tenant.clone(), query.filter.clone(), before).await?;
+        let page = list_emails(tenant.clone(), query.filter.clone(), before, Vec::new()).await?;
         before = page.next;
         ids.extend(page.emails.iter().map(|email| email.email_id));
         if ids.len() >= MOST_AT_ONCE || before.is_none() {
@@ -332,6 +340,14 @@ struct Shown {
     left: Vec<EmailId>,
     /// The next page holds what is older than this; none where there is no such page.
     next: Option<EmailId>,
+}
+
+impl Shown {
+    /// Whether a row stands there as one that left the list, with what came of it.
+    fn tells(&self, email: EmailId) -> bool {
+        let is_done = |row: &Email| row.email_id == email && row.status == EmailStatus::Done;
+        self.left.contains(&email) && self.rows.iter().any(is_done)
+    }
 }
 
 /// What newly came, newest first.
@@ -359,28 +375,35 @@ impl Fresh {
             return (all, self.goes_on);
         }
         all.extend(rows);
-        all.sort_by_key(|email| std::cmp::Reverse(email.email_id));
-        all.dedup_by_key(|email| email.email_id);
-        (all, next)
+        (newest_first(all), next)
     }
+}
+
+/// Rows in their order, each once.
+fn newest_first(mut rows: Vec<Email>) -> Vec<Email> {
+    rows.sort_by_key(|email| std::cmp::Reverse(email.email_id));
+    rows.dedup_by_key(|email| email.email_id);
+    rows
 }
 
 /// What comes of an answer.
 struct Taken {
     rows: Vec<Email>,
     fresh: Fresh,
-    /// The rows that are still shown, and do not belong in the list any more: somebody else had a word on them.
+    /// The rows that are still shown, and do not belong in the list any more: somebody else had a word on them, or they were
+    /// run again.
     left: Vec<EmailId>,
     /// The next page holds what is older than this.
     next: Option<EmailId>,
 }
 
 /// What changed, changes in place. After the reader's own word the list is as it would be asked for anew: what no longer
-/// belongs in it goes, and what is next takes its place. `newest` is the newest message that was ever shown in it.
+/// belongs in it goes, but for what the answer tells of, and what is next takes its place. `newest` is the newest message
+/// that was ever shown in it.
 fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: bool) -> Taken {
     let Shown { rows, left, next } = before;
     // Of what is older than it reaches, an answer says nothing.
-    let EmailPage { emails: found, next: reach } = found;
+    let EmailPage { emails: found, next: reach, left: gone } = found;
     if rows.is_empty() {
         // Of a list that had no next page only a full page may be followed by more.
         let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= PAGE);
@@ -395,20 +418,29 @@ fn taken_over(before: Shown, newest: Option<EmailId>, found: EmailPage, is_own: 
     let end = reach.zip(next).map(|(reach, next)| reach.min(next));
     if is_own {
         let beyond = rows.into_iter().filter(|row| is_beyond(row.email_id)).collect::<Vec<_>>();
-        let left = left.into_iter().filter(|id| is_beyond(*id)).collect();
-        let (came, known): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_new(email.email_id));
+        let mut left: Vec<_> = left.into_iter().filter(|id| is_beyond(*id)).collect();
+        left.extend(gone.iter().map(|email| email.email_id));
+        let (came, mut rows): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_new(email.email_id));
         let fresh = Fresh { emails: came, goes_on };
-        return Taken { rows: known.into_iter().chain(beyond).collect(), fresh, left, next: end };
+        rows.extend(gone);
+        rows.extend(beyond);
+        return Taken { rows: newest_first(rows), fresh, left, next: end };
     }
     let is_found = |id: EmailId| found.iter().any(|email| email.email_id == id);
     let has_left = |id: EmailId| if is_beyond(id) { left.contains(&id) } else { !is_found(id) };
     let left = rows.iter().map(|row| row.email_id).filter(|id| has_left(*id)).collect();
     // What was taken back, or done late, comes in between. What is next after the last row is on the next page.
     let is_shown = |id: EmailId| rows.iter().any(|row| row.email_id == id);
-    let (known, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_shown(email.email_id));
+    let (mut known, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|email| is_shown(email.email_id));
+    known.extend(gone);
     let came = other.into_iter().filter(|email| next.is_none_or(|next| email.email_id > next)).collect();
     let fresh = Fresh { emails: came, goes_on };
-    let now = |row: Email| known.iter().find(|email| email.email_id == row.email_id).cloned().unwrap_or(row);
+    let now = |row: Email| match known.iter().find(|email| email.email_id == row.email_id) {
+        Some(email) => email.clone(),
+        None if is_beyond(row.email_id) => row,
+        // It left, and how it stands was not told: it is gone, or one of many, or the server is an older one.
+        None => Email { status: EmailStatus::Done, decision: None, ..row },
+    };
     Taken { rows: rows.into_iter().map(now).collect(), fresh, left, next }
 }
 
@@ -612,11 +644,11 @@ mod tests {
     fn page(emails: Vec<Email>) -> EmailPage {
         let is_full = i64::try_from(emails.len()).is_ok_and(|count| count >= PAGE);
         let next = emails.last().filter(|_| is_full).map(|email| email.email_id);
-        EmailPage { emails, next }
+        EmailPage { emails, next, left: vec![] }
     }
 
     fn shown(rows: &[Email], left: &[EmailId]) -> Shown {
-        let EmailPage { emails: rows, next } = page(rows.to_vec());
+        let EmailPage { emails: rows, next, .. } = page(rows.to_vec());
         Shown { rows, left: left.to_vec(), next }
     }
 
@@ -677,14 +709,22 @@ mod tests {
         let before = |next| Shown { rows: rows.clone(), left: vec![], next };
         let newest = Some(id(10));
         // A search looked as far as 40; since 5 came it looks as far as 25, where 20 does not fit any more.
-        let found = || EmailPage { emails: vec![email(5, "is"), email(10, "is")], next: Some(id(25)) };
+        let found = || EmailPage {
+            emails: vec![email(5, "is"), email(10, "is")],
+            next: Some(id(25)),
+            left: vec![email(20, "left")],
+        };
         let taken = taken_over(before(Some(id(40))), newest, found(), false);
-        assert_eq!(told(&taken.rows), [(10, "is"), (20, "was"), (30, "was")]);
+        assert_eq!(told(&taken.rows), [(10, "is"), (20, "left"), (30, "was")], "as they stand now");
         assert_eq!(
             (told(&taken.fresh.emails), taken.left, taken.next),
             (vec![(5, "is")], vec![id(20)], Some(id(40)))
         );
         let taken = taken_over(before(Some(id(40))), newest, found(), true);
+        assert_eq!(told(&taken.rows), [(10, "is"), (20, "left"), (30, "was")], "what is told of stays");
+        assert_eq!(taken.left, [id(20)]);
+        let untold = EmailPage { left: vec![], ..found() };
+        let taken = taken_over(before(Some(id(40))), newest, untold, true);
         assert_eq!(told(&taken.rows), [(10, "is"), (30, "was")]);
         assert_eq!((told(&taken.fresh.emails), taken.next), (vec![(5, "is")], Some(id(40))));
         // All had been looked at: what an answer does not reach any more was, too.
@@ -694,11 +734,37 @@ mod tests {
         assert_eq!(taken_over(none(None), None, found(), false).next, None);
         assert_eq!(taken_over(none(Some(id(40))), None, found(), false).next, Some(id(25)));
         // It looks further than before: what lies there comes up after the reader's own word, else on the next page.
-        let found = || EmailPage { emails: vec![email(10, "is"), email(45, "is")], next: Some(id(50)) };
+        let found = || EmailPage { next: Some(id(50)), ..page(vec![email(10, "is"), email(45, "is")]) };
         let taken = taken_over(before(Some(id(40))), newest, found(), true);
         assert_eq!((told(&taken.rows), taken.next), (vec![(10, "is"), (45, "is")], Some(id(50))));
         let taken = taken_over(before(Some(id(40))), newest, found(), false);
         assert_eq!((taken.fresh.emails, taken.next), (vec![], Some(id(40))));
+    }
+
+    #[test]
+    fn a_row_that_left_says_how_it_stands_where_that_is_told() {
+        let review = |number| Email { decision: Some(Decision::Review), ..email(number, "") };
+        let rows: Vec<Email> = [10, 20, 30].map(review).into();
+        let id = |number: u32| email(number, "").email_id;
+        let accepted = Email { decision: Some(Decision::Accepted), ..email(10, "") };
+        // 20 is deleted, and the answer reaches no further than 25.
+        let found = EmailPage { emails: vec![], next: Some(id(25)), left: vec![accepted] };
+        let before = Shown { rows, left: vec![], next: Some(id(40)) };
+        let taken = taken_over(before, Some(id(10)), found, false);
+        let stands: Vec<_> = taken.rows.iter().map(|row| row.decision).collect();
+        assert_eq!(stands, [Some(Decision::Accepted), None, Some(Decision::Review)]);
+        assert_eq!(taken.left, [id(10), id(20)]);
+    }
+
+    #[test]
+    fn what_a_run_came_to_is_told_once() {
+        let stands = |status| Email { status, ..email(10, "") };
+        let tells = |status, left: &[EmailId]| shown(&[stands(status)], left).tells(email(10, "").email_id);
+        let left = [email(10, "").email_id];
+        assert!(!tells(EmailStatus::Done, &[]), "it was run again just now");
+        assert!(!tells(EmailStatus::Queued, &left), "it runs still");
+        assert!(tells(EmailStatus::Done, &left));
+        assert!(!tells(EmailStatus::Done, &[email(20, "").email_id]));
     }
 
     #[test]

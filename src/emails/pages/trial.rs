@@ -305,7 +305,13 @@ fn Extractions(extractions: Vec<Extraction>) -> impl IntoView {
             .into_iter()
             .map(|found| {
                 let outcome = match (found.value, found.why_not) {
-                    (Some(value), _) => view! { <strong>{value}</strong> }.into_any(),
+                    (Some(value), _) => {
+                        let others = found.others.map(|others| {
+                            view! { <span class="hint">{format!(" Found as well: {others}")}</span> }
+                                .into_any()
+                        });
+                        view! { <strong>{value}</strong>{others} }.into_any()
+                    }
                     (None, why) => view! { <span class="hint">{why}</span> }.into_any(),
                 };
                 view! {

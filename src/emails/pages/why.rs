@@ -12,7 +12,20 @@ use crate::{
 
 /// Who wrote to whom, when, and what they were taken to want.
 #[component]
-pub fn Envelope(email: Email) -> impl IntoView {
+pub fn Envelope(
+    email: Email,
+    /// Whom it asks to answer, where that is another than who wrote. Empty where there is none, as the next.
+    reply_to: String,
+    cc: String,
+) -> impl IntoView {
+    let line = |name: &'static str, value: String| {
+        (!value.is_empty()).then(|| {
+            // Of many addresses the first lines are shown.
+            let title = value.clone();
+            view! { <div class="facts__line"><dt>{name}</dt><dd class="clamped" title=title>{value}</dd></div> }
+                .into_any()
+        })
+    };
     let from = match email.sender_name.as_str() {
         "" => email.sender_email,
         name => format!("{name} <{}>", email.sender_email),
@@ -42,7 +55,9 @@ pub fn Envelope(email: Email) -> impl IntoView {
         <section class="panel" aria-label="Envelope">
             <dl class="facts">
                 <div class="facts__line"><dt>"From"</dt><dd>{from}</dd></div>
+                {line("Reply-To", reply_to)}
                 <div class="facts__line"><dt>"To"</dt><dd>{email.recipient_email}</dd></div>
+                {line("Cc", cc)}
                 <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>
                 <div class="facts__line"><dt>"Status"</dt><dd>{email.status.as_str()}</dd></div>
                 <div class="facts__line"><dt>"Intent"</dt><dd>{intent}</dd></div>
@@ -58,7 +73,7 @@ pub fn Envelope(email: Email) -> impl IntoView {
 pub fn WhyThisIntent(classification: Classification) -> impl IntoView {
     let Classification { method, intent, because, considered, suggestion } = classification;
     let sentence = match (method, intent) {
-        (ClassificationMethod::Requested, Some(intent)) => format!("{intent}: whoever sent it in named it."),
+        (ClassificationMethod::Requested, Some(intent)) => format!("{intent}: it was asked for."),
         (ClassificationMethod::Match, Some(intent)) => format!("{intent}: its conditions hold."),
         (ClassificationMethod::Classifier, Some(intent)) => format!("{intent}: it reads like its examples."),
         (ClassificationMethod::Corrected, Some(intent)) => format!("{intent}: a person chose it."),

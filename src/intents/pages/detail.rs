@@ -177,7 +177,7 @@ pub fn Matching(conditions: MatchConditions) -> impl IntoView {
                 {is_bare
                     .then(|| {
                         view! {
-                            <p>"It is named by whoever sends it in: no message gets it by itself."</p>
+                            <p>"A message gets it only by its examples, by a person, or by the program that hands it in."</p>
                         }
                         .into_any()
                     })} <Group words="one of these holds" conditions=conditions.any/>

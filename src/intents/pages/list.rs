@@ -14,7 +14,7 @@ use crate::{
     ui::{
         badge::ActiveBadge,
         find::{Cut, FindField, NoneFits, holds, sought},
-        form::{Choice, FilterButtons, active_or_not},
+        form::{Choice, FilterButtons, active_or_not, without_buttons},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -91,7 +91,7 @@ pub fn IntentsPage() -> impl IntoView {
 fn Filters(tenant: CurrentTenant, query: Memo<IntentsQuery>) -> impl IntoView {
     let active = move || query.read().is_active.map(|is_active| is_active.to_string()).unwrap_or_default();
     view! {
-        <Form method="get" action=move || tenant.page("/intents") attr:class="line-form" attr:role="search">
+        <Form method="get" action=move || tenant.page("/intents") on_form_data=without_buttons() attr:class="line-form" attr:role="search">
             <FindField q=Signal::derive(move || query.read().q.clone()) by="Name or description"/>
             <Choice label="State" name="active" chosen=Signal::derive(active) options=active_or_not()/>
             <FilterButtons

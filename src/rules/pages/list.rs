@@ -18,7 +18,7 @@ use crate::{
     ui::{
         badge::ActiveBadge,
         find::{Cut, NoneFits},
-        form::{Choice, FilterButtons, active_or_not, or_any},
+        form::{Choice, FilterButtons, active_or_not, or_any, without_buttons},
         load::Load,
         page::PageHead,
         panel::Empty,
@@ -95,7 +95,7 @@ fn Filters<'a>(
     let chosen = |text: Option<String>| Signal::stored(text.unwrap_or_default());
     let page = tenant_page(&tenant, "/rules");
     view! {
-        <Form method="get" action=page.clone() attr:class="line-form" attr:role="search">
+        <Form method="get" action=page.clone() on_form_data=without_buttons() attr:class="line-form" attr:role="search">
             <Choice
                 label="Intent"
                 name="intent"

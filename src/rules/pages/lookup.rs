@@ -14,6 +14,8 @@ struct Parts {
     line: Option<String>,
     /// The values of the placeholders, in order.
     params: Vec<Value>,
+    /// In words: how columns are matched, and which answers count.
+    notes: Vec<String>,
     /// Whatever else there is.
     rest: Map<String, Value>,
 }
@@ -42,9 +44,22 @@ impl Parts {
         } else {
             ("", None)
         };
+        let columns = listed(&mut rest, "ignore_case", " and ")
+            .map(|columns| format!("Upper and lower case are the same in {columns}."));
+        let status = listed(&mut rest, "status", " or ")
+            .map(|status| format!("It counts as an answer with the status {status}."));
+        let notes = columns.into_iter().chain(status).collect();
         rest.retain(|_, value| !is_empty(value));
-        Self { kind, line, params, rest }
+        Self { kind, line, params, notes, rest }
     }
+}
+
+/// Takes a list out of the members: `200 or 404`. What is no list, or holds nothing, stays.
+fn listed(rest: &mut Map<String, Value>, name: &str, between: &str) -> Option<String> {
+    let items = rest.get(name)?.as_array().filter(|items| !items.is_empty())?;
+    let words = items.iter().filter_map(plain).collect::<Vec<_>>().join(between);
+    rest.shift_remove(name);
+    Some(words)
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -81,7 +96,7 @@ fn match_line(wanted: &Map<String, Value>) -> String {
 /// A look-up: its line as code, the values of its placeholders in order, and the rest by name.
 #[component]
 pub fn Lookup(lookup: Value) -> impl IntoView {
-    let Parts { kind, line, params, rest } = Parts::new(lookup);
+    let Parts { kind, line, params, notes, rest } = Parts::new(lookup);
     let params = (!params.is_empty()).then(|| {
         let items =
             params.into_iter().map(|value| view! { <li><Plain value/></li> }.into_any()).collect_view();
@@ -105,6 +120,7 @@ pub fn Lookup(lookup: Value) -> impl IntoView {
                     .into_any()
                 })}
             {params}
+            {(!notes.is_empty()).then(|| view! { <p class="hint">{notes.join(" ")}</p> }.into_any())}
             {(!rest.is_empty()).then(|| view! { <Members members=rest/> }.into_any())}
         </div>
     }
@@ -129,6 +145,18 @@ mod tests {
 
         let file = Parts::new(json!({"match": {"domain": "x.example"}}));
         assert_eq!((file.kind, file.line.as_deref()), ("Match", Some("domain = \"x.example\"")));
+    }
+
+    #[test]
+    fn how_it_is_matched_and_which_answers_count_is_said_in_words() {
+        let file = Parts::new(json!({"match": {"domain": "x"}, "ignore_case": ["domain", "email"]}));
+        assert_eq!(file.notes, ["Upper and lower case are the same in domain and email."]);
+        let http = Parts::new(json!({"method": "GET", "path": "/c", "status": [200, 404]}));
+        assert_eq!(http.notes, ["It counts as an answer with the status 200 or 404."]);
+        assert!(file.rest.is_empty() && http.rest.is_empty());
+        let other = Parts::new(json!({"query": "SELECT 1", "ignore_case": true, "status": []}));
+        assert!(other.notes.is_empty());
+        assert_eq!(other.rest, *json!({"ignore_case": true}).as_object().expect("an object"));
     }
 
     #[test]

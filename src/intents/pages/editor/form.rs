@@ -81,6 +81,7 @@ pub struct ExtractorForm {
     pub field: FieldForm,
     pub pattern: RwSignal<String>,
     pub kind: RwSignal<String>,
+    pub unique: RwSignal<bool>,
 }
 
 impl ExtractorForm {
@@ -91,6 +92,7 @@ impl ExtractorForm {
             field: FieldForm::new(&extractor.field),
             pattern: RwSignal::new(extractor.pattern.clone()),
             kind: RwSignal::new(extractor.kind.as_str().to_owned()),
+            unique: RwSignal::new(extractor.unique),
         }
     }
 
@@ -100,6 +102,7 @@ impl ExtractorForm {
             field: self.field.name(),
             pattern: self.pattern.get(),
             kind: self.kind.get().parse().unwrap_or(FieldType::Text),
+            unique: self.unique.get(),
         }
     }
 }
@@ -164,6 +167,7 @@ impl IntentForm {
             field: SUBJECT_AND_BODY.into(),
             pattern: String::new(),
             kind: FieldType::Text,
+            unique: false,
         };
         self.extractors.update(|lines| lines.push(self.make(|| ExtractorForm::new(&blank))));
     }

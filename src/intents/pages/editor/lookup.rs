@@ -10,7 +10,7 @@ use super::{
     rule_form::RuleForm,
 };
 use crate::{
-    datasources::dto::DatasourceType,
+    datasources::{dto::DatasourceType, pages::query_example},
     ui::{
         editor::options,
         fields::{SelectField, TextArea, TextField},
@@ -30,20 +30,20 @@ pub fn Lookup(
     let lookup = rule.lookup;
     move || match kind.get() {
         None => ().into_any(),
-        Some(DatasourceType::Database) => view! { <Sql form lookup path/> }.into_any(),
+        Some(kind @ DatasourceType::Database) => view! { <Sql form lookup path kind/> }.into_any(),
         Some(DatasourceType::File) => view! { <OfFile form lookup path/> }.into_any(),
         Some(DatasourceType::Api) => view! { <Request form lookup path/> }.into_any(),
     }
 }
 
 #[component]
-fn Sql(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
+fn Sql(form: IntentForm, lookup: LookupForm, path: Path, kind: DatasourceType) -> impl IntoView {
     view! {
         <TextArea
             label="Query (SQL)"
             path=path.run("conditions.query")
             value=lookup.query
-            placeholder="SELECT * FROM customers WHERE email = ?"
+            placeholder=query_example(kind)
             hint="One statement that only reads. Values stand for ? or $1, never in the text."
             is_code=true
             testid="query"
@@ -83,7 +83,7 @@ fn OfFile(form: IntentForm, lookup: LookupForm, path: Path) -> impl IntoView {
                 }
                 .into_any()
             } else {
-                view! { <Sql form lookup path/> }.into_any()
+                view! { <Sql form lookup path kind=DatasourceType::File/> }.into_any()
             }
         }}
     }

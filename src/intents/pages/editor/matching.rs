@@ -11,7 +11,7 @@ use crate::{
     ui::{
         each::Each,
         editor::{AddButton, RemoveButton, Section, options, place_of},
-        fields::{FaultLine, SelectField, TextField},
+        fields::{CheckField, FaultLine, SelectField, TextField},
     },
 };
 
@@ -119,7 +119,7 @@ pub fn Extractors(form: IntentForm) -> impl IntoView {
         <Section
             id="edit-extractors"
             title="Taken from the message"
-            hint="A pattern with one pair of brackets around what is wanted: order (\\d+)"
+            hint="A pattern with one pair of brackets around what is wanted. Upper and lower case differ, unless it begins with (?i)."
         >
             <Each each=move || lines.get() key=|line| line.key let:line>
                 <ExtractorLine lines line/>
@@ -166,10 +166,16 @@ fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> im
                     label="Pattern"
                     path=path("pattern")
                     value=line.pattern
-                    placeholder="order (\\d+)"
+                    placeholder="(?i)order (\\d+)"
                     is_code=true
                 />
             </div>
+            <CheckField
+                label="One value alone: where others are found as well, rules on it fail"
+                path=path("unique")
+                value=line.unique
+                testid="unique"
+            />
             <div class="item__tools">
                 <RemoveButton
                     what=Signal::derive(move || format!("field {}", line.name.get()))

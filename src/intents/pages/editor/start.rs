@@ -98,7 +98,7 @@ async fn offered(tenant: &TenantId, asked: &Asked) -> Result<Vec<(EmailId, Strin
         if messages.len() >= OFFERED {
             break;
         }
-        for email in list_emails(tenant.clone(), filter, None).await? {
+        for email in list_emails(tenant.clone(), filter, None, Vec::new()).await? {
             if messages.len() < OFFERED && !messages.iter().any(|(known, _)| *known == email.email_id) {
                 messages.push(titled(email));
             }
