@@ -341,7 +341,7 @@ fn mistakes_on_the_command_line_are_told_in_a_sentence() {
         ),
         (vec!["serve"], vec![("LEPTOS_SITE_ADDR", "nonsense")], "LEPTOS_SITE_ADDR"),
         // It would be served to everybody.
-        (vec!["serve"], vec![("LEPTOS_SITE_ROOT", ".")], "LEPTOS_SITE_ROOT must not be a folder that holds"),
+        (vec!["serve"], vec![("LEPTOS_SITE_ROOT", ".")], "LEPTOS_SITE_ROOT must be a folder of its own"),
         (
             vec!["serve"],
             vec![
