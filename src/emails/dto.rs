@@ -79,8 +79,8 @@ impl Email {
     }
 }
 
-/// The explanation of a message that no intent was found for, with nothing to tell beside.
-pub const NOTHING_FITS: &str = "No intent's match conditions hold. A person should look at it.";
+/// How the explanation of a message begins that no intent was found for.
+pub const NOTHING_FITS: &str = "No intent's match conditions hold.";
 
 /// The intent that a message got. The id is absent once the intent is deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -229,7 +229,7 @@ fn Cells(email: Email) -> impl IntoView {
 /// What stands below its subject: why it was decided so, or what it waits for; what the message says, where that would
 /// say of many rows the same, or nothing yet.
 fn below(email: &Email) -> &str {
-    let is_told = !["", NOTHING_FITS].contains(&email.explanation.as_str());
+    let is_told = !email.explanation.is_empty() && !email.explanation.starts_with(NOTHING_FITS);
     if is_told || email.preview.is_empty() { &email.explanation } else { &email.preview }
 }
 
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn below_a_subject_stands_what_the_row_does_not_say_already() {
-        let (why, text) = ("It looks like Orders (62 %).", "Where is my order?");
+        let (why, text) = ("Rejected: no order in the message.", "Where is my order?");
         let email = |explanation: &str, preview: &str| Email {
             explanation: explanation.into(),
             preview: preview.into(),
@@ -274,6 +274,7 @@ mod tests {
         };
         assert_eq!(below(&email("", text)), text, "nothing is told yet");
         assert_eq!(below(&email(NOTHING_FITS, text)), text);
+        assert_eq!(below(&email(&format!("{NOTHING_FITS} It looks like Orders (62 %)."), text)), text);
         assert_eq!(below(&email(NOTHING_FITS, "")), NOTHING_FITS);
         assert_eq!(below(&email(why, text)), why);
     }

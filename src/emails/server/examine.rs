@@ -101,9 +101,9 @@ fn explain(examined: &Examined, judged: &[Judged], decision: Decision) -> String
                 format!("No intent: {why}. A person should look at it.")
             }
             _ => match &examined.classification.suggestion {
-                None => NOTHING_FITS.into(),
+                None => format!("{NOTHING_FITS} A person should look at it."),
                 Some(found) => format!(
-                    "No intent's match conditions hold. It looks like {} ({}), but {}. A person should look at it.",
+                    "{NOTHING_FITS} It looks like {} ({}), but {}. A person should look at it.",
                     found.intent,
                     percent(found.probability),
                     found.only_suggested.as_deref().unwrap_or("that intent is gone")

@@ -169,13 +169,13 @@ fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> im
                     placeholder="(?i)order (\\d+)"
                     is_code=true
                 />
+                <CheckField
+                    label="One value alone: where others are found as well, rules on it fail"
+                    path=path("unique")
+                    value=line.unique
+                    testid="unique"
+                />
             </div>
-            <CheckField
-                label="One value alone: where others are found as well, rules on it fail"
-                path=path("unique")
-                value=line.unique
-                testid="unique"
-            />
             <div class="item__tools">
                 <RemoveButton
                     what=Signal::derive(move || format!("field {}", line.name.get()))
