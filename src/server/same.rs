@@ -26,7 +26,7 @@ pub fn is_same(a: &Value, b: &Value) -> bool {
             let is_whole_of = |whole: &Number, real: &Number| {
                 // As `to_string` writes it with an exponent.
                 let real = real.as_f64().filter(|real| real.is_finite() && real.abs() >= 1e16);
-                !whole.is_f64() && real.is_some_and(|real| format!("{real:.0}") == whole.to_string())
+                !whole.is_f64() && real.is_some_and(|real| format!("{real}") == whole.to_string())
             };
             one == other || is_whole_of(one, other) || is_whole_of(other, one)
         }
@@ -53,6 +53,7 @@ mod tests {
             (json!(1e16), json!(10_000_000_000_000_000_u64), true),
             (json!(1), json!(1.5), false),
             (json!({"a": 1, "b": [1.0]}), json!({"b": [1.0], "a": 1}), true),
+            (json!(1.234_567_890_123_456_7e18), json!(1_234_567_890_123_456_800_u64), true),
             (json!([1042.0]), json!([1042]), false),
             (json!(0.1), json!(0.1), true),
             (json!(1e16), json!(10_000_000_000_000_004_u64), false),

@@ -214,6 +214,8 @@ fn link_ends() -> DateTime<Utc> {
 pub async fn new_admin_link(database: &Database) -> Result<SecretString> {
     let mut tx = database.instance().await?;
     let user = repository::ensure_first_admin(&mut tx).await?;
+    // First, as where a link is used: both end the others.
+    repository::hold(&mut tx, user).await?;
     let link = token::generate("");
     repository::insert_link(&mut tx, &token::hash_of(&link), user, "sign_in", link_ends()).await?;
     tx.commit().await?;

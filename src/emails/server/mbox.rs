@@ -87,7 +87,8 @@ impl<R: BufRead> Iterator for Messages<R> {
                 return Some(Err(error));
             }
             // Of what is too large to be a message the rest has not been looked at.
-            let is_more = raw.len() > most && raw.starts_with(b"From ");
+            let begins = raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&raw).trim_ascii_start();
+            let is_more = raw.len() > most && begins.starts_with(b"From ");
             if !is_more && !is_mbox(&raw, most) {
                 return (!raw.is_empty()).then_some(Ok(raw));
             }

@@ -3,8 +3,7 @@
 //! The HTML is a stranger's. Three fences stand around it, each for itself: `ammonia` leaves no script, form, frame nor
 //! style sheet in it; the page that holds it forbids all that and fetches nothing (its Content Security Policy); and it
 //! is shown in a sandboxed frame, without our origin and so without our cookies. Pictures from elsewhere, which would
-//! tell the sender that and when it was read, are left out until somebody asks for them; those that a style puts behind a
-//! text are left out in any case.
+//! tell the sender that and when it was read, are left out until somebody asks for them.
 
 use mail_parser::{MessagePart, MimeHeaders};
 use tokio::sync::Semaphore;
@@ -98,12 +97,12 @@ pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result
     Ok(Page { html: format!("{HEAD}{body}"), policy: policy(with_remote) })
 }
 
-/// Before what the message says. Its colours are meant for paper, in either theme. On an old attribute's ground that is not
-/// dark, a text is not white for the dark one around it (`styles`).
+/// Before what the message says. Its colours are meant for paper, in either theme. On a ground of its own a link has the
+/// colour of the text: blue is for white.
 const HEAD: &str = "<!DOCTYPE html><html lang=\"und\"><head><meta charset=\"utf-8\"><title>Message</title>\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>\
     html{background:#fff;color:#1a1c21;font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
-    [bgcolor]:not([bgcolor^=\"#0\"],[bgcolor^=\"#1\"],[bgcolor^=\"#2\"],[bgcolor^=\"#3\"]){color:var(--ink,revert-layer)}\
+    [style*=\"background-color\"] a{color:inherit}\
     body{margin:16px}img{max-width:100%;height:auto}table{max-width:100%}</style></head><body>";
 
 /// # Errors

@@ -57,13 +57,12 @@ pub async fn told(ctx: &TenantContext, path: &FilePath, mut stored: Stored) -> S
 
 /// As the configs read it that lead to it, or else by its path alone.
 async fn fault(ctx: &TenantContext, path: &FilePath) -> Option<String> {
-    let plain = connection_to(ctx, path).ok()?;
     let readings = config_service::readings_of(ctx, path.as_str()).await.ok()?;
     if readings.is_empty() {
-        return fault_by(ctx, plain).await;
+        return fault_by(ctx, connection_to(ctx, path).ok()?).await;
     }
     for (config, endpoint) in readings.into_iter().take(FEW) {
-        if let Some(fault) = fault_by(ctx, Connection { endpoint, ..plain.clone() }).await {
+        if let Some(fault) = fault_by(ctx, connection_by(ctx, endpoint)).await {
             return Some(format!("as the config '{config}' reads it, {fault}"));
         }
     }
@@ -93,13 +92,17 @@ fn connection_to(ctx: &TenantContext, path: &FilePath) -> Result<Connection> {
     if let Some(rows) = rows {
         settings.insert("rows".into(), rows.into());
     }
-    Ok(Connection {
+    Ok(connection_by(ctx, connection::endpoint(protocol, driver, None, &settings)?))
+}
+
+fn connection_by(ctx: &TenantContext, endpoint: Endpoint) -> Connection {
+    Connection {
         tenant: ctx.tenant.clone(),
         config_id: connection::UNSTORED,
         version: 0,
-        endpoint: connection::endpoint(protocol, driver, None, &settings)?,
+        endpoint,
         auth: Auth::None,
-    })
+    }
 }
 
 type Answer<T> = std::result::Result<T, LookupError>;

@@ -555,8 +555,12 @@ fn find(extractor: &Extractor, fields: &Fields, budget: &Budget) -> Result<Found
     };
     let mut others: Vec<&str> = Vec::new();
     for other in matches.filter(is_other) {
-        if others.len() < MATCHES && !others.contains(&other) {
+        if !others.contains(&other) {
             others.push(other);
+        }
+        // So many are enough to know.
+        if others.len() == MATCHES {
+            break;
         }
     }
     let others = (!others.is_empty()).then(|| in_quotes(&others));
@@ -757,7 +761,14 @@ mod tests {
             (day, FieldType::Date, true, Some("2026-11-10"), None, None),
             (day, FieldType::Text, false, Some("10.11.2026"), Some("'2026-11-10'"), None),
             // What is no day is another value all the same.
-            (r"(?:on|or|VS)[ -](\S+?)[:,]?(?: |$)", FieldType::Date, true, None, None, None),
+            (
+                r"(?:on|or|VS)[ -](\S+?)[:,]?(?: |$)",
+                FieldType::Date,
+                true,
+                None,
+                None,
+                Some("the pattern finds '10.11.2026', and '1', '2', '3', 2 more as well"),
+            ),
         ] {
             let mut message = fields(&[("body", text)]);
             let found = extract(&[extractor(pattern, kind, unique)], &mut message, &budget()).remove(0);

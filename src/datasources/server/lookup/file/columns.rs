@@ -432,21 +432,26 @@ fn amount(text: &str) -> Option<Decimal> {
     values::number(text).or_else(|| values::money(text).map(|money| money.amount))
 }
 
-/// The words before a sum. What else stands before a number makes it a code, or part of a sentence: `ART 20`, `max 5`.
-const CURRENCIES: [&str; 20] = [
-    "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "Euro", "Euros", "GBP", "HUF", "INR", "JPY",
-    "NOK", "PLN", "SEK", "TRY", "US", "USD",
-];
+/// The words of sums (ISO 4217, and what is said for some). What else stands beside a number makes it a code, or part of a
+/// sentence: `ART 20`, `max 5`.
+const CURRENCIES: &str = "EURO EUROS US \
+     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD \
+     CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF \
+     GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK \
+     LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD \
+     OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN \
+     SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF \
+     YER ZAR ZMW ZWG";
 
-/// Whether letters stand at the digits as they do in codes, and seldom in sums: `CTR-2031`, `12ABC`, `ART 20`.
+/// Whether letters stand at the digits as they do in codes, and not in sums: `CTR-2031`, `12ABC`, `ART 20`.
 fn is_code(text: &str) -> bool {
     let text = text.trim();
     let (is_letter, is_near) = (|c: char| c.is_ascii_alphabetic(), |c: char| c.is_ascii_digit() || c == '-');
     let (behind, before) = (text.trim_start_matches(is_letter), text.trim_end_matches(is_letter));
-    let word = &text[..text.len() - behind.len()];
-    let is_currency = CURRENCIES.iter().any(|own| own.eq_ignore_ascii_case(word));
-    !word.is_empty() && (behind.starts_with(is_near) || !is_currency)
-        || before.len() < text.len() && before.ends_with(is_near)
+    let (word, after) = (&text[..text.len() - behind.len()], &text[before.len()..]);
+    let is_currency = |word: &str| CURRENCIES.split(' ').any(|own| own.eq_ignore_ascii_case(word));
+    !word.is_empty() && (behind.starts_with('-') || !is_currency(word))
+        || !after.is_empty() && before.ends_with(is_near) && (before.ends_with('-') || !is_currency(after))
 }
 
 #[cfg(test)]
