@@ -170,7 +170,7 @@ pub struct Extraction {
     pub value: Option<String>,
     pub why_not: Option<String>,
     /// Which other values the pattern finds, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub others: Option<String>,
 }
 
