@@ -78,6 +78,17 @@ async fn received(server: &TestServer, tenant: &TenantId, subject: &str) -> Stri
     id
 }
 
+/// Three messages, each of which was sent along two routes in vain.
+async fn three_given_up(server: &TestServer, tenant: &TenantId) -> Vec<String> {
+    routes(server, &["erp", "crm"]).await;
+    let mut ids = Vec::new();
+    for subject in ["one", "two", "three"] {
+        ids.push(received(server, tenant, subject).await);
+    }
+    give_up(server).await;
+    ids
+}
+
 /// The deliveries that wait for somebody who sends.
 async fn jobs(server: &TestServer) -> i64 {
     let mut conn = server.database().superuser().await;
@@ -168,12 +179,7 @@ async fn two_who_ask_at_once_send_it_once() {
 async fn a_word_sends_again_what_is_the_last_of_its_route_and_says_why_something_is_not() {
     let server = TestServer::start_idle(&[]).await;
     let tenant = server.tenant("acme").await;
-    routes(&server, &["erp", "crm"]).await;
-    let mut ids = Vec::new();
-    for subject in ["one", "two", "three"] {
-        ids.push(received(&server, &tenant, subject).await);
-    }
-    give_up(&server).await;
+    let ids = three_given_up(&server, &tenant).await;
     let path = format!("/api/emails/{}/decision?tenant_id=acme", ids[1]);
     server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK);
     // Run again, it is sent anew: what was given up before is nobody's to see to.
@@ -244,12 +250,7 @@ async fn what_waits_is_left_alone_and_nobody_else_may_ask() {
 async fn what_breaks_off_is_told_with_what_was_sent_by_then() {
     let server = TestServer::start_idle(&[]).await;
     let tenant = server.tenant("acme").await;
-    routes(&server, &["erp", "crm"]).await;
-    let mut ids = Vec::new();
-    for subject in ["one", "two", "three"] {
-        ids.push(received(&server, &tenant, subject).await);
-    }
-    give_up(&server).await;
+    let ids = three_given_up(&server, &tenant).await;
     let broken = format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$; \
          CREATE TRIGGER refuse BEFORE UPDATE ON deliveries FOR EACH ROW \

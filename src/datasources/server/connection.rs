@@ -289,19 +289,9 @@ pub fn endpoint(
 fn settings<T: serde::de::DeserializeOwned>(json: &Map<String, Value>) -> Result<T, Problem> {
     let bytes = serde_json::to_vec(json).unwrap_or_default();
     let mut checks = Checks::default();
-    let parsed = checks.part("connection_json", parse_json(&bytes).map_err(without_place));
+    let parsed = checks.part("connection_json", parse_json(&bytes));
     checks.finish()?;
     parsed.ok_or_else(|| Problem::invalid_field("connection_json", "cannot be read"))
-}
-
-/// Nobody wrote them in these lines and columns.
-fn without_place(mut problem: Problem) -> Problem {
-    for error in &mut problem.errors {
-        if let Some((words, _)) = error.message.rsplit_once(" at line ") {
-            error.message = words.to_owned();
-        }
-    }
-    problem
 }
 
 fn database(
