@@ -55,6 +55,17 @@ test('a field that no message has is told at its rule', { tag: '@desktop' }, asy
   expect(removed.status()).toBe(204);
 });
 
+test('a number that the browser would round is told, and not sent', { tag: '@desktop' }, async ({ page, request }) => {
+  const { rule, intent_id } = await ruleOf(page, request, 'Rounded');
+  await rule.getByText('More, as JSON', { exact: true }).click();
+  await rule.getByLabel('Members that have no field here').fill('{"expected": 12345678901234567890123}');
+  await page.getByTestId('save').click();
+  await expect(page.getByTestId('faults')).toBeFocused();
+  await expect(rule.getByText(/^expected has more digits than a number keeps/).first()).toBeVisible();
+  const removed = await request.delete(`/api/intents/${intent_id}?tenant_id=acme_corp`, { headers: { 'if-match': '*' } });
+  expect(removed.status()).toBe(204);
+});
+
 test('values that a query lacks are told by their name on the screen', { tag: '@desktop' }, async ({ page, request }) => {
   const { rule, intent_id } = await ruleOf(page, request, 'Valueless');
   await rule.getByRole('button', { name: 'Remove value 1' }).click();

@@ -17,8 +17,7 @@ use serde::de::DeserializeOwned;
 use super::{Error, Result};
 use crate::shared::Problem;
 use by_name::ByName;
-use words::in_words;
-pub use words::not_known;
+pub use words::{in_words, not_known};
 
 /// A JSON body, parsed strictly.
 #[derive(Debug)]

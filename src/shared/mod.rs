@@ -1,5 +1,6 @@
 //! What both targets agree on: ids, the wire error, checks of input.
 
+pub mod exact;
 pub mod ids;
 pub mod live;
 pub mod problem;

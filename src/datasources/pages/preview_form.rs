@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     datasources::dto::{DatasourceType, PreviewInput},
-    shared::{FieldError, Problem},
+    shared::{FieldError, Problem, exact},
 };
 
 /// A look-up as it is typed.
@@ -65,9 +65,9 @@ impl PreviewForm {
                 }
                 let body = self.body.get_untracked();
                 if !body.trim().is_empty() {
-                    match serde_json::from_str::<Value>(&body) {
+                    match exact::read("conditions.body", &body, "must be JSON") {
                         Ok(body) => drop(conditions.insert("body".into(), body)),
-                        Err(_) => faults.push(FieldError::new("conditions.body", "must be JSON")),
+                        Err(fault) => faults.push(fault),
                     }
                 }
                 let rows = self.rows.get_untracked();
@@ -142,5 +142,8 @@ mod tests {
         let api = PreviewForm::new(DatasourceType::Api);
         api.body.set("{".into());
         assert_eq!(api.input().expect_err("no JSON").errors[0].field, "conditions.body");
+        api.body.set("{\"id\": 123456789012345678901}".into());
+        let refused = api.input().expect_err("a number that would be another");
+        assert_eq!(refused.errors, [FieldError::new("conditions.body.id", exact::NOT_KEPT)]);
     }
 }

@@ -1,11 +1,13 @@
 //! Expressions in the Common Expression Language (cel-spec) over `email`, `fields`, `row` and `rows`.
 //!
-//! The crate has no type checker, so an expression is checked when it is saved by its names, and by running it
-//! once on sample values: whatever depends on the message alone shows its types there. Nor does it bound what an
-//! expression takes: `meter` does.
+//! The crate has no type checker, so an expression is checked when it is saved by its names, by the functions that it calls
+//! (`calls`), and by running it once on sample values: whatever depends on the message alone shows its types there. Nor does
+//! it bound what an expression takes: `meter` does.
 
+mod calls;
 mod meter;
 mod tree;
+mod words;
 
 use std::{
     collections::HashMap,
@@ -13,9 +15,9 @@ use std::{
     time::Duration,
 };
 
+use calls::Miscall;
 use cel::{Context, ExecutionError, IdedExpr, Program, Value as Cel};
 use regex::Regex;
-use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 
 use crate::{
@@ -50,6 +52,8 @@ pub struct Expression {
     /// With the charges of `meter` in it.
     tree: Arc<IdedExpr>,
     names: tree::Names,
+    /// Refused where it is saved. What was stored before goes on: not every message gets there.
+    miscall: Option<Miscall>,
     /// At most, of loops over what is written in it.
     steps: u64,
     needs_row: bool,
@@ -61,10 +65,12 @@ pub struct Expression {
 pub enum Fault {
     /// It names something that is not there: a field that the message lacks, or a column.
     Missing(String),
-    /// Types that do not go together, or a result that is neither true nor false.
+    /// Types that do not go together, or a result that is neither true nor false: a sentence that goes on after its name.
     Type(String),
-    /// It takes more steps, memory or time than one may: a sentence that goes on after its name.
+    /// It takes more steps, memory or time than one may: a sentence as well.
     Costly(String),
+    /// There was nothing to work it out on, which is no fault of its own: a sentence as well.
+    Unstarted(String),
 }
 
 impl TryFrom<String> for Expression {
@@ -107,11 +113,8 @@ impl Expression {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let program = Program::compile(text).map_err(|error| {
-            let first =
-                error.to_string().lines().next().unwrap_or_default().replace("ERROR: <input>:", "at ");
-            format!("is no CEL expression: {first}")
-        })?;
+        let program = Program::compile(text)
+            .map_err(|error| format!("is no CEL expression: {}", words::of_text(&error)))?;
         if tree::depth(program.expression()) > MAX_DEPTH {
             return Err(format!("must have at most {MAX_DEPTH} levels within one another, sums included"));
         }
@@ -130,6 +133,7 @@ impl Expression {
             text: text.to_owned(),
             tree: Arc::new(tree),
             names: tree::names(program.expression()),
+            miscall: calls::first_wrong(program.expression()),
             steps: tree::steps(program.expression()),
             needs_row,
             needs_all_rows: references.has_variable("rows"),
@@ -174,6 +178,11 @@ impl Expression {
         self.named().any(|named| named == name)
     }
 
+    /// What of it gives no answer whatever a message says, in words that go on after its name.
+    pub fn miscall(&self) -> Option<&str> {
+        self.miscall.as_ref().map(|miscall| miscall.words.as_str())
+    }
+
     /// Checks its names, and runs it once on a message that has every field.
     ///
     /// # Errors
@@ -191,7 +200,7 @@ impl Expression {
         if let Some(name) = self.names.email.iter().find(|name| !is_message_field(name)) {
             return Err(format!("names 'email.{name}', which is not a field of a message"));
         }
-        self.check_steps()?;
+        self.check_itself()?;
         let mut fields = Fields::default();
         for name in MESSAGE_FIELDS {
             fields.set(name, "1");
@@ -201,21 +210,25 @@ impl Expression {
         }
         match self.run(&fields, &Rows::default()) {
             Ok(_) => Ok(()),
-            Err(Fault::Costly(fault)) => Err(fault),
+            Err(Fault::Costly(fault) | Fault::Unstarted(fault)) => Err(fault),
             // What a row holds is known only when there is one.
             Err(_) if self.looks_at_rows() => Ok(()),
             Err(Fault::Missing(name)) if is_message_field(&name) => Ok(()),
             Err(Fault::Missing(name)) => Err(unknown(&name)),
-            Err(Fault::Type(fault)) => Err(format!("cannot be worked out: {fault}")),
+            Err(Fault::Type(fault)) => Err(fault),
         }
     }
 
-    /// Checks the loops over what is written in it, which run for each message.
+    /// Checks what is the same for each message: the functions that it calls, and the loops over what is written in it.
     ///
     /// # Errors
     /// What is wrong with it, in a sentence.
-    pub fn check_steps(&self) -> Result<(), String> {
-        if self.steps > meter::MAX_STEPS { Err(meter::too_many_steps()) } else { Ok(()) }
+    pub fn check_itself(&self) -> Result<(), String> {
+        match &self.miscall {
+            Some(miscall) => Err(miscall.advice()),
+            None if self.steps > meter::MAX_STEPS => Err(meter::too_many_steps()),
+            None => Ok(()),
+        }
     }
 
     /// Works it out, as long as that takes while it is saved.
@@ -231,7 +244,7 @@ impl Expression {
     /// # Errors
     /// `Fault`.
     pub fn run_within(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
-        on_deep_stack(|| self.work_out(fields, rows, patience)).map_err(Fault::Costly)?
+        on_deep_stack(|| self.work_out(fields, rows, patience)).map_err(Fault::Unstarted)?
     }
 
     fn work_out(&self, fields: &Fields, rows: &Rows, patience: Duration) -> Result<bool, Fault> {
@@ -255,12 +268,16 @@ impl Expression {
         context.add_variable_from_value("fields", all);
         context.add_variable_from_value("email", email);
         if self.looks_at_rows() {
-            let object = |row: &Vec<Value>| -> Cel {
-                let members: HashMap<String, Cel> =
-                    rows.columns.iter().cloned().zip(row.iter().map(cel)).collect();
+            let object = |(place, row): (usize, &Vec<Value>)| -> Cel {
+                let cells = row.iter().enumerate().map(|(column, value)| match value {
+                    // There are no decimals in CEL.
+                    Value::String(text) if rows.decimals.contains(&(place, column)) => double(text),
+                    other => cel(other),
+                });
+                let members: HashMap<String, Cel> = rows.columns.iter().cloned().zip(cells).collect();
                 members.into()
             };
-            let list: Vec<Cel> = rows.rows.iter().map(object).collect();
+            let list: Vec<Cel> = rows.rows.iter().enumerate().map(object).collect();
             context.add_variable_from_value("row", list.first().cloned().unwrap_or(Cel::Null));
             context.add_variable_from_value("rows", list);
         }
@@ -268,7 +285,7 @@ impl Expression {
         for (name, function) in meter::functions(&meter) {
             context
                 .add_function::<meter::Function, meter::Function>(name, function)
-                .map_err(|error| Fault::Type(error.to_string()))?;
+                .map_err(|error| Fault::Type(format!("gives no answer: {error}")))?;
         }
         let result = Cel::resolve(&self.tree, &context);
         if let Some(fault) = meter.fault() {
@@ -277,13 +294,10 @@ impl Expression {
         match result {
             Ok(Cel::Bool(result)) => Ok(result),
             Ok(other) => {
-                Err(Fault::Type(format!("it gives a {}, and neither true nor false", other.type_of())))
+                Err(Fault::Type(format!("gives {}, and neither true nor false", words::kind_of(&other))))
             }
             Err(ExecutionError::NoSuchKey(name)) => Err(Fault::Missing(name.to_string())),
-            Err(error) => {
-                let words: String = error.to_string().chars().take(300).collect();
-                Err(Fault::Type(words))
-            }
+            Err(error) => Err(Fault::Type(words::of_run(&error))),
         }
     }
 }
@@ -291,7 +305,7 @@ impl Expression {
 /// A field of the message in its type.
 fn typed(value: &str, kind: FieldType, now: chrono::DateTime<chrono::Utc>) -> Cel {
     use crate::rules::server::values;
-    let real = |decimal: rust_decimal::Decimal| decimal.to_f64().map_or(Cel::Null, Cel::Float);
+    let real = |decimal: rust_decimal::Decimal| double(&decimal.to_string());
     match kind {
         FieldType::Text => value.into(),
         FieldType::Number => values::number(value).map_or_else(|| value.into(), real),
@@ -309,14 +323,20 @@ fn typed(value: &str, kind: FieldType, now: chrono::DateTime<chrono::Utc>) -> Ce
     }
 }
 
+/// The double that is nearest to a decimal, as one that is written in an expression is.
+fn double(decimal: &str) -> Cel {
+    decimal.parse().map_or(Cel::Null, Cel::Float)
+}
+
 fn cel(value: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
         Value::Bool(flag) => Cel::Bool(*flag),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Cel::Int(integer),
-            (None, Some(real)) => Cel::Float(real),
-            (None, None) => Cel::Null,
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(integer), ..) => Cel::Int(integer),
+            (None, Some(integer), _) => Cel::UInt(integer),
+            (None, None, Some(real)) => Cel::Float(real),
+            (None, None, None) => Cel::Null,
         },
         Value::String(text) => text.as_str().into(),
         Value::Array(items) => items.iter().map(cel).collect::<Vec<_>>().into(),
@@ -361,7 +381,7 @@ mod tests {
         let rows = Rows {
             columns: vec!["status".into(), "limit".into()],
             rows: vec![vec![json!("active"), json!(1_500)], vec![json!("closed"), json!(10.5)]],
-            truncated: false,
+            ..Rows::default()
         };
         for (text, result) in [
             ("fields.total.amount <= 1500.0 && fields.total.currency == 'EUR'", true),
@@ -381,6 +401,38 @@ mod tests {
         }
         let missing = Expression::compile("fields.order == 'x'").expect("compiles");
         assert_eq!(missing.run(&fields(), &rows), Err(Fault::Missing("order".into())));
+    }
+
+    #[test]
+    fn every_number_of_a_row_is_one() {
+        let rows = Rows {
+            columns: ["used", "allowed", "n", "id", "text"].map(str::to_owned).to_vec(),
+            rows: vec![vec![
+                json!("9.3333333333333333"),
+                json!("10.3333333333333333"),
+                json!("12345678901.123456"),
+                json!(u64::MAX),
+                json!("10.3333333333333333"),
+            ]],
+            decimals: [(0, 0), (0, 1), (0, 2)].into(),
+            ..Rows::default()
+        };
+        let mut message = fields();
+        message.set_typed("sum", "12345678901.123456", FieldType::Number);
+        for (text, result) in [
+            ("row.used <= row.allowed", true),
+            ("row.used > 9.3 && row.used < 10", true),
+            ("row.n == 12345678901.123456", true),
+            ("row.n == fields.sum", true),
+            ("row.id == 18446744073709551615u", true),
+            ("row.id == 18446744073709551614u", false),
+            ("row.id > 9223372036854775807 && row.id > 1.5", true),
+            ("row.text == '10.3333333333333333'", true),
+            ("rows.exists(r, r.used < r.allowed)", true),
+        ] {
+            let expression = Expression::compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            assert_eq!(expression.run(&message, &rows), Ok(result), "{text}");
+        }
     }
 
     #[test]
@@ -408,6 +460,24 @@ mod tests {
             "rows.all(a, rows.all(b, rows.all(c, rows.all(d, true))))",
         ] {
             assert!(check(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_calls_no_function_is_refused_and_runs_where_it_is_stored() {
+        let rows =
+            Rows { columns: vec!["status".into()], rows: vec![vec![json!("active")]], ..Rows::default() };
+        for (text, words, result) in [
+            ("foo(row.status)", "calls 'foo', which is no function; there are all, bool, bytes, ", None),
+            ("row.status == 'active' || foo(row.status)", "calls 'foo', which is no function; ", Some(true)),
+            ("row.status.size('x') > 1", "calls 'size' with 1 argument, and it takes none", None),
+        ] {
+            let expression = Expression::compile(text).expect("compiles");
+            let refused = expression.check(&extractors(), true).expect_err(text);
+            assert!(refused.starts_with(words), "{text}: {refused}");
+            assert_eq!(expression.check_itself(), Err(refused), "{text}");
+            let ran = expression.run(&fields(), &rows);
+            assert_eq!(ran.as_ref().ok(), result.as_ref(), "{text}: {ran:?}");
         }
     }
 
@@ -467,7 +537,7 @@ mod tests {
         let rows = |cell: Value, count: usize| Rows {
             columns: vec!["cell".into()],
             rows: vec![vec![cell]; count],
-            truncated: false,
+            ..Rows::default()
         };
         let bodies = ["fields.body"; 100].join("+");
         // Counts in each turn, and is not reached.

@@ -49,6 +49,15 @@ pub enum Unjudged {
     Message(Unrenderable),
     /// The datasource holds nothing that could be judged so: a fault of the rule or of the data, never a verdict.
     Datasource(String),
+    /// The rule gives no answer to what was found, and no other try does: a sentence.
+    Rule(String),
+}
+
+impl Unjudged {
+    /// `fault` goes on after the expression's name.
+    fn expression(fault: &str) -> Self {
+        Self::Rule(format!("the rule gives no answer: its expression {fault}"))
+    }
 }
 
 /// Whose a value is, and so whose fault it is where it cannot be read.
@@ -135,8 +144,11 @@ pub fn judge(
         }
         RuleType::Expression => expression(judgement, fields, found.as_ref(), patience),
         RuleType::Equals | RuleType::NotEquals | RuleType::Regex | RuleType::OneOf | RuleType::Compare => {
-            let (left, actual) = match &found {
-                None => (rule.field_name.clone(), field_of(rule, fields).map_err(Unjudged::Message)?),
+            let (left, actual, is_decimal) = match &found {
+                None => {
+                    let value = field_of(rule, fields).map_err(Unjudged::Message)?;
+                    (rule.field_name.clone(), value, false)
+                }
                 Some(found) => match column(judgement, found)? {
                     Some(cell) => cell,
                     None => return Ok(no_row(false, found)),
@@ -161,6 +173,7 @@ pub fn judge(
             let against = Against {
                 expected,
                 are_addresses,
+                is_decimal,
                 from,
                 expected_from: &expected_from,
                 kind,
@@ -171,8 +184,8 @@ pub fn judge(
     }
 }
 
-/// The column that is looked at, in the first row; `None` where there is no row.
-fn column(judgement: &Judgement, found: &Found<'_>) -> Result<Option<(String, Value)>, Unjudged> {
+/// The column that is looked at, in the first row, and whether its text is a decimal; `None` where there is no row.
+fn column(judgement: &Judgement, found: &Found<'_>) -> Result<Option<(String, Value, bool)>, Unjudged> {
     let Some(row) = found.rows.rows.first() else { return Ok(None) };
     let columns = &found.rows.columns;
     let position = match &judgement.column {
@@ -182,8 +195,8 @@ fn column(judgement: &Judgement, found: &Found<'_>) -> Result<Option<(String, Va
             .position(|column| column == wanted)
             .or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(wanted))),
     };
-    match position.and_then(|i| Some((columns.get(i)?, row.get(i)?))) {
-        Some((name, value)) => Ok(Some((name.clone(), value.clone()))),
+    match position.and_then(|i| Some((columns.get(i)?, row.get(i)?, found.rows.decimals.contains(&(0, i))))) {
+        Some((name, value, is_decimal)) => Ok(Some((name.clone(), value.clone(), is_decimal))),
         None => Err(Unjudged::Datasource(format!(
             "there is no column {} in {}",
             judgement.column.as_deref().unwrap_or("at all"),
@@ -222,7 +235,7 @@ fn expression(
     patience: Duration,
 ) -> Result<Finding, Unjudged> {
     let Some(expression) = &judgement.expression else {
-        return Err(Unjudged::Datasource("the rule has no expression".into()));
+        return Err(Unjudged::Rule("the rule gives no answer: it has no expression".into()));
     };
     // Of a field that is not just missing: why it is not given.
     let withheld = |name: &str| {
@@ -237,28 +250,30 @@ fn expression(
     if let Some(Found { rows, place, .. }) = found.filter(|found| found.rows.truncated)
         && expression.needs_all_rows()
     {
-        return Err(Unjudged::Datasource(format!(
-            "{place} has more than {} rows, and the expression would judge by those alone",
+        return Err(Unjudged::expression(&format!(
+            "would judge by {} rows alone, and {place} has more",
             rows.rows.len()
         )));
     }
     let none = Rows::default();
     let rows = found.map_or(&none, |found| found.rows);
     let text = shorten(expression.text(), 200);
-    match expression.run_within(fields, rows, patience) {
+    let answer = expression.run_within(fields, rows, patience);
+    match answer {
         Ok(passes) => Ok(Finding {
             passes,
             reason: format!("{text} is {passes}"),
             compared: Some(Compared { left: text, actual: passes.into(), expected: true.into() }),
         }),
-        Err(Fault::Costly(fault)) => Err(Unjudged::Datasource(format!("the expression {fault}"))),
+        Err(Fault::Costly(fault)) => Err(Unjudged::expression(&fault)),
+        Err(Fault::Unstarted(fault)) => Err(Unjudged::Datasource(format!("the expression {fault}"))),
         // A column may be called the same.
         Err(Fault::Missing(name)) if expression.names_field(&name) && fields.get(&name).is_none() => {
             Err(Unjudged::Message(Unrenderable::Missing(name)))
         }
-        Err(Fault::Missing(name)) if rows.columns.contains(&name) => Err(Unjudged::Datasource(format!(
-            "the expression gives no answer: {name} is not where it is named"
-        ))),
+        Err(Fault::Missing(name)) if rows.columns.contains(&name) => {
+            Err(Unjudged::expression(&format!("names {name} where it is not")))
+        }
         // `row.x` where there is no row: the look-up found nothing.
         Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
             found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
@@ -267,12 +282,13 @@ fn expression(
         Err(Fault::Missing(name)) if found.is_none() => {
             Err(withheld(&name).unwrap_or(Unjudged::Message(Unrenderable::Missing(name))))
         }
-        Err(Fault::Missing(name)) => {
-            Err(Unjudged::Datasource(format!("the expression names {name}, which is not there")))
+        // A name that is worked out may be a cell's, which is not for this sentence.
+        Err(Fault::Missing(name)) if expression.text().contains(&name) => {
+            Err(Unjudged::expression(&format!("names {name}, which is not there")))
         }
-        Err(Fault::Type(fault)) => {
-            Err(Unjudged::Datasource(format!("the expression gives no answer: {fault}")))
-        }
+        Err(Fault::Missing(_)) => Err(Unjudged::expression("names what is not there")),
+        // What it gave in its own words says less than what it calls in vain.
+        Err(Fault::Type(fault)) => Err(Unjudged::expression(expression.miscall().unwrap_or(&fault))),
     }
 }
 
@@ -282,6 +298,8 @@ struct Against<'a> {
     expected: &'a [Value],
     /// Whether addresses are compared, or parts of some, which have one form.
     are_addresses: bool,
+    /// Whether the value is a decimal that stands in a text.
+    is_decimal: bool,
     /// Where the value comes from, and each that is expected.
     from: Origin<'a>,
     expected_from: &'a [Origin<'a>],
@@ -317,7 +335,11 @@ impl Against<'_> {
         (expected, whose): (&Value, Whose),
         ignore_case: bool,
     ) -> Result<bool, Unjudged> {
-        let is_same = same(actual, expected, ignore_case);
+        let is_same_decimal = || match (actual, expected) {
+            (Value::String(one), Value::String(other)) => values::is_same_number(one, other),
+            _ => false,
+        };
+        let is_same = same(actual, expected, ignore_case) || (self.is_decimal && is_same_decimal());
         let has_no_type = self.kind == FieldType::Text
             || [actual, expected].iter().any(|one| one.is_null())
             || actual.is_boolean();
@@ -541,7 +563,7 @@ pub fn readable(value: &Value, kind: FieldType, whose: Whose, now: DateTime<Utc>
 }
 
 /// As it stands in a sentence.
-fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) => format!("'{}'", shorten(text, 80)),
@@ -555,8 +577,8 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     if actual.is_null() || expected.is_null() {
         return actual.is_null() && expected.is_null();
     }
-    // People write 1 and 0 for them, too: the tables of files gave no other once.
-    if actual.is_boolean()
+    // People write 1 and 0 for them, too: the tables of files gave no other once, and some databases have no other.
+    if (actual.is_boolean() || (expected.is_boolean() && actual.is_number()))
         && let (Some(left), Some(right)) = (flag_of(actual), flag_of(expected))
     {
         return left == right;
@@ -568,7 +590,7 @@ fn same(actual: &Value, expected: &Value, ignore_case: bool) -> bool {
     if !(actual.is_number() || expected.is_number()) {
         return false;
     }
-    matches!((values::plain(&left), values::plain(&right)), (Some(left), Some(right)) if left == right)
+    values::is_same_number(&left, &right)
 }
 
 /// Its text in the form that fields and patterns have, whose lines end with LF: what a datasource gave may be in another.
@@ -635,7 +657,7 @@ mod tests {
         let rows = Rows {
             columns: vec!["order_number".into(), "status".into()],
             rows: vec![vec![json!("7"), json!("open")]],
-            truncated: false,
+            ..Rows::default()
         };
         let mut fields = Fields::default();
         fields.set("status", "open");
@@ -654,10 +676,23 @@ mod tests {
         ] {
             assert_eq!(judged(text, &rows), missing, "{text}");
         }
-        // The row is at fault: the message has it, or it is no field of a message's.
+        // The rule is at fault: the message has it, or it is no field of a message's.
         for text in ["row.status.order_number == 'x'", "{'a': 1}[row.status] == 1"] {
-            assert!(matches!(judged(text, &rows), Err(Unjudged::Datasource(_))), "{text}");
+            assert!(matches!(judged(text, &rows), Err(Unjudged::Rule(_))), "{text}");
         }
+        // So is who calls what is no function. What lacks a row or a field did not get there.
+        let nothing = Rows { rows: Vec::new(), ..rows.clone() };
+        for text in ["foo(row.status)", "row.status.size(1) == 2"] {
+            let told = judged(text, &rows);
+            let lead = "the rule gives no answer: its expression calls '";
+            assert!(
+                matches!(&told, Err(Unjudged::Rule(words)) if words.starts_with(lead)),
+                "{text}: {told:?}"
+            );
+        }
+        let either = "row.status == 'open' || foo(row.status)";
+        assert!(judged(either, &rows).is_ok_and(|finding| finding.passes));
+        assert!(judged(either, &nothing).is_ok_and(|finding| !finding.passes));
         let loops = "rows.all(a, rows.all(b, rows.all(c, a.status == b.status && b.status == c.status)))";
         let many = Rows { rows: vec![rows.rows[0].clone(); 100], ..rows };
         // There are more, of which it would say nothing.
@@ -666,13 +701,13 @@ mod tests {
         assert!(whole.is_ok_and(|finding| finding.passes));
         let part = judged("rows.all(r, r.status == 'open')", &cut);
         assert!(
-            matches!(&part, Err(Unjudged::Datasource(fault)) if fault.contains("more than 100 rows")),
+            matches!(&part, Err(Unjudged::Rule(fault)) if fault.contains("100 rows alone, and Orders has more")),
             "{part:?}"
         );
         assert!(judged("row.status == 'open'", &cut).is_ok_and(|finding| finding.passes));
         let dear = judged(loops, &many);
         assert!(
-            matches!(&dear, Err(Unjudged::Datasource(fault)) if fault.contains("more than 2000000 steps")),
+            matches!(&dear, Err(Unjudged::Rule(fault)) if fault.contains("more than 2000000 steps")),
             "{dear:?}"
         );
     }
@@ -691,7 +726,12 @@ mod tests {
             (json!("1_042"), json!(1042), false, false),
             (json!(1e-7), json!("0.0000001"), false, true),
             (json!(19.9), json!("19.90"), false, true),
-            (json!(1), json!(true), false, false),
+            (json!(1), json!(true), false, true),
+            (json!(0), json!(false), false, true),
+            (json!(1.0), json!(true), false, true),
+            (json!(0), json!(true), false, false),
+            (json!(2), json!(true), false, false),
+            (json!("1"), json!(true), false, false),
             (json!(true), json!(true), false, true),
             (json!(true), json!("1"), false, true),
             (json!(true), json!(0), false, false),
@@ -706,6 +746,43 @@ mod tests {
             (json!(0), json!(""), false, false),
         ] {
             assert_eq!(same(&actual, &expected, ignore_case), result, "{actual} {expected}");
+        }
+    }
+
+    /// Of a text that is no number, they say what it is.
+    #[test]
+    fn zeros_at_the_end_of_a_decimal_say_nothing() {
+        let fields = Fields::default();
+        let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+        let judged = |rule_type, expected: Value, is_decimal: bool| {
+            let rule = rule("subject", rule_type);
+            let judgement: Judgement = serde_json::from_value(json!({"expected": expected})).expect("parses");
+            let expected = super::expected(&rule, &judgement, &fields).expect("renders");
+            let rows = Rows {
+                columns: vec!["n".into()],
+                rows: vec![vec![json!("1234567890123456.70")]],
+                decimals: is_decimal.then_some((0, 0)).into_iter().collect(),
+                ..Rows::default()
+            };
+            let found = Some(Found { request: &request, rows: &rows, place: "Sums" });
+            judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
+                .map(|finding| finding.passes)
+        };
+        use RuleType::{Equals, NotEquals, OneOf};
+        for (rule_type, expected, is_decimal, passes) in [
+            (Equals, json!("1234567890123456.7"), true, true),
+            (Equals, json!("1234567890123456.70"), true, true),
+            (Equals, json!("1234567890123456.71"), true, false),
+            (NotEquals, json!("1234567890123456.7"), true, false),
+            (OneOf, json!(["1", "1234567890123456.700"]), true, true),
+            (Equals, json!("1234567890123456.7"), false, false),
+            (Equals, json!("1234567890123456.70"), false, true),
+        ] {
+            assert_eq!(
+                judged(rule_type, expected.clone(), is_decimal),
+                Ok(passes),
+                "{expected} {is_decimal}"
+            );
         }
     }
 
@@ -724,7 +801,7 @@ mod tests {
             let rows = found.map(|cell| Rows {
                 columns: vec!["list".into()],
                 rows: vec![vec![cell]],
-                truncated: false,
+                ..Rows::default()
             });
             let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Lists" });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
@@ -771,7 +848,7 @@ mod tests {
             let rule = rule("subject", rule_type);
             let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
             let expected = expected(&rule, &judgement, &fields).expect("renders");
-            let rows = Rows { columns: vec!["closed_on".into()], rows: vec![vec![cell]], truncated: false };
+            let rows = Rows { columns: vec!["closed_on".into()], rows: vec![vec![cell]], ..Rows::default() };
             let found = Found { request: &request, rows: &rows, place: "Orders" };
             let patience = Duration::from_secs(5);
             let finding =
@@ -862,7 +939,7 @@ mod tests {
             let rows = found.map(|cell| Rows {
                 columns: vec!["cell".into()],
                 rows: vec![vec![cell.into()]],
-                truncated: false,
+                ..Rows::default()
             });
             let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "People" });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
@@ -899,6 +976,7 @@ mod tests {
             let against = Against {
                 expected: &expected,
                 are_addresses: false,
+                is_decimal: false,
                 from: Origin { whose: Whose::Datasource, field: "" },
                 expected_from: &[Origin { whose: Whose::Message, field: "" }; 2],
                 kind,
@@ -957,7 +1035,7 @@ mod tests {
             let rows = found.map(|cell| Rows {
                 columns: vec!["cell".into()],
                 rows: vec![vec![cell]],
-                truncated: false,
+                ..Rows::default()
             });
             let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Orders" });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))

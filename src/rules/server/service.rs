@@ -332,7 +332,7 @@ pub async fn fault_of(ctx: &TenantContext, rules: &[ValidationRule]) -> Result<O
         let parsed = parsed_for(rule, kind).await;
         let fault = parsed.and_then(|parsed| match &parsed.judgement.expression {
             Some(expression) => expression
-                .check_steps()
+                .check_itself()
                 .map_err(|fault| Problem::invalid_field("conditions.expression", fault)),
             None => Ok(()),
         });

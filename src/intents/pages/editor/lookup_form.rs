@@ -4,7 +4,10 @@ use leptos::prelude::*;
 use serde_json::{Map, Value};
 
 use super::rule_form::{Slot, is_scalar, put_text, take, take_text};
-use crate::{datasources::dto::DatasourceType, shared::FieldError};
+use crate::{
+    datasources::dto::DatasourceType,
+    shared::{FieldError, exact},
+};
 
 /// The members that look something up, for each kind of datasource.
 #[derive(Clone, Copy)]
@@ -95,9 +98,9 @@ impl LookupForm {
         self.put_some("headers", self.headers.read().is_empty(), object(self.headers), members);
         let body = self.body.get();
         if !body.trim().is_empty() {
-            match serde_json::from_str(&body) {
+            match exact::read("conditions.body", &body, "must be JSON") {
                 Ok(body) => drop(members.insert("body".to_owned(), body)),
-                Err(_) => faults.push(FieldError::new("conditions.body", "must be JSON")),
+                Err(fault) => faults.push(fault),
             }
         }
         let status = self.status.get();

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     datasources::dto::{Datasource, DatasourceType},
     rules::dto::{OnError, OnFail, RuleInput, RuleType, WhenMissing},
-    shared::{DatasourceId, FieldError, RuleId},
+    shared::{DatasourceId, FieldError, RuleId, exact},
     ui::value::plain,
 };
 
@@ -74,6 +74,9 @@ pub fn put_text(members: &mut Map<String, Value>, name: &str, text: RwSignal<Str
         members.insert(name.to_owned(), text.into());
     }
 }
+
+/// What is said of other members that are none.
+const NO_OBJECT: &str = "must be an object, written as JSON";
 
 /// One rule.
 #[derive(Clone, Copy)]
@@ -144,10 +147,12 @@ impl RuleForm {
         self.lookup.put(kind, &mut members, &mut faults);
         self.judge.put(self.kind_of_rule(), kind.is_some(), &mut members);
         let rest = self.rest.get();
-        match serde_json::from_str::<Map<String, Value>>(&rest) {
-            Ok(rest) => members.extend(rest),
-            Err(_) if rest.trim().is_empty() => {}
-            Err(_) => faults.push(FieldError::new("conditions", "must be an object, written as JSON")),
+        if !rest.trim().is_empty() {
+            match exact::read("conditions", &rest, NO_OBJECT) {
+                Ok(Value::Object(rest)) => members.extend(rest),
+                Ok(_) => faults.push(FieldError::new("conditions", NO_OBJECT)),
+                Err(fault) => faults.push(fault),
+            }
         }
         let rule = RuleInput {
             rule_id: self.id,
@@ -264,5 +269,26 @@ mod tests {
         form.lookup.body.set("{".to_owned());
         let faults = form.read(&[source(DatasourceType::Api)], 10).1;
         assert_eq!(faults[0].field, "conditions.body");
+    }
+
+    #[test]
+    fn a_number_that_would_be_another_is_told_at_its_place() {
+        let owner = Owner::new();
+        owner.set();
+        let conditions = json!({"path": "/c", "later": {"a": 1}});
+        let rule = RuleInput { conditions, datasource_id: Some(DatasourceId(7)), ..RuleInput::blank() };
+        let form = RuleForm::new(&rule);
+        form.rest.set("{\"later\": {\"a\": [12345678901234567890123]}}".to_owned());
+        form.lookup.body.set("{\"id\": 0.12345678901234567890123, \"of\": 2}".to_owned());
+        let (read, faults) = form.read(&[source(DatasourceType::Api)], 10);
+        let at = |field: &str| FieldError::new(field, exact::NOT_KEPT);
+        assert_eq!(faults, [at("conditions.body.id"), at("conditions.later.a[0]")]);
+        assert_eq!(read.conditions, json!({"path": "/c"}), "neither is sent as another");
+        form.rest.set("{\"later\": 9007199254740993}".to_owned());
+        form.lookup.body.set("{\"id\": 18446744073709551615}".to_owned());
+        let (read, faults) = form.read(&[source(DatasourceType::Api)], 10);
+        assert_eq!(faults, []);
+        let kept = json!({"path": "/c", "body": {"id": u64::MAX}, "later": 9_007_199_254_740_993_i64});
+        assert_eq!(read.conditions, kept);
     }
 }

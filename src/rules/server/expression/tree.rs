@@ -158,6 +158,10 @@ pub fn fence(expr: &mut IdedExpr) {
             looped.loop_step = metered(step, &looped.iter_var, size);
         }
         Expr::Call(call) => {
+            // `.matches(a, b)` is `matches(a, b)`.
+            if let Some(name) = call.func_name.strip_prefix('.') {
+                call.func_name = name.to_owned();
+            }
             key_header(call);
             bound_pattern(call);
         }
@@ -276,7 +280,7 @@ fn function(name: &str, args: Vec<IdedExpr>) -> IdedExpr {
 }
 
 /// What it is made of.
-fn parts(expr: &IdedExpr) -> Vec<&IdedExpr> {
+pub fn parts(expr: &IdedExpr) -> Vec<&IdedExpr> {
     match &expr.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
@@ -323,5 +327,21 @@ fn entry_mut(entry: &mut IdedEntryExpr) -> Vec<&mut IdedExpr> {
     match &mut entry.expr {
         EntryExpr::StructField(field) => vec![&mut field.value],
         EntryExpr::MapEntry(entry) => vec![&mut entry.key, &mut entry.value],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cel::Program;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_begins_with_a_dot_is_bounded_as_without() {
+        for text in ["matches('a', 'b')", ".matches('a', 'b')", "'a'.matches('b')"] {
+            let mut expr = Program::compile(text).expect("compiles").expression().clone();
+            fence(&mut expr);
+            assert!(matches!(&expr.expr, Expr::Call(call) if call.func_name == MATCHES), "{text}");
+        }
     }
 }
