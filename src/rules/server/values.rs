@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use rust_decimal::Decimal;
 
+use crate::shared::exact;
+
 /// A sum, with its currency if one is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Money {
@@ -101,10 +103,22 @@ impl std::fmt::Display for Moment {
 /// `1_042`, too, which no database does.
 pub fn plain(text: &str) -> Option<Decimal> {
     let text = text.trim_ascii();
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
+    if !is_plain(text) {
         return None;
     }
     if text.contains(['e', 'E']) { Decimal::from_scientific(text).ok() } else { text.parse().ok() }
+}
+
+/// Whether a text has no other characters than programs write numbers with: neither `NaN` nor `0x10`.
+pub fn is_plain(text: &str) -> bool {
+    text.trim_ascii().bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
+}
+
+/// Whether both texts are numbers as programs write them, and the same, with however many digits.
+pub fn is_same_number(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_ascii(), other.trim_ascii());
+    let is_number = |text: &str| is_plain(text) && text.parse::<f64>().is_ok();
+    is_number(one) && is_number(other) && exact::Decimal::of(one) == exact::Decimal::of(other)
 }
 
 /// `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.50`, `-3`, `12 %` without its sign. A single point is the
@@ -680,6 +694,29 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(plain(text), value.map(decimal), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_number_is_told_by_all_its_digits() {
+        for (one, other, is_same) in [
+            ("1234567890123456.70", "1234567890123456.7", true),
+            ("1234567890123456.70", "1234567890123456.71", false),
+            ("1.00000000000000000000000000000001", "1", false),
+            ("1.00000000000000000000000000000000", "1", true),
+            ("12345678901234567890123456789012345678.50", "12345678901234567890123456789012345678.5", true),
+            ("-0.0", "0", true),
+            ("-1", "1", false),
+            ("1e-7", "0.0000001", true),
+            (" 7", "+7", true),
+            ("NaN", "NaN", false),
+            ("inf", "inf", false),
+            ("0x10", "16", false),
+            ("1_0", "10", false),
+            ("1-2", "1-2", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_same_number(one, other), is_same, "{one} {other}");
         }
     }
 

@@ -1,13 +1,15 @@
 //! Look-ups in MySQL and MariaDB: a read-only transaction, a statement timeout, a row limit, prepared statements
 //! only (which hold one statement, whatever the protocol would allow).
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, stream::BoxStream};
+use regex::Regex;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::{
     AssertSqlSafe, Column, Connection as _, Executor, MySql, MySqlConnection, Row, TypeInfo, ValueRef,
+    error::DatabaseError,
     mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow, MySqlSslMode},
 };
 
@@ -93,21 +95,19 @@ async fn run(
         limits.timeout.as_secs().max(1),
     );
     conn.execute(AssertSqlSafe(settings)).await.map_err(failed)?;
-    // Of a number nothing is passed over where one is asked for.
-    let texts: Vec<(&str, Cause)> = params
-        .iter()
-        .filter_map(|(param, blame)| Some((param.as_str()?, *blame)))
-        .filter(|(text, _)| values::plain(text).is_none())
-        .collect();
+    let texts: Vec<(&str, Cause)> =
+        params.iter().filter_map(|(param, blame)| Some((param.as_str()?, *blame))).collect();
+    let are_numbers = texts.iter().all(|(text, _)| values::plain(text).is_some());
     let mut tx = conn.begin_with("START TRANSACTION READ ONLY").await.map_err(failed)?;
     let mut ask = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for (param, _) in params {
         ask = match param {
             Value::Null => ask.bind(None::<String>),
             Value::Bool(flag) => ask.bind(*flag),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => ask.bind(integer),
-                None => ask.bind(number.as_f64()),
+            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(integer), _) => ask.bind(integer),
+                (None, Some(integer)) => ask.bind(integer),
+                (None, None) => ask.bind(number.as_f64()),
             },
             Value::String(text) => ask.bind(text.clone()),
             other => ask.bind(other.to_string()),
@@ -116,7 +116,7 @@ async fn run(
     let mut bounded = Bounded::new(limits);
     {
         let mut stream = ask.fetch(&mut *tx);
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
+        while let Some(row) = stream.try_next().await.map_err(|error| blamed(&error, &texts))? {
             if bounded.rows.columns.is_empty() {
                 bounded.rows.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
             }
@@ -124,18 +124,20 @@ async fn run(
                 break;
             }
             let values = (0..row.len()).map(|i| value(&row, i)).collect::<Result<Vec<_>, _>>()?;
+            let place = bounded.rows.rows.len();
+            let kinds = row.columns().iter().map(|column| column.type_info().name()).enumerate();
+            let is_decimal = |i: usize| values[i].as_str().is_some_and(|text| text.contains('.'));
+            let decimals = kinds.filter(|(i, kind)| *kind == "DECIMAL" && is_decimal(*i));
+            bounded.rows.decimals.extend(decimals.map(|(i, _)| (place, i)));
             let size = Bounded::size(&values);
             bounded.push(values, size)?;
         }
         if bounded.rows.truncated {
-            if texts.is_empty() {
+            // Of numbers it hardly warns: for those, nobody waits longer.
+            if are_numbers {
                 return Ok(bounded.rows);
             }
-            // What it warns of is told at its end.
-            let mut left = limits.max_rows.saturating_mul(PATIENT_ROWS);
-            while stream.try_next().await.map_err(failed)?.is_some() {
-                left = left.checked_sub(1).ok_or_else(|| limits.too_large())?;
-            }
+            to_its_end(&mut stream, &texts, limits).await?;
         }
     }
     if !texts.is_empty() {
@@ -145,11 +147,27 @@ async fn run(
     Ok(bounded.rows)
 }
 
+/// Reads what is left of an answer: what a query warns of is told at its end.
+async fn to_its_end(
+    stream: &mut BoxStream<'_, sqlx::Result<MySqlRow>>,
+    texts: &[(&str, Cause)],
+    limits: &Limits,
+) -> Result<(), LookupError> {
+    let mut left = limits.max_rows.saturating_mul(PATIENT_ROWS);
+    while stream.try_next().await.map_err(|error| blamed(&error, texts))?.is_some() {
+        left = left.checked_sub(1).ok_or_else(|| limits.too_large())?;
+    }
+    Ok(())
+}
+
 /// Whether what the query was given was taken for what it is. Beside a number, MySQL reads as much of a text as is one, and
-/// warns: `1042abc` is 1042, and `C-20319` is 0.
+/// warns: `1042abc` is 1042, and `C-20319` is 0. Beside a date, `hello` is one before all others.
 async fn warned(conn: &mut MySqlConnection, texts: &[(&str, Cause)]) -> Result<(), LookupError> {
     let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(conn).await.map_err(|error| describe(&error))?;
-    let messages = warnings.iter().filter_map(|warning| warning.try_get_unchecked::<String, _>(2).ok());
+    // One of those tells of blanks behind a number, or of less than a microsecond.
+    let is_note = |row: &MySqlRow| row.try_get_unchecked::<String, _>(0).is_ok_and(|level| level == "Note");
+    let messages = warnings.iter().filter(|&row| !is_note(row));
+    let messages = messages.filter_map(|warning| warning.try_get_unchecked::<String, _>(2).ok());
     let mut faults = messages.filter_map(|message| {
         let (_, blame) = texts.iter().find(|(text, _)| is_of(&message, text))?;
         Some(LookupError::new(*blame, message))
@@ -157,14 +175,63 @@ async fn warned(conn: &mut MySqlConnection, texts: &[(&str, Cause)]) -> Result<(
     faults.next().map_or(Ok(()), Err)
 }
 
-/// Whether a warning says that this text was cut to be a number (`ER_TRUNCATED_WRONG_VALUE`). Of a date it also says so where
-/// it has understood it; and what is stored may be cut as well, which is nobody's fault.
+/// Whether a warning says that this text was not taken for what it is (`ER_TRUNCATED_WRONG_VALUE`, `ER_WRONG_VALUE`). Of a
+/// moment with its zone it also says so where it has understood it; and what is stored may be cut as well, which is nobody's
+/// fault.
 fn is_of(message: &str, text: &str) -> bool {
-    let said = message.strip_prefix("Truncated incorrect ").and_then(|rest| rest.split_once(" value: '"));
-    let Some((kind, quoted)) = said else { return false };
-    let quoted = quoted.trim_end_matches('\'');
-    let is_whole = quoted == text || (quoted.len() >= LONGEST_SAID && text.starts_with(quoted));
-    matches!(kind, "DOUBLE" | "DECIMAL" | "INTEGER") && !text.is_empty() && is_whole
+    let starts = ["Truncated incorrect ", "Incorrect "];
+    let said = starts.iter().find_map(|start| message.strip_prefix(start)?.split_once(" value: '"));
+    let Some((kind, said)) = said else { return false };
+    let is_unread = match kind.to_ascii_lowercase().as_str() {
+        "double" | "decimal" | "integer" => values::plain(text).is_none(),
+        kind if DATES.contains(&kind) => !is_moment(text),
+        "inet4" | "inet6" | "uuid" => true,
+        _ => false,
+    };
+    // A function that the rule calls for that may be one of several which try a text.
+    let of_column = said.rsplit_once("' for column ").map(|(quoted, _)| quoted);
+    let Some(quoted) = of_column.or_else(|| said.strip_suffix('\'')) else { return false };
+    is_unread && !text.is_empty() && is_quoted(quoted, text)
+}
+
+/// The kinds of dates and times, as warnings call them.
+const DATES: [&str; 5] = ["date", "datetime", "time", "timestamp", "year"];
+
+/// Whether a text is a date and a time of ISO 8601, which MariaDB has read where it warns of the zone that follows.
+fn is_moment(text: &str) -> bool {
+    MOMENT.captures(text.trim_ascii()).is_some_and(|found| found[1].parse::<chrono::NaiveDate>().is_ok())
+}
+
+/// What follows is no `PM`, which MariaDB passes over as well.
+static MOMENT: LazyLock<Regex> = LazyLock::new(|| {
+    const PATTERN: &str = concat!(
+        "^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?",
+        " *(?i:z|[a-z]{3,}[a-z0-9/_+:-]*|[+-][0-9:]+.*)?$"
+    );
+    #[expect(clippy::expect_used, reason = "a constant, which the tests compile")]
+    Regex::new(PATTERN).expect("a pattern")
+});
+
+/// Whether what a warning quotes is this text: as it is; with `?` for what is beyond the BMP, and control characters by their
+/// numbers; or with each byte by its number that is no printable ASCII. The end of a longer one is cut.
+fn is_quoted(quoted: &str, text: &str) -> bool {
+    let by_character = |c: char| match c {
+        '\u{10000}'.. => "?".to_owned(),
+        c if c.is_control() && !"\t\n\r".contains(c) => format!("\\{:04X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    let by_byte = |byte: u8| match byte {
+        b' '..=b'~' => char::from(byte).to_string(),
+        byte => format!("\\x{byte:02X}"),
+    };
+    // No more of it can be quoted.
+    let text: String = text.chars().take(quoted.len() + 1).collect();
+    let characters: String = text.chars().map(by_character).collect();
+    let bytes: String = text.bytes().map(by_byte).collect();
+    let begun = quoted.strip_suffix("...").unwrap_or(quoted);
+    let is_it =
+        |written: &String| written == quoted || (quoted.len() >= LONGEST_SAID && written.starts_with(begun));
+    [text, characters, bytes].iter().any(is_it)
 }
 
 /// So many bytes of a longer text stand in a warning, about.
@@ -194,10 +261,14 @@ fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
         | "BIGINT UNSIGNED" | "YEAR" | "BIT" => row.try_get_unchecked::<u64, _>(i).map_err(failed)?.into(),
         "FLOAT" => as_written(row.try_get(i).map_err(failed)?).into(),
         "DOUBLE" => row.try_get::<f64, _>(i).map_err(failed)?.into(),
-        "DATE" => row.try_get::<chrono::NaiveDate, _>(i).map_err(failed)?.to_string().into(),
-        "DATETIME" | "TIMESTAMP" => {
-            row.try_get_unchecked::<chrono::NaiveDateTime, _>(i).map_err(failed)?.to_string().into()
-        }
+        "DATE" => match row.try_get::<chrono::NaiveDate, _>(i) {
+            Ok(date) => date.to_string().into(),
+            Err(error) => no_date(row, i).ok_or_else(|| failed(error))?.into(),
+        },
+        "DATETIME" | "TIMESTAMP" => match row.try_get_unchecked::<chrono::NaiveDateTime, _>(i) {
+            Ok(moment) => moment.to_string().into(),
+            Err(error) => no_date(row, i).ok_or_else(|| failed(error))?.into(),
+        },
         "TIME" => row.try_get::<sqlx::mysql::types::MySqlTime, _>(i).map_err(failed)?.to_string().into(),
         "JSON" => {
             let text: String = row.try_get_unchecked(i).map_err(failed)?;
@@ -220,20 +291,58 @@ fn value(row: &MySqlRow, i: usize) -> Result<Value, LookupError> {
     })
 }
 
+/// What is stored as a date and is none, such as `2026-11-00`: a rule that does not look at it is not stopped by it
+/// (mariadb.com/kb/en/resultset-row/#date-binary-encoding).
+fn no_date(row: &MySqlRow, i: usize) -> Option<String> {
+    let bytes: Vec<u8> = row.try_get_unchecked(i).ok()?;
+    let [_, low, high, month, day, time @ ..] = bytes.as_slice() else { return None };
+    let day = format!("{:04}-{month:02}-{day:02}", u16::from_le_bytes([*low, *high]));
+    Some(match time {
+        [hour, minute, second, ..] => format!("{day} {hour:02}:{minute:02}:{second:02}"),
+        _ => day,
+    })
+}
+
 /// The number that the shortest digits of a FLOAT say. Widened as it is, it would have digits that nobody wrote.
 fn as_written(real: f32) -> f64 {
     real.to_string().parse().unwrap_or_else(|_| f64::from(real))
 }
 
+/// As `describe`, of a query that was given these texts: one of them may be what was refused.
+fn blamed(error: &sqlx::Error, texts: &[(&str, Cause)]) -> LookupError {
+    let sqlx::Error::Database(database) = error else { return describe(error) };
+    match culprit(number_of(&**database), database.message(), texts) {
+        Some(cause) => LookupError::new(cause, database.message()),
+        None => describe(error),
+    }
+}
+
+/// Why a look-up ends whose query was refused for one of these texts. Which one has the character that a column's character
+/// set lacks, nobody tells: one that is no ASCII, and the message's rather than the rule's, which was tried before.
+fn culprit(number: u16, message: &str, texts: &[(&str, Cause)]) -> Option<Cause> {
+    // Of columns whose collations differ, no text is to blame: a parameter's is coercible.
+    let is_of_columns = matches!(number, 1267 | 1270) && !message.contains(",COERCIBLE)");
+    if LACKS_CHARACTER.contains(&number) && !is_of_columns {
+        let foreign = || texts.iter().filter(|(text, _)| !text.is_ascii()).map(|(_, blame)| *blame);
+        return foreign().find(|blame| *blame == Cause::Unfit).or_else(|| foreign().next());
+    }
+    // MySQL refuses what MariaDB warns of (`ER_WRONG_VALUE`).
+    texts.iter().find(|(text, _)| is_of(message, text)).map(|(_, blame)| *blame)
+}
+
+/// Collations do not go together (`ER_CANT_AGGREGATE_2COLLATIONS` and the like), or a text cannot be converted.
+const LACKS_CHARACTER: [u16; 5] = [1267, 1270, 1271, 1366, 3988];
+
+fn number_of(error: &dyn DatabaseError) -> u16 {
+    error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .map_or(0, sqlx::mysql::MySqlDatabaseError::number)
+}
+
 /// What went wrong, in words, and whether trying again may help.
 pub fn describe(error: &sqlx::Error) -> LookupError {
     match error {
-        sqlx::Error::Database(database) => {
-            let number = database
-                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-                .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
-            numbered(number, database.message())
-        }
+        sqlx::Error::Database(database) => numbered(number_of(&**database), database.message()),
         sqlx::Error::PoolTimedOut => LookupError::new(Cause::Time, "no connection could be had in time"),
         sqlx::Error::Io(error) => LookupError::new(Cause::Broken, format!("the connection failed: {error}")),
         sqlx::Error::Tls(error) => LookupError::new(Cause::Tls, format!("TLS failed: {error}")),
@@ -269,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_warning_is_of_the_text_that_was_cut_to_be_a_number() {
+    fn a_warning_is_of_the_text_that_was_not_taken_for_what_it_is() {
         let long = "7".to_owned() + &"x".repeat(200);
         for (message, text, is_its) in [
             ("Truncated incorrect DOUBLE value: '7abc'", "7abc", true),
@@ -278,10 +387,99 @@ mod tests {
             (&format!("Truncated incorrect DOUBLE value: '{}'", &long[..128]), &long, true),
             ("Truncated incorrect DOUBLE value: 'A12'", "A", false),
             ("Truncated incorrect DOUBLE value: ''", "", false),
+            ("Truncated incorrect DECIMAL value: '7?'", "7\u{1f600}", true),
+            ("Truncated incorrect DECIMAL value: '7é\\0001'", "7é\u{1}", true),
+            (&format!("Truncated incorrect DOUBLE value: '{}...'", &long[..123]), &long, true),
+            (&format!("Truncated incorrect DOUBLE value: '{}...'", &long[..123]), &long[..122], false),
+            ("Truncated incorrect DECIMAL value: '7'", "7", false),
+            ("Truncated incorrect datetime value: '7'", "7", true),
+            ("Truncated incorrect datetime value: 'hello'", "hello", true),
+            ("Truncated incorrect date value: '10.11.2026 x'", "10.11.2026 x", true),
+            ("Truncated incorrect time value: '25 Uhr'", "25 Uhr", true),
+            (r"Truncated incorrect datetime value: 'M\xC3\xBCller'", "Müller", true),
+            (r"Truncated incorrect datetime value: '\xC3\xBC'", "ü", true),
+            ("Truncated incorrect datetime value: ''", "ü", false),
+            ("Truncated incorrect DECIMAL value: 'нет'", "нет", true),
+            ("Truncated incorrect DECIMAL value: 'нет'", "Пётр", false),
+            (r"Truncated incorrect datetime value: '\xD0\xBD\xD0\xB5\xD1\x82'", "нет", true),
+            (r"Truncated incorrect datetime value: '\xD0\xBD\xD0\xB5\xD1\x82'", "Пётр", false),
+            ("Truncated incorrect DECIMAL value: '7?'", "7ü", false),
+            ("Truncated incorrect DECIMAL value: '7...'", "7abc", false),
+            (&format!("Truncated incorrect DECIMAL value: '{}...'", "ü".repeat(62)), &"ü".repeat(200), true),
+            (&format!("Truncated incorrect DECIMAL value: '{}...'", "ü".repeat(62)), &"Ж".repeat(200), false),
+            (
+                &format!("Truncated incorrect datetime value: '{}\\xC3\\...'", "x".repeat(120)),
+                &("x".repeat(120) + "ü"),
+                true,
+            ),
+            ("Incorrect datetime value: 'hello'", "hello", true),
+            ("Incorrect DATE value: 'hello'", "hello", true),
+            ("Incorrect inet6 value: 'hello'", "hello", true),
+            ("Incorrect date value: 'hello' for column `shop`.`t`.`due` at row 1", "hello", true),
+            ("Incorrect datetime value: 'hello' for function str_to_date", "hello", false),
+            ("Truncated incorrect CHAR(3) value: 'hello'", "hello", false),
             ("Truncated incorrect datetime value: '2026-11-10T08:00:00Z'", "2026-11-10T08:00:00Z", false),
+            ("Truncated incorrect datetime value: '2026-11-10T24:00:00Z'", "2026-11-10T24:00:00Z", true),
+            ("Truncated incorrect date value: '2026-11-31 07:00Z'", "2026-11-31 07:00Z", true),
+            ("Truncated incorrect DOUBLE value: '2026-11-10T07:00Z'", "2026-11-10T07:00Z", true),
             ("Division by 0", "7abc", false),
         ] {
             assert_eq!(is_of(message, text), is_its, "{message} {text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_has_a_date_and_a_time_of_day_and_any_zone() {
+        for text in [
+            "2026-11-10T07:00Z",
+            "2026-11-10 07:00:00 UTC",
+            "2026-11-10T07:00:00 +0100",
+            "2026-11-10T07:00:00.5+01:00",
+            "2026-11-10 07:00 CET",
+            "2026-11-10 07:00 Europe/Berlin",
+            "2026-11-10T07:00+01:00[Europe/Berlin]",
+            "2026-11-10 07:00:00.123456789",
+        ] {
+            assert!(is_moment(text), "{text}");
+        }
+        for text in [
+            "2026-11-10",
+            "2026-11-10 02:30 PM",
+            "2026-11-10 02:30 p.m.",
+            "2026-11-10 25:00Z",
+            "2026-11-31 07:00Z",
+            "2026-11-10 UTC",
+            "10.11.2026 07:00",
+            "hello",
+        ] {
+            assert!(!is_moment(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_to_blame_for_what_is_refused_of_it() {
+        use Cause::{Rule, Unfit};
+        let mixed =
+            "Illegal mix of collations (latin1_swedish_ci,IMPLICIT) and (utf8mb4_general_ci,COERCIBLE)";
+        let of_columns =
+            "Illegal mix of collations (latin1_swedish_ci,IMPLICIT) and (latin2_general_ci,IMPLICIT)";
+        for (number, message, texts, blamed) in [
+            (1267, mixed, [("Łukasz", Unfit), ("a", Rule)], Some(Unfit)),
+            (3988, mixed, [("ü", Rule), ("Łukasz", Unfit)], Some(Unfit)),
+            (1270, mixed, [("a", Unfit), ("Łukasz", Rule)], Some(Rule)),
+            (1267, mixed, [("a", Unfit), ("b", Rule)], None),
+            (1267, of_columns, [("Łukasz", Unfit), ("a", Rule)], None),
+            (1270, of_columns, [("Łukasz", Unfit), ("ü", Rule)], None),
+            (
+                1271,
+                "Illegal mix of collations for operation 'in'",
+                [("Łukasz", Unfit), ("a", Rule)],
+                Some(Unfit),
+            ),
+            (1525, "Incorrect DATE value: 'a'", [("a", Unfit), ("Łukasz", Rule)], Some(Unfit)),
+            (1064, "near 'a'", [("a", Unfit), ("Łukasz", Rule)], None),
+        ] {
+            assert_eq!(culprit(number, message, &texts), blamed, "{number} {texts:?}");
         }
     }
 

@@ -4,13 +4,15 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use chrono::DateTime;
 use futures::TryStreamExt;
+use regex::Regex;
 use secrecy::ExposeSecret;
 use serde::{
     Deserialize, Deserializer,
@@ -32,7 +34,8 @@ use super::{
 };
 use crate::{
     datasources::server::connection::{Connection, DatabaseEndpoint},
-    server::{error::chain, outbound::Fence},
+    rules::server::values,
+    server::{error::chain, outbound::Fence, text::shorten},
 };
 
 /// The pools, and what was prepared on them.
@@ -52,6 +55,8 @@ struct Prepared {
     given: usize,
     /// Each parameter alone, cast as in `sql`.
     casts: Vec<String>,
+    /// What each parameter is taken for.
+    kinds: Vec<Kind>,
     /// The columns of an answer without rows.
     columns: Vec<String>,
     /// Those of the type numeric, and those of the type character, which is padded with blanks.
@@ -101,15 +106,30 @@ impl PostgresLookups {
             Lease::new(acquired.map_err(|error| self.pools.failed(connection, describe(&error)))?);
         // Of a rule that was saved for another dialect, the number of parameters has not been held against the query.
         let kept = self.statements.get(connection, query).filter(|kept| kept.given == given.params.len());
+        // What a column takes may have changed since it was kept.
+        let kept = kept.filter(|kept| readable(kept, given).is_ok());
         let is_kept = kept.is_some();
-        let mut prepared = match kept {
-            Some(kept) => kept,
-            None => self.prepare(connection, lease.conn(), query, given.params.len()).await?,
+        let prepared = match kept {
+            Some(kept) => Ok(kept),
+            None => self
+                .prepare(connection, lease.conn(), query, given.params.len(), limits)
+                .await
+                .map_err(|error| describe(&error))?,
+        };
+        let mut prepared = match prepared.and_then(|prepared| readable(&prepared, given).map(|_| prepared)) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                lease.give_back();
+                return Err(error);
+            }
         };
         let mut answer = blamed(lease.conn(), &prepared, given, limits).await;
         if is_kept && answer.as_ref().is_err_and(Failure::may_come_of_a_change) {
             self.statements.forget(connection, query);
-            prepared = self.prepare(connection, lease.conn(), query, given.params.len()).await?;
+            prepared = self
+                .prepare(connection, lease.conn(), query, given.params.len(), limits)
+                .await
+                .map_err(|error| describe(&error))??;
             answer = blamed(lease.conn(), &prepared, given, limits).await;
         }
         let rows = answer.map_err(|failure| failure.error)?;
@@ -119,35 +139,48 @@ impl PostgresLookups {
 
     /// PostgreSQL infers the types of parameters. The values of a message are text, so each parameter becomes a
     /// cast from text to what was inferred; `orders.id = ?` works with "1042".
+    ///
+    /// # Errors
+    /// The database's; within, what is wrong with the query, which leaves the connection as it was.
     async fn prepare(
         &self,
         connection: &Connection,
         conn: &mut PgConnection,
         query: &str,
         given: usize,
-    ) -> Result<Arc<Prepared>, LookupError> {
-        let checked = checked(query, SqlDialect::Postgres, given)?;
+        limits: &Limits,
+    ) -> sqlx::Result<Result<Arc<Prepared>, LookupError>> {
+        let checked = match checked(query, SqlDialect::Postgres, given) {
+            Ok(checked) => checked,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Within one of its own, so that it is read as it will be when it runs.
+        let mut tx = begin(conn, limits).await?;
+        let fault = sql_check::installed::fault(&mut tx, &checked).await?;
+        if let Some(fault) = fault {
+            tx.rollback().await?;
+            return Ok(Err(LookupError::new(Cause::Rule, format!("the query {fault}"))));
+        }
         // Another text each time: of the same, the library would tell what it was told when it prepared it before, and
         // PostgreSQL would keep to the plan of then.
         let mark = format!("/* {} */ ", PREPARED.fetch_add(1, Ordering::Relaxed));
-        let statement = conn
-            .prepare(AssertSqlSafe(format!("{mark}{}", checked.sql)).into_sql_str())
-            .await
-            .map_err(|error| describe(&error))?;
+        let statement = tx.prepare(AssertSqlSafe(format!("{mark}{}", checked.sql)).into_sql_str()).await?;
+        tx.rollback().await?;
         let columns: Vec<String> =
             statement.columns().iter().map(|column| column.name().to_owned()).collect();
         if columns.is_empty() || columns.len() > Rows::MAX_COLUMNS {
-            return Err(LookupError::new(
+            return Ok(Err(LookupError::new(
                 Cause::Refused,
                 format!("the query must have 1 to {} columns, and has {}", Rows::MAX_COLUMNS, columns.len()),
-            ));
+            )));
         }
         let types: Vec<&str> = match statement.parameters() {
-            Some(Either::Left(types)) => types.iter().map(|t| sql_type(t.name())).collect(),
+            Some(Either::Left(types)) => types.iter().map(TypeInfo::name).collect(),
             _ => Vec::new(),
         };
+        let types: Vec<&str> = (0..given).map(|i| types.get(i).copied().unwrap_or("text")).collect();
         let casts: Vec<String> =
-            (0..given).map(|i| cast(i + 1, types.get(i).copied().unwrap_or("text"))).collect();
+            types.iter().enumerate().map(|(i, name)| cast(i + 1, sql_type(name))).collect();
         let mut sql = checked.sql;
         // From the last to the first, so that $1 is not found within $10.
         for (i, cast) in casts.iter().enumerate().rev() {
@@ -158,11 +191,12 @@ impl PostgresLookups {
             given,
             // Not the values themselves: the library would ask for them in a form that not every type has.
             casts: casts.iter().map(|cast| format!("{cast} IS NULL")).collect(),
+            kinds: types.iter().map(|name| Kind::of(name)).collect(),
             columns,
             numeric: columns_of(&statement, &["NUMERIC"]),
             padded: columns_of(&statement, &["CHAR", "CHAR[]"]),
         };
-        Ok(self.statements.keep(connection, query, prepared))
+        Ok(Ok(self.statements.keep(connection, query, prepared)))
     }
 }
 
@@ -198,6 +232,91 @@ fn cast(number: usize, type_name: &str) -> String {
     }
 }
 
+/// What PostgreSQL reads more texts as than say it: `inf` as a number, `now` and `11.10.2026` as dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Date,
+    /// A time of day, or a length of time.
+    Time,
+    Other,
+}
+
+impl Kind {
+    fn of(type_name: &str) -> Self {
+        match type_name {
+            "INT2" | "INT4" | "INT8" | "FLOAT4" | "FLOAT8" | "NUMERIC" => Self::Number,
+            "DATE" | "TIMESTAMP" | "TIMESTAMPTZ" => Self::Date,
+            "TIME" | "TIMETZ" | "INTERVAL" => Self::Time,
+            _ => Self::Other,
+        }
+    }
+
+    /// A text of a message as PostgreSQL is to read it, which refuses what is nothing to it; `None` where it would read what
+    /// was not said, or what could be two.
+    fn read(self, text: &str) -> Option<String> {
+        match self {
+            Self::Number => values::is_plain(text).then(|| text.to_owned()),
+            Self::Date => read_date(text),
+            Self::Time => text.bytes().any(|byte| byte.is_ascii_digit()).then(|| text.to_owned()),
+            Self::Other => Some(text.to_owned()),
+        }
+    }
+
+    fn unfit(self, text: &str) -> LookupError {
+        let what = match self {
+            Self::Number => "number",
+            Self::Date => "date, or could be two",
+            Self::Time | Self::Other => "time",
+        };
+        LookupError::new(Cause::Unfit, format!("'{}' is no {what}", shorten(text, 80)))
+    }
+}
+
+/// What PostgreSQL takes for dates that change, that are none, or that are before all others.
+const NO_DATES: [&str; 8] = ["now", "today", "tomorrow", "yesterday", "epoch", "infinity", "allballs", "bc"];
+
+/// `10/11/2026`, which is another date by another `DateStyle`, and `101126`: no year of four digits stands in front.
+static IN_TWO_WAYS: LazyLock<Regex> = LazyLock::new(|| {
+    const PATTERN: &str =
+        "^[^0-9]*(?:[0-9]{1,3}[^0-9A-Za-z:]+[0-9]{1,3}[^0-9A-Za-z:]+[0-9]|[0-9]{6}(?:[^0-9]|$))";
+    #[expect(clippy::expect_used, reason = "a constant, which the tests compile")]
+    Regex::new(PATTERN).expect("a pattern")
+});
+
+/// A date that PostgreSQL reads in one way alone. What is none it refuses itself.
+fn read_date(text: &str) -> Option<String> {
+    let is_none = |word: &str| NO_DATES.iter().any(|none| word.eq_ignore_ascii_case(none));
+    if text.split(|c: char| !c.is_ascii_alphabetic()).any(is_none) {
+        return None;
+    }
+    // The name of its zone, which may follow, PostgreSQL would not read.
+    if let Ok(at) = DateTime::parse_from_rfc2822(text.trim_ascii()) {
+        return Some(at.to_rfc3339());
+    }
+    // That is near no year of two digits.
+    match values::date(text, DateTime::UNIX_EPOCH) {
+        // A time of day that is passed over would become midnight.
+        Some(moment) if !moment.has_time && !text.contains(':') => Some(moment.to_string()),
+        _ => (!IN_TWO_WAYS.is_match(text)).then(|| text.to_owned()),
+    }
+}
+
+/// The parameters with what the message gives of them as PostgreSQL is to read it. The rule's own were tried by whoever
+/// wrote it, and may well say `now`.
+///
+/// # Errors
+/// One that is nothing that could be asked for.
+fn readable(prepared: &Prepared, given: Given<'_>) -> Result<Vec<Value>, LookupError> {
+    let read = |(place, param): (usize, &Value)| match (param, prepared.kinds.get(place)) {
+        (Value::String(text), Some(kind)) if given.blame(place) == Cause::Unfit => {
+            kind.read(text).map(Value::from).ok_or_else(|| kind.unfit(text))
+        }
+        _ => Ok(param.clone()),
+    };
+    given.params.iter().enumerate().map(read).collect()
+}
+
 async fn run(
     conn: &mut PgConnection,
     prepared: &Prepared,
@@ -228,10 +347,12 @@ async fn run(
                 rows.truncated = true;
                 break;
             }
-            let (columns, values) = prepared.read(&text).map_err(|error| {
+            let (columns, values, decimals) = prepared.read(&text).map_err(|error| {
                 LookupError::new(Cause::Refused, format!("a row cannot be read: {error}"))
             })?;
+            let place = rows.rows.len();
             rows.columns = columns;
+            rows.decimals.extend(decimals.into_iter().map(|column| (place, column)));
             rows.rows.push(values);
         }
     }
@@ -243,9 +364,11 @@ async fn begin<'c>(
     conn: &'c mut PgConnection,
     limits: &Limits,
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    // SET LOCAL each time: a query may have changed the session's setting before.
+    // SET LOCAL each time: a query may have changed the session's setting before. Where a database or a role has the
+    // strings of before PostgreSQL 9.1, the parser and the server would not agree where a text ends.
     let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        "BEGIN READ ONLY; SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = {}; \
+         SET LOCAL lock_timeout = {}",
         limits.timeout.as_millis(),
         limits.timeout.as_millis(),
     );
@@ -272,6 +395,8 @@ async fn blamed(
     given: Given<'_>,
     limits: &Limits,
 ) -> Result<Rows, Failure> {
+    let params = readable(prepared, given)?;
+    let given = Given { params: &params, ..given };
     let failure = match run(conn, prepared, given.params, limits).await {
         Err(failure) if failure.is_of(DATA) => failure,
         answer => return answer,
@@ -309,12 +434,17 @@ async fn cast_alone(
 }
 
 impl Prepared {
-    /// The columns and the values of a row.
-    fn read(&self, row: &str) -> serde_json::Result<(Vec<String>, Vec<Value>)> {
+    /// The columns and the values of a row, and the places of those that are decimals in texts (`Rows::decimals`).
+    fn read(&self, row: &str) -> serde_json::Result<(Vec<String>, Vec<Value>, Vec<usize>)> {
         let Cells(cells) = serde_json::from_str(row)?;
         let values = cells.iter().map(|(column, value)| self.value(column, value));
         let values = values.collect::<serde_json::Result<Vec<_>>>()?;
-        Ok((cells.into_iter().map(|(column, _)| column).collect(), values))
+        let is_decimal = |place: &usize| {
+            values[*place].as_str().is_some_and(|text| text.contains('.'))
+                && !cells[*place].1.get().starts_with('"')
+        };
+        let decimals = (0..values.len()).filter(is_decimal).collect();
+        Ok((cells.into_iter().map(|(column, _)| column).collect(), values, decimals))
     }
 
     /// PostgreSQL writes a numeric with all its digits, which JSON's readers would lose. It ignores the blanks that
@@ -426,5 +556,64 @@ fn describe(error: &sqlx::Error) -> LookupError {
         sqlx::Error::Io(error) => LookupError::new(Cause::Broken, format!("the connection failed: {error}")),
         sqlx::Error::Tls(error) => LookupError::new(Cause::Tls, format!("TLS failed: {error}")),
         other => LookupError::new(Cause::Answer, chain(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_a_message_is_read_in_one_way_or_not_at_all() {
+        for (kind, text, read) in [
+            (Kind::Number, "7.50", Some("7.50")),
+            (Kind::Number, " -1e3 ", Some(" -1e3 ")),
+            (Kind::Number, "NaN", None),
+            (Kind::Number, "-Infinity", None),
+            (Kind::Number, "inf", None),
+            (Kind::Number, "0x10", None),
+            (Kind::Number, "1_042", None),
+            (Kind::Date, "2026-11-10", Some("2026-11-10")),
+            (Kind::Date, "2026-1-2", Some("2026-01-02")),
+            (Kind::Date, "11.10.2026", Some("2026-10-11")),
+            (Kind::Date, "13/10/2026", Some("2026-10-13")),
+            (Kind::Date, "20261110", Some("2026-11-10")),
+            (Kind::Date, "2026.11.10", Some("2026.11.10")),
+            (Kind::Date, "10. November 2026.", Some("2026-11-10")),
+            (Kind::Date, "Tue, 10 Nov 2026 08:15:00 +0100 (CET)", Some("2026-11-10T08:15:00+01:00")),
+            (Kind::Date, "10/11/2026", None),
+            (Kind::Date, "10.11.2026 14:30", None),
+            (Kind::Date, "on 10-11-2026", None),
+            (Kind::Date, "10 11 2026", None),
+            (Kind::Date, "9.11.26", None),
+            (Kind::Date, "9.11.75", None),
+            (Kind::Date, "26-11-10", None),
+            (Kind::Date, "1.2.3", None),
+            (Kind::Date, "101126", None),
+            (Kind::Date, "2026-11-10 BC", None),
+            (Kind::Date, "2026-11-10BC", None),
+            (Kind::Date, "2026-11-10 infinity", None),
+            (Kind::Date, "-Infinity", None),
+            (Kind::Date, "today 14:30", None),
+            (Kind::Date, "Today-30d", None),
+            (Kind::Date, "now()", None),
+            (Kind::Date, "epoch", None),
+            (Kind::Date, "2026-11-10T08:00:00.5+01:00", Some("2026-11-10T08:00:00.5+01:00")),
+            (Kind::Date, "2026-11-10 08:00:00 UTC", Some("2026-11-10 08:00:00 UTC")),
+            (Kind::Date, "2026-11-10 14:30 CET", Some("2026-11-10 14:30 CET")),
+            (Kind::Date, "2026-11-10 14:30 Europe/Berlin", Some("2026-11-10 14:30 Europe/Berlin")),
+            (Kind::Date, "2026-11-10, 14:30", Some("2026-11-10, 14:30")),
+            (Kind::Date, "20261110 10:15", Some("20261110 10:15")),
+            (Kind::Date, "10 Nov 2026 14:30", Some("10 Nov 2026 14:30")),
+            (Kind::Date, "Nov 10, 2026 2:30 PM", Some("Nov 10, 2026 2:30 PM")),
+            // Which PostgreSQL refuses.
+            (Kind::Date, "hello", Some("hello")),
+            (Kind::Time, "08:15", Some("08:15")),
+            (Kind::Time, "3 days", Some("3 days")),
+            (Kind::Time, "now", None),
+            (Kind::Other, "NaN", Some("NaN")),
+        ] {
+            assert_eq!(kind.read(text).as_deref(), read, "{kind:?} {text}");
+        }
     }
 }

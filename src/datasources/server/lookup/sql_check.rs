@@ -1,5 +1,8 @@
 //! One statement, a query, nothing else: checked by a SQL parser before it goes anywhere.
 
+mod functions;
+pub mod installed;
+
 use std::ops::ControlFlow;
 
 use sqlparser::{
@@ -7,7 +10,7 @@ use sqlparser::{
     dialect::{Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
     parser::Parser,
-    tokenizer::{Span, Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace},
 };
 
 /// Whose SQL it is.
@@ -29,72 +32,11 @@ pub struct CheckedQuery {
     pub params: usize,
     /// The parameter, counted from 0, of each placeholder in the order in which they stand.
     pub order: Vec<usize>,
+    /// What it calls, which the database is still to be asked about.
+    pub calls: Vec<functions::Call>,
 }
 
 const MAX_LENGTH: usize = 20_000;
-
-/// Functions that reach beyond the data: files, other servers, other sessions, settings, sequences, text that is
-/// run as SQL, or time that is only spent. A low-privilege role forbids most; this is the second fence. A
-/// trailing `*` stands for any ending.
-const FORBIDDEN_FUNCTIONS: [&str; 54] = [
-    // PostgreSQL
-    "pg_read_*",
-    "pg_ls_*",
-    "pg_stat_file",
-    "pg_file_*",
-    "pg_sleep*",
-    "pg_terminate_backend",
-    "pg_cancel_backend",
-    "pg_reload_conf",
-    "pg_rotate_logfile",
-    "pg_switch_wal",
-    "pg_create_*",
-    "pg_drop_*",
-    "pg_replication_*",
-    "pg_logical_*",
-    "pg_advisory_*",
-    "pg_try_advisory_*",
-    "pg_notify",
-    "pg_backup_*",
-    "pg_start_backup",
-    "pg_stop_backup",
-    "pg_export_snapshot",
-    "pg_stat_reset*",
-    "pg_promote",
-    "pg_import_*",
-    "lo_*",
-    "dblink*",
-    "set_config",
-    "setval",
-    "nextval",
-    "query_to_*",
-    "cursor_to_*",
-    "table_to_*",
-    "schema_to_*",
-    "database_to_*",
-    "ts_stat",
-    // MySQL and MariaDB
-    "load_file",
-    "sleep",
-    "benchmark",
-    "get_lock",
-    "release_lock",
-    "release_all_locks",
-    "master_pos_wait",
-    "master_gtid_wait",
-    "wait_for_executed_gtid_set",
-    "wait_until_sql_thread_after_gtids",
-    "wsrep_sync_wait_upto_gtid",
-    "source_pos_wait",
-    "sys_exec",
-    "sys_eval",
-    // SQLite
-    "load_extension",
-    "readfile",
-    "writefile",
-    "edit",
-    "fts3_tokenizer",
-];
 
 /// Checks a query and numbers its placeholders. `?` and `$1` both work, quoting respected.
 ///
@@ -127,7 +69,15 @@ pub fn check(sql: &str, dialect: SqlDialect) -> Result<CheckedQuery, String> {
     let tokens = Tokenizer::new(parser_dialect, sql)
         .tokenize_with_location()
         .map_err(|error| format!("is no SQL: {error}"))?;
-    let numbered = number_placeholders(sql, &tokens, dialect)?;
+    let mut numbered = number_placeholders(sql, &tokens, dialect)?;
+    // Of what is sent: a number beside other characters may make them something else.
+    let tokens = Tokenizer::new(parser_dialect, &numbered.sql)
+        .tokenize()
+        .map_err(|error| format!("is no SQL: {error}"))?;
+    let solid: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    if let Some(fault) = read_in_two_ways(&tokens, &solid, dialect) {
+        return Err(fault.into());
+    }
     let statements =
         Parser::parse_sql(parser_dialect, &numbered.sql).map_err(|error| format!("is no SQL: {error}"))?;
     match statements.as_slice() {
@@ -140,42 +90,85 @@ pub fn check(sql: &str, dialect: SqlDialect) -> Result<CheckedQuery, String> {
         [_] => return Err("must be a SELECT".into()),
         _ => return Err("must be one statement".into()),
     }
-    if let Some(word) = tokens.iter().find_map(|token| match &token.token {
+    if let Some(word) = solid.iter().find_map(|token| match token {
         Token::Word(word) if word.quote_style.is_none() && word.keyword == Keyword::INTO => Some(&word.value),
         _ => None,
     }) {
         return Err(format!("must only read: {word} is not allowed"));
     }
-    if let Some(name) = forbidden_function(&tokens) {
-        return Err(format!("must only read rows: the function {name} is not allowed"));
+    numbered.calls = functions::calls(&solid);
+    match numbered.calls.iter().find(|call| functions::is_forbidden(call)) {
+        Some(call) => Err(format!("must only read rows: the function {} is not allowed", call.name)),
+        None => Ok(numbered),
     }
-    Ok(numbered)
 }
 
-/// A forbidden function, quoted or not, wherever it is called.
-fn forbidden_function(tokens: &[TokenWithSpan]) -> Option<&str> {
-    let mut solid =
-        tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_)));
-    let mut before = solid.next()?;
-    for token in solid {
-        // U&"pg\005fread…" is a name in PostgreSQL, which decodes what this tokenizer does not.
-        if let (Token::Word(word), Token::Ampersand) = (before, token)
-            && word.value.eq_ignore_ascii_case("u")
-        {
-            return Some("U&");
-        }
-        if let (Token::Word(word), Token::LParen) = (before, token) {
-            let name = word.value.to_ascii_lowercase();
-            let is_forbidden = FORBIDDEN_FUNCTIONS.iter().any(|forbidden| {
-                forbidden.strip_suffix('*').map_or(name == *forbidden, |start| name.starts_with(start))
-            });
-            if is_forbidden {
-                return Some(&word.value);
-            }
-        }
-        before = token;
+/// Why a server may read it otherwise than the parser, so that a call could stand in what the parser takes for a text.
+fn read_in_two_ways(tokens: &[Token], solid: &[&Token], dialect: SqlDialect) -> Option<&'static str> {
+    // U&"pg\005fread…" is a name in PostgreSQL, which decodes what this tokenizer does not.
+    if solid
+        .windows(2)
+        .any(|pair| matches!(pair, [Token::Word(u), Token::Ampersand] if u.value.eq_ignore_ascii_case("u")))
+    {
+        return Some("must only read rows: U& is not allowed");
     }
-    None
+    // To them all it is a name, and what follows it.
+    if solid.iter().any(|token| matches!(token, Token::DoubleQuotedByteStringLiteral(_))) {
+        return Some("must not hold b right before a double quote: put a blank between them");
+    }
+    match dialect {
+        // What continues an E'' text on another line is one, too.
+        SqlDialect::Postgres
+            if solid.windows(2).any(|pair| {
+                matches!(pair, [Token::EscapedStringLiteral(_), Token::SingleQuotedString(_)])
+            }) =>
+        {
+            Some("must not hold a text right behind an E'' text: write them as one")
+        }
+        // Before version 15, the mark is a parameter and its alias.
+        SqlDialect::Postgres if solid.iter().any(|token| has_numbered_mark(token)) => {
+            Some("must not hold a $ text whose mark begins with a digit")
+        }
+        // The parser takes `||--` for an operator.
+        SqlDialect::Postgres if has_comment_in_operator(tokens) => {
+            Some("must not begin a comment within an operator: put a blank before it")
+        }
+        SqlDialect::MySql if tokens.iter().any(is_unsure_comment) => {
+            Some("must not hold -- right before what is not ASCII: put a blank between them")
+        }
+        _ => None,
+    }
+}
+
+fn has_numbered_mark(token: &Token) -> bool {
+    match token {
+        Token::DollarQuotedString(text) => {
+            text.tag.as_ref().is_some_and(|mark| mark.starts_with(|c: char| c.is_ascii_digit()))
+        }
+        _ => false,
+    }
+}
+
+fn has_comment_in_operator(tokens: &[Token]) -> bool {
+    const OPERATORS: &str = "+-*/<>=~!@#%^&|`?";
+    let mut operators = String::new();
+    for token in tokens {
+        let text = token.to_string();
+        let is_operator =
+            !matches!(token, Token::Whitespace(_)) && text.chars().all(|c| OPERATORS.contains(c));
+        operators.push_str(if is_operator { &text } else { " " });
+    }
+    operators.contains("--") || operators.contains("/*")
+}
+
+/// To MySQL, a comment begins only where a blank follows, and its blanks are those of ASCII.
+fn is_unsure_comment(token: &Token) -> bool {
+    match token {
+        Token::Whitespace(Whitespace::SingleLineComment { prefix, comment }) => {
+            prefix == "--" && comment.starts_with(|c: char| !c.is_ascii())
+        }
+        _ => false,
+    }
 }
 
 /// Stops at whatever does more than read.
@@ -296,7 +289,7 @@ fn number_placeholders(
         at = end;
     }
     out.push_str(&sql[at..]);
-    Ok(CheckedQuery { sql: out, params: params.max(highest), order })
+    Ok(CheckedQuery { sql: out, params: params.max(highest), order, calls: Vec::new() })
 }
 
 /// The text of a placeholder. To MySQL's tokenizer `$1` is a name.
@@ -484,6 +477,78 @@ mod tests {
                 assert!(check(sql, dialect).is_err(), "{dialect:?} lets through: {sql}");
             }
         }
+    }
+
+    #[test]
+    fn what_acts_is_refused_however_it_is_called() {
+        for sql in [
+            "SELECT * FROM crosstab('SELECT 1') AS ct(a text, b text)",
+            "SELECT * FROM public.crosstab4('SELECT 1')",
+            "SELECT * FROM xpath_table('a', 'b', 'c', '/d', '1=1') AS t(a int)",
+            "SELECT * FROM connectby('t', 'a', 'b', '1', 0) AS t(a text)",
+            "SELECT ts_rewrite('a'::tsquery, 'SELECT 1')",
+            "SELECT pg_prewarm('t')",
+            "SELECT pg_stat_statements_reset()",
+            "SELECT gin_clean_pending_list('i')",
+            "SELECT brin_summarize_new_values('i')",
+            "SELECT pg_nextoid('t', 'oid', 'i')",
+            "SELECT pg_log_backend_memory_contexts(1)",
+            "SELECT lowrite(0, '')",
+            "SELECT lo_creat(0)",
+            "SELECT http_get('http://x.example')",
+            // Where the two readings part.
+            "SELECT E'a'\n'\\', ', pg_sleep(60), ' -- '",
+            "SELECT E'a' -- b\n'\\', ', pg_sleep(60), ' -- '",
+            "SELECT 'a' ||-- '\n pg_read_file(chr(47)) -- '",
+            "SELECT 'a' ||/* '\n */ pg_read_file(chr(47)) -- '",
+            "SELECT x?$$, pg_sleep(60) FROM (SELECT 1) AS t(\"x$1$$\") -- $$",
+            "SELECT $1a$, pg_sleep(60), $1a$ WHERE '' = $1",
+            "SELECT b\"a\"",
+        ] {
+            assert!(check(sql, SqlDialect::Postgres).is_err(), "{sql}");
+        }
+        for sql in [
+            "SELECT b\"\\\" , '\" , SLEEP(60) -- '\n FROM (SELECT 1 AS b) t",
+            "SELECT 1 --\u{a0}+SLEEP(60)\n FROM (SELECT 1 AS `\u{a0}`) t",
+            "SELECT sys_bineval('x')",
+            "SELECT service_get_write_locks('a', 'b', 60)",
+        ] {
+            assert!(check(sql, SqlDialect::MySql).is_err(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_alike_goes_on() {
+        for sql in [
+            "SELECT shop.is_active(?)",
+            "SELECT l.lo_tax, l.lo_orderkey, c.http, c.sleep, c.table_to_join FROM l, c",
+            "SELECT l.lo_created_at, l.pg_read_at FROM reporting.crosstab_sales l",
+            "SELECT (c.address).city FROM c",
+            "SELECT a - -1, '--', \"a--b\", $$/*$$, $b$--$b$ -- x\n FROM c /* y */",
+            "SELECT E'it\\'s', 'a' FROM c WHERE j #>> '{a,b}' = 'x' AND j @> '{}'",
+            "SELECT 'a\\'",
+            "SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM d WHERE e IN (1, 2)",
+            "SELECT a FROM t TABLESAMPLE system (10)",
+        ] {
+            ok(sql, SqlDialect::Postgres);
+        }
+        ok("SELECT 5--1, \"a\\\"b\" -- \u{e9}\n", SqlDialect::MySql);
+    }
+
+    #[test]
+    fn calls_are_told_with_their_schemas() {
+        let query = ok("SELECT shop.F(a), \"G\" (1), (x).h.k, t.i FROM a.b t", SqlDialect::Postgres);
+        let calls: Vec<(&str, &str, bool)> =
+            query.calls.iter().map(|call| (&*call.schema, &*call.name, call.is_member)).collect();
+        let expected = [
+            ("shop", "f", false),
+            ("", "G", false),
+            ("", "h", true),
+            ("", "k", true),
+            ("", "i", true),
+            ("", "b", true),
+        ];
+        assert_eq!(calls, expected);
     }
 
     proptest! {
