@@ -7,8 +7,8 @@ use tokio::net::TcpStream;
 
 use super::{
     config_service,
-    connection::{Auth, Connection, Endpoint},
-    lookup::{Cause, LookupError, Lookups, Request, Rows, sql_check::SqlDialect},
+    connection::{Auth, Connection, DATA, Endpoint},
+    lookup::{Asker, Cause, LookupError, Lookups, Request, Rows, masking::Masking, sql_check::SqlDialect},
     service,
 };
 use crate::{
@@ -92,14 +92,15 @@ pub async fn preview(ctx: &TenantContext, id: DatasourceId, input: PreviewInput)
         Unrenderable::Unfit(fault) => Problem::invalid_field("fields", fault),
     })?;
     let started = Instant::now();
+    let masking = connection.as_ref().map(Masking::of).unwrap_or_default();
     let answer = match connection {
-        Ok(connection) => ctx.app.lookups.ask(&connection, &request).await.map_err(|error| error.message),
+        Ok(connection) => ask(&ctx.app.lookups, &connection, &request).await.map_err(|error| error.message),
         Err(fault) => Err(fault),
     };
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
     let lookup = request.evidence();
     Ok(match answer {
-        Ok(rows) => shown(lookup, rows, duration_ms),
+        Ok(rows) => shown(lookup, &rows, &masking, duration_ms),
         Err(message) => {
             PreviewResult { ok: false, message: Some(message), lookup, duration_ms, ..Default::default() }
         }
@@ -115,6 +116,15 @@ async fn connect(ctx: &TenantContext, id: DatasourceId) -> Result<Result<Connect
     Ok(connection)
 }
 
+/// Whoever tries it out may have mended it a moment ago.
+async fn ask(
+    lookups: &Lookups,
+    connection: &Connection,
+    request: &Request,
+) -> std::result::Result<Rows, LookupError> {
+    lookups.ask_for(Asker::Person, connection, request).await
+}
+
 type Step<T> = std::result::Result<T, (TestStep, String)>;
 
 async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<String>)> {
@@ -125,27 +135,30 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
             reach(lookups, connection, &database.host, database.port).await?;
             let query =
                 if matches!(connection.endpoint, Endpoint::Postgres(_)) { POSTGRES_ROLE } else { MYSQL_ROLE };
-            let rows = lookups.ask(connection, &sql(query)).await.map_err(at_its_step)?;
+            let rows = ask(lookups, connection, &sql(query)).await.map_err(at_its_step)?;
             let place = format!("{}:{}/{}", database.host, database.port, database.database);
             Ok((format!("Connected to {place} and signed in."), role_warnings(&rows)))
         }
         Endpoint::Sqlite { path } => {
             let tables = sql("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
-            let rows = lookups.ask(connection, &tables).await.map_err(at_its_step)?;
+            let rows = ask(lookups, connection, &tables).await.map_err(at_its_step)?;
             let names: Vec<&str> =
                 rows.rows.iter().filter_map(|row| row.first()?.as_str()).take(20).collect();
             Ok((format!("Opened {path}. Its tables: {}.", names.join(", ")), Vec::new()))
         }
-        Endpoint::File(file) => {
-            let count =
-                lookups.ask(connection, &sql("SELECT count(*) AS n FROM data")).await.map_err(at_its_step)?;
-            let first =
-                lookups.ask(connection, &sql("SELECT * FROM data LIMIT 1")).await.map_err(at_its_step)?;
-            let n = count.rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
-            Ok((
-                format!("Read {}: {n} rows. Its columns: {}.", file.path, first.columns.join(", ")),
-                Vec::new(),
-            ))
+        Endpoint::File(files) => {
+            let mut said = Vec::new();
+            for file in files {
+                let count = sql(&format!("SELECT count(*) AS n FROM \"{}\"", file.table));
+                let first = sql(&format!("SELECT * FROM \"{}\" LIMIT 1", file.table));
+                let count = ask(lookups, connection, &count).await.map_err(at_its_step)?;
+                let first = ask(lookups, connection, &first).await.map_err(at_its_step)?;
+                let n = count.rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
+                let what =
+                    if file.table == DATA { format!("Read {}", file.path) } else { file.table.clone() };
+                said.push(format!("{what}: {n} rows. Its columns: {}.", first.columns.join(", ")));
+            }
+            Ok((said.join(" "), Vec::new()))
         }
         Endpoint::Http(http) => {
             let url = &http.base_url;
@@ -162,7 +175,6 @@ async fn steps(lookups: &Lookups, connection: &Connection) -> Step<(String, Vec<
 fn answered(host: &str, status: u16, auth: &Auth) -> Step<String> {
     match (status, auth) {
         (401 | 403, _) => Err((TestStep::Credentials, format!("the credentials were refused ({status})"))),
-        (500..=599, _) => Err((TestStep::Answer, format!("{host} answered {status}"))),
         (_, Auth::None) => Ok(format!("{host} answered {status}: address and port work.")),
         (_, Auth::OAuth(_)) => Ok(format!("{host} answered {status}: address, port and sign-in work.")),
         _ => Ok(format!(
@@ -249,15 +261,15 @@ const MYSQL_ROLE: &str = "SELECT EXISTS (SELECT 1 FROM information_schema.USER_P
      SELECT PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES) p \
      WHERE PRIVILEGE_TYPE IN ('INSERT', 'UPDATE', 'DELETE')) AS writes";
 
-fn shown(lookup: Value, rows: Rows, duration_ms: f64) -> PreviewResult {
+fn shown(lookup: Value, rows: &Rows, masking: &Masking, duration_ms: f64) -> PreviewResult {
     let columns = rows
         .columns
         .iter()
         .enumerate()
-        .map(|(i, name)| PreviewColumn { name: name.clone(), kind: kind_of(&rows, i).to_owned() })
+        .map(|(i, name)| PreviewColumn { name: name.clone(), kind: kind_of(rows, i).to_owned() })
         .collect();
     let object = |row: &Vec<Value>| -> Map<String, Value> {
-        rows.columns.iter().cloned().zip(row.iter().cloned()).collect()
+        rows.columns.iter().cloned().zip(row.iter().map(|value| masking.value(value))).collect()
     };
     PreviewResult {
         ok: true,
@@ -309,9 +321,7 @@ mod tests {
         }
         let said = answered("api.example", 404, &Auth::None).expect("it answers");
         assert_eq!(said, "api.example answered 404: address and port work.");
-        for (status, step) in
-            [(401, TestStep::Credentials), (403, TestStep::Credentials), (502, TestStep::Answer)]
-        {
+        for (status, step) in [(401, TestStep::Credentials), (403, TestStep::Credentials)] {
             let refused = answered("api.example", status, &bearer).expect_err("a refusal");
             assert_eq!(refused.0, step, "{status}");
         }

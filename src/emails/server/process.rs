@@ -72,7 +72,8 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
             return wait(app, job, &fault.entry.reason).await;
         }
         if !tried_out {
-            return retry(app, job, &fault.entry.reason).await;
+            let asked = faults.iter().filter_map(|fault| fault.retry_after).max().unwrap_or_default();
+            return retry(app, job, &fault.entry.reason, asked).await;
         }
     }
 
@@ -89,7 +90,7 @@ pub async fn run(app: &AppState, job: &Job<EmailId>) -> Result<Ran> {
         intent: examined.intent.as_ref(),
         revision: prepared.revision,
         classification: &examined.classification,
-        fields: examined.fields.to_json(),
+        fields: examined.fields.to_stored(),
         preview: &examined.preview,
         parse_error: examined.error.as_deref(),
         decision,
@@ -197,8 +198,11 @@ async fn wait(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
     Ok(Ran::RetryLater)
 }
 
-async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str) -> Result<Ran> {
-    let delay = queue::backoff(app.config.job_retry_base, job.attempts);
+/// Not before the datasource wants to be asked again.
+async fn retry(app: &AppState, job: &Job<EmailId>, reason: &str, at_least: Duration) -> Result<Ran> {
+    // Messages that were told the same do not all come back together.
+    let at_least = at_least.mul_f64(rand::random_range(1.0..1.5));
+    let delay = queue::backoff(app.config.job_retry_base, job.attempts).max(at_least);
     let note = format!(
         "{reason}. Tried {} of {} times; the next try is in about {} s.",
         job.attempts,

@@ -69,6 +69,8 @@ pub struct ApiLookup {
     body: Option<Value>,
     status: Vec<u16>,
     rows: Option<JsonPath>,
+    /// Whether the API leaves a list out that has no items.
+    rows_optional: bool,
 }
 
 /// What is made of the rows, or of the field.
@@ -328,6 +330,8 @@ struct ApiForm {
     status: Vec<u16>,
     #[serde(default)]
     rows: Option<String>,
+    #[serde(default)]
+    rows_optional: bool,
 }
 
 fn get() -> String {
@@ -344,7 +348,9 @@ const fn asking_members(datasource: DatasourceType) -> &'static [&'static str] {
     match datasource {
         DatasourceType::Database => &["query", "params"],
         DatasourceType::File => &["match", "query", "params"],
-        DatasourceType::Api => &["method", "path", "query", "headers", "body", "status", "rows"],
+        DatasourceType::Api => {
+            &["method", "path", "query", "headers", "body", "status", "rows", "rows_optional"]
+        }
     }
 }
 
@@ -519,6 +525,10 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     if let Some(status) = form.status.iter().find(|status| !(200..=599).contains(*status)) {
         checks.fault("status", format!("{status} is no status of an answer"));
     }
+    if form.rows_optional && form.rows.is_none() {
+        checks
+            .fault("rows_optional", "means something beside rows alone: it says that those may be left out");
+    }
     let rows =
         form.rows.and_then(|text| text.parse::<JsonPath>().map_err(|fault| checks.fault("rows", fault)).ok());
     if let Some(body) = &form.body
@@ -539,6 +549,7 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
         body: form.body,
         status: form.status,
         rows,
+        rows_optional: form.rows_optional,
     })))
 }
 
@@ -754,6 +765,7 @@ impl ApiLookup {
             body,
             status: self.status.clone(),
             rows: self.rows.clone(),
+            rows_optional: self.rows_optional,
         })
     }
 
@@ -916,6 +928,14 @@ mod tests {
             (Expression, None, json!({}), "conditions.expression"),
             (Expression, None, json!({"expression": "1 +"}), "conditions.expression"),
             (Exists, API, json!({"path": "/", "rows": "items["}), "conditions.rows"),
+            (Exists, API, json!({"path": "/", "rows_optional": true}), "conditions.rows_optional"),
+            (
+                Exists,
+                API,
+                json!({"path": "/", "rows": "$.a[*]", "rows_optional": 1}),
+                "conditions.rows_optional",
+            ),
+            (Exists, DB, json!({"query": "SELECT 1", "rows_optional": true}), "conditions.rows_optional"),
             (Exists, API, json!({"path": "/a\t/b"}), "conditions.path"),
         ] {
             assert_eq!(places(parse(rule_type, datasource, &conditions)), [place], "{conditions}");

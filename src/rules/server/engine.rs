@@ -19,7 +19,7 @@ use super::{
 use crate::{
     datasources::server::{
         connection::Connection,
-        lookup::{Cause, ForMessage, LookupError, Request, Rows},
+        lookup::{Cause, ForMessage, LookupError, Request, Rows, masking::Masking},
     },
     emails::{
         dto::{Compared, Decision, Evidence, VerdictEntry},
@@ -65,6 +65,8 @@ pub struct Judged {
     pub transient: bool,
     /// An `error` because the datasource was not asked: its breaker is open, or its turn did not come.
     pub unasked: bool,
+    /// For how long the datasource wants to be left alone, where it says so.
+    pub retry_after: Option<Duration>,
 }
 
 /// One message that is held against its rules.
@@ -136,6 +138,7 @@ struct Outcome {
     evidence: Evidence,
     transient: bool,
     unasked: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Outcome {
@@ -146,6 +149,7 @@ impl Outcome {
             evidence: Evidence::default(),
             transient: false,
             unasked: false,
+            retry_after: None,
         }
     }
 
@@ -153,6 +157,7 @@ impl Outcome {
         let mut outcome = Self::new(Verdict::Error, format!("{name} could not be asked: {}", error.message));
         outcome.transient = error.transient();
         outcome.unasked = matches!(error.cause, Cause::Busy | Cause::Paused);
+        outcome.retry_after = error.retry_after;
         outcome.evidence.error = Some(error.message);
         outcome
     }
@@ -189,6 +194,15 @@ fn judged(ready: &ReadyRule, outcome: Outcome, duration_ms: f64) -> Judged {
         on_error: rule.on_error,
         transient: outcome.transient,
         unasked: outcome.unasked,
+        retry_after: outcome.retry_after,
+    }
+}
+
+/// What evidence and reasons must not show of what was answered.
+fn masking(ready: &ReadyRule) -> Masking {
+    match &ready.connection {
+        Some(Ok(connection)) => Masking::of(connection),
+        _ => Masking::default(),
     }
 }
 
@@ -236,7 +250,7 @@ async fn outcome(run: &Run<'_>, ready: &ReadyRule) -> Outcome {
     };
     outcome.evidence.lookup = Some(cut_within(request.evidence()));
     if let Ok(rows) = answer {
-        add_rows(&mut outcome.evidence, &rows);
+        add_rows(&mut outcome.evidence, &rows, &masking(ready));
     }
     outcome
 }
@@ -250,6 +264,7 @@ async fn judge_found(
     found: Option<(Request, Arc<Rows>)>,
 ) -> Outcome {
     let place = ready.datasource_name.clone().unwrap_or_else(|| "the datasource".to_owned());
+    let rows = found.as_ref().map(|(_, rows)| Arc::clone(rows));
     let takes_time = judge::takes_time(ready.rule.rule_type);
     let (rule, conditions) = (ready.rule.clone(), Arc::clone(conditions));
     let (fields, spent) = (Arc::clone(&run.fields), Arc::clone(&run.spent));
@@ -257,8 +272,8 @@ async fn judge_found(
         let found = found.as_ref().map(|(request, rows)| judge::Found { request, rows, place: &place });
         let patience = PATIENCE.saturating_sub(Duration::from_micros(spent.load(Ordering::Relaxed)));
         if takes_time && patience.is_zero() {
-            return Err(judge::Unjudged::Datasource(format!(
-                "the patterns and expressions of the rules took longer than {} s",
+            return Err(judge::Unjudged::Rule(format!(
+                "the rules need mending: their patterns and expressions took longer than {} s together",
                 PATIENCE.as_secs()
             )));
         }
@@ -276,23 +291,48 @@ async fn judge_found(
     } else {
         work()
     };
+    let masking = masking(ready);
+    let told = |sentence| match &rows {
+        Some(rows) => hidden_in(sentence, rows, &masking),
+        None => sentence,
+    };
     match finding {
         Ok(finding) => {
             let verdict = if finding.passes { Verdict::Pass } else { Verdict::Fail };
-            let mut outcome = Outcome::new(verdict, finding.reason);
+            let mut outcome = Outcome::new(verdict, told(finding.reason));
             outcome.evidence.compared = finding.compared.map(|compared| Compared {
-                actual: cut(&compared.actual),
+                actual: cut(&masking.value(&compared.actual)),
                 expected: cut(&compared.expected),
                 ..compared
             });
             outcome
         }
         Err(judge::Unjudged::Message(unrenderable)) => missing(&ready.rule, unrenderable),
+        // No datasource said it, so it is no part of the evidence.
+        Err(judge::Unjudged::Rule(sentence)) => Outcome::new(Verdict::Error, sentence),
         Err(judge::Unjudged::Datasource(fault)) => Outcome::error(
-            LookupError::new(Cause::Refused, fault),
+            LookupError::new(Cause::Refused, told(fault)),
             ready.datasource_name.as_deref().unwrap_or("the rule"),
         ),
     }
+}
+
+/// A sentence that begins with a cell of the first row, which is hidden before it is shortened: of a part of a secret nobody
+/// would know that it is one. The rest of it is the rule's and the message's, and stays.
+fn hidden_in(sentence: String, rows: &Rows, masking: &Masking) -> String {
+    let Some(row) = rows.rows.first().filter(|_| !masking.is_empty()) else { return sentence };
+    for (column, cell) in rows.columns.iter().zip(row) {
+        let masked = masking.value(cell);
+        if masked == *cell {
+            continue;
+        }
+        for lead in [format!("{column} is "), String::new()] {
+            if let Some(rest) = sentence.strip_prefix(&format!("{lead}{}", judge::shown(cell))) {
+                return format!("{lead}{}{rest}", judge::shown(&masked));
+            }
+        }
+    }
+    sentence
 }
 
 fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {
@@ -308,13 +348,15 @@ fn missing(rule: &ValidationRule, unrenderable: Unrenderable) -> Outcome {
     }
 }
 
-fn add_rows(evidence: &mut Evidence, rows: &Rows) {
+fn add_rows(evidence: &mut Evidence, rows: &Rows, masking: &Masking) {
     evidence.columns.clone_from(&rows.columns);
     evidence.row_count = Some(rows.rows.len());
     evidence.truncated = rows.truncated;
     let kept = rows.rows.iter().take(EVIDENCE_ROWS);
+    // What is cut off could be a part of a secret.
+    let shown = |value: &Value| cut(&masking.value(value));
     let object = |row: &Vec<Value>| -> Map<String, Value> {
-        rows.columns.iter().cloned().zip(row.iter().map(cut)).collect()
+        rows.columns.iter().cloned().zip(row.iter().map(shown)).collect()
     };
     evidence.rows = Some(kept.map(object).collect());
 }
@@ -372,6 +414,31 @@ mod tests {
             on_error,
             transient: false,
             unasked: false,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn of_a_secret_that_a_sentence_is_cut_in_nothing_is_left() {
+        let masking = Masking::new(["sk_1234567890"]);
+        let cell = Value::from(format!("/{}?key=sk_1234567890", "a".repeat(65)));
+        let rows = Rows {
+            columns: vec!["n".into(), "url".into()],
+            rows: vec![vec![7.into(), cell.clone()]],
+            ..Rows::default()
+        };
+        let (cut, whole) = (judge::shown(&cell), judge::shown(&masking.value(&cell)));
+        assert!(cut.ends_with("?key=sk_123456…'") && whole.ends_with("?key=********'"), "{cut} {whole}");
+        for (sentence, told) in [
+            (format!("url is {cut}, not 'sk_1…'"), format!("url is {whole}, not 'sk_1…'")),
+            (
+                format!("{cut} is no number, or could be two"),
+                format!("{whole} is no number, or could be two"),
+            ),
+            (format!("n is 7, not {cut}"), format!("n is 7, not {cut}")),
+        ] {
+            assert_eq!(hidden_in(sentence.clone(), &rows, &Masking::default()), sentence);
+            assert_eq!(hidden_in(sentence, &rows, &masking), told);
         }
     }
 

@@ -24,8 +24,8 @@ A text may hold templates, `{{field}}`, wherever its value stays data: in `param
 | the datasource's type | members that look up |
 |---|---|
 | `database` | `query` (one SELECT; `?` or `$1` for each parameter), `params` |
-| `file` | `query` over the table `data`, `params`; or `match` |
-| `api` | `method`, `path`, `query`, `headers`, `body`, `status`, `rows` |
+| `file` | `query` over the table `data` and those of further files, `params` (texts such as 007 are joined with numbers by `CAST` only); or `match`, in `data` alone |
+| `api` | `method`, `path`, `query`, `headers`, `body`, `status`, `rows`, `rows_optional` |
 | none | none: the rule looks at its own field |
 
 | the rule's type | members that judge |
@@ -36,6 +36,12 @@ A text may hold templates, `{{field}}`, wherever its value stays data: in `param
 | `regex` | `column`, `pattern`, `ignore_case` |
 | `compare` | `column`, `op`, `expected` (two for `between`), `as` |
 | `expression` | `expression` |
+
+What an API answers are its rows, or what `rows` leads to in it. A `rows` of names that ends in `[*]`, as `$.data.items[*]` \
+does, leads to a list, or to an object whose members are the rows; `null` is a list without any. Where it is not there, the \
+rule is an error and not without a row, unless `rows_optional` says that the API leaves out a list that has no items, or has \
+`\"\"` or `false` in its place. A list in an answer with a `Link` header that has `rel=\"next\"` counts as cut, as one beyond \
+the limit of rows does. A whole number of more than 64 bits in a column keeps its digits; an expression has it as a double.
 
 `compare` reads both sides as `as` says: as numbers, if it does not. `equals`, `not_equals` and `one_of` compare texts, \
 unless `as` says otherwise or one side is a field that an extractor gives in a type: then both sides are read as that, so \
@@ -73,7 +79,7 @@ const CONNECTION_SETTINGS: &str = "Where it is, by `protocol`. What stands here 
 |---|---|
 | `postgresql`, `mysql`, `mariadb` | `host`, `port`, `database`, `sslmode` |
 | `sqlite` | `path` |
-| `file` | `path`, `sheet` (a workbook's), `rows` (JSONPath, in a JSON document) |
+| `file` | `path`, `sheet` (a workbook's), `rows` (JSONPath, in a JSON document), `tables` (further files, by the names that a `query` gives them) |
 | `http`, `https` | none: `base_url` says it |";
 
 /// Each is closed: what is not named here is refused.
@@ -121,6 +127,12 @@ pub fn schemas() -> Value {
                     500,
                     "Which part of the answer the rows are (JSONPath, RFC 9535); at most 500 bytes.",
                 ),
+                "rows_optional": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Whether the API leaves out a list that has no items, or has `\"\"` or `false` in its place. \
+                        Without it, an answer that lacks the list of `rows` is none.",
+                },
                 "column": text_or_null("The column that is looked at; the first, if left out."),
                 "expected": {
                     "anyOf": [operand, {"type": "array", "items": operand, "maxItems": 1000}],
@@ -228,6 +240,27 @@ pub fn schemas() -> Value {
                 ),
                 "sheet": text_or_null("The first, if left out."),
                 "rows": bounded_text_or_null(500, "The document itself, if left out; at most 500 bytes."),
+                "tables": {
+                    "type": ["object", "null"],
+                    "maxProperties": 8,
+                    "propertyNames": {"pattern": "^[a-z_][a-z0-9_]*$", "maxLength": 63},
+                    "additionalProperties": {
+                        "anyOf": [
+                            {"type": "string", "minLength": 1, "maxLength": 500},
+                            {
+                                "type": "object",
+                                "additionalProperties": false,
+                                "required": ["path"],
+                                "properties": {
+                                    "path": {"type": "string", "minLength": 1, "maxLength": 500},
+                                    "sheet": text_or_null("The first, if left out."),
+                                    "rows": bounded_text_or_null(500, "The document itself, if left out; at most 500 bytes."),
+                                },
+                            },
+                        ],
+                    },
+                    "description": "Further files of the tenant, each a table beside `data`. None is called `data` or `sqlite_…`.",
+                },
             },
         },
     })

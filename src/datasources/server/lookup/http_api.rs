@@ -1,17 +1,17 @@
 //! Look-ups by HTTP: one request to a checked address, no redirects, no proxy, a bounded JSON answer.
 
+mod document;
+mod head;
+mod rows;
+
+use chrono::Utc;
 use reqwest::{
     Client, Method, StatusCode, Url,
     header::{ACCEPT, HeaderName, HeaderValue},
 };
-use secrecy::ExposeSecret;
-use serde_json::Value;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    Cause, Limits, LookupError, Request, Rows,
-    json_path::{self, JsonPath},
-    oauth::Tokens,
-};
+use super::{Cause, Limits, LookupError, Request, Rows, masking::Masking, oauth::Tokens};
 use crate::{
     datasources::server::connection::{Auth, Connection, HttpEndpoint},
     server::{
@@ -44,7 +44,7 @@ impl HttpApi {
         fence: &Fence,
         limits: &Limits,
     ) -> Result<Rows, LookupError> {
-        let Request::Api { method, path, query, headers, body, status, rows } = request else {
+        let Request::Api { method, path, query, headers, body, status, rows, rows_optional } = request else {
             return Err(LookupError::new(Cause::Rule, "an API is asked by method and path"));
         };
         let client = self.client.as_ref().map_err(|error| LookupError::new(Cause::Rule, error.clone()))?;
@@ -64,8 +64,8 @@ impl HttpApi {
         if let Some(body) = body {
             outgoing = outgoing.json(body);
         }
-        let outgoing = self.signed(client, outgoing, connection, fence).await?;
-        let answer = outgoing.send().await.map_err(describe)?;
+        let token = self.token(client, connection, fence).await?;
+        let answer = authorise(outgoing, &connection.auth, token.as_ref())?.send().await.map_err(describe)?;
         let code = answer.status();
         if code == StatusCode::UNAUTHORIZED && matches!(connection.auth, Auth::OAuth(_)) {
             // A token can be withdrawn before its time: the next try gets a new one.
@@ -74,27 +74,44 @@ impl HttpApi {
         }
         let is_answer = if status.is_empty() { code.is_success() } else { status.contains(&code.as_u16()) };
         if !is_answer {
-            return Err(refused(code));
+            let retry_after = match code {
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    head::wait(answer.headers(), Utc::now())
+                }
+                _ => None,
+            };
+            return Err(LookupError { retry_after, ..refused(code) });
         }
         let is_empty_by_its_head = code == StatusCode::NO_CONTENT
             || code == StatusCode::RESET_CONTENT
             || answer.content_length() == Some(0);
-        let text = read(answer, limits).await?;
+        let head = answer.headers().clone();
+        let body = read(answer, limits).await?;
         // An answer such as "404: there is no such order" is an answer without rows.
         if !code.is_success() || is_empty_by_its_head {
             return Ok(Rows::default());
         }
-        if text.is_empty() {
+        if body.is_empty() {
             // As it is, too, where the API dies once it has sent its head.
             return Err(LookupError::new(Cause::Answer, "the answer is empty"));
         }
-        // As a file of JSON may, an answer may begin with a byte-order mark.
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let value: Value = serde_json::from_slice(text)
-            .map_err(|error| LookupError::new(Cause::Answer, format!("the answer is no JSON: {error}")))?;
+        let document = document::read(&head, &body)?;
+        let (path, is_optional, max_rows) = (rows.clone(), *rows_optional, limits.max_rows);
+        let has_next = head::has_next(&head);
+        // No rule can mean a token, which changes by itself. The config's own secrets are hidden where rows are shown, but in names
+        // of columns, which are said in many places.
+        let hidden = Masking::new(token.as_ref().map(ExposeSecret::expose_secret));
+        let own = Masking::of(connection);
         // A path may take its time over a large answer.
-        let (path, max_rows) = (rows.clone(), limits.max_rows);
-        aside::run(move || picked(value, path.as_ref(), max_rows)).await
+        aside::run(move || {
+            let mut found =
+                hidden.rows(rows::picked(document, path.as_ref(), is_optional, has_next, max_rows)?);
+            for column in &mut found.columns {
+                *column = own.text(column);
+            }
+            Ok::<_, LookupError>(found)
+        })
+        .await
     }
 
     /// The status of the base address.
@@ -107,41 +124,26 @@ impl HttpApi {
         let client = self.client.as_ref().map_err(|error| LookupError::new(Cause::Rule, error.clone()))?;
         let url = url(&endpoint.base_url, "/", &[], fence)?;
         let outgoing = client.get(url).header(ACCEPT, JSON);
-        let outgoing = self.signed(client, outgoing, connection, fence).await?;
+        let token = self.token(client, connection, fence).await?;
+        let outgoing = authorise(outgoing, &connection.auth, token.as_ref())?;
         Ok(outgoing.send().await.map_err(describe)?.status().as_u16())
     }
 
-    async fn signed(
+    /// The token to ask with, where the config signs in by OAuth.
+    async fn token(
         &self,
         client: &Client,
-        outgoing: reqwest::RequestBuilder,
         connection: &Connection,
         fence: &Fence,
-    ) -> Result<reqwest::RequestBuilder, LookupError> {
+    ) -> Result<Option<SecretString>, LookupError> {
         match &connection.auth {
-            Auth::OAuth(oauth) => {
-                Ok(outgoing.bearer_auth(self.tokens.get(client, connection, oauth, fence).await?))
-            }
-            auth => authorise(outgoing, auth),
+            Auth::OAuth(oauth) => Ok(Some(self.tokens.get(client, connection, oauth, fence).await?.into())),
+            _ => Ok(None),
         }
     }
 }
 
 const JSON: &str = "application/json";
-
-/// The rows of a document. One that tells of errors and has no data (GraphQL; JSON:API, section 7) does not say that there
-/// are none. What it tells is not repeated: it may hold what was sent.
-fn picked(document: Value, path: Option<&JsonPath>, max_rows: usize) -> Result<Rows, LookupError> {
-    let has_errors =
-        document.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty());
-    let has_failed = has_errors && document.get("data").is_none_or(Value::is_null);
-    let rows = json_path::rows(json_path::items(document, path), max_rows)?;
-    // A path may lead to rows all the same, and be that of the errors.
-    if has_failed && (path.is_none() || rows.rows.is_empty()) {
-        return Err(LookupError::new(Cause::Answer, "the API answered with errors, and without data"));
-    }
-    Ok(rows)
-}
 
 fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Result<Url, LookupError> {
     let mut url = base.clone();
@@ -158,7 +160,11 @@ fn url(base: &Url, path: &str, query: &[(String, String)], fence: &Fence) -> Res
     Ok(url)
 }
 
-fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::RequestBuilder, LookupError> {
+fn authorise(
+    request: reqwest::RequestBuilder,
+    auth: &Auth,
+    token: Option<&SecretString>,
+) -> Result<reqwest::RequestBuilder, LookupError> {
     let sensitive = |text: &str| {
         let mut value = HeaderValue::from_str(text).map_err(|_| {
             LookupError::new(Cause::Credentials, "the stored credentials cannot stand in a header")
@@ -167,8 +173,11 @@ fn authorise(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::R
         Ok::<_, LookupError>(value)
     };
     Ok(match auth {
-        // The token was added before.
-        Auth::None | Auth::OAuth(_) => request,
+        Auth::None => request,
+        Auth::OAuth(_) => match token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        },
         Auth::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
         Auth::Bearer { token } => {
             request.header("authorization", sensitive(&format!("Bearer {}", token.expose_secret()))?)
@@ -197,13 +206,11 @@ async fn read(mut answer: reqwest::Response, limits: &Limits) -> Result<Vec<u8>,
 }
 
 fn refused(code: StatusCode) -> LookupError {
-    let words = code.canonical_reason().unwrap_or("no known status");
     match code.as_u16() {
         401 | 403 => LookupError::new(Cause::Credentials, format!("the credentials were refused ({code})")),
-        300..=399 => LookupError::new(
-            Cause::Refused,
-            format!("the API redirects ({code} {words}), which is not followed"),
-        ),
+        300..=399 => {
+            LookupError::new(Cause::Refused, format!("the API redirects ({code}), which is not followed"))
+        }
         408 | 425 | 429 | 500..=599 => LookupError::new(Cause::Answer, format!("the API answered {code}")),
         _ => LookupError::new(
             Cause::Refused,
@@ -237,36 +244,4 @@ fn is_tls(error: &reqwest::Error) -> bool {
             error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn errors_without_data_are_no_answer() {
-        let path = |text: &str| Some(text.parse::<JsonPath>().expect("a path"));
-        let said = json!([{"message": "no such field"}]);
-        for (document, path, rows) in [
-            (json!({"errors": said, "data": null}), path("$.data.orders[*]"), None),
-            (json!({"errors": said}), path("$.data"), None),
-            (json!({"errors": said, "meta": {}}), None, None),
-            (json!({"errors": said, "data": {"orders": []}}), path("$.data.orders[*]"), Some(0)),
-            (json!({"errors": said, "data": {"orders": [1]}}), path("$.data.orders[*]"), Some(1)),
-            (json!({"errors": said, "orders": [1, 2]}), path("$.orders"), Some(2)),
-            (json!({"errors": said}), path("$.errors[*]"), Some(1)),
-            (json!({"errors": [], "data": null}), path("$.data"), Some(0)),
-            (json!({"errors": 0}), path("$.data"), Some(0)),
-            (json!({"errors": {"a": 1}}), None, Some(1)),
-            (json!([{"errors": said}]), None, Some(1)),
-        ] {
-            match (picked(document.clone(), path.as_ref(), 10), rows) {
-                (Ok(found), Some(rows)) => assert_eq!(found.rows.len(), rows, "{document}"),
-                (Err(error), None) => assert_eq!(error.cause, Cause::Answer, "{document}"),
-                (answer, _) => panic!("{document}: {answer:?}"),
-            }
-        }
-    }
 }

@@ -107,13 +107,33 @@ fn unquoted(text: &str) -> impl Iterator<Item = char> {
 /// What in a document is a row: where `path` leads, or else the document itself. Where that is one place, an array there
 /// means its items; where a path may lead to several, each is a row, however many there are. Nothing and `null` mean no row.
 pub fn items(document: Value, path: Option<&JsonPath>) -> Vec<Value> {
-    let mut items = match path {
-        None => unfold(document),
+    match path {
+        None => items_of(vec![document], true),
         Some(path) => {
-            let found: Vec<Value> = path.path.query(&document).all().into_iter().cloned().collect();
-            if path.is_singular() { found.into_iter().flat_map(unfold).collect() } else { found }
+            let found = path.path.query(&document).all().into_iter().cloned().collect();
+            items_of(found, path.is_singular())
         }
-    };
+    }
+}
+
+/// What stands in another document of the same shape where the `items` of this one do.
+pub fn items_beside(document: &Value, other: &Value, path: Option<&JsonPath>) -> Vec<Value> {
+    let Some(path) = path else { return items_of(vec![other.clone()], true) };
+    let places = path.path.query_located(document);
+    let found = places.locations().filter_map(|place| other.pointer(&place.to_json_pointer()).cloned());
+    items_of(found.collect(), path.is_singular())
+}
+
+/// Whether the items are those of a list, and not one thing that was asked for.
+pub fn are_of_list(document: &Value, path: Option<&JsonPath>) -> bool {
+    match path {
+        None => document.is_array(),
+        Some(path) => !path.is_singular() || path.path.query(document).first().is_some_and(Value::is_array),
+    }
+}
+
+fn items_of(found: Vec<Value>, is_one_place: bool) -> Vec<Value> {
+    let mut items = if is_one_place { found.into_iter().flat_map(unfold).collect() } else { found };
     items.retain(|item| !item.is_null());
     items
 }
@@ -175,7 +195,7 @@ pub fn rows(mut items: Vec<Value>, max_rows: usize) -> Result<Rows, LookupError>
     items.truncate(max_rows);
     let columns = columns(&items)?;
     let rows = items.into_iter().map(|item| row(item, &columns)).collect();
-    Ok(Rows { columns, rows, truncated })
+    Ok(Rows { columns, rows, truncated, ..Rows::default() })
 }
 
 #[cfg(test)]
@@ -212,6 +232,30 @@ mod tests {
         assert!(rows(items(json!([1, 2, 3]), None), 2).expect("rows").truncated);
         let many: Value = (0..501).map(|i| (format!("c{i}"), json!(1))).collect();
         assert!(rows(vec![many], 100).is_err());
+    }
+
+    #[test]
+    fn of_two_documents_the_same_places_are_found() {
+        let document = json!({"items": [{"id": 1, "a/b": [7]}, null, {"id": 2, "a/b": [8, 9]}],
+            "one": {"id": 3}});
+        let other = json!({"items": [{"id": "A", "a/b": ["G"]}, null, {"id": "B", "a/b": ["H", "I"]}],
+            "one": {"id": "C"}});
+        for (path, expected) in [
+            ("$.items[*].id", json!(["A", "B"])),
+            ("$.items[?@.id > 1]", json!([{"id": "B", "a/b": ["H", "I"]}])),
+            ("$.items", json!([{"id": "A", "a/b": ["G"]}, {"id": "B", "a/b": ["H", "I"]}])),
+            ("$..id", json!(["A", "B", "C"])),
+            ("$.items[*]['a/b'][-1:]", json!(["G", "I"])),
+            ("$.one", json!([{"id": "C"}])),
+            ("$.none", json!([])),
+        ] {
+            let path: JsonPath = path.parse().expect(path);
+            let found = items_beside(&document, &other, Some(&path));
+            assert_eq!(Value::from(found), expected, "{path}");
+            assert_eq!(items_beside(&document, &document, Some(&path)), items(document.clone(), Some(&path)));
+        }
+        assert_eq!(items_beside(&document, &other, None), std::slice::from_ref(&other));
+        assert_eq!(items_beside(&document["items"], &other["items"], None).len(), 2);
     }
 
     #[test]
