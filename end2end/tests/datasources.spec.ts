@@ -96,6 +96,38 @@ test('a file becomes a datasource that answers, is changed and goes again', asyn
   });
 });
 
+test('two files are joined in one datasource', { tag: '@desktop' }, async ({ page, request }) => {
+  const of = 'tenant_id=acme_corp';
+  const files = { 'e2e_orders.csv': 'order,customer\n7,C-1\n8,C-2\n', 'e2e_customers.csv': 'number,email\nC-1,ann@x.example\n' };
+  const headers = { 'content-type': 'text/csv' };
+  for (const [path, data] of Object.entries(files)) expect((await request.put(`/api/files/${path}?${of}`, { data, headers })).ok()).toBe(true);
+  await page.goto('/t/acme_corp/datasources/new?file=e2e_orders.csv');
+  await hydrated(page);
+  const further = page.getByTestId('further-files');
+  await page.getByTestId('name').fill('E2E orders');
+  await further.fill('Customers = e2e_customers.csv');
+  await page.getByTestId('save').click();
+  await expect(page.getByTestId('faults')).toContainText('must have a name of small letters');
+  await further.fill('customers = e2e_customers.csv');
+  await page.getByTestId('test-connection').click();
+  await expect(page.getByTestId('test-outcome')).toContainText('customers: 1 rows');
+  await page.getByTestId('save').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('E2E orders');
+  await expect(page.getByTestId('file-link')).toHaveText(['e2e_orders.csv', 'e2e_customers.csv']);
+  await page.getByTestId('preview-query').fill('SELECT "order" FROM data JOIN customers ON number = customer WHERE email = ?');
+  await page.getByTestId('preview-params').fill('ann@x.example');
+  await page.getByTestId('run-preview').click();
+  await expect(page.getByTestId('preview-outcome')).toContainText('1 row in');
+
+  const config = await named(request, 'datasource-configs', 'E2E orders', 'config_id');
+  await page.goto(`/t/acme_corp/configs/${config}/edit`);
+  await hydrated(page);
+  await expect(further, 'what is stored is there to be changed').toHaveValue('customers = e2e_customers.csv');
+  await request.delete(`/api/datasources/${await named(request, 'datasources', 'E2E orders', 'datasource_id')}?${of}`);
+  await request.delete(`/api/datasource-configs/${config}?${of}`);
+  for (const path of Object.keys(files)) await request.delete(`/api/files/${path}?${of}`);
+});
+
 test('what is typed is refused in words of the screen', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/configs/new');
   await hydrated(page);

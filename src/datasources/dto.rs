@@ -169,8 +169,8 @@ pub struct DatasourceView {
     /// Of the datasource, for the change that is made to it.
     pub etag: String,
     pub config: Option<DatasourceConfig>,
-    /// As `ConfigView::file`.
-    pub file: Option<String>,
+    /// As `ConfigView::files`.
+    pub files: Vec<String>,
     pub used_by: Vec<RuleUse>,
 }
 
@@ -178,8 +178,8 @@ pub struct DatasourceView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigView {
     pub config: DatasourceConfig,
-    /// The path of the file that it leads to, for those who may look into it.
-    pub file: Option<String>,
+    /// The paths of the files that it leads to, for those who may look into them.
+    pub files: Vec<String>,
     /// Why no look-up can use it as it is stored: what is refused today may have been taken once.
     pub fault: Option<Problem>,
     /// Of the config, for the change that is made to it.

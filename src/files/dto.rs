@@ -27,8 +27,8 @@ pub struct TenantFile {
 pub struct FileLook {
     pub path: String,
     pub tables: Vec<FileTable>,
-    /// Names of tables that are not shown.
-    pub further: Vec<String>,
+    /// A sentence on what is not shown: further tables of a database, other sheets of a workbook.
+    pub note: Option<String>,
     /// Why it cannot be read, if so.
     pub message: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fmt::Debug,
     hash::Hash,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -29,8 +29,12 @@ struct Breaker {
     fault: String,
     /// Closed, if not set. After it, one probes; the others wait for what comes of it.
     open_until: Option<Instant>,
-    probing: bool,
+    /// The probe that is under way; one that has ended is none.
+    probe: Weak<Probe>,
 }
+
+/// What tells a probe from one before it, which may go on for longer.
+struct Probe;
 
 /// An open breaker: nothing is to be tried before `left` is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +49,9 @@ pub struct Open {
 pub struct Pass<'b, K: Eq + Hash> {
     breakers: &'b Breakers<K>,
     key: K,
-    is_probe: bool,
+    probe: Option<Arc<Probe>>,
+    /// Whether it is no failure that is counted.
+    is_trial: bool,
 }
 
 impl<K> Default for Breakers<K> {
@@ -58,28 +64,54 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     /// # Errors
     /// While the key's breaker is open.
     pub fn enter(&self, key: K) -> Result<Pass<'_, K>, Open> {
+        self.pass(key, true)
+    }
+
+    /// Leave for what is tried out: how it fails says nothing of what is not. That it works does.
+    ///
+    /// # Errors
+    /// While the key's breaker is open.
+    pub fn enter_on_trial(&self, key: K) -> Result<Pass<'_, K>, Open> {
+        let mut pass = self.pass(key, true)?;
+        pass.is_trial = true;
+        Ok(pass)
+    }
+
+    /// As `enter_on_trial`, for a person, who may have mended it: one at a time passes an open breaker.
+    ///
+    /// # Errors
+    /// While another one probes.
+    pub fn probe(&self, key: K) -> Result<Pass<'_, K>, Open> {
+        let mut pass = self.pass(key, false)?;
+        pass.is_trial = true;
+        Ok(pass)
+    }
+
+    /// Leave to try, once the pause of an open breaker is over, if it is waited for.
+    fn pass(&self, key: K, waits: bool) -> Result<Pass<'_, K>, Open> {
         let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut is_probe = false;
+        let mut probe = None;
         if let Some(breaker) = breakers.get_mut(&key)
             && let Some(until) = breaker.open_until
         {
             let left = until.saturating_duration_since(Instant::now());
-            if breaker.probing || !left.is_zero() {
+            if breaker.probe.strong_count() > 0 || waits && !left.is_zero() {
                 return Err(Open {
                     failures: breaker.failures,
                     fault: breaker.fault.clone(),
                     left: left.max(Duration::from_secs(1)),
                 });
             }
-            breaker.probing = true;
-            is_probe = true;
+            let own = Arc::new(Probe);
+            breaker.probe = Arc::downgrade(&own);
+            probe = Some(own);
         }
-        Ok(Pass { breakers: self, key, is_probe })
+        Ok(Pass { breakers: self, key, probe, is_trial: false })
     }
 
     /// Leave to try though the breaker may be open. Where it fails, an open one stays as it is.
     pub fn enter_anyway(&self, key: K) -> Pass<'_, K> {
-        Pass { breakers: self, key, is_probe: false }
+        Pass { breakers: self, key, probe: None, is_trial: false }
     }
 }
 
@@ -101,9 +133,13 @@ impl<K: Eq + Hash + Clone + Debug> Pass<'_, K> {
             }
             return;
         };
+        if self.is_trial {
+            return;
+        }
         let breaker = breakers.entry(self.key.clone()).or_default();
         // Those that were under way when it opened say nothing new.
-        if breaker.open_until.is_some() && !self.is_probe {
+        let is_probe = self.probe.as_ref().is_some_and(|probe| breaker.probe.as_ptr() == Arc::as_ptr(probe));
+        if breaker.open_until.is_some() && !is_probe {
             return;
         }
         breaker.failures = breaker.failures.saturating_add(1);
@@ -116,17 +152,6 @@ impl<K: Eq + Hash + Clone + Debug> Pass<'_, K> {
                 tracing::warn!(what = ?self.key, failures, "it keeps failing, and is left alone for a while");
             }
             breaker.open_until = Some(Instant::now() + (PAUSE * (1 << doublings)).min(LONGEST_PAUSE));
-        }
-    }
-}
-
-impl<K: Eq + Hash> Drop for Pass<'_, K> {
-    fn drop(&mut self) {
-        if self.is_probe {
-            let mut breakers = self.breakers.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(breaker) = breakers.get_mut(&self.key) {
-                breaker.probing = false;
-            }
         }
     }
 }
@@ -182,6 +207,53 @@ mod tests {
         let probe = breakers.enter(1).expect("a probe that was called off frees its place");
         probe.leave(None);
         assert!(breakers.enter(1).is_ok() && breakers.enter(1).is_ok(), "closed");
+    }
+
+    #[test]
+    fn a_probe_of_long_ago_frees_no_place_and_says_nothing_new() {
+        for fault in [None, Some("it took long")] {
+            let breakers = Breakers::default();
+            fail(&breakers, FAILURES);
+            rest(&breakers);
+            let old = breakers.enter(1).expect("half open");
+            breakers.forget(&1);
+            fail(&breakers, FAILURES);
+            rest(&breakers);
+            let new = breakers.enter(1).expect("half open");
+            match fault {
+                Some(_) => old.leave(fault),
+                None => drop(old),
+            }
+            let open = breakers.enter(1).err().expect("one is under way");
+            assert_eq!((open.failures, open.fault.as_str()), (FAILURES, "fault 5"));
+            drop(new);
+            assert!(breakers.enter(1).is_ok(), "half open as before");
+        }
+    }
+
+    #[test]
+    fn what_is_tried_out_opens_nothing_and_a_person_need_not_wait() {
+        let breakers = Breakers::default();
+        for _ in 0..2 * FAILURES {
+            breakers.enter_on_trial(1).expect("closed").leave(Some("a path of its own"));
+            breakers.probe(1).expect("closed").leave(Some("a path of its own"));
+        }
+        fail(&breakers, FAILURES);
+        let open = breakers.enter_on_trial(1).err().expect("open for it, too");
+        assert_eq!((open.failures, open.fault.as_str()), (FAILURES, "fault 5"));
+        // One at a time, which lengthens no pause.
+        let probe = breakers.probe(1).expect("passes");
+        assert!(breakers.probe(1).is_err() && breakers.enter(1).is_err(), "one is under way");
+        probe.leave(Some("still down"));
+        let open = breakers.enter(1).err().expect("open as before");
+        assert!(open.failures == FAILURES && open.left <= PAUSE, "{open:?}");
+        breakers.probe(1).expect("passes").leave(None);
+        assert!(breakers.enter(1).is_ok() && breakers.enter(1).is_ok(), "closed");
+        // Where the pause is over, it is probed as by any other, and waits for the next to fail.
+        fail(&breakers, FAILURES);
+        rest(&breakers);
+        breakers.enter_on_trial(1).expect("half open").leave(Some("a path of its own"));
+        assert!(breakers.enter(1).is_ok(), "still half open");
     }
 
     #[test]

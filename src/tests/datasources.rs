@@ -4,7 +4,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -23,10 +23,17 @@ use tokio::{
 };
 
 use super::support::{Answer, TestServer, eventually, message};
-use crate::auth::dto::Role;
+use crate::{
+    auth::dto::Role,
+    datasources::server::{
+        config_service,
+        connection::Connection,
+        lookup::{Cause, LookupError, Request, Rows},
+    },
+};
 
 /// A datasource of acme with its config, by its id.
-async fn datasource(server: &TestServer, name: &str, kind: &str, mut config: Value) -> i64 {
+pub async fn datasource(server: &TestServer, name: &str, kind: &str, mut config: Value) -> i64 {
     config["name"] = name.into();
     server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
     let body = json!({"name": name, "datasource_type": kind, "connection_key": name});
@@ -169,6 +176,166 @@ async fn files_are_kept_replaced_looked_up_and_kept_while_they_are_used() {
     }
     server.delete("/api/files/form.csv?tenant_id=acme").await.is(StatusCode::NO_CONTENT);
     assert_eq!(server.get("/api/files?tenant_id=acme").await.body, listed, "what was refused left nothing");
+}
+
+/// A workbook with the customers on its second sheet, the first of them of this address.
+fn customers(sheet: &str, email: &str) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    book.add_worksheet().set_name("Notes").unwrap().write(0, 0, "nothing").unwrap();
+    let sheet = book.add_worksheet().set_name(sheet).unwrap();
+    let rows = [["number", "email"], ["C-1", email], ["C-2", "bob@x.example"]];
+    for (row, [number, email]) in (0..).zip(rows) {
+        sheet.write(row, 0, number).unwrap().write(row, 1, email).unwrap();
+    }
+    sheet.write(0, 2, "active").unwrap().write(1, 2, true).unwrap().write(2, 2, false).unwrap();
+    book.save_to_buffer().unwrap()
+}
+
+#[tokio::test]
+async fn files_of_a_tenant_are_joined_and_each_is_used_and_loaded_as_one_alone() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let orders = "order,customer,total\n7,C-1,12.50\n8,C-2,9.00\n";
+    put_file(&server, "orders.csv", orders).await.is(StatusCode::CREATED);
+    put_file(&server, "crm.xlsx", customers("Customers", "ann@x.example")).await.is(StatusCode::CREATED);
+    let settings =
+        json!({"path": "orders.csv", "tables": {"customers": {"path": "crm.xlsx", "sheet": "Customers"}}});
+    let config = json!({"protocol": "file", "connection_json": settings});
+    let id = datasource(&server, "shop", "file", config).await;
+    let tested = test(&server, id).await;
+    let words = "Read orders.csv: 2 rows. Its columns: order, customer, total. \
+                 customers: 2 rows. Its columns: number, email, active.";
+    assert_eq!((&tested["ok"], &tested["message"]), (&json!(true), &json!(words)), "{tested:#}");
+
+    let query = "SELECT d.\"order\", c.active FROM data d JOIN customers c ON c.number = d.customer \
+                 WHERE c.email = ? AND d.total > ?";
+    let whose = json!({"query": query, "params": ["{{sender_email}}", "10"]});
+    let ask = async |email: &str| preview(&server, id, whose.clone(), json!({"sender_email": email})).await;
+    let found = ask("ann@x.example").await;
+    assert_eq!(found["rows"], json!([{"order": 7, "active": true}]), "{found:#}");
+    assert_eq!(ask("bob@x.example").await["row_count"], 0, "his order is a smaller one");
+    put_file(&server, "crm.xlsx", customers("Customers", "eve@x.example")).await.is(StatusCode::OK);
+    for (email, count) in [("ann@x.example", 0), ("eve@x.example", 1)] {
+        let found = ask(email).await;
+        assert_eq!((&found["ok"], &found["row_count"]), (&json!(true), &json!(count)), "{found:#}");
+    }
+    for (conditions, fault) in [
+        (json!({"query": "SELECT 1 FROM crm"}), "no such table: crm"),
+        (json!({"query": "SELECT email FROM data"}), "no such column: email"),
+        (json!({"match": {"email": "x"}}), "the file has no column email; it has order, customer, total"),
+    ] {
+        let said = preview(&server, id, conditions, json!({})).await;
+        assert!(said["ok"] == false && said["message"].as_str().unwrap().contains(fault), "{said:#}");
+    }
+
+    // Whoever uses either is known by it.
+    let listed = server.get("/api/files?tenant_id=acme").await.is(StatusCode::OK).body;
+    for (place, path) in ["crm.xlsx", "orders.csv"].into_iter().enumerate() {
+        let file = &listed[place];
+        assert_eq!((&file["path"], &file["used_by"]), (&json!(path), &json!(["shop"])));
+        let refused = server.delete(&format!("/api/files/{path}?tenant_id=acme")).await;
+        let detail = format!("File '{path}' cannot be deleted: it is used by 'shop'");
+        refused.problem(StatusCode::BAD_REQUEST, &detail);
+    }
+    let told = put_file(&server, "crm.xlsx", customers("Clients", "ann@x.example")).await;
+    let fault = "the workbook has no sheet Customers; it has Notes, Clients";
+    assert_eq!(told.is(StatusCode::OK).body["unreadable"], format!("as the config 'shop' reads it, {fault}"));
+    let tested = test(&server, id).await;
+    let fault = format!("the table customers: {fault}");
+    assert_eq!((&tested["step"], &tested["message"]), (&json!("sheet"), &json!(fault)), "{tested:#}");
+    // What is wrong with the other is no word on this one.
+    assert_eq!(put_file(&server, "orders.csv", orders).await.is(StatusCode::OK).body.get("unreadable"), None);
+
+    // Another tenant's files have the same names.
+    let document = server.get("/api/export?tenant_id=acme&format=json").await.is(StatusCode::OK).body;
+    assert_eq!(document["datasource_configs"][0]["connection_json"], settings, "{document:#}");
+    let taken = server.post("/api/import?tenant_id=globex", &document).await.is(StatusCode::OK).body;
+    assert_eq!(taken["applied"], true, "{taken:#}");
+    let configs = server.get("/api/datasource-configs?tenant_id=globex").await.is(StatusCode::OK).body;
+    assert_eq!(configs[0]["connection_json"], settings);
+    let sources = server.get("/api/datasources?tenant_id=globex").await.is(StatusCode::OK).body;
+    let theirs = format!("/api/datasources/{}/test?tenant_id=globex", sources[0]["datasource_id"]);
+    let tested = server.post(&theirs, &json!({})).await.is(StatusCode::OK).body;
+    assert_eq!(tested["message"], "the file orders.csv is not there", "{tested:#}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_further_file_is_named_by_its_table() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    for (tables, fields) in [
+        (json!({"Customers": "c.csv"}), &["connection_json.tables.Customers"][..]),
+        (json!({"data": "c.csv"}), &["connection_json.tables.data"]),
+        (
+            json!({"c": "../globex/c.csv", "d": {"path": "d.csv", "sheet": "D"}}),
+            &["connection_json.tables.c", "connection_json.tables.d.sheet"],
+        ),
+        (json!(["c.csv"]), &["connection_json.tables"]),
+    ] {
+        let config =
+            json!({"name": "x", "protocol": "file", "connection_json": {"path": "a.csv", "tables": tables}});
+        let refused = server.post("/api/datasource-configs?tenant_id=acme", &config).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), fields);
+    }
+    let config = json!({"name": "x", "protocol": "sqlite",
+        "connection_json": {"path": "a.sqlite", "tables": {"c": "c.csv"}}});
+    let refused = server.post("/api/datasource-configs?tenant_id=acme", &config).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["connection_json.tables"]);
+}
+
+/// A customer's number, or a contract's, whatever it looks like.
+#[tokio::test]
+async fn numbers_of_many_digits_in_a_file_are_told_apart_by_rules() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let rows =
+        "id,part,whole\n1,1234567890.1234567,12345678901234567\n2,1234567890.1234568,12345678901234568\n";
+    put_file(&server, "contracts.csv", rows).await.is(StatusCode::CREATED);
+    let config = json!({"protocol": "file", "connection_json": {"path": "contracts.csv"}});
+    let id = datasource(&server, "contracts", "file", config).await;
+    let cases = [
+        ("2", "part", json!("1234567890.1234568"), "pass"),
+        ("2", "part", json!("1234567890.1234567"), "fail"),
+        ("1", "part", json!(1_234_567_890.123_456_7), "pass"),
+        ("2", "part", json!(1_234_567_890.123_456_7), "fail"),
+        ("2", "whole", json!("12345678901234568"), "pass"),
+        ("1", "whole", json!("12345678901234568"), "fail"),
+        ("2", "whole", json!(12_345_678_901_234_568_i64), "pass"),
+        ("1", "whole", json!(12_345_678_901_234_568_i64), "fail"),
+    ];
+    let rules = (1..).zip(&cases).map(|(priority, (row, column, expected, _))| {
+        json!({"rule_type": "equals", "datasource_id": id, "field_name": "sender_email", "priority": priority,
+            "conditions": {"match": {"id": row}, "column": column, "expected": expected}})
+    });
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": rules.collect::<Vec<Value>>()
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.decide("acme", message("ann@x.example", "order", "Hello")).await;
+    let verdicts = email["verdicts"].as_array().unwrap().iter().map(|verdict| &verdict["verdict"]);
+    assert_eq!(verdicts.collect::<Vec<_>>(), cases.map(|(.., verdict)| verdict), "{email:#}");
+}
+
+/// What one cell loses says nothing of the others: they are numbers, however a message writes them.
+#[tokio::test]
+async fn a_number_of_many_digits_in_a_file_hides_no_other() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let rows = "name,share\nAnn,20.5\nBob,33.333333333333333\n";
+    put_file(&server, "shares.csv", rows).await.is(StatusCode::CREATED);
+    let config = json!({"protocol": "file", "connection_json": {"path": "shares.csv"}});
+    let id = datasource(&server, "shares", "file", config).await;
+    let of = "SELECT name FROM data WHERE share";
+    for (conditions, name) in [
+        (json!({"query": format!("{of} = ?"), "params": ["20.50"]}), "Ann"),
+        (json!({"query": format!("{of} > ?"), "params": ["30"]}), "Bob"),
+        (json!({"match": {"share": "33.333333333333333"}}), "Bob"),
+    ] {
+        let found = preview(&server, id, conditions, json!({})).await;
+        assert_eq!((&found["row_count"], &found["rows"][0]["name"]), (&json!(1), &json!(name)), "{found:#}");
+    }
 }
 
 #[tokio::test]
@@ -662,6 +829,149 @@ async fn of_a_config_that_is_saved_or_gone_no_connection_is_kept() {
     server.delete(&path).await.is(StatusCode::NO_CONTENT);
     is_closed().await;
     assert!(begun.elapsed() < Duration::from_secs(50), "an idle one ends by itself after a minute");
+}
+
+/// An API on an address of its own.
+pub async fn api(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    format!("http://{addr}")
+}
+
+/// The stored config of acme, as mail asks it.
+async fn connection(server: &TestServer, name: &str) -> Connection {
+    let mut tx = server.app.database.tenant(&"acme".parse().unwrap()).await.unwrap();
+    config_service::connection(&server.app, &mut tx, name).await.unwrap().unwrap()
+}
+
+pub async fn ask(server: &TestServer, name: &str) -> Result<Rows, LookupError> {
+    let request = Request::Api {
+        method: "GET".into(),
+        path: "/".into(),
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: None,
+        status: Vec::new(),
+        rows: None,
+        rows_optional: false,
+    };
+    server.app.lookups.ask(&connection(server, name).await, &request).await
+}
+
+/// Asks for mail until the config is left alone, and says how often in a row it has failed then. However long that takes: who
+/// comes after a pause fails once more, and the next pause is longer.
+async fn failures(server: &TestServer, name: &str) -> usize {
+    eventually("it is left alone", async || {
+        let error = ask(server, name).await.unwrap_err();
+        error.message.strip_prefix("it failed ")?.split(' ').next()?.parse().ok()
+    })
+    .await
+}
+
+/// Other servers hear nothing of it, and go on leaving it alone.
+#[tokio::test]
+async fn a_config_that_is_saved_as_it_is_is_left_alone_as_before() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let base = api(Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Code::SERVICE_UNAVAILABLE }
+    }))
+    .await;
+    datasource(&server, "down", "api", json!({"protocol": "http", "base_url": format!("{base}/v1")})).await;
+    assert_eq!(failures(&server, "down").await, asked.load(Ordering::SeqCst));
+    let configs = server.get("/api/datasource-configs?tenant_id=acme").await.is(StatusCode::OK).body;
+    let path = format!("/api/datasource-configs/{}?tenant_id=acme", configs[0]["config_id"]);
+    let mut read = server.get(&path).await.is(StatusCode::OK).body;
+    assert_eq!(server.put(&path, &read).await.is(StatusCode::OK).body, read);
+    assert_eq!(failures(&server, "down").await, asked.load(Ordering::SeqCst), "nothing is forgotten");
+    read["base_url"] = format!("{base}/v2").into();
+    server.put(&path, &read).await.is(StatusCode::OK);
+    let before = asked.load(Ordering::SeqCst);
+    let error = ask(&server, "down").await.unwrap_err();
+    assert_eq!(
+        (error.cause, asked.load(Ordering::SeqCst)),
+        (Cause::Answer, before + 1),
+        "it leads elsewhere"
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_mended_a_datasource_tests_it_at_once() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let (asked, is_down) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+    let (count, state) = (Arc::clone(&asked), Arc::clone(&is_down));
+    let base = api(Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let is_down = state.load(Ordering::SeqCst);
+        async move { if is_down { (Code::SERVICE_UNAVAILABLE, "") } else { (Code::OK, "[1]") } }
+    }))
+    .await;
+    let id = datasource(&server, "shop", "api", json!({"protocol": "http", "base_url": base})).await;
+    let said = async |path: &str| preview(&server, id, json!({"path": path}), json!({})).await;
+    // What a person tries keeps no mail from asking.
+    for _ in 0..6 {
+        assert_eq!(said("/").await["message"], "the API answered 503 Service Unavailable");
+    }
+    assert_eq!(ask(&server, "shop").await.unwrap_err().cause, Cause::Answer, "mail asks as before");
+    // As long as it is down, a person is told so, and mail leaves it alone all the while.
+    let mut by_mail = 1;
+    for _ in 0..2 {
+        let before = asked.load(Ordering::SeqCst);
+        let failed = failures(&server, "shop").await;
+        by_mail += asked.load(Ordering::SeqCst) - before;
+        assert_eq!(failed, by_mail, "it is not taken for mended");
+        assert_eq!(said("/").await["message"], "the API answered 503 Service Unavailable");
+        let tested = test(&server, id).await;
+        assert_eq!(
+            (&tested["step"], &tested["message"]),
+            (&json!("answer"), &json!("127.0.0.1 answered 503"))
+        );
+    }
+    is_down.store(false, Ordering::SeqCst);
+    let tested = test(&server, id).await;
+    assert_eq!(tested["ok"], true, "{tested:#}");
+    assert!(ask(&server, "shop").await.is_ok(), "mail asks again at once");
+}
+
+#[tokio::test]
+async fn dry_runs_that_fail_keep_no_mail_waiting() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let fine = get(async || axum::Json(json!([{"a": 1}])));
+    let base = api(Router::new().route("/fine", fine).fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Code::SERVICE_UNAVAILABLE }
+    }))
+    .await;
+    let id = datasource(&server, "shop", "api", json!({"protocol": "http", "base_url": base})).await;
+    let rule = |path: &str| json!([{"rule_type": "exists", "datasource_id": id, "field_name": "sender_email", "conditions": {"path": path}}]);
+    let body = json!({
+        "intent": {"name": "Orders", "match": {"all": [{"field": "subject", "op": "contains", "value": "order"}]}},
+        "validation_rules": rule("/fine")
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let raw = message("ann@x.example", "order", "Hello");
+    let draft = json!({"message": {"raw": raw}, "validation_rules": rule("/typo")});
+    for _ in 0..6 {
+        server.post("/api/validation-rules/dry-run?tenant_id=acme", &draft).await.is(StatusCode::OK);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 6, "none is left alone");
+    let email = server.decide("acme", raw).await;
+    assert_eq!(email["verdicts"][0]["verdict"], "pass", "{email:#}");
+    // An outage that mail has met stops dry runs, too.
+    eventually("a dry run is stopped", async || {
+        failures(&server, "shop").await;
+        let run = server.post("/api/validation-rules/dry-run?tenant_id=acme", &draft).await.body;
+        run["verdicts"][0]["reason"].as_str()?.contains("left alone").then_some(())
+    })
+    .await;
 }
 
 /// A secret was entered for one address, and does not follow the config to another.

@@ -636,6 +636,7 @@ fn root() -> Request {
         body: None,
         status: Vec::new(),
         rows: None,
+        rows_optional: false,
     }
 }
 
@@ -729,9 +730,15 @@ async fn a_tenant_that_loads_large_files_does_not_stall_others() {
         std::fs::create_dir_all(&files).unwrap();
         let rows: String = (0..rows).map(|i| format!("{i},a text of some length\n")).collect();
         crate::demo::write_settled(&files.join(path), format!("id,text\n{rows}").as_bytes()).unwrap();
-        let endpoint = FileEndpoint { path: path.into(), format: FileFormat::Csv, sheet: None, rows: None };
+        let endpoint = FileEndpoint {
+            table: "data".into(),
+            path: path.into(),
+            format: FileFormat::Csv,
+            sheet: None,
+            rows: None,
+        };
         Connection {
-            endpoint: Endpoint::File(endpoint),
+            endpoint: Endpoint::File(vec![endpoint]),
             ..api_of(tenant, 1, SocketAddr::from(([127, 0, 0, 1], 9)))
         }
     };

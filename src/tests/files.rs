@@ -328,6 +328,71 @@ async fn a_file_takes_no_place_whose_name_says_another_kind() {
     assert_eq!(told.as_array().unwrap().len(), 8, "{told:#}");
 }
 
+/// A workbook of these sheets, each with its columns and no rows. `Lists` is hidden.
+fn book(sheets: &[(&str, &[&str])]) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for (name, columns) in sheets {
+        let sheet = book.add_worksheet().set_name(*name).unwrap();
+        sheet.set_hidden(*name == "Lists").set_active(*name == "Orders");
+        for (place, column) in (0..).zip(*columns).filter(|(_, column)| !column.is_empty()) {
+            sheet.write(0, place, *column).unwrap();
+        }
+    }
+    book.save_to_buffer().unwrap()
+}
+
+#[tokio::test]
+async fn a_look_at_a_workbook_says_which_sheet_it_shows_and_which_there_are() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let look = async |path: &str| {
+        let request = server.request(Method::POST, "/ui/files/look", Some(&server.key));
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = request.body(format!("tenant_id=acme&path={path}")).send().await.unwrap();
+        Answer::of(answer).await.is(StatusCode::OK).body
+    };
+    let several = book(&[("Lists", &["a"]), ("Orders", &["id"]), ("Notes", &["b"])]);
+    put(&server, "acme", "several.xlsx", several).await.is(StatusCode::CREATED);
+    let found = look("several.xlsx").await;
+    let note = "This is the sheet Orders. There are also: Lists, Notes. A config that names one of them reads that instead.";
+    assert_eq!((&found["note"], &found["tables"][0]["columns"]), (&json!(note), &json!(["id"])), "{found:#}");
+    put(&server, "acme", "one.xlsx", book(&[("Orders", &["id"])])).await.is(StatusCode::CREATED);
+    assert_eq!(look("one.xlsx").await["note"], "Its one sheet is Orders.");
+    let cover = book(&[("Cover", &["Report", "", "2026"]), ("Orders", &["id"])]);
+    let told = put(&server, "acme", "cover.xlsx", cover).await.is(StatusCode::CREATED).body;
+    let why = "the file's first line must name every column; its sheet Cover was read, and it has Orders";
+    assert_eq!((&told["unreadable"], &look("cover.xlsx").await["message"]), (&json!(why), &json!(why)));
+    put(&server, "acme", "a.csv", "a\n1\n").await.is(StatusCode::CREATED);
+    assert_eq!(look("a.csv").await["note"], json!(null));
+
+    let config = json!({"name": "x", "protocol": "file", "connection_json": {"path": "several.xlsx", "sheet": "Order"}});
+    server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    let source = json!({"name": "X", "datasource_type": "file", "connection_key": "x"});
+    let id = server.post("/api/datasources?tenant_id=acme", &source).await.id("datasource_id");
+    let tested = server.post(&format!("/api/datasources/{id}/test?tenant_id=acme"), &json!({})).await.body;
+    let fault = "the workbook has no sheet Order; it has Lists, Orders, Notes";
+    assert_eq!((&tested["step"], &tested["message"]), (&json!("sheet"), &json!(fault)), "{tested:#}");
+}
+
+/// A config may read several sheets of one workbook.
+#[tokio::test]
+async fn as_each_of_the_first_configs_reads_a_workbook_it_is_tried_once_it_is_stored() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let bytes = book(&[("Orders", &["id"]), ("Notes", &["b"]), ("Lists", &["a"])]);
+    put(&server, "acme", "crm.xlsx", bytes.clone()).await.is(StatusCode::CREATED);
+    let sheet = |name: &str| json!({"path": "crm.xlsx", "sheet": name});
+    let mut all = sheet("Orders");
+    all["tables"] = json!({"notes": sheet("Notes"), "lists": sheet("Lists")});
+    for (name, settings) in [("all", all), ("gone", sheet("Gone"))] {
+        let config = json!({"name": name, "protocol": "file", "connection_json": settings});
+        server.post("/api/datasource-configs?tenant_id=acme", &config).await.is(StatusCode::CREATED);
+    }
+    let told = put(&server, "acme", "crm.xlsx", bytes).await.is(StatusCode::OK).body;
+    let why = "as the config 'gone' reads it, the workbook has no sheet Gone; it has Orders, Notes, Lists";
+    assert_eq!(told["unreadable"], why, "{told:#}");
+}
+
 /// Who puts another file in the place of one that rules use learns at once that they cannot read it.
 #[tokio::test]
 async fn a_file_that_no_look_up_can_read_is_stored_and_told_as_that() {

@@ -25,21 +25,36 @@ fn apart(server: &TestServer, folder: &Path, vars: &[(&str, &str)]) -> AppState 
 }
 
 async fn put(server: &TestServer, bytes: &'static str) -> Answer {
-    let request = server.request(Method::PUT, "/api/files/people.csv?tenant_id=acme", Some(&server.key));
+    put_at(server, "people.csv", bytes).await
+}
+
+async fn put_at(server: &TestServer, path: &str, bytes: &'static str) -> Answer {
+    let path = format!("/api/files/{path}?tenant_id=acme");
+    let request = server.request(Method::PUT, &path, Some(&server.key));
     Answer::of(request.body(bytes).send().await.unwrap()).await
+}
+
+/// To these tables, each with its file.
+fn to(tables: &[(&str, &str)]) -> Connection {
+    let file = |(table, path): &(&str, &str)| FileEndpoint {
+        table: (*table).to_owned(),
+        path: (*path).to_owned(),
+        format: FileFormat::Csv,
+        sheet: None,
+        rows: None,
+    };
+    Connection {
+        tenant: "acme".parse().unwrap(),
+        config_id: ConfigId(1),
+        version: 1,
+        endpoint: Endpoint::File(tables.iter().map(file).collect()),
+        auth: Auth::None,
+    }
 }
 
 /// How many rows of `people.csv` name Ann.
 async fn count(app: &AppState) -> Result<usize, LookupError> {
-    let endpoint =
-        FileEndpoint { path: "people.csv".into(), format: FileFormat::Csv, sheet: None, rows: None };
-    let connection = Connection {
-        tenant: "acme".parse().unwrap(),
-        config_id: ConfigId(1),
-        version: 1,
-        endpoint: Endpoint::File(endpoint),
-        auth: Auth::None,
-    };
+    let connection = to(&[("data", "people.csv")]);
     let columns = vec![("email".into(), "ann@x.example".into())];
     let wanted = Request::Match { columns, ignore_case: Vec::new() };
     Ok(app.lookups.ask(&connection, &wanted).await?.rows.len())
@@ -103,6 +118,36 @@ async fn a_file_that_is_not_the_one_that_was_uploaded_is_no_answer() {
     let gone = count(&server.app).await.expect_err("it was deleted");
     assert_eq!((gone.cause, gone.transient()), (Cause::File, false));
     server.delete("/api/files/people.csv?tenant_id=acme").await.is(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_further_file_is_held_against_what_was_uploaded_too() {
+    let server = TestServer::start_idle(&[]).await;
+    let acme: TenantId = server.tenant("acme").await;
+    let folder = tempfile::tempdir().unwrap();
+    let other = apart(&server, folder.path(), &[]);
+    let file = |app: &AppState, path: &str| app.config.files_dir(&acme).join(path);
+    std::fs::create_dir_all(other.config.files_dir(&acme)).unwrap();
+    let copy = |path: &str| {
+        std::fs::copy(file(&server.app, path), file(&other, path)).unwrap();
+        let copy = std::fs::File::options().write(true).open(file(&other, path)).unwrap();
+        copy.set_modified(std::fs::metadata(file(&server.app, path)).unwrap().modified().unwrap()).unwrap();
+    };
+    put(&server, "email\nann@x.example\n").await.is(StatusCode::CREATED);
+    put_at(&server, "blocked.csv", "email\nbob@x.example\n").await.is(StatusCode::CREATED);
+    let connection = to(&[("data", "people.csv"), ("blocked", "blocked.csv")]);
+    let query = "SELECT 1 FROM data WHERE email NOT IN (SELECT email FROM blocked)".to_owned();
+    let wanted = Request::Sql { query, params: Vec::new(), from_message: Vec::new() };
+    let count =
+        async |app: &AppState| app.lookups.ask(&connection, &wanted).await.map(|found| found.rows.len());
+    assert_eq!(count(&server.app).await, Ok(1));
+    copy("people.csv");
+    is_apart(count(&other).await, "the further file is not there");
+    copy("blocked.csv");
+    assert_eq!(count(&other).await, Ok(1));
+    put_at(&server, "blocked.csv", "email\nann@x.example\n").await.is(StatusCode::OK);
+    assert_eq!(count(&server.app).await, Ok(0), "it is loaded again");
+    is_apart(count(&other).await, "the further file was replaced");
 }
 
 #[tokio::test]

@@ -152,8 +152,8 @@ async fn step(app: &AppState, job: &Job<BacktestId>, runs: &Runs) -> Result<Step
     Ok(Step::Went)
 }
 
-/// What the draft changes for a message. Only one that would change is run without the draft as well, on the same answers:
-/// what changes between the two runs is not the draft's doing.
+/// What the draft changes for a message. Only one that would be decided or judged otherwise is run without the draft as well,
+/// on the same answers: what changes between the two runs is not the draft's doing.
 async fn compared(
     app: &AppState,
     job: &Job<BacktestId>,
@@ -164,14 +164,14 @@ async fn compared(
 ) -> Result<Compared> {
     let said = Said { requested: stored.requested(), corrected_by: stored.corrected_by.clone() };
     let arrival = Arrival::from(stored);
-    let lookups = app.lookups.for_message();
+    let lookups = app.lookups.for_backtest();
     let run = runs.draft.run(app, &lookups, &job.tenant, arrival.clone(), said.clone()).await?;
     let compared = compare::compare(before, verdicts, run);
-    if compared.outcome != BacktestOutcome::Changed {
+    if !matches!(compared.outcome, BacktestOutcome::Changed | BacktestOutcome::Judged) {
         return Ok(compared);
     }
     let saved = runs.saved.run(app, &lookups, &job.tenant, arrival, said).await?;
-    Ok(compare::held_against_saved(compared, &saved))
+    Ok(compare::held_against_saved(compared, saved))
 }
 
 async fn standing(tx: &mut TenantTx, email: EmailId) -> Result<Option<Standing>> {

@@ -7,7 +7,7 @@ use leptos_router::{
 };
 
 use super::{
-    config_list::{Settings, file_line},
+    config_list::{Settings, file_lines},
     list::DatasourceTable,
     words::{auth_words, protocol_words},
 };
@@ -74,11 +74,11 @@ pub fn ConfigPage() -> impl IntoView {
 
 #[component]
 fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> impl IntoView {
-    let ConfigView { config, file, fault, etag, used_by } = found;
+    let ConfigView { config, files, fault, etag, used_by } = found;
     let (tenant, id) = (config.tenant_id.clone(), config.config_id);
     let edit = tenant_page(&tenant, &format!("/configs/{id}/edit"));
     let protocol = protocol_words(&config);
-    let file = file_line(&tenant, file);
+    let files = file_lines(&tenant, files);
     let (place, users) = (StoredValue::new((tenant, etag)), StoredValue::new(used_by.clone()));
     let secrets = config.auth_config.as_object().map(|members| {
         members.keys().map(|name| format!("{} stored", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
@@ -113,7 +113,7 @@ fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> 
                     <dt>"Address"</dt>
                     <dd>{config.base_url.unwrap_or_else(|| "none".to_owned())}</dd>
                 </div>
-                {file}
+                {files}
                 <div class="facts__line">
                     <dt>"Settings"</dt>
                     <dd>

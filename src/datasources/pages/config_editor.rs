@@ -139,6 +139,7 @@ fn Editor(
                     label="Name"
                     path="name"
                     value=form.name
+                    kind="name"
                     hint="By which datasources refer to it, such as shop_db."
                     testid="config-name"
                 />

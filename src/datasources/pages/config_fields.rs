@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::config_form::ConfigForm;
 use crate::ui::{
-    fields::{SelectField, TextField},
+    fields::{SelectField, TextArea, TextField},
     only::Only,
     react::{effect, memo},
 };
@@ -79,6 +79,7 @@ fn PathField(form: ConfigForm, path: String) -> impl IntoView {
         <TextField
             label="File"
             path
+            kind="name"
             value=form.path
             list=FILES
             placeholder="customers.csv"
@@ -127,6 +128,16 @@ fn FileFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 hint="A JSONPath. Left empty, the document itself."
             />
         </Only>
+        <TextArea
+            label="Further files, one a line"
+            path=path("connection_json.tables")
+            value=form.tables
+            rows=2
+            is_code=true
+            placeholder="customers = crm.xlsx: Customers"
+            hint="Queries name the file above data, and each of these as you call it. The sheet, or where a JSON document’s rows are, may follow a colon."
+            testid="further-files"
+        />
     }
 }
 
@@ -140,6 +151,7 @@ fn ServerFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
             <TextField
                 label="Host"
                 path=path("host")
+                kind="name"
                 value=form.host
                 placeholder="db.example.com"
                 testid="host"
@@ -147,11 +159,12 @@ fn ServerFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
             <TextField
                 label="Port"
                 path=path("port")
+                kind="port"
                 value=form.port
                 hint="Left empty, the usual one."
                 testid="port"
             />
-            <TextField label="Database" path=path("database") value=form.database testid="database"/>
+            <TextField label="Database" path=path("database") value=form.database kind="name" testid="database"/>
             <SelectField
                 label="Encrypted (TLS)"
                 path=path("sslmode")
@@ -175,7 +188,7 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
     move || {
         let fields = match form.auth_type.get().as_str() {
             "basic" => vec![
-                member("User name", "username", form.username, "text"),
+                member("User name", "username", form.username, "name"),
                 member("Password", "password", form.password, "password"),
             ],
             "bearer" => vec![member("Token", "token", form.token, "password")],
@@ -183,9 +196,9 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
                 let places = [("header", "in a header"), ("query", "in the query")];
                 let places = places.map(|(value, words)| (value.to_owned(), words.to_owned())).to_vec();
                 let name = if form.key_place.get() == "query" {
-                    member("Parameter", "query", form.key_name, "text")
+                    member("Parameter", "query", form.key_name, "name")
                 } else {
-                    member("Header", "header", form.key_name, "text")
+                    member("Header", "header", form.key_name, "name")
                 };
                 vec![
                     view! {
@@ -203,9 +216,9 @@ fn AuthFields(form: ConfigForm, prefix: &'static str) -> impl IntoView {
             }
             "oauth" => vec![
                 member("Token address", "token_url", form.token_url, "url"),
-                member("Client id", "client_id", form.client_id, "text"),
+                member("Client id", "client_id", form.client_id, "name"),
                 member("Client secret", "client_secret", form.client_secret, "password"),
-                member("Scope", "scope", form.scope, "text"),
+                member("Scope", "scope", form.scope, "name"),
             ],
             _ => Vec::new(),
         };

@@ -34,6 +34,8 @@ pub struct ConfigForm {
     pub path: RwSignal<String>,
     pub sheet: RwSignal<String>,
     pub rows: RwSignal<String>,
+    /// Further files, as lines: `customers = crm.xlsx: Customers`.
+    pub tables: RwSignal<String>,
     pub auth_type: RwSignal<String>,
     pub username: RwSignal<String>,
     pub password: RwSignal<String>,
@@ -56,6 +58,7 @@ struct Stored {
     driver_family: String,
     auth_type: String,
     members: Vec<String>,
+    tables: Map<String, Value>,
 }
 
 impl ConfigForm {
@@ -75,6 +78,12 @@ impl ConfigForm {
             driver_family: config.driver_family.clone(),
             auth_type: config.auth_type.to_string(),
             members: config.auth_config.as_object().into_iter().flat_map(|m| m.keys().cloned()).collect(),
+            tables: config
+                .connection_json
+                .get("tables")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default(),
         });
         let url = config.and_then(|config| config.base_url.clone()).unwrap_or_default();
         let (host, port, database) = parts(&url);
@@ -95,6 +104,7 @@ impl ConfigForm {
             path: or(setting("path"), path_of(&url)),
             sheet: RwSignal::new(setting("sheet")),
             rows: RwSignal::new(setting("rows")),
+            tables: RwSignal::new(lines_of(&stored.tables)),
             auth_type: text(if stored.auth_type.is_empty() { "none" } else { &stored.auth_type }),
             username: empty(),
             password: empty(),
@@ -186,6 +196,9 @@ impl ConfigForm {
                 for (name, field) in [("path", self.path), ("sheet", self.sheet), ("rows", self.rows)] {
                     set(name, given(field).map(Value::from));
                 }
+                let tables =
+                    self.stored.with_value(|stored| tables_of(self.tables.read().as_str(), &stored.tables));
+                set("tables", (!tables.is_empty()).then_some(Value::Object(tables)));
             }
             _ => {
                 set("host", given(self.host).map(Value::from));
@@ -292,6 +305,49 @@ fn format_of(driver_family: &str) -> &'static str {
     }
 }
 
+/// Further files as lines.
+fn lines_of(tables: &Map<String, Value>) -> String {
+    tables.iter().map(|(name, given)| line_of(name, given)).collect::<Vec<_>>().join("\n")
+}
+
+/// A path holds no colon: behind one stands which part of the file is read.
+fn line_of(name: &str, given: &Value) -> String {
+    let member = |name: &str| given.get(name).and_then(Value::as_str);
+    let path = given.as_str().or(member("path")).unwrap_or_default();
+    match member("sheet").or(member("rows")) {
+        Some(part) => format!("{name} = {path}: {part}"),
+        None => format!("{name} = {path}"),
+    }
+}
+
+/// Lines as the server takes them. What is wrong with one is for it to name. A line as it is stored stays so, to the last
+/// space.
+fn tables_of(lines: &str, stored: &Map<String, Value>) -> Map<String, Value> {
+    let mut tables = Map::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut stored = stored.iter();
+        let untouched = stored.find(|(name, given)| line_of(name, given).trim() == line);
+        if let Some((name, given)) = untouched.filter(|(name, _)| !tables.contains_key(*name)) {
+            tables.insert(name.clone(), given.clone());
+            continue;
+        }
+        let (name, file) = line.split_once('=').unwrap_or((line, ""));
+        let name = name.trim();
+        // A second one would take the place of the first unasked.
+        let name = if tables.contains_key(name) { line } else { name };
+        let file = match file.split_once(':') {
+            Some((path, part)) if !part.trim().is_empty() => {
+                let (path, part) = (path.trim(), part.trim());
+                let member = if path.to_ascii_lowercase().ends_with(".json") { "rows" } else { "sheet" };
+                json!({"path": path, member: part})
+            }
+            _ => file.trim().into(),
+        };
+        tables.insert(name.to_owned(), file);
+    }
+    tables
+}
+
 /// Host, port and database of `postgresql://host:5432/database`.
 fn parts(url: &str) -> (&str, &str, &str) {
     let Some((_, rest)) = url.split_once("://") else { return ("", "", "") };
@@ -379,5 +435,38 @@ mod tests {
         assert_eq!(Value::from(input.connection_json), json!({"path": "a/b.xlsx"}));
         assert_eq!(input.driver_family, "openpyxl");
         assert_eq!(ConfigForm::new(None).input(&tenant).protocol, "postgresql");
+    }
+
+    #[test]
+    fn further_files_are_lines_and_stay_as_they_are_stored() {
+        let owner = Owner::new();
+        owner.set();
+        let tenant: TenantId = "acme".parse().expect("an id");
+        let settings = json!({"path": "orders.csv", "tables": {
+            "customers": "in/customers.csv",
+            "people": {"path": "crm.xlsx", "sheet": "All: people"},
+            "items": {"path": "a.json", "rows": "$.items[0:9]"},
+            "spaced": {"path": "crm.xlsx", "sheet": " Orders "},
+            "whole": {"path": "b.csv"},
+        }});
+        let form = form(json!({"protocol": "file", "connection_json": settings}));
+        let lines = "customers = in/customers.csv\npeople = crm.xlsx: All: people\nitems = a.json: $.items[0:9]\n\
+                     spaced = crm.xlsx:  Orders \nwhole = b.csv";
+        assert_eq!(form.tables.get_untracked(), lines);
+        let tables = |lines: &str| {
+            form.tables.set(lines.to_owned());
+            Value::from(form.input(&tenant).connection_json)
+        };
+        assert_eq!(tables(lines), settings);
+        let typed = tables("customers = c.csv\nspaced = crm.xlsx:  Orders\nanother = crm.xlsx:  Orders ");
+        let orders = |sheet: &str| json!({"path": "crm.xlsx", "sheet": sheet});
+        let expected =
+            json!({"customers": "c.csv", "spaced": orders(" Orders "), "another": orders("Orders")});
+        assert_eq!(typed["tables"], expected);
+        assert_eq!(tables(" \n"), json!({"path": "orders.csv"}));
+        // Nothing of what is typed is left out unasked.
+        let found = tables("a=b.csv\n\n a = c.csv \nd\n= e.csv\nf = g.xlsx:");
+        let typed = json!({"a": "b.csv", "a = c.csv": "c.csv", "d": "", "": "e.csv", "f": "g.xlsx:"});
+        assert_eq!(found["tables"], typed);
     }
 }

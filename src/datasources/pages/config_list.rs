@@ -121,11 +121,10 @@ fn ConfigRow(config: DatasourceConfig) -> impl IntoView {
     }
 }
 
-/// The file that a config leads to: the way to a look into it. Nothing where there is none.
-pub fn file_line(tenant: &TenantId, file: Option<String>) -> Option<AnyView> {
-    let path = file?;
-    let href = tenant_page(tenant, &look_page(&path));
-    Some(
+/// The files that a config leads to: of each the way to a look into it.
+pub fn file_lines(tenant: &TenantId, files: Vec<String>) -> Vec<AnyView> {
+    let line = |path: String| {
+        let href = tenant_page(tenant, &look_page(&path));
         view! {
             <div class="facts__line">
                 <dt>"File"</dt>
@@ -136,8 +135,9 @@ pub fn file_line(tenant: &TenantId, file: Option<String>) -> Option<AnyView> {
                 </dd>
             </div>
         }
-        .into_any(),
-    )
+        .into_any()
+    };
+    files.into_iter().map(line).collect()
 }
 
 /// The settings that are no secrets.

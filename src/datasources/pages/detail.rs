@@ -7,7 +7,7 @@ use leptos_router::{
 };
 
 use super::{
-    config_list::file_line,
+    config_list::file_lines,
     preview::Preview,
     trial::TestConnection,
     words::{protocol_words, type_words},
@@ -81,7 +81,7 @@ pub fn DatasourcePage() -> impl IntoView {
 
 #[component]
 fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>) -> impl IntoView {
-    let DatasourceView { datasource, etag, config, file, used_by } = found;
+    let DatasourceView { datasource, etag, config, files, used_by } = found;
     let tenant = datasource.tenant_id.clone();
     let id = datasource.datasource_id;
     let edit = tenant_page(&tenant, &format!("/datasources/{id}/edit"));
@@ -99,7 +99,7 @@ fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>)
                 <Delete id place users delete/>
             </Allowed>
         </PageHead>
-        <Facts tenant=tenant.clone() datasource config file/>
+        <Facts tenant=tenant.clone() datasource config files/>
         <Allowed permission=Permission::Configure>
             <Attempts datasource=tried.clone()/>
         </Allowed>
@@ -112,9 +112,9 @@ fn Facts(
     tenant: TenantId,
     datasource: Datasource,
     config: Option<DatasourceConfig>,
-    file: Option<String>,
+    files: Vec<String>,
 ) -> impl IntoView {
-    let file = file_line(&tenant, file);
+    let files = file_lines(&tenant, files);
     let connection = match config {
         Some(config) => {
             let href = tenant_page(&tenant, &format!("/configs/{}", config.config_id));
@@ -154,7 +154,7 @@ fn Facts(
                     <dt>"Connection"</dt>
                     <dd>{connection}</dd>
                 </div>
-                {file}
+                {files}
                 <div class="facts__line">
                     <dt>"Changed"</dt>
                     <dd>

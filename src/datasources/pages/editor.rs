@@ -338,6 +338,7 @@ fn Connection(
                     label="Name of the config"
                     path="config.name"
                     value=form.config.name
+                    kind="name"
                     hint="Left empty, the datasource’s."
                 />
                 <TestConnection test of=tried/>

@@ -10,7 +10,7 @@ pub fn type_words(kind: DatasourceType) -> &'static str {
     }
 }
 
-/// A query as a datasource of this kind might be asked by. A file is one table, whatever it is called.
+/// A query as a datasource of this kind might be asked by. A config's own file is one table, whatever it is called.
 pub fn query_example(kind: DatasourceType) -> &'static str {
     match kind {
         DatasourceType::File => "SELECT * FROM data WHERE email = ?",

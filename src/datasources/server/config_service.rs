@@ -47,23 +47,26 @@ pub async fn list(ctx: &TenantContext, page: Page<i64>) -> Result<Vec<Datasource
     Ok(rows.into_iter().map(|row| row.into_config(&tx)).collect())
 }
 
-/// The configs that lead to a file of the tenant, each with its path.
+/// The configs that lead to files of the tenant, each with the path of one of them.
 ///
 /// # Errors
 /// The database's.
 pub async fn file_paths(ctx: &TenantContext) -> Result<Vec<(String, String)>> {
-    let with_path = |(name, endpoint): (String, Endpoint)| Some((name, endpoint.file()?.to_owned()));
-    Ok(endpoints(ctx).await?.into_iter().filter_map(with_path).collect())
+    let mut all = Vec::new();
+    for (name, endpoint) in endpoints(ctx).await? {
+        all.extend(endpoint.files().into_iter().map(|path| (name.clone(), path.to_owned())));
+    }
+    Ok(all)
 }
 
-/// How the configs that lead to a file read it, each by its name.
+/// How the configs that lead to a file read it, each by its name: it alone, whatever else they lead to, and each in at least
+/// one way.
 ///
 /// # Errors
 /// The database's.
-pub async fn readings_of(ctx: &TenantContext, path: &str) -> Result<Vec<(String, Endpoint)>> {
-    let mut all = endpoints(ctx).await?;
-    all.retain(|(_, endpoint)| endpoint.file() == Some(path));
-    Ok(all)
+pub async fn readings_of(ctx: &TenantContext, path: &str) -> Result<Vec<(String, Vec<Endpoint>)>> {
+    let all = endpoints(ctx).await?.into_iter().map(|(name, endpoint)| (name, endpoint.readings_of(path)));
+    Ok(all.filter(|(_, readings)| !readings.is_empty()).collect())
 }
 
 /// What can be used, by the config's name.
@@ -90,14 +93,16 @@ pub async fn view(ctx: &TenantContext, id: ConfigId) -> Result<ConfigView> {
     let config = get(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let used_by = datasources::using(&mut tx, &config.name).await?;
-    let (file, fault) = (file_of(ctx, &config), endpoint_of(&config).err());
-    Ok(ConfigView { etag: config.etag(), config, file, fault, used_by })
+    let (files, fault) = (files_of(ctx, &config), endpoint_of(&config).err());
+    Ok(ConfigView { etag: config.etag(), config, files, fault, used_by })
 }
 
-/// The file that a config leads to, if the caller may look into it.
-pub fn file_of(ctx: &TenantContext, config: &DatasourceConfig) -> Option<String> {
-    ctx.require(Permission::Configure).ok()?;
-    endpoint_of(config).ok()?.file().map(str::to_owned)
+/// The files that a config leads to, if the caller may look into them.
+pub fn files_of(ctx: &TenantContext, config: &DatasourceConfig) -> Vec<String> {
+    match (ctx.require(Permission::Configure), endpoint_of(config)) {
+        (Ok(()), Ok(endpoint)) => endpoint.files().into_iter().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Where it leads.
@@ -200,8 +205,11 @@ pub async fn replace(
     }
     check_rules(&mut tx, &row, &input).await?;
     if says_what_is_stored(&read_back(&input, &kept), &before) {
-        // Who saves it once more has mended what it leads to: it is asked again at once, by new connections.
-        forget(ctx, &row);
+        // Who saves it once more may have mended what it leads to: it is connected to anew. How often it failed stays, as it does
+        // on the other servers, which hear nothing of this.
+        if let Some(connection) = kept_of(ctx, &row) {
+            ctx.app.lookups.disconnect(&connection);
+        }
         return Ok(before);
     }
     repository::update(&mut tx, id, &input)
@@ -332,15 +340,20 @@ pub async fn connection(app: &AppState, tx: &mut TenantTx, name: &str) -> Result
 /// its credentials. Other servers connect anew when they look up by a changed one next, and keep what they have of one
 /// that is gone until they are started anew, its idle connections for a minute.
 pub fn forget(ctx: &TenantContext, row: &repository::Row) {
-    // What leads nowhere was never connected to.
-    let Ok(endpoint) = row.endpoint() else { return };
-    ctx.app.lookups.forget(&Connection {
+    if let Some(connection) = kept_of(ctx, row) {
+        ctx.app.lookups.forget(&connection);
+    }
+}
+
+/// The connection by which something is kept. What leads nowhere was never connected to.
+fn kept_of(ctx: &TenantContext, row: &repository::Row) -> Option<Connection> {
+    Some(Connection {
         tenant: ctx.tenant.clone(),
         config_id: row.config_id,
         version: row.version(),
-        endpoint,
+        endpoint: row.endpoint().ok()?,
         auth: Auth::None,
-    });
+    })
 }
 
 async fn store_auth(

@@ -1,5 +1,6 @@
 //! How a config reaches a datasource: typed settings only, never free-form driver options.
 
+use indexmap::IndexSet;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -25,19 +26,24 @@ pub struct Connection {
     pub auth: Auth,
 }
 
-/// Where it is.
+/// Where it is. Of files, the config's own comes first, and each is a table that a query can name.
 #[derive(Clone, Debug)]
 pub enum Endpoint {
     Postgres(DatabaseEndpoint),
     MySql(DatabaseEndpoint),
     Sqlite { path: String },
-    File(FileEndpoint),
+    File(Vec<FileEndpoint>),
     Http(HttpEndpoint),
 }
 
-/// A file that is looked up as the table `data`, beneath the tenant's folder.
+/// The table of a config's own file.
+pub const DATA: &str = "data";
+
+/// A file that is looked up as a table, beneath the tenant's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileEndpoint {
+    /// `DATA`, or the name that the config gives to a further one.
+    pub table: String,
     pub path: String,
     pub format: FileFormat,
     /// The sheet of a workbook; the first that is not hidden, if not named.
@@ -46,7 +52,7 @@ pub struct FileEndpoint {
     pub rows: Option<JsonPath>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
     Csv,
     Xlsx,
@@ -93,12 +99,29 @@ impl Endpoint {
         }
     }
 
-    /// The file that it reads, within the tenant's folder.
-    pub fn file(&self) -> Option<&str> {
+    /// The files that it reads, within the tenant's folder: each once.
+    pub fn files(&self) -> Vec<&str> {
         match self {
-            Self::Sqlite { path } => Some(path),
-            Self::File(file) => Some(&file.path),
-            Self::Postgres(_) | Self::MySql(_) | Self::Http(_) => None,
+            Self::Sqlite { path } => vec![path.as_str()],
+            Self::File(files) => {
+                let paths: IndexSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+                paths.into_iter().collect()
+            }
+            Self::Postgres(_) | Self::MySql(_) | Self::Http(_) => Vec::new(),
+        }
+    }
+
+    /// How it reads the file at this path, and no other: in several ways, where it reads several sheets of a workbook.
+    pub fn readings_of(&self, path: &str) -> Vec<Self> {
+        match self {
+            Self::File(files) => {
+                let of_path = files.iter().filter(|file| file.path == path);
+                of_path
+                    .map(|file| Self::File(vec![FileEndpoint { table: DATA.to_owned(), ..file.clone() }]))
+                    .collect()
+            }
+            Self::Sqlite { path: own } if own == path => vec![self.clone()],
+            _ => Vec::new(),
         }
     }
 
@@ -147,6 +170,11 @@ impl Endpoint {
 /// Stands for the id of what is no stored config: no row has it.
 pub const UNSTORED: ConfigId = ConfigId(0);
 
+/// A config names so many files beside its own.
+const MAX_TABLES: usize = 8;
+/// The name of a table: bytes.
+const MAX_TABLE_NAME: usize = 63;
+
 const PROTOCOLS: &str = "postgresql, mysql, mariadb, sqlite, http, https, file";
 
 #[derive(Deserialize)]
@@ -176,6 +204,16 @@ struct PathSettings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileSettings {
+    path: Option<String>,
+    sheet: Option<String>,
+    rows: Option<String>,
+    tables: Option<Map<String, Value>>,
+}
+
+/// Of a further file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableSettings {
     path: Option<String>,
     sheet: Option<String>,
     rows: Option<String>,
@@ -275,7 +313,7 @@ pub fn endpoint(
         }
         "file" => {
             drivers(&["csv", "excel", "xlsx", "openpyxl", "json", "jsonl", "ndjson"])?;
-            file(base_url, &driver, settings(connection_json)?).map(Endpoint::File)
+            files(base_url, &driver, settings(connection_json)?).map(Endpoint::File)
         }
         "http" | "https" => {
             drivers(&["rest"])?;
@@ -287,11 +325,15 @@ pub fn endpoint(
 }
 
 fn settings<T: serde::de::DeserializeOwned>(json: &Map<String, Value>) -> Result<T, Problem> {
+    settings_at("connection_json", json)
+}
+
+fn settings_at<T: serde::de::DeserializeOwned>(place: &str, json: &Map<String, Value>) -> Result<T, Problem> {
     let bytes = serde_json::to_vec(json).unwrap_or_default();
     let mut checks = Checks::default();
-    let parsed = checks.part("connection_json", parse_json(&bytes));
+    let parsed = checks.part(place, parse_json(&bytes));
     checks.finish()?;
-    parsed.ok_or_else(|| Problem::invalid_field("connection_json", "cannot be read"))
+    parsed.ok_or_else(|| Problem::invalid_field(place, "cannot be read"))
 }
 
 fn database(
@@ -344,34 +386,97 @@ fn database(
     Ok(DatabaseEndpoint { host, port, database, require_tls, username: None, password: None })
 }
 
-/// The format is the driver's, or else the file name's ending.
-fn file(base_url: Option<&str>, driver: &str, settings: FileSettings) -> Result<FileEndpoint, Problem> {
-    let path = tenant_path(base_url, settings.path)?;
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    let format = match (driver, ending.as_str()) {
-        ("csv", _) | ("", "csv" | "tsv" | "txt") => FileFormat::Csv,
-        ("excel" | "xlsx" | "openpyxl", _) | ("", "xlsx" | "xlsm") => FileFormat::Xlsx,
-        ("jsonl" | "ndjson", _) | ("" | "json", "jsonl" | "ndjson") => FileFormat::JsonLines,
-        ("json", _) | ("", "json") => FileFormat::Json,
-        _ => return Err(Problem::invalid_field("driver_family", "is missing: csv, excel, json or jsonl")),
-    };
+/// The config's own file, and then the further ones.
+fn files(base_url: Option<&str>, driver: &str, settings: FileSettings) -> Result<Vec<FileEndpoint>, Problem> {
+    let FileSettings { path, sheet, rows, tables } = settings;
+    let path = tenant_path(base_url, path)?;
+    let format = format_of(driver, &path)
+        .ok_or_else(|| Problem::invalid_field("driver_family", "is missing: csv, excel, json or jsonl"))?;
+    let tables = tables.unwrap_or_default();
     let mut checks = Checks::default();
-    if settings.sheet.is_some() && format != FileFormat::Xlsx {
-        checks.fault("connection_json.sheet", "means something to workbooks only");
+    let own = checks.part_as_is(file("connection_json", DATA, (path, format), (sheet, rows)));
+    let mut files: Vec<FileEndpoint> = own.into_iter().collect();
+    if tables.len() > MAX_TABLES {
+        checks.fault("connection_json.tables", format!("must be at most {MAX_TABLES} further files"));
     }
-    let rows = settings.rows.and_then(|text| match text.parse::<JsonPath>() {
+    for (table, given) in tables.iter().take(MAX_TABLES) {
+        files.extend(checks.part_as_is(further(table, given)));
+    }
+    checks.finish()?;
+    Ok(files)
+}
+
+/// A further file: its path, or an object that holds it.
+fn further(table: &str, given: &Value) -> Result<FileEndpoint, Problem> {
+    let place = format!("connection_json.tables.{table}");
+    let fault = |message: &str| Problem::invalid_field(place.as_str(), message);
+    check_table(table).map_err(fault)?;
+    let TableSettings { path, sheet, rows } = match given {
+        Value::String(path) => TableSettings { path: Some(path.clone()), ..TableSettings::default() },
+        Value::Object(members) => settings_at(&place, members)?,
+        _ => return Err(fault("must be a path, or an object with path and sheet")),
+    };
+    let path = path.unwrap_or_default();
+    check_tenant_path(&path).map_err(fault)?;
+    let format = format_of("", &path)
+        .ok_or_else(|| fault("must end in one of: .csv, .tsv, .txt, .xlsx, .xlsm, .json, .jsonl, .ndjson"))?;
+    file(&place, table, (path, format), (sheet, rows))
+}
+
+/// Whether a further table can have this name, in plain words.
+///
+/// # Errors
+/// What is wrong with it.
+fn check_table(name: &str) -> Result<(), &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if !begins_well || name.len() > MAX_TABLE_NAME || !name.bytes().all(is_plain) {
+        Err("must have a name of small letters, digits and _, such as customers: at most 63, no digit first")
+    } else if name == DATA {
+        Err("must have another name: data is the config's own file")
+    } else if name.starts_with("sqlite_") {
+        Err("must have another name: none begins with sqlite_")
+    } else {
+        Ok(())
+    }
+}
+
+/// The driver's format, or else that of the ending of the file's name.
+fn format_of(driver: &str, path: &str) -> Option<FileFormat> {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    match (driver, ending.as_str()) {
+        ("csv", _) | ("", "csv" | "tsv" | "txt") => Some(FileFormat::Csv),
+        ("excel" | "xlsx" | "openpyxl", _) | ("", "xlsx" | "xlsm") => Some(FileFormat::Xlsx),
+        ("jsonl" | "ndjson", _) | ("" | "json", "jsonl" | "ndjson") => Some(FileFormat::JsonLines),
+        ("json", _) | ("", "json") => Some(FileFormat::Json),
+        _ => None,
+    }
+}
+
+/// A file whose settings stand at `place`.
+fn file(
+    place: &str,
+    table: &str,
+    (path, format): (String, FileFormat),
+    (sheet, rows): (Option<String>, Option<String>),
+) -> Result<FileEndpoint, Problem> {
+    let mut checks = Checks::default();
+    if sheet.is_some() && format != FileFormat::Xlsx {
+        checks.fault(format!("{place}.sheet"), "means something to workbooks only");
+    }
+    let rows = rows.and_then(|text| match text.parse::<JsonPath>() {
         Ok(path) if format == FileFormat::Json => Some(path),
         Ok(_) => {
-            checks.fault("connection_json.rows", "means something to JSON documents only");
+            checks.fault(format!("{place}.rows"), "means something to JSON documents only");
             None
         }
         Err(fault) => {
-            checks.fault("connection_json.rows", fault);
+            checks.fault(format!("{place}.rows"), fault);
             None
         }
     });
     checks.finish()?;
-    Ok(FileEndpoint { path, format, sheet: settings.sheet, rows })
+    Ok(FileEndpoint { table: table.to_owned(), path, format, sheet, rows })
 }
 
 /// A path beneath the tenant's own folder. The look-up's own opening is the fence; this is the clear sentence.
@@ -581,6 +686,70 @@ mod tests {
         assert_eq!(no_url[0].1, "must be an address such as https://api.example.com/v1");
         let no_url = faults(endpoint("postgresql", "", Some("db.example/shop"), &Map::new()));
         assert_eq!(no_url[0].1, "must be an address such as postgresql://db.example.com/shop");
+    }
+
+    #[test]
+    fn a_config_names_further_files_beside_its_own() {
+        let of =
+            |tables: Value| endpoint("file", "", None, &members(json!({"path": "a.csv", "tables": tables})));
+        let found = of(json!({
+            "customers": "in/c.xlsx",
+            "people": {"path": "in/c.xlsx", "sheet": "People"},
+            "_1": {"path": "d.json", "rows": "$.items[*]"},
+        }));
+        let found = found.expect("files");
+        assert_eq!(found.files(), ["a.csv", "in/c.xlsx", "d.json"]);
+        let Endpoint::File(files) = &found else { panic!("files") };
+        let told = files.iter().map(|file| (file.table.as_str(), file.format, file.sheet.as_deref()));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("data", FileFormat::Csv, None),
+                ("customers", FileFormat::Xlsx, None),
+                ("people", FileFormat::Xlsx, Some("People")),
+                ("_1", FileFormat::Json, None),
+            ]
+        );
+        let readings = found.readings_of("in/c.xlsx");
+        let sheet = |reading: &Endpoint| match reading {
+            Endpoint::File(files) if files.len() == 1 && files[0].table == DATA => files[0].sheet.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(readings.iter().map(sheet).collect::<Vec<_>>(), [None, Some("People".to_owned())]);
+        assert_eq!(found.readings_of("b.csv").len(), 0);
+        for none in [Value::Null, json!({})] {
+            assert_eq!(of(none).expect("a file").files(), ["a.csv"]);
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_further_file_names_its_table() {
+        let of =
+            |tables: Value| endpoint("file", "", None, &members(json!({"path": "a.csv", "tables": tables})));
+        let long = "x".repeat(64);
+        for name in ["", "Customers", "1st", "a-b", "a.b", "käufer", "a b", &long, "data", "sqlite_x"] {
+            let [(field, message)] = faults(of(json!({name: "c.csv"}))).try_into().expect("one fault");
+            assert_eq!(field, format!("connection_json.tables.{name}"), "{message}");
+        }
+        for (given, field, words) in [
+            (json!(""), "customers", "is missing"),
+            (json!("../c.csv"), "customers", "must not hold . or .."),
+            (json!("c.pdf"), "customers", "must end in one of: .csv"),
+            (json!(["c.csv"]), "customers", "must be a path, or an object"),
+            (json!({"sheet": "C"}), "customers", "is missing"),
+            (json!({"path": "c.csv", "sheet": "C"}), "customers.sheet", "means something to workbooks only"),
+            (json!({"path": "c.xlsx", "rows": "$"}), "customers.rows", "means something to JSON"),
+            (json!({"path": "c.csv", "table": "x"}), "customers.table", ""),
+        ] {
+            let [(found, message)] = faults(of(json!({"customers": given}))).try_into().expect("one fault");
+            assert_eq!(found, format!("connection_json.tables.{field}"), "{message}");
+            assert!(message.starts_with(words), "{message}");
+        }
+        let many: Map<String, Value> = (0..9).map(|i| (format!("t{i}"), "c.csv".into())).collect();
+        assert_eq!(faults(of(many.into()))[0].0, "connection_json.tables");
+        assert_eq!(faults(of(json!("c.csv")))[0].0, "connection_json.tables");
+        // All are told at once.
+        assert_eq!(faults(of(json!({"A": "c.csv", "b": ""}))).len(), 2);
     }
 
     #[test]

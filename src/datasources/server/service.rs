@@ -67,8 +67,8 @@ pub async fn view(ctx: &TenantContext, id: DatasourceId) -> Result<DatasourceVie
     let DatasourceWithConfig { datasource, config } = get_with_config(ctx, id).await?;
     let mut tx = ctx.begin().await?;
     let used_by = rules::using(&mut tx, id).await?;
-    let file = config.as_ref().and_then(|config| config_service::file_of(ctx, config));
-    Ok(DatasourceView { etag: datasource.etag(), datasource, config, file, used_by })
+    let files = config.as_ref().map(|config| config_service::files_of(ctx, config)).unwrap_or_default();
+    Ok(DatasourceView { etag: datasource.etag(), datasource, config, files, used_by })
 }
 
 /// # Errors

@@ -56,7 +56,7 @@ pub fn FilePage() -> impl IntoView {
 
 #[component]
 fn Shown(tenant_id: TenantId, found: FileLook, context: Signal<String>) -> impl IntoView {
-    let FileLook { path, tables, further, message } = found;
+    let FileLook { path, tables, note, message } = found;
     let use_it = tenant_page(&tenant_id, &format!("/datasources/new?file={}", Url::escape(&path)));
     let tables = tables.into_iter().map(|table| view! { <Table table/> }.into_any()).collect_view();
     view! {
@@ -78,8 +78,7 @@ fn Shown(tenant_id: TenantId, found: FileLook, context: Signal<String>) -> impl 
                 .into_any()
             })}
         {tables}
-        {(!further.is_empty())
-            .then(|| view! { <p class="hint">{format!("Further tables: {}.", further.join(", "))}</p> }.into_any())}
+        {note.map(|note| view! { <p class="hint" data-testid="look-note">{note}</p> }.into_any())}
     }
 }
 

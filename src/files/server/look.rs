@@ -10,8 +10,8 @@ use crate::{
     auth::authority::Permission,
     datasources::server::{
         config_service,
-        connection::{self, Auth, Connection, Endpoint},
-        lookup::{LookupError, Request, Rows},
+        connection::{self, Auth, Connection, DATA, Endpoint},
+        lookup::{Asker, LookupError, Request, Rows},
     },
     files::dto::{FileLook, FileTable},
     server::{Result, TenantContext},
@@ -19,7 +19,7 @@ use crate::{
 
 /// Rows of a table that are shown.
 const ROWS: usize = 20;
-/// How many configs' ways to read a file are tried once it is stored.
+/// Of how many configs the ways to read a file are tried once it is stored.
 const FEW: usize = 3;
 /// Tables of a database that are shown; their names are told all.
 const TABLES: usize = 10;
@@ -39,10 +39,10 @@ pub async fn look(ctx: &TenantContext, path: &FilePath) -> Result<FileLook> {
     let _passing = ctx.app.lookups.passing(&connection);
     let found = match connection.endpoint {
         Endpoint::Sqlite { .. } => database(ctx, &connection).await,
-        _ => table(ctx, &connection, "data").await.map(|table| (vec![table], Vec::new())),
+        _ => only_table(ctx, &connection).await,
     };
     Ok(match found {
-        Ok((tables, further)) => FileLook { path: path.to_string(), tables, further, message: None },
+        Ok((tables, note)) => FileLook { path: path.to_string(), tables, note, message: None },
         Err(error) => {
             FileLook { path: path.to_string(), message: Some(error.message), ..FileLook::default() }
         }
@@ -61,9 +61,11 @@ async fn fault(ctx: &TenantContext, path: &FilePath) -> Option<String> {
     if readings.is_empty() {
         return fault_by(ctx, connection_to(ctx, path).ok()?).await;
     }
-    for (config, endpoint) in readings.into_iter().take(FEW) {
-        if let Some(fault) = fault_by(ctx, connection_by(ctx, endpoint)).await {
-            return Some(format!("as the config '{config}' reads it, {fault}"));
+    for (config, endpoints) in readings.into_iter().take(FEW) {
+        for endpoint in endpoints {
+            if let Some(fault) = fault_by(ctx, connection_by(ctx, endpoint)).await {
+                return Some(format!("as the config '{config}' reads it, {fault}"));
+            }
         }
     }
     None
@@ -74,7 +76,7 @@ async fn fault_by(ctx: &TenantContext, connection: Connection) -> Option<String>
     let _passing = ctx.app.lookups.passing(&connection);
     let query = match connection.endpoint {
         Endpoint::Sqlite { .. } => NAMES.to_owned(),
-        _ => count_of("data"),
+        _ => count_of(DATA),
     };
     let error = ask(ctx, &connection, query).await.err()?;
     (!error.transient()).then_some(error.message)
@@ -107,15 +109,34 @@ fn connection_by(ctx: &TenantContext, endpoint: Endpoint) -> Connection {
 
 type Answer<T> = std::result::Result<T, LookupError>;
 
+/// What a file of one table holds, and of a workbook, which sheet that is.
+async fn only_table(
+    ctx: &TenantContext,
+    connection: &Connection,
+) -> Answer<(Vec<FileTable>, Option<String>)> {
+    let table = table(ctx, connection, DATA).await?;
+    let sheets = ctx.app.lookups.sheets(connection).await?;
+    let note = sheets.map(|sheets| match sheets.others.as_slice() {
+        [] => format!("Its one sheet is {}.", sheets.read),
+        others => format!(
+            "This is the sheet {}. There are also: {}. A config that names one of them reads that instead.",
+            sheets.read,
+            others.join(", ")
+        ),
+    });
+    Ok((vec![table], note))
+}
+
 /// The first tables, and the names of the others.
-async fn database(ctx: &TenantContext, connection: &Connection) -> Answer<(Vec<FileTable>, Vec<String>)> {
+async fn database(ctx: &TenantContext, connection: &Connection) -> Answer<(Vec<FileTable>, Option<String>)> {
     let names = ask(ctx, connection, NAMES.to_owned()).await?;
     let mut names = names.rows.iter().filter_map(|row| row.first()?.as_str().map(str::to_owned));
     let mut tables = Vec::new();
     for name in names.by_ref().take(TABLES) {
         tables.push(table(ctx, connection, &name).await?);
     }
-    Ok((tables, names.collect()))
+    let further: Vec<String> = names.collect();
+    Ok((tables, (!further.is_empty()).then(|| format!("Further tables: {}.", further.join(", ")))))
 }
 
 async fn table(ctx: &TenantContext, connection: &Connection, name: &str) -> Answer<FileTable> {
@@ -138,8 +159,6 @@ fn quoted(name: &str) -> String {
 }
 
 async fn ask(ctx: &TenantContext, connection: &Connection, query: String) -> Answer<Rows> {
-    ctx.app
-        .lookups
-        .ask(connection, &Request::Sql { query, params: Vec::new(), from_message: Vec::new() })
-        .await
+    let request = Request::Sql { query, params: Vec::new(), from_message: Vec::new() };
+    ctx.app.lookups.ask_for(Asker::Person, connection, &request).await
 }

@@ -29,6 +29,10 @@ impl FilePath {
     /// # Errors
     /// 422.
     pub fn check_names(&self) -> Result<(), Problem> {
+        if self.0.chars().any(crate::ui::bidi::turns) {
+            let why = "holds marks that turn the way it is read: a name may not have them";
+            return Err(Problem::invalid_field("path", why));
+        }
         let longest = self.0.split('/').map(str::len).max().unwrap_or_default();
         if longest <= MAX_NAME {
             return Ok(());
@@ -65,6 +69,12 @@ impl fmt::Display for FilePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_reads_as_it_ends() {
+        let path: FilePath = "bill\u{202e}fdp.csv".parse().expect("a path");
+        assert!(path.check_names().is_err());
+    }
 
     #[test]
     fn a_file_has_one_path_and_lies_where_it_is_found() {

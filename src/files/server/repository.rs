@@ -45,17 +45,17 @@ pub async fn forget(tx: &mut TenantTx, path: &FilePath) -> sqlx::Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// The file at this path, if it was uploaded.
-pub async fn find(read: &mut TenantRead, path: &str) -> sqlx::Result<Option<Uploaded>> {
+/// Those of the files at these paths that were uploaded, with their paths.
+pub async fn find(read: &mut TenantRead, paths: &[&str]) -> sqlx::Result<Vec<(String, Uploaded)>> {
     let tenant = read.tenant().clone();
-    let row: Option<(i64, DateTime<Utc>)> = sqlx::query_as(in_tenant!(
-        "SELECT size, uploaded_at FROM uploaded_files WHERE tenant_id = tenant.id AND path = $2"
+    let rows: Vec<(String, i64, DateTime<Utc>)> = sqlx::query_as(in_tenant!(
+        "SELECT path, size, uploaded_at FROM uploaded_files WHERE tenant_id = tenant.id AND path = ANY ($2)"
     ))
     .bind(tenant.as_str())
-    .bind(path)
-    .fetch_optional(read.conn())
+    .bind(paths)
+    .fetch_all(read.conn())
     .await?;
-    Ok(row.map(|(size, at)| uploaded(size, at)))
+    Ok(rows.into_iter().map(|(path, size, at)| (path, uploaded(size, at))).collect())
 }
 
 /// All that were uploaded, with their paths.

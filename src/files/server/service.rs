@@ -304,12 +304,20 @@ pub async fn delete(ctx: &TenantContext, path: &FilePath, if_match: &IfMatch) ->
     Ok(tx.commit().await?)
 }
 
-/// What is known of the file at this path, if it was uploaded.
+/// What is known of those of the files at these paths that were uploaded, by path.
 ///
 /// # Errors
 /// The database's.
-pub async fn uploaded(database: &Database, tenant: &TenantId, path: &str) -> sqlx::Result<Option<Uploaded>> {
-    repository::find(&mut database.tenant_read(tenant).await?, path).await
+pub async fn uploaded(
+    database: &Database,
+    tenant: &TenantId,
+    paths: &[&str],
+) -> sqlx::Result<HashMap<String, Uploaded>> {
+    if paths.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = repository::find(&mut database.tenant_read(tenant).await?, paths).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Removes what servers that were killed left of files that were coming in, and says where this server lacks files.

@@ -5,6 +5,7 @@ mod case;
 mod file;
 mod http_api;
 pub mod json_path;
+pub mod masking;
 mod mysql;
 mod oauth;
 mod ordering;
@@ -27,7 +28,8 @@ use serde_json::Value;
 use tokio::{sync::OnceCell, time::timeout};
 use tracing::Instrument;
 
-use super::connection::{Connection, Endpoint, HttpEndpoint};
+pub use self::breaker::Asker;
+use super::connection::{Connection, Endpoint, FileEndpoint, HttpEndpoint};
 use crate::{
     files::server::{
         service as files,
@@ -50,7 +52,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Request {
-    /// A query over a database, or over a file as the table `data`.
+    /// A query over a database, or over files: a config's own is the table `data`.
     Sql {
         query: String,
         params: Vec<Value>,
@@ -80,6 +82,8 @@ pub enum Request {
         status: Vec<u16>,
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<json_path::JsonPath>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rows_optional: bool,
     },
 }
 
@@ -159,6 +163,9 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
     /// Whether there were more rows than the limit.
     pub truncated: bool,
+    /// Which cells, by row and by column, are numbers in texts: decimals with more digits than a JSON number has, and an API's
+    /// whole numbers of more than 64 bits. A whole number of a database is none of them: it may be a consignment's.
+    pub decimals: HashSet<(usize, usize)>,
 }
 
 impl Rows {
@@ -215,7 +222,7 @@ fn number(text: &str) -> Value {
         return integer.into();
     }
     match (values::plain(text), text.parse::<f64>()) {
-        (Some(decimal), Ok(real)) if values::plain(&real.to_string()) == Some(decimal) => real.into(),
+        (Some(_), Ok(real)) if values::is_same_number(text, &real.to_string()) => real.into(),
         _ => text.into(),
     }
 }
@@ -279,6 +286,8 @@ pub struct LookupError {
     /// A sentence without secrets.
     pub message: String,
     pub cause: Cause,
+    /// For how long the datasource wants to be left alone, where it says so.
+    pub retry_after: Option<Duration>,
 }
 
 /// Where a look-up ended.
@@ -299,7 +308,7 @@ pub enum Cause {
     /// The file is not there, or is none that can be read.
     File,
     Sheet,
-    /// It refused what was asked.
+    /// It refused what was asked, or its answer lacks what the rule looks for.
     Refused,
     /// It answered that it is in trouble, or what is no answer.
     Answer,
@@ -341,7 +350,7 @@ impl Cause {
 
 impl LookupError {
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { message: message.into(), cause }
+        Self { message: message.into(), cause, retry_after: None }
     }
 
     /// Whether trying again may help.
@@ -447,13 +456,26 @@ impl Lookups {
     /// # Errors
     /// `LookupError`, whatever goes wrong.
     pub async fn ask(&self, connection: &Connection, request: &Request) -> Result<Rows, LookupError> {
+        self.ask_for(Asker::Mail, connection, request).await
+    }
+
+    /// As `ask`, for whoever it is.
+    ///
+    /// # Errors
+    /// `LookupError`.
+    pub async fn ask_for(
+        &self,
+        asker: Asker,
+        connection: &Connection,
+        request: &Request,
+    ) -> Result<Rows, LookupError> {
         let started = Instant::now();
         let (tenant, config) = (&connection.tenant, connection.config_id.0);
         let kind = connection.endpoint.word();
         let span = tracing::info_span!(target: telemetry::TRACES, "look_up", kind, %tenant, config);
         let asking = async {
             let uploaded = self.uploaded(connection).await?;
-            self.bounded(connection, |turn| self.ask_now(connection, request, uploaded, turn)).await
+            self.bounded(asker, connection, |turn| self.ask_now(connection, request, &uploaded, turn)).await
         };
         let answer = asking.instrument(span.clone()).await;
         let outcome = answer.as_ref().map_or_else(|error| error.cause.word(), |_| "answered");
@@ -469,23 +491,44 @@ impl Lookups {
 
     /// For the look-ups of one message.
     pub fn for_message(&self) -> ForMessage<'_> {
+        self.for_asker(Asker::Mail)
+    }
+
+    /// For those of one that is only tried: what fails then keeps no mail from asking.
+    pub fn for_dry_run(&self) -> ForMessage<'_> {
+        self.for_asker(Asker::DryRun)
+    }
+
+    /// For those of one that is run once more for a backtest: as `for_dry_run`.
+    pub fn for_backtest(&self) -> ForMessage<'_> {
+        self.for_asker(Asker::Backtest)
+    }
+
+    fn for_asker(&self, asker: Asker) -> ForMessage<'_> {
         let (per_tenant, per_config) = self.at_once;
         let turns = turns::Turns::new(per_tenant, per_config);
-        ForMessage { lookups: self, turns, answers: Answers::default() }
+        ForMessage { lookups: self, asker, turns, answers: Answers::default() }
     }
 
     /// Runs what asks a datasource, in its turn, if its breaker lets it. Waiting for a turn is bounded too, and
     /// counts against nobody: the datasource has not been asked. What goes on after its time holds its turn.
     async fn bounded<T, F: Future<Output = Result<T, LookupError>>>(
         &self,
+        asker: Asker,
         connection: &Connection,
         asking: impl FnOnce(Arc<turns::Turn>) -> F,
     ) -> Result<T, LookupError> {
         let turn = Arc::new(self.turn(connection).await?);
-        let pass = self.breakers.enter(connection)?;
+        let pass = self.breakers.enter(connection, asker)?;
         let answer = self.in_time(asking(turn)).await;
-        // Of what was not asked yet, nothing is known.
-        let failed = |error: &&LookupError| error.transient() && error.cause != Cause::Busy;
+        // Of what was not asked yet, nothing is known. And what is tried out, and cannot be asked so, is no sign that the
+        // datasource works again.
+        let tells_nothing =
+            |cause: Cause| cause == Cause::Busy || cause == Cause::Rule && asker != Asker::Mail;
+        if answer.as_ref().is_err_and(|error| tells_nothing(error.cause)) {
+            return answer;
+        }
+        let failed = |error: &&LookupError| error.transient();
         pass.leave(answer.as_ref().err().filter(failed).map(|error| error.message.as_str()));
         answer
     }
@@ -524,11 +567,16 @@ impl Lookups {
 
     /// Drops what is kept of a connection, whatever its credentials.
     pub fn forget(&self, connection: &Connection) {
+        self.disconnect(connection);
+        self.breakers.forget(connection);
+        self.turns.forget(connection);
+    }
+
+    /// Drops what is open to a datasource, and its tokens: it is connected to anew. What is known of its failures stays.
+    pub fn disconnect(&self, connection: &Connection) {
         self.http.forget(connection);
         self.postgres.forget(connection);
         self.mysql.forget(connection);
-        self.breakers.forget(connection);
-        self.turns.forget(connection);
     }
 
     pub fn figures(&self) -> &LookupFigures {
@@ -539,10 +587,24 @@ impl Lookups {
         &self.fence
     }
 
-    /// The status that an API's base address answers, signed in.
+    /// The sheets of the workbook that a connection reads as `data`; none where that is another kind of file.
     ///
     /// # Errors
     /// `LookupError`.
+    pub async fn sheets(&self, connection: &Connection) -> Result<Option<file::Sheets>, LookupError> {
+        let Endpoint::File(tables) = &connection.endpoint else { return Ok(None) };
+        let uploaded = self.uploaded(connection).await?;
+        let asking = |turn: Arc<turns::Turn>| async move {
+            let files = self.open_all(&connection.tenant, tables, &uploaded, &turn).await?;
+            self.files.with(files, tables, turn, |table| Ok(table.sheets.clone())).await
+        };
+        self.bounded(Asker::Person, connection, asking).await
+    }
+
+    /// The status that an API's base address answers, signed in.
+    ///
+    /// # Errors
+    /// `LookupError`, also where it says that it is in trouble, as for a look-up.
     pub async fn probe_http(
         &self,
         connection: &Connection,
@@ -551,16 +613,22 @@ impl Lookups {
         let probe = |turn: Arc<turns::Turn>| async move {
             let answer = self.http.probe(connection, endpoint, &self.fence).await;
             drop(turn);
-            answer
+            match answer {
+                Ok(status @ 500..=599) => {
+                    let host = endpoint.base_url.host_str().unwrap_or_default();
+                    Err(LookupError::new(Cause::Answer, format!("{host} answered {status}")))
+                }
+                answer => answer,
+            }
         };
-        self.bounded(connection, probe).await
+        self.bounded(Asker::Person, connection, probe).await
     }
 
     async fn ask_now(
         &self,
         connection: &Connection,
         request: &Request,
-        uploaded: Option<Uploaded>,
+        uploaded: &HashMap<String, Uploaded>,
         turn: Arc<turns::Turn>,
     ) -> Result<Rows, LookupError> {
         match (&connection.endpoint, request) {
@@ -577,9 +645,10 @@ impl Lookups {
                 let file = self.file(&connection.tenant, path, uploaded, &turn).await?;
                 sqlite::ask(file, query, given, &self.limits, turn).await
             }
-            (Endpoint::File(endpoint), Request::Sql { .. } | Request::Match { .. }) => {
-                let file = self.file(&connection.tenant, &endpoint.path, uploaded, &turn).await?;
-                self.files.ask(file, endpoint, request, &self.limits, turn).await
+            (Endpoint::File(tables), Request::Sql { .. } | Request::Match { .. }) => {
+                let files = self.open_all(&connection.tenant, tables, uploaded, &turn).await?;
+                let (request, limits) = (request.clone(), self.limits.clone());
+                self.files.with(files, tables, turn, move |table| table.ask(&request, &limits)).await
             }
             (Endpoint::Http(endpoint), Request::Api { .. }) => {
                 self.http.ask(connection, endpoint, request, &self.fence, &self.limits).await
@@ -591,6 +660,21 @@ impl Lookups {
         }
     }
 
+    /// The files of a config, in their order.
+    async fn open_all(
+        &self,
+        tenant: &TenantId,
+        tables: &[FileEndpoint],
+        uploaded: &HashMap<String, Uploaded>,
+        turn: &Arc<turns::Turn>,
+    ) -> Result<Vec<TenantFile>, LookupError> {
+        let mut files = Vec::new();
+        for table in tables {
+            files.push(self.file(tenant, &table.path, uploaded, turn).await?);
+        }
+        Ok(files)
+    }
+
     /// A file beneath the tenant's own folder. One that was uploaded, and is not here as it was, is a fault that another
     /// server may not have. The disk may be another machine's that does not answer: that takes no thread of those that answer
     /// requests, and the turn goes with it.
@@ -598,9 +682,10 @@ impl Lookups {
         &self,
         tenant: &TenantId,
         path: &str,
-        uploaded: Option<Uploaded>,
+        uploaded: &HashMap<String, Uploaded>,
         turn: &Arc<turns::Turn>,
     ) -> Result<TenantFile, LookupError> {
+        let uploaded = uploaded.get(path).copied();
         let (folder, path, turn) = (self.files_root.join(tenant.as_str()), path.to_owned(), Arc::clone(turn));
         aside::run(move || {
             let file = open(folder, &path, uploaded);
@@ -610,17 +695,12 @@ impl Lookups {
         .await
     }
 
-    /// What was uploaded as the file that a connection reads. Asked before the file is opened: what is uploaded meanwhile
-    /// is newer. And before the look-up's time and breaker: trouble of our own database is not the datasource's.
-    async fn uploaded(&self, connection: &Connection) -> Result<Option<Uploaded>, LookupError> {
-        let path = match &connection.endpoint {
-            Endpoint::Sqlite { path } => path,
-            Endpoint::File(endpoint) => &endpoint.path,
-            _ => return Ok(None),
-        };
-        let Some(database) = &self.database else { return Ok(None) };
+    /// What was uploaded as the files that a connection reads, by path. Asked before a file is opened: what is uploaded
+    /// meanwhile is newer. And before the look-up's time and breaker: trouble of our own database is not the datasource's.
+    async fn uploaded(&self, connection: &Connection) -> Result<HashMap<String, Uploaded>, LookupError> {
+        let Some(database) = &self.database else { return Ok(HashMap::new()) };
         let tenant = &connection.tenant;
-        files::uploaded(database, tenant, path).await.map_err(|error| {
+        files::uploaded(database, tenant, &connection.endpoint.files()).await.map_err(|error| {
             tracing::warn!(%tenant, error = %chain(&error), "what was uploaded could not be asked for");
             LookupError::new(Cause::Busy, "whether it is the file that was uploaded could not be told")
         })
@@ -661,6 +741,7 @@ type Answers = Mutex<HashMap<String, Arc<OnceCell<Result<Arc<Rows>, LookupError>
 /// waited for its own would lose patience with them.
 pub struct ForMessage<'l> {
     lookups: &'l Lookups,
+    asker: Asker,
     turns: turns::Turns,
     answers: Answers,
 }
@@ -669,7 +750,7 @@ impl ForMessage<'_> {
     /// Longer than all look-ups of a message take, each within its own bounds.
     const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
-    /// As `Lookups::ask`, once the message's other look-ups leave room. What was asked before is answered as it was then.
+    /// As `Lookups::ask_for`, once the message's other look-ups leave room. What was asked before is answered as it was then.
     ///
     /// # Errors
     /// `LookupError`.
@@ -682,7 +763,7 @@ impl ForMessage<'_> {
         };
         let asking = async {
             let _turn = self.turns.take(connection, Self::PATIENCE).await?;
-            self.lookups.ask(connection, request).await.map(Arc::new)
+            self.lookups.ask_for(self.asker, connection, request).await.map(Arc::new)
         };
         cell.get_or_init(|| asking).await.clone()
     }
@@ -708,4 +789,39 @@ struct TenantFile {
     handle: std::fs::File,
     /// Whether it came by an upload, and so at once. Somebody may be writing at any other.
     is_whole: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{datasources::server::connection::Auth, shared::ConfigId};
+
+    #[tokio::test]
+    async fn what_was_not_asked_is_no_sign_that_a_datasource_works() {
+        let lookups = Lookups::new(&Config::read(|_| None).expect("a configuration"));
+        let connection = Connection {
+            tenant: "acme".parse().expect("id"),
+            config_id: ConfigId(1),
+            version: 1,
+            endpoint: Endpoint::Sqlite { path: "a".into() },
+            auth: Auth::None,
+        };
+        let ask = async |asker: Asker, cause: Cause| {
+            let answer: Result<(), LookupError> = Err(LookupError::new(cause, "x"));
+            let answer = lookups.bounded(asker, &connection, |_| async move { answer }).await;
+            answer.expect_err("a fault").cause
+        };
+        for _ in 0..4 {
+            assert_eq!(ask(Asker::Mail, Cause::Answer).await, Cause::Answer);
+        }
+        // A file that is still being written.
+        assert_eq!(ask(Asker::Mail, Cause::Busy).await, Cause::Busy);
+        assert_eq!(ask(Asker::Mail, Cause::Answer).await, Cause::Answer, "the fifth in a row");
+        assert_eq!(ask(Asker::Mail, Cause::Answer).await, Cause::Paused);
+        assert_eq!(ask(Asker::Person, Cause::Busy).await, Cause::Busy);
+        assert_eq!(ask(Asker::Mail, Cause::Answer).await, Cause::Paused, "it is left alone as before");
+        // A refusal is an answer.
+        assert_eq!(ask(Asker::Person, Cause::Refused).await, Cause::Refused);
+        assert_eq!(ask(Asker::Mail, Cause::Answer).await, Cause::Answer);
+    }
 }

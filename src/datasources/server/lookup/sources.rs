@@ -176,6 +176,8 @@ pub struct Sources {
     names: HashMap<usize, Source>,
     /// What each query's first column is.
     queries: HashMap<usize, Source>,
+    /// What is equal in tables that are joined by the names of their columns: in those on the left, and in the next one.
+    pub shared: Vec<(Source, Source)>,
     is_lost: bool,
 }
 
@@ -191,7 +193,7 @@ impl Sources {
         match expr {
             Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => self.of(inner),
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.known(self.names.get(&place(expr))),
-            Expr::Subquery(query) => self.known(self.queries.get(&place::<Query>(query))),
+            Expr::Subquery(query) => self.of_query(query),
             Expr::Value(ValueWithSpan { value: Literal::Null, .. }) => Source::default(),
             Expr::Cast { data_type, .. } => match Affinity::declared(&data_type.to_string()) {
                 Affinity::Number => Source::number(Affinity::Number, expr),
@@ -212,6 +214,11 @@ impl Sources {
                 Side::Number | Side::Column(_) | Side::WorkedOut => Source::of(Affinity::Nothing),
             },
         }
+    }
+
+    /// What a query gives in its first column.
+    pub fn of_query(&self, query: &Query) -> Source {
+        self.known(self.queries.get(&place(query)))
     }
 
     /// What rows are sorted by, which may say the number of a column.
@@ -416,6 +423,15 @@ impl Scope {
             any_of(others.chain(self.own.iter().filter(is_own).map(|column| &column.source)))
         })
     }
+}
+
+/// The first column of each name, in small letters.
+fn by_name(places: &[Place]) -> HashMap<String, &Source> {
+    let mut found = HashMap::new();
+    for column in places.iter().flat_map(|place| &place.columns.known) {
+        found.entry(column.name.to_ascii_lowercase()).or_insert(&column.source);
+    }
+    found
 }
 
 fn any_of<'s>(sources: impl Iterator<Item = &'s Source>) -> Option<Source> {
@@ -725,34 +741,69 @@ impl<'t> Reader<'t> {
     }
 
     fn add_places(&mut self, tables: &TableWithJoins, places: &mut Vec<Place>) {
-        let joined = tables.joins.iter().map(|join| &join.relation);
-        for table in std::iter::once(&tables.relation).chain(joined) {
-            if !self.spend(1) {
+        self.add_place(&tables.relation, places);
+        for join in &tables.joins {
+            let before = places.len();
+            self.add_place(&join.relation, places);
+            let (left, next) = places.split_at(before);
+            self.share(join, left, next);
+        }
+    }
+
+    fn add_place(&mut self, table: &TableFactor, places: &mut Vec<Place>) {
+        if !self.spend(1) {
+            return;
+        }
+        let (name, columns) = match table {
+            TableFactor::Table { name, alias, args, .. } => {
+                let columns = match args {
+                    None => self.table(name),
+                    // What is declared of those of a function says nothing of what they hold.
+                    Some(_) => Columns::unknown(Source::of(Affinity::Nothing)),
+                };
+                (alias.as_ref().map_or_else(|| last(name), |alias| alias.name.value.as_str()), columns)
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let (name, heads) = alias
+                    .as_ref()
+                    .map_or(("", &[][..]), |alias| (alias.name.value.as_str(), alias.columns.as_slice()));
+                let columns = self.query(subquery);
+                (name, self.called(columns, heads))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                let mut within = Vec::new();
+                self.add_places(table_with_joins, &mut within);
+                places.append(&mut within);
                 return;
             }
-            let (name, columns) = match table {
-                TableFactor::Table { name, alias, args, .. } => {
-                    let columns = match args {
-                        None => self.table(name),
-                        // What is declared of those of a function says nothing of what they hold.
-                        Some(_) => Columns::unknown(Source::of(Affinity::Nothing)),
-                    };
-                    (alias.as_ref().map_or_else(|| last(name), |alias| alias.name.value.as_str()), columns)
-                }
-                TableFactor::Derived { subquery, alias, .. } => {
-                    let (name, heads) = alias
-                        .as_ref()
-                        .map_or(("", &[][..]), |alias| (alias.name.value.as_str(), alias.columns.as_slice()));
-                    let columns = self.query(subquery);
-                    (name, self.called(columns, heads))
-                }
-                TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                    self.add_places(table_with_joins, places);
-                    continue;
-                }
-                _ => ("", Columns::unknown(Source::lost())),
-            };
-            places.push(Place { name: name.to_owned(), columns });
+            _ => ("", Columns::unknown(Source::lost())),
+        };
+        places.push(Place { name: name.to_owned(), columns });
+    }
+
+    /// Notes what a join by the names of columns holds equal. Of several on the left, SQLite takes the first.
+    fn share(&mut self, join: &Join, left: &[Place], next: &[Place]) {
+        let columns = |places: &[Place]| places.iter().map(|place| place.columns.known.len()).sum::<usize>();
+        let names: Vec<String> = match constraint_of(join) {
+            Some(JoinConstraint::Using(names)) => {
+                names.iter().map(|name| last(name).to_ascii_lowercase()).collect()
+            }
+            Some(JoinConstraint::Natural) => {
+                let all = next.iter().flat_map(|place| &place.columns.known);
+                all.map(|column| column.name.to_ascii_lowercase()).collect()
+            }
+            _ => return,
+        };
+        if !self.step(names.len() + columns(left) + columns(next)) {
+            return;
+        }
+        let (left, next) = (by_name(left), by_name(next));
+        for name in names {
+            if let (Some(one), Some(other)) = (left.get(&name), next.get(&name))
+                && self.spend(one.weight() + other.weight())
+            {
+                self.found.shared.push(((*one).clone(), (*other).clone()));
+            }
         }
     }
 
@@ -872,7 +923,7 @@ fn name_of(expr: &Expr) -> String {
 }
 
 /// The last part of a table's name.
-fn last(name: &ObjectName) -> &str {
+pub fn last(name: &ObjectName) -> &str {
     name.0.last().and_then(|part| part.as_ident()).map_or("", |ident| ident.value.as_str())
 }
 
@@ -885,10 +936,10 @@ fn names(expr: &Expr, name: &str) -> bool {
     found.is_break()
 }
 
-/// Whether tables are joined so that they have a column in common.
-fn shares_columns(tables: &TableWithJoins) -> bool {
+/// By what a table is joined, in a way that SQLite knows.
+fn constraint_of(join: &Join) -> Option<&JoinConstraint> {
     use JoinOperator::{CrossJoin, FullOuter, Inner, Left, LeftOuter, Right, RightOuter};
-    let is_shared = |join: &Join| match &join.join_operator {
+    match &join.join_operator {
         JoinOperator::Join(on)
         | Inner(on)
         | Left(on)
@@ -896,9 +947,15 @@ fn shares_columns(tables: &TableWithJoins) -> bool {
         | Right(on)
         | RightOuter(on)
         | FullOuter(on)
-        | CrossJoin(on) => matches!(on, JoinConstraint::Using(_) | JoinConstraint::Natural),
-        _ => false,
-    };
+        | CrossJoin(on) => Some(on),
+        _ => None,
+    }
+}
+
+/// Whether tables are joined so that they have a column in common.
+fn shares_columns(tables: &TableWithJoins) -> bool {
+    let is_shared =
+        |join: &Join| matches!(constraint_of(join), Some(JoinConstraint::Using(_) | JoinConstraint::Natural));
     let is_nested = |table: &TableFactor| match table {
         TableFactor::NestedJoin { table_with_joins, .. } => shares_columns(table_with_joins),
         _ => false,

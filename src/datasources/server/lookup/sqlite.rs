@@ -23,6 +23,7 @@ use rusqlite::{
 };
 use serde_json::Value;
 
+pub use self::schema::is_named;
 use super::{
     Bounded, Cause, Given, Limits, LookupError, Rows, TenantFile, case, checked,
     file::cause_of,

@@ -1,14 +1,22 @@
 //! What a file's columns hold, and how that is ordered.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use rust_decimal::Decimal;
 
 use super::{cell::Cell, days::Day};
 use crate::rules::server::values;
 
-/// Floating-point numbers that are written with so many digits are told apart by them.
+/// No floating-point number keeps more digits than that.
 const MAX_DIGITS: usize = 17;
+/// Each keeps so many. What has more, and is read as a number of no more than these, is that one: `20.500000000000001` is 20.5,
+/// but for how a program reckons.
+const KEPT_DIGITS: usize = f64::DIGITS as usize;
+/// So many numbers of more digits are remembered of a column, 25 MB of a table that has 500 such columns.
+const MAX_LONG: usize = 1_000;
 /// No number is longer, with its currency and all that sets its thousands apart: bytes.
 const MAX_FIGURE: usize = 60;
 /// Every integer up to this is a floating-point number too.
@@ -29,7 +37,8 @@ pub struct Column {
 
 impl Column {
     pub fn new(name: String, kind: Kind, seen: &Seen) -> Self {
-        Self { name, kind, order: seen.order(), seen: *seen }
+        let seen = Seen { long_ones: HashMap::new(), ..seen.clone() };
+        Self { name, kind, order: seen.order(), seen }
     }
 
     pub fn holds_text(&self) -> bool {
@@ -39,9 +48,15 @@ impl Column {
     pub fn holds_numbers(&self) -> bool {
         matches!(self.kind, Kind::Integer | Kind::Real | Kind::Decimal)
     }
+
+    /// Whether some of its texts are equal to a number that is written otherwise: `007` to 7.
+    pub fn holds_texts_of_numbers(&self) -> bool {
+        self.kind == Kind::Text && self.seen.twin
+    }
 }
 
-/// What a column holds. A number that would become another (`007`, or one of 22 digits) is text.
+/// What a column holds. A number that would become another (`007`, or one of more digits than are kept) is text; but where
+/// its last digits alone are lost, only in a column where another one would be the same number then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Integer,
@@ -92,6 +107,8 @@ pub enum Written {
     Real(f64),
     /// It would be read back as another text, of the same value.
     Decimal(f64),
+    /// It would be read back as another number, which is the nearest, and may be what others are read as.
+    Near(f64),
     Text,
 }
 
@@ -102,21 +119,42 @@ impl Written {
         {
             return Self::Integer(integer);
         }
-        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let leading_zero = digits.starts_with('0') && !digits.starts_with("0.");
         // A whole number that is no i64 is a code.
-        if !plain || leading_zero || !digits.contains('.') {
-            return Self::Text;
-        }
-        let significant =
-            digits.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
-        match text.parse::<f64>() {
-            Ok(real) if real.to_string() == text => Self::Real(real),
-            Ok(real) if significant <= MAX_DIGITS => Self::Decimal(real),
-            Ok(_) | Err(_) => Self::Text,
+        match fraction(text) {
+            Some(real) if real.to_string() == text => Self::Real(real),
+            Some(real) if text.len() <= MAX_FIGURE && significant(text) <= MAX_DIGITS => {
+                if says(real, text) {
+                    Self::Decimal(real)
+                } else {
+                    Self::Near(real)
+                }
+            }
+            _ => Self::Text,
         }
     }
+}
+
+/// The number that is written with a point, as programs do, or one that is near.
+fn fraction(text: &str) -> Option<f64> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let leading_zero = digits.starts_with('0') && !digits.starts_with("0.");
+    if !is_plain || leading_zero || !digits.contains('.') {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// How many digits a number has, without the zeros that it begins with.
+fn significant(number: &str) -> usize {
+    number.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count()
+}
+
+/// Whether a floating-point number is the one that is written, and not another that is near: with as many places, it is
+/// written so. Many programs write all 17 digits, which of 19.99 are `19.989999999999998`.
+fn says(real: f64, text: &str) -> bool {
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    values::plain(&format!("{real:.places$}")) == values::plain(text)
 }
 
 /// What SQLite makes of texts that say numbers, where it is asked for numbers: of each, what it begins with.
@@ -209,7 +247,7 @@ impl Share {
 }
 
 /// What was seen of a column.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Seen {
     boolean: bool,
     integer: bool,
@@ -226,6 +264,15 @@ pub struct Seen {
     figure: bool,
     /// A text of which SQLite makes no number.
     odd: bool,
+    /// A number with a point that is text since no floating-point number is it.
+    unkept: bool,
+    /// One that is a number all the same, as long as text alone does not tell it apart from another.
+    near: bool,
+    /// The first numbers of more than `KEPT_DIGITS`, by what they are read as: how each is written, as a hash, and whether it
+    /// is that number.
+    long_ones: HashMap<u64, (u64, bool)>,
+    /// What is equal, beside a number, to one that is written otherwise.
+    twin: bool,
     /// How many digits all have of which so far each is nothing else; 0 before the first.
     digits: usize,
     /// Whether some are something else, or have more digits than others.
@@ -284,12 +331,27 @@ impl Seen {
                 self.integer(integer);
                 self.add_number(text, Reading::Right);
             }
-            Written::Real(_) => self.written(text),
-            Written::Decimal(_) => {
+            Written::Real(real) => {
                 self.written(text);
-                self.decimal = true;
+                self.tell_apart(text, real, true);
             }
-            Written::Text => self.add_text(text),
+            Written::Decimal(real) => {
+                self.written(text);
+                self.tell_apart(text, real, true);
+                self.decimal = true;
+                self.twin = true;
+            }
+            Written::Near(real) => {
+                self.written(text);
+                self.tell_apart(text, real, false);
+                self.decimal = true;
+                self.twin = true;
+                self.near = true;
+            }
+            Written::Text => {
+                self.unkept |= fraction(text).is_some();
+                self.add_text(text);
+            }
         }
     }
 
@@ -313,7 +375,9 @@ impl Seen {
             Says::Other if text.trim().is_empty() => {}
             says => self.count(says, text),
         }
-        self.odd |= text.len() > MAX_DIGITS || values::plain(text).is_none();
+        let is_number = values::plain(text).is_some();
+        self.odd |= significant(text) > MAX_DIGITS || !is_number;
+        self.twin |= is_number && !matches!(Written::of(text), Written::Integer(_) | Written::Real(_));
     }
 
     /// A number that is written.
@@ -327,10 +391,29 @@ impl Seen {
         self.shape = Some(shape);
     }
 
+    /// Makes texts of all, where a number would be the same as another that is written otherwise, and is not. Two that are kept
+    /// are the same: `9.12` is what some programs write as `9.1199999999999992`.
+    fn tell_apart(&mut self, text: &str, real: f64, is_kept: bool) {
+        if significant(text) <= KEPT_DIGITS {
+            return;
+        }
+        let (bits, hash) = (real.to_bits(), hash_of(text));
+        match self.long_ones.get(&bits) {
+            Some((first, is_first_kept)) => {
+                let is_lost = *first != hash && !(is_kept && *is_first_kept);
+                self.text |= is_lost;
+                self.figure |= is_lost;
+                self.unkept |= is_lost;
+            }
+            None if self.long_ones.len() < MAX_LONG => {
+                self.long_ones.insert(bits, (hash, is_kept));
+            }
+            None => {}
+        }
+    }
+
     fn count(&mut self, says: Says, value: impl Hash) {
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash_of(value);
         self.numbers.count(matches!(says, Says::Number(_)), hash);
         self.days.count(matches!(says, Says::Day(_)), hash);
         match says {
@@ -401,6 +484,16 @@ impl Seen {
         self.numbers.is_meant()
     }
 
+    /// Whether some are numbers that only text keeps.
+    pub fn are_some_unkept(&self) -> bool {
+        self.unkept
+    }
+
+    /// Whether some are numbers of which the last digits are lost.
+    pub fn are_some_near(&self) -> bool {
+        self.near
+    }
+
     /// What SQLite makes of the numbers, where the column is meant to hold some.
     pub fn reading(&self) -> Reading {
         if self.are_numbers() { self.reading } else { Reading::Right }
@@ -412,7 +505,7 @@ impl Seen {
     }
 
     /// What holds everything; `mixed`, if nothing but that does.
-    pub fn kind(self, mixed: Kind) -> Kind {
+    pub fn kind(&self, mixed: Kind) -> Kind {
         match (self.boolean, self.integer, self.real, self.text) {
             (false, false, false, _) => Kind::Text,
             (true, false, false, false) => Kind::Boolean,
@@ -422,6 +515,12 @@ impl Seen {
             _ => mixed,
         }
     }
+}
+
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The number that a text says, alone or with what may be its currency.
@@ -460,6 +559,7 @@ mod tests {
 
     #[test]
     fn a_number_that_would_become_another_is_none() {
+        let long = format!("0.{}", "0".repeat(70_000));
         for (text, written) in [
             ("7", Written::Integer(7)),
             ("-7", Written::Integer(-7)),
@@ -475,14 +575,87 @@ mod tests {
             ("1.2.3", Written::Text),
             ("9400111899223197428490", Written::Text),
             ("0.12345678901234567890", Written::Text),
+            // Integers are kept whole.
+            ("12345678901234567", Written::Integer(12_345_678_901_234_567)),
+            ("9223372036854775807", Written::Integer(i64::MAX)),
+            ("9223372036854775808", Written::Text),
+            // Beside each other, one number to SQLite.
+            ("1234567890.1234567", Written::Real(1_234_567_890.123_456_7)),
+            ("1234567890.1234568", Written::Near(1_234_567_890.123_456_7)),
+            ("12345678901234.566", Written::Real(12_345_678_901_234.566)),
+            ("12345678901234.567", Written::Near(12_345_678_901_234.566)),
+            ("123456789012345.68", Written::Near(123_456_789_012_345.69)),
+            ("123456789012345.60", Written::Near(123_456_789_012_345.6)),
+            ("123456789012345.59", Written::Decimal(123_456_789_012_345.6)),
+            ("-52.520006599999998", Written::Near(-52.520_006_599_999_995)),
+            // As programs write them that write all digits.
+            ("19.989999999999998", Written::Decimal(19.99)),
+            ("9.1199999999999992", Written::Decimal(9.12)),
+            ("0.10000000000000001", Written::Decimal(0.1)),
+            ("-0.10000000000000001", Written::Decimal(-0.1)),
+            (".5", Written::Decimal(0.5)),
+            (long.as_str(), Written::Text),
         ] {
             assert_eq!(Written::of(text), written, "{text}");
         }
-        assert_ne!(
-            Written::of("52.520006599999998"),
-            Written::Text,
-            "as many programs write a place on Earth"
-        );
+    }
+
+    #[test]
+    fn numbers_that_are_not_kept_are_text_which_a_query_may_make_numbers_of() {
+        for (texts, kind, order) in [
+            (["52.520006599999998", "13.4049540"], Kind::Decimal, Order::AsItIs),
+            (["20.5", "33.333333333333333"], Kind::Decimal, Order::AsItIs),
+            (["33.333333333333333", "33.333333333333333"], Kind::Real, Order::AsItIs),
+            (["1234567890.1234567", "1234567890.1234568"], Kind::Text, Order::Figures),
+            (["1234567890.1234568", "1234567890.1234567"], Kind::Text, Order::Figures),
+            // Neither is the number that both are read as.
+            (["8000.3333333333331", "8000.3333333333333"], Kind::Text, Order::Figures),
+            // As programs reckon.
+            (["20.500000000000001", "20.5"], Kind::Decimal, Order::AsItIs),
+            (["1234567890.1234567", "1234567890.1234565"], Kind::Real, Order::AsItIs),
+            (["12345678901234567", "12345678901234568"], Kind::Integer, Order::AsItIs),
+            (["9400111899223197428490", "1"], Kind::Text, Order::Mixed),
+            (["19.989999999999998", "9.12"], Kind::Decimal, Order::AsItIs),
+            (["0.10000000000000001", "20.5"], Kind::Decimal, Order::AsItIs),
+        ] {
+            let mut seen = Seen::default();
+            texts.iter().for_each(|text| seen.text(text));
+            assert_eq!((seen.kind(Kind::Text), seen.order()), (kind, order), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn no_column_takes_more_memory_than_it_may() {
+        let mut seen = Seen::default();
+        (0..2 * MAX_LONG).for_each(|i| seen.text(&format!("{}.3333333333333", 8_000 - i)));
+        assert_eq!((seen.long_ones.len(), seen.kind(Kind::Text)), (MAX_LONG, Kind::Real));
+        assert!(Column::new("a".into(), Kind::Real, &seen).seen.long_ones.is_empty());
+        seen.text("8000.3333333333331");
+        assert_eq!(seen.kind(Kind::Text), Kind::Text, "those are told apart from all that come");
+    }
+
+    #[test]
+    fn what_is_equal_to_a_number_that_is_written_otherwise_is_known() {
+        for (texts, are_some) in [
+            (["C-1", "1001"], false),
+            (["C-1", "19.99"], false),
+            (["C-1", "007"], true),
+            (["C-1", "+7"], true),
+            (["C-1", "1e3"], true),
+            (["C-1", "1.10"], true),
+            (["5 EUR", "12,50"], false),
+            (["1234567890.1234568", "1234567890.1234567"], true),
+        ] {
+            let mut seen = Seen::default();
+            texts.iter().for_each(|text| seen.text(text));
+            let column = Column::new("a".into(), seen.kind(Kind::Text), &seen);
+            assert_eq!(column.holds_texts_of_numbers(), are_some, "{texts:?}");
+            // What JSON and workbooks hold says itself that it is a text.
+            let mut seen = Seen::default();
+            texts.iter().for_each(|text| seen.cell(&Cell::Text((*text).to_owned())));
+            let column = Column::new("a".into(), seen.kind(Kind::AsIs), &seen);
+            assert_eq!(column.holds_texts_of_numbers(), are_some, "{texts:?}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
         })
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets: None })
 }
 
 /// A cell too many says that a delimiter is not one, or that a line is two: then no cell is known to be its column's.

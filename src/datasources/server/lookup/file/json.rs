@@ -124,7 +124,7 @@ fn value(text: &[u8], most: usize) -> Result<Value, LookupError> {
 }
 
 /// The names on the way of a path such as `$.a['b c'][*]`, and whether it ends with all items; none for other paths.
-fn names(path: &str) -> Option<(Vec<&str>, bool)> {
+pub fn names(path: &str) -> Option<(Vec<&str>, bool)> {
     let path = path.trim().strip_prefix('$')?;
     let (mut path, takes_items) = match path.strip_suffix("[*]") {
         Some(path) => (path, true),
@@ -247,7 +247,7 @@ fn sheet(items: Items<'_>, mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
     let rows = move |sink: Sink<'_>| {
         items.each(&mut |item| sink(json_path::row(item, &names).into_iter().map(cell).collect()))
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets: None })
 }
 
 fn cell(value: Value) -> Cell {

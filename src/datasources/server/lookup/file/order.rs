@@ -52,8 +52,8 @@ impl Column {
     /// # Errors
     /// The data's, where the column is not ordered by what it says, whatever it is ordered against, or its numbers are taken for
     /// others. Where days are written as they should be, that of whoever compares them with one that is not. `columns` are
-    /// all of the table's.
-    fn check_rank(&self, ranked: &Ranked, columns: &[Self], given: Given<'_>) -> Result<(), LookupError> {
+    /// those of all tables that the query names.
+    fn check_rank(&self, ranked: &Ranked, columns: &[&Self], given: Given<'_>) -> Result<(), LookupError> {
         let is_alike = |place: &usize| columns.get(*place).is_some_and(|other| other.order == self.order);
         let suits = |place: &usize| columns.get(*place).is_none_or(|other| self.suits(other));
         let text_of = |place: usize| given.params.get(place).and_then(Value::as_str);
@@ -83,6 +83,10 @@ impl Column {
             (Order::Days(Day::YearFirst(_)), Against::Itself | Against::Other) => true,
             (Order::Days(_), _) => false,
             (_, Against::Columns(places)) => ranked.is_made || places.iter().all(suits),
+            // They would be numbers, if these were kept: nobody asks for the order of their letters.
+            (Order::Figures, Against::Itself) => {
+                ranked.is_made || !self.seen.are_some_unkept() || self.seen.shape().is_some()
+            }
             _ => true,
         };
         if is_ordered {
@@ -97,7 +101,8 @@ impl Column {
         let is_alike = || self.seen.shape().is_some() && self.seen.shape() == other.seen.shape();
         match self.order {
             Order::Letters | Order::Mixed if other.holds_numbers() => !self.seen.are_numbers(),
-            Order::Letters => !self.seen.are_numbers() || is_alike(),
+            Order::Figures if other.holds_numbers() => true,
+            Order::Letters | Order::Figures => !self.seen.are_numbers() || is_alike(),
             _ => true,
         }
     }
@@ -159,6 +164,10 @@ impl Column {
                  write CAST({name} AS REAL) to take them for 0, or CASE WHEN {name} GLOB '*[0-9]*' THEN CAST({name} AS \
                  REAL) END to leave them out"
             ),
+            (Order::Figures, _) => format!(
+                "the column {name} holds numbers as texts, which are ordered by their letters; write CAST({name} AS REAL) to \
+                 take them for numbers; CAST({name} AS TEXT) takes them as they are written"
+            ),
             _ => format!(
                 "the column {name} holds numbers as texts, which are ordered by their letters; in the file, they must be \
                  numbers, written such as 1234.50; CAST({name} AS TEXT) takes them as they are written"
@@ -176,8 +185,9 @@ impl Table {
     /// SQLite takes for others. The rule's, where it orders what may be such a column and cannot be followed. The message's,
     /// where it says a day otherwise than the column does.
     pub fn check_order(&self, asked: &Asked) -> Result<(), LookupError> {
-        // Of a match, which asks for what is equal, there are no tables.
-        if asked.tables.is_empty() || self.columns.iter().all(|column| column.order == Order::AsItIs) {
+        // Of a match, which asks for what is equal, there are none.
+        let columns = self.columns_of(&asked.tables);
+        if columns.iter().all(|column| column.order == Order::AsItIs) {
             return Ok(());
         }
         let params = &asked.params;
@@ -185,24 +195,24 @@ impl Table {
         let comparisons = Comparisons::of(&checked.sql, &asked.tables);
         for ordered in &comparisons.ordered {
             let Some(number) = ordered.number(params) else { continue };
-            let mut columns = self.columns_at(&ordered.source.columns);
-            columns.try_for_each(|column| column.check_order(ordered, &number, params))?;
+            let mut compared = at(&columns, &ordered.source.columns);
+            compared.try_for_each(|column| column.check_order(ordered, &number, params))?;
         }
         for ranked in &comparisons.ranked {
-            let check = |column: &Column| column.check_rank(ranked, &self.columns, asked.given());
-            self.columns_at(&ranked.columns).try_for_each(check)?;
+            let check = |column: &Column| column.check_rank(ranked, &columns, asked.given());
+            at(&columns, &ranked.columns).try_for_each(check)?;
             if let Some(lost) = ranked.lost()
-                && self.columns.iter().any(|column| check(column).is_err())
+                && columns.iter().any(|column| check(column).is_err())
             {
                 return Err(lost);
             }
         }
         Ok(())
     }
+}
 
-    fn columns_at(&self, places: &BTreeSet<usize>) -> impl Iterator<Item = &Column> {
-        places.iter().filter_map(move |place| self.columns.get(*place))
-    }
+fn at<'c>(columns: &'c [&'c Column], places: &'c BTreeSet<usize>) -> impl Iterator<Item = &'c Column> {
+    places.iter().filter_map(move |place| columns.get(*place).copied())
 }
 
 #[cfg(test)]
@@ -212,7 +222,7 @@ mod tests {
         connection::FileFormat,
         lookup::{
             Request,
-            file::table::tests::{limits, loaded, sql},
+            file::table::tests::{all_loaded, limits, loaded, sql},
         },
     };
 
@@ -497,6 +507,61 @@ mod tests {
     }
 
     #[test]
+    fn a_column_is_ordered_as_that_of_the_table_that_it_belongs_to() {
+        let own = "id;customer;price;due;stock\n1;A;12.50;2026-11-10;7\n2;B;9.00;2026-12-02;12\n";
+        let further = "id;price;due;number\nA;12,50;10.11.2026;1\nB;9,00;02.12.2026;2\n";
+        let mut table = all_loaded(&[
+            ("data", FileFormat::Csv, own.into()),
+            ("customers", FileFormat::Csv, further.into()),
+            ("unnamed", FileFormat::Csv, "x;due\n1;10.11.2026\n".into()),
+        ])
+        .expect("loads");
+        let lost =
+            "WITH a AS (SELECT v FROM b), b AS (SELECT due AS v FROM data) SELECT 1 FROM a WHERE v < ?";
+        for (query, param, count) in [
+            ("SELECT 1 FROM data WHERE price > ?", "10", Some(1)),
+            ("SELECT 1 FROM customers WHERE price > ?", "10", None),
+            ("SELECT 1 FROM data d JOIN customers c ON c.id = d.customer WHERE d.price > ?", "10", Some(1)),
+            ("SELECT 1 FROM data d JOIN customers c ON c.id = d.customer WHERE c.price > ?", "10", None),
+            (
+                "SELECT 1 FROM customers c JOIN data d ON c.id = d.customer WHERE d.due < ?",
+                "2026-11-30",
+                Some(1),
+            ),
+            (
+                "SELECT 1 FROM customers c JOIN data d ON c.id = d.customer WHERE c.due < ?",
+                "2026-11-30",
+                None,
+            ),
+            ("SELECT 1 FROM data d, customers c WHERE d.due < c.due AND c.id <> ?", "x", None),
+            // By a name that one of them has.
+            ("SELECT 1 FROM data, customers WHERE stock > ?", "10", Some(2)),
+            ("SELECT 1 FROM data JOIN customers ON customer = customers.id WHERE number < ?", "2", Some(1)),
+            ("SELECT 1 FROM data WHERE customer IN (SELECT id FROM customers WHERE price > ?)", "10", None),
+            (
+                "SELECT sum(c.price) FROM data d JOIN customers c ON c.id = d.customer WHERE d.id <> ?",
+                "0",
+                None,
+            ),
+            (
+                "SELECT sum(d.price) FROM data d JOIN customers c ON c.id = d.customer WHERE d.id <> ?",
+                "0",
+                Some(1),
+            ),
+            ("SELECT c.* FROM data d, customers c WHERE d.id <> ? ORDER BY c.due", "0", None),
+            ("SELECT c.* FROM data d, customers c WHERE d.id <> ? ORDER BY d.due", "0", Some(4)),
+            ("WITH c AS (SELECT * FROM customers) SELECT 1 FROM data, c WHERE c.due < ?", "2026-11-30", None),
+            // Of a table that the query does not name, no column is meant.
+            (lost, "2026-11-30", Some(1)),
+        ] {
+            let found = table.ask(&sql(query, &[param]), &limits()).map(|rows| rows.rows.len());
+            assert_eq!(found.map_err(|error| error.cause), count.ok_or(Cause::Refused), "{query}");
+        }
+        let lost = lost.replace("FROM data", "FROM unnamed");
+        assert!(table.ask(&sql(&lost, &["2026-11-30"]), &limits()).is_err());
+    }
+
+    #[test]
     fn a_day_that_is_written_otherwise_than_those_of_iso_is_whose_it_is() {
         let mut table = loaded(FileFormat::Csv, "sku,iso\nA,2026-11-10\nB,2026-12-02\n");
         for (condition, param, cause) in [
@@ -601,6 +666,60 @@ mod tests {
             let asked = sql(&format!("SELECT 1 FROM data WHERE {condition}"), &[]);
             let found = table.ask(&asked, &limits()).map(|rows| rows.rows.len());
             assert_eq!(found.map_err(|error| error.cause), count.ok_or(Cause::Refused), "{condition}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_only_text_keeps_are_not_ordered_by_letters() {
+        // Of the first, a number keeps no more than 1234567890.1234567.
+        let mut table = loaded(
+            FileFormat::Csv,
+            "sku,paid,total,cash,even,code\nA,1234567890.1234568,20.5,7,1234567890.1234568,007\n\
+             B,9.12,1234567890.1234568,8,1234567890.1234567,12\n\
+             C,1234567890.1234567,1234567890.1234567,9,1234567890.1234567,010\n",
+        );
+        for (query, count) in [
+            ("SELECT 1 FROM data WHERE paid < total", None),
+            ("SELECT 1 FROM data WHERE total >= paid", None),
+            ("SELECT 1 FROM data WHERE paid < code", None),
+            ("SELECT max(total) FROM data", None),
+            ("SELECT min(d.paid) FROM data d", None),
+            ("SELECT sku FROM data ORDER BY total DESC LIMIT 1", None),
+            ("SELECT sku, paid AS p FROM data ORDER BY p", None),
+            ("SELECT rank() OVER (ORDER BY paid) FROM data", None),
+            ("SELECT 1 FROM data WHERE CAST(paid AS REAL) < CAST(total AS REAL)", Some(1)),
+            ("SELECT 1 FROM data WHERE CAST(paid AS REAL) < total", Some(1)),
+            ("SELECT 1 FROM data WHERE CAST(paid AS TEXT) < CAST(total AS TEXT)", Some(1)),
+            ("SELECT max(CAST(total AS REAL)) FROM data", Some(1)),
+            ("SELECT sku FROM data ORDER BY CAST(total AS REAL)", Some(3)),
+            // Beside numbers, SQLite makes numbers of them.
+            ("SELECT 1 FROM data WHERE paid > cash", Some(3)),
+            ("SELECT 1 FROM data WHERE paid <> total", Some(2)),
+            // By letters, which is by number; and codes, whose letters are what is asked for.
+            ("SELECT max(even) FROM data", Some(1)),
+            ("SELECT sku FROM data ORDER BY even", Some(3)),
+            ("SELECT sku FROM data ORDER BY code", Some(3)),
+        ] {
+            let found = table.ask(&sql(query, &[]), &limits()).map(|rows| rows.rows.len());
+            assert_eq!(found.map_err(|error| error.cause), count.ok_or(Cause::Refused), "{query}");
+        }
+        let refused = table.ask(&sql("SELECT max(total) FROM data", &[]), &limits()).expect_err("is refused");
+        let words = "the column total holds numbers as texts, which are ordered by their letters; write CAST(total AS REAL)";
+        assert!(refused.message.starts_with(words), "{refused}");
+    }
+
+    #[test]
+    fn money_that_is_written_with_all_its_digits_is_a_number() {
+        let mut table =
+            loaded(FileFormat::Csv, "sku,price\nA,19.989999999999998\nB,9.1199999999999992\nC,100.5\n");
+        for (query, param, rows) in [
+            ("SELECT sku FROM data WHERE price > ?", "10", vec!["A", "C"]),
+            ("SELECT sku FROM data WHERE price = ?", "19.99", vec!["A"]),
+            ("SELECT sku FROM data WHERE sku <> ? ORDER BY price", "x", vec!["B", "A", "C"]),
+        ] {
+            let found = table.ask(&sql(query, &[param]), &limits()).expect("answers");
+            let found: Vec<&str> = found.rows.iter().filter_map(|row| row[0].as_str()).collect();
+            assert_eq!(found, rows, "{query}");
         }
     }
 

@@ -19,6 +19,17 @@ pub struct Sheet<'b> {
     pub kinds: Vec<Kind>,
     pub seen: Vec<Seen>,
     pub rows: EachRow<'b>,
+    /// None of what is no workbook.
+    pub sheets: Option<Sheets>,
+}
+
+/// The sheets of a workbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheets {
+    /// The one that is read.
+    pub read: String,
+    /// All others, hidden ones too. Charts are none.
+    pub others: Vec<String>,
 }
 
 /// Goes through the rows of a file.

@@ -1,4 +1,4 @@
-//! The tables that are kept, and whose turn it is to load one: no tenant's files stand in the way of another's.
+//! The files that are kept as tables, and whose turn it is to load some: no tenant's stand in the way of another's.
 
 use std::{
     collections::HashMap,
@@ -22,32 +22,33 @@ const LEAST: u64 = 4_096;
 const LOADING: usize = 2;
 const SMALL: u64 = 8 << 20;
 
-/// The same file, read in another way, is another table.
+/// The same file, read in another way or beside other files, is another one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The tenant's folder.
     pub folder: PathBuf,
-    path: PathBuf,
-    format: &'static str,
+    tables: Vec<Part>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Part {
+    table: String,
+    path: String,
+    format: FileFormat,
     sheet: Option<String>,
     rows: Option<String>,
 }
 
 impl Key {
-    pub fn new(folder: &Path, path: &Path, endpoint: &FileEndpoint) -> Self {
-        let format = match endpoint.format {
-            FileFormat::Csv => "csv",
-            FileFormat::Xlsx => "xlsx",
-            FileFormat::Json => "json",
-            FileFormat::JsonLines => "jsonl",
+    pub fn new(folder: &Path, tables: &[FileEndpoint]) -> Self {
+        let part = |file: &FileEndpoint| Part {
+            table: file.table.clone(),
+            path: file.path.clone(),
+            format: file.format,
+            sheet: file.sheet.clone(),
+            rows: file.rows.as_ref().map(ToString::to_string),
         };
-        Self {
-            folder: folder.to_owned(),
-            path: path.to_owned(),
-            format,
-            sheet: endpoint.sheet.clone(),
-            rows: endpoint.rows.as_ref().map(ToString::to_string),
-        }
+        Self { folder: folder.to_owned(), tables: tables.iter().map(part).collect() }
     }
 }
 
@@ -196,10 +197,10 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datasources::server::lookup::file::table::tests::file;
 
     fn key(tenant: &str, path: &str) -> Key {
-        let endpoint = FileEndpoint { path: path.into(), format: FileFormat::Csv, sheet: None, rows: None };
-        Key::new(Path::new(tenant), &Path::new(tenant).join(path), &endpoint)
+        Key::new(Path::new(tenant), &[file("data", FileFormat::Csv, path)])
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A file as a table of an in-memory SQLite, and what is asked of it.
+//! Files as tables of one in-memory SQLite, and what is asked of them.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -13,13 +13,14 @@ use serde_json::Value;
 use super::{
     cell::Cell,
     columns::{Column, Kind, Order, Written},
-    csv, json, origin,
-    sheet::{Bounds, EachRow, too_many},
+    csv, json,
+    origin::{self, Named},
+    sheet::{Bounds, EachRow, Sheets, too_many},
     xlsx,
 };
 use crate::{
     datasources::server::{
-        connection::{FileEndpoint, FileFormat},
+        connection::{DATA, FileEndpoint, FileFormat},
         lookup::{
             Cause, Given, Limits, LookupError, Request, Rows,
             sources::{self, Affinity},
@@ -29,20 +30,34 @@ use crate::{
     emails::server::address,
 };
 
-/// A table that is loaded, with its indexes: bytes.
+/// What is loaded of a config's files, with its indexes: bytes.
 const MAX_INDEXED: usize = 512 << 20;
 /// A function of SQL that puts addresses into the form of those in the fields of a message: in lower case, of which
 /// SQLite's own knows ASCII alone, and their domains in ASCII.
 pub const LOWER: &str = "flowengine_lower";
 
-/// One loaded file.
+/// The table that keeps what is written in the columns of numbers of `data`, as SQL. No config's table has such a name.
+const WRITTEN: &str = "\"as written\"";
+
+/// A config's loaded files: its own as the table `data`, and further ones beside it.
+///
+/// They are in one database, which is loaded anew when any of them changes: so a query joins them, and one bound holds for
+/// the whole. A file that two configs read is loaded for each: databases that are attached to each other would have to be
+/// locked and counted together, and a query may attach none.
 pub struct Table {
+    /// Of `data`.
     pub columns: Vec<Column>,
-    /// The name of the number of a row, which no column has.
+    /// Tables of further files, with their names.
+    further: Vec<(String, Vec<Column>)>,
+    /// The sheets of `data`, where that is a workbook's.
+    pub sheets: Option<Sheets>,
+    /// The name of the number of a row of `data`, which no column has.
     row_number: &'static str,
-    /// Whether the file is text: then what is written is matched, not what it says as a number.
+    /// Whether the file of `data` is text: then what is written is matched, not what it says as a number.
     is_text: bool,
-    /// By the column's place, and whether in lower case.
+    /// Whether there are further files.
+    is_joined: bool,
+    /// Of `data`, by the column's place, and whether in lower case.
     indexed: HashSet<(usize, bool)>,
     pub bytes: u64,
     conn: Connection,
@@ -53,7 +68,7 @@ pub struct Asked {
     pub query: String,
     pub params: Vec<Value>,
     from_message: Vec<bool>,
-    /// The table, where the query is somebody's.
+    /// The tables that it names, where the query is somebody's.
     pub tables: Vec<sources::Table>,
 }
 
@@ -73,15 +88,20 @@ impl Table {
         match request {
             Request::Match { columns, ignore_case } => self.matching(columns, ignore_case),
             Request::Sql { query, params, from_message } => {
-                let columns = self.columns.iter();
-                let columns = columns.map(|column| {
+                let small = query.to_ascii_lowercase();
+                let named = self.tables().filter(|(name, _)| sqlite::is_named(&small, name));
+                let declared = |column: &Column| {
                     (Arc::<str>::from(column.name.as_str()), Affinity::declared(column.kind.affinity()))
+                };
+                let tables = named.map(|(name, columns)| sources::Table {
+                    name: name.to_owned(),
+                    columns: columns.iter().map(declared).collect(),
                 });
                 Ok(Asked {
                     query: query.clone(),
                     params: params.clone(),
                     from_message: from_message.clone(),
-                    tables: vec![sources::Table { name: "data".into(), columns: columns.collect() }],
+                    tables: tables.collect(),
                 })
             }
             Request::Api { .. } => Err(LookupError::new(Cause::Rule, "a file is not asked by HTTP")),
@@ -114,13 +134,18 @@ impl Table {
     fn run(&self, asked: &Asked, limits: &Limits) -> Result<Rows, LookupError> {
         let query = &asked.query;
         self.check_order(asked)?;
+        self.check_alike(asked)?;
         let mut rows = sqlite::run(&self.conn, query, asked.given(), &asked.tables, limits)?;
-        if self.columns.iter().all(|column| column.kind != Kind::Boolean) {
+        let all: Vec<&Column> = self.tables().flat_map(|(_, columns)| columns).collect();
+        if all.iter().all(|column| column.kind != Kind::Boolean) {
             return Ok(rows);
         }
-        let names: Vec<&str> = self.names().collect();
-        for (i, origin) in origin::origins(query, &names, rows.columns.len()).into_iter().enumerate() {
-            if origin.is_none_or(|place| self.columns[place].kind != Kind::Boolean) {
+        let tables: Vec<Named<'_>> = self
+            .tables()
+            .map(|(name, columns)| (name, columns.iter().map(|column| column.name.as_str()).collect()))
+            .collect();
+        for (i, origin) in origin::origins(query, &tables, rows.columns.len()).into_iter().enumerate() {
+            if origin.is_none_or(|place| all[place].kind != Kind::Boolean) {
                 continue;
             }
             for value in rows.rows.iter_mut().filter_map(|row| row.get_mut(i)) {
@@ -132,8 +157,21 @@ impl Table {
         Ok(rows)
     }
 
+    /// The columns of `data`.
     fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// All tables that a query can name, each with its columns.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &[Column])> {
+        let further = self.further.iter().map(|(name, columns)| (name.as_str(), columns.as_slice()));
+        std::iter::once((DATA, self.columns.as_slice())).chain(further)
+    }
+
+    /// The columns of those tables, in their order: as a query's sources count them.
+    pub fn columns_of(&self, tables: &[sources::Table]) -> Vec<&Column> {
+        let meant = self.tables().filter(|(name, _)| tables.iter().any(|table| table.name == *name));
+        meant.flat_map(|(_, columns)| columns).collect()
     }
 
     /// That a column holds a value, as SQL. What is compared has the column's own type: SQLite would take `007` for 7
@@ -159,7 +197,14 @@ impl Table {
             Written::Decimal(real) if is_by_value || !self.is_text || value.is_number() => {
                 Some(Value::from(real))
             }
-            Written::Decimal(_) | Written::Text => None,
+            // What others write of it is lost as well where the column's own is, or nobody knows how that was written.
+            Written::Near(real)
+                if matches!(column.kind, Kind::Real | Kind::AsIs)
+                    && (!self.is_text || column.seen.are_some_near()) =>
+            {
+                Some(Value::from(real))
+            }
+            Written::Decimal(_) | Written::Near(_) | Written::Text => None,
         };
         match (column.kind, number) {
             (Kind::Decimal, _) if value.is_string() => (self.written(place, "= ?"), vec![text.into()]),
@@ -181,7 +226,7 @@ impl Table {
 
     /// That what is written in a column of numbers is so, as SQL.
     fn written(&self, place: usize, is_so: &str) -> String {
-        format!("{} IN (SELECT id FROM written WHERE c{place} {is_so})", self.row_number)
+        format!("{} IN (SELECT id FROM {WRITTEN} WHERE c{place} {is_so})", self.row_number)
     }
 
     /// Makes a look-up by a column quick. Where there is no room for that, it is slow.
@@ -191,7 +236,7 @@ impl Table {
         }
         let column = &self.columns[place];
         let on = match column.kind {
-            Kind::Decimal => format!("written (c{place})"),
+            Kind::Decimal => format!("{WRITTEN} (c{place})"),
             _ => format!("data ({})", sql_of(column, is_lower)),
         };
         let index = quoted(&format!("{} {}", if is_lower { "in any case by" } else { "by" }, column.name));
@@ -239,62 +284,137 @@ fn internal(error: &rusqlite::Error) -> LookupError {
     }
 }
 
-pub fn table(bytes: Vec<u8>, endpoint: &FileEndpoint, bounds: Bounds) -> Result<Table, LookupError> {
-    let sheet = match endpoint.format {
-        FileFormat::Csv => csv::parse(&bytes, bounds)?,
-        FileFormat::Xlsx => xlsx::parse(bytes, endpoint.sheet.as_deref(), bounds)?,
-        FileFormat::Json => json::parse(&bytes, endpoint.rows.as_ref(), bounds)?,
-        FileFormat::JsonLines => json::parse_lines(&bytes, bounds)?,
-    };
-    check_columns(&sheet.columns)?;
-    let is_taken = |name: &str| sheet.columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-    let row_number = ["rowid", "oid", "_rowid_"].into_iter().find(|name| !is_taken(name));
-    let columns: Vec<Column> = sheet
-        .columns
-        .into_iter()
-        .zip(sheet.kinds.into_iter().zip(sheet.seen))
-        .map(|(name, (kind, seen))| match kind {
-            Kind::Decimal if row_number.is_none() => {
-                Column { kind: Kind::Text, order: Order::Mixed, ..Column::new(name, kind, &seen) }
-            }
-            kind => Column::new(name, kind, &seen),
-        })
-        .collect();
+/// Loads files, each with its bytes and the tables that are read of it, `data` of the first: the bytes of one at a time, since
+/// they are read as they are asked for.
+///
+/// # Errors
+/// The file's, with its table's name where it is a further one. `Cause::TooLarge`, where one is too large or all together
+/// are.
+pub fn table<'e>(
+    files: impl Iterator<Item = (Vec<&'e FileEndpoint>, Result<Vec<u8>, LookupError>)>,
+    is_joined: bool,
+    bounds: Bounds,
+) -> Result<Table, LookupError> {
     let conn = Connection::open_in_memory().map_err(|error| internal(&error))?;
     teach_lower(&conn).map_err(|error| internal(&error))?;
-    fill(&conn, &columns, sheet.rows, bounds)?;
-    limit(&conn, MAX_INDEXED).map_err(|error| internal(&error))?;
-    let bytes = size(&conn).map_err(|error| internal(&error))?;
-    Ok(Table {
-        columns,
-        row_number: row_number.unwrap_or_default(),
-        is_text: endpoint.format == FileFormat::Csv,
+    let mut table = Table {
+        columns: Vec::new(),
+        further: Vec::new(),
+        sheets: None,
+        row_number: "",
+        is_text: false,
+        is_joined,
         indexed: HashSet::new(),
-        bytes,
+        bytes: 0,
         conn,
-    })
+    };
+    for (tables, bytes) in files {
+        let Some(first) = tables.first() else { continue };
+        let bytes = bytes.map_err(|error| of_table(first, error))?;
+        let mut book = None;
+        for file in tables {
+            table.add(&bytes, &mut book, file, bounds).map_err(|error| of_table(file, error))?;
+        }
+    }
+    limit(&table.conn, MAX_INDEXED).map_err(|error| internal(&error))?;
+    table.bytes = size(&table.conn).map_err(|error| internal(&error))?;
+    Ok(table)
 }
 
-/// Makes the table `data`, and `written` of what is to be matched as it is written.
-fn fill(conn: &Connection, columns: &[Column], rows: EachRow<'_>, bounds: Bounds) -> Result<(), LookupError> {
+/// Of a config's own file, everybody knows which it is.
+fn of_table(file: &FileEndpoint, error: LookupError) -> LookupError {
+    match file.table.as_str() {
+        DATA => error,
+        table => LookupError::new(error.cause, format!("the table {table}: {error}")),
+    }
+}
+
+impl Table {
+    /// `book` is the workbook, once one of its sheets was read.
+    fn add<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        book: &mut Option<xlsx::Book<'b>>,
+        file: &FileEndpoint,
+        bounds: Bounds,
+    ) -> Result<(), LookupError> {
+        let sheet = match file.format {
+            FileFormat::Csv => csv::parse(bytes, bounds)?,
+            FileFormat::Xlsx => {
+                let book = match book {
+                    Some(book) => book,
+                    None => book.insert(xlsx::open(bytes)?),
+                };
+                xlsx::parse(book, file.sheet.as_deref(), bounds)?
+            }
+            FileFormat::Json => json::parse(bytes, file.rows.as_ref(), bounds)?,
+            FileFormat::JsonLines => json::parse_lines(bytes, bounds)?,
+        };
+        check_columns(&sheet.columns).map_err(|error| of_sheet(sheet.sheets.as_ref(), error))?;
+        let is_taken = |name: &str| sheet.columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        let row_number = ["rowid", "oid", "_rowid_"].into_iter().find(|name| !is_taken(name));
+        let columns: Vec<Column> = sheet
+            .columns
+            .into_iter()
+            .zip(sheet.kinds.into_iter().zip(sheet.seen))
+            .map(|(name, (kind, seen))| match kind {
+                Kind::Decimal if row_number.is_none() => {
+                    Column { kind: Kind::Text, order: Order::Mixed, ..Column::new(name, kind, &seen) }
+                }
+                // It is joined with texts and numbers alike, and as it is, a number is equal to no text.
+                Kind::AsIs if self.is_joined => Column::new(name, Kind::Text, &seen),
+                kind => Column::new(name, kind, &seen),
+            })
+            .collect();
+        fill(&self.conn, &file.table, &columns, sheet.rows, bounds)?;
+        if file.table == DATA {
+            self.columns = columns;
+            self.sheets = sheet.sheets;
+            self.row_number = row_number.unwrap_or_default();
+            self.is_text = file.format == FileFormat::Csv;
+        } else {
+            self.further.push((file.table.clone(), columns));
+        }
+        Ok(())
+    }
+}
+
+/// A workbook may begin with a sheet that is no table.
+fn of_sheet(sheets: Option<&Sheets>, error: LookupError) -> LookupError {
+    match sheets.filter(|sheets| !sheets.others.is_empty()) {
+        Some(Sheets { read, others }) => {
+            let others = others.join(", ");
+            LookupError::new(error.cause, format!("{error}; its sheet {read} was read, and it has {others}"))
+        }
+        None => error,
+    }
+}
+
+/// Makes a table, and beside `data` what of it is to be matched as it is written: nothing else is matched.
+fn fill(
+    conn: &Connection,
+    table: &str,
+    columns: &[Column],
+    rows: EachRow<'_>,
+    bounds: Bounds,
+) -> Result<(), LookupError> {
     let failed = |error: rusqlite::Error| internal(&error);
     limit(conn, bounds.bytes).map_err(failed)?;
     let declared: Vec<String> =
         columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.kind.affinity())).collect();
-    let decimals: Vec<usize> =
-        (0..columns.len()).filter(|place| columns[*place].kind == Kind::Decimal).collect();
-    let written: String = decimals.iter().map(|place| format!(", c{place} TEXT")).collect();
-    conn.execute_batch(&format!(
-        "CREATE TABLE data ({}); CREATE TABLE written (id INTEGER PRIMARY KEY{written}); BEGIN",
-        declared.join(", ")
-    ))
-    .map_err(failed)?;
-    let marks = |count: usize| vec!["?"; count].join(", ");
-    let mut insert =
-        conn.prepare(&format!("INSERT INTO data VALUES ({})", marks(columns.len()))).map_err(failed)?;
-    let mut keep = conn
-        .prepare(&format!("INSERT INTO written VALUES ({})", marks(decimals.len() + 1)))
-        .map_err(failed)?;
+    let is_written = |place: &usize| table == DATA && columns[*place].kind == Kind::Decimal;
+    let decimals: Vec<usize> = (0..columns.len()).filter(is_written).collect();
+    let mut made = format!("CREATE TABLE {} ({});", quoted(table), declared.join(", "));
+    if !decimals.is_empty() {
+        let texts: String = decimals.iter().map(|place| format!(", c{place} TEXT")).collect();
+        made.push_str(&format!(" CREATE TABLE {WRITTEN} (id INTEGER PRIMARY KEY{texts});"));
+    }
+    conn.execute_batch(&format!("{made} BEGIN")).map_err(failed)?;
+    let insert_into = |table: &str, count: usize| {
+        conn.prepare(&format!("INSERT INTO {table} VALUES ({})", vec!["?"; count].join(", "))).map_err(failed)
+    };
+    let mut insert = insert_into(&quoted(table), columns.len())?;
+    let mut keep = if decimals.is_empty() { None } else { Some(insert_into(WRITTEN, decimals.len() + 1)?) };
     rows(&mut |row| {
         bounds.check_time()?;
         let texts: Vec<Cell> = decimals.iter().filter_map(|place| row.get(*place).cloned()).collect();
@@ -303,7 +423,7 @@ fn fill(conn: &Connection, columns: &[Column], rows: EachRow<'_>, bounds: Bounds
                 row.into_iter().zip(columns).map(|(cell, column)| cell.fit(column.kind)),
             ))
             .map_err(failed)?;
-        if !texts.is_empty() {
+        if let Some(keep) = &mut keep {
             let id = Cell::Integer(conn.last_insert_rowid());
             keep.execute(params_from_iter(std::iter::once(id).chain(texts))).map_err(failed)?;
         }
@@ -344,9 +464,19 @@ pub mod tests {
     use super::*;
     use crate::datasources::server::lookup::file::{columns::Seen, sheet::Sink};
 
+    pub fn file(table: &str, format: FileFormat, path: &str) -> FileEndpoint {
+        FileEndpoint { table: table.to_owned(), path: path.to_owned(), format, sheet: None, rows: None }
+    }
+
     pub fn loaded(format: FileFormat, bytes: impl Into<Vec<u8>>) -> Table {
-        let endpoint = FileEndpoint { path: "a".into(), format, sheet: None, rows: None };
-        table(bytes.into(), &endpoint, Bounds::default()).expect("loads")
+        all_loaded(&[(DATA, format, bytes.into())]).expect("loads")
+    }
+
+    pub fn all_loaded(files: &[(&str, FileFormat, Vec<u8>)]) -> Result<Table, LookupError> {
+        let tables: Vec<FileEndpoint> =
+            files.iter().map(|(table, format, _)| file(table, *format, "a")).collect();
+        let bytes = files.iter().map(|(_, _, bytes)| Ok(bytes.clone()));
+        table(tables.iter().map(|file| vec![file]).zip(bytes), tables.len() > 1, Bounds::default())
     }
 
     pub fn limits() -> Limits {
@@ -443,6 +573,72 @@ pub mod tests {
         ] {
             assert_eq!(select(&mut table, query, params), rows, "{query}");
         }
+    }
+
+    #[test]
+    fn numbers_of_many_digits_are_told_apart() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "part,whole\n1234567890.1234567,12345678901234567\n1234567890.1234568,12345678901234568\n",
+        );
+        for (column, value, count) in [
+            ("part", json!("1234567890.1234567"), 1),
+            ("part", json!("1234567890.1234568"), 1),
+            ("part", json!("1234567890.1234566"), 0),
+            ("part", json!(1_234_567_890.123_456_7), 1),
+            ("whole", json!("12345678901234568"), 1),
+            ("whole", json!(12_345_678_901_234_568_i64), 1),
+            ("whole", json!("12345678901234569"), 0),
+            ("whole", json!(12_345_678_901_234_569_i64), 0),
+        ] {
+            assert_eq!(matches(&mut table, column, value.clone()), count, "{column} {value}");
+        }
+        for (query, param, rows) in [
+            ("SELECT part FROM data WHERE part = ?", "1234567890.1234568", json!([["1234567890.1234568"]])),
+            (
+                "SELECT whole FROM data WHERE whole = ?",
+                "12345678901234568",
+                json!([[12_345_678_901_234_568_i64]]),
+            ),
+            ("SELECT count(*) FROM data WHERE CAST(part AS REAL) > ?", "5", json!([[2]])),
+        ] {
+            assert_eq!(select(&mut table, query, &[param]), rows, "{query}");
+        }
+        let by_letters = sql("SELECT 1 FROM data WHERE part > ?", &["5"]);
+        assert_eq!(table.ask(&by_letters, &limits()).expect_err("is refused").cause, Cause::Refused);
+    }
+
+    #[test]
+    fn a_number_of_many_digits_makes_no_text_of_the_others_of_its_column() {
+        let mut table = loaded(
+            FileFormat::Csv,
+            "sku,share,even,exact\n\
+             A,20.5,20.500000000000000,1234567890.1234567\n\
+             B,33.333333333333333,33.333333333333333,9.5\n\
+             C,33.333333333333333,7.000000000000000,9.5\n",
+        );
+        for (column, value, count) in [
+            ("share", json!("33.333333333333333"), 2),
+            ("share", json!("33.333333333333336"), 0),
+            ("share", json!("20.5"), 1),
+            ("even", json!("33.333333333333333"), 1),
+            ("even", json!("20.5"), 1),
+            ("even", json!(20.5), 1),
+            ("exact", json!("1234567890.1234567"), 1),
+            ("exact", json!("1234567890.1234568"), 0),
+        ] {
+            assert_eq!(matches(&mut table, column, value.clone()), count, "{column} {value}");
+        }
+        for (query, param, rows) in [
+            ("SELECT sku FROM data WHERE share = ?", "20.50", json!([["A"]])),
+            ("SELECT sku FROM data WHERE share < ?", "100", json!([["A"], ["B"], ["C"]])),
+            ("SELECT max(share) > 30 FROM data WHERE sku <> ?", "x", json!([[1]])),
+            ("SELECT sku FROM data WHERE even = ?", "20.50", json!([["A"]])),
+        ] {
+            assert_eq!(select(&mut table, query, &[param]), rows, "{query}");
+        }
+        let mut table = loaded(FileFormat::Json, r#"[{"part": 1234567890.1234568}, {"part": 9.5}]"#);
+        assert_eq!(matches(&mut table, "part", json!("1234567890.1234568")), 1, "as it is written there");
     }
 
     #[test]
@@ -547,6 +743,123 @@ pub mod tests {
     }
 
     #[test]
+    fn tables_of_several_files_are_joined_and_only_the_own_one_is_matched() {
+        let mut table = all_loaded(&[
+            (DATA, FileFormat::Csv, b"order,customer,paid,code\n7,C-1,true,1.10\n8,C-2,false,1.1\n".to_vec()),
+            ("customers", FileFormat::Json, br#"[{"id": "C-1", "vip": true, "code": 1.1}]"#.to_vec()),
+            ("written", FileFormat::Csv, b"id\nC-1\n".to_vec()),
+        ])
+        .expect("loads");
+        for (query, rows) in [
+            ("SELECT count(*) FROM data", json!([[2]])),
+            (
+                "SELECT d.\"order\", c.vip FROM data d JOIN customers c ON c.id = d.customer WHERE d.paid = 'true'",
+                json!([[7, true]]),
+            ),
+            ("SELECT vip FROM Customers", json!([[true]])),
+            ("SELECT id FROM written", json!([["C-1"]])),
+            ("SELECT count(*) FROM data LEFT JOIN customers ON id = customer WHERE id IS NULL", json!([[1]])),
+        ] {
+            assert_eq!(select(&mut table, query, &[]), rows, "{query}");
+        }
+        for query in ["SELECT 1 FROM others", "SELECT vip FROM data", "SELECT 1 FROM \"customers.csv\""] {
+            let refused = table.ask(&sql(query, &[]), &limits()).expect_err(query);
+            assert_eq!(refused.cause, Cause::Refused, "{refused}");
+        }
+        assert_eq!(matches(&mut table, "code", json!("1.10")), 1, "as it is written");
+        let columns = vec![("vip".to_owned(), json!(true))];
+        let refused = table.ask(&Request::Match { columns, ignore_case: Vec::new() }, &limits());
+        let words = "the file has no column vip; it has order, customer, paid, code";
+        assert_eq!(refused.expect_err("is another's").message, words);
+    }
+
+    #[test]
+    fn a_fault_of_a_further_file_names_its_table_and_one_bound_holds_for_all() {
+        let own = (DATA, FileFormat::Csv, b"a\n1\n".to_vec());
+        let further = ("customers", FileFormat::Csv, b",a\n1,2\n".to_vec());
+        let refused = all_loaded(&[own.clone(), further]).err().expect("refused");
+        assert_eq!(refused.message, "the table customers: the file's first line must name every column");
+        let tables = [file(DATA, FileFormat::Csv, "a"), file("b", FileFormat::Csv, "b")];
+        let rows = format!("a\n{}", "some text\n".repeat(5_000));
+        let bounds = Bounds { bytes: 150_000, ..Bounds::default() };
+        let load = |count: usize| {
+            let bytes = tables.iter().map(|file| (vec![file], Ok(rows.clone().into_bytes())));
+            super::table(bytes.take(count), true, bounds).err().map(|error| error.cause)
+        };
+        assert_eq!((load(1), load(2)), (None, Some(Cause::TooLarge)));
+    }
+
+    #[test]
+    fn sheets_of_one_workbook_are_tables_beside_each_other() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        for (name, cells) in [("Orders", ["customer", "C-1"]), ("People", ["number", "C-1"])] {
+            let sheet = book.add_worksheet().set_name(name).expect("named");
+            for (row, cell) in (0..).zip(cells) {
+                sheet.write(row, 0, cell).expect("written");
+            }
+        }
+        let bytes = book.save_to_buffer().expect("saved");
+        let of = |table: &str, sheet: &str| FileEndpoint {
+            sheet: Some(sheet.to_owned()),
+            ..file(table, FileFormat::Xlsx, "crm.xlsx")
+        };
+        let load = |tables: &[FileEndpoint]| {
+            let files = std::iter::once((tables.iter().collect(), Ok(bytes.clone())));
+            super::table(files, true, Bounds::default())
+        };
+        let mut table = load(&[of(DATA, "Orders"), of("people", "People")]).expect("loads");
+        let joined = "SELECT number FROM data JOIN people ON number = customer";
+        assert_eq!(select(&mut table, joined, &[]), json!([["C-1"]]));
+        let refused = load(&[of(DATA, "Orders"), of("people", "Others")]).err().expect("refused");
+        let words = "the table people: the workbook has no sheet Others; it has Orders, People";
+        assert_eq!(refused.message, words);
+        let unread = [of("a", "A"), of("b", "B")];
+        let fault = Err(LookupError::new(Cause::File, "it is gone"));
+        let files = std::iter::once((unread.iter().collect(), fault));
+        let refused = super::table(files, true, Bounds::default()).err().expect("refused");
+        assert_eq!(refused.message, "the table a: it is gone");
+    }
+
+    #[test]
+    fn numbers_among_texts_are_joined_with_texts() {
+        let mixed = br#"[{"id": 1001, "vip": true}, {"id": "C-1", "vip": false}]"#;
+        let orders = b"order,customer\n7,1001\n8,C-1\n";
+        for (own, further) in [
+            ((FileFormat::Csv, &orders[..]), (FileFormat::Json, &mixed[..])),
+            ((FileFormat::Json, &mixed[..]), (FileFormat::Csv, &orders[..])),
+        ] {
+            let mut table =
+                all_loaded(&[(DATA, own.0, own.1.to_vec()), ("further", further.0, further.1.to_vec())])
+                    .expect("loads");
+            let joined = "SELECT count(*) FROM data JOIN further ON id = customer";
+            assert_eq!(select(&mut table, joined, &[]), json!([[2]]));
+            let one = "SELECT \"order\", vip FROM data, further WHERE id = customer AND id = ?";
+            assert_eq!(select(&mut table, one, &["1001"]), json!([[7, true]]));
+        }
+        let mut table = all_loaded(&[
+            (DATA, FileFormat::Json, mixed.to_vec()),
+            ("further", FileFormat::Csv, orders.to_vec()),
+        ])
+        .expect("loads");
+        for (value, count) in [(json!(1001), 1), (json!("1001"), 1), (json!("C-1"), 1), (json!("1"), 0)] {
+            assert_eq!(matches(&mut table, "id", value.clone()), count, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_workbook_that_begins_with_no_table_tells_of_its_other_sheets() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let cover = book.add_worksheet().set_name("Cover").expect("named");
+        cover.write(0, 0, "Orders").expect("written").write(0, 2, "of 2026").expect("written");
+        book.add_worksheet().set_name("Orders").expect("named").write(0, 0, "id").expect("written");
+        let book = book.save_to_buffer().expect("saved");
+        let refused = all_loaded(&[(DATA, FileFormat::Xlsx, book)]).err().expect("refused");
+        let words =
+            "the file's first line must name every column; its sheet Cover was read, and it has Orders";
+        assert_eq!(refused.message, words);
+    }
+
+    #[test]
     fn a_table_is_no_larger_than_memory_is_for() {
         let conn = Connection::open_in_memory().expect("opens");
         let columns = [Column::new("a".into(), Kind::Text, &Seen::default())];
@@ -554,7 +867,7 @@ pub mod tests {
             (0..10_000).try_for_each(|_| sink(vec![Cell::Text("x".repeat(1_000))]))
         };
         let bounds = Bounds { bytes: 1 << 20, ..Bounds::default() };
-        let refused = fill(&conn, &columns, Box::new(rows), bounds).expect_err("too large");
+        let refused = fill(&conn, DATA, &columns, Box::new(rows), bounds).expect_err("too large");
         assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
         let late = Bounds { until: Instant::now(), ..Bounds::default() };
         assert_eq!(super::csv::parse(b"a\n1\n", late).err().expect("too late").cause, Cause::TooLarge);

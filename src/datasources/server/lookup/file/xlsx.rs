@@ -7,7 +7,7 @@ use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx};
 use super::{
     cell::Cell,
     columns::{Kind, Seen},
-    sheet::{Bounds, Sheet, Sink},
+    sheet::{Bounds, Sheet, Sheets, Sink},
 };
 use crate::datasources::server::lookup::{Cause, LookupError, Rows};
 
@@ -27,11 +27,19 @@ const MAX_RUN: usize = 16 << 20;
 /// No sheet of Excel has more.
 const MAX_ROWS: usize = 1_048_576;
 
-type Book = Xlsx<Cursor<Vec<u8>>>;
+/// A workbook that is unfolded so far that any of its sheets can be read.
+pub type Book<'b> = Xlsx<Cursor<&'b [u8]>>;
 
-pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<Sheet<'static>, LookupError> {
-    check_size(&bytes, MAX_UNFOLDED)?;
-    let mut book: Book = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
+pub fn open(bytes: &[u8]) -> Result<Book<'_>, LookupError> {
+    check_size(bytes, MAX_UNFOLDED)?;
+    Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))
+}
+
+pub fn parse<'p>(
+    book: &'p mut Book<'_>,
+    sheet: Option<&str>,
+    mut bounds: Bounds,
+) -> Result<Sheet<'p>, LookupError> {
     let name = match sheet {
         None => first(book.sheets_metadata())
             .ok_or_else(|| LookupError::new(Cause::Sheet, "the workbook has no sheet"))?,
@@ -45,9 +53,10 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
             })?
         }
     };
+    let sheets = Some(Sheets { others: others(book.sheets_metadata(), &name), read: name.clone() });
     let mut seen: Vec<Seen> = Vec::new();
     let mut count = 0;
-    let columns = each(&mut book, &name, bounds, &mut |width, row| {
+    let columns = each(book, &name, bounds, &mut |width, row| {
         count += 1;
         if count > MAX_ROWS {
             return Err(LookupError::new(
@@ -67,7 +76,7 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
     let width = columns.len();
     let kinds = seen.iter().map(|seen| seen.kind(Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
-        each(&mut book, &name, bounds, &mut |_, row| {
+        each(book, &name, bounds, &mut |_, row| {
             let mut cells = vec![Cell::Null; width];
             for (i, cell) in row.drain(..) {
                 if let Some(place) = cells.get_mut(i) {
@@ -78,7 +87,13 @@ pub fn parse(bytes: Vec<u8>, sheet: Option<&str>, mut bounds: Bounds) -> Result<
         })
         .map(drop)
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows) })
+    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets })
+}
+
+/// The sheets beside the one that is read.
+fn others(sheets: &[calamine::Sheet], read: &str) -> Vec<String> {
+    let others = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && sheet.name != read);
+    others.map(|sheet| sheet.name.clone()).collect()
 }
 
 /// The sheet that whoever opens the workbook sees first; of hidden ones alone, the first. A chart is none.
@@ -97,7 +112,12 @@ type TakeRow<'t> = &'t mut dyn FnMut(usize, &mut Vec<(usize, Cell)>) -> Result<(
 
 /// Goes through a sheet's rows: so many columns there are, and those cells hold something, each with its column's
 /// place. Gives the columns' names.
-fn each(book: &mut Book, name: &str, bounds: Bounds, take: TakeRow<'_>) -> Result<Vec<String>, LookupError> {
+fn each(
+    book: &mut Book<'_>,
+    name: &str,
+    bounds: Bounds,
+    take: TakeRow<'_>,
+) -> Result<Vec<String>, LookupError> {
     // Cell by cell: a range in memory would be as large as its two farthest cells make it.
     let mut reader = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error))?;
     let mut columns: Vec<String> = Vec::new();
@@ -303,8 +323,9 @@ mod tests {
 
     #[test]
     fn a_workbook_is_read_by_sheet() {
-        let parse = |bytes, sheet| parse(bytes, sheet, Bounds::default());
-        let sheet = parse(workbook(), Some("Customers")).expect("reads");
+        let bytes = workbook();
+        let mut book = open(&bytes).expect("opens");
+        let sheet = parse(&mut book, Some("Customers"), Bounds::default()).expect("reads");
         assert_eq!(sheet.columns, ["email", "since", "orders", "balance"]);
         assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Integer, Kind::Real]);
         let text = |text: &str| Cell::Text(text.to_owned());
@@ -312,9 +333,13 @@ mod tests {
         let second = [text("c@d.example"), Cell::Null, Cell::Null, Cell::Integer(3)];
         assert_eq!(sheet.all(), [first, second]);
 
-        let refused = parse(workbook(), Some("Orders")).err().expect("refused");
+        // The same, once more.
+        let notes = parse(&mut book, Some("Notes"), Bounds::default()).expect("reads");
+        assert_eq!(notes.columns, ["nothing"]);
+        drop(notes);
+        let refused = parse(&mut book, Some("Orders"), Bounds::default()).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
-        assert!(parse(b"PK no archive".to_vec(), None).is_err());
+        assert!(open(b"PK no archive").is_err());
     }
 
     #[test]
@@ -327,9 +352,16 @@ mod tests {
             sheet.write(0, 0, name).expect("written");
             sheet.set_hidden(is_hidden).set_active(name == "Notes");
         }
-        let book = book.save_to_buffer().expect("saved");
-        assert_eq!(parse(book.clone(), None, Bounds::default()).expect("reads").columns, ["Customers"]);
-        assert_eq!(parse(book, Some("Lists"), Bounds::default()).expect("reads").columns, ["Lists"]);
+        let bytes = book.save_to_buffer().expect("saved");
+        let mut book = open(&bytes).expect("opens");
+        for (wanted, read, others) in
+            [(None, "Customers", ["Lists", "Notes"]), (Some("Lists"), "Lists", ["Customers", "Notes"])]
+        {
+            let sheet = parse(&mut book, wanted, Bounds::default()).expect("reads");
+            assert_eq!(sheet.columns, [read]);
+            let sheets = sheet.sheets.expect("a workbook");
+            assert!(sheets.read == read && sheets.others == others, "{sheets:?}");
+        }
         for (sheets, place) in [
             (&[(WorkSheet, Visible), (WorkSheet, Visible)][..], Some(0)),
             (&[(WorkSheet, VeryHidden), (WorkSheet, Hidden), (WorkSheet, Visible)], Some(2)),
@@ -357,11 +389,13 @@ mod tests {
         for row in 1..100 {
             sheet.write(row, 0, true).expect("written");
         }
-        let book = book.save_to_buffer().expect("saved");
-        let sheet = parse(book.clone(), None, Bounds::default()).expect("reads");
+        let bytes = book.save_to_buffer().expect("saved");
+        let mut book = open(&bytes).expect("opens");
+        let sheet = parse(&mut book, None, Bounds::default()).expect("reads");
         assert_eq!((sheet.kinds[0], sheet.kinds[1]), (Kind::Boolean, Kind::Text));
+        drop(sheet);
         let bounds = Bounds { bytes: 40_000, ..Bounds::default() };
-        let refused = parse(book, None, bounds).err().expect("99 rows of 500 columns");
+        let refused = parse(&mut book, None, bounds).err().expect("99 rows of 500 columns");
         assert_eq!(refused.cause, Cause::TooLarge, "{refused}");
     }
 

@@ -95,8 +95,8 @@ fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<(Arc<str>, Af
     found.collect()
 }
 
-/// Whether the name stands in the query, as a word.
-fn is_named(query: &str, name: &str) -> bool {
+/// Whether the name stands in the query, as a word: both in small letters.
+pub fn is_named(query: &str, name: &str) -> bool {
     let is_inside = |c: char| c.is_alphanumeric() || c == '_';
     !name.is_empty()
         && query.match_indices(name).any(|(at, _)| {
