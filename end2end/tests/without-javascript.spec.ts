@@ -33,6 +33,16 @@ test('no page waits for a script', { tag: '@desktop' }, async ({ page, request }
   }
 });
 
+test('what an answer quotes folds', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await messageId(request, 'Re: Your order 1063 has been shipped');
+  await page.goto(`/t/acme_corp/messages/${id}`);
+  await expect(page.getByTestId('body')).toContainText('Samuel Okafor');
+  const carrier = page.getByTestId('quoted').getByText('Carrier: DPX');
+  await expect(carrier).toBeVisible();
+  await page.getByText('Quoted text', { exact: true }).click();
+  await expect(carrier).toBeHidden();
+});
+
 test('what works with a script alone says so', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/try');
   // It has to be looked for in the source: this browser reads pages as if scripts ran, and then runs none.

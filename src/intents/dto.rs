@@ -16,7 +16,7 @@ use crate::{
 const MAX_MATCHING: usize = 64 << 10;
 
 /// The fields that every message has (DESIGN, section 1). `header.<name>` comes beside them.
-pub const MESSAGE_FIELDS: [&str; 18] = [
+pub const MESSAGE_FIELDS: [&str; 19] = [
     "sender_email",
     "sender_domain",
     "sender_name",
@@ -24,6 +24,8 @@ pub const MESSAGE_FIELDS: [&str; 18] = [
     "reply_to",
     "subject",
     "body",
+    // The body without what it quotes of earlier messages.
+    "new_text",
     "message_id",
     "received_at",
     "attachment_count",

@@ -100,6 +100,7 @@ fn field_pattern(more: &[&str]) -> Object {
     let words = [&MESSAGE_FIELDS, more].concat().join("|");
     ObjectBuilder::new()
         .schema_type(Type::String)
+        .description(Some("`new_text` is the body, of an answer without what it quotes of earlier messages."))
         .pattern(Some(format!(r"^({words}|header\.[A-Za-z0-9_-]+)$")))
         .build()
 }

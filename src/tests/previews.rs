@@ -24,7 +24,7 @@ async fn a_list_shows_what_its_messages_begin_with_before_they_are_decided_and_n
     let server = TestServer::start_idle(&[]).await;
     server.tenant("acme").await;
     server.tenant("globex").await;
-    let answer = "Where is\r\n  my order?\r\n\r\nAnn wrote:\r\n> which one?\r\n-- \r\nBob, Sales";
+    let answer = "Where is\r\n  my order?\r\n\r\nOn 1 Dec 2026, at 10:00, Ann wrote:\r\n> which one?\r\n-- \r\nBob, Sales";
     let html = "<style>p{color:red}</style><p>Two <b>lamps</b> are</p><p>missing &amp; one is broken";
     let rich =
         message("ann@x.example", "rich", html).replacen("\r\n\r\n", "\r\nContent-Type: text/html\r\n\r\n", 1);
@@ -35,7 +35,7 @@ async fn a_list_shows_what_its_messages_begin_with_before_they_are_decided_and_n
     );
     let mut ids = Vec::new();
     for raw in [
-        message("bob@x.example", "answer", answer),
+        message("bob@x.example", "Re: answer", answer),
         rich,
         forged,
         message("ann@x.example", "long", &"word ".repeat(1_000)),
@@ -52,7 +52,7 @@ async fn a_list_shows_what_its_messages_begin_with_before_they_are_decided_and_n
         (long.chars().count(), long.starts_with("word word "), long.ends_with('…')),
         (160, true, true)
     );
-    let answer = "Where is my order? Ann wrote:";
+    let answer = "Where is my order?";
     let (rich, forged) = ("Two lamps are missing & one is broken", "safeevil [2J");
     assert_eq!(
         shown,
@@ -143,4 +143,29 @@ async fn it_goes_with_its_message_and_nothing_else_has_it() {
     assert_eq!(worker::turn(&server.app).await.unwrap(), Turn { deleted: 1, is_unfinished: false });
     assert_eq!(holding(&mut conn, text).await, [""; 0]);
     assert_eq!(listed(&server, "tenant_id=acme").await, ["other words"]);
+}
+
+#[tokio::test]
+async fn what_an_answer_quotes_below_stands_apart_on_its_page() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let page = async |body: &str| {
+        let email = server.decide("acme", message("ann@x.example", "Re: your order", body)).await;
+        let path = format!("/t/acme/messages/{}", email["email_id"].as_str().unwrap());
+        // Without what stands between texts for the browser's side.
+        server.get(&path).await.is(StatusCode::OK).text.replace("<!>", "")
+    };
+    let (said, quoted) = ("Please cancel it.", "On 1 Dec 2026, at 10:00, Acme wrote:\r\n> Which one?");
+    let whole = page(&format!("{said}\r\n\r\n{quoted}")).await;
+    let (before, fold) = whole.split_once("<summary>Quoted text</summary>").expect("a fold");
+    let (before, details) = before.rsplit_once("<details").unwrap();
+    assert!(details.contains(" open"), "what decided it is seen: {details}");
+    let (_, shown) = before.rsplit_once("data-testid=\"body\"").expect("the text");
+    assert!(shown.contains(">Please cancel it.</div>"), "{shown}");
+    let begin = fold.split("</details>").next().unwrap();
+    assert!(begin.contains("Acme wrote:") && begin.contains("Which one?"), "{begin}");
+    let below = format!("{quoted}\r\n\r\n{said}");
+    for body in [said, below.as_str(), "> all is quoted"] {
+        assert!(!page(body).await.contains("Quoted text"), "{body}");
+    }
 }

@@ -382,3 +382,157 @@ async fn a_letter_is_the_same_however_its_accents_are_written() {
         assert_eq!(found[0]["email_id"], email["email_id"], "{q}");
     }
 }
+
+/// A server that accepts who cancels order 1043, and rejects who cancels another. By `body` all of these would be taken for
+/// what they quote.
+async fn cancellations() -> TestServer {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let condition = |op: &str, value: &str| json!({"field": "new_text", "op": op, "value": value});
+    let body = json!({
+        "intent": {
+            "name": "Cancellations",
+            "match": {
+                "all": [condition("regex", "cancel|stornieren")],
+                "none": [condition("contains", "invoice"), condition("contains", "rechnung")]
+            },
+            "extractors": [
+                {"name": "order_number", "field": "new_text", "pattern": "(\\d{4})"},
+                {"name": "first_number", "field": "body", "pattern": "(104\\d)"}
+            ]
+        },
+        "validation_rules": [
+            {"field_name": "order_number", "rule_type": "equals", "conditions": {"expected": "1043"}},
+            {"field_name": "new_text", "rule_type": "equals", "conditions": {"expected": "{{new_text}}"}},
+            {"field_name": "new_text", "rule_type": "expression", "conditions": {"expression":
+                "email.new_text == fields.new_text && !email.new_text.contains('1042') && email.body.contains('1042')"}}
+        ]
+    });
+    server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    server
+}
+
+#[tokio::test]
+async fn what_an_answer_quotes_is_not_what_its_sender_says() {
+    let server = cancellations().await;
+    let of = |subject: &str, kind: &str, body: &str| {
+        let raw = self::of(kind, body).replacen("Subject: order", &format!("Subject: {subject}"), 1);
+        raw.replacen("Subject:", "In-Reply-To: <1042@acme.example>\r\nSubject:", 1)
+    };
+    let text = "text/plain; charset=utf-8";
+    let gmail_text = "Yes, please cancel order 1043.\r\n\r\nOn Tue, Dec 1, 2026 at 10:00 AM Acme Shop <shop@acme.example>\r\n\
+        wrote:\r\n\r\n> Your order 1042 has been shipped, with its invoice.\r\n";
+    let gmail_html = "<div dir=\"ltr\">Yes, please cancel order 1043.</div><br><div class=\"gmail_quote\"><div dir=\"ltr\" \
+        class=\"gmail_attr\">On Tue, Dec 1, 2026 at 10:00 AM Acme Shop wrote:<br></div><blockquote class=\"gmail_quote\">\
+        <div>Your order 1042 has been shipped, with its invoice.</div></blockquote></div>";
+    let gmail = parts("g", &[&plain(gmail_text), &rich(gmail_html)]);
+    let outlook_html = "<div class=WordSection1><p class=MsoNormal>Bitte Bestellung 1043 stornieren.</p><div \
+        style='border:none;border-top:solid #E1E1E1 1.0pt'><p class=MsoNormal><b>Von:</b> Acme Shop &lt;shop@acme.example&gt;\
+        <br><b>Gesendet:</b> Dienstag, 1. Dezember 2026 10:00<br><b>An:</b> Ann<br><b>Betreff:</b> Ihre Bestellung</p></div>\
+        <p class=MsoNormal>Die Rechnung zu 1042 liegt bei.</p></div>";
+    let outlook = "Please cancel 1043.\r\n\r\n-----Original Message-----\r\nFrom: Acme Shop\r\n\
+        Sent: Tuesday, December 1, 2026 10:00 AM\r\nTo: Ann\r\nSubject: Your order\r\n\r\nThe invoice for 1042.";
+    let apple = "Please cancel 1043.\r\n\r\nSent from my iPhone\r\n\r\n> On 1 Dec 2026, at 10:00, Acme wrote:\r\n> \r\n\
+        > The invoice for 1042";
+    let thunderbird =
+        "Am 01.12.26 um 10:00 schrieb Acme Shop:\r\n> Die Rechnung zu 1042\r\n\r\nBitte 1043 stornieren.";
+    for (what, raw, new) in [
+        (
+            "Gmail",
+            of("Re: Your order", "multipart/alternative; boundary=g", &gmail),
+            "Yes, please cancel order 1043.",
+        ),
+        ("Gmail, HTML", of("Re: Your order", "text/html", gmail_html), "Yes, please cancel order 1043."),
+        (
+            "Outlook, HTML",
+            of("AW: Bestellung", "text/html", outlook_html),
+            "Bitte Bestellung 1043 stornieren.",
+        ),
+        ("Outlook", of("RE: Your order", text, outlook), "Please cancel 1043."),
+        ("an iPhone", of("Re: Your order", text, apple), "Please cancel 1043.\n\nSent from my iPhone"),
+        ("Thunderbird", of("Re: Bestellung", text, thunderbird), "Bitte 1043 stornieren."),
+        // The sender gave it a subject of their own.
+        ("a new subject", of("Something else", text, outlook), "Please cancel 1043."),
+    ] {
+        let email = server.decide("acme", raw).await;
+        assert_eq!(email["fields"]["new_text"], new, "{what}: {email:#}");
+        assert_eq!(email["fields"]["order_number"], "1043", "{what}: {email:#}");
+        assert_eq!(email["intent"]["name"], "Cancellations", "{what}: {email:#}");
+        assert_eq!(email["decision"], "accepted", "{what}: {email:#}");
+        assert!(email["fields"]["body"].as_str().unwrap().contains("1042"), "{what}");
+    }
+    let email = server.decide("acme", of("Re: Bestellung 2", text, thunderbird)).await;
+    assert_eq!(email["fields"]["first_number"], "1042", "the body is what it was");
+    // It says so itself.
+    let itself = gmail_text.replacen("order 1043", "order 1043 and its invoice", 1);
+    let email = server.decide("acme", of("Re: Your order", text, &itself)).await;
+    assert_eq!(email["intent"], Value::Null, "{email:#}");
+}
+
+#[tokio::test]
+async fn what_is_handed_on_is_what_its_sender_says() {
+    let server = cancellations().await;
+    let below = "From: Bob\r\nSent: Tuesday\r\nSubject: order\r\n\r\nPlease cancel 1042\r\n> and its invoice";
+    let plain = "text/plain; charset=utf-8";
+    for (subject, body) in [
+        ("WG: order", format!("See this.\r\n\r\n{below}")),
+        ("Fwd: order", format!("See this.\r\n\r\n---------- Forwarded message ---------\r\n{below}")),
+        ("Bob's order", format!("See this.\r\n\r\n-------- Weitergeleitete Nachricht --------\r\n{below}")),
+        ("Bob's order", format!("Begin forwarded message:\r\n\r\n> {}", below.replace("\r\n", "\r\n> "))),
+        // A server has marked it.
+        ("EXTERN: WG: order\r\nIn-Reply-To: <1@acme.example>", format!("See this.\r\n\r\n{below}")),
+        ("*EXT* WG: order\r\nIn-Reply-To: <1@acme.example>", format!("See this.\r\n\r\n{below}")),
+        // A form, filled in, and what else answers nothing.
+        ("A message from your page", format!("Somebody wrote to you.\r\n\r\n{below}")),
+        ("My order", "Please cancel all of it:\r\n> lamp 1042\r\n> the invoice".to_owned()),
+        // Nothing else is said.
+        ("Re: order", format!("> {}", below.replace("\r\n", "\r\n> "))),
+    ] {
+        let raw = of(plain, &body).replacen("Subject: order", &format!("Subject: {subject}"), 1);
+        let email = server.decide("acme", raw).await;
+        assert_eq!(email["fields"]["new_text"], email["fields"]["body"], "{subject}: {email:#}");
+        assert_eq!(email["intent"], Value::Null, "{subject}: {email:#}");
+    }
+}
+
+/// Of most messages it is the body, which is stored once. What a route takes of a message that was stored before is that.
+#[tokio::test]
+async fn what_is_new_in_a_message_is_read_back_as_it_was_stored() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let route = json!({
+        "name": "said", "kind": "label", "decisions": ["rejected"], "settings": {"label": "{{new_text}}"}
+    });
+    server.post("/api/routes?tenant_id=acme", &route).await.is(StatusCode::CREATED);
+    let mut conn = server.database().superuser().await;
+    for (subject, body, new, is_stored) in [
+        ("order", "All of it.\r\n> 1042", "All of it.\n> 1042", false),
+        ("Re: order", "Yes.\r\n> 1042", "Yes.", true),
+    ] {
+        let email = server.decide("acme", message("ann@x.example", subject, body)).await;
+        let id = email["email_id"].as_str().unwrap();
+        assert_eq!(email["fields"]["new_text"], new, "{subject}");
+        let has = "SELECT fields ? 'new_text' FROM emails WHERE email_id = $1::uuid";
+        let has: bool = sqlx::query_scalar(has).bind(id).fetch_one(&mut conn).await.unwrap();
+        assert_eq!(has, is_stored, "{subject}");
+
+        let before = "UPDATE emails SET fields = fields - 'new_text' WHERE email_id = $1::uuid";
+        sqlx::query(before).bind(id).execute(&mut conn).await.unwrap();
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        let email = server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK).body;
+        assert_eq!(email["fields"]["new_text"], email["fields"]["body"], "{subject}");
+        let whole = email["fields"]["body"].as_str().unwrap().replace('\n', " ");
+        assert_eq!(email["labels"], json!([whole]), "{subject}");
+    }
+}
+
+/// What could not be read to its end has no part left out.
+#[tokio::test]
+async fn what_is_no_message_is_new_as_a_whole() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let email = server.decide("acme", "no header\r\n\r\n> quoted".to_owned()).await;
+    assert_eq!(email["fields"]["new_text"], email["fields"]["body"], "{email:#}");
+    let empty = server.decide("acme", of("application/pdf", "x")).await;
+    assert_eq!((&empty["fields"]["new_text"], &empty["fields"]["body"]), (&Value::Null, &Value::Null));
+}

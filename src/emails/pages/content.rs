@@ -108,10 +108,7 @@ pub fn Content(
     said: Said,
 ) -> impl IntoView {
     let Contents { view, retry, .. } = contents;
-    let text = match fields.shift_remove("body") {
-        Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
-        _ => None,
-    };
+    let text = Text::taken_from(&mut fields);
     let here = tenant_page(&tenant_id, &format!("/messages/{email_id}"));
     let original = format!("/api/emails/{email_id}/raw?tenant_id={tenant_id}");
     let tabs = View::ALL
@@ -156,11 +153,42 @@ pub fn Content(
     .into_any()
 }
 
+/// The message's text.
+#[derive(Debug, PartialEq, Eq)]
+struct Text {
+    said: String,
+    /// What it quotes of earlier messages, where that stands below all that it says.
+    quoted: Option<String>,
+}
+
+impl Text {
+    /// Of a message's fields, of which those go that are shown with it. `None` where it has no text.
+    fn taken_from(fields: &mut Map<String, Value>) -> Option<Self> {
+        let Some(Value::String(mut said)) = fields.shift_remove("body") else { return None };
+        let new = fields.get("new_text").and_then(Value::as_str);
+        let quoted = new.and_then(|new| below(&said, new));
+        if let Some(new) = new
+            && (quoted.is_some() || said == new)
+        {
+            said.truncate(new.len());
+            fields.shift_remove("new_text");
+        }
+        (!said.trim().is_empty()).then_some(Self { said, quoted })
+    }
+}
+
+/// What stands below the new text, if the whole begins with that.
+fn below(text: &str, new: &str) -> Option<String> {
+    let (end, quoted) = text.strip_prefix(new)?.split_once('\n')?;
+    let is_tail = !new.is_empty() && end.trim().is_empty() && !quoted.trim().is_empty();
+    is_tail.then(|| quoted.trim_start_matches('\n').to_owned())
+}
+
 /// The message as it is to be shown, and what came with it.
 fn body(
     parts: Parts,
     shown: Shown,
-    text: Option<String>,
+    text: Option<Text>,
     tenant: &TenantId,
     email: EmailId,
     here: &str,
@@ -181,15 +209,30 @@ fn body(
     (shown, files).into_any()
 }
 
-fn as_text(text: Option<String>) -> AnyView {
+fn as_text(text: Option<Text>) -> AnyView {
     match text {
-        Some(text) => view! { <div class="body-text" data-testid="body">{text}</div> }.into_any(),
+        Some(Text { said, quoted }) => {
+            let quoted = quoted.map(|quoted| {
+                view! {
+                    // It may hold what decided: who does not want to see it folds it.
+                    <details class="details" data-testid="quoted" open=true>
+                        <summary>"Quoted text"</summary>
+                        <div class="body-text" dir="auto">{quoted}</div>
+                    </details>
+                }
+            });
+            view! {
+                <div class="body-text" dir="auto" data-testid="body">{said}</div>
+                {quoted}
+            }
+            .into_any()
+        }
         None => view! { <p class="hint">"It has no text."</p> }.into_any(),
     }
 }
 
 /// The message's text in the place of its HTML.
-fn withheld(why: &str, text: Option<String>) -> AnyView {
+fn withheld(why: &str, text: Option<Text>) -> AnyView {
     let words = format!("The formatted message is not shown. {why} This is its text.");
     view! {
         <p class="notice tone-attention" data-testid="html-withheld">
@@ -257,7 +300,7 @@ fn attachments(parts: Parts, tenant: &TenantId, email: EmailId) -> AnyView {
                 <li>
                     <a class="attachment" href=href download rel="external" data-testid="attachment">
                         <Icon glyph=Glyph::Attachment/>
-                        <span class="breakable">{file.name}</span>
+                        <bdi class="breakable">{file.name}</bdi>
                         <span class="hint">
                             {format!("{} · {}", file.content_type, size_words(file.size as u64))}
                         </span>
@@ -302,4 +345,36 @@ fn Taken(fields: Map<String, Value>) -> impl IntoView {
         }
         .into_any()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_quoted_below_all_that_is_said_is_told_apart() {
+        for (body, new, said, quoted, is_listed) in [
+            ("Yes.\n\nAnn wrote:\n> q", "Yes.", "Yes.", Some("Ann wrote:\n> q"), false),
+            ("Yes. \n\n> q", "Yes.", "Yes.", Some("> q"), false),
+            ("Yes.", "Yes.", "Yes.", None, false),
+            // Above, between, and what is no end of a line.
+            ("> q\n\nYes.", "Yes.", "> q\n\nYes.", None, true),
+            ("Yes.\n> q\nNo.", "Yes.\nNo.", "Yes.\n> q\nNo.", None, true),
+            ("Yes.Ann\n> q", "Yes.", "Yes.Ann\n> q", None, true),
+        ] {
+            let Value::Object(mut fields) = json!({"body": body, "new_text": new}) else {
+                panic!("an object")
+            };
+            let expected = Text { said: said.to_owned(), quoted: quoted.map(str::to_owned) };
+            assert_eq!(Text::taken_from(&mut fields), Some(expected), "{body}");
+            assert_eq!((fields.contains_key("new_text"), fields.contains_key("body")), (is_listed, false));
+        }
+        let mut older = Map::from_iter([("body".to_owned(), json!("Yes.\n> q"))]);
+        let whole = Text { said: "Yes.\n> q".to_owned(), quoted: None };
+        assert_eq!(Text::taken_from(&mut older), Some(whole));
+        let mut empty = Map::from_iter([("body".to_owned(), json!(" \n"))]);
+        assert_eq!((Text::taken_from(&mut empty), Text::taken_from(&mut Map::new())), (None, None));
+    }
 }

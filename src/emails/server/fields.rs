@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{
     address,
-    mime::{self, Read, Said},
+    mime::{self, Read},
+    new_text,
 };
 use crate::{emails::dto::Envelope, intents::dto::FieldType, server::aside};
 
@@ -30,6 +31,8 @@ const MAX_STORED: usize = 64 << 10;
 /// (Postfix takes as many bytes): such a message is for a person. It is kept whole.
 const MAX_HEADERS: usize = 102_400;
 const MAX_HEADER_COUNT: usize = 1_000;
+/// What of the body is no quotation.
+const NEW_TEXT: &str = "new_text";
 /// A message of more parts is for a person.
 const MAX_PARTS: usize = 1_000;
 /// A Message-ID is an identifier; what is longer is cut, in bytes.
@@ -62,6 +65,19 @@ impl Fields {
         self.unread.remove(name);
         // Cut before it is composed: a few texts are longer then, of which nothing is to be lost.
         self.values.insert(name.to_owned(), composed(cut(&value, MAX_FIELD)).into_owned());
+    }
+
+    /// Takes the field's value away, whoever gave it.
+    pub fn unset(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
+    /// The body, and what is new in it as it is kept.
+    fn set_body(&mut self, text: &str, new_text: impl FnOnce(&str) -> String) {
+        self.set("body", text);
+        if let Some(new) = self.get("body").map(new_text) {
+            self.values.insert(NEW_TEXT.to_owned(), new);
+        }
     }
 
     /// What the message's carrier said of it. A message cannot say so itself: these are no header fields.
@@ -125,10 +141,42 @@ impl Fields {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// For storing and showing.
+    /// For showing.
     pub fn to_json(&self) -> Map<String, Value> {
         self.iter().map(|(name, value)| (name.to_owned(), cut(value, MAX_STORED).into())).collect()
     }
+
+    /// For storing, as `restored` reads it: of most messages `new_text` is the body, which is not stored twice.
+    pub fn to_stored(&self) -> Map<String, Value> {
+        let mut fields = self.to_json();
+        match (fields.get("body"), fields.get(NEW_TEXT)) {
+            (Some(body), Some(new)) if body == new => {
+                fields.shift_remove(NEW_TEXT);
+            }
+            // An extractor has its name, and found nothing.
+            (Some(_), None) => {
+                fields.insert(NEW_TEXT.to_owned(), Value::Null);
+            }
+            _ => {}
+        }
+        fields
+    }
+}
+
+/// The fields of a message as they are stored, as `to_json` gave them. Of one that was stored before there was `new_text`,
+/// the body is all new.
+pub fn restored(mut fields: Map<String, Value>) -> Map<String, Value> {
+    match (fields.get(NEW_TEXT), fields.get("body")) {
+        (Some(Value::Null), _) => {
+            fields.shift_remove(NEW_TEXT);
+        }
+        (None, Some(body)) => {
+            let body = body.clone();
+            fields.insert(NEW_TEXT.to_owned(), body);
+        }
+        _ => {}
+    }
+    fields
 }
 
 /// A text in the one form in which texts are compared: a letter with its accents is one character wherever there is one for
@@ -223,20 +271,25 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
         Read::Nothing => (None, false),
     };
     let Some(message) = message.filter(|message| !message.headers().is_empty()) else {
-        fields.set("body", &mime::in_lines(&String::from_utf8_lossy(raw)));
+        fields.set_body(&mime::in_lines(&String::from_utf8_lossy(raw)), str::to_owned);
         let error = Some("it has no header, so it is no message (RFC 5322)".to_owned());
         return Parsed { fields, message_id: String::new(), error };
     };
     addresses(&message, &mut fields);
     fields.set("subject", message.subject().unwrap_or_default());
-    let said = if is_whole {
-        mime::text_of(&message, MAX_FIELD)
+    let mut fault = None;
+    if is_whole {
+        let said = mime::text_of(&message, MAX_FIELD);
+        fault = said.fault;
+        let names_another = !message.in_reply_to().is_empty() || !message.references().is_empty();
+        let is_answer = new_text::is_answer(fields.get("subject").unwrap_or_default(), names_another);
+        let new = |body: &str| if is_answer { new_text::of(body, &said.marks) } else { body.to_owned() };
+        if let Some(body) = &said.text {
+            fields.set_body(body, new);
+        }
     } else {
         let text = String::from_utf8_lossy(&raw[..raw.len().min(MAX_FIELD)]);
-        Said { text: Some(mime::in_lines(&text)), fault: None }
-    };
-    if let Some(body) = &said.text {
-        fields.set("body", body);
+        fields.set_body(&mime::in_lines(&text), str::to_owned);
     }
     let message_id = message.message_id().unwrap_or_default().to_owned();
     fields.set("message_id", &message_id);
@@ -262,7 +315,7 @@ pub fn parse(raw: &[u8], received_at: chrono::DateTime<chrono::Utc>) -> Parsed {
     } else if names.len() > MAX_FIELD {
         Some("the names of its files are longer than is read".to_owned())
     } else {
-        said.fault.map(str::to_owned)
+        fault.map(str::to_owned)
     };
     let message_id = cut(&message_id, MAX_MESSAGE_ID).replace('\0', "\u{fffd}");
     Parsed { fields, message_id, error }
@@ -450,6 +503,39 @@ mod tests {
         {
             assert_eq!(parsed.fields.get(name), Some(value));
         }
+    }
+
+    #[test]
+    fn an_end_of_a_line_that_html_writes_out_is_one_with_what_follows() {
+        for (html, body) in [
+            ("<pre>a&#13;<br>b</pre>", "a\nb"),
+            ("<pre>a&#13;<b></b>\nb", "a\nb"),
+            ("<pre>a&#13;<!-- -->\nb", "a\nb"),
+            ("<pre>a&#13;&#13;</pre><p>b", "a\n\n\nb"),
+        ] {
+            let parsed = fields(&format!("Subject: x\nContent-Type: text/html\n\n{html}"));
+            assert_eq!(parsed.fields.get("body"), Some(body), "{html}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_stored_where_it_is_not_all_of_the_body() {
+        let stored = |raw: &str, change: &dyn Fn(&mut Fields)| {
+            let mut fields = fields(raw).fields;
+            change(&mut fields);
+            let stored = fields.to_stored();
+            assert_eq!(restored(stored.clone()), fields.to_json(), "{raw}");
+            stored.get(NEW_TEXT).cloned()
+        };
+        assert_eq!(stored("Subject: x\n\nhello", &|_| {}), None);
+        assert_eq!(stored("Subject: Re: x\n\nhello\n> what?", &|_| {}), Some("hello".into()));
+        assert_eq!(stored("Subject: x\nContent-Type: application/pdf\n\n1", &|_| {}), None);
+        assert_eq!(stored("Subject: x\n\nhello", &|fields| fields.unset(NEW_TEXT)), Some(Value::Null));
+        let long = "x".repeat(2 * MAX_STORED);
+        assert_eq!(stored(&format!("Subject: Re: x\n\n{long}\n> what?"), &|_| {}), None);
+        let before = Map::from_iter([("body".to_owned(), Value::from("hello\n> what?"))]);
+        assert_eq!(restored(before.clone()).get(NEW_TEXT), before.get("body"));
+        assert_eq!(restored(Map::new()), Map::new());
     }
 
     #[test]

@@ -8,18 +8,27 @@ use std::mem;
 use html5ever::{QualName, ns};
 
 use super::{
+    cited::Cited,
+    new_text::Marks,
     nodes::Step,
     tree::{self, Scripts, Taken},
 };
 
-/// What the HTML says. Lines end with LF alone; between the cells of a row there is a tab. None where reading it would
-/// take too long, with what was taken before.
-pub fn of(html: &str, taken: &mut Taken) -> Option<String> {
+/// What HTML says.
+pub struct Said {
+    /// Lines end with LF, or as it writes out itself; between the cells of a row there is a tab.
+    pub text: String,
+    /// Which of its lines it quotes, where CR LF and CR end one as LF does.
+    pub marks: Marks,
+}
+
+/// None where reading it would take too long, with what was taken before.
+pub fn of(html: &str, taken: &mut Taken) -> Option<Said> {
     // What shows mail runs no scripts.
     let tree = tree::of(html, Scripts::Off, taken)?;
     let mut page = Page::default();
     tree.walk(|step| page.read(&step));
-    Some(page.text)
+    Some(Said { text: page.text, marks: page.marks })
 }
 
 /// What stands between two words; the wider one counts.
@@ -38,26 +47,82 @@ enum Gap {
 #[derive(Default)]
 struct Page {
     text: String,
+    /// How many lines of it are at their end.
+    lines: usize,
     /// Before the next word.
     gap: Gap,
     /// The open elements whose white space stands as it is.
     preformatted: usize,
     /// How many elements are open whose content is not shown, and within such.
     hidden: usize,
+    marks: Marks,
+    /// The outermost element that is open and quotes.
+    quotation: Option<Quotation>,
+}
+
+/// An open element that quotes.
+struct Quotation {
+    /// Its first line.
+    line: usize,
+    /// How many elements are open: itself, and within it.
+    open: usize,
+    /// Whether it is a `Cited::Holder`.
+    is_holder: bool,
 }
 
 impl Page {
     fn read(&mut self, step: &Step<'_>) {
         match step {
-            Step::Start(name) if self.hidden > 0 || is_hidden(name) => self.hidden += 1,
+            Step::Start(name, _) if self.hidden > 0 || is_hidden(name) => self.hidden += 1,
             Step::End(_) if self.hidden > 0 => self.hidden -= 1,
             Step::Text(_) if self.hidden > 0 => {}
             Step::Text(text) => self.write(text),
-            // Drawings and formulas have names of their own.
-            Step::Start(name) if name.ns == ns!(html) => self.start(&name.local),
-            Step::End(name) if name.ns == ns!(html) => self.end(&name.local),
-            Step::Start(_) | Step::End(_) => {}
+            Step::Start(name, cited) => {
+                self.open(*cited);
+                // Drawings and formulas have names of their own.
+                if name.ns == ns!(html) {
+                    self.start(&name.local);
+                }
+            }
+            Step::End(name) => {
+                self.close();
+                if name.ns == ns!(html) {
+                    self.end(&name.local);
+                }
+            }
         }
+    }
+
+    fn open(&mut self, cited: Option<Cited>) {
+        let line = self.next_line();
+        match (&mut self.quotation, cited) {
+            // What stands behind the quotation in it was written below.
+            (Some(quotation), Some(Cited::Quotation)) if quotation.is_holder => {
+                (quotation.open, quotation.is_holder) = (1, false);
+            }
+            (Some(quotation), _) => quotation.open += 1,
+            (None, Some(Cited::Header)) => self.marks.header = self.marks.header.or(Some(line)),
+            (None, Some(cited)) => {
+                self.quotation = Some(Quotation { line, open: 1, is_holder: cited == Cited::Holder });
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn close(&mut self) {
+        let end = self.next_line();
+        if let Some(quotation) = &mut self.quotation {
+            quotation.open -= 1;
+            if quotation.open == 0 {
+                self.marks.quotations.push(quotation.line..end);
+                self.quotation = None;
+            }
+        }
+    }
+
+    /// The line on which a block stands that begins here.
+    fn next_line(&self) -> usize {
+        self.lines + usize::from(!self.text.is_empty() && !self.text.ends_with(['\n', '\r']))
     }
 
     fn start(&mut self, name: &str) {
@@ -93,8 +158,21 @@ impl Page {
         }
         self.close_gap();
         if !self.text.is_empty() {
-            self.text.push('\n');
+            self.break_line();
         }
+    }
+
+    fn break_line(&mut self) {
+        self.add("\n");
+    }
+
+    /// Adds a text as it stands, which may have ends of lines.
+    fn add(&mut self, text: &str) {
+        // A CR is the end of a line, and an LF behind it belongs to the same one.
+        let is_behind_cr = text.starts_with('\n') && self.text.ends_with('\r');
+        let same = text.matches("\r\n").count() + usize::from(is_behind_cr);
+        self.lines += text.matches(['\r', '\n']).count() - same;
+        self.text.push_str(text);
     }
 
     fn close_gap(&mut self) {
@@ -106,10 +184,10 @@ impl Page {
         match gap {
             Gap::Space if !is_at_start => self.text.push(' '),
             Gap::Cell if !is_at_start => self.text.push('\t'),
-            Gap::Line if !is_at_start => self.text.push('\n'),
+            Gap::Line if !is_at_start => self.break_line(),
             Gap::Paragraph => {
                 while !self.text.ends_with("\n\n") {
-                    self.text.push('\n');
+                    self.break_line();
                 }
             }
             Gap::None | Gap::Space | Gap::Cell | Gap::Line => {}
@@ -119,7 +197,7 @@ impl Page {
     fn write(&mut self, text: &str) {
         if self.preformatted > 0 {
             self.close_gap();
-            self.text.push_str(text);
+            self.add(text);
             return;
         }
         for piece in text.split_inclusive(|character: char| character.is_ascii_whitespace()) {
@@ -207,12 +285,13 @@ const BLOCKS: [&str; 52] = [
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, sample};
 
     use super::*;
+    use crate::emails::server::mime;
 
     fn text(html: &str) -> String {
-        of(html, &mut Taken::default()).expect("it is read").trim_end().to_owned()
+        of(html, &mut Taken::default()).expect("it is read").text.trim_end().to_owned()
     }
 
     #[test]
@@ -301,6 +380,45 @@ mod tests {
         assert_eq!(text(&"a b ".repeat(100_000)).len(), 399_999);
     }
 
+    #[test]
+    fn what_is_quoted_is_told_by_its_lines() {
+        for (html, quotation, header) in [
+            ("a<blockquote type=cite>b<p>c</blockquote>d", Some((1, 4)), None),
+            (
+                "<blockquote type=cite>a<blockquote type=cite>b</blockquote>c</blockquote>d",
+                Some((0, 3)),
+                None,
+            ),
+            ("<pre>a\nb&#13;c<blockquote type=cite>d\n</blockquote>e", Some((3, 4)), None),
+            ("<pre>a&#13;<br>b<blockquote type=cite>c</blockquote>d", Some((2, 3)), None),
+            ("<pre>a&#13;<blockquote type=cite>b&#13;</blockquote>c", Some((1, 2)), None),
+            (
+                "a<div class='x gmail_quote'>b<blockquote class=gmail_quote>c</blockquote>d</div>",
+                Some((1, 3)),
+                None,
+            ),
+            ("<div class=gmail_quote>b<br><div>c</div></div>d", Some((0, 2)), None),
+            (
+                "a<blockquote type=cite><style>b</style></blockquote>c<blockquote>d</blockquote>",
+                Some((1, 1)),
+                None,
+            ),
+            ("a<br><br><div id=divRplyFwdMsg>b</div><div id=divRplyFwdMsg>c</div>", None, Some(2)),
+            ("<blockquote type=cite>a<div id=divRplyFwdMsg>b", Some((0, 2)), None),
+            ("<svg><blockquote type=cite>a</svg>", Some((0, 1)), None),
+        ] {
+            let Marks { quotations, header: found } =
+                of(html, &mut Taken::default()).expect("it is read").marks;
+            let lines: Vec<(usize, usize)> =
+                quotations.iter().map(|lines| (lines.start, lines.end)).collect();
+            let expected: Vec<(usize, usize)> = quotation.into_iter().collect();
+            assert_eq!((lines, found), (expected, header), "{html}");
+        }
+    }
+
+    const ENDS: &[&str] =
+        &["a", "&#13;", "\n", "&#10;", "<br>", "<b></b>", "<!-- -->", "<p>", "<div>", "<pre>", "</pre>"];
+
     /// Pieces of HTML, whole and broken.
     const PARTS: &str = "</?(p|td|pre|svg|title|template|br)/?>|<!--|-->|&#?[a-z0-9]{0,4};?|[ -~\n]{0,4}";
 
@@ -312,12 +430,20 @@ mod tests {
         }
 
         #[test]
+        fn lines_are_counted_as_they_are_read(parts in proptest::collection::vec(sample::select(ENDS), 0..30)) {
+            let tree = tree::of(&parts.concat(), Scripts::Off, &mut Taken::default()).expect("it is read");
+            let mut page = Page::default();
+            tree.walk(|step| page.read(&step));
+            prop_assert_eq!(page.lines, mime::with_lf(&page.text).matches('\n').count());
+        }
+
+        #[test]
         fn text_without_tags_comes_back(words in proptest::collection::vec("[^\\s\\x00<&]{1,12}", 0..400)) {
             let said = words.join(" ");
             // A mark at the beginning says how it is encoded.
             let expected = said.strip_prefix('\u{feff}').unwrap_or(&said).trim_start();
             let read = of(&words.join(" \n\t"), &mut Taken::default()).expect("it is read");
-            prop_assert_eq!(read, expected);
+            prop_assert_eq!(read.text, expected);
         }
     }
 }

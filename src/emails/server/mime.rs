@@ -15,7 +15,7 @@ use mail_parser::{
     decoders::{base64::base64_decode, charsets::map::charset_decoder},
 };
 
-use super::{inner_text, tree::Taken};
+use super::{inner_text, new_text::Marks, tree::Taken};
 
 /// What may hold parts: multiparts, and messages within the message.
 const MAX_HOLDERS: usize = 200;
@@ -55,6 +55,8 @@ pub fn whole(raw: &[u8]) -> Option<Message<'_>> {
 pub struct Said {
     /// As `in_lines` gives it. None where it says nothing.
     pub text: Option<String>,
+    /// Which of its lines are quoted, where that is marked beside the text.
+    pub marks: Marks,
     /// Why there is more than could be read, in words that follow its name.
     pub fault: Option<&'static str>,
 }
@@ -68,10 +70,18 @@ pub fn text_of(message: &Message<'_>, enough: usize) -> Said {
         message.text_body.iter().chain(&message.html_body).copied().collect();
     let is_damaged =
         bodies.iter().any(|id| part_of(message, *id).is_some_and(|part| part.is_encoding_problem));
-    let mut reading =
-        Reading { message, bodies, enough, text: String::new(), taken: Taken::default(), is_hard: false };
+    let mut reading = Reading {
+        message,
+        bodies,
+        enough,
+        text: String::new(),
+        lines: 0,
+        marks: Marks::default(),
+        taken: Taken::default(),
+        is_hard: false,
+    };
     reading.part(0);
-    let Reading { text, is_hard, .. } = reading;
+    let Reading { text, marks, is_hard, .. } = reading;
     let fault = if is_damaged {
         Some("a part of its text is damaged")
     } else if is_hard {
@@ -81,7 +91,7 @@ pub fn text_of(message: &Message<'_>, enough: usize) -> Said {
     } else {
         None
     };
-    Said { text: (!text.is_empty()).then_some(text), fault }
+    Said { text: (!text.is_empty()).then_some(text), marks, fault }
 }
 
 fn part_of<'m, 'a>(message: &'m Message<'a>, id: MessagePartId) -> Option<&'m MessagePart<'a>> {
@@ -95,6 +105,9 @@ struct Reading<'m, 'a> {
     bodies: HashSet<MessagePartId>,
     enough: usize,
     text: String,
+    /// How many line ends the text has.
+    lines: usize,
+    marks: Marks,
     /// For all HTML together: a message may have many parts.
     taken: Taken,
     /// Some HTML would take too long. Nothing behind it is read.
@@ -119,14 +132,14 @@ impl Reading<'_, '_> {
                 }
             }
             PartType::Multipart(within) => within.iter().for_each(|id| self.part(*id)),
-            PartType::Text(text) if self.bodies.contains(&id) => self.add(text),
+            PartType::Text(text) if self.bodies.contains(&id) => self.add(text, Marks::default()),
             PartType::Html(html) if self.bodies.contains(&id) => {
                 match inner_text::of(html, &mut self.taken) {
-                    Some(text) => self.add(&text),
+                    Some(said) => self.add(&said.text, said.marks),
                     None => {
                         self.is_hard = true;
                         // A person is to see something of it.
-                        self.add(&html[..html.floor_char_boundary(self.enough)]);
+                        self.add(&html[..html.floor_char_boundary(self.enough)], Marks::default());
                     }
                 }
             }
@@ -142,11 +155,17 @@ impl Reading<'_, '_> {
         })
     }
 
-    fn add(&mut self, text: &str) {
+    fn add(&mut self, text: &str, marks: Marks) {
         let text = in_lines(text);
-        if !text.is_empty() && !self.text.is_empty() {
-            self.text.push('\n');
+        if text.is_empty() {
+            return;
         }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+            self.lines += 1;
+        }
+        self.marks.add(marks, self.lines);
+        self.lines += text.matches('\n').count();
         self.text += &text;
     }
 }

@@ -2,13 +2,16 @@
 
 use html5ever::QualName;
 
+use super::cited::Cited;
+
 /// Names a node of one tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(usize);
 
 /// What a node is.
 pub enum Kind {
-    Element(QualName),
+    /// With what it holds of earlier messages, if its attributes say so.
+    Element(QualName, Option<Cited>),
     Text(String),
     /// Nothing of it is seen: the document, a comment, what a template holds.
     Other,
@@ -16,7 +19,7 @@ pub enum Kind {
 
 /// What one comes past on the way through a tree.
 pub enum Step<'t> {
-    Start(&'t QualName),
+    Start(&'t QualName, Option<Cited>),
     Text(&'t str),
     End(&'t QualName),
 }
@@ -114,7 +117,7 @@ impl Tree {
         let mut id = Self::ROOT;
         loop {
             match &self.node(id).kind {
-                Kind::Element(name) => visit(Step::Start(name)),
+                Kind::Element(name, cited) => visit(Step::Start(name, *cited)),
                 Kind::Text(text) => visit(Step::Text(text)),
                 Kind::Other => {}
             }
@@ -124,7 +127,7 @@ impl Tree {
             }
             // What ends here, up to what has something behind it.
             loop {
-                if let Kind::Element(name) = &self.node(id).kind {
+                if let Kind::Element(name, _) = &self.node(id).kind {
                     visit(Step::End(name));
                 }
                 if let Some(next) = self.node(id).next {
@@ -173,13 +176,13 @@ mod tests {
     use super::*;
 
     fn element(tree: &mut Tree, name: &str) -> NodeId {
-        tree.add(Kind::Element(QualName::new(None, ns!(html), LocalName::from(name))))
+        tree.add(Kind::Element(QualName::new(None, ns!(html), LocalName::from(name)), None))
     }
 
     fn shown(tree: &Tree) -> String {
         let mut shown = String::new();
         tree.walk(|step| match step {
-            Step::Start(name) => shown.extend(["<", &*name.local, ">"]),
+            Step::Start(name, _) => shown.extend(["<", &*name.local, ">"]),
             Step::Text(text) => shown.push_str(text),
             Step::End(name) => shown.extend(["</", &*name.local, ">"]),
         });

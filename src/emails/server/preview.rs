@@ -9,8 +9,8 @@ const MOST: usize = 160;
 /// The beginning of the message's own text, on one line. Empty where it has none, and where the message could not be read:
 /// what was made out of it then need not be what it says.
 pub fn of(parsed: &Parsed) -> String {
-    match parsed.fields.get("body") {
-        Some(body) if parsed.error.is_none() => beginning(body),
+    match parsed.fields.get("new_text") {
+        Some(text) if parsed.error.is_none() => beginning(text),
         _ => String::new(),
     }
 }
@@ -90,6 +90,12 @@ mod tests {
             (
                 format!("{head}: text/html\n\n<style>p{{}}</style><p>Hello <b>Ann</b></p><p>bye"),
                 "Hello Ann bye",
+            ),
+            // Of an answer, what is new.
+            (
+                "From: a@b.example\nSubject: Re: x\n\nYes.\n\nOn 1 Dec 2026, at 10:00, Ann wrote:\n> When?\n"
+                    .to_owned(),
+                "Yes.",
             ),
             (format!("{head}: application/pdf\n\nHello"), ""),
             (format!("{head}: {damaged}"), ""),

@@ -21,6 +21,7 @@ use html5ever::{
 };
 
 use super::{
+    cited,
     nodes::{Kind, NodeId, Tree},
     tags,
 };
@@ -221,7 +222,8 @@ impl TreeSink for Counter {
 
     fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> Handle {
         self.took(NODE + attrs.len() * ATTRIBUTE);
-        let id = self.tree.borrow_mut().add(Kind::Element(name.clone()));
+        let cited = cited::of(&name, &attrs);
+        let id = self.tree.borrow_mut().add(Kind::Element(name.clone(), cited));
         Rc::new(Node {
             is_integration_point: flags.mathml_annotation_xml_integration_point,
             content: flags.template.then(|| self.plain()),

@@ -467,6 +467,10 @@ pub fn classify<'i>(
 /// Adds the fields that the intent's extractors find. What none finds stays absent; where something was found that is no
 /// value, it is kept why.
 pub fn extract(extractors: &[Extractor], fields: &mut Fields, budget: &Budget) -> Vec<Extraction> {
+    // An extractor may be older than a field of every message that has its name: it means what it finds itself.
+    for extractor in extractors {
+        fields.unset(&extractor.name);
+    }
     let mut extractions = Vec::new();
     for extractor in extractors {
         let outcome = if budget.is_spent() {
@@ -678,6 +682,27 @@ mod tests {
                 .value
                 .is_none()
         );
+    }
+
+    #[test]
+    fn an_extractor_of_the_name_of_a_field_takes_its_place_also_where_it_finds_nothing() {
+        for (pattern, value, unread) in [
+            ("no. (.+)", Some("2026-11-10"), None),
+            ("not here: (.+)", None, None),
+            ("is (no)", None, Some("'no' is no date, or could be two")),
+        ] {
+            let mut message =
+                fields(&[("body", "it is no. 2026-11-10"), ("new_text", "it is no. 2026-11-10")]);
+            let extractor = Extractor {
+                name: "new_text".into(),
+                field: "body".into(),
+                pattern: pattern.into(),
+                kind: FieldType::Date,
+                unique: false,
+            };
+            extract(&[extractor], &mut message, &budget());
+            assert_eq!((message.get("new_text"), message.unread("new_text")), (value, unread), "{pattern}");
+        }
     }
 
     #[test]

@@ -230,5 +230,9 @@ pub const SUBJECT_AND_BODY: &str = "subject_and_body";
 
 /// The fields that every message has, with their words.
 pub fn message_fields() -> Vec<(String, String)> {
-    MESSAGE_FIELDS.iter().map(|name| ((*name).to_owned(), name.replace('_', " "))).collect()
+    let words = |name: &str| match name {
+        "new_text" => "new text (body without quoted messages)".to_owned(),
+        name => name.replace('_', " "),
+    };
+    MESSAGE_FIELDS.iter().map(|name| ((*name).to_owned(), words(name))).collect()
 }
