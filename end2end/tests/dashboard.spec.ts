@@ -3,6 +3,7 @@ import type { Locator } from '@playwright/test';
 
 import { asksAfterMessage, openLive } from './arrivals';
 import { expect, hydrated, test } from './fixtures';
+import { look } from './look';
 
 const ADDRESS = /\/ui\/dashboard$/;
 
@@ -85,6 +86,28 @@ test.describe('a busy server', { tag: '@desktop' }, () => {
     await expect(page.getByTestId('problem')).toHaveCount(0);
     expect(await received.evaluate((element) => 'isTheSame' in element), 'it was there all the time').toBe(true);
   });
+});
+
+test('a new tenant is told what to do first, until something is there', async ({ page, request }, { project }) => {
+  const tenant = `dashboard_new_${project.name}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: `New ${project.name}` } })).status()).toBe(201);
+  try {
+    await page.goto(`/t/${tenant}`);
+    await hydrated(page);
+    const steps = page.getByTestId('first-steps');
+    await expect(steps.getByRole('heading', { level: 3 })).toHaveText(['1. A datasource', '2. An intent', '3. Messages']);
+    await look(page, `${project.name}-dashboard-new`);
+    await steps.getByRole('link', { name: 'New intent' }).click();
+    await expect(page).toHaveURL(new RegExp(`/t/${tenant}/intents/new$`));
+    expect((await request.post(`/api/intents?tenant_id=${tenant}`, { data: { name: 'Orders' } })).status()).toBe(201);
+    await page.goto(`/t/${tenant}`);
+    await hydrated(page);
+    await expect(page.getByTestId('count-intents')).toContainText('1');
+    await expect(steps).toHaveCount(0);
+  } finally {
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+  }
 });
 
 test('rules that fail are told apart, and lead to their intents', { tag: '@desktop' }, async ({ page, request }) => {

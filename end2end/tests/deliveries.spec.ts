@@ -69,8 +69,10 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
 
 test('what waits is sent as soon as somebody says that the receiver is back', { tag: '@desktop' }, async ({ page, request }) => {
   let isBack = false;
+  const came: unknown[] = [];
   const receiver = createServer((asked, answer) => {
     asked.resume();
+    came.push(asked.headers['webhook-id']);
     answer.writeHead(isBack ? 200 : 503, { 'Retry-After': '600' }).end();
   });
   await new Promise<void>((listens) => receiver.listen(0, '127.0.0.1', listens));
@@ -95,6 +97,19 @@ test('what waits is sent as soon as somebody says that the receiver is back', { 
     await expect(delivery).toHaveAttribute('data-status', 'delivered');
     await expect(delivery).toContainText('tried 2 times');
     await expect(delivery.getByTestId('retry-delivery')).toHaveCount(0);
+
+    await test.step('and what was lost there is sent a second time, once it is confirmed', async () => {
+      await delivery.getByTestId('repeat-delivery').click();
+      await expect(page.getByText('gets it a second time')).toBeVisible();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      expect(came).toHaveLength(2);
+      await delivery.getByTestId('repeat-delivery').click();
+      await delivery.getByTestId('repeat-now').click();
+      await expect(delivery).toContainText('tried 3 times');
+      await expect(delivery).toHaveAttribute('data-status', 'delivered');
+      expect(came).toHaveLength(3);
+      expect(new Set(came).size, 'by one id').toBe(1);
+    });
   } finally {
     await page.goto('about:blank');
     await request.delete(`/api/tenants/${tenant}`);

@@ -46,6 +46,8 @@ test('a webhook is made, keeps its secrets, and goes again', async ({ page, requ
       await expect(page.getByTestId('route-secret'), 'the keyboard goes where the form was').toBeFocused();
       await look(page, `${project.name}-route-secret`);
       await page.getByTestId('done').click();
+      await page.goto(`/t/${tenant}/routes`);
+      await hydrated(page);
       await expect(page.getByTestId('route')).toContainText('Tells https://erp.example/hook');
       await expect(page.getByTestId('route')).toContainText('Orders');
       await look(page, `${project.name}-routes`);

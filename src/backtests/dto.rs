@@ -21,9 +21,12 @@ wire_enum!(
 wire_enum!(
     /// What came of one message of it.
     BacktestOutcome {
-        /// It would get the same intent and decision.
+        /// It would get the same intent, decision and verdicts.
         Same = "same",
+        /// It would get another intent or another decision by the draft.
         Changed = "changed",
+        /// It would get the same intent and decision, and other verdicts by the draft.
+        Judged = "judged",
         /// It would get another intent or decision, and the same one without the draft: what datasources hold, or what was
         /// saved since the message was decided, makes the difference.
         Drifted = "drifted",
@@ -72,6 +75,10 @@ pub struct Backtest {
     pub done: i64,
     /// How many would get another intent or another decision by the draft.
     pub changed: i64,
+    /// How many of the changed would get another decision.
+    pub decided_otherwise: i64,
+    /// How many beside those would keep their decision, and get another intent or other verdicts by the draft.
+    pub judged_otherwise: i64,
     /// How many would get another intent or another decision without the draft too.
     pub drifted: i64,
     /// How many were decided by a person, and so were not compared.

@@ -1,8 +1,10 @@
 //! The dashboard.
 
+mod first;
 mod latest;
 mod period;
 
+use first::FirstSteps;
 use latest::{Hold, Latest};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -14,6 +16,7 @@ use super::{
 };
 use crate::{
     app::{LastList, MyAccess, Trail, on_change, tenant_page, use_tenant},
+    auth::dto::Role,
     shared::TenantId,
     ui::{
         icons::{Glyph, Icon},
@@ -54,16 +57,18 @@ pub fn DashboardPage() -> impl IntoView {
             Trail::note(tenant, LastList::default());
         }
     });
-    // Its number of tenants is an aside: where it cannot be had, the dashboard goes without.
+    // Who looks, and their number of tenants, is an aside: where it cannot be had, the dashboard goes without.
     let data = move || {
         let tenant = tenant.id();
         async move {
-            let dashboard = dashboard.await?;
-            let tenants = match me {
-                Some(MyAccess(me)) => me.await.ok().map(|me| me.tenants.len()),
+            let (dashboard, tenant) = (dashboard.await?, tenant?);
+            let mine = match me {
+                Some(MyAccess(me)) => me.await.ok().map(|me| me.tenants),
                 None => None,
             };
-            Ok((tenant?, dashboard, tenants))
+            let here = mine.iter().flatten().find(|mine| mine.tenant_id == tenant);
+            let (role, tenants) = (here.map(|mine| mine.role), mine.as_ref().map(Vec::len));
+            Ok((tenant, dashboard, tenants, role))
         }
     };
     view! {
@@ -71,17 +76,26 @@ pub fn DashboardPage() -> impl IntoView {
         <Load
             data
             retry=move || dashboard.refetch()
-            view=move |(tenant, dashboard, tenants): (TenantId, Dashboard, Option<usize>)| {
-                view! { <Glance tenant dashboard tenants hold/> }
+            view=move |(tenant, dashboard, tenants, role): (TenantId, Dashboard, Option<usize>, Option<Role>)| {
+                view! { <Glance tenant dashboard tenants role hold/> }
             }
         />
     }
 }
 
 #[component]
-fn Glance(tenant: TenantId, dashboard: Dashboard, tenants: Option<usize>, hold: Hold) -> impl IntoView {
+fn Glance(
+    tenant: TenantId,
+    dashboard: Dashboard,
+    tenants: Option<usize>,
+    role: Option<Role>,
+    hold: Hold,
+) -> impl IntoView {
     let Dashboard { stats, period, columns, intents, rules, times, health, latest } = dashboard;
+    let is_new = stats.emails == 0 && stats.intents == 0;
+    let has_datasource = stats.datasources > 0;
     view! {
+        {is_new.then(|| view! { <FirstSteps tenant=tenant.clone() role has_datasource/> }.into_any())}
         <Messages tenant=tenant.clone() stats=stats.clone()/>
         <OverTime tenant=tenant.clone() period columns/>
         <div class="tiles">

@@ -14,12 +14,16 @@ use crate::{
 #[server(prefix = "/ui", endpoint = "deliveries/payload", protocol = Wire)]
 pub async fn get_payload(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<Value, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::get(&ctx, delivery_id).await.map(|delivery| delivery.payload))
+    wire(service::said(&ctx, delivery_id).await)
 }
 
-/// Sends a delivery that was given up, or waits for its next try, now.
+/// Sends a delivery that was given up, or waits for its next try, now; with `again`, one that was delivered too.
 #[server(prefix = "/ui", endpoint = "deliveries/retry", protocol = Wire)]
-pub async fn retry_delivery(tenant_id: TenantId, delivery_id: DeliveryId) -> Result<(), Problem> {
+pub async fn retry_delivery(
+    tenant_id: TenantId,
+    delivery_id: DeliveryId,
+    #[server(default)] again: bool,
+) -> Result<(), Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::retry(&ctx, delivery_id).await.map(drop))
+    wire(service::retry(&ctx, delivery_id, again).await.map(drop))
 }

@@ -48,7 +48,10 @@ pub struct Delivery {
     /// The last HTTP status or SMTP reply code.
     pub last_status: Option<i32>,
     pub created_at: DateTime<Utc>,
+    /// When the other side took it: of one that is sent a second time, before that.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// Whether it is a label that was set, and that the message does not bear any more.
+    pub label_is_off: bool,
 }
 
 /// The note of a delivery that a person sent again, until it is tried.
@@ -64,6 +67,11 @@ impl Delivery {
             DeliveryStatus::Delivered | DeliveryStatus::Cancelled => false,
         };
         is_there && self.route_id.is_some()
+    }
+
+    /// Whether a person may send it a second time: the other side took it. A label has nothing to send.
+    pub fn can_be_repeated(&self) -> bool {
+        self.status == DeliveryStatus::Delivered && self.kind != RouteKind::Label && self.route_id.is_some()
     }
 }
 

@@ -33,7 +33,9 @@ pub struct Route {
     pub kind: RouteKind,
     /// The decisions on which it is done.
     pub decisions: Vec<Decision>,
-    /// The values of a webhook's headers are masked; the path of its `url` too, for who may not change the route.
+    /// The values of a webhook's headers are masked, and empty where they are still to be set, since they did not come with an
+    /// import: until they are, what is to be sent waits, for 72 hours (`DELIVERY_PATIENCE_HOURS`); then it is given up, and a
+    /// person may send it again. The path of its `url` is masked too, for who may not change the route.
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub settings: Map<String, Value>,
     pub is_active: bool,

@@ -1,13 +1,18 @@
 //! Backtests: a draft over what was decided, and the difference; nothing is changed, nothing sent.
 
+use axum::{Router, http::StatusCode as Code};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::support::{Answer, TestServer, eventually, message};
+use super::{
+    datasources::{api, ask, datasource},
+    support::{Answer, TestServer, eventually, message},
+};
 use crate::{
     auth::dto::Role,
     backtests::server::worker as backtesting,
+    datasources::server::lookup::Cause,
     emails::server::worker,
     server::aside::{self, Turn},
 };
@@ -164,9 +169,11 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
         (skipped.len(), &skipped[0]["email_id"], &skipped[0]["after"]),
         (1, &json!(decided), &Value::Null)
     );
-    let same: Vec<Value> =
-        shop.changes(&backtest, "&outcome=same").await.iter().map(|c| c["email_id"].clone()).collect();
-    assert_eq!(same, [json!(eve), json!(ann)]);
+    let of = async |outcome: &str| -> Vec<Value> {
+        let found = shop.changes(&backtest, &format!("&outcome={outcome}")).await;
+        found.iter().map(|change| change["email_id"].clone()).collect()
+    };
+    assert_eq!((of("judged").await, of("same").await), (vec![json!(eve)], vec![json!(ann)]));
     assert_eq!(emails().await, before, "nothing is changed, nothing labelled");
 
     // Only the latest; another intent by its conditions alone; one that takes no message any more.
@@ -198,6 +205,67 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
     let rest =
         shop.changes(&last, &format!("&limit=2&cursor={}", page[1]["email_id"].as_str().unwrap())).await;
     assert_eq!((page.len(), rest.len()), (2, 1));
+}
+
+/// Of a rule that only warns, or looks for something else, nobody would hear otherwise before it is saved.
+#[tokio::test]
+async fn what_would_be_judged_otherwise_is_told_apart_from_what_would_be_decided_otherwise() {
+    let shop = Shop::new().await;
+    let ann = shop.decide("ann@x.example", "order 1").await;
+    let bob = shop.decide("bob@x.example", "order 2").await;
+    let eve = shop.decide("eve@x.example", "order 3").await;
+    let told = |backtest: &Value| {
+        ["changed", "decided_otherwise", "judged_otherwise", "drifted"]
+            .map(|name| backtest[name].as_i64().unwrap())
+    };
+    let ids = |changes: Vec<Value>| -> Vec<Value> { changes.iter().map(|c| c["email_id"].clone()).collect() };
+    let run = async |rules: Value| {
+        shop.run(json!({"intent_id": shop.intent, "validation_rules": rules, "last": 10})).await
+    };
+    // A new rule that warns: of whom it says something, and not of whom it has nothing to say.
+    let mut warning = shop.active();
+    warning["on_fail"] = "warn".into();
+    let backtest = run(json!([shop.exists(), warning])).await;
+    assert_eq!((counts(&backtest), told(&backtest)), ([3, 3, 0, 0, 0], [0, 0, 2, 0]), "{backtest}");
+    assert!(shop.changes(&backtest, "").await.is_empty());
+    let judged = shop.changes(&backtest, "&outcome=judged").await;
+    let difference = &judged[1]["verdict_differences"][0];
+    assert_eq!((&judged[1]["outcome"], &difference["before"]), (&json!("judged"), &Value::Null));
+    assert_eq!(
+        (&difference["after"]["verdict"], &judged[1]["before"]["decision"], &judged[1]["after"]["decision"]),
+        (&json!("fail"), &json!("accepted"), &json!("accepted"))
+    );
+    assert_eq!(ids(judged), [json!(eve), json!(bob)]);
+
+    // One that changes its verdict: Ann's and Bob's, who are in the file.
+    let mut other = shop.exists();
+    (other["conditions"], other["on_fail"]) =
+        (json!({"match": {"status": "{{sender_email}}"}}), "warn".into());
+    let backtest = run(json!([other])).await;
+    assert_eq!((counts(&backtest), told(&backtest)), ([3, 3, 1, 0, 0], [1, 1, 2, 0]), "{backtest}");
+    assert_eq!(ids(shop.changes(&backtest, "").await), [json!(eve)], "it only warns now");
+    let judged = shop.changes(&backtest, "&outcome=judged").await;
+    let said = &judged[0]["verdict_differences"][0];
+    assert_eq!((&said["before"]["verdict"], &said["after"]["verdict"]), (&json!("pass"), &json!("fail")));
+    assert_eq!(ids(judged), [json!(bob), json!(ann)]);
+
+    // Another intent alone decides nothing otherwise.
+    let new = json!({"name": "Urgent", "priority": 1, "match": {"all": [{"field": "subject", "op": "equals", "value": "order 1"}]}});
+    let backtest = shop.run(json!({"intent": new, "last": 10})).await;
+    assert_eq!(told(&backtest), [1, 0, 1, 0], "{backtest}");
+
+    // What the data have changed since is not the draft's doing here, too.
+    let mut warns = shop.exists();
+    (warns["on_fail"], warns["intent_id"]) = ("warn".into(), shop.intent.into());
+    let rules = format!("/api/intents/{}/validation-rules?tenant_id=acme", shop.intent);
+    let saved = shop.server.get(&rules).await.body[0]["rule_id"].clone();
+    let path = format!("/api/validation-rules/{saved}?tenant_id=acme");
+    shop.server.put(&path, &warns).await.is(StatusCode::OK);
+    let zoe = shop.decide("zoe@x.example", "order 4").await;
+    shop.server.write_file("acme", "c.csv", b"email,status\nzoe@x.example,active\n");
+    let backtest = shop.run(json!({"intent_id": shop.intent, "last": 1})).await;
+    assert_eq!((counts(&backtest), told(&backtest)), ([1, 1, 0, 0, 0], [0; 4]), "{backtest}");
+    assert_eq!(ids(shop.changes(&backtest, "&outcome=same").await), [json!(zoe)]);
 }
 
 /// What the data have changed since is not the draft's doing, nor is what was saved since.
@@ -295,6 +363,22 @@ async fn a_fault_of_a_datasource_is_an_error_and_no_change() {
     let errors = shop.changes(&backtest, "&outcome=error").await;
     assert!(errors[0]["after"]["explanation"].as_str().unwrap().contains("could not be asked"), "{errors:?}");
     assert!(shop.changes(&backtest, "").await.is_empty());
+}
+
+/// What a draft asks for may be wrong by itself, and it asks for it of each message.
+#[tokio::test]
+async fn a_draft_whose_look_ups_fail_keeps_no_mail_waiting() {
+    let shop = Shop::new().await;
+    for number in 1..=6 {
+        shop.decide("ann@x.example", &format!("order {number}")).await;
+    }
+    let base = api(Router::new().fallback(async || Code::SERVICE_UNAVAILABLE)).await;
+    let down = datasource(&shop.server, "shop", "api", json!({"protocol": "http", "base_url": base})).await;
+    let rule = json!({"field_name": "subject", "rule_type": "exists", "datasource_id": down, "conditions": {"path": "/typo"}});
+    let backtest = shop.run(json!({"intent_id": shop.intent, "validation_rules": [rule], "last": 10})).await;
+    assert_eq!(counts(&backtest), [6, 6, 0, 0, 6], "{backtest}");
+    let fault = ask(&shop.server, "shop").await.unwrap_err();
+    assert_eq!(fault.cause, Cause::Answer, "mail asks as before: {fault}");
 }
 
 /// The worker died in the middle, its lease is over: another goes on where it was, and runs nothing twice.

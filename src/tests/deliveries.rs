@@ -493,6 +493,243 @@ async fn what_waits_is_sent_at_once_when_a_person_asks_also_where_its_receiver_i
     assert_eq!((delivered["attempts"].as_i64(), receiver.hooks().len()), (Some(6), 6));
 }
 
+/// A receiver may lose what it took. By the id it knows the repeat again.
+#[tokio::test]
+async fn what_was_delivered_is_sent_a_second_time_once_somebody_says_so() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|_, before| match before {
+        2 => Status::GONE.into_response(),
+        3 => (Status::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "600")]).into_response(),
+        _ => Status::OK.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let label = json!({"name": "mark", "kind": "label", "decisions": ["review"], "settings": {"label": "x"}});
+    route(&server, label).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let email = settled(&server, &id, &["delivered", "delivered"]).await;
+    let [hook, label] = [0, 1].map(|at| email["deliveries"][at]["delivery_id"].as_str().unwrap().to_owned());
+    let retry = async |id: &str, query: &str| {
+        server.post(&format!("/api/deliveries/{id}/retry?tenant_id=acme{query}"), &json!({})).await
+    };
+    let refused = "Only a delivery that failed or waits can be sent again; this one is delivered";
+    for query in ["", "&again=false"] {
+        retry(&hook, query).await.problem(StatusCode::BAD_REQUEST, refused);
+    }
+    let fields = retry(&hook, "&again=perhaps").await.is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(fields.fields(), ["again"]);
+    let nothing = "A label that was set has nothing to send again";
+    retry(&label, "&again=true").await.problem(StatusCode::BAD_REQUEST, nothing);
+    assert_eq!(receiver.hooks().len(), 1);
+
+    let asked = retry(&hook, "&again=true").await.is(StatusCode::ACCEPTED).body;
+    assert_eq!((&asked["status"], &asked["note"]), (&json!("pending"), &json!(SENT_AGAIN)));
+    assert!(asked["delivered_at"].is_string(), "that it arrived stays written");
+    let email = settled(&server, &id, &["delivered", "delivered"]).await;
+    assert_eq!(
+        (&email["deliveries"][0]["attempts"], &email["deliveries"][0]["note"]),
+        (&json!(2), &Value::Null)
+    );
+    let hooks = receiver.hooks();
+    assert_eq!(hooks.len(), 2);
+    assert!(hooks.iter().all(|repeat| repeat.header("webhook-id") == hook), "a repeat can be told");
+    assert_eq!(hooks[0].body, hooks[1].body);
+    let log = server.get("/api/audit-log?tenant_id=acme&action=delivery.retry").await.is(StatusCode::OK).body;
+    assert_eq!((log.as_array().unwrap().len(), &log[0]["after"]["again"]), (1, &json!(true)));
+
+    // What does not arrive is given up as all is, and sent again as all is.
+    retry(&hook, "&again=true").await.is(StatusCode::ACCEPTED);
+    let email = settled(&server, &id, &["failed", "delivered"]).await;
+    assert!(email["deliveries"][0]["delivered_at"].is_string());
+    // Nobody asks for another: of what arrived, a run of the message sends none, whatever became of its repeat.
+    let path = format!("/api/emails/{id}?tenant_id=acme");
+    let run_again = async |run: i64| {
+        let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+        server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+        eventually("it was run again", async || {
+            let email = server.get(&path).await.body;
+            (email["run"] == run && email["status"] == "done").then_some(())
+        })
+        .await;
+    };
+    run_again(2).await;
+    settled(&server, &id, &["failed", "delivered"]).await;
+    assert_eq!(receiver.hooks().len(), 3);
+    retry(&hook, "").await.is(StatusCode::ACCEPTED);
+    eventually("it waits", async || {
+        let delivery = server.get(&path).await.body["deliveries"][0].clone();
+        (delivery["status"] == "pending" && delivery["attempts"] == 4).then_some(())
+    })
+    .await;
+    // Called off, it is what it was.
+    let decide = format!("/api/emails/{id}/decision?tenant_id=acme");
+    server.post(&decide, &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+    let email = settled(&server, &id, &["delivered", "delivered"]).await;
+    let note = "Not sent a second time: The message was decided otherwise since";
+    assert_eq!((&email["deliveries"][0]["note"], receiver.hooks().len()), (&json!(note), 4));
+    let outdated = "The message was decided otherwise since, so this is out of date";
+    retry(&hook, "&again=true").await.problem(StatusCode::BAD_REQUEST, outdated);
+    // Decided so once more, it stands: nobody was told anything else.
+    server.post(&decide, &json!({"decision": "review"})).await.is(StatusCode::OK);
+    settled(&server, &id, &["delivered", "delivered"]).await;
+    assert_eq!(receiver.hooks().len(), 4);
+    // So it is where a server of before called it off.
+    let mut conn = server.database().superuser().await;
+    let called_off = "UPDATE deliveries SET status = 'cancelled' WHERE kind = 'webhook'";
+    sqlx::raw_sql(called_off).execute(&mut conn).await.unwrap();
+    run_again(3).await;
+    settled(&server, &id, &["cancelled", "delivered"]).await;
+    assert_eq!(receiver.hooks().len(), 4);
+}
+
+/// What left is not made undone by a repeat that failed.
+#[tokio::test]
+async fn who_takes_a_word_back_is_told_what_left_also_where_its_repeat_failed() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::answering(|_, before| match before {
+        0 => Status::OK.into_response(),
+        _ => Status::GONE.into_response(),
+    })
+    .await;
+    server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["rejected"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let email = server.decide("acme", message("a@x.example", "x", "x")).await;
+    let id = email["email_id"].as_str().unwrap();
+    let path = |what: &str| format!("/api/emails/{id}/{what}?tenant_id=acme");
+    server.post(&path("decision"), &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+    let email = settled(&server, id, &["delivered"]).await;
+    let delivery = email["deliveries"][0]["delivery_id"].as_str().unwrap();
+    let again = format!("/api/deliveries/{delivery}/retry?tenant_id=acme&again=true");
+    server.post(&again, &json!({})).await.is(StatusCode::ACCEPTED);
+    settled(&server, id, &["failed"]).await;
+    let taken = server.post(&path("take-back"), &json!({})).await.is(StatusCode::OK).body;
+    assert_eq!(taken, json!({"email_id": id, "sent": 1}));
+}
+
+/// All whom it goes to get it once more, and who has it is still known.
+#[tokio::test]
+async fn a_mail_is_sent_a_second_time_to_all_under_its_id() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url()), SMTP_FROM]).await;
+    server.tenant("acme").await;
+    let settings = json!({"to": ["desk@acme.example", "boss@acme.example"]});
+    let forward = json!({"name": "desk", "kind": "forward", "decisions": ["review"], "settings": settings});
+    route(&server, forward).await;
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    let email = settled(&server, &id, &["delivered"]).await;
+    let delivery = email["deliveries"][0]["delivery_id"].as_str().unwrap().to_owned();
+    let path = format!("/api/deliveries/{delivery}");
+    let again = format!("{path}/retry?tenant_id=acme&again=true");
+    server.post(&again, &json!({})).await.is(StatusCode::ACCEPTED);
+    settled(&server, &id, &["delivered"]).await;
+    let mails = relay.mails();
+    assert_eq!(mails.len(), 2);
+    for mail in &mails {
+        assert_eq!(mail.to, ["desk@acme.example", "boss@acme.example"]);
+        assert!(mail.text().contains(&format!("Message-ID: <{delivery}@acme.example>")), "{}", mail.text());
+    }
+    let found = server.get(&format!("{path}?tenant_id=acme")).await.is(StatusCode::OK).body;
+    assert_eq!(found["payload"]["had_it"], json!(["desk@acme.example", "boss@acme.example"]));
+    // No mail says so: it is no part of what the screen shows of one.
+    let asked = server.request(Method::POST, "/ui/deliveries/payload", Some(&server.key));
+    let asked = asked.header("content-type", "application/x-www-form-urlencoded");
+    let asked = asked.body(format!("tenant_id=acme&delivery_id={delivery}"));
+    let shown = Answer::of(asked.send().await.unwrap()).await.is(StatusCode::OK).body;
+    assert_eq!((&shown["to"], shown.get("had_it")), (&found["payload"]["to"], None));
+    // Run again, it comes to the same, which they have.
+    let reprocess = format!("/api/emails/{id}/reprocess?tenant_id=acme");
+    server.post(&reprocess, &json!({})).await.is(StatusCode::ACCEPTED);
+    eventually("it was run again", async || {
+        let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+        (email["run"] == 2 && email["status"] == "done").then_some(())
+    })
+    .await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(relay.mails().len(), 2);
+}
+
+/// By its signature a receiver knows that it is ours: without one it is not sent.
+#[tokio::test]
+async fn no_webhook_is_sent_unsigned() {
+    // What waits is looked at again when there is a secret, and not by itself.
+    let server = TestServer::start_with(&[("DELIVERY_RETRY_BASE_MS", "600000")]).await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    let made = route(&server, hook).await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE routes SET secret = NULL").execute(&mut conn).await.unwrap();
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    eventually("it waits for a secret", async || {
+        let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+        let delivery = email["deliveries"].get(0)?.clone();
+        let is_told = delivery["note"].as_str()?.starts_with("The route has no signing secret");
+        (is_told && delivery["status"] == "pending" && delivery["attempts"] == 0).then_some(())
+    })
+    .await;
+    assert_eq!(receiver.hooks().len(), 0);
+    let rotate = format!("/api/routes/{}/rotate-secret?tenant_id=acme", made["route_id"]);
+    let secret = server.post(&rotate, &json!({})).await.is(StatusCode::OK).body["secret"].clone();
+    settled(&server, &id, &["delivered"]).await;
+    let [hook] = receiver.hooks().try_into().unwrap();
+    let timestamp = hook.header("webhook-timestamp").parse().unwrap();
+    assert!(verify(&hook, secret.as_str().unwrap(), &hook.body, timestamp));
+}
+
+/// Nothing left, so it is no try, and its receiver knows what it was told before.
+#[tokio::test]
+async fn what_waits_for_a_header_has_told_nobody_and_is_given_up_in_the_end() {
+    // It is looked at once.
+    let server = TestServer::start_with(&[("DELIVERY_RETRY_BASE_MS", "600000")]).await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let hook = |name: &str, decision: &str| json!({"name": name, "kind": "webhook", "decisions": [decision], "settings": {"url": receiver.base}});
+    route(&server, hook("no", "review")).await;
+    let made = route(&server, hook("yes", "accepted")).await;
+    let mut conn = server.database().superuser().await;
+    let unset = r#"UPDATE routes SET settings = settings || '{"headers": {"X-Key": ""}}' WHERE name = 'yes'"#;
+    sqlx::raw_sql(unset).execute(&mut conn).await.unwrap();
+    let id = server.receive("acme", message("a@x.example", "x", "x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    let decide = async |decision: &str| {
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        server.post(&path, &json!({"decision": decision})).await.is(StatusCode::OK);
+    };
+    let told = "The route's secret did not come with an import: set the header X-Key on its page";
+    let waits = async |at: usize| {
+        eventually("it waits", async || {
+            let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.body;
+            let delivery = email["deliveries"].get(at)?.clone();
+            (delivery["note"] == told).then_some(delivery)
+        })
+        .await
+    };
+    decide("accepted").await;
+    let waiting = waits(1).await;
+    assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("pending"), &json!(0)));
+    decide("review").await;
+    settled(&server, &id, &["delivered", "cancelled"]).await;
+    assert_eq!(receiver.hooks().len(), 1, "nobody was told anything else");
+
+    decide("accepted").await;
+    waits(2).await;
+    grow_old(&server, &id).await;
+    let email = settled(&server, &id, &["delivered", "cancelled", "failed"]).await;
+    let given_up = &email["deliveries"][2];
+    assert_eq!((&given_up["note"], &given_up["attempts"]), (&json!(told), &json!(0)));
+    let mut entered = hook("yes", "accepted");
+    entered["settings"]["headers"] = json!({"X-Key": "entered"});
+    let path = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    server.put(&path, &entered).await.is(StatusCode::OK);
+    let retry = format!("/api/deliveries/{}/retry?tenant_id=acme", given_up["delivery_id"].as_str().unwrap());
+    server.post(&retry, &json!({})).await.is(StatusCode::ACCEPTED);
+    settled(&server, &id, &["delivered", "cancelled", "delivered"]).await;
+    assert_eq!(receiver.hooks().pop().unwrap().header("x-key"), "entered");
+}
+
 #[tokio::test]
 async fn what_was_not_looked_at_yet_or_is_being_sent_is_not_sent_beside_that() {
     let server = TestServer::start_idle(&[]).await;
@@ -736,11 +973,11 @@ async fn a_server_with_another_key_gives_no_webhook_up() {
     worker::process_now(&server.app, &tenant, id.parse().unwrap()).await.unwrap().unwrap();
     let stop = CancellationToken::new();
     let senders = tokio::spawn(sending::work(server.app_with(Vault::new([9; 32])), stop.clone()));
-    eventually("it was tried, and waits", async || {
+    eventually("it waits, and no try is spent", async || {
         let email = server.get(&format!("/api/emails/{id}?tenant_id=acme")).await.is(StatusCode::OK).body;
         let delivery = &email["deliveries"][0];
         let is_told = delivery["note"].as_str()?.contains("(ENCRYPTION_KEY)");
-        (is_told && delivery["status"] == "pending" && delivery["attempts"].as_i64() > Some(0)).then_some(())
+        (is_told && delivery["status"] == "pending" && delivery["attempts"] == 0).then_some(())
     })
     .await;
     stop.cancel();
@@ -1002,8 +1239,21 @@ async fn labels_follow_the_decision_and_narrow_the_list() {
     assert_eq!(list[0]["labels"], json!(["order 12"]));
     assert_eq!(server.get("/api/emails?tenant_id=acme&label=other").await.body, json!([]));
     let path = format!("/api/emails/{}/decision?tenant_id=acme", email["email_id"].as_str().unwrap());
-    let email = server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK).body;
-    assert_eq!(email["labels"], json!(["look closer"]));
+    let decided = server.post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK).body;
+    assert_eq!(decided["labels"], json!(["look closer"]));
+    // What was done is not written anew; that it is undone is told with it.
+    let id = email["email_id"].as_str().unwrap();
+    let off = async || {
+        let path = format!("/api/emails/{id}?tenant_id=acme");
+        let email = server.get(&path).await.is(StatusCode::OK).body;
+        let told = email["deliveries"].as_array().unwrap().iter();
+        let told = told.map(|d| (d["status"] == "delivered", d["label_is_off"].as_bool().unwrap()));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(off().await, [(true, true), (true, false)]);
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("DELETE FROM email_labels").execute(&mut conn).await.unwrap();
+    assert_eq!(off().await, [(true, true), (true, true)], "a person took it off");
     let email = server.post(&path, &json!({"decision": "review"})).await.is(StatusCode::OK).body;
     assert_eq!(email["labels"], json!([]));
 }
@@ -1346,6 +1596,13 @@ async fn a_header_value_is_kept_by_its_mask_but_never_for_another_address() {
     server.put(&path, &hook("https://a.example/2", mask)).await.is(StatusCode::OK);
     let moved = server.put(&path, &hook("https://evil.example/", mask)).await;
     assert_eq!(moved.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.headers.X-Key"]);
+    // An empty one is none.
+    let mut other = hook("https://a.example/2", "");
+    let refused = server.put(&path, &other).await;
+    refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "settings.headers.X-Key: must be entered");
+    other["name"] = "other".into();
+    let refused = server.post("/api/routes?tenant_id=acme", &other).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.headers.X-Key"]);
     let editor = server.key_of("acme", Role::Editor).await;
     let as_editor = async |url: &str, value: &str| {
         let request = server.request(Method::PUT, &path, Some(&editor)).json(&hook(url, value));

@@ -9,13 +9,22 @@ use axum::response::IntoResponse;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     deliveries::{route, settled},
     receivers::Receiver,
-    support::{Answer, TestServer, message},
+    support::{Answer, TestServer, eventually, message},
 };
-use crate::{auth::dto::Role, emails::server::worker, shared::TenantId};
+use crate::{
+    auth::dto::Role,
+    deliveries::{
+        dto::SENT_AGAIN,
+        server::{senders::Gate, worker as sending},
+    },
+    emails::server::worker,
+    shared::TenantId,
+};
 
 /// A receiver that is gone until it is said to be back. What comes by `/always` it takes all the while.
 async fn gone_at_first() -> (Receiver, Arc<AtomicBool>) {
@@ -172,6 +181,56 @@ async fn two_who_ask_at_once_send_it_once() {
         settled(&server, id, &["delivered"]).await;
     }
     assert_eq!((jobs(&server).await, receiver.hooks().len()), (0, 8));
+}
+
+/// Whoever sends many again knows no more of their receiver than the first of them finds out.
+#[tokio::test]
+async fn once_the_receiver_of_many_failed_again_the_others_wait_as_all_do() {
+    let server = TestServer::start_idle(&[("DELIVERY_CONCURRENCY", "1")]).await;
+    let receiver = Receiver::answering(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    let tenant = server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    route(&server, hook).await;
+    let mut ids = Vec::new();
+    for subject in ["one", "two", "three", "four"] {
+        ids.push(received(&server, &tenant, subject).await);
+    }
+    give_up(&server).await;
+    // It is left alone already.
+    let gate = Gate::Host(tenant.clone(), receiver.base.strip_prefix("http://").unwrap().to_owned());
+    let breakers = &server.app.senders.breakers;
+    let mut told = 0;
+    while let Ok(pass) = breakers.enter(gate.clone()) {
+        pass.leave(Some("down"));
+        told += 1;
+    }
+    let key = server.key_of("acme", Role::Operator).await;
+    let again = ask(&server, &key, "acme", &json!(ids)).await.is(StatusCode::OK).body;
+    assert_eq!(again["sent"], 4);
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(sending::work(server.app.clone(), stop.clone()));
+    eventually("each was looked at", async || {
+        for id in &ids {
+            let found = email(&server, id).await;
+            if found["deliveries"][0]["note"] == SENT_AGAIN {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
+    // Where this took longer than the breaker's pause, it had one see whether the receiver is back.
+    let failures = loop {
+        match breakers.enter(gate.clone()) {
+            Ok(pass) => pass.leave(Some("down")),
+            Err(open) => break open.failures,
+        }
+        told += 1;
+    };
+    let probes = usize::try_from(failures - told).unwrap();
+    assert_eq!(receiver.hooks().len(), 1 + probes, "the first finds out for all");
 }
 
 /// As the page of messages says it: of what a route did last for the message alone, and why not, in one sentence.

@@ -4,7 +4,10 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::support::{Answer, TestServer, eventually, message};
+use super::{
+    receivers::Receiver,
+    support::{Answer, TestServer, eventually, message},
+};
 use crate::{auth::dto::Role, demo};
 
 const SECRETS: [&str; 3] = ["S3CRET-token", "S3CRET-header", "S3CRET-password"];
@@ -461,6 +464,101 @@ async fn the_demo_works_in_another_tenant_once_its_secrets_are_set() {
         );
     }
     assert_eq!(export(&server, "copy", "").await, document, "both are the same now");
+}
+
+/// As look-ups, it says what it needs, and waits: without it the receiver would take it for a stranger's.
+#[tokio::test]
+async fn a_webhook_waits_for_the_header_that_did_not_come_with_it() {
+    // What waits is looked at again when the header is entered, and not by itself.
+    let server = TestServer::start_with(&[("DELIVERY_RETRY_BASE_MS", "600000")]).await;
+    let receiver = Receiver::start().await;
+    for tenant in ["acme", "copy"] {
+        server.tenant(tenant).await;
+    }
+    let settings = json!({"url": receiver.base, "headers": {"X-Key": "S3CRET-header"}});
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": settings});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let document = export(&server, "acme", "").await;
+    let editor = server.key_of("copy", Role::Editor).await;
+    let plan = import_as(&server, Some(&editor), "copy", "", &document).await.is(StatusCode::OK).body;
+    let made = plan["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "route").unwrap();
+    let needed = "needs its secret set: the header X-Key. What it has to send waits until it is; what waits for too long is \
+                  given up, and can be sent again";
+    assert_eq!(made["notes"][0], needed);
+    assert!(made["notes"][1].as_str().unwrap().starts_with("signs with a new secret"), "{made}");
+    let unset = json!({"X-Key": ""});
+    let stored = server.get("/api/routes?tenant_id=copy").await.body[0].clone();
+    assert_eq!(stored["settings"]["headers"], unset);
+    assert_eq!(export(&server, "copy", "").await, document, "both are the same now");
+    let again = import(&server, "copy", "", &document).await.is(StatusCode::OK).body;
+    assert_eq!(differences(&again), Vec::<String>::new());
+    assert!(again.to_string().contains(needed));
+
+    let id = server.receive("copy", message("ann@x.example", "x", "x")).await;
+    let path = format!("/api/emails/{id}?tenant_id=copy");
+    let told = "The route's secret did not come with an import: set the header X-Key on its page";
+    eventually("it waits", async || {
+        let delivery = server.get(&path).await.body["deliveries"].get(0)?.clone();
+        (delivery["note"] == told && delivery["status"] == "pending").then_some(())
+    })
+    .await;
+    // Put back as it was read, or masked, it is still to be set.
+    let at = format!("/api/routes/{}?tenant_id=copy", stored["route_id"]);
+    let mut put = stored.clone();
+    put["name"] = "renamed".into();
+    for value in ["", "********"] {
+        put["settings"]["headers"]["X-Key"] = value.into();
+        let kept = server.put(&at, &put).await.is(StatusCode::OK).body;
+        assert_eq!(kept["settings"]["headers"], unset);
+    }
+    // Under another name it is another one, which nobody has entered.
+    let mut other = put.clone();
+    other["settings"]["headers"] = json!({"X-Other": ""});
+    let refused = server.put(&at, &other).await;
+    refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "settings.headers.X-Other: must be entered");
+    other["name"] = "other".into();
+    other["settings"]["headers"] = unset.clone();
+    let refused = server.post("/api/routes?tenant_id=copy", &other).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["settings.headers.X-Key"]);
+    assert_eq!(receiver.hooks().len(), 0);
+    put["settings"]["headers"]["X-Key"] = "entered".into();
+    server.put(&at, &put).await.is(StatusCode::OK);
+    let hook = eventually("it arrives", async || receiver.hooks().pop()).await;
+    assert_eq!(hook.header("x-key"), "entered");
+    assert!(hook.header("webhook-signature").starts_with("v1,"));
+}
+
+/// What was taken from a webhook does not come back with a document that has no value for it: it works without.
+#[tokio::test]
+async fn an_import_stops_no_webhook_that_goes_without_a_header_of_the_document() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    server.tenant("acme").await;
+    let mut hook = json!({"name": "erp", "kind": "webhook", "decisions": ["review"], "settings": {"url": receiver.base}});
+    hook["settings"]["headers"] = json!({"X-Key": "S3CRET-header"});
+    let made = server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED).body;
+    let document = export(&server, "acme", "&format=json").await;
+    let at = format!("/api/routes/{}?tenant_id=acme", made["route_id"]);
+    hook["settings"] = json!({"url": receiver.base});
+    server.put(&at, &hook).await.is(StatusCode::OK);
+    let note = "goes on without the header X-Key, whose value is not in the document: if it needs it, add it on its page";
+    let mut changed: Value = serde_json::from_str(&document).unwrap();
+    changed["routes"][0]["decisions"] = json!(["rejected", "review"]);
+    for (document, expected) in
+        [(document, &[][..]), (changed.to_string(), &["change route erp".to_owned()][..])]
+    {
+        let plan = import(&server, "acme", "", &document).await.is(StatusCode::OK).body;
+        assert_eq!(differences(&plan), expected);
+        let route = plan["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "route");
+        assert_eq!(route.unwrap()["notes"], json!([note]));
+    }
+    let stored = server.get(&at).await.is(StatusCode::OK).body;
+    assert_eq!(
+        (&stored["decisions"], &stored["settings"]),
+        (&json!(["rejected", "review"]), &hook["settings"])
+    );
+    server.receive("acme", message("ann@x.example", "x", "x")).await;
+    eventually("it arrives", async || receiver.hooks().pop()).await;
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub struct Compared {
     pub outcome: BacktestOutcome,
     pub after: After,
     pub differences: Vec<VerdictDifference>,
+    /// What the draft's rules said.
+    verdicts: Vec<VerdictEntry>,
 }
 
 /// Holds a run against how the message stood. A fault of a datasource is no change, whatever is decided on it.
@@ -25,25 +27,46 @@ pub fn compare(before: &Before, verdicts: &[VerdictEntry], run: Outcome) -> Comp
         decision: run.conclusion.decision,
         explanation: storable(&run.conclusion.explanation),
     };
+    let differences = differences(verdicts, &entries);
     let outcome = if entries.iter().any(|entry| entry.verdict == Verdict::Error) {
         BacktestOutcome::Error
-    } else if before.decision == Some(after.decision) && is_same(&before.intent, &after.intent) {
-        BacktestOutcome::Same
-    } else {
+    } else if before.decision != Some(after.decision) || !is_same(&before.intent, &after.intent) {
         BacktestOutcome::Changed
+    } else if differences.iter().any(judges_otherwise) {
+        BacktestOutcome::Judged
+    } else {
+        BacktestOutcome::Same
     };
-    Compared { outcome, after, differences: differences(verdicts, &entries) }
+    Compared { outcome, after, differences, verdicts: entries }
 }
 
 /// Tells what the draft changes from what differs without it too: `saved` is what the message comes to with what was saved
 /// when the backtest was asked for. A fault of a datasource tells nothing.
-pub fn held_against_saved(compared: Compared, saved: &Outcome) -> Compared {
+pub fn held_against_saved(compared: Compared, saved: Outcome) -> Compared {
     let intent = saved.examined.intent.as_ref().map(dry_run::shown);
-    let is_known = saved.judged.iter().all(|judged| judged.entry.verdict != Verdict::Error);
-    let has_drifted = is_known
-        && saved.conclusion.decision == compared.after.decision
-        && is_same(&intent, &compared.after.intent);
-    if has_drifted { Compared { outcome: BacktestOutcome::Drifted, ..compared } } else { compared }
+    let verdicts: Vec<VerdictEntry> = saved.judged.into_iter().map(|judged| judged.entry).collect();
+    if verdicts.iter().any(|entry| entry.verdict == Verdict::Error) {
+        return compared;
+    }
+    let is_decided_so =
+        saved.conclusion.decision == compared.after.decision && is_same(&intent, &compared.after.intent);
+    let is_judged_so = !differences(&verdicts, &compared.verdicts).iter().any(judges_otherwise);
+    let outcome = match compared.outcome {
+        BacktestOutcome::Changed if is_decided_so => BacktestOutcome::Drifted,
+        BacktestOutcome::Judged if is_judged_so => BacktestOutcome::Same,
+        outcome => outcome,
+    };
+    Compared { outcome, ..compared }
+}
+
+/// Whether a difference says something else of the message. A rule that is asked only before, or only after, and has nothing
+/// against it, does not: a new rule that all messages pass would otherwise be told of each of them.
+fn judges_otherwise(difference: &VerdictDifference) -> bool {
+    match (&difference.before, &difference.after) {
+        (Some(_), Some(_)) => true,
+        (Some(said), None) | (None, Some(said)) => !matches!(said.verdict, Verdict::Pass | Verdict::Skipped),
+        (None, None) => false,
+    }
 }
 
 /// A saved intent under another name is the same one; one that is gone, or not saved yet, has only its name.
@@ -139,6 +162,9 @@ mod tests {
         assert_eq!(words, [("a", Some(Fail), Some(Pass)), ("d", None, Some(Fail)), ("c", Some(Pass), None)]);
         assert_eq!(found[1].after.as_ref().map(|said| said.reason.as_str()), Some("why\u{fffd}"));
         assert!(differences(&before, &before).is_empty());
+        // A rule that is asked on one side alone counts where it has something against the message.
+        let counted: Vec<bool> = found.iter().map(judges_otherwise).collect();
+        assert_eq!(counted, [true, true, false]);
         // What a rule demands tells no two apart: it is what the draft changes.
         let demanding = |demand: &str, verdict| VerdictEntry { demand: demand.into(), ..entry("a", verdict) };
         let then = [demanding("then", Pass)];

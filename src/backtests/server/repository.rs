@@ -30,6 +30,8 @@ struct Row {
     total: i64,
     done: i64,
     changed: i64,
+    decided_otherwise: i64,
+    judged_otherwise: i64,
     drifted: i64,
     skipped: i64,
     errors: i64,
@@ -46,6 +48,8 @@ impl Row {
             total: self.total,
             done: self.done,
             changed: self.changed,
+            decided_otherwise: self.decided_otherwise,
+            judged_otherwise: self.judged_otherwise,
             drifted: self.drifted,
             skipped: self.skipped,
             errors: self.errors,
@@ -199,6 +203,10 @@ pub async fn list(
            b.created_at, b.created_by, b.finished_at, m.* \
          FROM backtests b CROSS JOIN LATERAL (SELECT count(*) AS total, count(outcome) AS done, \
            count(*) FILTER (WHERE outcome = 'changed') AS changed, \
+           count(*) FILTER (WHERE outcome = 'changed' AND before -> 'decision' <> after -> 'decision') \
+             AS decided_otherwise, \
+           count(*) FILTER (WHERE outcome = 'judged' \
+             OR outcome = 'changed' AND before -> 'decision' = after -> 'decision') AS judged_otherwise, \
            count(*) FILTER (WHERE outcome = 'drifted') AS drifted, \
            count(*) FILTER (WHERE outcome = 'skipped') AS skipped, \
            count(*) FILTER (WHERE outcome = 'error') AS errors FROM backtest_messages m \

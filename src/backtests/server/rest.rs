@@ -80,7 +80,7 @@ async fn find(ctx: TenantContext, PathId(id): PathId<BacktestId>) -> Result<axum
     Ok(axum::Json(service::get(&ctx, id).await?))
 }
 
-/// Lists the messages that would change, or those of another outcome, newest first.
+/// Lists the messages that would get another intent or decision, or those of another outcome, newest first.
 #[utoipa::path(
     get,
     path = "/api/backtests/{backtest_id}/changes",

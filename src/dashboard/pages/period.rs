@@ -116,7 +116,9 @@ pub fn Rules(tenant: TenantId, rules: Vec<RuleShare>) -> impl IntoView {
         .map(|share| {
             let told = match share.errors {
                 0 => format!("{} of {} failed", share.failed, share.asked),
-                errors => format!("{} of {} failed, {errors} could not be asked", share.failed, share.asked),
+                errors => {
+                    format!("{} of {} failed, {errors} could not be checked", share.failed, share.asked)
+                }
             };
             let named = match share.intent_id.zip(share.intent) {
                 Some((id, intent)) => {

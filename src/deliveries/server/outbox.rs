@@ -158,9 +158,10 @@ fn stands(last: &Last, outcome: Outcome<'_>, planned: &Planned, is_outdated: boo
                 last.destination == planned.destination
             }
             DeliveryStatus::Delivered => !is_outdated,
-            DeliveryStatus::Failed => false,
+            // Where it arrived once, only its repeat did not: under another id it could not be told for one.
+            DeliveryStatus::Failed => last.has_arrived && !is_outdated,
             // Withheld for the same reason: it is said once.
-            DeliveryStatus::Cancelled => planned.withheld.is_some(),
+            DeliveryStatus::Cancelled => planned.withheld.is_some() || (last.has_arrived && !is_outdated),
         }
 }
 
@@ -195,8 +196,8 @@ fn may_have_told(last: &Last) -> bool {
     last.kind != RouteKind::Label
         && match last.status {
             DeliveryStatus::Delivered => true,
-            DeliveryStatus::Pending | DeliveryStatus::Cancelled => last.attempts > 0,
-            DeliveryStatus::Failed => last.delivered_to.is_some(),
+            DeliveryStatus::Pending | DeliveryStatus::Cancelled => last.attempts > 0 || last.has_arrived,
+            DeliveryStatus::Failed => last.delivered_to.is_some() || last.has_arrived,
         }
 }
 
@@ -210,7 +211,7 @@ fn is_same_receiver(one: &Last, other: &Last) -> bool {
 }
 
 /// Who has a mail, as far as that is certain.
-fn have_it(last: &Last) -> Vec<&str> {
+pub fn have_it(last: &Last) -> Vec<&str> {
     // With a note it was found to have reached all to whom its route leads now, and no others.
     let is_whole = last.status == DeliveryStatus::Delivered && last.note.is_none();
     reached(last, is_whole)

@@ -2,6 +2,8 @@
 //!
 //! Whoever changes a delivery and its job takes the job first, as the worker does that ends it.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
@@ -77,18 +79,34 @@ pub const STANDS: &str = concat!(
 pub const UNFIT: &str = "The route was changed, and is not for this any more";
 
 /// The columns of a row of `deliveries d`. Its route is named if it was not deleted since: a delivery keeps the id. Of
-/// servers of before and their deletions it is NULL.
+/// servers of before and their deletions it is NULL. What a label did is not written down anew when it is taken off: that
+/// shows by the message's labels.
 macro_rules! columns {
     () => {
         "d.delivery_id, d.email_id, (SELECT r.route_id FROM routes r WHERE r.tenant_id = d.tenant_id \
            AND r.route_id = d.route_id) AS route_id, d.route_name, d.kind, d.destination, d.decision, d.intent_id, \
-         d.intent_name, d.status, d.attempts, d.next_attempt, d.note, d.last_status, d.created_at, d.delivered_at"
+         d.intent_name, d.status, d.attempts, d.next_attempt, d.note, d.last_status, d.created_at, d.delivered_at, \
+         d.kind = 'label' AND d.status = 'delivered' AND NOT EXISTS (SELECT FROM email_labels l \
+           WHERE l.tenant_id = d.tenant_id AND l.email_id = d.email_id AND l.label = d.destination) AS label_is_off"
     };
 }
 
 /// The member of a forward's payload that lists who has it, where its relay did not take it for all. There, and in no
 /// column: servers of before go on reading the whole row beside newer ones.
 pub const DELIVERED_TO: &str = "delivered_to";
+
+/// The member of a mail's payload that lists who had it before it was sent a second time. `DELIVERED_TO` begins anew then:
+/// it goes to all once more, and who has the repeat is not to get that again.
+pub const HAD_IT: &str = "had_it";
+
+/// What the note of a delivery begins with that waits for a header of its route whose value is still to be set.
+pub const LACKS_HEADER: &str = "The route's secret did not come with an import";
+
+/// As `LACKS_HEADER`, of one that waits for the signing secret of its route.
+pub const LACKS_SECRET: &str = "The route has no signing secret";
+
+/// What the note of a delivery begins with that was to be sent a second time, and was called off: it stays delivered.
+const NOT_REPEATED: &str = "Not sent a second time: ";
 
 #[derive(sqlx::FromRow)]
 pub struct Row {
@@ -109,6 +127,7 @@ pub struct Row {
     pub last_status: Option<i32>,
     pub created_at: DateTime<Utc>,
     pub delivered_at: Option<DateTime<Utc>>,
+    pub label_is_off: bool,
     /// Not read for lists.
     #[sqlx(default)]
     pub payload: Json<Value>,
@@ -132,6 +151,7 @@ impl Row {
             last_status: self.last_status,
             created_at: self.created_at,
             delivered_at: self.delivered_at,
+            label_is_off: self.label_is_off,
         }
     }
 
@@ -190,6 +210,8 @@ pub struct Last {
     pub destination: String,
     /// Who has it, where a forward's relay did not take it for all, or some had it before.
     pub delivered_to: Option<Json<Value>>,
+    /// Whether its receiver took it once, whatever has become of it since.
+    pub has_arrived: bool,
     /// Where a webhook's route leads now, if there is still one. A key may stand in it.
     pub url: Option<String>,
 }
@@ -256,7 +278,9 @@ pub async fn last_of_each(tx: &mut TenantTx, email: EmailId) -> sqlx::Result<Vec
     let tenant = tx.tenant().clone();
     sqlx::query_as(concat!(
         "SELECT DISTINCT ON (d.route_id) d.delivery_id, d.created_at, d.route_id, d.decision, d.intent_id, d.intent_name, \
-         d.kind, d.status, d.attempts, d.note, d.destination, d.payload -> 'delivered_to' AS delivered_to, \
+         d.kind, d.status, d.attempts, d.note, d.destination, d.delivered_at IS NOT NULL AS has_arrived, \
+         nullif(coalesce(d.payload -> 'had_it', '[]') || coalesce(d.payload -> 'delivered_to', '[]'), '[]') \
+           AS delivered_to, \
          (SELECT r.settings ->> 'url' FROM routes r WHERE r.tenant_id = d.tenant_id AND r.route_id = d.route_id \
            AND r.kind = 'webhook') AS url FROM deliveries d \
          WHERE d.tenant_id = $1 AND d.email_id = $2 AND d.route_id IS NOT NULL AND ",
@@ -385,12 +409,12 @@ pub async fn cancel_outdated(
     cancel(tx, &ids, note).await
 }
 
-/// How many deliveries of a message left since then. A label leaves nothing.
+/// How many deliveries of a message left since then, whatever has become of a repeat. A label leaves nothing.
 pub async fn sent_since(tx: &mut TenantTx, email: EmailId, since: DateTime<Utc>) -> sqlx::Result<usize> {
     let tenant = tx.tenant().clone();
     let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND status = 'delivered' \
-         AND kind <> 'label' AND delivered_at >= $3",
+        "SELECT count(*) FROM deliveries WHERE tenant_id = $1 AND email_id = $2 AND kind <> 'label' \
+         AND delivered_at >= $3",
     )
     .bind(tenant.as_str())
     .bind(email)
@@ -436,15 +460,36 @@ pub async fn cancel_unfit(tx: &mut TenantTx, route: &routes::Row) -> sqlx::Resul
     cancel(tx, &ids, UNFIT).await
 }
 
+/// Makes due what waits for what a route lacked, by what its note begins with.
+pub async fn wake(tx: &mut TenantTx, route: RouteId, lacked: &str) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "WITH woken AS (UPDATE jobs SET run_at = now() WHERE tenant_id = $1 AND kind = $2 AND subject IN ( \
+           SELECT delivery_id FROM deliveries WHERE tenant_id = $1 AND route_id = $3 AND status = 'pending' \
+           AND starts_with(note, $4)) RETURNING subject) \
+         UPDATE deliveries d SET next_attempt = now() FROM woken \
+         WHERE d.tenant_id = $1 AND d.delivery_id = woken.subject AND d.status = 'pending'",
+    )
+    .bind(tenant.as_str())
+    .bind(DeliveryId::KIND)
+    .bind(route)
+    .bind(lacked)
+    .execute(tx.conn())
+    .await?;
+    tx.tell(&DeliveryId::channel(), "");
+    Ok(())
+}
+
 async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
     let claimed = queue::cancel(tx, ids).await?;
     let tenant = tx.tenant().clone();
-    // What a worker has may be on its way already: that counts as a try.
+    // What a worker has may be on its way already: that counts as a try. What arrived once was not in vain.
     sqlx::query(
-        "UPDATE deliveries SET status = 'cancelled', next_attempt = NULL, note = $3, \
+        "UPDATE deliveries SET status = CASE WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END, \
+         next_attempt = NULL, note = CASE WHEN delivered_at IS NULL THEN $3 ELSE $5 || $3 END, \
          attempts = attempts + (delivery_id = ANY ($4))::int \
          WHERE tenant_id = $1 AND delivery_id = ANY ($2) AND status = 'pending'",
     )
@@ -452,6 +497,7 @@ async fn cancel(tx: &mut TenantTx, ids: &[DeliveryId], note: &str) -> sqlx::Resu
     .bind(ids)
     .bind(note)
     .bind(&claimed)
+    .bind(NOT_REPEATED)
     .execute(tx.conn())
     .await
     .map(drop)
@@ -498,7 +544,7 @@ pub async fn store_try(tx: &mut TenantTx, id: DeliveryId, tried: Tried<'_>) -> s
         "UPDATE deliveries SET status = $3, note = $4, last_status = coalesce($5, last_status), \
          destination = coalesce(nullif($6, ''), destination), attempts = attempts + 1, \
          next_attempt = now() + make_interval(secs => $7), \
-         delivered_at = CASE WHEN $3 = 'delivered' THEN now() END \
+         delivered_at = CASE WHEN $3 = 'delivered' THEN now() ELSE delivered_at END \
          WHERE tenant_id = $1 AND delivery_id = $2 AND (status = 'pending' OR $3 = 'delivered')",
     )
     .bind(tenant.as_str())
@@ -541,8 +587,10 @@ pub async fn note(
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "UPDATE deliveries SET status = $3, note = $4, next_attempt = now() + make_interval(secs => $5), \
-         delivered_at = CASE WHEN $3 = 'delivered' THEN now() END \
+        "UPDATE deliveries SET next_attempt = now() + make_interval(secs => $5), \
+         status = CASE WHEN $3 = 'cancelled' AND delivered_at IS NOT NULL THEN 'delivered' ELSE $3 END, \
+         note = CASE WHEN $3 = 'cancelled' AND delivered_at IS NOT NULL THEN $6 || $4 ELSE $4 END, \
+         delivered_at = CASE WHEN $3 = 'delivered' THEN now() ELSE delivered_at END \
          WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'pending'",
     )
     .bind(tenant.as_str())
@@ -550,6 +598,7 @@ pub async fn note(
     .bind(status.as_str())
     .bind(note)
     .bind(wait)
+    .bind(NOT_REPEATED)
     .execute(tx.conn())
     .await
     .map(drop)
@@ -571,23 +620,43 @@ pub async fn is_claimed(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool>
 }
 
 /// Makes a delivery that was given up, or waits, due now; its new job goes on counting where its tries stand, so that
-/// claims are held against tries as before. `false` where it is neither: what has no note was not looked at yet.
-pub async fn revive(tx: &mut TenantTx, id: DeliveryId) -> sqlx::Result<bool> {
+/// claims are held against tries as before, and is as old as what a person `asked` for, so that of many all are. `false`
+/// where it is neither: what has no note was not looked at yet.
+pub async fn revive(tx: &mut TenantTx, id: DeliveryId, asked: Instant) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
     let done = sqlx::query(
         "WITH again AS (UPDATE deliveries SET status = 'pending', next_attempt = now(), note = $4 \
            WHERE tenant_id = $1 AND delivery_id = $2 \
            AND (status = 'failed' OR status = 'pending' AND note <> $4) RETURNING attempts) \
-         UPDATE jobs SET attempts = again.attempts FROM again \
+         UPDATE jobs SET attempts = again.attempts, created_at = clock_timestamp() - make_interval(secs => $5) FROM again \
          WHERE tenant_id = $1 AND kind = $3 AND subject = $2",
     )
     .bind(tenant.as_str())
     .bind(id)
     .bind(DeliveryId::KIND)
     .bind(SENT_AGAIN)
+    .bind(asked.elapsed().as_secs_f64())
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Gives up what was delivered, as if it had not arrived, so that it can be sent a second time; `had_it` are those who have
+/// a mail. That it arrived stays written.
+pub async fn take_for_lost(tx: &mut TenantTx, id: DeliveryId, had_it: &[&str]) -> sqlx::Result<()> {
+    let tenant = tx.tenant().clone();
+    sqlx::query(
+        "UPDATE deliveries SET status = 'failed', payload = CASE WHEN kind = 'webhook' THEN payload \
+           ELSE (payload - 'delivered_to') || jsonb_build_object($3::text, $4::jsonb) END \
+         WHERE tenant_id = $1 AND delivery_id = $2 AND status = 'delivered' AND kind <> 'label'",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(HAD_IT)
+    .bind(Json(had_it))
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }
 
 /// Sets the labels of a message's present outcome in the place of those before.

@@ -67,19 +67,31 @@ async fn find(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<axum
 /// Sends a delivery now that was given up, or waits for its next try.
 ///
 /// Once also where its receiver failed often and is left alone. It is then tried for as long as a new one.
+///
+/// One that was delivered is sent a second time with `again=true` alone: with the same id (`webhook-id`, `Message-ID`), by
+/// which its receiver can drop the repeat.
 #[utoipa::path(
     post,
     path = "/api/deliveries/{delivery_id}/retry",
     operation_id = "retry_delivery",
     tag = "deliveries",
-    params(("delivery_id" = DeliveryId, Path), InTenant),
+    params(
+        ("delivery_id" = DeliveryId, Path),
+        InTenant,
+        ("again" = Option<bool>, Query, description = "Whether to send it a second time, if it was delivered"),
+    ),
     responses(
         (status = 202, description = "It is sent now", body = Delivery),
-        (status = 400, description = "It neither was given up nor waits, is being sent, or cannot be sent any more"),
+        (status = 400, description = "It neither was given up nor waits, is being sent, is a label that was set, or cannot be sent any more"),
         (status = 409, description = "There is a newer delivery of the route for the message"),
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]
-async fn retry(ctx: TenantContext, PathId(id): PathId<DeliveryId>) -> Result<impl IntoResponse> {
-    Ok((StatusCode::ACCEPTED, axum::Json(service::retry(&ctx, id).await?)))
+async fn retry(
+    ctx: TenantContext,
+    PathId(id): PathId<DeliveryId>,
+    query: Query,
+) -> Result<impl IntoResponse> {
+    let again = query.flag("again")?;
+    Ok((StatusCode::ACCEPTED, axum::Json(service::retry(&ctx, id, again).await?)))
 }

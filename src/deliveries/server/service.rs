@@ -1,14 +1,16 @@
 //! Business rules of deliveries.
 
-use serde_json::json;
+use std::time::Instant;
 
-use super::repository;
+use serde_json::{Value, json};
+
+use super::{outbox, repository};
 use crate::{
     audit::server::event::Event,
     auth::authority::Permission,
     deliveries::dto::{Delivery, DeliveryDetail, DeliveryFilter, DeliveryStatus, NotSentAgain},
     emails::server::stored as emails,
-    routes::server::reading as routes,
+    routes::{dto::RouteKind, server::reading as routes},
     server::{Result, TenantContext, TenantTx, error::OnConstraint, queue},
     shared::{DeliveryId, EmailId, Problem},
 };
@@ -36,14 +38,29 @@ pub async fn get(ctx: &TenantContext, id: DeliveryId) -> Result<DeliveryDetail> 
     Ok(row.into_detail(&tx))
 }
 
-/// Sends a delivery that was given up, or waits for its next try, now: once also where its receiver is left alone, and
-/// then tried for as long as a new one; of a forward's recipients, to those who do not have it.
+/// What a delivery says. Who had a mail before it was sent a second time stands beside that, and in no mail.
 ///
 /// # Errors
-/// 403, 404; 400 where it neither was given up nor waits, is being sent, its route is gone or for other messages now, or
-/// the message was decided otherwise since; 409 where the route has a newer one for the message.
-pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
+/// 404.
+pub async fn said(ctx: &TenantContext, id: DeliveryId) -> Result<Value> {
+    let mut payload = get(ctx, id).await?.payload;
+    if let Some(members) = payload.as_object_mut() {
+        members.remove(repository::HAD_IT);
+    }
+    Ok(payload)
+}
+
+/// Sends a delivery that was given up, or waits for its next try, now: once also where its receiver is left alone, and
+/// then tried for as long as a new one; of a forward's recipients, to those who do not have it. With `again`, one that was
+/// delivered is sent a second time, under its id, to all whom it goes to: a receiver may lose what it took. Where that is
+/// called off, it is delivered as before.
+///
+/// # Errors
+/// 403, 404; 400 where it neither was given up nor waits, is being sent, is a label that was set, its route is gone or for
+/// other messages now, or the message was decided otherwise since; 409 where the route has a newer one for the message.
+pub async fn retry(ctx: &TenantContext, id: DeliveryId, again: bool) -> Result<Delivery> {
     ctx.require(Permission::WorkMessages)?;
+    let asked = Instant::now();
     let mut tx = ctx.begin().await?;
     let row = repository::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     // Whoever decides holds the message too: until this is done, its outcome and deliveries stay what they are.
@@ -51,7 +68,10 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
     if let Some(refusal) = refusal(&mut tx, &row).await? {
         return Err(refusal.into());
     }
-    let delivery = send_now(ctx, &mut tx, id).await?;
+    if again {
+        take_for_lost(&mut tx, &row).await?;
+    }
+    let delivery = send_now(ctx, &mut tx, id, asked).await?;
     tx.commit().await?;
     ctx.app.delivery_bell.notify_one();
     Ok(delivery)
@@ -59,11 +79,15 @@ pub async fn retry(ctx: &TenantContext, id: DeliveryId) -> Result<Delivery> {
 
 /// Sends again what was given up of a message, each as `retry` does; what waits, or was given up before its route did
 /// something newer for the message, is left alone. Gives how many are sent, and which cannot be. Once it is said of many
-/// messages, the deliveries' bell is to be rung.
+/// messages, the deliveries' bell is to be rung; `asked` is when somebody began to say it.
 ///
 /// # Errors
 /// 403, 404. Then none of the message is sent; so it is with 400 too, where one of them arrived at this very moment.
-pub async fn retry_given_up(ctx: &TenantContext, email: EmailId) -> Result<(usize, Vec<NotSentAgain>)> {
+pub async fn retry_given_up(
+    ctx: &TenantContext,
+    email: EmailId,
+    asked: Instant,
+) -> Result<(usize, Vec<NotSentAgain>)> {
     ctx.require(Permission::WorkMessages)?;
     let mut tx = ctx.begin().await?;
     // As above.
@@ -79,7 +103,7 @@ pub async fn retry_given_up(ctx: &TenantContext, email: EmailId) -> Result<(usiz
                 refused.push(NotSentAgain { email_id: email, delivery_id, reason: problem.detail });
             }
             None => {
-                send_now(ctx, &mut tx, delivery_id).await?;
+                send_now(ctx, &mut tx, delivery_id, asked).await?;
                 sent += 1;
             }
         }
@@ -88,18 +112,39 @@ pub async fn retry_given_up(ctx: &TenantContext, email: EmailId) -> Result<(usiz
     Ok((sent, refused))
 }
 
+/// Lets a delivery that arrived be sent a second time. It is the last of its route, and its message is locked.
+async fn take_for_lost(tx: &mut TenantTx, row: &repository::Row) -> Result<()> {
+    let last = repository::last_of_each(tx, row.email_id).await?;
+    let Some(last) = last.iter().find(|last| last.delivery_id == row.delivery_id) else { return Ok(()) };
+    if last.status == DeliveryStatus::Delivered && last.kind == RouteKind::Label {
+        return Err(Problem::business_rule("A label that was set has nothing to send again").into());
+    }
+    Ok(repository::take_for_lost(tx, row.delivery_id, &outbox::have_it(last)).await?)
+}
+
 /// Makes a delivery due, and tells of it in the log. Its message is locked, and it was found that nothing is against it.
-async fn send_now(ctx: &TenantContext, tx: &mut TenantTx, id: DeliveryId) -> Result<Delivery> {
+async fn send_now(
+    ctx: &TenantContext,
+    tx: &mut TenantTx,
+    id: DeliveryId,
+    asked: Instant,
+) -> Result<Delivery> {
     // A worker that has it may have sent it already: it is not to be sent beside that.
     let is_claimed = repository::is_claimed(tx, id).await?;
     queue::enqueue(tx, &[id]).await?;
-    let revived = repository::revive(tx, id).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
+    let revived =
+        repository::revive(tx, id, asked).await.on_constraint("uq_eivs_deliveries_pending", newer)?;
     let row = repository::find(tx, id).await?.ok_or_else(|| not_found(id))?;
     if is_claimed || !revived {
         return Err(Problem::business_rule(why_not(row.status)).into());
     }
     let delivery = row.into_delivery(tx);
-    let detail = json!({"route": delivery.route_name, "email_id": delivery.email_id});
+    // One that arrived before is its receiver's a second time.
+    let detail = json!({
+        "route": delivery.route_name,
+        "email_id": delivery.email_id,
+        "again": delivery.delivered_at.is_some(),
+    });
     ctx.audit(tx, Event::done("delivery.retry", id, detail)).await?;
     Ok(delivery)
 }

@@ -1,4 +1,4 @@
-//! Deliveries of a message or along a route, for other features: looked at, and called off. Nothing here calls one: what
+//! Deliveries of a message or along a route, for other features: looked at, called off, and woken. Nothing here calls one: what
 //! works on messages and changes routes calls this.
 
 use chrono::{DateTime, Utc};
@@ -23,7 +23,7 @@ pub async fn of_message(tx: &mut TenantTx, email: EmailId) -> Result<Vec<Deliver
     Ok(all)
 }
 
-/// How many of a message left since then. A label leaves nothing.
+/// How many of a message left since then, whatever has become of a repeat. A label leaves nothing.
 ///
 /// # Errors
 /// The database's.
@@ -45,6 +45,22 @@ pub async fn call_off(tx: &mut TenantTx, email: EmailId, note: &str) -> Result<(
 /// The database's.
 pub async fn call_off_route(tx: &mut TenantTx, route: RouteId, most: Option<i64>, note: &str) -> Result<()> {
     Ok(repository::cancel_of_route(tx, route, most, note).await?)
+}
+
+/// Has what waits for headers of a route sent now that they are set.
+///
+/// # Errors
+/// The database's.
+pub async fn wake_for_headers(tx: &mut TenantTx, route: RouteId) -> Result<()> {
+    Ok(repository::wake(tx, route, repository::LACKS_HEADER).await?)
+}
+
+/// Has what waits for the signing secret of a route sent now that it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn wake_for_secret(tx: &mut TenantTx, route: RouteId) -> Result<()> {
+    Ok(repository::wake(tx, route, repository::LACKS_SECRET).await?)
 }
 
 /// Calls off what is pending for a route that was changed, and is not for it any more.

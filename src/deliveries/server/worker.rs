@@ -34,7 +34,7 @@ use crate::{
 const CRASHES: i32 = 10;
 /// Likewise, where its time is over. Not fewer: a server that was killed days ago is no reason to spare the last try.
 const LATE_CRASHES: i32 = 2;
-/// How long what waits behind others for a receiver rests at most: an hour, with up to half of it as jitter.
+/// How long what is held up rests at most: an hour, with up to half of it as jitter.
 const LONGEST_REST: Duration = Duration::from_secs(2_400);
 
 #[derive(Clone)]
@@ -74,19 +74,28 @@ struct Ready<'a> {
     raw: Vec<u8>,
 }
 
-/// How it is sent. A webhook, with its credentials, or why this server has none. Of a forward's `to`, `left` are those who
-/// do not have it.
+/// How it is sent. Of a forward's `to`, `left` are those who do not have it.
 enum Way {
-    Webhook { url: String, credentials: std::result::Result<Credentials, Fault> },
+    Webhook { url: String, credentials: Credentials },
     Forward { to: Vec<String>, left: Vec<String> },
     Reply,
+}
+
+/// Why it is not sent, as a sentence.
+enum Unsent {
+    /// It is at its end.
+    Ends(DeliveryStatus, String),
+    /// It waits for what is lacking.
+    Waits(String),
 }
 
 async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let Some(ready) = prepare(app, job).await? else { return Ok(()) };
     let result = send(app, &ready).await;
-    let Ready { row, pass, destination, .. } = ready;
-    pass.leave(result.as_ref().err().filter(|fault| fault.down).map(|fault| fault.note.as_str()));
+    let Ready { row, gate, pass, destination, .. } = ready;
+    let fault = result.as_ref().err().filter(|fault| fault.down);
+    app.senders.note(&gate, fault.is_some());
+    pass.leave(fault.map(|fault| fault.note.as_str()));
     // Once it was sent, whatever breaks off counts, our own database's faults too: it may be sent again each time.
     match store(app, job, &row, &destination, &result).await {
         Ok(Some(outcome)) => ended(app, job, &row, outcome),
@@ -187,28 +196,35 @@ async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<
     repository::wait_briefly(&mut tx).await?;
     let Some(row) = repository::find(&mut tx, job.subject).await? else { return Ok(None) };
     let found = if row.status != DeliveryStatus::Pending {
-        Err((row.status, String::new()))
+        Err(Unsent::Ends(row.status, String::new()))
     } else if broke_off_too_often(job.attempts, row.attempts, left(app, job)) {
         let why = with_delivered(&row, &[], "It could not be sent: each try broke off");
-        Err((DeliveryStatus::Failed, why))
+        Err(Unsent::Ends(DeliveryStatus::Failed, why))
     } else {
         way_of(app, &mut tx, &row).await?
     };
     let (gate, destination, way) = match found {
         Ok(found) => found,
-        Err((status, why)) => return end(app, tx, job, &row, status, &why).await.map(|()| None),
+        Err(Unsent::Ends(status, why)) => {
+            return end(app, tx, job, &row, status, &why).await.map(|()| None);
+        }
+        Err(Unsent::Waits(why)) => {
+            let held = Held { pause: app.config.deliveries.retry_base, over: why.clone(), note: why };
+            return postpone(app, tx, job, &row, &held).await.map(|()| None);
+        }
     };
     // Before the message is read: thousands may wait for a receiver that is away. Whoever sends one again knows more of its
-    // receiver than the breaker, on whichever server that stands.
+    // receiver than the breaker, on whichever server that stands: until it fails once more. Then the others that were sent
+    // again together with it wait as all do.
     let breakers = &app.senders.breakers;
-    let entered = if row.is_sent_again() {
+    let entered = if row.is_sent_again() && !app.senders.has_failed_within(&gate, job.age) {
         Ok(breakers.enter_anyway(gate.clone()))
     } else {
         breakers.enter(gate.clone())
     };
     let pass = match entered {
         Ok(pass) => pass,
-        Err(open) => return postpone(app, tx, job, &row, open).await.map(|()| None),
+        Err(open) => return postpone(app, tx, job, &row, &open.into()).await.map(|()| None),
     };
     if !repository::begin_try(&mut tx, job.subject).await? {
         return Ok(None);
@@ -245,7 +261,7 @@ async fn end(
     Ok(())
 }
 
-type Found = std::result::Result<(Gate, String, Way), (DeliveryStatus, String)>;
+type Found = std::result::Result<(Gate, String, Way), Unsent>;
 
 /// Where the route leads now: a corrected address holds for what waits, too. What waits never goes to whom the route
 /// leads for something else.
@@ -255,52 +271,67 @@ async fn way_of(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<Found> {
         None => None,
     };
     let Some(route) = route.filter(|route| route.is_active) else {
-        return Ok(Err((DeliveryStatus::Cancelled, "The route is gone, or was deactivated".into())));
+        let why = "The route is gone, or was deactivated".into();
+        return Ok(Err(Unsent::Ends(DeliveryStatus::Cancelled, why)));
     };
     // It may have been written while the route was changed.
     if !route.is_for(row.decision, row.intent_id) {
-        return Ok(Err((DeliveryStatus::Cancelled, repository::UNFIT.into())));
+        return Ok(Err(Unsent::Ends(DeliveryStatus::Cancelled, repository::UNFIT.into())));
     }
     let tenant = tx.tenant().clone();
     Ok(match Settings::parse(route.kind, &route.settings.0) {
-        Err(problem) => Err((DeliveryStatus::Failed, problem.detail)),
+        Err(problem) => Err(Unsent::Ends(DeliveryStatus::Failed, problem.detail)),
         Ok(Settings::Webhook(hook)) => {
-            let credentials = credentials(app, tx, &route).await?;
             let host = plan::host_of(&hook);
-            Ok((Gate::Host(tenant, host.clone()), host, Way::Webhook { url: hook.url, credentials }))
+            let found = credentials(app, tx, &route).await?;
+            found.map_err(Unsent::Waits).map(|credentials| {
+                (Gate::Host(tenant, host.clone()), host, Way::Webhook { url: hook.url, credentials })
+            })
         }
         Ok(Settings::Forward(Forward { to, .. })) => {
             let delivered = row.delivered_to();
             let has_it = |to: &str| delivered.iter().any(|other| is_same(other, to));
             let left: Vec<String> = to.iter().filter(|to| !has_it(to)).cloned().collect();
             if left.is_empty() {
-                Err((DeliveryStatus::Delivered, "All whom it goes to have it already".into()))
+                Err(Unsent::Ends(DeliveryStatus::Delivered, "All whom it goes to have it already".into()))
             } else {
                 Ok((Gate::Mail(tenant), to.join(", "), Way::Forward { to, left }))
             }
         }
         Ok(Settings::Reply(_)) => Ok((Gate::Mail(tenant), String::new(), Way::Reply)),
         // Done when it was written.
-        Ok(Settings::Label(_)) => Err((DeliveryStatus::Delivered, String::new())),
+        Ok(Settings::Label(_)) => Err(Unsent::Ends(DeliveryStatus::Delivered, String::new())),
     })
 }
 
-/// What a webhook is sent with. Where it does not open, that is this server's fault, which has another ENCRYPTION_KEY:
-/// another server may send it, or this one after its next start.
+/// What a webhook is sent with, or what is lacking. Where it does not open, that is this server's fault, which has another
+/// ENCRYPTION_KEY: another server may send it, or this one after its next start. It is sent with all of it or not at all: it
+/// waits for what a person has still to set.
 async fn credentials(
     app: &AppState,
     tx: &mut TenantTx,
     route: &routes::Row,
-) -> Result<std::result::Result<Credentials, Fault>> {
+) -> Result<std::result::Result<Credentials, String>> {
     match route_service::credentials(app, tx, route, Utc::now()).await {
-        Ok(credentials) => Ok(Ok(credentials)),
+        Ok(credentials) => Ok(complete(credentials)),
         Err(Error::Internal(cause)) => {
             let (tenant, route_id, error) = (tx.tenant(), route.route_id, chain(cause.as_ref()));
             tracing::error!(%tenant, %route_id, %error, "the secrets of a route do not open");
-            Ok(Err(Fault::transient("This server cannot open the route's stored secrets (ENCRYPTION_KEY)")))
+            Ok(Err("This server cannot open the route's stored secrets (ENCRYPTION_KEY)".into()))
         }
         Err(error) => Err(error),
     }
+}
+
+fn complete(credentials: Credentials) -> std::result::Result<Credentials, String> {
+    if credentials.secrets.is_empty() {
+        return Err(format!("{}: make a new one on its page", repository::LACKS_SECRET));
+    }
+    if !credentials.unset.is_empty() {
+        let names = credentials.unset.join(", ");
+        return Err(format!("{}: set the header {names} on its page", repository::LACKS_HEADER));
+    }
+    Ok(credentials)
 }
 
 async fn send(app: &AppState, ready: &Ready<'_>) -> std::result::Result<Arrived, Fault> {
@@ -313,7 +344,6 @@ async fn send(app: &AppState, ready: &Ready<'_>) -> std::result::Result<Arrived,
     };
     match &ready.way {
         Way::Webhook { url, credentials } => {
-            let credentials = credentials.as_ref().map_err(Fault::clone)?;
             webhook::send(&app.senders, url, credentials, id, payload, Utc::now()).await
         }
         Way::Forward { to, left } => {
@@ -329,40 +359,57 @@ async fn send(app: &AppState, ready: &Ready<'_>) -> std::result::Result<Arrived,
     }
 }
 
-/// The breaker is open: it waits, and no try is spent. It waits no longer than what is tried.
+/// Why it is not tried now.
+struct Held {
+    /// For how long, at least.
+    pause: Duration,
+    note: String,
+    /// The note of one whose time is over.
+    over: String,
+}
+
+impl From<Open> for Held {
+    fn from(open: Open) -> Self {
+        let failed = format!("the receiver failed {} times in a row", open.failures);
+        Self {
+            pause: open.left,
+            note: format!("Waiting: {failed} and is left alone for a while"),
+            over: format!("Its time was over while {failed} and was left alone"),
+        }
+    }
+}
+
+/// It waits, and no try is spent: nothing was sent. It waits no longer than what is tried.
 async fn postpone(
     app: &AppState,
     mut tx: TenantTx,
     job: &Job<DeliveryId>,
     row: &Row,
-    open: Open,
+    held: &Held,
 ) -> Result<()> {
-    let failed = format!("the receiver failed {} times in a row", open.failures);
     let left = left(app, job);
     if left.is_zero() {
         if queue::finish(&mut tx, job).await? {
-            let note = format!("Its time was over while {failed} and was left alone");
-            let note = with_delivered(row, &[], &note);
+            let note = with_delivered(row, &[], &held.over);
             repository::note(&mut tx, job.subject, DeliveryStatus::Failed, &note, None).await?;
             tx.commit().await?;
             ended(app, job, row, DeliveryStatus::Failed);
         }
         return Ok(());
     }
-    let wait = rest(open.left, job.age, left);
-    let note = format!("Waiting: {failed} and is left alone for a while");
+    let wait = rest(held.pause, job.age, left);
     if queue::postpone(&mut tx, job, wait, None).await? {
         let wait = Some(wait.as_secs_f64());
-        repository::note(&mut tx, job.subject, DeliveryStatus::Pending, &note, wait).await?;
+        repository::note(&mut tx, job.subject, DeliveryStatus::Pending, &held.note, wait).await?;
         tx.commit().await?;
     }
     Ok(())
 }
 
-/// How long what an open breaker holds up waits: as long as that is `open`, and the longer the older it is, since each
-/// look costs, and a receiver that is away for a day is not missed for an hour. Its last look is when nothing is `left`.
-fn rest(open: Duration, age: Duration, left: Duration) -> Duration {
-    open.max((age / 2).min(LONGEST_REST)).mul_f64(rand::random_range(1.0..1.5)).min(left)
+/// How long what is held up waits: for as long as that is said to last, its `pause`, and the longer the older it is, since
+/// each look costs, and a receiver that is away for a day is not missed for an hour. Its last look is when nothing is `left`.
+fn rest(pause: Duration, age: Duration, left: Duration) -> Duration {
+    pause.max((age / 2).min(LONGEST_REST)).mul_f64(rand::random_range(1.0..1.5)).min(left)
 }
 
 #[cfg(test)]

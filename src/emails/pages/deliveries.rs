@@ -13,6 +13,8 @@ use crate::{
     shared::{DeliveryId, Problem, TenantId},
     ui::{
         badge::{Badge, Tone},
+        bidi::unturned,
+        dialog::Confirm,
         form::PlainForm,
         form_action::FormAction,
         icons::{Glyph, Icon},
@@ -48,6 +50,8 @@ fn words(delivery: &Delivery) -> (Tone, Glyph, &'static str) {
 
 /// What a route does, and where to.
 fn sentence(name: &str, kind: RouteKind, to: &str) -> String {
+    // A reply goes to a stranger's address.
+    let to = unturned(to);
     match kind {
         _ if to.is_empty() => name.to_owned(),
         RouteKind::Webhook => format!("{name}: webhook to {to}"),
@@ -89,16 +93,28 @@ fn DeliveryCard(delivery: Delivery, retry: FormAction<()>) -> impl IntoView {
             </ForWorkers>
         }
     });
+    let repeat = delivery.can_be_repeated().then(|| {
+        let (tenant_id, delivery_id) = (delivery.tenant_id.clone(), delivery.delivery_id);
+        let name = delivery.route_name.clone();
+        view! {
+            <ForWorkers>
+                <Repeat tenant_id=tenant_id.clone() delivery_id name=name.clone() retry/>
+            </ForWorkers>
+        }
+    });
     let tries = match delivery.attempts {
         0 => String::new(),
         1 => " · tried once".to_owned(),
         n => format!(" · tried {n} times"),
     };
-    let (lead, at) = match (delivery.delivered_at, delivery.next_attempt) {
+    let is_delivered = delivery.status == DeliveryStatus::Delivered;
+    let (lead, at) = match (delivery.delivered_at.filter(|_| is_delivered), delivery.next_attempt) {
         (Some(at), _) => ("", at),
         (None, Some(at)) => ("next try ", at),
         (None, None) => ("", delivery.created_at),
     };
+    // Of what is sent a second time.
+    let before = delivery.delivered_at.filter(|_| !is_delivered);
     view! {
         <li class=class data-testid="delivery" data-status=delivery.status.as_str()>
             <div class="card__head">
@@ -106,16 +122,21 @@ fn DeliveryCard(delivery: Delivery, retry: FormAction<()>) -> impl IntoView {
                 <h3 class="card__title">{sentence(&delivery.route_name, delivery.kind, &delivery.destination)}</h3>
             </div>
             {delivery.note.clone().map(|note| view! { <p class="card__reason">{note}</p> }.into_any())}
+            {delivery
+                .label_is_off
+                .then(|| view! { <p class="card__reason">"The label was taken off since."</p> }.into_any())}
             <p class="hint">
                 {format!("for {} · {lead}", delivery.decision)}
                 <Timestamp at/>
                 {tries}
+                {before.map(|at| view! { " · delivered before, " <Timestamp at/> }.into_any())}
             </p>
             {(delivery.kind != RouteKind::Label)
                 .then(|| {
                     view! { <Sent tenant_id=delivery.tenant_id.clone() delivery_id=delivery.delivery_id/> }.into_any()
                 })}
             {again}
+            {repeat}
         </li>
     }
 }
@@ -203,6 +224,40 @@ fn SendAgain(
                 {text}
             </button>
         </PlainForm>
+    }
+}
+
+/// The same for what arrived, once somebody has read what that means.
+#[component]
+fn Repeat(
+    tenant_id: TenantId,
+    delivery_id: DeliveryId,
+    /// The route's.
+    name: String,
+    retry: FormAction<()>,
+) -> impl IntoView {
+    view! {
+        <Confirm
+            id=format!("repeat-{delivery_id}")
+            label="Send a second time …"
+            of=name
+            glyph=Glyph::RunAgain
+            title="Send it a second time?"
+            testid="repeat-delivery"
+        >
+            <p>
+                "The receiver took it, and gets it a second time. It has the same id as before, by which the receiver can drop the repeat."
+            </p>
+            <PlainForm action=retry>
+                <input type="hidden" name="tenant_id" value=tenant_id.to_string()/>
+                <input type="hidden" name="delivery_id" value=delivery_id.to_string()/>
+                <input type="hidden" name="again" value="true"/>
+                <button type="submit" class="button button--primary" data-testid="repeat-now">
+                    <Icon glyph=Glyph::RunAgain/>
+                    "Send it"
+                </button>
+            </PlainForm>
+        </Confirm>
     }
 }
 

@@ -3,7 +3,10 @@
 //! Each message is a transaction of its own: two hundred of them would hold up workers and other people for as long as
 //! the last one takes, and one that is gone would undo the rest.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -233,6 +236,7 @@ async fn each(
     let mut once = HashSet::new();
     let mut ids: Vec<EmailId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
     let token = new_word();
+    let begun = Instant::now();
     let (mut done, mut refused) = (WordsDone::default(), Vec::new());
     if let Some(filter) = fitting {
         (ids, done.left) = by_fit(ctx, filter, ids).await?;
@@ -247,7 +251,7 @@ async fn each(
             }
             Word::RunAgain => service::reprocess_by_word(ctx, id, token).await.map(|_| 0),
             Word::Correct(intent) => classifier::correct(ctx, id, intent, token).await.map(|_| 0),
-            Word::SendAgain => sending::retry_given_up(ctx, id).await.map(|(sent, not_sent)| {
+            Word::SendAgain => sending::retry_given_up(ctx, id, begun).await.map(|(sent, not_sent)| {
                 refused.extend(not_sent);
                 sent
             }),

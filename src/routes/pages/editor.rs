@@ -25,7 +25,7 @@ use crate::{
         api::{DeleteRoute, get_route, save_route},
         dto::{RouteInput, RouteKind, RouteView, RouteWithSecret},
     },
-    shared::{RouteId, TenantId},
+    shared::{IntentId, RouteId, TenantId},
     ui::{
         badge::ActiveBadge,
         dialog::{Confirm, DeleteForGood},
@@ -169,7 +169,7 @@ fn Editor(
     let faults = Faults::provide();
     let Start { stored, intents } = start;
     let asked = use_query_map().with_untracked(|query| query.get("intent"));
-    let asked = asked.and_then(|text| text.parse().ok());
+    let asked: Option<IntentId> = asked.and_then(|text| text.parse().ok());
     let form = RouteForm::new(stored.as_ref().map(|stored| &stored.route), asked);
     let id = stored.as_ref().map(|stored| stored.route.route_id);
     let etag = RwSignal::new(stored.as_ref().map(|stored| stored.etag.clone()).unwrap_or_default());
@@ -185,7 +185,11 @@ fn Editor(
     });
     let saving = Saving::of(save.pending(), save.value());
     let (toasts, navigate) = (use_toasts(), use_navigate());
-    let list = tenant_page(&tenant_id, "/routes");
+    // Who came from an intent goes back to it.
+    let list = match asked {
+        Some(intent) => tenant_page(&tenant_id, &format!("/intents/{intent}")),
+        None => tenant_page(&tenant_id, "/routes"),
+    };
     let back = list.clone();
     on_answer(save.value(), faults, move |saved: RouteWithSecret| {
         toasts.done(format!("{} is saved.", saved.route.name));
@@ -278,7 +282,7 @@ fn When(form: RouteForm, is_new: bool, intents: StoredValue<Vec<Intent>>) -> imp
             <fieldset class="slots">
                 <legend class="field__label">"Once the decision is"</legend>
                 <div class="fields">{decisions}</div>
-                <FaultLine path="decisions"/>
+                <FaultLine path="decisions" name="Once the decision is"/>
             </fieldset>
             {if is_new {
                 view! { <SelectField label="Do" path="kind" value=kind options=options(&KINDS) testid="route-kind"/> }

@@ -152,6 +152,8 @@ mod tests {
     fn what_was_stored_comes_back_as_it_was() {
         for (kind, settings) in [
             ("webhook", json!({"url": "https://x.example/h", "headers": {"X-Key": MASK}})),
+            // Still to be set.
+            ("webhook", json!({"url": "https://x.example/h", "headers": {"X-Key": ""}})),
             ("forward", json!({"subject": "s", "note": "n", "to": ["a@x.example", "b@x.example"]})),
             ("reply", json!({"subject": "s", "body": "b", "from_name": "f", "reply_to": "r@x.example"})),
             ("label", json!({"label": "late"})),

@@ -1,4 +1,5 @@
-//! The headers that a webhook is sent with. Their values are never read back: left empty, a stored one stays.
+//! The headers that a webhook is sent with. Their values are never read back: left empty, a stored one stays. One that did
+//! not come with an import is empty, and to be set.
 
 use leptos::prelude::*;
 use serde_json::{Map, Value};
@@ -26,6 +27,8 @@ pub struct Headers {
     lines: RwSignal<Vec<Header>>,
     /// The names whose values are stored.
     stored: StoredValue<Vec<String>>,
+    /// Whether it began with one whose value is still to be set.
+    is_set_later: bool,
     next: StoredValue<usize>,
     /// What the signals of added lines belong to: they live as long as the form, whatever kind is shown.
     owner: StoredValue<Owner>,
@@ -34,10 +37,17 @@ pub struct Headers {
 impl Headers {
     /// Of the settings' `headers`.
     pub fn new(stored: Option<&Map<String, Value>>) -> Self {
-        let names: Vec<String> = stored.into_iter().flat_map(|headers| headers.keys().cloned()).collect();
+        let (mut names, mut set) = (Vec::new(), Vec::new());
+        for (name, value) in stored.into_iter().flatten() {
+            names.push(name.clone());
+            if value.as_str() == Some(MASK) {
+                set.push(name.clone());
+            }
+        }
         let headers = Self {
             lines: RwSignal::new(Vec::new()),
-            stored: StoredValue::new(names.clone()),
+            is_set_later: set.len() < names.len(),
+            stored: StoredValue::new(set),
             next: StoredValue::new(0),
             owner: StoredValue::new(Owner::current().unwrap_or_default()),
         };
@@ -90,6 +100,16 @@ pub fn HeaderFields(headers: Headers) -> impl IntoView {
         <fieldset class="slots">
             <legend class="field__label">"Headers"</legend>
             <p class="field__hint">"Such as Authorization. Values are stored encrypted, and are not shown again."</p>
+            {headers
+                .is_set_later
+                .then(|| {
+                    view! {
+                        <p class="notice tone-attention" data-testid="header-unset">
+                            "A header’s value did not come with an import. Until it is entered, what the route has to send waits. What waits for too long is given up, and can be sent again."
+                        </p>
+                    }
+                    .into_any()
+                })}
             <Each each=move || headers.lines.get() key=|line| line.key let:line>
                 <HeaderLine headers line/>
             </Each>

@@ -28,6 +28,10 @@ pub fn deed(route: &Route) -> String {
     }
 }
 
+/// What stands for a header's value that did not come with an import.
+const TO_BE_SET: &str = "to be set; until then, what is to be sent waits. What waits for too long is given up, and can be \
+                         sent again";
+
 /// What its deed leaves unsaid, as names and texts. What may be left empty says what stands for it.
 pub fn details(route: &Route) -> Vec<(&'static str, String)> {
     let text = |member: &str| route.settings.get(member).and_then(Value::as_str).unwrap_or_default();
@@ -38,8 +42,10 @@ pub fn details(route: &Route) -> Vec<(&'static str, String)> {
     match route.kind {
         RouteKind::Webhook => {
             let headers = route.settings.get("headers").and_then(Value::as_object);
-            let header =
-                |(name, value): (&String, &Value)| format!("{name}: {}", value.as_str().unwrap_or_default());
+            let header = |(name, value): (&String, &Value)| {
+                let value = value.as_str().filter(|value| !value.is_empty());
+                format!("{name}: {}", value.unwrap_or(TO_BE_SET))
+            };
             let headers: Vec<String> = headers.into_iter().flatten().map(header).collect();
             if headers.is_empty() { Vec::new() } else { vec![("Headers", headers.join("\n"))] }
         }

@@ -122,7 +122,7 @@ fn unmasked_url(url: String, stored: Option<&Row>) -> Result<String, Problem> {
 pub async fn create(ctx: &TenantContext, input: RouteInput) -> Result<RouteWithSecret> {
     ctx.require(Permission::Configure)?;
     let mut tx = ctx.begin().await?;
-    let (id, secret) = insert(ctx, &mut tx, input).await?;
+    let (id, secret) = insert(ctx, &mut tx, input, Masked::IsStored).await?;
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let route = row.into_route(&tx);
     ctx.audit(&mut tx, Event::created("route.create", id, &route)).await?;
@@ -179,7 +179,8 @@ pub async fn all(tx: &mut TenantTx) -> Result<Vec<Row>> {
 }
 
 /// Stores a route, in the place of one where it is given, as a part of a larger change. A new webhook's signing secret
-/// is shown to nobody: who needs it rotates it.
+/// is shown to nobody: who needs it rotates it. A new route's header whose value is masked is to be set later: until it is,
+/// what the route has to send waits.
 ///
 /// # Errors
 /// As `create` and `replace`.
@@ -189,7 +190,7 @@ pub async fn put(
     id: Option<RouteId>,
     input: RouteInput,
 ) -> Result<RouteId> {
-    let Some(id) = id else { return insert(ctx, tx, input).await.map(|(id, _)| id) };
+    let Some(id) = id else { return insert(ctx, tx, input, Masked::MayLack).await.map(|(id, _)| id) };
     let row = repository::find(tx, id, true).await?.ok_or_else(|| not_found(id))?;
     update(ctx, tx, &row, input).await?;
     Ok(id)
@@ -231,8 +232,9 @@ async fn insert(
     ctx: &TenantContext,
     tx: &mut TenantTx,
     input: RouteInput,
+    masked: Masked,
 ) -> Result<(RouteId, Option<SigningSecret>)> {
-    let (input, headers) = checked(ctx, tx, input, None).await?;
+    let (input, headers) = checked(ctx, tx, input, None, masked).await?;
     let all = repository::list(tx, None, false, None, MAX_ROUTES as i64).await?;
     if all.len() >= MAX_ROUTES {
         return Err(Problem::business_rule(format!("A tenant may have at most {MAX_ROUTES} routes")).into());
@@ -259,7 +261,7 @@ async fn update(
     row: &Row,
     input: RouteInput,
 ) -> Result<Option<Vec<String>>> {
-    let (input, headers) = checked(ctx, tx, input, Some(row)).await?;
+    let (input, headers) = checked(ctx, tx, input, Some(row), Masked::IsStored).await?;
     if headers.entered.is_empty() && says_what_is_stored(&input, &row.clone().into_route(tx)) {
         return Ok(None);
     }
@@ -274,11 +276,14 @@ async fn update(
     }
     let changed = Row { decisions: input.decisions, intent_id: input.intent_id, ..row.clone() };
     deliveries::call_off_unfit(tx, &changed).await?;
+    if headers.unset.is_empty() && !unset_headers(row).is_empty() {
+        deliveries::wake_for_headers(tx, row.route_id).await?;
+    }
     Ok(Some(headers.entered))
 }
 
 /// Gives a webhook a new signing secret, and answers it this once. The old one signs too for a day, so that the
-/// receiver can change over without losing a delivery.
+/// receiver can change over without losing a delivery. Where there was none, what waits for one is sent.
 ///
 /// # Errors
 /// 400 for a route that does not sign, 403, 404.
@@ -302,6 +307,9 @@ pub async fn rotate_secret(ctx: &TenantContext, id: RouteId) -> Result<RouteWith
     let secret = SigningSecret::generate();
     let sealed = vault.seal(&mut tx, place(id, "secret"), secret.bytes()).await?;
     repository::set_secret(&mut tx, id, &sealed, old.as_deref().map(|old| (old, ends))).await?;
+    if old.is_none() {
+        deliveries::wake_for_secret(&mut tx, id).await?;
+    }
     let row = repository::find(&mut tx, id, false).await?.ok_or_else(|| not_found(id))?;
     let old_secret_ends = row.old_secret_ends;
     let route = row.into_route(&tx);
@@ -316,6 +324,8 @@ pub struct Credentials {
     /// The newest first.
     pub secrets: Vec<SigningSecret>,
     pub headers: BTreeMap<String, String>,
+    /// The headers whose values are still to be set.
+    pub unset: Vec<String>,
 }
 
 /// # Errors
@@ -337,7 +347,7 @@ pub async fn credentials(
         let plain = app.vault.open(tx, place(row.route_id, "old_secret"), sealed).await?;
         secrets.push(SigningSecret::from_bytes(plain));
     }
-    Ok(Credentials { secrets, headers: open_headers(app, tx, row).await? })
+    Ok(Credentials { secrets, headers: open_headers(app, tx, row).await?, unset: unset_headers(row) })
 }
 
 /// Checks that the routes of an intent still hold with its extractors of now.
@@ -359,21 +369,34 @@ pub async fn check_all_of(tx: &mut TenantTx, intent: &Intent) -> Result<()> {
     Ok(())
 }
 
+/// What a header's masked value stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Masked {
+    /// One that is stored.
+    IsStored,
+    /// One that is to be set later: an import comes without it. Of a new route alone: what one that is there does not have
+    /// was taken from it, and it works.
+    MayLack,
+}
+
 /// What a webhook's headers hold.
 #[derive(Default)]
 struct Headers {
     values: BTreeMap<String, String>,
+    /// Those that have no value yet.
+    unset: Vec<String>,
     /// The members that were entered anew in the place of stored ones. They may be the same: nobody is told whether they
     /// were guessed.
     entered: Vec<String>,
 }
 
-/// The input as it is stored, header values masked; and those values.
+/// The input as it is stored, header values masked, or empty where there is none yet; and those values.
 async fn checked(
     ctx: &TenantContext,
     tx: &mut TenantTx,
     input: RouteInput,
     stored: Option<&Row>,
+    masked: Masked,
 ) -> Result<(RouteInput, Headers)> {
     let mut input = input.validate(&ctx.tenant)?;
     if stored.is_some_and(|row| row.kind != input.kind) {
@@ -422,26 +445,30 @@ async fn checked(
             .fence()
             .check_literal(&url)
             .map_err(|error| Problem::invalid_field("settings.url", error.to_string()))?;
-        headers = merge_headers(ctx, tx, &webhook.url, std::mem::take(&mut webhook.headers), stored).await?;
-        let masked: Map<String, Value> =
-            headers.values.keys().map(|name| (name.clone(), MASK.into())).collect();
+        let given = std::mem::take(&mut webhook.headers);
+        headers = merge_headers(ctx, tx, &webhook.url, given, stored, masked).await?;
+        let set = headers.values.keys().map(|name| (name.clone(), MASK.into()));
+        let unset = headers.unset.iter().map(|name| (name.clone(), "".into()));
+        let shown: Map<String, Value> = set.chain(unset).collect();
         input.settings = Map::from_iter([("url".to_owned(), webhook.url.clone().into())]);
-        if !masked.is_empty() {
-            input.settings.insert("headers".into(), Value::Object(masked));
+        if !shown.is_empty() {
+            input.settings.insert("headers".into(), Value::Object(shown));
         }
     }
     Ok((input, headers))
 }
 
 /// A masked value keeps what is stored, but never for another address: a value was entered for one, and sent to
-/// another it could be read there.
+/// another it could be read there. One that is still to be set stays so, masked or left empty.
 async fn merge_headers(
     ctx: &TenantContext,
     tx: &mut TenantTx,
     url: &str,
     given: BTreeMap<String, String>,
     stored: Option<&Row>,
+    masked: Masked,
 ) -> Result<Headers> {
+    let unset = stored.map(unset_headers).unwrap_or_default();
     let old = match stored {
         Some(row) => open_headers(&ctx.app, tx, row).await?,
         None => BTreeMap::new(),
@@ -454,7 +481,13 @@ async fn merge_headers(
     let mut is_set = false;
     for (name, value) in given {
         let at = || format!("settings.headers.{name}");
-        if value != MASK {
+        let comes_later = value == MASK && masked == Masked::MayLack;
+        let stays_unset = unset.contains(&name) && (value == MASK || value.is_empty());
+        if comes_later || stays_unset {
+            merged.unset.push(name);
+        } else if value.is_empty() {
+            checks.fault(at(), "must be entered");
+        } else if value != MASK {
             if old.contains_key(&name) {
                 merged.entered.push(at());
             }
@@ -501,6 +534,13 @@ async fn open_headers(app: &AppState, tx: &mut TenantTx, row: &Row) -> Result<BT
             serde_json::from_slice(&plain).map_err(Error::internal)
         }
     }
+}
+
+/// The headers of a webhook that have no value yet: it stands empty, where those that have one are masked.
+fn unset_headers(row: &Row) -> Vec<String> {
+    let headers = row.settings.0.get("headers").and_then(Value::as_object);
+    let unset = headers.into_iter().flatten().filter(|(_, value)| value.as_str() == Some(""));
+    unset.map(|(name, _)| name.clone()).collect()
 }
 
 fn place(id: RouteId, column: &'static str) -> Place<'static> {

@@ -85,7 +85,7 @@ impl Current {
             datasource_configs: Some(self.configs.values().map(config_entry).collect()),
             datasources: Some(self.datasources.values().map(datasource_entry).collect()),
             intents: Some(intents.into_iter().map(|intent| self.intent_entry(intent)).collect()),
-            routes: Some(self.routes.values().map(|row| self.route_entry(row)).collect()),
+            routes: Some(self.routes.values().map(|row| masked(self.route_entry(row))).collect()),
             classifier: Some(ClassifierEntry { gate: self.gate }),
         }
     }
@@ -156,11 +156,21 @@ impl Current {
             intent,
             kind: row.kind,
             decisions: row.decisions.clone(),
-            // The values of headers were masked before they were stored.
+            // The values of headers were masked before they were stored, or are empty where they are still to be set.
             settings: row.settings.0.clone(),
             is_active: row.is_active,
         }
     }
+}
+
+/// With every header masked: whether its value is set here says nothing of where it is taken to.
+fn masked(mut entry: RouteEntry) -> RouteEntry {
+    if let Some(Value::Object(headers)) = entry.settings.get_mut("headers") {
+        for value in headers.values_mut() {
+            *value = MASK.into();
+        }
+    }
+    entry
 }
 
 pub fn config_entry(row: &ConfigRow) -> ConfigEntry {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::document::{ConfigEntry, RouteEntry, RuleEntry};
 use crate::{
     datasources::{dto::MASK, server::connection},
+    routes::dto::RouteKind,
     server::same::is_same,
     transfer::dto::{Action, Change, Kind},
 };
@@ -121,24 +122,35 @@ pub fn config(wanted: &ConfigEntry, stored: Option<&ConfigEntry>) -> (Change, Ma
     (change, auth)
 }
 
-/// What an import does with a route, and the settings to store: a header's masked value keeps what is there.
+/// What an import does with a route, and the settings to store: a header's masked value keeps what is there, or, of a new
+/// route, is to be set later. One that the route does not have is left out, since it was taken from it: it works without.
 pub fn route(wanted: &RouteEntry, stored: Option<&RouteEntry>) -> (Change, Map<String, Value>) {
     let mut settings = wanted.settings.clone();
     let mut shown = wanted.clone();
-    let (mut entered, mut lacks) = (Vec::new(), Vec::new());
+    let (mut entered, mut lacks, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(Value::Object(headers)) = settings.get_mut("headers") {
-        let kept = stored.and_then(|stored| stored.settings.get("headers")).and_then(Value::as_object);
+        let there = stored.and_then(|stored| stored.settings.get("headers")).and_then(Value::as_object);
+        let mut masked = Map::new();
         headers.retain(|name, value| {
-            let there = value != MASK || kept.is_some_and(|kept| kept.contains_key(name));
-            if !there {
-                lacks.push(name.clone());
+            let kept = there.and_then(|there| there.get(name)).and_then(Value::as_str);
+            let (is_masked, is_empty) = (value == MASK, value == "");
+            let stays_unset = kept == Some("") && (is_masked || is_empty);
+            if is_masked && stored.is_some() && kept.is_none() {
+                left_out.push(name.clone());
+                return false;
             }
-            there
+            // As a route has it whose header is to be set: empty.
+            if stays_unset || (is_masked && stored.is_none()) {
+                lacks.push(name.clone());
+                masked.insert(name.clone(), "".into());
+            } else {
+                masked.insert(name.clone(), MASK.into());
+                if !is_masked {
+                    entered.push("settings.headers".to_owned());
+                }
+            }
+            true
         });
-        if headers.values().any(|value| value != MASK) {
-            entered.push("settings.headers".to_owned());
-        }
-        let masked: Map<String, Value> = headers.keys().map(|name| (name.clone(), MASK.into())).collect();
         if masked.is_empty() {
             settings.remove("headers");
             shown.settings.remove("headers");
@@ -148,10 +160,22 @@ pub fn route(wanted: &RouteEntry, stored: Option<&RouteEntry>) -> (Change, Map<S
     }
     let mut change = change(Kind::Route, &wanted.name, stored.map(members), members(&shown), &entered);
     if !lacks.is_empty() {
-        change.notes.push(format!("needs its secret set: the header {}", lacks.join(", ")));
+        change.notes.push(format!(
+            "needs its secret set: the header {}. What it has to send waits until it is; what waits for too long is given up, \
+             and can be sent again",
+            lacks.join(", ")
+        ));
     }
-    if stored.is_none() && wanted.kind == crate::routes::dto::RouteKind::Webhook {
-        change.notes.push("has a new signing secret: rotate it to be shown one".into());
+    if !left_out.is_empty() {
+        change.notes.push(format!(
+            "goes on without the header {}, whose value is not in the document: if it needs it, add it on its page",
+            left_out.join(", ")
+        ));
+    }
+    if stored.is_none() && wanted.kind == RouteKind::Webhook {
+        let note = "signs with a new secret, which nobody has seen, so a receiver that checks signatures takes nothing: make a \
+                    new one on its page, to be shown it";
+        change.notes.push(note.into());
     }
     (change, settings)
 }
@@ -227,6 +251,52 @@ mod tests {
         assert_eq!(
             Value::from(found.before.unwrap_or_default()),
             json!({"conditions.query": "SELECT 1", "priority": 10})
+        );
+    }
+
+    #[test]
+    fn a_header_is_kept_entered_or_to_be_set() {
+        let entry = |headers: Value| -> RouteEntry {
+            let settings = json!({"url": "https://a.example", "headers": headers});
+            let entry =
+                json!({"name": "r", "kind": "webhook", "decisions": ["review"], "settings": settings});
+            serde_json::from_value(entry).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let (set, unset) = (entry(json!({"X": MASK})), entry(json!({"X": ""})));
+        let needed = [
+            "needs its secret set: the header X. What it has to send waits until it is; what waits for too long is \
+             given up, and can be sent again",
+        ];
+        let left_out = [
+            "goes on without the header Y, whose value is not in the document: if it needs it, add it on its page",
+        ];
+        for (wanted, stored, action, notes) in [
+            (json!({"X": MASK}), &set, Action::Same, &needed[..0]),
+            (json!({"X": "S3CRET"}), &set, Action::Change, &needed[..0]),
+            (json!({"X": ""}), &set, Action::Change, &needed[..0]),
+            (json!({"X": MASK}), &unset, Action::Same, &needed[..]),
+            (json!({"X": ""}), &unset, Action::Same, &needed[..]),
+            (json!({"X": "S3CRET"}), &unset, Action::Change, &needed[..0]),
+            (json!({"X": MASK, "Y": "S3CRET"}), &unset, Action::Change, &needed[..]),
+            (json!({"X": MASK, "Y": MASK}), &set, Action::Same, &left_out[..]),
+        ] {
+            let (change, settings) = route(&entry(wanted.clone()), Some(stored));
+            assert_eq!(change.action, action, "{wanted}");
+            assert_eq!(change.notes, notes, "{wanted}");
+            assert!(!format!("{change:?}").contains("S3CRET"));
+            let mut kept = wanted;
+            if notes == left_out {
+                kept = json!({"X": MASK});
+            }
+            assert_eq!(settings["headers"], kept);
+        }
+        let (_, settings) = route(&entry(json!({"Y": MASK})), Some(&entry(json!({}))));
+        assert_eq!(settings.get("headers"), None);
+        let (created, settings) = route(&entry(json!({"X": MASK})), None);
+        assert_eq!(settings["headers"], json!({"X": MASK}));
+        assert_eq!(
+            (created.action, created.notes.len(), &created.notes[0][..]),
+            (Action::Create, 2, needed[0])
         );
     }
 

@@ -49,11 +49,8 @@ async fn export(ctx: TenantContext, headers: HeaderMap, query: Query) -> Result<
     let format = query.parsed("format")?.or(accepted).unwrap_or(Format::Yaml);
     let text = service::export(&ctx, format, query.flag("examples")?).await?;
     let name = format!("attachment; filename=\"{}.{format}\"", ctx.tenant);
-    let headers = [
-        (header::CONTENT_TYPE, format.media_type().to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, format.media_type().to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, text).into_response())
 }
 

@@ -28,6 +28,8 @@ const BEAT: Duration = Duration::from_millis(700);
 struct Run {
     backtest: RwSignal<Option<Backtest>>,
     changes: RwSignal<Vec<BacktestChange>>,
+    /// Those that would keep their intent and decision, and get other verdicts.
+    judged: RwSignal<Vec<BacktestChange>>,
     /// Those that differ without the draft too.
     drifted: RwSignal<Vec<BacktestChange>>,
     refused: RwSignal<Option<String>>,
@@ -65,6 +67,7 @@ impl Run {
             match started {
                 Ok(backtest) => {
                     let _ = self.changes.try_set(Vec::new());
+                    let _ = self.judged.try_set(Vec::new());
                     let _ = self.drifted.try_set(Vec::new());
                     let _ = self.of.try_set(of);
                     // The page may be gone by now.
@@ -96,6 +99,7 @@ impl Run {
             }
             let lists = [
                 (BacktestOutcome::Changed, found.changed, self.changes),
+                (BacktestOutcome::Judged, found.judged_otherwise, self.judged),
                 (BacktestOutcome::Drifted, found.drifted, self.drifted),
             ];
             for (outcome, count, list) in lists {
@@ -142,6 +146,7 @@ pub fn Backtests(
     let run = Run {
         backtest: RwSignal::new(None),
         changes: RwSignal::new(Vec::new()),
+        judged: RwSignal::new(Vec::new()),
         drifted: RwSignal::new(Vec::new()),
         refused: RwSignal::new(None),
         is_starting: RwSignal::new(false),
@@ -255,36 +260,76 @@ pub fn Backtests(
                 </p>
             </Only>
             {move || {
-                let changes = run.changes.get();
-                (!changes.is_empty() && !is_under_way.get())
-                    .then(|| view! { <Changes changes tenant_id=run.tenant_id.get_value() on_try/> }.into_any())
-            }}
-            {move || {
-                let changes = run.drifted.get();
-                (!changes.is_empty() && !is_under_way.get())
+                // What would be decided otherwise is looked at first.
+                let (decided, judged) = by_decision(run.changes.get(), run.judged.get());
+                let as_before = "What would be judged otherwise, and decided as before";
+                let lists = [
+                    (decided, None),
+                    (judged, Some((as_before, "backtest-judged"))),
+                    (run.drifted.get(), Some(("What differs without the draft too", "backtest-drifted"))),
+                ];
+                (!is_under_way.get())
                     .then(|| {
-                        view! {
-                            <details class="details" data-testid="backtest-drifted">
-                                <summary>"What differs without the draft too"</summary>
-                                <Changes changes tenant_id=run.tenant_id.get_value() on_try/>
-                            </details>
-                        }
-                        .into_any()
+                        lists
+                            .into_iter()
+                            .filter(|(changes, _)| !changes.is_empty())
+                            .map(|(changes, folded)| {
+                                let tenant_id = run.tenant_id.get_value();
+                                let list = view! { <Changes changes tenant_id on_try/> }.into_any();
+                                let Some((summary, testid)) = folded else { return list };
+                                view! {
+                                    <details class="details" data-testid=testid>
+                                        <summary>{summary}</summary>
+                                        {list}
+                                    </details>
+                                }
+                                .into_any()
+                            })
+                            .collect_view()
                     })
             }}
         </section>
     }
 }
 
+/// Those that would be decided otherwise, and those that would only be judged otherwise: first by another intent, then by
+/// other verdicts.
+fn by_decision(
+    changes: Vec<BacktestChange>,
+    verdicts: Vec<BacktestChange>,
+) -> (Vec<BacktestChange>, Vec<BacktestChange>) {
+    let is_decided = |change: &BacktestChange| {
+        change.after.as_ref().is_some_and(|after| change.before.decision != Some(after.decision))
+    };
+    let (decided, mut judged): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_decided);
+    judged.extend(verdicts);
+    (decided, judged)
+}
+
 /// How far it is, or what it came to, in words.
 fn standing_words(backtest: &Backtest) -> String {
-    let Backtest { status, total, done, changed, drifted, skipped, errors, note, .. } = backtest;
+    let Backtest {
+        status,
+        total,
+        done,
+        decided_otherwise,
+        judged_otherwise,
+        drifted,
+        skipped,
+        errors,
+        note,
+        ..
+    } = backtest;
     match status {
         BacktestStatus::Queued => "It waits for its turn.".to_owned(),
         BacktestStatus::Running => format!("{done} of {total} messages."),
         BacktestStatus::Failed => note.clone().unwrap_or_else(|| "It failed.".to_owned()),
         BacktestStatus::Done => {
-            let mut words = format!("{changed} of {total} would change.");
+            let mut words = format!("{decided_otherwise} of {total} would be decided otherwise");
+            if *judged_otherwise > 0 {
+                words.push_str(&format!(", {judged_otherwise} more would be judged otherwise"));
+            }
+            words.push('.');
             if *drifted > 0 {
                 words.push_str(&format!(
                     " {drifted} differ already without the draft, because data or rules changed since."
@@ -296,7 +341,7 @@ fn standing_words(backtest: &Backtest) -> String {
                 n => words.push_str(&format!(" {n} were decided by a person, and are not compared.")),
             }
             if *errors > 0 {
-                words.push_str(&format!(" {errors} could not be compared: a datasource could not be asked."));
+                words.push_str(&format!(" {errors} could not be compared."));
             }
             words
         }

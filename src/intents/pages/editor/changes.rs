@@ -1,4 +1,4 @@
-//! What a backtest found: the messages that would change.
+//! What a backtest found: the messages that would be decided or judged otherwise.
 
 use leptos::prelude::*;
 
@@ -7,16 +7,19 @@ use crate::{
     backtests::dto::{BacktestChange, Said, VerdictDifference},
     emails::{
         dto::{Decision, EmailIntent, EmailStatus},
-        pages::{DecisionMark, VerdictMark},
+        pages::{DecisionMark, VerdictMark, shown_subject},
     },
     shared::{EmailId, TenantId},
-    ui::icons::{Glyph, Icon},
+    ui::{
+        bidi::unturned,
+        icons::{Glyph, Icon},
+    },
 };
 
 /// More would not be read.
 const SHOWN: usize = 100;
 
-/// The messages that would change, each before and after, and why.
+/// The messages that would come to something else, each before and after, and why.
 #[component]
 pub fn Changes(
     changes: Vec<BacktestChange>,
@@ -44,7 +47,7 @@ pub fn Changes(
 #[component]
 fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, String)>) -> impl IntoView {
     let BacktestChange { email_id, subject, sender_email, before, after, verdict_differences, .. } = change;
-    let subject = if subject.is_empty() { "(no subject)".to_owned() } else { subject };
+    let (subject, sender_email) = (shown_subject(&subject), unturned(&sender_email));
     let title = format!("{subject} · {sender_email}");
     let (intent, decision, why) = match after {
         Some(after) => (after.intent, Some(after.decision), after.explanation),
@@ -58,7 +61,7 @@ fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, S
         <li class="card" data-testid="change">
             // How it was decided, in a tab of its own: the draft stays here.
             <a href=href target="_blank" class="breakable">
-                {subject}
+                <bdi>{subject}</bdi>
                 <span class="visually-hidden">" (opens in a new tab)"</span>
             </a>
             <p class="hint breakable">{sender_email}</p>
