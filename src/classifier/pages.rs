@@ -141,13 +141,18 @@ fn Standing(classifier: Classifier) -> impl IntoView {
         (State::Ready, true) => (Tone::Attention, Glyph::Learn, "The classifier only suggests"),
         (State::Ready, false) => (Tone::Good, Glyph::Accept, "The classifier gives intents"),
     };
-    let measured = accuracy.map(|accuracy| {
-        format!(
-            "It learned from {which}. Of examples that it had not seen, {} got their intent; to give one by itself, it must be right in {} of the cases.",
-            percent(accuracy),
-            percent(gate),
-        )
-    });
+    let measured = match accuracy {
+        Some(accuracy) => {
+            format!(
+                "It learned from {which}. Of examples that it had not seen, {} got their intent",
+                percent(accuracy)
+            )
+        }
+        None => format!("There are {all} examples of all intents"),
+    };
+    // Also before it has learned: what it is held against is set by then.
+    let measured =
+        format!("{measured}; to give one by itself, it must be right in {} of the cases.", percent(gate));
     view! {
         <section class="panel" aria-labelledby="classifier" data-testid="classifier">
             <h2 id="classifier">"What the classifier makes of the examples"</h2>
@@ -155,7 +160,7 @@ fn Standing(classifier: Classifier) -> impl IntoView {
                 <Badge tone glyph text=words/>
             </p>
             <p>{why}</p>
-            {measured.map(|words| view! { <p class="hint">{words}</p> }.into_any())}
+            <p class="hint">{measured}</p>
         </section>
     }
 }

@@ -10,7 +10,8 @@ use std::{
 
 use axum::{
     Router,
-    extract::State,
+    extract::{FromRequestParts, State},
+    http::request::Parts,
     response::sse::{Event, KeepAlive, Sse},
     routing::get,
 };
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    AppState, Result, TenantContext, TenantTx,
+    AppState, Error, Result, TenantContext, TenantTx,
     places::{Place, Places},
 };
 use crate::{
@@ -36,6 +37,8 @@ pub const CHANNEL: &str = "flowengine_changes";
 const BURST: Duration = Duration::from_millis(400);
 /// A stream ends after so long, and the browser begins another: who calls is found out again.
 const LIFE: Duration = Duration::from_secs(300);
+/// For so long it is believed who hears by a stream, and that they may.
+pub const BELIEVED: Duration = Duration::from_secs(10);
 /// Streams of one person or key at once: each takes a connection, and a page that is looked at has one.
 const PER_CALLER: usize = 8;
 /// Before the database is listened to again.
@@ -145,6 +148,7 @@ pub fn routes() -> Router<AppState> {
 async fn stream(
     ctx: TenantContext,
     State(app): State<AppState>,
+    mut head: Parts,
 ) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>)> {
     ctx.require(Permission::Read)?;
     let place = app.changes.place(ctx.actor.identity(), ctx.tenant.clone())?;
@@ -154,24 +158,43 @@ async fn stream(
     let first = stream::iter(app.changes.quiet(&tenant).map(|quiet| Ok(quiet_for(quiet))));
     // Those that began together, as after a start, do not all come back together.
     let end = Instant::now() + LIFE.mul_f64(rand::random_range(0.8..1.0));
-    let stop = app.stop.clone();
-    // Held by the stream: it is given back when that ends, or whoever listened has gone.
-    let events = stream::unfold((receiver, place), move |(mut receiver, place)| {
-        let (tenant, stop) = (tenant.clone(), stop.clone());
+    // With them goes what was found out of the caller (`Authenticated`): that is to be found out anew.
+    head.extensions.clear();
+    // The place is held by the stream: it is given back when that ends, or whoever listened has gone.
+    let begun = (receiver, place, head, Instant::now());
+    let events = stream::unfold(begun, move |(mut receiver, place, mut head, mut checked)| {
+        let (app, tenant) = (app.clone(), tenant.clone());
         async move {
             tokio::select! {
                 pause = next(&mut receiver, &tenant) => tokio::time::sleep(pause).await,
                 () = tokio::time::sleep_until(end) => return None,
-                () = stop.cancelled() => return None,
+                () = app.stop.cancelled() => return None,
+            }
+            if checked.elapsed() > BELIEVED {
+                // All who hear of the change come by here: they do not ask the database in the same moment.
+                tokio::time::sleep(BURST.mul_f64(rand::random_range(0.0..1.0))).await;
+                if is_refused(&app, &mut head).await {
+                    // The browser asks anew, and is told why not.
+                    return None;
+                }
+                checked = Instant::now();
             }
             // What came meanwhile is told by this one.
             receiver = receiver.resubscribe();
-            Some((Ok(Event::default().event("changed").data("1")), (receiver, place)))
+            Some((Ok(Event::default().event("changed").data("1")), (receiver, place, head, checked)))
         }
     });
     let events = Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20)));
     // A proxy such as nginx keeps small answers back until there is more of them, or they end.
     Ok(([("x-accel-buffering", "no")], events))
+}
+
+/// Whether whoever began a stream may not hear any more: they have signed out since, left the tenant, or lost their key. What
+/// cannot be found out now, as while the database is busy, is found out the next time.
+async fn is_refused(app: &AppState, head: &mut Parts) -> bool {
+    let ctx = TenantContext::from_request_parts(head, app).await;
+    let may = ctx.and_then(|ctx| ctx.require(Permission::Read));
+    matches!(may, Err(Error::Problem(Problem { status: 401 | 403 | 404, .. })))
 }
 
 /// Until the tenant changed, or may have. Gives how long to wait for more: where every page is told, they do not all ask

@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::{Request, State},
     handler::Handler,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     AppState, CallerContext, changes,
     context::bearer,
-    edge::{compress, cors, headers, limits, load, metrics, observe, ready, site, unread},
+    edge::{compress, cors, headers, limits, load, metrics, observe, ready, referer, site, unread},
     error::problem_response,
     idempotency,
     openapi::{
@@ -85,6 +85,7 @@ pub fn router(app: AppState) -> Router {
         .leptos_routes_with_context(&app, generate_route_list(App), context.clone(), document.clone())
         .layer(middleware::from_fn(by_itself))
         .layer(middleware::from_fn(load::refuse_large))
+        .layer(middleware::from_fn(referer::own_only))
         .merge(transfer::server::form::routes())
         .layer(middleware::from_fn_with_state(app.clone(), require_session))
         .layer(middleware::from_fn(compress::allow))
@@ -99,8 +100,6 @@ pub fn router(app: AppState) -> Router {
             if page.status() == StatusCode::OK {
                 *page.status_mut() = StatusCode::NOT_FOUND;
             }
-            // With a slash at its end, an address may lead to a page of who is signed in.
-            page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             page
         }
     };
@@ -191,12 +190,7 @@ async fn require_session(State(app): State<AppState>, request: Request, next: Ne
     }
     let (parts, body) = request.into_parts();
     match CallerContext::authenticate(&app, &parts).await {
-        Ok(_) => {
-            let mut response = next.run(Request::from_parts(parts, body)).await;
-            // A page is one person's: no cache may keep it for the next.
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
+        Ok(_) => next.run(Request::from_parts(parts, body)).await,
         Err(error) => {
             let problem = error.into_problem();
             if problem.status == 401 {

@@ -6,6 +6,7 @@
 mod names;
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -36,11 +37,29 @@ pub struct Fence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fenced {
     #[error(
-        "{0} is a private, local or reserved address, which look-ups may not reach (LOOKUP_ALLOW_NETWORKS)"
+        "{0} a private, local or reserved address, which look-ups may not reach: the installation's administrator \
+         can open its network (LOOKUP_ALLOW_NETWORKS)"
     )]
-    Forbidden(IpAddr),
+    Forbidden(Named),
     #[error("the name {0} cannot be resolved")]
     Unresolved(String),
+}
+
+/// What is out of bounds, as it was named: whoever names it is not told where a name leads, or they would learn of the
+/// networks inside, name by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    Address(IpAddr),
+    Host(String),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(ip) => write!(formatter, "{ip} is"),
+            Self::Host(host) => write!(formatter, "the host {host} leads to"),
+        }
+    }
 }
 
 impl Fenced {
@@ -58,9 +77,13 @@ impl Fence {
     /// # Errors
     /// `Fenced::Forbidden`, where the address is neither public nor opened by configuration.
     pub fn check(&self, ip: IpAddr) -> Result<(), Fenced> {
+        if self.is_open(ip) { Ok(()) } else { Err(Fenced::Forbidden(Named::Address(ip))) }
+    }
+
+    fn is_open(&self, ip: IpAddr) -> bool {
         let canonical = canonical(ip);
-        let open = self.allowed.iter().any(|net| net.contains(&canonical) || net.contains(&ip));
-        if open || is_public(canonical) { Ok(()) } else { Err(Fenced::Forbidden(ip)) }
+        let is_opened = self.allowed.iter().any(|net| net.contains(&canonical) || net.contains(&ip));
+        is_opened || is_public(canonical)
     }
 
     /// Checks a URL's host where it is a literal address, which a resolver never sees.
@@ -101,14 +124,18 @@ impl Fence {
     /// `Fenced`.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fenced> {
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        let addresses = match literal.parse::<IpAddr>() {
-            Ok(ip) => vec![ip],
-            Err(_) => self.names.addresses(host, self.patience).await,
-        };
+        if let Ok(ip) = literal.parse::<IpAddr>() {
+            self.check(ip)?;
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let addresses = self.names.addresses(host, self.patience).await;
         if addresses.is_empty() {
             return Err(Fenced::Unresolved(host.to_owned()));
         }
-        addresses.iter().try_for_each(|ip| self.check(*ip))?;
+        if let Some(address) = addresses.iter().find(|ip| !self.is_open(**ip)) {
+            tracing::info!(host, %address, "a host leads to an address that is out of bounds");
+            return Err(Fenced::Forbidden(Named::Host(host.to_owned())));
+        }
         Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 }
@@ -215,7 +242,9 @@ mod tests {
             "100::1",
         ] {
             let ip: IpAddr = bad.parse().expect(bad);
-            assert_eq!(fence.check(ip), Err(Fenced::Forbidden(ip)), "{bad}");
+            let refused = fence.check(ip).expect_err(bad);
+            assert_eq!(refused, Fenced::Forbidden(Named::Address(ip)), "{bad}");
+            assert!(refused.to_string().contains(&ip.to_string()), "{refused}");
         }
         for good in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
             assert_eq!(fence.check(good.parse().expect(good)), Ok(()), "{good}");
@@ -234,7 +263,10 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused() {
         let refused = Fence::new(&[]).resolve("localhost", 80).await;
-        assert!(matches!(refused, Err(Fenced::Forbidden(_))), "{refused:?}");
+        let refused = refused.expect_err("it is inside");
+        assert_eq!(refused, Fenced::Forbidden(Named::Host("localhost".into())));
+        let told = refused.to_string();
+        assert!(told.contains("localhost") && !told.contains("127.0.0.1") && !told.contains("::1"), "{told}");
         let unknown = Fence::new(&[]).resolve("no-such-host.invalid", 80).await;
         assert!(matches!(unknown, Err(Fenced::Unresolved(_))), "{unknown:?}");
     }

@@ -6,24 +6,24 @@ use std::{marker::PhantomData, pin::Pin};
 
 use http::Method;
 use leptos::server_fn::{
-    Http, Protocol,
+    ContentType, Http, Protocol,
     client::{Client, browser::BrowserClient},
     codec::{Encoding, IntoReq, Json, PostUrl},
     error::{FromServerFnError, ServerFnErrorErr},
     redirect::call_redirect_hook,
-    request::browser::BrowserRequest,
+    request::{Req, browser::BrowserRequest},
     response::{ClientRes, browser::BrowserResponse},
     server::Server,
 };
 use serde::de::DeserializeOwned;
 
-use crate::shared::Problem;
+use crate::{shared::Problem, ui::host};
 
 /// What server functions answer in.
 pub const JSON: &str = "application/json";
 
 /// The protocol of server functions: `server_fn`'s own, arguments as forms send them (or as `Arguments` says) and answers as
-/// JSON. On the server it is that very one.
+/// JSON. On the server it is that very one, but that arguments in JSON must be said to be JSON.
 ///
 /// In the browser it does the same, but what is done for each function is only to write its arguments and to read its answer:
 /// what lies between is of one type, and in the WASM once.
@@ -48,13 +48,30 @@ where
         F: Fn(I) -> Fut + Send,
         Fut: Future<Output = Result<O, Problem>> + Send,
     {
-        <Http<A, Json> as Protocol<I, O, C, S, Problem>>::run_server(request, server_fn)
+        let is_unfit = <A as ContentType>::CONTENT_TYPE == JSON && !is_json(&request);
+        async move {
+            // A form of any site can send text that looks like it.
+            if is_unfit {
+                let problem = Problem::new(415, "The body must be application/json");
+                host::set_page_status(problem.status);
+                return Err(problem);
+            }
+            <Http<A, Json> as Protocol<I, O, C, S, Problem>>::run_server(request, server_fn).await
+        }
     }
 
     fn run_client(path: &str, input: I) -> impl Future<Output = Result<O, Problem>> + Send {
         let answer = input.into_req(path, JSON).map(C::call);
         async move { read(&answer?.await?) }
     }
+}
+
+/// Whether a request says that its body is JSON, parameters aside.
+fn is_json(request: &impl Req<Problem>) -> bool {
+    let kind = request.to_content_type();
+    kind.is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(JSON))
+    })
 }
 
 /// What will have come of a call: the answer's text, unless it is refused or does not get there.

@@ -94,6 +94,30 @@ async fn what_changed_while_the_database_was_away_is_told_and_what_changes_then(
     assert!(is_told(&mut events, Duration::from_secs(15)).await, "something may have changed meanwhile");
 }
 
+/// It takes as long as a server believes who hears.
+#[tokio::test]
+async fn a_stream_goes_on_while_nobody_can_find_out_who_hears_it() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let key = server.key_of("acme", Role::Viewer).await;
+    let began = Instant::now();
+    let answer = server.request(Method::GET, "/ui/changes?tenant_id=acme", Some(&key)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut events = answer.bytes_stream();
+    let mut database = server.database().superuser().await;
+    let sql = "REVOKE EXECUTE ON FUNCTION caller_by_key FROM flowengine_app";
+    sqlx::raw_sql(sql).execute(&mut database).await.unwrap();
+    let asked = server.request(Method::GET, "/api/intents?tenant_id=acme", Some(&key)).send().await.unwrap();
+    assert_eq!(asked.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    // What may have changed before it listened is told.
+    while is_told(&mut events, A_WHILE).await {}
+
+    while began.elapsed() < changes::BELIEVED + A_WHILE {
+        notify(&mut database, "acme").await;
+        assert!(is_told(&mut events, A_WHILE).await, "after {:?}", began.elapsed());
+    }
+}
+
 /// For how long the tenant is known to have been quiet, as a stream says when it begins.
 async fn quiet(server: &TestServer, key: &str, tenant: &str) -> Duration {
     let path = format!("/ui/changes?tenant_id={tenant}");

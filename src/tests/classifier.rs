@@ -717,3 +717,27 @@ async fn who_may_read_correct_and_teach() {
         }
     }
 }
+
+/// Whoever waits for it to give intents sees what it is held against, from the first example on.
+#[tokio::test]
+async fn the_page_of_examples_tells_where_the_classifier_stands_against_its_gate() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    let page =
+        async || server.get(&format!("/t/acme/intents/{returns}/examples")).await.is(StatusCode::OK).text;
+    let text = page().await;
+    assert!(text.contains("The classifier has not learned yet"), "{text}");
+    let gate =
+        "There are 0 examples of all intents; to give one by itself, it must be right in 95 % of the cases.";
+    assert!(text.contains(gate), "{text}");
+    teach(&server, "acme", returns, &RETURNS).await;
+    teach(&server, "acme", invoices, &INVOICES).await;
+    trained(&server, "acme", 24).await;
+    let state = set_gate(&server, "acme", 0.6).await;
+    let text = page().await;
+    assert!(text.contains("The classifier gives intents"), "{text}");
+    assert!(text.contains(state["why"].as_str().unwrap()), "{text}");
+    assert!(text.contains("to give one by itself, it must be right in 60 % of the cases."), "{text}");
+}

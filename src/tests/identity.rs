@@ -210,8 +210,10 @@ async fn changing_the_password_ends_the_other_sessions() {
         ["repeated_password"]
     );
     assert!(lives(&server, &there).await);
-    change(&here, PASSWORD, OTHER, OTHER).await.is(StatusCode::NO_CONTENT);
-    assert!(lives(&server, &here).await && !lives(&server, &there).await);
+    let changed = change(&here, PASSWORD, OTHER, OTHER).await.is(StatusCode::NO_CONTENT);
+    let renewed = cookie_of(&changed);
+    assert!(lives(&server, &renewed).await && !lives(&server, &there).await);
+    assert!(!lives(&server, &here).await, "a copy of the cookie is of no use any more");
     sign_in(&server, "ada@acme.example", OTHER).await.is(StatusCode::NO_CONTENT);
 }
 

@@ -1,19 +1,28 @@
 //! What load balancers and monitoring see, and how a server stops.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use leptos::config::LeptosOptions;
 use reqwest::{Method, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
 
 use super::{
     bounds::HalfSent,
+    name_server::NameServer,
     support::{Answer, TestDatabase, TestServer, config, eventually, message},
 };
 use crate::{
     demo,
     keys::server::service as keys,
+    mailboxes::server::smtp::{self, Bounds, Protocol},
     server::{AppState, Database, run, vault::Vault},
     tenants,
 };
@@ -97,6 +106,125 @@ async fn figures_name_routes_and_outcomes_and_no_tenant() {
     for private in ["acme", "globex", "made-up", "MADEUP"] {
         assert!(!answer.text.contains(private), "{private} in {}", answer.text);
     }
+}
+
+/// What the server answers to a line, which may be several lines; to none, how it greets.
+async fn said(wire: &mut BufReader<TcpStream>, line: &str) -> String {
+    wire.write_all(line.as_bytes()).await.unwrap();
+    loop {
+        let mut reply = String::new();
+        assert!(wire.read_line(&mut reply).await.unwrap() > 0, "it hung up after {line}");
+        if reply.as_bytes().get(3) != Some(&b'-') {
+            return reply;
+        }
+    }
+}
+
+#[tokio::test]
+async fn figures_tell_what_came_in_by_which_way_and_what_was_not_taken() {
+    let names = NameServer::start();
+    let dns = names.addr.to_string();
+    let server = TestServer::start_idle(&[("MAX_MESSAGE_BYTES", "1000"), ("MAIL_DNS", dns.as_str())]).await;
+    server.tenant("acme").await;
+    let domains = json!({"domains": ["acme.example"]});
+    server.put("/api/mail-domains?tenant_id=acme", &domains).await.is(StatusCode::OK);
+    let mailbox = json!({"name": "m", "kind": "smtp", "address": "orders@acme.example"});
+    server.post("/api/mailboxes?tenant_id=acme", &mailbox).await.is(StatusCode::CREATED);
+
+    let raw = message("a@x.example", "one", "x");
+    for _ in 0..2 {
+        // The second is known.
+        server.receive("acme", raw.clone()).await;
+    }
+    let post = async |path: &str, kind: &str, body: String| {
+        let request = server.request(Method::POST, &format!("{path}?tenant_id=acme"), Some(&server.key));
+        request.header(header::CONTENT_TYPE, kind).body(body).send().await.unwrap().status()
+    };
+    let (large, empty) = ("x".repeat(1_001), String::new());
+    let status = post("/api/emails", "message/rfc822", large.clone()).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let status = post("/api/emails", "message/rfc822", empty.clone()).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let file: String = [message("a@x.example", "two", "x"), large, empty, raw]
+        .map(|message| format!("From a@x.example Mon Nov 23 10:00:00 2026\n{message}\n"))
+        .concat();
+    assert_eq!(post("/api/emails/import", "application/mbox", file).await, StatusCode::OK);
+
+    let bounds = Arc::new(Bounds::new(&server.app.config.mail).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(smtp::serve(server.app.clone(), listener, Protocol::Smtp, bounds, server.app.stop.clone()));
+    let mut wire = BufReader::new(TcpStream::connect(addr).await.unwrap());
+    let mail = message("ann@sender.example", "three", "x") + ".\r\n";
+    for (line, code) in [
+        ("", "220"),
+        ("EHLO client.example\r\n", "250"),
+        ("MAIL FROM:<ann@sender.example>\r\n", "250"),
+        ("RCPT TO:<nobody@acme.example>\r\n", "550"),
+        ("RCPT TO:<orders@acme.example>\r\n", "250"),
+        ("DATA\r\n", "354"),
+        (mail.as_str(), "250"),
+    ] {
+        let reply = said(&mut wire, line).await;
+        assert!(reply.starts_with(code), "{line}: {reply}");
+    }
+    let figures = server.get("/metrics").await.is(StatusCode::OK).text;
+    for line in [
+        "flowengine_messages_received_total{source=\"http\"} 1",
+        "flowengine_messages_received_total{source=\"upload\"} 1",
+        "flowengine_messages_received_total{source=\"smtp\"} 1",
+        "flowengine_messages_refused_total{source=\"http\",reason=\"too_large\"} 1",
+        "flowengine_messages_refused_total{source=\"http\",reason=\"empty\"} 1",
+        "flowengine_messages_refused_total{source=\"upload\",reason=\"too_large\"} 1",
+        "flowengine_messages_refused_total{source=\"upload\",reason=\"empty\"} 1",
+        "flowengine_messages_refused_total{source=\"smtp\",reason=\"no_mailbox\"} 1",
+    ] {
+        assert!(figures.lines().any(|other| other == line), "{line} in {figures}");
+    }
+    for private in ["acme", "sender.example", "orders"] {
+        assert!(!figures.contains(private), "{private} in {figures}");
+    }
+}
+
+/// Of all tenants together: which one it is, its administrators see.
+#[tokio::test]
+async fn figures_tell_how_many_mailboxes_fail_and_for_how_long_one_was_not_read() {
+    let server = TestServer::start_idle(&[]).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+        for name in ["one", "other"] {
+            let account = json!({"host": "imap.x.example", "username": name, "password": "p"});
+            let mailbox = json!({"name": name, "kind": "imap", "imap": account});
+            let path = format!("/api/mailboxes?tenant_id={tenant}");
+            server.post(&path, &mailbox).await.is(StatusCode::CREATED);
+        }
+    }
+    let figure = async |name: &str| -> Option<f64> {
+        let text = server.get("/metrics").await.is(StatusCode::OK).text;
+        assert!(!text.contains("acme") && !text.contains("imap.x.example"), "{text}");
+        let start = format!("flowengine_mailboxes_{name}{{kind=\"imap\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&start)).map(|value| value.parse().unwrap())
+    };
+    let age = "oldest_heartbeat_age_seconds";
+    assert_eq!((figure("failing").await, figure(age).await), (Some(0.0), None), "none was read yet");
+    let mut conn = server.database().superuser().await;
+    let mut sql = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    };
+    sql("UPDATE mailbox_heartbeats SET last_seen_at = now()").await;
+    sql("UPDATE mailbox_heartbeats h SET last_seen_at = now() - interval '1 hour', problem = 'x', failing_since = now() \
+         FROM mailboxes m WHERE m.tenant_id = h.tenant_id AND m.mailbox_id = h.mailbox_id AND m.name = 'other'")
+    .await;
+    assert_eq!(figure("failing").await, Some(2.0));
+    let hour = figure(age).await.unwrap();
+    assert!((3_600.0..3_700.0).contains(&hour), "{hour}");
+    // Nobody looks at those of a tenant that is inactive, or at one that is switched off.
+    sql("UPDATE tenants SET is_active = false WHERE tenant_id = 'globex'; \
+         DELETE FROM mailbox_watches w USING mailboxes m WHERE m.tenant_id = w.tenant_id \
+           AND m.mailbox_id = w.mailbox_id AND m.name = 'other'")
+    .await;
+    assert_eq!(figure("failing").await, Some(0.0));
+    assert!(figure(age).await.unwrap() < 100.0);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::support::{Answer, TestDatabase, TestServer, config, eventually};
 use crate::{
-    auth::server::service as auth,
+    auth::server::{accounts, service as auth},
     server::{Database, Error, origin::Origin},
 };
 
@@ -66,11 +66,7 @@ async fn of_the_sites_root_the_browsers_files_alone_are_served() {
 async fn the_links_of_several_starts_hold_until_one_is_used() {
     let server = TestServer::start_idle(&[]).await;
     let start = async || auth::first_link(&server.app).await.unwrap().unwrap();
-    let signs_in = async |link: &SecretString| {
-        let signed_in =
-            auth::sign_in_by_link(&server.app, &Origin::default(), link.expose_secret(), None).await;
-        signed_in.unwrap().is_some()
-    };
+    let signs_in = async |link: &SecretString| signs_in(&server, link).await;
     let (first, second) = (start().await, start().await);
     assert!(signs_in(&first).await, "a later start leaves it");
     assert!(!signs_in(&first).await && !signs_in(&second).await, "one was used");
@@ -85,6 +81,55 @@ async fn the_links_of_several_starts_hold_until_one_is_used() {
         sqlx::query_scalar("SELECT count(*) FROM sign_in_links").fetch_one(&mut conn).await.unwrap();
     assert_eq!(count, 100);
     assert!(!signs_in(&links[0]).await && signs_in(&links[100]).await);
+}
+
+async fn signs_in(server: &TestServer, link: &SecretString) -> bool {
+    let signed_in = auth::sign_in_by_link(&server.app, &Origin::default(), link.expose_secret(), None).await;
+    signed_in.unwrap().is_some()
+}
+
+/// Whoever reads an old log would otherwise become an administrator beside the one that there is.
+#[tokio::test]
+async fn the_links_of_starts_end_once_an_administrator_is_made_by_the_command_line() {
+    let server = TestServer::start_idle(&[]).await;
+    let database = &server.app.database;
+    let start = async || auth::first_link(&server.app).await.unwrap().unwrap();
+    let first = start().await;
+    let reset = accounts::create_by_hand(database, "root@host.example", "Root", true).await.unwrap();
+    assert!(!signs_in(&server, &first).await, "it was printed before");
+    // Nobody is in yet, and the link may be lost: the next start prints one. That ends as well.
+    let second = start().await;
+    let password = SecretString::from("correct horse battery");
+    accounts::reset(&server.app, &Origin::default(), reset.expose_secret(), &password).await.unwrap();
+    assert!(!signs_in(&server, &second).await, "the administrator has a password");
+    assert!(auth::first_link(&server.app).await.unwrap().is_none());
+    // One that somebody asks for is not of a start.
+    let asked_for = auth::new_admin_link(database).await.unwrap();
+    assert!(signs_in(&server, &asked_for).await);
+}
+
+#[tokio::test]
+async fn the_links_of_starts_end_once_an_administrator_comes_by_a_provider() {
+    for (what, is_admin, is_closed, holds) in [
+        ("an administrator", true, false, false),
+        ("one whose account is closed", true, true, true),
+        ("somebody else", false, false, true),
+    ] {
+        let server = TestServer::start_idle(&[]).await;
+        let link = auth::first_link(&server.app).await.unwrap().unwrap();
+        let mut conn = server.database().superuser().await;
+        sqlx::query(
+            "WITH ann AS (INSERT INTO users (email, display_name, is_instance_admin, closed_at) \
+               SELECT 'ann@acme.example', 'Ann', $1, CASE WHEN $2 THEN now() END RETURNING user_id) \
+             INSERT INTO user_identities (issuer, subject, user_id) SELECT 'https://id.example', 'ann-1', user_id FROM ann",
+        )
+        .bind(is_admin)
+        .bind(is_closed)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        assert_eq!(signs_in(&server, &link).await, holds, "{what}");
+    }
 }
 
 /// "Busy" would let somebody look for load, where the database is gone.

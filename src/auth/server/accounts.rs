@@ -196,7 +196,8 @@ fn is_listed(n: i64, is_known: bool) -> bool {
     powers_of_ten.any(|power| power == n) || !is_known && n <= LISTED
 }
 
-/// Sets the caller's password. All other sessions of the person end.
+/// Sets the caller's password. All other sessions of the person end, and `session` goes on under another token, which is
+/// given: a copy of the old one, as a thief may have it, lets nobody in any more. `None` where it has ended meanwhile.
 ///
 /// # Errors
 /// 403 for a caller that is no person, and, naming `new_password`, for one whom the provider alone lets in; 422 naming
@@ -206,7 +207,7 @@ pub async fn change_password(
     session: Option<&str>,
     current: &SecretString,
     new: &SecretString,
-) -> Result<()> {
+) -> Result<Option<SecretString>> {
     let Actor::User { user_id, email, display_name, .. } = &ctx.actor else {
         return Err(Problem::forbidden("Only a person has a password").into());
     };
@@ -234,9 +235,16 @@ pub async fn change_password(
     if !repository::replace_password(&mut tx, *user_id, stored.as_deref(), &hash).await? {
         return Err(wrong().into());
     }
-    repository::delete_sessions(&mut tx, *user_id, session.map(token::hash)).await?;
+    let renewed = token::generate("");
+    let to = token::hash_of(&renewed);
+    let goes_on = match session {
+        Some(session) => repository::renew_session(&mut tx, *user_id, &token::hash(session), &to).await?,
+        None => false,
+    };
+    repository::delete_sessions(&mut tx, *user_id, goes_on.then_some(to)).await?;
     ctx.audit(&mut tx, Event::done("password.change", email, json!(null))).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(goes_on.then_some(renewed))
 }
 
 /// What the provider is called, for a person who signs in with it in the place of a password.
@@ -348,7 +356,8 @@ async fn new_reset(tx: &mut InstanceTx, user: UserId) -> Result<SecretString> {
     Ok(link)
 }
 
-/// A new person, and the link with which they set their password.
+/// A new person, and the link with which they set their password. With an administrator of the installation, the links of
+/// starts end: there is another way in now.
 ///
 /// # Errors
 /// 409 for an address that has an account, 422.
@@ -366,6 +375,9 @@ pub async fn create_by_hand(
     let user = repository::insert_user(tx.conn(), &email, &name, None, is_instance_admin).await?;
     let user = user.ok_or_else(|| Problem::already_exists("Account", &email))?;
     let link = new_reset(&mut tx, user).await?;
+    if is_instance_admin {
+        repository::delete_first_links(&mut tx).await?;
+    }
     let detail = json!({"display_name": name, "is_instance_admin": is_instance_admin});
     let event = Event::done("user.create", email, detail);
     audit::record_instance(&mut tx, &Actor::System, &Origin::default(), event).await?;
@@ -462,6 +474,7 @@ pub async fn promote_by_hand(database: &Database, email: &str) -> Result<SecretS
     }
     repository::clear_ways_in(&mut tx, account.user_id).await?;
     set_instance_admin(&mut tx, account.user_id, &email, true).await?;
+    repository::delete_first_links(&mut tx).await?;
     let link = new_reset(&mut tx, account.user_id).await?;
     tx.commit().await?;
     Ok(link)

@@ -5,11 +5,7 @@
 use axum::{
     Router,
     extract::{FromRequest, FromRequestParts, Path, Request, State},
-    http::{
-        HeaderValue, StatusCode, Uri,
-        header::{CACHE_CONTROL, SET_COOKIE},
-        request::Parts,
-    },
+    http::{StatusCode, Uri, header::SET_COOKIE, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
@@ -17,6 +13,7 @@ use axum_extra::extract::{
     CookieJar,
     cookie::{Cookie, SameSite},
 };
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -53,15 +50,18 @@ fn query(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// A page of ours, never another site's: what browsers take for a host is refused.
-pub fn own_page(next: Option<&str>) -> &str {
-    next.filter(|next| {
+/// What an address has no place for as it is, beside what is no ASCII.
+const UNFIT: &AsciiSet = &CONTROLS.add(b' ');
+
+/// A page of ours, never another site's: what browsers take for a host is refused. It can stand in a header.
+pub fn own_page(next: Option<&str>) -> String {
+    let own = next.filter(|next| {
         next.starts_with('/')
             && !next.starts_with("//")
-            && !next.contains(['\\', '\t', '\n', '\r'])
+            && !next.contains(|c: char| c == '\\' || c.is_control())
             && !next.starts_with("/sign-in")
-    })
-    .unwrap_or("/")
+    });
+    utf8_percent_encode(own.unwrap_or("/"), UNFIT).to_string()
 }
 
 /// The cookie in which a form that was refused gets back what was typed into it: for its page alone, and not for long.
@@ -75,12 +75,7 @@ const MAX_TYPED: usize = 1000;
 pub fn typed() -> Option<String> {
     let parts = leptos::prelude::use_context::<Parts>()?;
     let jar = CookieJar::from_headers(&parts.headers);
-    let typed = jar.get(TYPED)?.value().to_owned();
-    // The page is one person's then: no cache may keep it for the next.
-    if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>() {
-        response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    Some(typed)
+    Some(jar.get(TYPED)?.value().to_owned())
 }
 
 /// What every form needs beside its fields.
@@ -200,9 +195,9 @@ async fn sign_in(
     let before = sender.session.as_deref();
     let result = accounts::sign_in(&app, &sender.origin, &form.email, &form.password, before).await;
     let page =
-        if next == "/" { "/sign-in".to_owned() } else { format!("/sign-in?{}", query(&[("next", next)])) };
+        if next == "/" { "/sign-in".to_owned() } else { format!("/sign-in?{}", query(&[("next", &next)])) };
     let result = result.map(|session| {
-        (jar.add(cookie(&app, session.expose_secret().to_owned())), sender.done(next)).into_response()
+        (jar.add(cookie(&app, session.expose_secret().to_owned())), sender.done(&next)).into_response()
     });
     sender.answer(result, &page, &form.email)
 }
@@ -226,12 +221,25 @@ fn check_repeated(new: &SecretString, repeated: Option<&SecretString>) -> Result
     }
 }
 
-async fn change_password(ctx: CallerContext, sender: Sender, Form(form): Form<PasswordForm>) -> Response {
+async fn change_password(
+    ctx: CallerContext,
+    sender: Sender,
+    jar: CookieJar,
+    Form(form): Form<PasswordForm>,
+) -> Response {
     let result = async {
         check_repeated(&form.new_password, form.repeated_password.as_ref())?;
         let session = sender.session.as_deref();
-        accounts::change_password(&ctx, session, &form.current_password, &form.new_password).await?;
-        Ok(sender.done("/account?done=password"))
+        let renewed =
+            accounts::change_password(&ctx, session, &form.current_password, &form.new_password).await?;
+        let done = sender.done("/account?done=password");
+        Ok(match renewed {
+            // The person's other tabs have the same cookie, and go on with it.
+            Some(session) => {
+                (jar.add(cookie(&ctx.app, session.expose_secret().to_owned())), done).into_response()
+            }
+            None => done,
+        })
     };
     sender.answer(result.await, "/account", "")
 }
@@ -313,9 +321,11 @@ mod tests {
 
     #[test]
     fn nobody_is_led_to_another_site() {
-        for own in ["/", "/t/acme/messages?q=a", "/account"] {
+        for own in ["/", "/t/acme/messages?q=a%20%C3%BC&x=#y", "/account", "/%2Fevil.example"] {
             assert_eq!(own_page(Some(own)), own);
         }
+        // It stands in a header.
+        assert_eq!(own_page(Some("/t/acme/messages?q=a \u{fc}")), "/t/acme/messages?q=a%20%C3%BC");
         for foreign in [
             "",
             "//evil.example",
@@ -323,6 +333,10 @@ mod tests {
             "\\/evil.example",
             "https://evil.example",
             "/\t/evil.example",
+            "/\u{1}a",
+            "/a\0",
+            "/a\u{7f}",
+            "/a\u{85}",
             "javascript:alert(1)",
             "/sign-in",
             "evil",

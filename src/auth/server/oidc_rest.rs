@@ -3,7 +3,6 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -55,9 +54,9 @@ async fn begin(State(app): State<AppState>, jar: CookieJar, query: Query) -> Res
             let next = own_page(query.get("next").filter(|next| next.len() <= MAX_NEXT));
             let next = BASE64_URL_SAFE_NO_PAD.encode(next);
             let cookie = attempt_cookie(&app, format!("{}.{next}", attempt.browser.expose_secret()));
-            unkept((jar.add(cookie), Redirect::to(&attempt.location)))
+            (jar.add(cookie), Redirect::to(&attempt.location)).into_response()
         }
-        Err(outcome) => unkept(refusal(outcome)),
+        Err(outcome) => refusal(outcome).into_response(),
     })
 }
 
@@ -73,7 +72,7 @@ async fn finish(
         .and_then(|(_, next)| BASE64_URL_SAFE_NO_PAD.decode(next).ok())
         .and_then(|next| String::from_utf8(next).ok());
     // Checked again: the cookie comes from outside.
-    let next = own_page(next.as_deref()).to_owned();
+    let next = own_page(next.as_deref());
     let session = session_cookie(&app, &parts);
     let browser =
         Browser { attempt: cookie.map(|(token, _)| token), session: session.as_deref(), next: &next };
@@ -88,19 +87,12 @@ async fn finish(
             let jar = jar
                 .remove(attempt_cookie(&app, String::new()))
                 .add(rest::cookie(&app, session.expose_secret().to_owned()));
-            unkept((jar, Redirect::to(&next)))
+            (jar, Redirect::to(&next)).into_response()
         }
-        Err(outcome) => unkept(refusal(outcome)),
+        Err(outcome) => refusal(outcome).into_response(),
     })
 }
 
 fn refusal(outcome: FormOutcome) -> Redirect {
     Redirect::to(&format!("/sign-in?error={outcome}"))
-}
-
-/// An answer that carries a code or a cookie is kept by nobody.
-fn unkept(answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -254,7 +254,7 @@ pub async fn accounts(tx: &mut InstanceTx) -> sqlx::Result<Vec<ListedAccount>> {
     .await
 }
 
-/// All sessions of a person but one.
+/// Ends all sessions of a person but one.
 pub async fn delete_sessions(tx: &mut InstanceTx, user: UserId, but: Option<[u8; 32]>) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2::bytea IS NULL OR token_hash <> $2)")
         .bind(user)
@@ -345,6 +345,22 @@ pub async fn insert_session(
         .map(drop)
 }
 
+/// Gives a person's session another token. `false` where it has ended.
+pub async fn renew_session(
+    tx: &mut InstanceTx,
+    user: UserId,
+    old: &[u8; 32],
+    new: &[u8; 32],
+) -> sqlx::Result<bool> {
+    let done = sqlx::query("UPDATE sessions SET token_hash = $3 WHERE user_id = $1 AND token_hash = $2")
+        .bind(user)
+        .bind(old.as_slice())
+        .bind(new.as_slice())
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 pub async fn delete_session(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
         .bind(hash.as_slice())
@@ -395,6 +411,42 @@ pub async fn add_link(
     .execute(tx.conn())
     .await
     .map(drop)
+}
+
+/// A link of a start, beside those of other starts. It signs in.
+pub async fn add_first_link(
+    tx: &mut InstanceTx,
+    hash: &[u8; 32],
+    user: UserId,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO sign_in_links (token_hash, user_id, purpose, expires_at, is_of_start) \
+         VALUES ($1, $2, 'sign_in', $3, true)",
+    )
+    .bind(hash.as_slice())
+    .bind(user)
+    .bind(expires_at)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Ends the links of all starts.
+pub async fn delete_first_links(tx: &mut InstanceTx) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sign_in_links WHERE is_of_start").execute(tx.conn()).await.map(drop)
+}
+
+/// Whether a link is one of a start, and an administrator has another way in by now.
+pub async fn is_outlived(tx: &mut InstanceTx, hash: &[u8; 32]) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM sign_in_links WHERE token_hash = $1 AND is_of_start) AND EXISTS ( \
+           SELECT FROM users u WHERE u.is_instance_admin AND u.closed_at IS NULL AND (u.password_hash IS NOT NULL \
+             OR EXISTS (SELECT FROM user_identities i WHERE i.user_id = u.user_id)))",
+    )
+    .bind(hash.as_slice())
+    .fetch_one(tx.conn())
+    .await
 }
 
 /// Takes back a link that nobody got.

@@ -122,7 +122,7 @@ pub async fn me(ctx: &CallerContext) -> Result<Me> {
 }
 
 /// Uses a link up, and with it the person's other ones, and opens a session. `None` where the link is unknown, used or too
-/// old.
+/// old, or is one of a start and an administrator has another way in since.
 ///
 /// # Errors
 /// The database's.
@@ -139,6 +139,9 @@ pub async fn sign_in_by_link(
     };
     // Of two who use two links at once, one waits, and finds its own gone.
     repository::hold(&mut tx, account.user_id).await?;
+    if repository::is_outlived(&mut tx, &hash).await? {
+        return Ok(None);
+    }
     if repository::take_link(&mut tx, &hash, "sign_in").await?.is_none() {
         return Ok(None);
     }
@@ -181,7 +184,8 @@ pub async fn sign_out(app: &AppState, session: &str) -> Result<()> {
 }
 
 /// A one-time link for the first administrator, while nobody has another way to sign in. Those of other starts hold beside
-/// it, until one is used: whoever started several servers, or one anew, reads any of their logs.
+/// it, until one is used: whoever started several servers, or one anew, reads any of their logs. All end once an
+/// administrator has another way in, or is made by the command line.
 ///
 /// # Errors
 /// The database's.
@@ -198,7 +202,7 @@ pub async fn first_link(app: &AppState) -> Result<Option<SecretString>> {
     }
     repository::keep_links(&mut tx, user, "sign_in", MOST_LINKS - 1).await?;
     let link = token::generate("");
-    repository::add_link(&mut tx, &token::hash_of(&link), user, "sign_in", link_ends()).await?;
+    repository::add_first_link(&mut tx, &token::hash_of(&link), user, link_ends()).await?;
     tx.commit().await?;
     Ok(Some(link))
 }
@@ -207,7 +211,7 @@ fn link_ends() -> DateTime<Utc> {
     Utc::now() + TimeDelta::hours(LINK_HOURS)
 }
 
-/// A one-time link for the first administrator; the earlier ones end.
+/// A one-time link for the first administrator, whoever has another way in; the earlier ones end.
 ///
 /// # Errors
 /// The database's.

@@ -94,7 +94,7 @@ async fn remove(
 
 /// Corrects the intent of a message: a person's word.
 ///
-/// The message is run again with it, and becomes an example.
+/// The message is run again with it, and becomes an example. What is sent because of it goes at once.
 #[utoipa::path(
     post,
     path = "/api/emails/{email_id}/intent",
@@ -115,7 +115,7 @@ async fn correct(
 ) -> Result<impl IntoResponse> {
     Ok((
         StatusCode::ACCEPTED,
-        axum::Json(service::correct(&ctx, email, input.intent_id, words::new_word()).await?),
+        axum::Json(service::correct_at_once(&ctx, email, input.intent_id, words::new_word()).await?),
     ))
 }
 

@@ -19,7 +19,7 @@ use crate::{
     deliveries::server::under_way as deliveries,
     emails::{
         dto::{EmailStatus, Received},
-        server::stored::{self as emails, Speaker},
+        server::stored::{self as emails, Speaker, Uncorrected},
     },
     intents::{dto::Intent, server::reading as intents},
     server::{
@@ -110,7 +110,8 @@ pub async fn choosable(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>
 }
 
 /// A person's word on what a message is about, which is taken back by `word`: it becomes an example, and the message runs
-/// again with that intent, or with none.
+/// again with that intent, or with none. What is sent because of it is held back as long as the screen offers to take it
+/// back.
 ///
 /// # Errors
 /// 403, 404; 400 for an intent that is not there or not active.
@@ -119,6 +120,29 @@ pub async fn correct(
     email: EmailId,
     intent: Option<IntentId>,
     word: WordId,
+) -> Result<Received> {
+    correct_by(ctx, email, intent, word, true).await
+}
+
+/// The same, with nothing held back: the API offers nobody to take it back.
+///
+/// # Errors
+/// As `correct`.
+pub async fn correct_at_once(
+    ctx: &TenantContext,
+    email: EmailId,
+    intent: Option<IntentId>,
+    word: WordId,
+) -> Result<Received> {
+    correct_by(ctx, email, intent, word, false).await
+}
+
+async fn correct_by(
+    ctx: &TenantContext,
+    email: EmailId,
+    intent: Option<IntentId>,
+    word: WordId,
+    is_held: bool,
 ) -> Result<Received> {
     ctx.require(Permission::WorkMessages)?;
     let not_found = || Problem::not_found("Email", email);
@@ -138,11 +162,12 @@ pub async fn correct(
     // Whoever takes a word back changes the example without a job.
     emails::lock(&mut tx, email).await?;
     let example = repository::of_message(&mut tx, email).await?;
-    let corrected = emails::correct(&mut tx, email, intent.as_ref(), example, by).await?;
-    let fields = corrected.ok_or_else(not_found)?;
+    let corrected = emails::correct(&mut tx, email, intent.as_ref(), example, by, is_held).await?;
+    let Uncorrected { fields, intent_name: before } = corrected.ok_or_else(not_found)?;
     // What is under way was for the intent that it is not.
     deliveries::call_off(&mut tx, email, "The message's intent was corrected").await?;
-    ctx.audit(&mut tx, Event::done("email.correct_intent", email, json!({"intent": name}))).await?;
+    let event = Event::done("email.correct_intent", email, json!({"intent": name}));
+    ctx.audit(&mut tx, Event { before: Some(json!({"intent": before})), ..event }).await?;
     learn(&mut tx, email, intent.as_ref().map(|intent| intent.intent_id), &text_of_fields(&fields)).await?;
     tx.commit().await?;
     ctx.app.job_bell.notify_one();

@@ -12,6 +12,7 @@ use std::{
 use ammonia::{Builder, UrlRelative};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mail_parser::{Message, MimeHeaders};
+use url::Url;
 
 use super::{styles, tree};
 
@@ -133,17 +134,27 @@ fn clean(html: &str, pictures: HashMap<String, String>, with_remote: bool) -> (S
                     .map(|address| Cow::Owned(address.clone())),
                 None => {
                     count.fetch_add(1, Ordering::Relaxed);
-                    (with_remote && value.starts_with("https:")).then_some(Cow::Borrowed(value))
+                    whole(value).filter(|address| with_remote && address.starts_with("https:"))
                 }
             },
+            (_, "href") => whole(value),
             (_, "style") => Some(styles::kept(value)),
             // A picture by another name, or an address that a click does not show.
             (_, "src" | "background" | "longdesc" | "cite") => None,
-            _ if value.starts_with("cid:") => None,
             _ => Some(Cow::Borrowed(value)),
         });
     let cleaned = builder.clean(html).to_string();
     (cleaned, remote.load(Ordering::Relaxed))
+}
+
+/// An address that leads to the same place from every page. A browser takes `http:account`, on a page that came by `http`, for
+/// what lies beside that page: for one of ours.
+fn whole(address: &str) -> Option<Cow<'_, str>> {
+    let url = Url::parse(address).ok()?;
+    match url.scheme() {
+        "mailto" | "tel" => Some(Cow::Borrowed(address)),
+        _ => url.has_host().then(|| Cow::Owned(url.into())),
+    }
 }
 
 /// Takes so much of what is left, if there is as much.
@@ -226,6 +237,38 @@ mod tests {
         let (left, _) = cleaned(html, true);
         assert!(left.contains("https://x.example/t.gif") && !left.contains("u.gif"), "{left}");
     }
+
+    #[test]
+    fn no_link_leads_to_where_the_page_is() {
+        for (href, left) in [
+            ("http:/account?x=1", Some("http://account/?x=1")),
+            ("http:evil", Some("http://evil/")),
+            (" HTTPS:/t/acme", Some("https://t/acme")),
+            ("https:\\\\x.example\\a", Some("https://x.example/a")),
+            ("https://x.example", Some("https://x.example/")),
+            ("https://x.example/a?b=c&amp;d=&uuml;#e", Some("https://x.example/a?b=c&amp;d=%C3%BC#e")),
+            ("mailto:a@x.example?subject=Re: b", Some("mailto:a@x.example?subject=Re: b")),
+            ("tel:+49 30 1", Some("tel:+49 30 1")),
+            ("cid:logo@b", None),
+            ("http:", None),
+            ("/account", None),
+            ("//x.example", None),
+            ("account", None),
+            ("?x=1", None),
+            ("#a", None),
+        ] {
+            for with_remote in [false, true] {
+                let (shown, _) = cleaned(&format!("<a href=\"{href}\">l</a>"), with_remote);
+                let kept =
+                    shown.split_once("href=\"").map(|(_, rest)| rest.split('"').next().expect("its end"));
+                assert_eq!(kept, left, "{href}");
+            }
+        }
+        let (shown, remote) = cleaned("<img src=\"https:a.gif\"><img src=\"http:b.gif\">", true);
+        assert!(shown.contains("src=\"https://a.gif/\"") && !shown.contains("b.gif"), "{shown}");
+        assert_eq!(remote, 2);
+    }
+
     #[test]
     fn a_text_keeps_what_it_can_be_read_on() {
         // As newsletters and Outlook write it.

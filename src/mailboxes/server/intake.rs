@@ -7,7 +7,7 @@ use crate::{
         dto::{Envelope, Received},
         server::service::{self as emails, ReadMessage, Via},
     },
-    server::{Actor, AppState, Result, TenantTx, origin::Origin},
+    server::{Actor, AppState, Result, TenantTx, edge::metrics::Refusal, origin::Origin},
     shared::{MailboxId, TenantId},
 };
 
@@ -22,6 +22,16 @@ pub enum Unfit {
     Empty,
     Headers,
     Loop,
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Empty => Self::Empty,
+            Unfit::Headers => Self::Headers,
+            Unfit::Loop => Self::Loop,
+        }
+    }
 }
 
 /// What of a message tells, before it is read, that it is not to be taken.

@@ -33,6 +33,7 @@ use crate::{
     mailboxes::dto::{AfterStoring, ImapAccount, ImapOauth},
     server::{
         AppState, Error, Result, TenantTx,
+        edge::metrics::{Door, Refusal},
         error::chain,
         oauth::{self, OAuthClient},
         origin::Origin,
@@ -550,20 +551,20 @@ impl Reading<'_> {
             return self.pass_over(uid, false, None).await;
         };
         if usize::try_from(size).unwrap_or(usize::MAX) > max {
-            return self.pass_over(uid, true, arrived).await;
+            return self.leave_there(uid, Refusal::TooLarge, arrived).await;
         }
         let raw = match connection.fetch(uid, max).await {
             Ok(Some(raw)) => raw,
             Ok(None) => return Err(at_it(ImapFault::Declined("it did not give it".into()))),
             Err(ImapFault::TooMuch) => {
                 // Larger than its server said: it would be met again and again.
-                self.pass_over(uid, true, arrived).await?;
+                self.leave_there(uid, Refusal::TooLarge, arrived).await?;
                 return Err(ImapFault::TooMuch.into());
             }
             Err(fault) => return Err(at_it(fault)),
         };
-        if matches!(intake::check(&raw), Err(Unfit::Empty | Unfit::Headers)) {
-            return self.pass_over(uid, true, arrived).await;
+        if let Err(unfit @ (Unfit::Empty | Unfit::Headers)) = intake::check(&raw) {
+            return self.leave_there(uid, unfit.into(), arrived).await;
         }
         let mut envelope = Envelope { mailbox: self.row.name.clone(), ..Envelope::default() };
         let read = ReadMessage::of(raw).await;
@@ -584,6 +585,9 @@ impl Reading<'_> {
             watches::leave(&mut tx, id, left, wait).await?;
         }
         tx.commit().await?;
+        if !received.duplicate {
+            self.app.metrics.received(Door::Imap);
+        }
         // What follows waits for a server that may never answer.
         drop(place);
         self.app.job_bell.notify_one();
@@ -611,6 +615,18 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+
+    /// It is not taken, and stays on its server.
+    async fn leave_there(
+        &mut self,
+        uid: u32,
+        why: Refusal,
+        arrived: Option<i64>,
+    ) -> Result<Option<EmailId>, Trouble> {
+        let passed = self.pass_over(uid, true, arrived).await?;
+        self.app.metrics.refused(Door::Imap, why);
+        Ok(passed)
     }
 
     /// It is gone, or it is not taken and stays on its server.

@@ -168,6 +168,27 @@ pub async fn claim(tx: &mut WorkerTx, full: &[String]) -> sqlx::Result<Option<Wa
     .transpose()
 }
 
+/// How the mailboxes do that are looked at, of all active tenants together.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Figures {
+    /// How many fail.
+    pub failing: i64,
+    /// How long ago the one was seen that was seen longest ago; none where none was seen yet. Unit: seconds.
+    pub oldest: Option<f64>,
+}
+
+/// For those who look after the installation.
+pub async fn figures(tx: &mut WorkerTx) -> sqlx::Result<Figures> {
+    sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE h.failing_since IS NOT NULL) AS failing, \
+         extract(epoch FROM now() - min(h.last_seen_at))::float8 AS oldest \
+         FROM mailbox_watches w JOIN mailbox_heartbeats h USING (tenant_id, mailbox_id) \
+         JOIN tenants t USING (tenant_id) WHERE t.is_active",
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// Keeps the watch for longer; `false` where it is another's now, or is no more, or the tenant is active no longer.
 pub async fn extend(tx: &mut TenantTx, watch: &Watch) -> sqlx::Result<bool> {
     let done = sqlx::query(

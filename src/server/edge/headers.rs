@@ -14,6 +14,7 @@ use axum::{
 use leptos::{nonce::use_nonce, prelude::use_context};
 use leptos_axum::ResponseOptions;
 
+use super::site;
 use crate::server::{AppState, config::Config};
 
 /// For whatever is no page: nothing in it is run, shown in a frame, or loads anything.
@@ -48,13 +49,26 @@ impl SecurityHeaders {
     }
 }
 
+/// One person's, as nearly every answer is: a browser that keeps it shows it to whoever comes to it after them.
+const UNKEPT: HeaderValue = HeaderValue::from_static("no-store");
+
 /// Adds what the handler has not set.
 pub async fn add(State(headers): State<SecurityHeaders>, request: Request, next: Next) -> Response {
+    let is_for_all = is_for_all(request.uri().path());
     let mut response = next.run(request).await;
     for (name, value) in headers.0.iter() {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
+    if !is_for_all {
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(UNKEPT);
+    }
     response
+}
+
+/// Whether what lies there is a file that is the same for everybody: browsers keep it as they think fit. Those of the
+/// browser's side say themselves how they are kept.
+fn is_for_all(path: &str) -> bool {
+    site::PUBLIC.contains(&path) || path.starts_with("/docs/")
 }
 
 /// Sets the policy of the page that is being rendered: scripts and styles run by the nonce that stands in this
@@ -80,6 +94,17 @@ fn page_policy(nonce: &str, reload_port: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_the_same_for_everybody_alone_may_be_kept() {
+        for path in ["/favicon.ico", "/robots.txt", "/docs/", "/docs/swagger-ui.css"] {
+            assert!(is_for_all(path), "{path}");
+        }
+        for path in ["/", "/docs", "/docsx", "/api/emails", "/ui/me", "/t/acme", "/favicon.ico/x", "/healthz"]
+        {
+            assert!(!is_for_all(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_page_runs_what_bears_its_nonce_and_nothing_inline() {

@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use crate::{
     deliveries::dto::DeliveryStatus,
     emails::dto::Decision,
+    mailboxes::{dto::MailboxKind, server::watches},
     routes::dto::RouteKind,
     server::{AppState, Error, Result, config::Environment, context::bearer, queue},
     shared::Problem,
@@ -46,6 +47,77 @@ struct Answer {
 struct Route {
     method: &'static str,
     route: String,
+}
+
+/// Where messages come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `POST /api/emails`.
+    Http,
+    /// Files of messages.
+    Upload,
+    Smtp,
+    Lmtp,
+    Imap,
+}
+
+impl Door {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Upload => "upload",
+            Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+        }
+    }
+}
+
+/// Why a message is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    TooLarge,
+    Empty,
+    /// Its header is too large.
+    Headers,
+    Loop,
+    /// Its lines end otherwise than they must.
+    BareLines,
+    /// Nobody here has the recipient's address: counted for each recipient.
+    NoMailbox,
+    /// The recipient's tenant is not active: likewise.
+    Closed,
+    /// Too many come in at once: it may be sent again.
+    Busy,
+    /// A fault of ours, which is in the log.
+    NotStored,
+}
+
+impl Refusal {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Empty => "empty",
+            Self::Headers => "headers",
+            Self::Loop => "loop",
+            Self::BareLines => "bare_lines",
+            Self::NoMailbox => "no_mailbox",
+            Self::Closed => "closed",
+            Self::Busy => "busy",
+            Self::NotStored => "not_stored",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    source: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,11 +179,15 @@ pub struct Metrics {
     registry: Registry,
     answers: Family<Answer, Counter>,
     latency: Times<Route>,
+    received: Family<Received, Counter>,
+    refused: Family<Refused, Counter>,
     decided: Family<Decided, Counter>,
     sent: Family<Sent, Counter>,
     waiting: Family<Kind, Gauge>,
     open: Family<Kind, Gauge>,
     oldest: Family<Kind, Gauge<f64, AtomicU64>>,
+    failing: Family<Kind, Gauge>,
+    unseen: Family<Kind, Gauge<f64, AtomicU64>>,
     connections: Family<Pool, Gauge>,
     under_way: Gauge,
     database_up: Gauge,
@@ -126,7 +202,8 @@ impl Metrics {
         let (answers, latency) = (Family::default(), times());
         let (decided, sent, waiting, oldest) =
             (Family::default(), Family::default(), Family::default(), Family::default());
-        let open = Family::default();
+        let (received, refused) = (Family::default(), Family::default());
+        let (open, failing, unseen) = (Family::default(), Family::default(), Family::default());
         let (connections, under_way, database_up) = (Family::default(), Gauge::default(), Gauge::default());
         let started: Gauge<f64, AtomicU64> = Gauge::default();
         started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
@@ -135,6 +212,8 @@ impl Metrics {
         r.register("http_requests", "Requests answered, by route template", Clone::clone(&answers));
         r.register("http_request_duration_seconds", "Time to the answer's head", Clone::clone(&latency));
         r.register("http_requests_in_flight", "Requests under way", Clone::clone(&under_way));
+        r.register("messages_received", "Messages stored, by where they came in", Clone::clone(&received));
+        r.register("messages_refused", "Messages not taken in, by where and why", Clone::clone(&refused));
         r.register("messages_decided", "Messages decided by the engine", Clone::clone(&decided));
         r.register("lookups", "Look-ups, by how they ended", lookups.asked.clone());
         r.register("lookup_duration_seconds", "Time of a look-up, its turn included", lookups.took.clone());
@@ -146,6 +225,12 @@ impl Metrics {
             Clone::clone(&open),
         );
         r.register("jobs_oldest_age_seconds", "How long the oldest of them is due", Clone::clone(&oldest));
+        r.register("mailboxes_failing", "Mailboxes that cannot be read", Clone::clone(&failing));
+        r.register(
+            "mailboxes_oldest_heartbeat_age_seconds",
+            "How long ago the mailbox was read that has waited longest",
+            Clone::clone(&unseen),
+        );
         r.register("database_connections", "The pool's connections", Clone::clone(&connections));
         r.register("database_up", "Whether the database said what waits", Clone::clone(&database_up));
         r.register("build", "This binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -153,11 +238,15 @@ impl Metrics {
             registry,
             answers,
             latency,
+            received,
+            refused,
             decided,
             sent,
             waiting,
             open,
             oldest,
+            failing,
+            unseen,
             connections,
             under_way,
             database_up,
@@ -169,6 +258,16 @@ impl Metrics {
         let route = route.to_owned();
         self.latency.get_or_create(&Route { method, route: route.clone() }).observe(took.as_secs_f64());
         self.answers.get_or_create(&Answer { method, route, status }).inc();
+    }
+
+    /// A message that was not here yet is stored.
+    pub fn received(&self, by: Door) {
+        self.received.get_or_create(&Received { source: by.as_str() }).inc();
+    }
+
+    /// A message was not taken in.
+    pub fn refused(&self, by: Door, why: Refusal) {
+        self.refused.get_or_create(&Refused { source: by.as_str(), reason: why.as_str() }).inc();
     }
 
     /// The engine decided on a message.
@@ -184,15 +283,25 @@ impl Metrics {
     /// Brings up to date what is counted elsewhere, and writes all down.
     async fn text(&self, app: &AppState) -> Result<String> {
         // Where the database does not answer, all the rest is what somebody looks for.
-        let jobs = timeout(PATIENCE, jobs(app)).await.ok().and_then(Result::ok);
-        self.database_up.set(i64::from(jobs.is_some()));
+        let known = timeout(PATIENCE, known(app)).await.ok().and_then(Result::ok);
+        self.database_up.set(i64::from(known.is_some()));
         self.waiting.clear();
         self.open.clear();
         self.oldest.clear();
-        for (kind, jobs) in jobs.into_iter().flatten() {
-            self.waiting.get_or_create(&Kind { kind }).set(jobs.count);
-            self.open.get_or_create(&Kind { kind }).set(jobs.open);
-            self.oldest.get_or_create(&Kind { kind }).set(jobs.oldest.as_secs_f64());
+        self.failing.clear();
+        self.unseen.clear();
+        if let Some((jobs, mailboxes)) = known {
+            for (kind, jobs) in jobs {
+                self.waiting.get_or_create(&Kind { kind }).set(jobs.count);
+                self.open.get_or_create(&Kind { kind }).set(jobs.open);
+                self.oldest.get_or_create(&Kind { kind }).set(jobs.oldest.as_secs_f64());
+            }
+            // What is handed on tells no sign of life of its own: mail may not come for months.
+            let kind = MailboxKind::Imap.as_str();
+            self.failing.get_or_create(&Kind { kind }).set(mailboxes.failing);
+            if let Some(age) = mailboxes.oldest {
+                self.unseen.get_or_create(&Kind { kind }).set(age);
+            }
         }
         let (all, idle) = app.database.connections();
         self.connections.get_or_create(&Pool { state: "idle" }).set(idle);
@@ -204,11 +313,13 @@ impl Metrics {
     }
 }
 
-async fn jobs(app: &AppState) -> Result<Vec<(&'static str, queue::Waiting)>> {
+/// What the database knows, of all tenants together.
+async fn known(app: &AppState) -> Result<(Vec<(&'static str, queue::Waiting)>, watches::Figures)> {
     let mut tx = app.database.worker().await?;
     let jobs = queue::waiting(&mut tx).await?;
+    let mailboxes = watches::figures(&mut tx).await?;
     tx.commit().await?;
-    Ok(jobs)
+    Ok((jobs, mailboxes))
 }
 
 /// `GET /metrics`.

@@ -8,6 +8,7 @@ pub mod load;
 pub mod metrics;
 pub mod observe;
 pub mod ready;
+pub mod referer;
 pub mod serve;
 pub mod site;
 mod stall;

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -59,9 +59,7 @@ struct Checks {
 pub async fn show(State(app): State<AppState>) -> Response {
     let report = report(&app).await;
     let status = if report.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = (status, Json(report)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    (status, Json(report)).into_response()
 }
 
 async fn report(app: &AppState) -> Report {

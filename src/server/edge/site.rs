@@ -157,7 +157,7 @@ pub async fn show(State(app): State<AppState>, request: Request) -> Response {
     if !is_open(file) {
         return not_there();
     }
-    let Ok(uri) = format!("{folder}{file}").parse() else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(uri) = format!("{folder}{file}").parse() else { return not_there() };
     let (mut parts, _) = request.into_parts();
     parts.uri = uri;
     let served = site_pkg_dir_service(&app.leptos).oneshot(Request::from_parts(parts, Body::empty())).await;
@@ -180,9 +180,9 @@ fn is_open(file: &str) -> bool {
     !file.contains('%') && file.split('/').all(|part| !part.starts_with('.'))
 }
 
-/// The next server, or this one after its upgrade, may have it.
+/// The next server, or this one after its upgrade, may have it: nobody keeps that.
 fn not_there() -> Response {
-    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    StatusCode::NOT_FOUND.into_response()
 }
 
 fn is_name(part: &str) -> bool {

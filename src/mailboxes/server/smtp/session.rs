@@ -22,7 +22,12 @@ use crate::{
         repository::{self, Recipient},
         service,
     },
-    server::{AppState, Result as Served, error::chain, origin::Origin},
+    server::{
+        AppState, Result as Served,
+        edge::metrics::{Door, Refusal},
+        error::chain,
+        origin::Origin,
+    },
     shared::EmailId,
 };
 
@@ -230,6 +235,7 @@ impl<'a> Session<'a> {
             return wire.reply(501, "5.1.7", "The sender's address cannot be read").await;
         }
         if from.size > self.app.config.max_message_bytes {
+            self.refused(Refusal::TooLarge);
             return wire.reply(552, "5.3.4", &self.too_large()).await;
         }
         self.sender = Some(from.address);
@@ -246,6 +252,7 @@ impl<'a> Session<'a> {
         match self.find(&address).await {
             // Its tenant may be opened again: what is not refused for good, its sender keeps (RFC 5321, section 4.2.1).
             Ok(Some(recipient)) if !recipient.is_open => {
+                self.refused(Refusal::Closed);
                 wire.reply(450, "4.2.1", "The mailbox is closed for now. Try again later").await
             }
             Ok(Some(recipient)) if self.is_one_too_many(&recipient) => {
@@ -256,6 +263,7 @@ impl<'a> Session<'a> {
                 wire.reply(250, "2.1.5", "Go on").await
             }
             Ok(None) => {
+                self.refused(Refusal::NoMailbox);
                 // Whoever hands on what others sent does not guess.
                 self.faults += usize::from(!self.is_trusted());
                 wire.reply(550, "5.1.1", "There is no such mailbox here").await
@@ -298,6 +306,7 @@ impl<'a> Session<'a> {
         let share = self.bounds.senders.take(household(self.peer), share);
         let place = timeout(PATIENCE, self.bounds.messages.take(self.is_trusted())).await;
         let (Some(_share), Ok(Some(_place))) = (share, place) else {
+            self.refused(Refusal::Busy);
             // Nothing of it is kept for what comes next.
             self.forget();
             return wire.reply(451, "4.3.2", "Too much at once. Try again in a moment").await;
@@ -309,18 +318,21 @@ impl<'a> Session<'a> {
         let raw = match data {
             Data::Whole(raw) => raw,
             Data::Bare => {
+                self.refused(Refusal::BareLines);
                 let text = "Lines end with CR LF: one of them does not";
                 self.refuse(wire, recipients.len(), 550, "5.6.11", text).await?;
                 // What else the client believes to have sent, nobody knows.
                 return Err(Ended::Closed);
             }
             Data::TooLarge => {
+                self.refused(Refusal::TooLarge);
                 let text = self.too_large();
                 return self.refuse(wire, recipients.len(), 552, "5.3.4", &text).await;
             }
         };
         self.faults = 0;
         if let Err(unfit) = intake::check(&raw) {
+            self.refused(unfit.into());
             let (code, enhanced, text) = match unfit {
                 Unfit::Empty => (554, "5.6.0", "The message is empty"),
                 Unfit::Headers => (552, "5.3.4", "Its header is larger than this server takes"),
@@ -395,8 +407,14 @@ impl<'a> Session<'a> {
             };
             let (tenant, id) = (&recipient.tenant_id, recipient.mailbox_id);
             let outcome = match intake::store(self.app, tenant, id, &message, &envelope, &origin).await {
-                Ok(received) => Some(received.email_id),
+                Ok(received) => {
+                    if !received.duplicate {
+                        self.app.metrics.received(self.door());
+                    }
+                    Some(received.email_id)
+                }
                 Err(error) => {
+                    self.refused(Refusal::NotStored);
                     tracing::error!(%tenant, mailbox_id = %id, error = %chain(&error), "a message was not stored");
                     None
                 }
@@ -440,6 +458,17 @@ impl<'a> Session<'a> {
         self.helo = None;
         self.is_encrypted = true;
         Some(Wire::new(Box::new(stream), patience))
+    }
+
+    fn door(&self) -> Door {
+        match self.protocol {
+            Protocol::Smtp => Door::Smtp,
+            Protocol::Lmtp => Door::Lmtp,
+        }
+    }
+
+    fn refused(&self, why: Refusal) {
+        self.app.metrics.refused(self.door(), why);
     }
 
     fn forget(&mut self) {
