@@ -21,7 +21,7 @@ use leptos_router::{
     path,
 };
 
-pub use allowed::{Allowed, allows, may};
+pub use allowed::{Allowed, may};
 use hydration::Hydration;
 pub use hydration::LISTS;
 #[cfg(feature = "ssr")]
@@ -38,6 +38,7 @@ use crate::{
     emails::pages::Notes,
     ui::{
         host,
+        stale::Stale,
         toast::{ToastRegion, Toasts},
         upload::StoredFiles,
     },
@@ -82,6 +83,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     Toasts::provide();
+    Stale::provide();
     Followed::provide();
     Notes::provide();
     // Files go on when their page is left, and end with the tab.

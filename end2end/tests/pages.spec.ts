@@ -63,3 +63,38 @@ for (const [name, address] of Object.entries(PAGES)) {
     await isAccessible(page, project.name, name);
   });
 }
+
+for (const name of ['messages', 'message', 'intent-edit', 'keys', 'audit']) {
+  test(`${name} fits where letters are twice as large`, { tag: '@phone' }, async ({ page, request }) => {
+    await page.goto(await PAGES[name](request));
+    await hydrated(page);
+    await expect(page.getByTestId('loading')).toHaveCount(0);
+    await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
+    const { width } = page.viewportSize()!;
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    const field = page.locator('main :is(input[type=text], input[type=search], select, textarea)').first();
+    await expect(field).toHaveCSS('font-size', '32px');
+    if (name !== 'messages') return;
+    // Nothing stands over another: a mark and a time in one line.
+    const overlaps = await page.getByTestId('message-row').evaluateAll((rows) =>
+      rows.filter((row) => {
+        const [mark, time] = [row.querySelector('.badge')!, row.querySelector('time')!].map((part) => part.getBoundingClientRect());
+        return mark.right > time.left && mark.bottom > time.top && mark.top < time.bottom;
+      }).length,
+    );
+    expect(overlaps).toBe(0);
+  });
+}
+
+test('nothing is made of what only computers read', { tag: '@phone' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/mailboxes/new');
+  await hydrated(page);
+  await page.getByTestId('mailbox-kind').selectOption('imap');
+  for (const field of ['imap-host', 'imap-username', 'imap-folder', 'imap-port']) {
+    for (const [attribute, value] of [['autocapitalize', 'none'], ['autocorrect', 'off'], ['spellcheck', 'false']]) {
+      await expect(page.getByTestId(field)).toHaveAttribute(attribute, value);
+    }
+  }
+  await expect(page.getByTestId('imap-port')).toHaveAttribute('inputmode', 'numeric');
+  await expect(page.getByTestId('mailbox-name'), 'a name for people').not.toHaveAttribute('autocapitalize', 'none');
+});

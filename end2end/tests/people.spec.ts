@@ -24,7 +24,7 @@ async function looksOnly(page: Page): Promise<void> {
   await page.keyboard.press('j');
   await expect(page, 'one may walk through them').toHaveURL(/messages\/.+/);
   await expect(page.getByTestId('toast'), 'no word was said').toHaveCount(0);
-  for (const offered of ['decide-accepted', 'run-again', 'correct-intent', 'retry-delivery', 'edit-its-intent', 'try-changes']) {
+  for (const offered of ['decide-accepted', 'run-again', 'correct-intent', 'retry-delivery', 'repeat-delivery', 'edit-its-intent', 'try-changes']) {
     await expect(page.getByTestId(offered), offered).toHaveCount(0);
   }
   await page.goto('/t/acme_corp/intents');

@@ -36,6 +36,6 @@ pub async fn may(me: Option<MyAccess>, tenant: &TenantId, permission: Permission
 }
 
 /// The same of who is known to be signed in.
-pub fn allows(me: &Me, tenant: &TenantId, permission: Permission) -> bool {
+fn allows(me: &Me, tenant: &TenantId, permission: Permission) -> bool {
     me.tenants.iter().any(|mine| mine.tenant_id == *tenant && mine.role.may(permission))
 }

@@ -22,6 +22,7 @@ use crate::{
         panel::Retry,
         react::effect,
         resource::load,
+        stale::StaleBar,
         step::Step,
         theme::ThemeChoice,
     },
@@ -85,6 +86,7 @@ pub fn TenantLayout() -> impl IntoView {
             <main id=MAIN class="main" tabindex="-1">
                 <Step>
                     <Ended live/>
+                    <StaleBar/>
                     <RightsUnknown me/>
                     <Outlet/>
                 </Step>
@@ -461,6 +463,7 @@ pub fn PlainLayout(
                 <Brand/>
             </header>
             <main id=MAIN class="plain__main" tabindex="-1">
+                <StaleBar/>
                 {children()}
             </main>
         </div>

@@ -9,6 +9,7 @@ use crate::ui::{
     icons::{Glyph, Icon},
     page::use_address,
     react::effect,
+    stale::Stale,
 };
 
 /// The layout of a tenant provides it to the pages in it.
@@ -24,9 +25,14 @@ impl Live {
     /// Listens for the layout that begins here.
     pub fn provide(tenant: CurrentTenant) -> Self {
         let (count, ended) = (RwSignal::new(0_u32), RwSignal::new(None));
-        let label = tenant.label();
+        let (label, stale): (_, Option<Stale>) = (tenant.label(), use_context());
+        // Who has signed in again hears again.
+        let heard_of = Signal::derive(move || {
+            stale.map(Stale::signed_in);
+            label.get()
+        });
         host::on_changes(
-            label,
+            heard_of,
             move || {
                 ended.set(None);
                 count.update(|count| *count = count.wrapping_add(1));
@@ -35,7 +41,7 @@ impl Live {
         );
         // What was said of one tenant is not true of another.
         effect(move || {
-            label.track();
+            heard_of.track();
             ended.set(None);
         });
         let live = Self { count, ended };
@@ -47,9 +53,11 @@ impl Live {
 /// Says that the page does not follow what happens any more, and why.
 #[component]
 pub fn Ended(live: Live) -> impl IntoView {
-    let here = use_address();
+    let (here, stale): (_, Option<Stale>) = (use_address(), use_context());
     move || {
         let (words, label, href) = match live.ended.get()? {
+            // It is told of already, with the way to sign in that leaves the page as it is.
+            401 if stale.is_some_and(Stale::is_signed_out) => return None,
             401 => {
                 let next = Url::escape(&here());
                 ("You were signed out.", "Sign in", format!("/sign-in?next={next}"))

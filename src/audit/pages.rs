@@ -135,7 +135,13 @@ fn EntryRow(
     page: Option<String>,
 ) -> impl IntoView {
     let AuditEntry { occurred_at, actor, address, request_id, action, object_id, before, after, .. } = entry;
+    let name = name_of(after.as_ref()).or_else(|| name_of(before.as_ref()));
     let (words, lines) = (action_words(&action), differences(before, after));
+    // By its name, where the entry has it; the number tells it from others of that name.
+    let object = match name {
+        Some(name) => view! { <bdi>{name}</bdi> " " <span class="hint">{object_id}</span> }.into_any(),
+        None => object_id.into_any(),
+    };
     let count = match lines.len() {
         0 => String::new(),
         1 => "1 value".to_owned(),
@@ -181,13 +187,19 @@ fn EntryRow(
             <Cell label="What">{words}</Cell>
             <Cell label="Of">
                 {match page {
-                    Some(page) => view! { <a class="breakable" href=page>{object_id}</a> }.into_any(),
-                    None => view! { <span class="breakable">{object_id}</span> }.into_any(),
+                    Some(page) => view! { <a class="breakable audit__object" href=page>{object}</a> }.into_any(),
+                    None => view! { <span class="breakable">{object}</span> }.into_any(),
                 }}
             </Cell>
             <Cell label="Differences">{differences}</Cell>
         </tr>
     }
+}
+
+/// What it is called, where that is told of it.
+fn name_of(value: Option<&Value>) -> Option<String> {
+    let name = value?.get("name")?.as_str()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// Each member that there was or is, with both values.
@@ -213,6 +225,15 @@ fn differences(before: Option<Value>, after: Option<Value>) -> Vec<(String, Opti
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_thing_is_called_by_its_name() {
+        assert_eq!(name_of(Some(&json!({"name": "Orders", "kind": "imap"}))).as_deref(), Some("Orders"));
+        for none in [json!({"kind": "imap"}), json!({"name": " "}), json!({"name": null}), json!("Orders")] {
+            assert_eq!(name_of(Some(&none)), None, "{none}");
+        }
+        assert_eq!(name_of(None), None);
+    }
 
     #[test]
     fn what_was_and_what_is_stand_side_by_side() {

@@ -1,6 +1,7 @@
 //! Fields of forms. Each is bound to a signal, and shows what the server says of it.
 
 use leptos::{
+    attr::custom::custom_attribute,
     html::{Input, Select, Textarea},
     prelude::*,
     wasm_bindgen::JsCast,
@@ -11,7 +12,7 @@ use super::{
     area::area_text,
     host,
     icons::{Glyph, Icon},
-    panel::WayOut,
+    panel::{WayOut, words_of},
     react::{effect, memo},
     step::is_taking_over,
 };
@@ -204,7 +205,7 @@ pub fn FaultSummary() -> impl IntoView {
         let status = problem.status;
         let save_over = faults.save_over.get_value().filter(|_| status == 412);
         let (lead, items) = if problem.errors.is_empty() {
-            (problem.detail, Vec::new())
+            (words_of(&problem), Vec::new())
         } else {
             ("This has to be put right first:".to_owned(), problem.errors)
         };
@@ -392,7 +393,7 @@ pub fn is_followed(take_early: impl Fn() -> bool + 'static) -> RwSignal<bool> {
 }
 
 /// What is chosen, where that is not what the server wrote.
-fn chosen_early(select: &HtmlSelectElement) -> Option<String> {
+pub fn chosen_early(select: &HtmlSelectElement) -> Option<String> {
     let written = select.query_selector("option[selected]").ok().flatten();
     let chosen = select.value();
     let is_early = match written.and_then(|option| option.get_attribute("value")) {
@@ -401,6 +402,24 @@ fn chosen_early(select: &HtmlSelectElement) -> Option<String> {
         None => select.selected_index() > 0,
     };
     is_early.then_some(chosen)
+}
+
+/// What keyboards and browsers may make of what is typed: of names and patterns nothing, which are to stay as they are.
+#[derive(Clone, Copy)]
+struct AsTyped {
+    case: Option<&'static str>,
+    letters: Option<&'static str>,
+    spelling: &'static str,
+}
+
+impl AsTyped {
+    fn of(is_exact: bool) -> Self {
+        Self {
+            case: is_exact.then_some("none"),
+            letters: is_exact.then_some("off"),
+            spelling: if is_exact { "false" } else { "true" },
+        }
+    }
 }
 
 /// One line of text.
@@ -412,7 +431,7 @@ pub fn TextField(
     path: Signal<String>,
     value: RwSignal<String>,
     #[prop(optional)] hint: &'static str,
-    /// The `type` of the input.
+    /// The `type` of the input; or `name`, of what only computers read, such as a host, a folder or a path; or `port`.
     #[prop(default = "text")]
     kind: &'static str,
     #[prop(optional)] placeholder: &'static str,
@@ -428,6 +447,13 @@ pub fn TextField(
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
+    let (kind, inputmode, is_exact) = match kind {
+        "text" => (kind, None, is_code),
+        "name" => ("text", None, true),
+        "port" => ("text", Some("numeric"), true),
+        _ => (kind, None, true),
+    };
+    let as_typed = AsTyped::of(is_exact);
     let node = NodeRef::<Input>::new();
     in_step(value, move || node.get());
     let field = move |described: Described| {
@@ -442,11 +468,14 @@ pub fn TextField(
                 required=required
                 maxlength=maxlength
                 autocomplete="off"
-                spellcheck=if is_code { "false" } else { "true" }
+                inputmode=inputmode
+                autocapitalize=as_typed.case
+                spellcheck=as_typed.spelling
                 aria-describedby=described.by
                 aria-invalid=described.invalid
                 data-testid=testid
                 on:input=move |event| value.set(event_target_value(&event))
+                {..custom_attribute("autocorrect", as_typed.letters)}
             />
         }
     };
@@ -469,6 +498,7 @@ pub fn TextArea(
     #[prop(optional)] testid: Option<&'static str>,
 ) -> impl IntoView {
     let class = if is_code { "field--code" } else { "" };
+    let as_typed = AsTyped::of(is_code);
     let node = NodeRef::<Textarea>::new();
     in_step(value, move || node.get().map(|node| node.unchecked_into()));
     let field = move |described: Described| {
@@ -480,11 +510,13 @@ pub fn TextArea(
                 placeholder=placeholder
                 required=required
                 maxlength=maxlength
-                spellcheck=if is_code { "false" } else { "true" }
+                autocapitalize=as_typed.case
+                spellcheck=as_typed.spelling
                 aria-describedby=described.by
                 aria-invalid=described.invalid
                 data-testid=testid
                 on:input=move |event| value.set(event_target_value(&event))
+                {..custom_attribute("autocorrect", as_typed.letters)}
             >
                 {area_text(&value.get_untracked())}
             </textarea>

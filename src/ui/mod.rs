@@ -2,6 +2,7 @@
 
 pub mod area;
 pub mod badge;
+pub mod bidi;
 pub mod chart;
 pub mod days;
 pub mod dialog;
@@ -27,6 +28,7 @@ pub mod save_bar;
 pub mod saving;
 pub mod script;
 pub mod size;
+pub mod stale;
 pub mod step;
 pub mod table;
 pub mod theme;

@@ -30,7 +30,7 @@ pub fn PageHead(
     view! {
         <Title text=document_title/>
         <div class="page-head">
-            <h1>{heading}</h1>
+            <h1 dir="auto">{heading}</h1>
             {children.map(|children| view! { <div class="page-head__actions">{children()}</div> }.into_any())}
             {(!lead.is_empty()).then(|| view! { <p class="lead">{lead}</p> }.into_any())}
         </div>

@@ -10,6 +10,15 @@ use super::{
 };
 use crate::shared::Problem;
 
+/// What a problem says to whoever sits before the page: API keys and tokens are for programs.
+pub fn words_of(problem: &Problem) -> String {
+    if problem.detail == Problem::unauthorized().detail {
+        "You are signed out. Sign in again.".to_owned()
+    } else {
+        problem.detail.clone()
+    }
+}
+
 /// Says what to do where there is nothing yet.
 #[component]
 pub fn Empty(#[prop(into)] title: String, children: Children) -> impl IntoView {
@@ -105,7 +114,7 @@ where
         Some(Err(problem)) => Some(view! {
             <p class="notice tone-bad" role="alert" data-testid="action-problem">
                 <Icon glyph=Glyph::Alert/>
-                <span>{problem.detail} " " <WayOut status=problem.status/></span>
+                <span>{words_of(&problem)} " " <WayOut status=problem.status/></span>
             </p>
         }),
         _ => None,

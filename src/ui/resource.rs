@@ -14,6 +14,7 @@ use leptos::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::stale::Stale;
 use crate::shared::{Problem, wire};
 
 /// What a page loads, or why it could not be had.
@@ -22,8 +23,7 @@ use crate::shared::{Problem, wire};
 /// is compiled, fetched and prepared by the browser once for all of them.
 pub struct Loaded<T> {
     kept: Resource<Kept, Json>,
-    /// What stays where the next answer is a refusal.
-    stays: StoredValue<Option<Kept>>,
+    place: Place,
     of: PhantomData<fn() -> T>,
 }
 
@@ -48,23 +48,132 @@ where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     F: Future<Output = Result<T, Problem>> + Send + 'static,
 {
-    let stays = StoredValue::new(None::<Kept>);
-    let source: Box<dyn Fn() -> Asked + Send + Sync> = Box::new(move || Asked(Arc::new(source())));
+    load_again(source, || (), fetcher)
+}
+
+/// The same, and anew whenever `again` gives another value. That is the same thing: where it cannot be had for the moment,
+/// what stood there stays, and the page says so (`Stale`).
+pub fn load_again<S, V, T, F>(
+    source: impl Fn() -> S + Send + Sync + 'static,
+    again: impl Fn() -> V + Send + Sync + 'static,
+    fetcher: impl Fn(S) -> F + Send + Sync + 'static,
+) -> Loaded<T>
+where
+    S: Clone + PartialEq + Send + Sync + 'static,
+    V: PartialEq + Send + Sync + 'static,
+    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Future<Output = Result<T, Problem>> + Send + 'static,
+{
+    let place = Place::new();
+    let source: Box<dyn Fn() -> Wanted + Send + Sync> = Box::new(move || {
+        let (what, again) = (Asked(Arc::new(source())), Asked(Arc::new(again())));
+        Wanted { what, again, tries: place.tries.try_get().unwrap_or_default() }
+    });
     let fetcher: Box<dyn Fn(Asked) -> Loading<Kept> + Send + Sync> = Box::new(move |Asked(asked)| {
-        let stays = stays.try_update_value(Option::take).flatten();
         let loading = asked.as_any().downcast_ref::<S>().map(|asked| fetcher(asked.clone()));
         Box::pin(async move {
-            let answer = match loading {
+            Kept::new(match loading {
                 Some(loading) => loading.await,
                 None => Err(unreadable()),
-            };
-            match stays {
-                Some(stays) if answer.is_err() => stays,
-                _ => Kept::new(answer),
-            }
+            })
         })
     });
-    Loaded { kept: Resource::new_with_options(source, fetcher, false), stays, of: PhantomData }
+    Loaded { kept: place.resource(source, fetcher), place, of: PhantomData }
+}
+
+/// Where an answer stands on the page.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Whether what stands there stays where the next answer is a refusal, whatever that says.
+    stays: StoredValue<bool>,
+    /// How many answers are on their way.
+    under_way: StoredValue<u32>,
+    /// The last that could be had, and what it is of: what comes with the page is of what is asked for first.
+    last: StoredValue<Option<Kept>>,
+    last_of: StoredValue<Option<Asked>>,
+    /// Rises each time somebody tries again.
+    tries: RwSignal<u32>,
+    stale: Option<Stale>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            stays: StoredValue::new(false),
+            under_way: StoredValue::new(0),
+            last: StoredValue::new(None),
+            last_of: StoredValue::new(None),
+            tries: RwSignal::new(0),
+            stale: use_context(),
+        };
+        on_cleanup(move || place.stale.into_iter().for_each(|stale| stale.forget(place.tries)));
+        place
+    }
+
+    /// The resource, of one type for all that is loaded.
+    fn resource(
+        self,
+        source: Box<dyn Fn() -> Wanted + Send + Sync>,
+        fetcher: Box<dyn Fn(Asked) -> Loading<Kept> + Send + Sync>,
+    ) -> Resource<Kept, Json> {
+        let source = move || {
+            let wanted = source();
+            if self.last_of.try_with_value(Option::is_none) == Some(true) {
+                self.last_of.set_value(Some(wanted.what.clone()));
+            }
+            wanted
+        };
+        let fetcher = move |Wanted { what, .. }: Wanted| {
+            let stays = self.stays.try_update_value(std::mem::take).unwrap_or_default();
+            let is_same = self.last_of.try_with_value(|of| of.as_ref() == Some(&what)) == Some(true);
+            let before = self.last.try_get_value().flatten().filter(|_| is_same);
+            let loading = fetcher(what.clone());
+            let _ = self.under_way.try_update_value(|count| *count += 1);
+            async move {
+                let answer = loading.await;
+                let _ = self.under_way.try_update_value(|count| *count -= 1);
+                let Some(problem) = answer.problem().cloned() else {
+                    let _ = self.last_of.try_set_value(Some(what));
+                    self.note(&answer);
+                    self.mend();
+                    return answer;
+                };
+                match before {
+                    Some(before) if stays || (may_pass(&problem) && self.hold(&problem)) => before,
+                    _ => {
+                        self.mend();
+                        answer
+                    }
+                }
+            }
+        };
+        Resource::new_with_options(source, fetcher, false)
+    }
+
+    /// This stands there.
+    fn note(self, kept: &Kept) {
+        if kept.is_good() {
+            let _ = self.last.try_set_value(Some(kept.clone()));
+        }
+    }
+
+    /// Tells that what stands there could not be read anew. `false` where the page has been left, or tells of nothing.
+    fn hold(self, problem: &Problem) -> bool {
+        let is_there = self.last.try_with_value(|_| ()).is_some();
+        let stale = self.stale.filter(|_| is_there);
+        stale.into_iter().for_each(|stale| stale.hold(self.tries, problem));
+        stale.is_some()
+    }
+
+    /// What stands there is so now.
+    fn mend(self) {
+        self.stale.into_iter().for_each(|stale| stale.mended(self.tries));
+    }
+}
+
+/// Whether what could not be had may be had later, or once one has signed in again.
+fn may_pass(problem: &Problem) -> bool {
+    matches!(problem.status, 401 | 408 | 429 | 500..=599)
 }
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> {
@@ -86,9 +195,21 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> 
         look(self.kept.get_untracked().as_ref().map(Kept::read))
     }
 
-    /// Puts an answer that came by another way in its place.
+    /// Puts an answer that came by another way in its place. While one is on its way, which that would throw away, another is
+    /// asked for after it.
     pub fn put(self, answer: Result<T, Problem>) {
-        self.kept.set(Some(Kept::new(answer)));
+        if self.place.under_way.get_value() > 0 {
+            return self.refresh();
+        }
+        let kept = Kept::new(answer);
+        self.place.note(&kept);
+        self.place.mend();
+        self.kept.set(Some(kept));
+    }
+
+    /// What stands there was found to be so still, by another way.
+    pub fn is_still_so(self) {
+        self.place.mend();
     }
 
     /// Loads it again. What stood there stays until then.
@@ -98,8 +219,10 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> 
 
     /// The same, unasked: what stands there stays where it is refused, too. A busy moment of the server takes no page away.
     pub fn refresh(self) {
-        let stands = self.kept.get_untracked().filter(|kept| kept.read::<T>().is_ok());
-        self.stays.set_value(stands);
+        if let Some(stands) = self.kept.get_untracked().filter(Kept::is_good) {
+            self.place.note(&stands);
+            self.place.stays.set_value(true);
+        }
         self.kept.refetch();
     }
 }
@@ -110,9 +233,16 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> IntoFuture
 
     fn into_future(self) -> Self::IntoFuture {
         let kept = self.kept.into_future();
-        Box::pin(async move { kept.await.read().clone() })
+        Box::pin(async move {
+            let kept = kept.await;
+            self.place.note(&kept);
+            kept.read::<T>().clone()
+        })
     }
 }
+
+/// How the text of a refusal begins.
+const REFUSED: &str = "{\"Err\"";
 
 /// An answer whose type only its reader knows.
 #[derive(Clone)]
@@ -121,6 +251,8 @@ struct Kept(Arc<Answer>);
 struct Answer {
     /// As JSON: what a page brings with it.
     text: String,
+    /// Why it could not be had. Of one that came with a page, its text says so.
+    problem: Option<Problem>,
     /// The value. Of one that came with a page, from when it is first read.
     value: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -129,9 +261,19 @@ impl Kept {
     fn new<T: Serialize + Send + Sync + 'static>(answer: Result<T, Problem>) -> Self {
         // Only servers write pages.
         let text = if cfg!(feature = "ssr") { serde_json::to_string(&answer) } else { Ok(String::new()) };
+        let problem = answer.as_ref().err().cloned();
         let value: Box<dyn Any + Send + Sync> = Box::new(answer);
         // What cannot be written is read as what it is not, and says so.
-        Self(Arc::new(Answer { text: text.unwrap_or_default(), value: OnceLock::from(value) }))
+        Self(Arc::new(Answer { text: text.unwrap_or_default(), problem, value: OnceLock::from(value) }))
+    }
+
+    fn problem(&self) -> Option<&Problem> {
+        self.0.problem.as_ref()
+    }
+
+    /// Whether it could be had.
+    fn is_good(&self) -> bool {
+        self.0.problem.is_none() && !self.0.text.starts_with(REFUSED)
     }
 
     fn read<T: DeserializeOwned + Send + Sync + 'static>(&self) -> &Result<T, Problem> {
@@ -164,11 +306,20 @@ impl Decoder<Kept> for Json {
     type Encoded = str;
 
     fn decode(text: &str) -> Result<Kept, serde_json::Error> {
-        Ok(Kept(Arc::new(Answer { text: text.to_owned(), value: OnceLock::new() })))
+        Ok(Kept(Arc::new(Answer { text: text.to_owned(), problem: None, value: OnceLock::new() })))
     }
 }
 
-/// What was asked for: it is loaded again where this is another.
+/// What is asked for: it is loaded again where this is another.
+#[derive(Clone, PartialEq)]
+struct Wanted {
+    /// Where this is another, what stood there is of something else.
+    what: Asked,
+    again: Asked,
+    tries: u32,
+}
+
+/// A value whose type only its reader knows, too.
 #[derive(Clone)]
 struct Asked(Arc<dyn Ask>);
 

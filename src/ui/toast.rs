@@ -9,6 +9,8 @@ use super::{
     each::Each,
     host,
     icons::{Glyph, Icon},
+    only::Only,
+    panel::{WayOut, words_of},
     react::effect,
 };
 use crate::shared::{OFFERS_UNDO, Problem};
@@ -31,6 +33,10 @@ struct Toast {
     text: String,
     /// Not a `Callback`, which would go with the page that offers it.
     undo: Option<Undo>,
+    /// Whether that can be done still.
+    offers: ArcRwSignal<bool>,
+    /// The status of what was refused.
+    status: Option<u16>,
     /// Whether somebody reads it, or is about to do what it offers.
     is_pointed_at: ArcRwSignal<bool>,
     has_focus: ArcRwSignal<bool>,
@@ -41,7 +47,8 @@ type Undo = Arc<dyn Fn() + Send + Sync>;
 impl Toast {
     fn new(id: u32, tone: Tone, text: String, undo: Option<Undo>) -> Self {
         let (is_pointed_at, has_focus) = (ArcRwSignal::new(false), ArcRwSignal::new(false));
-        Self { id, tone, text, undo, is_pointed_at, has_focus }
+        let offers = ArcRwSignal::new(undo.is_some());
+        Self { id, tone, text, undo, offers, status: None, is_pointed_at, has_focus }
     }
 
     fn is_refusal(&self) -> bool {
@@ -127,7 +134,8 @@ impl Toasts {
 
     /// Something could not be done.
     pub fn refused(self, problem: &Problem) {
-        self.say(self.number(), Tone::Bad, problem.detail.clone(), None);
+        let toast = Toast::new(self.number(), Tone::Bad, words_of(problem), None);
+        self.shown.update(|shown| add(shown, Toast { status: Some(problem.status), ..toast }));
     }
 
     /// Something is being done that will offer to be undone, or be refused. Gives its number.
@@ -164,6 +172,19 @@ impl Toasts {
     /// done last for that.
     pub fn offer_again(self, number: u32, text: impl Into<String>, undo: impl Fn() + Send + Sync + 'static) {
         self.say(number, Tone::Good, text.into(), Some(Arc::new(undo)));
+    }
+
+    /// What the notice of this number offers to undo cannot be undone any more. It still tells what was done.
+    pub fn withdraw(self, number: u32) {
+        let had_focus = self.shown.try_update(|shown| {
+            let toast = shown.iter_mut().find(|toast| toast.id == number)?;
+            toast.undo = None;
+            toast.offers.set(false);
+            Some(toast.has_focus.get_untracked())
+        });
+        if had_focus.flatten() == Some(true) {
+            host::give_focus_back();
+        }
     }
 
     /// Whether somebody wants undone what is awaited under this number: what has not begun by then need not.
@@ -249,7 +270,7 @@ fn ToastsOfKind(toasts: Toasts, are_refusals: bool, live: &'static str) -> impl 
 #[component]
 fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     let is_bad = toast.is_refusal();
-    let Toast { id, tone, text, undo, is_pointed_at, has_focus } = toast;
+    let Toast { id, tone, text, undo, offers, status, is_pointed_at, has_focus } = toast;
     let stays = if undo.is_some() { OFFERS_UNDO } else { STAYS };
     let held_by = [is_pointed_at.clone(), has_focus.clone()];
     // While it is held it stays; its time begins anew after that.
@@ -280,23 +301,14 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
         >
             <Icon glyph/>
             <span class="toast__text">{text}</span>
+            // In a tab of its own: what stands here is kept.
+            {status.filter(|status| *status == 401).map(|status| view! { <WayOut status/> }.into_any())}
             {undo
                 .map(|undo| {
                     view! {
-                        <button
-                            type="button"
-                            class="button button--small"
-                            data-testid="undo"
-                            on:click=move |event| {
-                                if !host::is_second_click(&event) {
-                                    toasts.close(id);
-                                    undo();
-                                }
-                            }
-                        >
-                            <Icon glyph=Glyph::Undo/>
-                            "Undo"
-                        </button>
+                        <Only when=move || offers.get()>
+                            <UndoButton id undo=undo.clone() toasts/>
+                        </Only>
                     }
                     .into_any()
                 })}
@@ -314,6 +326,27 @@ fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
             </button>
         </div>
     }
+}
+
+#[component]
+fn UndoButton(id: u32, undo: Undo, toasts: Toasts) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            class="button button--small"
+            data-testid="undo"
+            on:click=move |event| {
+                if !host::is_second_click(&event) {
+                    toasts.close(id);
+                    undo();
+                }
+            }
+        >
+            <Icon glyph=Glyph::Undo/>
+            "Undo"
+        </button>
+    }
+    .into_any()
 }
 
 #[cfg(test)]
@@ -379,6 +412,27 @@ mod tests {
             assert_eq!(undone.get_value(), ["second"], "what is offered again is no later for that");
             toasts.undo_last();
             assert_eq!(undone.get_value(), ["second", "first"]);
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_undone_any_more_is_still_told() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let toasts = Toasts::provide();
+            let undone = StoredValue::new(Vec::<&str>::new());
+            let undo = move |name: &'static str| move || undone.update_value(|undone| undone.push(name));
+            let (first, second) = (toasts.await_undo(), toasts.await_undo());
+            toasts.done_as_awaited(first, "First", undo("first"));
+            toasts.end_undo(first);
+            toasts.done_as_awaited(second, "Second", undo("second"));
+            toasts.end_undo(second);
+            toasts.withdraw(first);
+            toasts.undo_last();
+            toasts.undo_last();
+            assert_eq!(undone.get_value(), ["second"]);
+            let told: Vec<_> = toasts.shown.get_untracked().into_iter().map(|toast| toast.text).collect();
+            assert_eq!(told, ["First"]);
         });
     }
 

@@ -9,6 +9,7 @@ use super::{
     each::Each,
     host::{self, Chosen},
     icons::{Glyph, Icon},
+    panel::words_of,
     react::effect,
     toast::{Toasts, use_toasts},
 };
@@ -49,8 +50,9 @@ impl Outcome {
         match answer {
             Ok(answer) => told(name, Ok(answer.as_str())),
             Err(problem) => {
-                let why = problem.errors.first().map_or(&problem.detail, |error| &error.message);
-                told(name, Err(why.as_str()))
+                let why =
+                    problem.errors.first().map_or_else(|| words_of(problem), |error| error.message.clone());
+                told(name, Err(&why))
             }
         }
     }
@@ -263,7 +265,17 @@ pub fn UploadForm(
                 {button}
             </button>
             <p class="hint upload__hint">
-                {move || takes_several.get().then_some("Several at once, or drop them here.")}
+                {move || {
+                    takes_several
+                        .get()
+                        .then(|| {
+                            view! {
+                                "Several at once"
+                                <span class="with-mouse">", or drop them here"</span>
+                                "."
+                            }
+                        })
+                }}
             </p>
         </form>
     }

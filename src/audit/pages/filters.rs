@@ -58,6 +58,8 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
                     maxlength="200"
                     list=list
                     autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck="false"
                 />
             </label>
         }

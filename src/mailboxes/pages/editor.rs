@@ -226,6 +226,7 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 label="Port"
                 path="imap.port"
                 value=form.port
+                kind="port"
                 placeholder
                 hint="Left empty, the usual one."
                 testid="imap-port"
@@ -241,6 +242,7 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 label="Host"
                 path="imap.host"
                 value=form.host
+                kind="name"
                 placeholder="imap.acme.example"
                 testid="imap-host"
             />
@@ -258,6 +260,7 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 label="User name"
                 path="imap.username"
                 value=form.username
+                kind="name"
                 placeholder="orders@acme.example"
                 testid="imap-username"
             />
@@ -283,6 +286,7 @@ fn ByImap(form: MailboxForm, is_new: bool) -> impl IntoView {
                 label="Folder"
                 path="imap.folder"
                 value=form.folder
+                kind="name"
                 placeholder="INBOX"
                 testid="imap-folder"
             />
@@ -305,6 +309,7 @@ fn ByToken(form: MailboxForm) -> impl IntoView {
             label="Token address"
             path="imap.oauth.token_url"
             value=form.token_url
+            kind="name"
             placeholder="https://login.microsoftonline.com/…/oauth2/v2.0/token"
             testid="imap-token-url"
         />
@@ -313,12 +318,14 @@ fn ByToken(form: MailboxForm) -> impl IntoView {
                 label="Client ID"
                 path="imap.oauth.client_id"
                 value=form.client_id
+                kind="name"
                 testid="imap-client-id"
             />
             <TextField
                 label="Scope"
                 path="imap.oauth.scope"
                 value=form.scope
+                kind="name"
                 hint="What the token is for, as the provider names it."
                 testid="imap-scope"
             />

@@ -22,7 +22,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::Empty,
-        resource::load,
+        resource::load_again,
         saving::{on_done, successes},
         table::{Cell, DataTable},
         toast::use_toasts,
@@ -35,8 +35,11 @@ pub fn MailboxesPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
     let set_domains = form_action::<SetMailDomains>();
     let (saved, typed) = (successes(set_domains.value()), DomainsTyped::new());
-    let mailboxes =
-        load(move || (tenant.id(), saved.get()), |(tenant, _)| async move { list_mailboxes(tenant?).await });
+    let mailboxes = load_again(
+        move || tenant.id(),
+        move || saved.get(),
+        |tenant| async move { list_mailboxes(tenant?).await },
+    );
     on_change(move || mailboxes.refresh());
     let toasts = use_toasts();
     on_done(set_domains.value(), move |()| toasts.done("The domains are saved."));
