@@ -62,7 +62,46 @@ test('what could not be checked is found by a filter, which stays in the address
   await expect(page.getByTestId('message-row')).toHaveCount(found.length);
 });
 
+test('what is set no more stays where the keyboard is, until that goes on', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?delivery=failed');
+  await hydrated(page);
+  const [fold, deliveries] = [page.getByTestId('filters').locator('summary'), page.getByLabel('Deliveries')];
+  await deliveries.focus();
+  await deliveries.selectOption('Any');
+  await expect(page).not.toHaveURL(/delivery=failed/);
+  await expect(fold).toBeVisible();
+  await expect(deliveries).toBeVisible();
+  await expect(deliveries).toBeFocused();
+  await page.getByRole('searchbox', { name: 'Search' }).focus();
+  await expect(deliveries).toBeHidden();
+});
+
 for (const isScripted of [true, false]) {
+  test.describe(isScripted ? 'on a wide page' : 'on a wide page without a script', { tag: '@desktop' }, () => {
+    test.use({ javaScriptEnabled: isScripted });
+
+    test('the filters stand in one line, and those that are seldom set as long as they are', async ({ page }) => {
+      const form = page.getByRole('search');
+      const fold = form.getByTestId('filters').locator('summary');
+      const [decision, deliveries] = [page.getByLabel('Decision'), page.getByLabel('Deliveries')];
+      const open = async (query: string) => {
+        await page.goto(`/t/acme_corp/messages${query}`);
+        if (isScripted) await hydrated(page);
+      };
+      await open('?decision=rejected');
+      await expect(form.getByRole('link', { name: 'Clear' })).toBeVisible();
+      await expect(decision).toBeVisible();
+      await expect(deliveries).toBeHidden();
+      expect((await form.boundingBox())!.height, 'in one line').toBeLessThan(70);
+      await expect(fold).toHaveText('More filters', { useInnerText: true });
+      await fold.click();
+      await expect(deliveries).toBeVisible();
+      await open('?delivery=delivered');
+      await expect(deliveries).toBeVisible();
+      await expect(fold, 'what narrows the list is not folded up').toBeHidden();
+    });
+  });
+
   test.describe(isScripted ? 'on a phone' : 'on a phone without a script', { tag: '@phone' }, () => {
     test.use({ javaScriptEnabled: isScripted });
 
@@ -73,7 +112,7 @@ for (const isScripted of [true, false]) {
       const search = form.getByRole('searchbox');
       const fold = form.getByTestId('filters').locator('summary');
       const decision = page.getByLabel('Decision');
-      await expect(fold).toHaveText('Filters (1)');
+      await expect(fold).toHaveText('Filters (1)', { useInnerText: true });
       await expect(decision).toBeHidden();
       const { y, height } = (await search.boundingBox())!;
       expect((await page.getByTestId('message-row').first().boundingBox())!.y - y - height).toBeLessThan(60);
@@ -91,7 +130,7 @@ for (const isScripted of [true, false]) {
       await expect(decision).toHaveValue('rejected');
       await decision.selectOption('Any');
       if (!isScripted) await form.getByRole('button', { name: 'Filter', exact: true }).click();
-      await expect(fold).toHaveText('Filters');
+      await expect(fold).toHaveText('Filters', { useInnerText: true });
       await expect(page).not.toHaveURL(/decision=rejected/);
     });
   });
@@ -193,6 +232,7 @@ test('rows that are ticked before the page is taken over are chosen', { tag: '@d
 test('what is typed and not sent goes with the address that it was typed for', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?decision=accepted');
   await hydrated(page);
+  await unfold(page);
   const search = page.getByRole('searchbox', { name: 'Search' });
   const to = page.getByLabel('To', { exact: true });
   const type = async () => {

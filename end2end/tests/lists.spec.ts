@@ -64,3 +64,13 @@ test('an intent shows its conditions, extractors and rules', async ({ page }) =>
   await expect(page.getByTestId('message-row')).toHaveCount(4);
   await expect(page.getByLabel('Intent').locator('option:checked')).toHaveText('Order enquiry');
 });
+
+test('a screen holds a dozen messages', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages');
+  await hydrated(page);
+  const rows = page.getByTestId('message-row');
+  await expect(rows).toHaveCount(12);
+  const boxes = await rows.evaluateAll((all) => all.map((row) => row.getBoundingClientRect().toJSON() as DOMRect));
+  expect(Math.max(...boxes.map(({ height }) => height)), 'a row of two lines').toBeLessThanOrEqual(46);
+  expect(Math.max(...boxes.map(({ bottom }) => bottom)), 'none is to be scrolled to').toBeLessThanOrEqual(page.viewportSize()!.height);
+});

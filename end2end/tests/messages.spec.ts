@@ -8,6 +8,7 @@ import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
 import { askOnceMore } from './once-more';
+import { unfold } from './unfold';
 
 async function open(page: Page, query: string): Promise<void> {
   await page.goto(`/t/${TENANT}/messages?${query}`);
@@ -15,6 +16,9 @@ async function open(page: Page, query: string): Promise<void> {
 }
 
 const rows = (page: Page, words: string) => page.getByTestId('message-row').filter({ hasText: words });
+
+/** Waits until the first message that is opened knows what stands beside it. */
+const knowsWays = (page: Page) => expect(page.getByTestId('beside-j')).toHaveCount(1);
 
 test('chosen messages are decided together, and that is taken back', async ({ page, request }) => {
   const mark = await send(request, 3);
@@ -30,6 +34,25 @@ test('chosen messages are decided together, and that is taken back', async ({ pa
   await page.getByTestId('undo').click();
   await expect(rows(page, 'Rejected')).toHaveCount(0);
   await expect(page.getByTestId('toast').filter({ hasText: 'Taken back' })).toBeVisible();
+});
+
+test('what is done to the chosen stands in one line, also where something was given up', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  // Nothing was given up of it: the list is asked for as if no filter said so.
+  await page.route('**/ui/emails/list', async (route) => {
+    const form = new URLSearchParams(route.request().postData() ?? '');
+    form.delete('filter[delivery]');
+    await route.continue({ postData: form.toString() });
+  });
+  await unfold(page);
+  await page.getByLabel('Deliveries').selectOption('failed');
+  await expect(page).toHaveURL(/delivery=failed/);
+  await expect(rows(page, mark)).toHaveCount(1);
+  await page.getByTestId('choose').check();
+  const bar = page.getByTestId('bulk');
+  await expect(bar.getByTestId('bulk-send-again')).toBeVisible();
+  expect((await bar.boundingBox())!.height).toBeLessThan(60);
 });
 
 test('the intent of chosen messages is set by a button, not by the first step of its choice', async ({ page, request, isMobile }) => {
@@ -77,7 +100,7 @@ test('who decided a message out of its list comes back to what followed it', asy
   const links = page.getByTestId('message-row').getByRole('link');
   await links.nth(1).click();
   await expect(title).toHaveText(`${mark} 2`);
-  await page.keyboard.press('e');
+  await page.getByTestId('decide-accepted').click();
   await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
   await page.keyboard.press('u');
   await expect(title).toHaveText('Messages');
@@ -104,6 +127,26 @@ test.describe('a word that could not be said', { tag: '@desktop' }, () => {
     await expect(note).toHaveValue('');
   });
 
+  test('leaves one at its message, though a key said it', async ({ page, request }) => {
+    const mark = await send(request, 2);
+    await open(page, `q=${mark}`);
+    const title = page.getByRole('heading', { level: 1 });
+    await page.getByRole('link', { name: `${mark} 2` }).click();
+    await expect(title).toHaveText(`${mark} 2`);
+    await knowsWays(page);
+    const note = page.getByLabel('Note to the decision');
+    await note.fill('as agreed');
+    await note.press('Escape');
+    await page.route('**/ui/emails/decide-many', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.keyboard.press('e');
+    await expect(page.locator('.toast.tone-bad')).toHaveCount(1);
+    await expect(page.getByTestId('news')).toHaveText('');
+    await expect(title).toHaveText(`${mark} 2`);
+    await expect(note).toHaveValue('as agreed');
+    await page.keyboard.press('e');
+    await expect(title).toHaveText(`${mark} 1`);
+  });
+
   test('leaves what was chosen to be tried again', async ({ page, request }) => {
     const mark = await send(request, 2);
     await open(page, `q=${mark}`);
@@ -127,6 +170,64 @@ test.describe('a word that could not be said', { tag: '@desktop' }, () => {
     await bar.getByTestId('bulk-accept').click();
     await expect(page.getByTestId('toast').filter({ hasText: '2 messages accepted.' })).toBeVisible();
     await expect(bar).toBeHidden();
+  });
+});
+
+test.describe('a session that has ended', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 401/ });
+
+  test('takes neither the message nor its note', async ({ page, context, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await rows(page, mark).getByRole('link').click();
+    const note = page.getByLabel('Note to the decision');
+    await note.fill('as agreed');
+    const cookies = await context.cookies();
+    await context.clearCookies();
+    await page.getByTestId('decide-accepted').click();
+    const [bar, refusal] = [page.getByTestId('stale'), page.locator('.toast.tone-bad')];
+    for (const told of [bar, refusal]) {
+      await expect(told).toContainText('You are signed out. Sign in again.');
+      await expect(told.getByTestId('way-out'), 'in a tab of its own').toHaveAttribute('target', '_blank');
+    }
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${mark} 1`);
+    await expect(page.getByTestId('ended'), 'it is told once').toHaveCount(0);
+    await expect(note).toHaveValue('as agreed');
+    await context.addCookies(cookies);
+    await bar.getByRole('link', { name: 'Try again' }).click();
+    await expect(bar).toHaveCount(0);
+    await expect(page.getByTestId('ended'), 'nor afterwards').toHaveCount(0);
+    await page.getByTestId('decide-accepted').click();
+    await expect(page.getByTestId('outcome')).toContainText('as agreed');
+  });
+});
+
+test.describe('a connection that breaks off', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /ERR_FAILED/ });
+
+  test('takes no message away', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await rows(page, mark).getByRole('link').click();
+    await expect(page.getByTestId('message')).toBeVisible();
+    const note = page.getByLabel('Note to the decision');
+    await note.fill('as agreed');
+    await page.route('**/ui/emails/**', (route) => route.abort());
+    await page.getByTestId('decide-accepted').click();
+    const bar = page.getByTestId('stale');
+    await expect(bar).toContainText('The server cannot be reached.');
+    await expect(bar).toContainText('What stands here is as it was before.');
+    await expect(page.getByTestId('problem')).toHaveCount(0);
+    await expect(page.getByTestId('message')).toBeVisible();
+    await expect(note).toHaveValue('as agreed');
+    await bar.getByRole('link', { name: 'Try again' }).click();
+    await expect(bar, 'still').toBeVisible();
+    await page.unroute('**/ui/emails/**');
+    await bar.getByRole('link', { name: 'Try again' }).press('Enter');
+    await expect(bar).toHaveCount(0);
+    await expect(page.getByTestId('message')).toBeVisible();
+    await page.getByTestId('decide-accepted').click();
+    await expect(page.getByTestId('outcome')).toContainText('as agreed');
   });
 });
 
@@ -611,9 +712,8 @@ test('from a message one goes on through the list that one came from', async ({ 
   await page.getByPlaceholder('Note (optional)').fill('of the first alone');
   await page.keyboard.press('Escape');
   await page.keyboard.press('e');
-  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
-  await page.keyboard.press('j');
-  await expect(title, 'one that was decided out of the list is followed by the same').toHaveText(`${mark} 2`);
+  await expect(title, 'a key that decides goes on').toHaveText(`${mark} 2`);
+  await expect(page.getByTestId('toast'), 'and is told of').toContainText('1 message accepted.');
   await expect(page.getByPlaceholder('Note (optional)')).toHaveValue('');
   await page.getByTestId('view-source').click();
   await expect(page.getByTestId('source')).toContainText(`${mark} 2`);
@@ -628,6 +728,136 @@ test('from a message one goes on through the list that one came from', async ({ 
   await page.keyboard.press('u');
   await expect(page).toHaveURL(new RegExp(`q=${mark}`));
   await expect(page.getByTestId('message-row')).toHaveCount(2);
+});
+
+test('a key that decides a message goes on once that is done, to where it is taken back', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await knowsWays(page);
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.keyboard.press('#');
+  await expect(title, 'not before that').toHaveText(`${mark} 2`);
+  const known = page.waitForResponse(/\/ui\/emails\/neighbours$/);
+  answer();
+  await expect(title).toHaveText(`${mark} 1`);
+  await (await known).finished();
+  await page.keyboard.press('z');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: rejecting 1 message.');
+  await expect(title, 'one stays where one reads').toHaveText(`${mark} 1`);
+  expect(asked(), 'who says the same twice means it once').toBe(1);
+  await page.keyboard.press('e');
+  await expect(title, 'after the last, the list').toHaveText('Messages');
+  await expect(page).toHaveURL(new RegExp(`q=${mark}`));
+  await expect(rows(page, `${mark} 2`), 'what was taken back is to be decided').toHaveCount(1);
+  await expect(page.getByTestId('message-row')).toHaveCount(1);
+});
+
+test('a key is meant for the message that one sees', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await knowsWays(page);
+  let said = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/ui/emails/decide-many')) said += 1;
+  });
+  const [, { email_id: next }] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json();
+  const { asked, answer } = await hold(page, '**/ui/intents/list');
+  const got = page.waitForResponse(
+    (answer) => answer.url().endsWith('/ui/emails/get') && (answer.request().postData() ?? '').includes(next),
+  );
+  await page.keyboard.press('e');
+  await (await got).finished();
+  await expect.poll(asked).toBe(1);
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  await expect(title, 'it is there, and is not shown yet').toHaveText('Message');
+  await page.keyboard.press('e');
+  await page.keyboard.press('#');
+  answer();
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(page.getByTestId('news')).toHaveText('');
+  expect(said, 'of the one before alone').toBe(1);
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('toast').last()).toContainText('1 message rejected.');
+});
+
+test('one stays at a message where it is not known what follows', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  const { answer } = await hold(page, '**/ui/emails/neighbours');
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('toast')).toContainText('1 message rejected.');
+  await expect(page.getByTestId('outcome')).toContainText('Rejected');
+  answer();
+  await expect(page.getByTestId('beside-j')).toHaveAttribute('href', /messages/);
+  await expect(title).toHaveText(`${mark} 2`);
+});
+
+test('who takes a key back while it is on its way stays, and who says another thing goes on after that', { tag: '@desktop' }, async ({
+  page,
+  request,
+}) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  const title = page.getByRole('heading', { level: 1 });
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await knowsWays(page);
+  const unsay = async (route: Route) => {
+    await page.keyboard.press('z');
+    await route.continue();
+  };
+  await page.route('**/ui/emails/decide-many', unsay, { times: 1 });
+  await page.keyboard.press('#');
+  await expect(page.getByTestId('toast').last()).toContainText('Taken back: rejecting 1 message.');
+  await expect(page.getByTestId('outcome')).toContainText('Review');
+  await expect(title).toHaveText(`${mark} 2`);
+
+  const { asked, answer } = await hold(page, '**/ui/emails/decide-many');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await page.keyboard.press('#');
+  answer();
+  await expect(title).toHaveText(`${mark} 1`);
+  await expect(page.getByTestId('toast').filter({ hasText: '1 message rejected.' })).toBeVisible();
+  expect(asked()).toBe(2);
+});
+
+test('one’s last word is taken back from the history, once its notice is gone', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  const outcome = page.getByTestId('outcome');
+  const takeBack = page.getByTestId('history-entry').filter({ hasText: 'Decided: rejected' }).getByTestId('take-back');
+  const isTakenBack = async () => {
+    await expect(page.getByTestId('toast').last()).toContainText('Taken back: rejecting 1 message.');
+    await expect(outcome).toContainText('Review');
+    await expect(page.getByTestId('take-back')).toHaveCount(0);
+  };
+  await page.getByTestId('decide-rejected').click();
+  await expect(outcome).toContainText('Rejected');
+  await page.reload();
+  await hydrated(page);
+  await expect(page.getByTestId('undo')).toHaveCount(0);
+  await takeBack.click();
+  await isTakenBack();
+  await test.step('while its notice is there, which offers it no more then', async () => {
+    await page.getByTestId('decide-rejected').click();
+    await expect(page.getByTestId('undo')).toHaveCount(1);
+    await takeBack.click();
+    await expect(page.getByTestId('undo')).toHaveCount(0);
+    await isTakenBack();
+  });
 });
 
 test('a message that is loaded anew is still one of its list', async ({ page, request }) => {
@@ -758,7 +988,8 @@ test('where more came than a page holds, none of it is left out', { tag: '@deskt
 test('messages are imported from files, and are in the list', async ({ page }, { project }) => {
   const mark = `m${Math.random().toString(36).slice(2, 10)}`;
   const letter = (i: number) => `From: ann@customer.example\nTo: service@globex.example\nSubject: ${mark} ${i}\n\nHello.\n`;
-  const entry = (message: string) => `From ann@customer.example Mon Nov 23 10:00:00 2026\n${message}\n`;
+  // As a program writes the time that speaks another language.
+  const entry = (message: string) => `From ann lun. 23 nov. 2026 10:00\n${message}\n`;
   const mbox = [letter(1), letter(2), ''].map(entry).join('');
   await open(page, `q=${mark}`);
   await expect(page.getByText('No message fits')).toBeVisible();
@@ -878,6 +1109,75 @@ test('a view is saved by name and found again, and what is done to it can be tak
   await expect(view).toBeHidden();
 });
 
+test('a view that is shared says so, and who takes it from everyone is told', async ({ page }) => {
+  const view = page.getByTestId('view').filter({ hasText: 'For all' });
+  const notice = page.getByTestId('toast').last();
+  const save = async (query: string, isShared: boolean) => {
+    await open(page, query);
+    await page.getByText('Save this view').click();
+    await page.getByTestId('view-name').fill('For all');
+    await page.getByTestId('share-view').setChecked(isShared);
+    await page.getByTestId('save-view').click();
+  };
+  await save('decision=accepted&could_not_ask=true', true);
+  await expect(notice).toContainText('The view For all is saved for everyone.');
+  await expect(view).toContainText('Shared: For all');
+  await save('decision=rejected&could_not_ask=true', false);
+  await expect(notice).toContainText('The view For all is replaced, and yours alone now.');
+  await expect(view).not.toContainText('Shared');
+  await page.getByTestId('undo').click();
+  await expect(view).toContainText('Shared: For all');
+  await view.getByRole('button', { name: 'Delete the view For all' }).click();
+  await expect(view).toHaveCount(0);
+});
+
+test('a view of one’s own is given to everyone, and kept to oneself again', { tag: '@desktop' }, async ({ page }) => {
+  const view = page.getByTestId('view').filter({ hasText: 'Given' });
+  const [notice, share] = [page.getByTestId('toast').last(), page.getByTestId('share')];
+  await open(page, 'decision=accepted&delivery=delivered');
+  await page.getByText('Save this view').click();
+  await page.getByTestId('view-name').fill('Given');
+  await page.getByTestId('save-view').click();
+  await expect(view).toBeVisible();
+  await expect(share).toHaveText('Share this view: Given');
+  await share.press('Enter');
+  await expect(notice).toContainText('The view Given is everyone\'s now.');
+  await expect(view).toContainText('Shared: Given');
+  await expect(share).toHaveText('Stop sharing this view: Given');
+  await expect(share, 'the keyboard is where it was').toBeFocused();
+  await share.press('Enter');
+  await expect(notice).toContainText('The view Given is yours alone now.');
+  await expect(view).not.toContainText('Shared');
+  await page.getByTestId('undo').last().click();
+  await expect(view).toContainText('Shared: Given');
+  await view.getByRole('button', { name: 'Delete the view Given' }).click();
+  await expect(view).toHaveCount(0);
+  await expect(share).toHaveCount(0);
+});
+
+test('another’s view is deleted once that is confirmed, and is not made one’s own', { tag: '@desktop' }, async ({ page, request }) => {
+  const made = await request.post(`/api/api-keys?tenant_id=${TENANT}`, { data: { name: 'Shares a view', role: 'operator' } });
+  expect(made.status()).toBe(201);
+  const { key, key_id: id } = await made.json();
+  const headers = { authorization: `Bearer ${key}`, cookie: '' };
+  const form = { tenant_id: TENANT, name: 'Of another', query: '?decision=rejected&delivery=delivered', is_shared: 'true' };
+  const saved = await request.post('/ui/saved-filters/save', { headers, form });
+  expect(saved.status()).toBe(200);
+  const view = page.getByTestId('view').filter({ hasText: 'Of another' });
+  await open(page, 'decision=rejected&delivery=delivered');
+  await expect(view).toContainText('Shared: Of another');
+  await expect(page.getByText('Save this view'), 'under a name of one’s own').toBeVisible();
+  await expect(page.getByTestId('share')).toHaveCount(0);
+  await view.getByTestId('delete-anothers').click();
+  await expect(view.getByText('Delete the view Of another for everyone?')).toBeVisible();
+  await view.getByTestId('delete-for-good').click();
+  await expect(view).toHaveCount(0);
+  await expect(page.getByTestId('toast').last()).toContainText('The view is deleted.');
+  await expect(page.getByTestId('undo')).toHaveCount(0);
+  const revoked = await request.delete(`/api/api-keys/${id}?tenant_id=${TENANT}`);
+  expect(revoked.status()).toBe(204);
+});
+
 test.describe('a view that cannot be deleted', { tag: '@desktop' }, () => {
   test.use({ expectedFaults: /status of 503/ });
 
@@ -954,6 +1254,28 @@ test.describe('a frame that runs nothing', () => {
     await expect(page.getByTestId('source')).toContainText('boundary=m');
   });
 
+  test('fits a narrow frame, and runs as its letters do', { tag: '@phone' }, async ({ page, request }) => {
+    const mark = await send(
+      request,
+      1,
+      (subject) =>
+        `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\nContent-Type: text/html; charset=utf-8\r\n\r\n` +
+        '<table width="640" style="width:640px"><tr><td width="320">فاتورة</td><td width="320" style="padding:0 24px">فاتورة 1042</td></tr></table>\r\n',
+    );
+    await open(page, `q=${mark}`);
+    await page.getByTestId('message-row').getByRole('link').click();
+    await page.getByTestId('view-formatted').click();
+    const cells = page.frameLocator('[data-testid=html]').getByRole('cell');
+    await expect(cells).toHaveCount(2);
+    const frame = (await page.getByTestId('html').boundingBox())!;
+    const [first, second] = [(await cells.nth(0).boundingBox())!, (await cells.nth(1).boundingBox())!];
+    for (const { x, width } of [first, second]) {
+      expect(x).toBeGreaterThanOrEqual(frame.x);
+      expect(x + width).toBeLessThanOrEqual(frame.x + frame.width);
+    }
+    expect(first.x, 'from the right').toBeGreaterThan(second.x);
+  });
+
   test('stays as it is while its message is decided', async ({ page, request }) => {
     const mark = await send(request, 1, RICH);
     await open(page, `q=${mark}`);
@@ -961,7 +1283,7 @@ test.describe('a frame that runs nothing', () => {
     await page.getByTestId('view-formatted').click();
     const frame = page.getByTestId('html');
     await frame.evaluate((element) => Object.assign(element, { isTheSame: true }));
-    await page.keyboard.press('e');
+    await page.getByTestId('decide-accepted').click();
     await expect(page.getByTestId('outcome')).toContainText('Accepted');
     await expect(page.getByTestId('history-entry').filter({ hasText: 'Decided: accepted' })).toBeVisible();
     expect(await frame.evaluate((element) => 'isTheSame' in element), 'it was not built anew').toBe(true);
@@ -974,7 +1296,12 @@ test('a message is worked by keys, and its history tells of it', async ({ page, 
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('message')).toBeVisible();
+  await knowsWays(page);
   await page.keyboard.press('e');
+  await expect(page.getByRole('heading', { level: 1 }), 'it was the last of its list').toHaveText('Messages');
+  await expect(rows(page, 'Accepted')).toHaveCount(1);
+  await expect(rows(page, mark).getByRole('link')).toBeFocused();
+  await page.keyboard.press('Enter');
   await expect(page.getByTestId('outcome')).toContainText('Accepted');
   await page.getByTestId('undo').click();
   await expect(page.getByTestId('outcome')).toContainText('Review');
@@ -1034,6 +1361,37 @@ test('the intent of a message is chosen by keys, and set by Enter', async ({ pag
   await expect(help).toContainText('Choose the intent');
 });
 
+test('the choice keeps the intent that was set, and to set it again says nothing', async ({ page, request }) => {
+  const [mark, intent] = [await send(request, 1), await anIntent(request)];
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  const [choice, set] = [page.getByTestId('correct-intent'), page.getByTestId('correct')];
+  let said = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/ui/emails/correct-many')) said += 1;
+  });
+  // While it is decided anew it has no intent.
+  await page.route('**/ui/emails/get', async (route) => {
+    const found = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...found, status: 'queued', intent: null, decision: null } });
+  });
+  await choice.selectOption(intent);
+  const value = await choice.inputValue();
+  await expect(set).toHaveAttribute('aria-disabled', 'false');
+  await set.click();
+  await expect(page.getByTestId('message')).toHaveAttribute('data-status', 'queued');
+  await expect(choice).toHaveValue(value);
+  await expect(set).toHaveAttribute('aria-disabled', 'true');
+  await page.unroute('**/ui/emails/get');
+  await expect(page.getByTestId('classification')).toContainText(`${intent}: a person chose it.`);
+  await expect(choice).toHaveValue(value);
+  await expect(set).toHaveAttribute('aria-disabled', 'true');
+  await set.dispatchEvent('click');
+  await choice.selectOption('');
+  await expect(set, 'another changes something').toHaveAttribute('aria-disabled', 'false');
+  expect(said).toBe(1);
+});
+
 test('the intent of a row is chosen by keys, and Escape in the choice lets go of no row', async ({ page, request }) => {
   const [mark, intent] = [await send(request, 2), await anIntent(request)];
   await open(page, `q=${mark}`);
@@ -1091,7 +1449,7 @@ test('of a message that waits no more is said than that it does', { tag: '@deskt
 const height = (of: Locator) =>
   of.evaluate((element) => element.getBoundingClientRect().height / parseFloat(getComputedStyle(element).lineHeight));
 
-test('a long subject is cut in the list and in the heading, and can be read whole', async ({ page, request }) => {
+test('a long subject is cut in the list and in the heading, and can be read whole', async ({ page, request, isMobile }) => {
   const long = Array(60).fill('a stranger writes at length').join('\r\n ');
   const mark = await send(
     request,
@@ -1100,7 +1458,8 @@ test('a long subject is cut in the list and in the heading, and can be read whol
   );
   await open(page, `q=${mark}`);
   const link = rows(page, mark).getByRole('link');
-  expect(Math.round(await height(link))).toBe(2);
+  expect(Math.round(await height(link))).toBe(isMobile ? 2 : 1);
+  await expect(link, 'the pointer finds it whole').toHaveAttribute('title', /at length$/m);
   await link.click();
   const heading = page.getByRole('heading', { level: 1 });
   await expect(heading).toContainText(mark);
@@ -1132,6 +1491,66 @@ test('a row says who wrote by their name and what, and uses its line for that', 
   expect(used, 'by a long word, too').toBeGreaterThan(0.9);
 });
 
+test('who wrote, and when, stands below the subject where the envelope is far below', async ({ page, request, isMobile }) => {
+  const mark = await send(
+    request,
+    1,
+    (subject) => `From: Ann Example <ann@customer.example>\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n\r\nHello.\r\n`,
+  );
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  const line = page.getByTestId('from-line');
+  await expect(line).toContainText(/^From Ann Example · \d{4}-\d\d-\d\d/);
+  await expect(line).toBeVisible({ visible: isMobile });
+  if (isMobile) expect(await top(line)).toBeLessThan(await top(page.getByTestId('outcome')));
+});
+
+/** Letters that turn text around, as their bytes are written in a message. */
+const TURNED = '\u202e';
+
+test('a stranger’s letters run as they do, and turn nothing of ours around', async ({ page, request }) => {
+  const mark = await send(
+    request,
+    1,
+    (subject) =>
+      `From: "Bank ${TURNED}" <ann@customer.example>\r\nTo: service@globex.example\r\nSubject: فاتورة ${TURNED}${subject}\r\n` +
+      'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n' +
+      '--m\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nفاتورة 1042\r\n' +
+      "--m\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename*=UTF-8''bill%E2%80%AEfdp.exe\r\n\r\nx\r\n--m--\r\n",
+  );
+  await open(page, `q=${mark}`);
+  const row = rows(page, mark);
+  const runs = (of: Locator) => of.evaluate((element) => getComputedStyle(element).direction);
+  await expect(row.getByText('Bank', { exact: true })).toBeVisible();
+  expect(await row.evaluate((element) => element.outerHTML)).not.toContain(TURNED);
+  expect(await runs(row.getByRole('link'))).toBe('rtl');
+  expect(await runs(row.getByText('ann@customer.example', { exact: true }))).toBe('ltr');
+
+  await row.getByRole('link').click();
+  const heading = page.getByRole('heading', { level: 1 });
+  await expect(heading).toContainText(mark);
+  expect(await heading.textContent()).not.toContain(TURNED);
+  expect(await page.title()).not.toContain(TURNED);
+  for (const text of [heading, page.getByTestId('body')]) expect(await runs(text)).toBe('rtl');
+  const envelope = page.getByRole('region', { name: 'Envelope', exact: true });
+  await expect(envelope).toContainText('Bank <ann@customer.example>');
+  const file = page.getByTestId('attachment');
+  await expect(file).toContainText('billfdp.exe');
+  const download = page.waitForEvent('download');
+  await file.click();
+  expect((await download).suggestedFilename()).toBe('billfdp.exe');
+});
+
+test('what narrows the list stays under the finger, though a view can be saved now', async ({ page }) => {
+  await open(page, '');
+  await unfold(page);
+  const decision = page.getByLabel('Decision');
+  const before = await top(decision);
+  await decision.selectOption('review');
+  await expect(page.getByText('Save this view')).toBeVisible();
+  expect(await top(decision)).toBe(before);
+});
+
 test('a key says what a button would: with the note, once, and the note is gone then', async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, `q=${mark}`);
@@ -1142,11 +1561,15 @@ test('a key says what a button would: with the note, once, and the note is gone 
   await note.fill('as agreed by phone');
   await note.press('Escape');
   await expect(note).not.toBeFocused();
+  await knowsWays(page);
   await page.keyboard.press('e');
   await expect(page.getByTestId('news')).toHaveText('Saving the decision.');
+  await expect(note).toHaveValue('as agreed by phone');
   await page.keyboard.press('e');
   answer();
   await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await expect(page.getByRole('heading', { level: 1 }), 'it was the last of its list').toHaveText('Messages');
+  await rows(page, mark).getByRole('link').click();
   await expect(page.getByTestId('outcome')).toContainText('as agreed by phone');
   await expect(note, 'it is not the next decision’s').toHaveValue('');
   await expect(page.getByTestId('news')).toHaveText('');
@@ -1193,10 +1616,10 @@ test('what was said of a message is taken back on another page', async ({ page, 
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('message')).toBeVisible();
+  await knowsWays(page);
   await page.keyboard.press('#');
   await expect(page.getByTestId('toast')).toContainText('1 message rejected.');
-  await page.keyboard.press('u');
-  await expect(page.getByRole('heading', { level: 1, name: 'Messages' })).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'Messages' }), 'it was the last of its list').toBeVisible();
   await page.getByTestId('undo').click();
   await expect(page.getByTestId('toast').filter({ hasText: 'Taken back' })).toBeVisible();
   await open(page, `q=${mark}`);
@@ -1240,6 +1663,7 @@ test('a second word is said, though its message was left before the first was an
   answer();
   await expect(page.getByTestId('toast').filter({ hasText: '1 message accepted.' })).toBeVisible();
   await expect(page.getByTestId('toast').filter({ hasText: '1 message rejected.' })).toBeVisible();
+  await expect(title, 'where one has gone by oneself, one stays').toHaveText(`${mark} 1`);
   await expect.poll(asked).toBe(2);
   const found = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}&decision=rejected`)).json();
   expect(found.map((email: { subject: string }) => email.subject)).toEqual([`${mark} 2`]);

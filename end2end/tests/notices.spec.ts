@@ -29,6 +29,24 @@ test('what was done in a row can all be undone', { tag: '@desktop' }, async ({ p
   await expect(rows.first(), 'the first that was said').not.toContainText('Accepted');
 });
 
+test('a later word on the same message leaves nothing to undo of the one before', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, mark);
+  await page.getByTestId('message-row').getByRole('link').click();
+  const undo = page.getByTestId('undo');
+  const outcome = page.getByTestId('outcome');
+  await page.getByTestId('decide-accepted').click();
+  await expect(outcome).toContainText('Accepted');
+  await expect(undo).toHaveCount(1);
+  await page.getByTestId('decide-rejected').click();
+  await expect(notices(page).filter({ hasText: 'rejected' }).getByTestId('undo')).toBeVisible();
+  await expect(notices(page).filter({ hasText: 'accepted' }), 'it still tells').toBeVisible();
+  await expect(undo).toHaveCount(1);
+  await undo.click();
+  await expect(notices(page).last()).toContainText('Taken back: rejecting 1 message.');
+  await expect(outcome).toContainText('Accepted');
+});
+
 test('a double click takes one word back, whatever takes its place meanwhile', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 2);
   await open(page, mark);
@@ -63,7 +81,7 @@ test('a notice that comes under a double click is not pressed by it', { tag: '@d
   await page.mouse.move(4, 4);
   await page.mouse.down({ clickCount: 1 });
   await page.mouse.up({ clickCount: 1 });
-  await page.keyboard.press('e');
+  await page.keyboard.press('r');
   await expect(page.getByTestId('undo')).toHaveCount(1);
   for (const button of [page.getByTestId('undo'), page.getByRole('button', { name: 'Close this notice' })]) {
     const { x, y, width, height } = (await button.boundingBox())!;

@@ -12,7 +12,7 @@ use crate::shared::{EmailId, IntentId, Problem, TenantId, WordId, live::LiveClie
 #[cfg(feature = "ssr")]
 use crate::{
     auth::authority::Permission,
-    emails::server::{dry_run, service, shown, words},
+    emails::server::{dry_run, history, service, shown, words},
     intents::dto::IntentWithRulesInput,
     server::{
         context::{tenant_context, wire},
@@ -73,7 +73,7 @@ pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String
 #[server(prefix = "/ui", endpoint = "emails/history", protocol = Wire, client = LiveClient)]
 pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<HistoryEntry>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(shown::history(&ctx, email_id).await)
+    wire(history::shown(&ctx, email_id).await)
 }
 
 /// Says which intent a message has; none, where `intent` is empty. The classifier learns from it. Gives what takes it back.

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::dto::ActorKind,
     classifier::dto::Suggestion,
     deliveries::dto::{Delivery, DeliveryStatus},
     intents::dto::{Extraction, IntentInput},
     routes::dto::Planned,
     rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
-    shared::{EmailId, IntentId, Problem, RuleId, TenantId, WordId},
+    shared::{AuditId, EmailId, IntentId, Problem, RuleId, TenantId, WordId},
 };
 
 wire_enum!(
@@ -96,7 +97,7 @@ pub struct EmailIntent {
 pub struct EmailDetail {
     #[serde(flatten)]
     pub email: Email,
-    /// Every field that a rule or template can name, with its value; `body` is cut for show at 64 KiB.
+    /// Every field that a rule or template can name, with its value; `body` and `new_text` are cut for show at 64 KiB.
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub fields: serde_json::Map<String, serde_json::Value>,
     /// Why this intent: the condition, and what else was considered.
@@ -326,6 +327,12 @@ pub struct EmailFilter {
     /// Received before this.
     #[serde(default)]
     pub to: Option<DateTime<Utc>>,
+    /// Decided not before this: by the decision that stands, whoever's it is.
+    #[serde(default)]
+    pub decided_after: Option<DateTime<Utc>>,
+    /// Decided before this.
+    #[serde(default)]
+    pub decided_before: Option<DateTime<Utc>>,
 }
 
 /// Of a search, so many words are looked for.
@@ -471,6 +478,39 @@ pub struct HistoryEntry {
     pub action: String,
     /// What more there is to say of it.
     pub detail: Option<serde_json::Value>,
+    /// By this the reader takes it back, where it is their last word on the message, and not long ago.
+    #[serde(default)]
+    pub word: Option<WordId>,
+}
+
+/// One thing that happened to a message, as `GET /api/emails/{email_id}/history` tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct EmailEvent {
+    /// What came later has a larger one.
+    pub entry_id: AuditId,
+    pub occurred_at: DateTime<Utc>,
+    pub actor_kind: ActorKind,
+    /// As the actor was called then.
+    pub actor: String,
+    /// As in `email.decide`.
+    pub action: String,
+    /// What a decision, or a correction of the intent, took the place of; `null` for what takes no place.
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<Object>))]
+    pub before: Option<serde_json::Value>,
+    /// What was said or done: the decision and its note, the intent, the versions that it was run with, what was taken back, or
+    /// the way by which it came.
+    #[cfg_attr(feature = "ssr", schema(value_type = Option<Object>))]
+    pub after: Option<serde_json::Value>,
+}
+
+/// The answer to `POST /api/emails/{email_id}/take-back` (200).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct TakenBack {
+    pub email_id: EmailId,
+    /// How many deliveries had left because of the word by then.
+    pub sent: usize,
 }
 
 /// Of so many messages a person says a word at once: more would not be looked at before they are chosen.

@@ -27,5 +27,5 @@ pub use detail::MessagePage;
 pub use list::{MessagesPage, NoMessages};
 pub use marks::{DecisionMark, VerdictMark};
 pub use notes::Notes;
-pub use table::MessageTable;
+pub use table::{MessageTable, shown_subject};
 pub use trial::{EXAMPLE, Steps, TrialPage, would_come_to};

@@ -1,17 +1,21 @@
 //! Messages: intake, processing, and what is read of them.
 
 pub mod address;
+mod cited;
 pub mod dry_run;
 pub mod examine;
 pub mod fields;
+pub mod history;
 mod html;
 pub mod import;
 mod inner_text;
 mod mbox;
 pub mod mime;
+mod new_text;
 mod nodes;
 mod preview;
 pub mod process;
+mod quoting;
 pub mod repository;
 pub mod rest;
 mod search_repository;

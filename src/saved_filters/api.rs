@@ -10,7 +10,7 @@ use crate::{
     server::context::{tenant_context, wire},
 };
 
-/// The caller's own, by name.
+/// The caller's own and those that are shared, by name.
 #[server(prefix = "/ui", endpoint = "saved-filters/list", protocol = Wire)]
 pub async fn list_saved_filters(tenant_id: TenantId) -> Result<Vec<SavedFilter>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
@@ -19,9 +19,15 @@ pub async fn list_saved_filters(tenant_id: TenantId) -> Result<Vec<SavedFilter>,
 
 /// Keeps a view under a name; one that has it already is replaced.
 #[server(prefix = "/ui", endpoint = "saved-filters/save", protocol = Wire)]
-pub async fn save_filter(tenant_id: TenantId, name: String, query: String) -> Result<SavedFilter, Problem> {
+pub async fn save_filter(
+    tenant_id: TenantId,
+    name: String,
+    query: String,
+    // A form says nothing of a box that is not ticked.
+    #[server(default)] is_shared: bool,
+) -> Result<SavedFilter, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::save(&ctx, &name, &query).await)
+    wire(service::save(&ctx, &name, &query, is_shared).await)
 }
 
 #[server(prefix = "/ui", endpoint = "saved-filters/delete", protocol = Wire)]

@@ -171,6 +171,7 @@ async fn every_call_that_changes_anything_tells_of_it() {
     walk.call(post.clone(), "/api/deliveries/{delivery_id}/retry", &[&delivery_id], none.clone()).await;
     walk.call(post.clone(), "/api/emails/{email_id}/reprocess", &[&email_id], none.clone()).await;
     walk.call(post.clone(), "/api/emails/{email_id}/intent", &[&email_id], json!({"intent_id": null})).await;
+    walk.call(post.clone(), "/api/emails/{email_id}/take-back", &[&email_id], none.clone()).await;
     walk.call(post.clone(), "/api/emails/{email_id}/decision", &[&email_id], json!({"decision": "accepted"}))
         .await;
     let draft = json!({"intent": {"name": "C"}, "validation_rules": [], "last": 1});

@@ -125,6 +125,14 @@ async fn a_file_of_many_that_is_said_to_be_one_message_is_taken_in_message_by_me
     }
     assert_eq!(import(&server, MBOX, file).await["known"], 5);
 
+    // The line before each names the time as the program does, but no text is taken for one.
+    let of = |subject: &str, line: &str| format!("{line}\n{}\n", message("a@x.example", subject, "x"));
+    let dated = "From ann@x.example Mon, 23 Nov 2026 10:00:00 +0100";
+    let file = of("six", dated) + &of("seven", "From - lun. nov. 23 10:00:00 2026");
+    assert_eq!(import(&server, EML, file).await["stored"], 2);
+    let prose = of("eight", "From Monday") + &of("nine", "From Monday");
+    assert_eq!(import(&server, EML, prose).await["found"], 1);
+
     // One message that some program kept with such a line before it is that message, as it is posted.
     let kept = "From ann@x.example Mon Nov 23 10:00:00 2026\nFrom: a@x.example\nSubject: kept\n\nSo:\n\nFrom here on\nit is: mine\n";
     let posted = server.receive("acme", kept).await;

@@ -77,6 +77,8 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::POST, format!("{resource}{id}/reprocess")),
                 (Method::POST, format!("{resource}{id}/decision")),
                 (Method::POST, format!("{resource}{id}/intent")),
+                (Method::GET, format!("{resource}{id}/history")),
+                (Method::POST, format!("{resource}{id}/take-back")),
             ]),
             "/api/backtests/" => calls.extend([
                 (Method::GET, format!("{resource}{id}/changes")),

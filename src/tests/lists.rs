@@ -323,6 +323,9 @@ async fn what_waits_for_a_datasource_is_among_what_could_not_be_asked_of() {
     let done = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).body;
     assert_eq!((&done["done"], &done["left"]), (&json!([ids[0], ids[2]]), &json!([ids[1], ids[3]])));
     assert_eq!(listed(&server, "&could_not_ask=true").await, &found[1..]);
+    // By what it was decided by before, though it waits again.
+    assert_eq!(listed(&server, "&could_not_ask=true&status=queued").await, &found[1..]);
+    assert!(listed(&server, "&could_not_ask=true&status=done").await.is_empty());
 }
 
 /// After a long outage they are thousands, and are listed at each change.

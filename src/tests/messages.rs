@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::support::{Answer, TestServer, eventually, message};
 use crate::{
+    auth::dto::Role,
     emails::server::{process, worker},
     server::queue,
     shared::EmailId,
@@ -332,4 +334,110 @@ async fn the_dashboard_tells_for_how_long_messages_have_waited() {
     server.post(&path, &json!({})).await.is(StatusCode::ACCEPTED);
     let hours = oldest().await.unwrap() / 3_600.0;
     assert!((0.0..1.0).contains(&hours), "{hours}");
+}
+
+/// By the decision that stands: one that is decided anew is of the new time.
+#[tokio::test]
+async fn messages_are_listed_by_when_they_were_decided() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let mut ids = Vec::new();
+    for subject in ["first", "second", "third", "not decided"] {
+        ids.push(server.receive("acme", message("a@x.example", subject, "x")).await);
+    }
+    let base = Utc::now();
+    let at = |minutes: i64| (base + TimeDelta::minutes(minutes)).to_rfc3339_opts(SecondsFormat::Micros, true);
+    let mut conn = server.database().superuser().await;
+    for (id, minutes) in ids.iter().zip([1, 3, 2]) {
+        let decided = "UPDATE emails SET status = 'done', decision = 'review', decided_at = $2::timestamptz \
+                       WHERE email_id = $1::uuid";
+        sqlx::query(decided).bind(id).bind(at(minutes)).execute(&mut conn).await.unwrap();
+    }
+    let listed = async |query: &str| -> Vec<String> {
+        let list = server.get(&format!("/api/emails?tenant_id=acme&{query}")).await.is(StatusCode::OK).body;
+        let list = list.as_array().unwrap();
+        list.iter().map(|email| email["subject"].as_str().unwrap().to_owned()).collect()
+    };
+    for (query, expected) in [
+        (format!("decided_after={}", at(1)), vec!["third", "second", "first"]),
+        (format!("decided_after={}&limit=2", at(1)), vec!["third", "second"]),
+        (format!("decided_after={}", at(2)), vec!["third", "second"]),
+        (format!("decided_before={}", at(2)), vec!["first"]),
+        (format!("decided_after={}&decided_before={}", at(2), at(3)), vec!["third"]),
+        (format!("decided_after={}&q=second", at(2)), vec!["second"]),
+        (format!("decided_after={}&decision=accepted", at(1)), vec![]),
+        (format!("decided_after={}", at(4)), vec![]),
+        (format!("decided_before={}", at(1)), vec![]),
+        ("decided_after=&decided_before=".to_owned(), vec!["not decided", "third", "second", "first"]),
+    ] {
+        assert_eq!(listed(&query).await, expected, "{query}");
+    }
+    let path = format!("/api/emails/{}/decision?tenant_id=acme", ids[1]);
+    server.post(&path, &json!({"decision": "accepted"})).await.is(StatusCode::OK);
+    assert_eq!(listed(&format!("decided_before={}", at(1))).await, ["second"]);
+    assert_eq!(listed(&format!("decided_after={}", at(1))).await, ["third", "first"]);
+    for (query, field) in [
+        ("decided_after=yesterday", "decided_after"),
+        ("decided_before=2026-11-30", "decided_before"),
+        ("decided_before=-0001-01-01T00:00:00Z", "decided_before"),
+    ] {
+        let refused = server.get(&format!("/api/emails?tenant_id=acme&{query}")).await;
+        assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), [field], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_happened_to_a_message_is_told_by_pages_with_what_stood_before() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    server.tenant("globex").await;
+    let made = server.post("/api/intents?tenant_id=acme", &json!({"name": "Orders"})).await;
+    let orders = made.is(StatusCode::CREATED).id("intent_id");
+    let email = server.decide("acme", message("a@x.example", "Hello", "World")).await;
+    let id = email["email_id"].as_str().unwrap();
+    let path = |what: &str| format!("/api/emails/{id}/{what}?tenant_id=acme");
+    server.post(&path("intent"), &json!({"intent_id": orders})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(server.decided("acme", id).await["decision"], "accepted");
+    let said = json!({"decision": "rejected", "note": "by hand"});
+    server.post(&path("decision"), &said).await.is(StatusCode::OK);
+    let taken = server.post(&path("take-back"), &json!({})).await.is(StatusCode::OK).body;
+    assert_eq!(taken, json!({"email_id": id, "sent": 0}));
+    assert_eq!(server.decided("acme", id).await["decision"], "accepted");
+    server.post(&path("reprocess"), &json!({})).await.is(StatusCode::ACCEPTED);
+
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let get = async |path: &str| {
+        Answer::of(server.request(Method::GET, path, Some(&viewer)).send().await.unwrap()).await
+    };
+    let history = get(&path("history")).await.is(StatusCode::OK);
+    assert!(history.headers.get("link").is_none() && !history.text.contains("127.0.0.1"), "{}", history.text);
+    let events = history.body.as_array().unwrap();
+    let told: Vec<_> = events.iter().map(|one| (&one["action"], &one["before"], &one["after"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("email.reprocess"), &Value::Null, &json!({"versions": "today"})),
+            (&json!("email.take_back"), &Value::Null, &json!({"what": "decision"})),
+            (&json!("email.decide"), &json!({"decision": "accepted"}), &said),
+            (&json!("email.correct_intent"), &json!({"intent": null}), &json!({"intent": "Orders"})),
+            (&json!("email.receive"), &Value::Null, &json!({"source": "http"})),
+        ]
+    );
+    for event in events {
+        assert_eq!((&event["actor_kind"], &event["actor"]), (&json!("key"), &json!("API key test")));
+        assert!(event["entry_id"].is_i64() && event["occurred_at"].is_string(), "{event}");
+    }
+    let (mut next, mut paged) = (Some(path("history") + "&limit=2"), Vec::new());
+    while let Some(path) = next {
+        let page = get(&path).await.is(StatusCode::OK);
+        paged.push(page.body.as_array().unwrap().clone());
+        let link = page.headers.get("link").map(|link| link.to_str().unwrap());
+        next = link.map(|link| link.split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned());
+    }
+    assert_eq!(paged.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(&paged.concat(), events);
+    let nobody = "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/history?tenant_id=acme";
+    get(nobody).await.is(StatusCode::NOT_FOUND);
+    let theirs = format!("/api/emails/{id}/history?tenant_id=globex");
+    server.get(&theirs).await.is(StatusCode::NOT_FOUND);
 }

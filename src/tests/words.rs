@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,9 +12,9 @@ use super::{
     support::{Answer, TestServer, eventually, message},
 };
 use crate::{
-    auth::dto::Role,
+    auth::{dto::Role, server::service as auth},
     emails::server::{process, service as emails, words},
-    server::{CallerContext, queue},
+    server::{CallerContext, context::session_cookie_name, origin::Origin, queue},
     shared::EmailId,
 };
 
@@ -264,6 +265,120 @@ async fn what_a_person_has_run_again_is_held_back_and_what_a_program_has_is_not(
             assert_eq!(held, [is_held], "{function} {actor}");
         }
     }
+}
+
+/// The API offers nobody to take it back: whoever writes a program waits for what it does.
+#[tokio::test]
+async fn what_a_person_says_by_the_api_is_sent_at_once() {
+    let server = TestServer::start_idle(&[]).await;
+    let tenant = server.tenant("acme").await;
+    let hook = json!({"name": "erp", "kind": "webhook", "decisions": ["rejected", "accepted"], "settings": {"url": "https://erp.example/"}});
+    server.post("/api/routes?tenant_id=acme", &hook).await.is(StatusCode::CREATED);
+    let intent = orders(&server).await;
+    let link = auth::first_link(&server.app).await.unwrap().unwrap();
+    let session = auth::sign_in_by_link(&server.app, &Origin::default(), link.expose_secret(), None).await;
+    let cookie = format!("{}={}", session_cookie_name(false), session.unwrap().unwrap().expose_secret());
+    let post = async |path: &str, body: &Value| {
+        let request = server.request(Method::POST, path, None).header(header::COOKIE, &cookie);
+        let request = request.header("sec-fetch-site", "same-origin").json(body);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let mut conn = server.database().superuser().await;
+    for is_screen in [true, false] {
+        let id = server.receive("acme", message("a@b.example", &format!("hello {is_screen}"), "x")).await;
+        if is_screen {
+            let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+            post("/ui/emails/correct-many", &body).await.is(StatusCode::OK);
+        } else {
+            let path = format!("/api/emails/{id}/intent?tenant_id=acme");
+            post(&path, &json!({"intent_id": intent})).await.is(StatusCode::ACCEPTED);
+        }
+        let mut tx = server.app.database.tenant(&tenant).await.unwrap();
+        let job = queue::claim_of::<EmailId>(&mut tx, id.parse().unwrap()).await.unwrap().expect("a job");
+        tx.commit().await.unwrap();
+        process::run(&server.app, &job).await.unwrap();
+        let mut held = async || {
+            let held: Vec<bool> = sqlx::query_scalar(
+                "SELECT j.run_at > now() + interval '5 s' FROM jobs j JOIN deliveries d ON d.delivery_id = j.subject \
+                 WHERE j.kind = 'delivery' AND d.email_id = $1::uuid",
+            )
+            .bind(&id)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+            held
+        };
+        assert_eq!(held().await, [is_screen]);
+        let path = format!("/api/emails/{id}/decision?tenant_id=acme");
+        post(&path, &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+        assert_eq!(held().await, [false], "in the place of the other");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_takes_back_by_the_api_what_it_said_last() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let (ann, bob) =
+        (server.key_of("acme", Role::Operator).await, server.key_of("acme", Role::Operator).await);
+    let viewer = server.key_of("acme", Role::Viewer).await;
+    let id = server.receive("acme", message("a@b.example", "hello", "where is my parcel")).await;
+    let post = async |key: &str, what: &str, body: &Value| {
+        let path = format!("/api/emails/{id}/{what}?tenant_id=acme");
+        Answer::of(server.request(Method::POST, &path, Some(key)).json(body).send().await.unwrap()).await
+    };
+    let take_back = async |key: &str| post(key, "take-back", &json!({})).await;
+    let refused = async |key: &str| {
+        let why =
+            "There is no word of yours to take back: somebody has spoken since, or two minutes have passed";
+        take_back(key).await.problem(StatusCode::BAD_REQUEST, why);
+    };
+    let taken = json!({"email_id": id, "sent": 0});
+    let examples = async || {
+        let mut conn = server.database().superuser().await;
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM intent_examples").fetch_one(&mut conn).await.unwrap();
+        count
+    };
+    refused(&ann).await;
+    post(&ann, "decision", &json!({"decision": "rejected"})).await.is(StatusCode::OK);
+    refused(&bob).await;
+    take_back(&viewer).await.is(StatusCode::FORBIDDEN);
+    assert_eq!(email(&server, &id).await["decision"], "rejected");
+    assert_eq!(take_back(&ann).await.is(StatusCode::OK).body, taken);
+    let found = email(&server, &id).await;
+    assert_eq!((&found["status"], &found["decision"]), (&json!("queued"), &Value::Null));
+    refused(&ann).await;
+
+    post(&ann, "intent", &json!({"intent_id": intent})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(examples().await, 1);
+    assert_eq!(take_back(&ann).await.is(StatusCode::OK).body, taken);
+    assert_eq!(examples().await, 0);
+
+    // Also what the same caller said on the screen, and not for ever.
+    say(&server, &ann, &id, "accepted").await;
+    post(&bob, "decision", &json!({"decision": "review"})).await.is(StatusCode::OK);
+    refused(&ann).await;
+    assert_eq!(take_back(&bob).await.is(StatusCode::OK).body, taken);
+    assert_eq!(email(&server, &id).await["decision"], "accepted");
+    say(&server, &ann, &id, "rejected").await;
+    assert_eq!(take_back(&ann).await.is(StatusCode::OK).body, taken);
+    // That it was to be run again, too, where the screen said so.
+    let body = json!({"tenant_id": "acme", "ids": [id]});
+    ui(&server, &ann, "emails/reprocess-many", &body).await.is(StatusCode::OK);
+    assert_eq!(take_back(&ann).await.is(StatusCode::OK).body, taken);
+    post(&ann, "reprocess", &json!({})).await.is(StatusCode::ACCEPTED);
+    refused(&ann).await;
+    say(&server, &ann, &id, "rejected").await;
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE emails SET undo = jsonb_set(undo, '{at}', to_jsonb(now() - interval '3 minutes'))")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    refused(&ann).await;
+    let nobody = "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/take-back?tenant_id=acme";
+    server.post(nobody, &json!({})).await.is(StatusCode::NOT_FOUND);
 }
 
 /// Whether the run that a correction causes has ended by then or not. A server of before did not keep what the run before
@@ -663,6 +778,25 @@ async fn a_word_on_an_intent_holds_under_its_new_name() {
     assert_eq!(example, Some(intent));
     say(&server, &key, &ids[2], "accepted").await;
     assert_eq!(email(&server, &ids[2]).await["intent"], purchases);
+}
+
+/// As it is told: also by a correction that the message was not run with yet.
+#[tokio::test]
+async fn what_a_correction_takes_the_place_of_is_told() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = orders(&server).await;
+    let other = server.post("/api/intents?tenant_id=acme", &json!({"name": "Other"})).await.id("intent_id");
+    let id = server.receive("acme", message("a@b.example", "hello", "x")).await;
+    for intent in [Some(intent), Some(other), None, Some(intent)] {
+        let body = json!({"tenant_id": "acme", "ids": [id], "intent_id": intent});
+        ui(&server, &server.key, "emails/correct-many", &body).await.is(StatusCode::OK);
+    }
+    let history = server.get(&format!("/api/emails/{id}/history?tenant_id=acme")).await.is(StatusCode::OK);
+    let corrected =
+        history.body.as_array().unwrap().iter().filter(|one| one["action"] == "email.correct_intent");
+    let before: Vec<_> = corrected.map(|one| one["before"]["intent"].clone()).collect();
+    assert_eq!(before, [Value::Null, json!("Other"), json!("Orders"), Value::Null]);
 }
 
 /// A server of before, which may run beside this one for a while, knows the name of what was asked for, and no id.

@@ -60,20 +60,20 @@ pub async fn list(ctx: &TenantContext, filter: &AuditFilter, page: Page<AuditId>
     Ok(repository::list(&mut tx, filter, page.cursor, page.limit).await?)
 }
 
-/// What was done of a kind with one thing, newest first: for those who may see that thing. From where it was done is not
-/// for them.
+/// What was done of a kind with one thing, newest first, a page of it: for those who may see that thing. From where it
+/// was done is not for them.
 ///
 /// # Errors
 /// The database's.
-pub async fn done_with(
+pub async fn page_of(
     tx: &mut TenantTx,
     kind: &str,
     object_id: String,
-    most: i64,
+    page: Page<AuditId>,
 ) -> Result<Vec<AuditEntry>> {
     let filter =
         AuditFilter { action: Some(kind.to_owned()), object_id: Some(object_id), ..AuditFilter::default() };
-    Ok(repository::list(tx, &filter, None, most).await?)
+    Ok(repository::list(tx, &filter, page.cursor, page.limit).await?)
 }
 
 fn check(filter: &AuditFilter) -> Result<(), Problem> {

@@ -20,6 +20,7 @@ use crate::{
     intents::dto::Intent,
     shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::{
+        fields::chosen_early,
         form::PlainForm,
         form_action::{FormAction, form_action},
         host,
@@ -27,6 +28,7 @@ use crate::{
         page::use_address,
         panel::ActionProblem,
         react::effect,
+        step::is_taking_over,
     },
 };
 
@@ -38,9 +40,54 @@ pub struct MessageActions {
     note: NodeRef<Textarea>,
     notes: Notes,
     choice: NodeRef<Select>,
+    picked: Picked,
     rerun: FormAction<()>,
     decide: FormAction<WordId>,
     correct: FormAction<WordId>,
+}
+
+/// What stands in the choice of the intent: the choice is made anew with each answer. As its options have it: an id, or
+/// nothing for no intent.
+#[derive(Clone, Copy)]
+struct Picked {
+    /// By the reader's hand; none where it is what the message has.
+    by_hand: RwSignal<Option<String>>,
+    /// Whether that was said: then it stands there until the message is decided by it.
+    is_said: RwSignal<bool>,
+    /// What the message had when it was decided last: while it is decided anew, it has none.
+    last: StoredValue<Option<String>>,
+}
+
+impl Picked {
+    fn new() -> Self {
+        Self { by_hand: RwSignal::new(None), is_said: RwSignal::new(false), last: StoredValue::new(None) }
+    }
+
+    /// Somebody chose this. The page may have been left.
+    fn pick(self, option: String, is_said: bool) {
+        let _ = self.by_hand.try_set(Some(option));
+        let _ = self.is_said.try_set(is_said);
+    }
+
+    /// What stands there, of a message that has this intent. Here, too, the page may have been left.
+    fn begin(self, has: String, is_waiting: bool, is_saying: bool) -> String {
+        let by_hand = self.by_hand.try_get_untracked().flatten();
+        if is_waiting {
+            return by_hand.or_else(|| self.last.try_get_value().flatten()).unwrap_or(has);
+        }
+        let _ = self.last.try_set_value(Some(has.clone()));
+        if self.is_said.try_get_untracked() == Some(true) && !is_saying {
+            let _ = self.by_hand.try_set(None);
+            let _ = self.is_said.try_set(false);
+            return has;
+        }
+        by_hand.unwrap_or(has)
+    }
+}
+
+/// The option of an intent, or of none.
+fn option_of(intent: Option<IntentId>) -> String {
+    intent.map(|id| id.to_string()).unwrap_or_default()
 }
 
 impl MessageActions {
@@ -71,6 +118,7 @@ impl MessageActions {
             note,
             notes,
             choice: NodeRef::new(),
+            picked: Picked::new(),
             rerun: form_action::<ReprocessEmail>(),
             decide: form_action::<DecideEmail>(),
             correct: form_action::<CorrectEmail>(),
@@ -79,9 +127,27 @@ impl MessageActions {
 
     /// Says a word, in its turn. Gives whether it is said.
     pub fn say(self, tenant: TenantId, email: EmailId, word: Word) -> bool {
-        let Self { words, note, notes, .. } = self;
+        self.say_and(tenant, email, word, Box::new(|| ()))
+    }
+
+    /// The same; `then` is called once it is done, and stands.
+    fn say_and(
+        self,
+        tenant: TenantId,
+        email: EmailId,
+        word: Word,
+        then: Box<dyn FnOnce() + Send + Sync>,
+    ) -> bool {
+        let Self { words, note, notes, picked, .. } = self;
+        if let Word::Correct(intent) = &word {
+            picked.pick(option_of(intent.as_ref().map(|(id, _)| *id)), true);
+        }
         // The page may have been left by the time of the answer.
-        words.say_in_turn(tenant, email, word.clone(), move |left| {
+        words.say_in_turn(tenant, email, word.clone(), move |left, stands| {
+            if !left.is_empty() && matches!(word, Word::Correct(_)) {
+                // What was refused can be said again.
+                let _ = picked.is_said.try_set(false);
+            }
             if left.is_empty()
                 && let Word::Decide(_, sent) = word
             {
@@ -91,13 +157,33 @@ impl MessageActions {
                 }
                 notes.sent(email, &sent);
             }
+            if stands {
+                then();
+            }
         })
     }
 
-    /// Decides, with the note that stands there; once that is done, it stands there no more.
-    pub fn decide(self, tenant: TenantId, email: EmailId, decision: Decision) {
+    /// Decides, with the note that stands there; once that is done, it stands there no more. `then` is called once it is
+    /// done, unless somebody wanted it undone or said something else by then.
+    pub fn decide(
+        self,
+        tenant: TenantId,
+        email: EmailId,
+        decision: Decision,
+        then: impl FnOnce() + Send + Sync + 'static,
+    ) {
         let note = self.note.get_untracked().map(|note| note.value()).unwrap_or_default();
-        self.say(tenant, email, Word::Decide(decision, note));
+        self.say_and(tenant, email, Word::Decide(decision, note), Box::new(then));
+    }
+
+    /// Takes back what was said by this word, as the message's history offers.
+    pub fn take_back(self, tenant: TenantId, email: EmailId, word: Word, id: WordId) {
+        self.words.take_back(tenant, email, word, id);
+    }
+
+    /// Whether something is on its way of a message. Tracked.
+    pub fn is_awaited(self, email: EmailId) -> bool {
+        self.words.is_awaited(email)
     }
 }
 
@@ -119,26 +205,61 @@ pub fn ChangeIntent(
     intents: Vec<Intent>,
     /// What stands there at first: what the message most likely has.
     chosen: Option<IntentId>,
+    /// Whether a person said so already: to say that again changes nothing.
+    is_settled: bool,
+    /// Whether the message is being decided.
+    is_waiting: bool,
     actions: MessageActions,
 ) -> impl IntoView {
-    let MessageActions { words, choice, correct, .. } = actions;
+    let MessageActions { words, choice, picked, correct, .. } = actions;
     let outcome = correct.value();
+    let is_saying = move || words.is_saying(email_id, |word| matches!(word, Word::Correct(_)));
+    let has = option_of(chosen);
+    let settled = is_settled.then(|| has.clone());
+    let mut begun = picked.begin(has, is_waiting, untrack(is_saying));
     // The one that it has stays an option, though it takes no more messages: a choice that lacked it would say that it has none.
     let mut intents = intents;
-    intents.retain(|intent| intent.is_active || chosen == Some(intent.intent_id));
+    intents.retain(|intent| intent.is_active || begun == intent.intent_id.to_string());
+    if intents.iter().all(|intent| begun != intent.intent_id.to_string()) {
+        begun.clear();
+    }
+    let stands = begun.clone();
+    let stands = move || picked.by_hand.try_get().flatten().unwrap_or_else(|| stands.clone());
     let options = intents
         .iter()
         .map(|Intent { intent_id, name, is_active, .. }| {
             let words = if *is_active { name.clone() } else { format!("{name} (inactive)") };
-            view! { <option value=intent_id.to_string() selected={chosen == Some(*intent_id)}>{words}</option> }
-                .into_any()
+            let is_chosen = begun == intent_id.to_string();
+            view! { <option value=intent_id.to_string() selected=is_chosen>{words}</option> }.into_any()
         })
         .collect_view();
     let known: Vec<(IntentId, String)> =
         intents.into_iter().map(|intent| (intent.intent_id, intent.name)).collect();
+    // Known once the page is there: where no script runs, nobody hears of another choice.
+    let changes_nothing = RwSignal::new(false);
+    let was_there = StoredValue::new(is_taking_over());
+    let shown = stands.clone();
+    effect(move || {
+        let Some(select) = choice.try_get().flatten() else { return };
+        if was_there.try_get_value() == Some(true) {
+            was_there.set_value(false);
+            if let Some(early) = chosen_early(&select) {
+                picked.pick(early, false);
+            }
+        }
+        let stands = shown();
+        if select.value() != stands {
+            select.set_value(&stands);
+        }
+        let is_said = picked.is_said.try_get() == Some(true);
+        let _ = changes_nothing.try_set(is_said || settled.as_ref() == Some(&stands));
+    });
     let tenant = tenant_id.clone();
     let say = move |choice: &HtmlSelectElement| {
         let id = choice.value();
+        if changes_nothing.try_get_untracked() == Some(true) && untrack(&stands) == id {
+            return;
+        }
         let intent = known.iter().find(|(known, _)| known.to_string() == id).cloned();
         actions.say(tenant.clone(), email_id, Word::Correct(intent));
     };
@@ -163,7 +284,6 @@ pub fn ChangeIntent(
             }
         }
     };
-    let is_saying = move || words.is_saying(email_id, |word| matches!(word, Word::Correct(_)));
     view! {
         <section class="panel" aria-labelledby="not-this">
             <h2 id="not-this">"Not this intent?"</h2>
@@ -176,6 +296,7 @@ pub fn ChangeIntent(
                         name="intent"
                         node_ref=choice
                         aria-keyshortcuts="i"
+                        on:change=move |event| picked.pick(event_target_value(&event), false)
                         on:keydown=on_key
                         data-testid="correct-intent"
                     >
@@ -187,6 +308,7 @@ pub fn ChangeIntent(
                     type="submit"
                     class="button"
                     aria-busy=move || is_saying().to_string()
+                    aria-disabled=move || changes_nothing.get().to_string()
                     on:click=on_click
                     data-testid="correct"
                 >
@@ -261,7 +383,7 @@ pub fn Actions(
     let of = tenant_id.clone();
     let on_decide = move |event: MouseEvent, decision: Decision| {
         if is_meant(&event) {
-            actions.decide(of.clone(), email_id, decision);
+            actions.decide(of.clone(), email_id, decision, || ());
         }
     };
     view! {
@@ -288,6 +410,7 @@ pub fn Actions(
                         name="note"
                         rows="1"
                         maxlength="500"
+                        dir="auto"
                         placeholder="Note (optional)"
                         node_ref=note
                         on:input:target=move |event| notes.keep(email_id, event.target().value())
@@ -331,5 +454,29 @@ fn Decide<Say: Fn(MouseEvent, Decision) + Send + 'static>(
             <Icon glyph/>
             {words}
         </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_choice_keeps_what_was_set_until_the_message_has_it() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let picked = Picked::new();
+            let begin =
+                |has: &str, is_waiting, is_saying| picked.begin(has.to_owned(), is_waiting, is_saying);
+            assert_eq!(begin("1", false, false), "1");
+            assert_eq!(begin("", true, false), "1", "run again, it has none for a moment");
+            picked.pick("2".into(), false);
+            assert_eq!(begin("1", false, false), "2", "it is not said yet");
+            picked.pick("2".into(), true);
+            assert_eq!(begin("1", false, true), "2", "it is on its way");
+            assert_eq!(begin("", true, false), "2");
+            assert_eq!(begin("2", false, false), "2");
+            assert_eq!(begin("1", false, false), "1", "that was taken back");
+        });
     }
 }

@@ -73,6 +73,14 @@ impl Beside {
         Some(untrack(|| self.page_of(next)))
     }
 
+    /// The address to which one goes on from this message: the next one's, or the list's where it ends. None while that is
+    /// not known.
+    pub fn way_on(self, from: EmailId, list: impl Fn() -> String) -> Option<String> {
+        let (_, neighbours) = self.known.get_untracked().filter(|(of, _)| *of == from)?;
+        let next = neighbour(neighbours, Step::Older);
+        Some(untrack(|| next.map_or_else(list, |next| self.page_of(next))))
+    }
+
     fn page_of(self, id: EmailId) -> String {
         let view = self.shown_as.get().map(|view| format!("?view={}", Url::escape(&view)));
         self.tenant.page(&format!("/messages/{id}")) + &view.unwrap_or_default()

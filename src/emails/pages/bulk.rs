@@ -171,7 +171,7 @@ fn Relabel(
                         on:change=choose
                         on:keydown=on_key
                     >
-                        <option value="" selected>"Set the intent …"</option>
+                        <option value="" selected>"Set intent …"</option>
                         {move || {
                             known()
                                 .into_iter()

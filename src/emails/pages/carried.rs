@@ -6,6 +6,7 @@ use crate::{
     emails::dto::Envelope,
     ui::{
         badge::{Badge, Tone},
+        bidi::unturned,
         icons::Glyph,
     },
 };
@@ -37,6 +38,7 @@ pub fn Carried(carried: Envelope) -> impl IntoView {
     let signed = (!carried.signed_by.is_empty()).then(|| carried.signed_by.join(", "));
     let line = |name: &'static str, text: Option<String>| {
         text.map(|text| {
+            let text = unturned(&text);
             view! { <div class="facts__line"><dt>{name}</dt><dd class="breakable">{text}</dd></div> }
                 .into_any()
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::{ev, prelude::*};
 use leptos_router::{
     NavigateOptions,
-    hooks::{use_navigate, use_params_map},
+    hooks::{use_location, use_navigate, use_params_map},
 };
 
 use super::{
@@ -18,24 +18,22 @@ use super::{
     marks::DecisionMark,
     query::ListQuery,
     selection::{Word, Words},
-    table::{is_long, subject_of},
+    table::{length_of, subject_of},
     verdict::Verdicts,
-    why::{Envelope, WhyThisIntent},
+    why::{Envelope, FromLine, WhyThisIntent},
 };
 use crate::{
-    app::{
-        Allowed, CurrentTenant, MyAccess, Trail, allows, may, on_change, tenant_page, use_last_list,
-        use_tenant,
-    },
+    app::{Allowed, CurrentTenant, MyAccess, Trail, may, on_change, tenant_page, use_last_list, use_tenant},
     auth::authority::Permission,
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
         api::{get_email, get_history},
-        dto::{Decision, EmailDetail, EmailStatus, HistoryEntry},
+        dto::{ClassificationMethod, Decision, EmailDetail, EmailStatus, HistoryEntry},
     },
     intents::{api::list_intents, dto::Intent},
     shared::{EmailId, Problem, TenantId},
     ui::{
+        bidi::unturned,
         each::Each,
         form_action::{FormAction, form_action},
         host,
@@ -43,7 +41,7 @@ use crate::{
         load::Load,
         page::PageHead,
         react::{effect, memo},
-        resource::{Loaded, load},
+        resource::{Loaded, load, load_again},
         saving::on_done,
         time::Timestamp,
         toast::use_toasts,
@@ -69,6 +67,7 @@ pub fn MessagePage() -> impl IntoView {
     // What is said of a message can be taken back from the next one, too.
     let words = Words::new();
     use_ways(email_id, list, beside);
+    let on_decided = use_way_on(list, beside);
     // So that the way back leads to its row.
     effect(move || {
         if let Ok(id) = email_id.get() {
@@ -85,7 +84,7 @@ pub fn MessagePage() -> impl IntoView {
         </nav>
         // Each with elements of its own: what was typed, chosen or answered on one is nothing of the next.
         <Each each=move || [address.get()] key=String::clone let:address>
-            <Message tenant here=email_id email_id=read_id(&address) words/>
+            <Message tenant here=email_id email_id=read_id(&address) words on_decided/>
         </Each>
     }
 }
@@ -102,6 +101,8 @@ fn Message(
     here: Memo<Result<EmailId, Problem>>,
     email_id: Result<EmailId, Problem>,
     words: Words,
+    /// It was decided by a key, which is done.
+    on_decided: Callback<EmailId>,
 ) -> impl IntoView {
     let email_id = StoredValue::new(email_id);
     let actions = MessageActions::new(words, email_id);
@@ -111,13 +112,15 @@ fn Message(
     Payloads::provide();
     let said = move || tenant.id().map(|tenant| words.version(&tenant)).unwrap_or_default();
     let versions = move || (retry.version().get(), said());
-    let detail = load(
-        move || (tenant.id(), versions()),
-        move |(tenant, _)| async move { get_email(tenant?, email_id.get_value()?).await },
+    let detail = load_again(
+        move || tenant.id(),
+        versions,
+        move |tenant| async move { get_email(tenant?, email_id.get_value()?).await },
     );
-    let history = load(
-        move || (tenant.id(), versions()),
-        move |(tenant, _)| async move { get_history(tenant?, email_id.get_value()?).await },
+    let history = load_again(
+        move || tenant.id(),
+        versions,
+        move |tenant| async move { get_history(tenant?, email_id.get_value()?).await },
     );
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
     let contents = Contents::new(tenant, email_id);
@@ -126,7 +129,8 @@ fn Message(
     ask_while_waiting(detail, look);
     on_change(look.ask);
     let me = use_context::<MyAccess>();
-    use_keys(tenant, here, me, detail, actions);
+    let shown = StoredValue::new(None);
+    use_keys(tenant, here, shown, detail, actions, on_decided);
     view! {
         <Load
             heading="Message"
@@ -138,6 +142,9 @@ fn Message(
             }
             retry=move || detail.refetch()
             view=move |(detail, may_work, history, intents, said): Answered| {
+                // The page may have been left by the time of the answer.
+                let email = &detail.email;
+                let _ = shown.try_set_value(may_work.then(|| (email.email_id, email.intent.is_some())));
                 view! {
                     <MessageView
                         detail
@@ -185,36 +192,45 @@ fn use_ways(
     });
 }
 
-/// `e` accepts, `#` rejects, `r` runs again, `i` leads to the choice of its intent, `n` says that it has another than it
-/// has: of the message that is shown, once it is, for those who may.
+/// Leads on from a message that was decided by a key: to the next of the list, or back to it from the last. Where it is not
+/// known which that is, one stays.
+fn use_way_on(list: impl Fn() -> String + Copy + Send + Sync + 'static, beside: Beside) -> Callback<EmailId> {
+    let navigate = use_navigate();
+    Callback::new(move |id| {
+        if let Some(address) = beside.way_on(id, list) {
+            navigate(&address, NavigateOptions::default());
+        }
+    })
+}
+
+/// `e` accepts and `#` rejects, both of which go on once that is done, unless the message was left by then; `r` runs again,
+/// `i` leads to the choice of its intent, `n` says that it has another than it has: of the message that one sees. `shown` is
+/// that one, and whether it has an intent; none for who may only look.
 fn use_keys(
     tenant: CurrentTenant,
     here: Memo<Result<EmailId, Problem>>,
-    me: Option<MyAccess>,
+    shown: StoredValue<Option<(EmailId, bool)>>,
     detail: Loaded<EmailDetail>,
     actions: MessageActions,
+    on_decided: Callback<EmailId>,
 ) {
-    let shown = RwSignal::new(None);
-    effect(move || {
-        let found = detail.with(|answer| {
-            let email = &answer?.as_ref().ok()?.email;
-            Some((email.email_id, email.intent.is_some()))
-        });
-        let is_allowed = me.is_some_and(|me| {
-            let tenant = tenant.id();
-            me.0.with(|me| match (me, tenant) {
-                (Some(Ok(me)), Ok(tenant)) => allows(me, &tenant, Permission::WorkMessages),
-                _ => false,
-            })
-        });
-        shown.set(found.filter(|_| is_allowed));
-    });
+    let path = use_location().pathname;
     on_key(move |key| {
-        let shown = shown.get_untracked().filter(|(id, _)| here.get_untracked() == Ok(*id));
-        let (Some((id, has_intent)), Ok(tenant)) = (shown, untrack(|| tenant.id())) else { return false };
+        // In the place of a message that was there, a problem may stand.
+        let is_there = detail.with_untracked(|answer| matches!(answer, Some(Ok(_))));
+        let seen = shown.get_value().filter(|(id, _)| is_there && here.get_untracked() == Ok(*id));
+        let (Some((id, has_intent)), Ok(tenant)) = (seen, untrack(|| tenant.id())) else { return false };
         match key {
-            "e" => actions.decide(tenant, id, Decision::Accepted),
-            "#" => actions.decide(tenant, id, Decision::Rejected),
+            "e" | "#" => {
+                let decision = if key == "e" { Decision::Accepted } else { Decision::Rejected };
+                let from = path.get_untracked();
+                actions.decide(tenant, id, decision, move || {
+                    // Another page takes its time to be fetched, and this one stands until then.
+                    if shown.try_get_value().is_some() && path.get_untracked() == from {
+                        on_decided.try_run(id);
+                    }
+                });
+            }
             "r" => {
                 actions.say(tenant, id, Word::RunAgain);
             }
@@ -288,8 +304,12 @@ fn look_beside(
         shown.set_value(turn);
         if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
             detail.put(Ok(found));
+        } else {
+            detail.is_still_so();
         }
-        if entries.is_ok() && history.with_untracked(|known| known != Some(&entries)) {
+        if history.with_untracked(|known| known == Some(&entries)) {
+            history.is_still_so();
+        } else if entries.is_ok() {
             history.put(entries);
         }
     });
@@ -360,12 +380,17 @@ fn MessageView(
         let intent = intent_id.map(|id| format!("&intent={id}")).unwrap_or_default();
         tenant_page(&tenant_id, &format!("/try?email={email_id}{intent}"))
     };
+    let is_corrected =
+        classification.as_ref().is_some_and(|found| found.method == ClassificationMethod::Corrected);
+    let is_waiting = status != EmailStatus::Done;
     let suggested = classification.as_ref().and_then(|found| found.suggestion.as_ref());
     let chosen =
         suggested.filter(|found| found.only_suggested.is_some()).map(|found| found.intent_id).or(intent_id);
-    let has_long_subject = is_long(&email.subject);
+    let subject = subject_of(&email);
+    let length = length_of(&subject);
     let explanation = email.explanation.clone();
     let parse_error = email.parse_error.clone();
+    let said_of = may_work.then(|| (tenant_id.clone(), actions));
     let field = |name: &str| fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let cc = field("header.cc");
     // As it is written: where it names several, the sender may be the first.
@@ -374,12 +399,13 @@ fn MessageView(
         .unwrap_or_default();
     view! {
         <article class="message" data-testid="message" data-status=status.as_str()>
-            <PageHead title=subject_of(&email) context/>
+            <PageHead title=subject context/>
+            <FromLine email=email.clone()/>
             // As long as it is closed, the heading is cut.
-            {has_long_subject
-                .then(|| {
+            {length
+                .map(|length| {
                     view! {
-                        <details class="details whole-subject" data-testid="whole-subject">
+                        <details class=format!("details whole-subject {length}") data-testid="whole-subject">
                             <summary>"The whole subject"</summary>
                         </details>
                     }
@@ -395,7 +421,7 @@ fn MessageView(
                         {intent_version.map(|version| format!(" · version {version} of its intent"))}
                     </span>
                 </div>
-                <p class="outcome__why" data-testid="explanation">{explanation}</p>
+                <p class="outcome__why" dir="auto" data-testid="explanation">{unturned(&explanation)}</p>
                 {parse_error
                     .map(|error| {
                         view! {
@@ -419,7 +445,18 @@ fn MessageView(
                     {may_work
                         .then(|| match intents {
                             Ok(intents) => {
-                                view! { <ChangeIntent tenant_id email_id intents chosen actions/> }.into_any()
+                                view! {
+                                    <ChangeIntent
+                                        tenant_id
+                                        email_id
+                                        intents
+                                        chosen
+                                        is_settled={is_corrected && !is_waiting}
+                                        is_waiting
+                                        actions
+                                    />
+                                }
+                                .into_any()
                             }
                             Err(problem) => view! { <NoIntents problem retry=retry_intents/> }.into_any(),
                         })}
@@ -428,7 +465,7 @@ fn MessageView(
                 <div class="message__main">
                     <Verdicts verdicts status/>
                     <Deliveries deliveries retry/>
-                    <History entries=history/>
+                    <History entries=history email_id said_of/>
                 </div>
             </div>
         </article>
@@ -436,23 +473,22 @@ fn MessageView(
     .into_any()
 }
 
-/// The ways to try the message out, for those who may: with what is so already, and with its intent as one changes it.
+/// The ways to try the message out, for those who may: with its intent as one changes it, and with what is so already.
 #[component]
 fn MoreWays(trial: String, edit: Option<String>) -> impl IntoView {
     view! {
         <p class="actions__more">
-            <a href=trial data-testid="try-changes">"Try changes on this message"</a>
             <Allowed permission=Permission::Configure>
                 {edit
                     .clone()
                     .map(|edit| {
                         view! {
-                            " · "
                             <a href=edit data-testid="edit-its-intent">"Edit its intent, with this message to try"</a>
                         }
                         .into_any()
                     })}
             </Allowed>
+            <a href=trial data-testid="try-changes">"Try changes on this message"</a>
         </p>
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 pub const SEARCH: &str = "message-search";
 
 /// A plain form whose fields are the address's query. On a narrow page those behind the search unfold by what tells how many
-/// are set: they would stand before the messages.
+/// are set: they would stand before the messages. On a wide one those that are seldom set do, as long as none of them is.
 #[component]
 pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let intents = load(move || tenant.id(), |tenant| async move { list_intents(tenant?).await });
@@ -110,7 +110,10 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                 </button>
                 // What follows it is hidden as long as it is closed, where it is there at all.
                 <details class="filters__fold" data-testid="filters">
-                    <summary class="button">{folded}</summary>
+                    <summary class="button">
+                        <span class="filters__narrow">{folded}</span>
+                        <span class="filters__wide">"More filters"</span>
+                    </summary>
                 </details>
                 <Choice
                     label="Decision"
@@ -119,14 +122,6 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         query.read().filter.decision.map(|decision| decision.to_string()).unwrap_or_default()
                     })
                     options=decisions
-                />
-                <Choice
-                    label="Rules"
-                    name="could_not_ask"
-                    chosen=Signal::derive(move || {
-                        if query.read().filter.could_not_ask { YES.to_owned() } else { String::new() }
-                    })
-                    options=rules
                 />
                 <Choice
                     label="Status"
@@ -146,15 +141,25 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         })
                     }}
                 </Transition>
-                <Choice
-                    label="Deliveries"
-                    name="delivery"
-                    chosen=Signal::derive(move || {
-                        query.read().filter.delivery.map(|status| status.to_string()).unwrap_or_default()
-                    })
-                    options=deliveries
-                />
-                <DaysFields days=Signal::derive(move || query.read().days.clone())/>
+                <div class="filters-more" class:filters-more--set=move || query.read().has_seldom()>
+                    <Choice
+                        label="Rules"
+                        name="could_not_ask"
+                        chosen=Signal::derive(move || {
+                            if query.read().filter.could_not_ask { YES.to_owned() } else { String::new() }
+                        })
+                        options=rules
+                    />
+                    <Choice
+                        label="Deliveries"
+                        name="delivery"
+                        chosen=Signal::derive(move || {
+                            query.read().filter.delivery.map(|status| status.to_string()).unwrap_or_default()
+                        })
+                        options=deliveries
+                    />
+                    <DaysFields days=Signal::derive(move || query.read().days.clone())/>
+                </div>
                 <FilterButtons
                     all=Signal::derive(move || tenant.page("/messages"))
                     is_filtered=Signal::derive(move || !query.read().is_unfiltered())

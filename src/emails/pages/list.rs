@@ -9,7 +9,7 @@ use super::{
     filters::{Filters, SEARCH},
     import::Import,
     query::ListQuery,
-    saved::SavedFilters,
+    saved::{NameView, SavedFilters, Views},
     selection::{Choice, Selection, Word, Words},
     table::{LiveTable, ROWS, go_to_row, is_at_row, row_id},
 };
@@ -58,11 +58,13 @@ pub fn MessagesPage() -> impl IntoView {
             Trail::note(tenant, query.read().as_last());
         }
     });
+    let views = Views::new(tenant, query);
     view! {
         <PageHead title="Messages" context=tenant.label()>
             <Import tenant/>
+            <NameView views/>
         </PageHead>
-        <SavedFilters tenant query/>
+        <SavedFilters views/>
         <Filters tenant query/>
         <Load
             data=move || async move {

@@ -39,6 +39,7 @@ impl ListQuery {
                 q: text("q"),
                 from: days.begin(),
                 to: days.end(),
+                ..EmailFilter::default()
             },
             days,
             before: text("before").and_then(|text| text.parse().ok()),
@@ -80,6 +81,12 @@ impl ListQuery {
             self.days != Days::default(),
         ];
         are_set.into_iter().filter(|is_set| *is_set).count()
+    }
+
+    /// Whether one of those is set that a wide page shows only then, or once they are asked for.
+    pub fn has_seldom(&self) -> bool {
+        let EmailFilter { could_not_ask, delivery, .. } = self.filter;
+        could_not_ask || delivery.is_some() || self.days != Days::default()
     }
 
     /// Whether all messages are shown, if on several pages.
@@ -124,6 +131,15 @@ mod tests {
             ("?from=2026%2D11%2D01&to=2026%2D11%2D02&zone=60", 1),
         ] {
             assert_eq!(ListQuery::parse(address).folded(), count, "{address}");
+        }
+        for (address, has_seldom) in [
+            ("", false),
+            ("?decision=review&status=waiting&intent=none&q=a&label=late", false),
+            ("?could_not_ask=true", true),
+            ("?delivery=failed", true),
+            ("?to=2026%2D11%2D02&zone=60", true),
+        ] {
+            assert_eq!(ListQuery::parse(address).has_seldom(), has_seldom, "{address}");
         }
     }
 

@@ -109,7 +109,7 @@ struct Asked {
     number: u32,
     tenant: TenantId,
     word: Word,
-    ended: Box<dyn FnOnce(Vec<EmailId>) + Send + Sync>,
+    ended: Box<dyn FnOnce(Vec<EmailId>, bool) + Send + Sync>,
 }
 
 /// By message, in this tab: who leaves a message and comes back to it speaks after what they said before.
@@ -157,9 +157,9 @@ impl Words {
     pub fn new() -> Self {
         let (toasts, notes) = (use_toasts(), use_notes());
         let turns: Option<Turns> = use_context();
-        let Progress { ended, under_way, have_run } = use_context().unwrap_or_else(Progress::new);
+        let Progress { ended, under_way, have_run, offered } = use_context().unwrap_or_else(Progress::new);
         Self {
-            news: News { toasts, notes, ended, under_way, have_run },
+            news: News { toasts, notes, ended, under_way, have_run, offered },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
@@ -213,7 +213,7 @@ impl Words {
                 let number = self.news.toasts.await_undo();
                 self.news.begin(number, &tenant, &ids, word.doing(ids.len()));
                 spawn_local(async move {
-                    let left = self.news.tell(number, tenant, ids, fitting, word).await;
+                    let (left, _) = self.news.tell(number, tenant, ids, fitting, word).await;
                     ended(left);
                     self.news.end(number);
                 });
@@ -227,13 +227,14 @@ impl Words {
     }
 
     /// The same of one message. While a word of it is on its way, another waits until that is answered, the last of several;
-    /// who says the same twice means it once, unless they wanted the first undone. Gives whether it is said.
+    /// who says the same twice means it once, unless they wanted the first undone. Gives whether it is said. `ended` is told,
+    /// too, whether it was done and stands: that nobody wanted it undone, or said something else, by then.
     pub fn say_in_turn(
         self,
         tenant: TenantId,
         email: EmailId,
         word: Word,
-        ended: impl FnOnce(Vec<EmailId>) + Send + Sync + 'static,
+        ended: impl FnOnce(Vec<EmailId>, bool) + Send + Sync + 'static,
     ) -> bool {
         let Some(turns) = self.turns.try_get_value() else { return false };
         let toasts = self.news.toasts;
@@ -253,6 +254,27 @@ impl Words {
         is_other
     }
 
+    /// Takes back what was said of one message by this word, which may be from before the page was loaded. Where a notice
+    /// offers that still, it does no more.
+    pub fn take_back(self, tenant: TenantId, email: EmailId, word: Word, id: WordId) {
+        let News { toasts, offered, .. } = self.news;
+        // A notice of several messages offers the others still.
+        let known = offered.with_value(|offered| {
+            let known = offered.iter().find(|said| said.word == id && said.ids.len() == 1);
+            known.map(|said| said.number)
+        });
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let number = toasts.await_undo();
+                toasts.end_undo(number);
+                number
+            }
+        };
+        toasts.close(number);
+        Said { news: self.news, number, tenant, ids: vec![email], word, id }.take_back();
+    }
+
     /// Whether such a word is being said of a message. Tracked.
     pub fn is_saying(self, email: EmailId, is_such: impl Fn(&Word) -> bool) -> bool {
         let Some(Turns(turns)) = self.turns.try_get_value() else { return false };
@@ -269,6 +291,8 @@ struct Progress {
     under_way: RwSignal<Vec<UnderWay>>,
     /// The messages on which the last word had them decided anew.
     have_run: StoredValue<Vec<EmailId>>,
+    /// The words that notices offer to take back.
+    offered: StoredValue<Vec<Offered>>,
 }
 
 impl Progress {
@@ -277,8 +301,24 @@ impl Progress {
             ended: RwSignal::new(Vec::new()),
             under_way: RwSignal::new(Vec::new()),
             have_run: StoredValue::new(Vec::new()),
+            offered: StoredValue::new(Vec::new()),
         }
     }
+}
+
+/// A word that was said of these messages, and the number under which it was awaited.
+struct Offered {
+    word: WordId,
+    number: u32,
+    ids: Vec<EmailId>,
+}
+
+/// Takes those out that were said of none but these messages: another word, said since, stands before them.
+fn take_outdated(offered: &mut Vec<Offered>, ids: &[EmailId]) -> Vec<u32> {
+    let (outdated, left): (Vec<_>, Vec<_>) =
+        std::mem::take(offered).into_iter().partition(|said| said.ids.iter().all(|id| ids.contains(id)));
+    *offered = left;
+    outdated.into_iter().map(|said| said.number).collect()
 }
 
 /// Who is told of a word.
@@ -290,6 +330,7 @@ struct News {
     ended: RwSignal<Vec<(TenantId, u32)>>,
     under_way: RwSignal<Vec<UnderWay>>,
     have_run: StoredValue<Vec<EmailId>>,
+    offered: StoredValue<Vec<Offered>>,
 }
 
 /// A word that is on its way, or is being taken back.
@@ -315,19 +356,30 @@ impl News {
         turns.begin(email, number, word.clone());
         self.begin(number, &tenant, &[email], word.doing(1));
         spawn_local(async move {
-            let left = self.tell(number, tenant, vec![email], None, word).await;
-            match turns.end(email) {
+            let (left, is_done) = self.tell(number, tenant, vec![email], None, word).await;
+            let next = turns.end(email);
+            // What takes it back is under way by now, too.
+            let stands = is_done && next.is_none() && self.is_alone(email);
+            match next {
                 Some(next) if self.toasts.is_unwanted(next.number) => self.toasts.end_undo(next.number),
                 Some(next) => self.take_turn(turns, email, next),
                 None => {}
             }
-            ended(left);
+            ended(left, stands);
             self.end(number);
         });
     }
 
+    /// Whether one thing alone is on its way of a message.
+    fn is_alone(self, email: EmailId) -> bool {
+        let count = self.under_way.try_with_untracked(|under_way| {
+            under_way.iter().filter(|under_way| under_way.ids.contains(&email)).count()
+        });
+        count == Some(1)
+    }
+
     /// Says a word that is awaited under this number, and what came of it. Gives those that were left as they are, and are
-    /// still there.
+    /// still there, and whether it was done of any.
     async fn tell(
         self,
         number: u32,
@@ -335,12 +387,13 @@ impl News {
         ids: Vec<EmailId>,
         fitting: Option<EmailFilter>,
         word: Word,
-    ) -> Vec<EmailId> {
+    ) -> (Vec<EmailId>, bool) {
         let toasts = self.toasts;
         let has_to_fit = fitting.is_some();
         let answer = word.say(tenant.clone(), ids.clone(), fitting).await;
-        let still_there = match answer {
+        let outcome = match answer {
             Ok(WordsDone { done, left, word: said, problem, .. }) => {
+                let is_done = !done.is_empty();
                 self.have_run.update_value(|have_run| {
                     have_run.retain(|id| !done.contains(id));
                     if matches!(word, Word::RunAgain | Word::Correct(_)) {
@@ -360,6 +413,14 @@ impl News {
                     _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
                     None => toasts.done(text),
                     Some(said) => {
+                        // What is taken back at once stands before nothing.
+                        let is_wanted = !toasts.is_unwanted(number);
+                        let outdated = self.offered.try_update_value(|offered| {
+                            let outdated = if is_wanted { take_outdated(offered, &done) } else { Vec::new() };
+                            offered.push(Offered { word: said, number, ids: done.clone() });
+                            outdated
+                        });
+                        outdated.into_iter().flatten().for_each(|number| toasts.withdraw(number));
                         let said = Said { news: self, number, tenant, ids: done, word, id: said };
                         toasts.done_as_awaited(number, text, move || said.clone().take_back());
                     }
@@ -367,18 +428,18 @@ impl News {
                 match &problem {
                     Some(problem) => {
                         toasts.refused(problem);
-                        left
+                        (left, is_done)
                     }
-                    None => Vec::new(),
+                    None => (Vec::new(), is_done),
                 }
             }
             Err(problem) => {
                 toasts.refused(&problem);
-                ids
+                (ids, false)
             }
         };
         toasts.end_undo(number);
-        still_there
+        outcome
     }
 
     fn end(self, number: u32) {
@@ -697,6 +758,21 @@ mod tests {
         assert_eq!(next(Some(0), &[0, 1, 3]), Some(ids[2]), "from where one is");
         assert_eq!(next(Some(1), &[2, 3]), Some(ids[1]), "what stays is where one stays");
         assert_eq!(next(Some(0), &[0, 1, 2, 3]), None);
+    }
+
+    #[test]
+    fn a_later_word_stands_before_what_was_said_of_the_same_messages() {
+        let ids: Vec<EmailId> = (0..3).map(|n| EmailId(uuid::Uuid::from_u128(n))).collect();
+        let said = |number: u32, ids: &[EmailId]| Offered {
+            word: WordId(uuid::Uuid::from_u128(u128::from(number))),
+            number,
+            ids: ids.to_vec(),
+        };
+        let mut offered = vec![said(1, &ids[..1]), said(2, &ids[..2]), said(3, &ids[2..])];
+        assert_eq!(take_outdated(&mut offered, &ids[..1]), [1], "the other of the second can be taken back");
+        assert!(take_outdated(&mut offered, &ids[..1]).is_empty());
+        assert_eq!(take_outdated(&mut offered, &ids), [2, 3]);
+        assert!(offered.is_empty());
     }
 
     #[test]

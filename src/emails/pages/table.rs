@@ -12,6 +12,7 @@ use crate::{
     shared::EmailId,
     ui::{
         badge::{Badge, Tone},
+        bidi::unturned,
         each::Each,
         fields::is_followed,
         host,
@@ -199,27 +200,29 @@ fn Cells(email: Email) -> impl IntoView {
     let id = row_id(email.email_id);
     let href = tenant_page(&email.tenant_id, &format!("/messages/{}", email.email_id));
     let (subject, intent) = (subject_of(&email), intent_of(&email));
-    let title = is_long(&subject).then(|| subject.clone());
-    let below = below(&email).to_owned();
-    let name = email.sender_name.trim();
-    let name = (!name.is_empty() && name != email.sender_email).then(|| name.to_owned());
+    let (name, address) = sender_of(&email);
+    // The link lies over the whole row, so the pointer finds nothing else's.
+    let title = is_cut(&subject, &address).then(|| format!("{subject}\n{address}"));
+    let below = unturned(below(&email));
     let address_class = if name.is_some() { "hint breakable" } else { "breakable" };
-    let (local, domain) = address_parts(&email.sender_email);
+    let (local, domain) = address_parts(&address);
     view! {
         <Cell label="Subject">
             <span class="stacked">
-                <a id=id class="row-link__target" href=href title=title>{subject}</a>
-                <span class="hint clamped">{below}</span>
+                <a id=id class="row-link__target" href=href title=title dir="auto">{subject}</a>
+                <span class="hint clamped" dir="auto">{below}</span>
             </span>
         </Cell>
         <Cell label="From">
             <span class="stacked">
-                {name.map(|name| view! { <span class="clamped">{name}</span> }.into_any())}
+                {name.map(|name| view! { <span class="clamped" dir="auto">{name}</span> }.into_any())}
                 // It is broken within a word only where a part of it has no room in a line.
-                <span class=address_class>{local}<wbr/>{domain}</span>
+                <span class=address_class dir="auto">{local}<wbr/>{domain}</span>
             </span>
         </Cell>
-        <Cell label="Intent">{intent}</Cell>
+        <Cell label="Intent">
+            <span class="row-link__intent">{intent}</span>
+        </Cell>
         <Cell label="Received">
             <Timestamp at=email.received_at/>
         </Cell>
@@ -244,20 +247,46 @@ fn intent_of(email: &Email) -> String {
     email.intent.as_ref().map_or_else(|| "none".to_owned(), |intent| intent.name.clone())
 }
 
-/// So many bytes of a subject have room, in two lines of the list and in three of a heading, on a phone too.
-const ROOM: usize = 90;
+/// So many bytes of a subject and of an address have room in their lines of a wide list.
+const ROOM_IN_ROW: (usize, usize) = (36, 24);
 
-/// Whether a subject may be cut where it stands.
-pub fn is_long(subject: &str) -> bool {
-    subject.trim().len() > ROOM
+/// Whether a row may cut its subject or its sender's address.
+fn is_cut(subject: &str, address: &str) -> bool {
+    subject.len() > ROOM_IN_ROW.0 || address.len() > ROOM_IN_ROW.1
+}
+
+/// So much of a subject may have room in three lines of a heading, on a phone and on a wide page: in letters, of which those
+/// of Chinese, Japanese and Korean take twice the room.
+const ROOM: (usize, usize) = (110, 330);
+
+/// The class of what unfolds a subject, where a heading cuts it; none where it has room.
+pub fn length_of(subject: &str) -> Option<&'static str> {
+    let width: usize = subject.chars().map(|letter| if letter < '\u{1100}' { 1 } else { 2 }).sum();
+    match width {
+        width if width > ROOM.1 => Some(""),
+        width if width > ROOM.0 => Some("whole-subject--narrow"),
+        _ => None,
+    }
 }
 
 /// The subject, or what stands for it.
 pub fn subject_of(email: &Email) -> String {
-    match email.subject.trim() {
+    shown_subject(&email.subject)
+}
+
+/// The same of a subject alone.
+pub fn shown_subject(subject: &str) -> String {
+    match unturned(subject).trim() {
         "" => "(no subject)".to_owned(),
         subject => subject.to_owned(),
     }
+}
+
+/// Who wrote: by their name, where they gave one that is not their address, and by that.
+pub fn sender_of(email: &Email) -> (Option<String>, String) {
+    let (name, address) = (unturned(&email.sender_name), unturned(&email.sender_email));
+    let name = name.trim();
+    ((!name.is_empty() && name != address).then(|| name.to_owned()), address)
 }
 
 #[cfg(test)]
@@ -277,5 +306,36 @@ mod tests {
         assert_eq!(below(&email(&format!("{NOTHING_FITS} It looks like Orders (62 %)."), text)), text);
         assert_eq!(below(&email(NOTHING_FITS, "")), NOTHING_FITS);
         assert_eq!(below(&email(why, text)), why);
+    }
+
+    #[test]
+    fn a_stranger_turns_nothing_around() {
+        let email = Email {
+            subject: " \u{202e}1042 redro".into(),
+            sender_name: "Bank \u{202e}".into(),
+            sender_email: "a@b.example".into(),
+            ..Email::sample(EmailId(uuid::Uuid::nil()), "")
+        };
+        assert_eq!(subject_of(&email), "1042 redro");
+        assert_eq!(sender_of(&email), (Some("Bank".to_owned()), "a@b.example".to_owned()));
+        assert_eq!(shown_subject("\u{200f} "), "(no subject)");
+        let unnamed = Email { sender_name: "a@b.example\u{202c}".into(), ..email };
+        assert_eq!(sender_of(&unnamed).0, None);
+    }
+
+    #[test]
+    fn a_heading_offers_more_only_of_what_it_cuts() {
+        assert_eq!(length_of(&"a".repeat(110)), None);
+        assert_eq!(length_of(&"ش".repeat(110)), None, "by letters, not by bytes");
+        assert_eq!(length_of(&"a".repeat(111)), Some("whole-subject--narrow"));
+        assert_eq!(length_of(&"是".repeat(56)), Some("whole-subject--narrow"));
+        assert_eq!(length_of(&"a".repeat(331)), Some(""));
+    }
+
+    #[test]
+    fn what_a_row_may_cut_is_told_to_the_pointer() {
+        assert!(!is_cut("Where is my order 1042?", "ann@customer.example"));
+        assert!(is_cut("Where is my order 1042, which you promised?", "ann@customer.example"));
+        assert!(is_cut("Hello", "priya.nair@northwind.example"));
     }
 }

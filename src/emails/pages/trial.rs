@@ -4,7 +4,10 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
 
-use super::{deliveries::PlannedDeliveries, marks::DecisionMark, verdict::Verdicts, why::WhyThisIntent};
+use super::{
+    deliveries::PlannedDeliveries, marks::DecisionMark, table::shown_subject, verdict::Verdicts,
+    why::WhyThisIntent,
+};
 use crate::{
     app::{MyAccess, may, use_tenant},
     auth::authority::Permission,
@@ -175,7 +178,9 @@ fn Trial(
         Some((id, subject)) => view! {
             <p>
                 "The stored message "
-                <a href=format!("/t/{tenant_id}/messages/{id}")>{subject}</a>
+                <a href=format!("/t/{tenant_id}/messages/{id}")>
+                    <bdi>{shown_subject(&subject)}</bdi>
+                </a>
                 <input type="hidden" name="email" value=id.to_string()/>
                 <input type="hidden" name="raw" value=""/>
             </p>

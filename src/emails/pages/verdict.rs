@@ -10,7 +10,7 @@ use crate::{
     app::{CurrentTenant, use_tenant},
     emails::dto::{EmailStatus, VerdictEntry},
     rules::{dto::Verdict, words::on_fail_words},
-    ui::panel::Empty,
+    ui::{bidi::unturned, panel::Empty},
 };
 
 /// The verdicts of the last run, in the order of the rules.
@@ -73,7 +73,7 @@ fn VerdictCard(tenant: CurrentTenant, entry: VerdictEntry) -> impl IntoView {
                 <VerdictMark verdict/>
                 <h3 class="card__title">{demand}</h3>
             </div>
-            <p class="card__reason" data-testid="reason">{reason}</p>
+            <p class="card__reason" data-testid="reason">{unturned(&reason)}</p>
             <p class="hint">
                 <code>{rule_type.as_str()}</code>
                 " on "

@@ -3,12 +3,25 @@
 use leptos::prelude::*;
 use leptos_router::location::Url;
 
+use super::table::sender_of;
 use crate::{
     app::tenant_page,
     classifier::dto::{Suggestion, percent},
     emails::dto::{Classification, ClassificationMethod, Email},
-    ui::time::Timestamp,
+    ui::{bidi::unturned, time::Timestamp},
 };
+
+/// Who wrote, and when: below the subject, where the page is narrow, and the envelope far below.
+#[component]
+pub fn FromLine(email: Email) -> impl IntoView {
+    let (name, address) = sender_of(&email);
+    view! {
+        <p class="from-line" data-testid="from-line">
+            "From " <bdi>{name.unwrap_or(address)}</bdi> " · " <Timestamp at=email.received_at/>
+        </p>
+    }
+    .into_any()
+}
 
 /// Who wrote to whom, when, and what they were taken to want.
 #[component]
@@ -21,14 +34,15 @@ pub fn Envelope(
     let line = |name: &'static str, value: String| {
         (!value.is_empty()).then(|| {
             // Of many addresses the first lines are shown.
+            let value = unturned(&value);
             let title = value.clone();
             view! { <div class="facts__line"><dt>{name}</dt><dd class="clamped" title=title>{value}</dd></div> }
                 .into_any()
         })
     };
-    let from = match email.sender_name.as_str() {
-        "" => email.sender_email,
-        name => format!("{name} <{}>", email.sender_email),
+    let from = match sender_of(&email) {
+        (None, address) => view! { <bdi>{address}</bdi> }.into_any(),
+        (Some(name), address) => view! { <bdi>{name}</bdi> " <" <bdi>{address}</bdi> ">" }.into_any(),
     };
     let intent = match email.intent {
         None => view! { <span class="hint">"none"</span> }.into_any(),
@@ -56,7 +70,7 @@ pub fn Envelope(
             <dl class="facts">
                 <div class="facts__line"><dt>"From"</dt><dd>{from}</dd></div>
                 {line("Reply-To", reply_to)}
-                <div class="facts__line"><dt>"To"</dt><dd>{email.recipient_email}</dd></div>
+                <div class="facts__line"><dt>"To"</dt><dd>{unturned(&email.recipient_email)}</dd></div>
                 {line("Cc", cc)}
                 <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>
                 <div class="facts__line"><dt>"Status"</dt><dd>{email.status.as_str()}</dd></div>

@@ -154,7 +154,7 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     // The other intents go with the turn: what the rules ask may take long to answer.
     let draft = prepared.into_draft();
     drop(turn);
-    let lookups = ctx.app.lookups.for_message();
+    let lookups = ctx.app.lookups.for_dry_run();
     let outcome = judge(&ctx.app, &lookups, &ctx.tenant, draft.as_ref(), examined).await?;
     answer(ctx, &message, outcome).await
 }

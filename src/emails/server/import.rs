@@ -17,7 +17,10 @@ use crate::{
     auth::authority::Permission,
     emails::dto::{Imported, RefusedMessage},
     files::server::service as files,
-    server::{Error, Result, TenantContext, aside},
+    server::{
+        Error, Result, TenantContext, aside,
+        edge::metrics::{Door, Refusal},
+    },
     shared::{FieldError, Problem},
 };
 
@@ -105,11 +108,13 @@ async fn take(
     until: Instant,
     imported: &mut Imported,
 ) -> Result<()> {
-    let most = ctx.app.config.max_message_bytes;
+    let (most, metrics) = (ctx.app.config.max_message_bytes, &ctx.app.metrics);
     imported.found += 1;
     if raw.is_empty() {
+        metrics.refused(Door::Upload, Refusal::Empty);
         refuse(imported, None, "It is empty".into());
     } else if raw.len() > most {
+        metrics.refused(Door::Upload, Refusal::TooLarge);
         let message_id = message_id(raw).await;
         refuse(imported, message_id, format!("It is larger than a message may be: {most} bytes"));
     } else if known.contains(&hash) {
@@ -119,6 +124,7 @@ async fn take(
     } else if service::receive(ctx, SOURCE, raw, None).await?.duplicate {
         imported.known += 1;
     } else {
+        metrics.received(Door::Upload);
         imported.stored += 1;
     }
     Ok(())

@@ -17,7 +17,7 @@ pub enum Layout {
     /// Many, each after a line that begins with `From ` (RFC 4155).
     Mbox,
     /// One (RFC 5322), as it is. Where it is an mbox after all, its messages are read: all but the first would be lost in the
-    /// text of that.
+    /// text of that. Lines tell it that no text is likely to hold.
     Single,
 }
 
@@ -86,10 +86,7 @@ impl<R: BufRead> Iterator for Messages<R> {
             if let Err(error) = file.by_ref().take((most as u64).saturating_add(1)).read_to_end(&mut raw) {
                 return Some(Err(error));
             }
-            // Of what is too large to be a message the rest has not been looked at.
-            let begins = raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&raw).trim_ascii_start();
-            let is_more = raw.len() > most && begins.starts_with(b"From ");
-            if !is_more && !is_mbox(&raw, most) {
+            if !is_mbox(&raw, most) {
                 return (!raw.is_empty()).then_some(Ok(raw));
             }
             *self = Self::mbox(raw, file, most);
@@ -103,14 +100,87 @@ impl<R: BufRead> Iterator for Messages<R> {
     }
 }
 
-/// Whether what is said to be one message is an mbox: it begins as one does, and a header field follows a later line `From `.
-/// Some programs put such a line before a message that they keep by itself: that is taken as it is, and where it says
-/// "From here on" it is not cut in two.
+/// Whether what is said to be one message is an mbox: it begins as one does, and a header field follows a later line of that
+/// kind. Some programs put such a line before a message that they keep by itself: that is taken as it is, and where it says
+/// "From here on" it is not cut in two. Of what is larger than a message may be the rest has not been looked at: there the
+/// beginning tells.
 fn is_mbox(beginning: &[u8], most: usize) -> bool {
-    let mut messages = MessageIterator::new(Bounded::new(beginning, most));
-    let begins_so = messages.next().is_some_and(|first| first.is_ok());
-    let mut later = messages.map_while(Result::ok);
-    begins_so && later.any(|message| begins_with_header(message.contents()))
+    let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
+    let (mut first, mut rest) = split_line(text);
+    while first.trim_ascii().is_empty() && !rest.is_empty() {
+        (first, rest) = split_line(rest);
+    }
+    if !begins_message(first) || beginning.len() > most {
+        return begins_message(first);
+    }
+    while !rest.is_empty() {
+        let (line, after) = split_line(rest);
+        if begins_message(line) && begins_with_header(after) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// A line, and what comes after it.
+fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
+    text.split_at(end)
+}
+
+/// So much of such a line is looked at, in bytes and in words: what an address, a moment and what may follow take.
+const LOOKED_AT: (usize, usize) = (300, 12);
+/// A moment after an address takes so many words, however it is written.
+const WORDS_OF_MOMENT: usize = 6;
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Whether a line stands before a message of an mbox, and is no text that begins with the same word (RFC 4155, appendix A):
+/// `From `, an address, and a moment as C's `asctime` writes it, `Mon Nov 23 10:00:00 2026`. Programs put something else in
+/// the place of the address, leave the seconds out, or add a zone on either side of the year; some write the moment as
+/// `Mon, 23 Nov 2026 10:00:00 +0100`, by ISO 8601, or in another language, which counts after what no text has there.
+fn begins_message(line: &[u8]) -> bool {
+    let (bytes, words) = LOOKED_AT;
+    let Some(rest) = line.strip_prefix(b"From ") else { return false };
+    let rest = String::from_utf8_lossy(&rest[..rest.len().min(bytes)]);
+    let words: Vec<&str> = rest.split_ascii_whitespace().take(words).collect();
+    (1..words.len()).any(|at| is_by_asctime(&words[at..]))
+        || words.split_first().is_some_and(|(sender, rest)| is_sender(sender) && begins_with_moment(rest))
+}
+
+fn is_by_asctime(words: &[&str]) -> bool {
+    let [weekday, month, day, time, rest @ ..] = words else { return false };
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    WEEKDAYS.contains(weekday)
+        && MONTHS.contains(month)
+        && matches!(day.len(), 1 | 2)
+        && is_number(day)
+        && matches!(time.len(), 4..=8)
+        && time.contains(':')
+        && time.split(':').all(is_number)
+        && rest.iter().take(2).any(|word| word.len() == 4 && is_number(word))
+}
+
+/// Whether it is an address, or what programs put in the place of one.
+fn is_sender(word: &str) -> bool {
+    word.contains('@') || word == "-" || word.eq_ignore_ascii_case("MAILER-DAEMON")
+}
+
+/// Whether a year and a time of day are named, in whichever order.
+fn begins_with_moment(words: &[&str]) -> bool {
+    let words = &words[..words.len().min(WORDS_OF_MOMENT)];
+    let is_year = |digits: &str| digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"));
+    let has_year = |word: &&str| word.split(|sign: char| !sign.is_ascii_digit()).any(is_year);
+    let has_time = |word: &&str| {
+        word.split_once(':').is_some_and(|(hour, rest)| {
+            hour.ends_with(|sign: char| sign.is_ascii_digit())
+                && rest.len() >= 2
+                && rest.bytes().take(2).all(|byte| byte.is_ascii_digit())
+        })
+    };
+    words.iter().any(has_year) && words.iter().any(has_time)
 }
 
 /// Whether all that stands before its first empty line is fields, and one does.
@@ -261,28 +331,99 @@ mod tests {
     }
 
     #[test]
+    fn a_line_before_a_message_names_a_moment() {
+        for line in [
+            "From ann@x.example Mon Nov 23 10:00:00 2026",
+            "From ann@x.example  Mon Nov  2 10:00:00 2026\r\n",
+            "From - Mon Nov 23 10:00:00 2026",
+            "From MAILER-DAEMON Mon Nov 23 10:00 2026\n",
+            "From root Mon Nov 23 10:00:00 2026\n",
+            "From 1779@xxx Mon Nov 23 10:00:00 +0000 2026",
+            "From ann@x.example Mon Nov 23 10:00:00 2026 +0100",
+            "From ann@x.example Mon Nov 23 10:00:00 CET 2026 remote from x",
+            "From ann at x.example  Mon Nov 23 10:00:00 2026",
+            // After an address, in any common form.
+            "From ann@x.example Mon, 23 Nov 2026 10:00:00 +0100\r\n",
+            "From - Mon, 23 Nov 2026 10:00:00 GMT",
+            "From MAILER-DAEMON mar. nov. 24 10:00:00 2026",
+            "From ann@x.example Di, 24. November 2026 10:00\n",
+            "From ann@x.example s\u{e1}b nov 28 10:00:00 2026",
+            "From ann@x.example 2026-11-23T10:00:00Z",
+            "From ann@x.example 2026-11-23 10:00:00 +0000",
+            "From ann@x.example 23.11.2026 9:05:00",
+        ] {
+            assert!(begins_message(line.as_bytes()), "{line:?}");
+        }
+        // As ISO 8859-1 has it.
+        assert!(begins_message(b"From ann@x.example s\xE1b nov 28 10:00:00 2026\n"));
+        for line in [
+            "From Monday",
+            "From Mon Nov 23 10:00:00 2026",
+            "From Mon, 23 Nov 2026 10:00:00 +0100",
+            "From Monday, Nov 23 10:00 to Friday 2026",
+            "From 10:00 on, in 2026",
+            "From ann@x.example",
+            "From ann@x.example Mon Nov 23",
+            "From ann@x.example Mon Nov 23 10:00:00",
+            "From ann@x.example Mon, 23 Nov 10:00:00 +0100",
+            "From ann@x.example Mon, 23 Nov 2026",
+            "From ann@x.example we heard of it in the year of 2026, at 10:00",
+            "From: ann@x.example Mon Nov 23 10:00:00 2026",
+            " From ann@x.example Mon Nov 23 10:00:00 2026",
+            "From \u{e9} Mon Nov \u{e9} 10:00:00 2026",
+            "From ",
+            "",
+        ] {
+            assert!(!begins_message(line.as_bytes()), "{line:?}");
+        }
+    }
+
+    #[test]
     fn what_is_said_to_be_one_message_is_read_as_the_mbox_that_it_is() {
         let single = |file: &str, most| read(file.as_bytes(), Layout::Single, most);
+        // Each `#` is a line before a message.
+        let dated = |file: &str| file.replace('#', "From a@x.example Mon Nov 23 10:00:00 2026");
         for file in [
-            "From a\nS: 1\n\nx\n\nFrom b\nS: 2\n\n>From y\n",
-            "\u{feff}From a\r\nS: 1\r\n\r\nx\r\n\r\nFrom b\r\nS: 2\r\n",
-            "\nFrom a\n\nFrom b\nno field\nFrom c\nS: 3\n",
+            "#\nS: 1\n\nx\n\n#\nS: 2\n\n>From y\n",
+            "\u{feff}#\r\nS: 1\r\n\r\nx\r\n\r\n#\r\nS: 2\r\n",
+            "\n#\n\n#\nno field\n#\nS: 3\n",
             // What is looked at breaks off within a line.
-            "From a\nS: 1\n\nFrom b\nS: 2\n\nSo it goes on and on, beyond what is looked at.\nFrom c\nS: 3\n",
+            "#\nS: 1\n\n#\nS: 2\n\nSo it goes on and on, beyond what is looked at.\n#\nS: 3\n",
         ] {
-            for most in [40, 100] {
-                assert_eq!(single(file, most), read(file.as_bytes(), Layout::Mbox, most), "{most}: {file:?}");
+            let file = dated(file);
+            for most in [50, 500] {
+                assert_eq!(
+                    single(&file, most),
+                    read(file.as_bytes(), Layout::Mbox, most),
+                    "{most}: {file:?}"
+                );
             }
         }
         for file in [
-            "From a\nS: 1\n\nx\n\n",
-            "From a\nS: 1\n\nFrom here on\nit is: one\n>From b\nS: 2\n",
-            "S: 1\n\nFrom a\nS: 2\n\nFrom b\nS: 3\n",
-            "From a\n: x\nFrom b\n",
-            "From a\nS: 1\n\nFrom now on at\nhttps://x.example\nor\nFrom Monday on:\nhttps://y.example\n",
+            "#\nS: 1\n\nx\n\n",
+            "#\nS: 1\n\nFrom here on\nit is: one\n>#\nS: 2\n",
+            "S: 1\n\n#\nS: 2\n\n#\nS: 3\n",
+            " #\nS: 1\n\n#\nS: 2\n",
+            "#\n: x\n#\n",
+            "#\nS: 1\n\nFrom now on at\nhttps://x.example\nor\nFrom Monday on:\nhttps://y.example\n",
+            // Prose, which names no moment.
+            "#\nS: 1\n\nFrom Monday\nPhone: 1\n",
+            "From Monday\n\nFrom Tuesday\nPhone: 1\n",
+            "From a\nS: 1\n\nx\n\nFrom b\nS: 2\n",
         ] {
-            assert_eq!(single(file, 100), [file.as_bytes()], "{file:?}");
+            let file = dated(file);
+            assert_eq!(single(&file, 500), [file.as_bytes()], "{file:?}");
         }
+        // As some programs write it.
+        for moment in ["Mon, 23 Nov 2026 10:00:00 +0100", "lun. nov. 23 10:00:00 2026"] {
+            let file = format!("From a@x.example {moment}\nS: 1\n\nx\n\nFrom b@x.example {moment}\nS: 2\n");
+            for most in [60, 500] {
+                assert_eq!(single(&file, most), [&b"S: 1\n\nx\n"[..], b"S: 2\n"], "{most}: {moment}");
+            }
+        }
+        // Too large to be a message, and no mbox by how it begins.
+        let prose = "From Monday\n\nFrom Tuesday\nPhone: 1\n";
+        assert_eq!(single(prose, 20), [&prose.as_bytes()[..21]]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
+use super::fields;
 use crate::{
     emails::dto::{
         Classification, Decision, Email, EmailDetail, EmailIntent, EmailStatus, Envelope, Evidence,
@@ -170,8 +171,17 @@ pub struct Standing {
     pub decided_by: Option<String>,
     /// How long ago it was decided. Unit: seconds.
     pub decided_ago: Option<f64>,
-    /// How long ago a person gave it the intent that it was run with, or had it run again. Unit: seconds.
+    /// How long ago a person gave it the intent that it was run with, or had it run again, on the screen. Unit: seconds.
     pub run_by_word_ago: Option<f64>,
+}
+
+/// A message whose intent a person corrected, before it is run with it.
+#[derive(sqlx::FromRow)]
+pub struct Uncorrected {
+    /// As they were last read.
+    pub fields: Json<Map<String, Value>>,
+    /// The intent that it had, if any: by a correction that it was not run with yet, that one.
+    pub intent_name: Option<String>,
 }
 
 /// What a worker reads of a message.
@@ -213,6 +223,7 @@ macro_rules! standing_columns {
            WHERE d.tenant_id = e.tenant_id AND d.email_id = e.email_id) AS has_deliveries, decided_by, \
          extract(epoch FROM now() - decided_at)::float8 AS decided_ago, \
          CASE WHEN undo ->> 'what' IN ('intent', 'run') AND undo ->> 'actor' LIKE 'user %' \
+             AND coalesce((undo ->> 'is_held')::boolean, true) \
            THEN extract(epoch FROM now() - (undo ->> 'at')::timestamptz)::float8 END AS run_by_word_ago"
     };
 }
@@ -322,7 +333,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     let verdicts = verdicts_of(tx, id, row.run).await?;
     Ok(Some(EmailDetail {
         email: row.email.into_email(tx),
-        fields: row.fields.0,
+        fields: fields::restored(row.fields.0),
         classification: row.classification.map(|json| json.0),
         decided_by: row.decided_by,
         envelope: row.envelope.map(|json| json.0),
@@ -391,17 +402,18 @@ pub async fn take_up(tx: &mut TenantTx, job: &Job<EmailId>) -> sqlx::Result<Opti
 }
 
 /// Notes which intent a person says the message has, and puts it back into the queue's sight. What the run will write
-/// over is kept, and of which intent, or of none, the message was an `example`. Its fields, as they were last read; `None`
-/// where there is no such message.
+/// over is kept, and of which intent, or of none, the message was an `example`. `is_held` says whether what the run comes to
+/// is held back, since they are offered to take it back. How it stood before; `None` where there is no such message.
 pub async fn correct(
     tx: &mut TenantTx,
     id: EmailId,
     intent: Option<&Intent>,
     example: Option<Option<IntentId>>,
     by: Speaker<'_>,
-) -> sqlx::Result<Option<Map<String, Value>>> {
+    is_held: bool,
+) -> sqlx::Result<Option<Uncorrected>> {
     let tenant = tx.tenant().clone();
-    let fields: Option<Json<Map<String, Value>>> = sqlx::query_scalar(
+    sqlx::query_as(
         "UPDATE emails SET status = 'queued', requested_intent = $3, requested_intent_id = $7, corrected_by = $4, \
          requested_revision = NULL, undo = jsonb_build_object('what', 'intent', 'word', $5::uuid, 'actor', $6::text, 'at', now(), \
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
@@ -410,8 +422,11 @@ pub async fn correct(
            'corrected_by', corrected_by, 'was_example', $8::boolean, 'example_intent_id', $9::bigint, \
            'requested_revision', requested_revision, 'intent_id', intent_id, 'intent_name', intent_name, \
            'classification', classification, 'fields', fields, 'parse_error', parse_error, \
-           'intent_version', intent_version, 'configuration_revision', configuration_revision) \
-         WHERE tenant_id = $1 AND email_id = $2 RETURNING fields",
+           'intent_version', intent_version, 'configuration_revision', configuration_revision, \
+           'is_held', $10::boolean) \
+         WHERE tenant_id = $1 AND email_id = $2 RETURNING fields, \
+         CASE WHEN NOT (undo ->> 'is_done')::boolean AND undo ->> 'corrected_by' IS NOT NULL \
+           THEN undo ->> 'requested_intent' ELSE intent_name END AS intent_name",
     )
     .bind(tenant.as_str())
     .bind(id)
@@ -422,9 +437,9 @@ pub async fn correct(
     .bind(intent.map(|intent| intent.intent_id))
     .bind(example.is_some())
     .bind(example.flatten())
+    .bind(is_held)
     .fetch_optional(tx.conn())
-    .await?;
-    Ok(fields.map(|json| json.0))
+    .await
 }
 
 /// Notes which intent is asked for, in the place of what was asked for or said of it before.
@@ -576,16 +591,16 @@ pub async fn standing(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<Sta
     .await
 }
 
-/// A person's word.
+/// A person's word. Gives the decision that it takes the place of, if there was one; `None` where there is no such message.
 pub async fn decide(
     tx: &mut TenantTx,
     id: EmailId,
     decision: Decision,
     by: Speaker<'_>,
     explanation: &str,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<Option<Decision>>> {
     let tenant = tx.tenant().clone();
-    let done = sqlx::query(concat!(
+    sqlx::query_scalar(concat!(
         // A correction that was not run yet holds all the same.
         "UPDATE emails e SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), explanation = $5, \
          intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN coalesce(",
@@ -597,7 +612,7 @@ pub async fn decide(
          undo = jsonb_build_object('what', 'decision', 'word', $6::uuid, 'actor', $7::text, 'at', now(), \
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
            'is_done', status = 'done', 'is_restored', undo ->> 'what' = 'restored') \
-         WHERE tenant_id = $1 AND email_id = $2"
+         WHERE tenant_id = $1 AND email_id = $2 RETURNING undo ->> 'decision'"
     ))
     .bind(tenant.as_str())
     .bind(id)
@@ -606,9 +621,8 @@ pub async fn decide(
     .bind(explanation)
     .bind(by.word)
     .bind(by.identity)
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(tx.conn())
+    .await
 }
 
 /// Ends a message that could not be processed: it is for a person, unless one's decision was to stand again. No word of

@@ -14,22 +14,24 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{dry_run, import, mbox::Layout, service, shown, words};
+use super::{dry_run, history, import, mbox::Layout, service, shown, words};
 use crate::{
     auth::authority::Permission,
     deliveries::dto::{DeliveryStatus, RetryInput, SentAgain},
     emails::dto::{
-        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailFilter, EmailInput, EmailPage,
-        EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
+        Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailEvent, EmailFilter,
+        EmailInput, EmailPage, EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
+        TakenBack,
     },
     server::{
-        AppState, Result, TenantContext,
+        AppState, Error, Result, TenantContext,
+        edge::metrics::{Door, Refusal},
         extract::{self, Json, PathId, PathIds, Query},
         openapi::{InTenant, Paging},
-        paging::page_response,
+        paging::{list_response, page_response},
         places::Place,
     },
-    shared::{EmailId, IntentId, Problem, TenantId},
+    shared::{AuditId, EmailId, IntentId, Problem, TenantId},
 };
 
 /// What is larger is given to a tenant only so often at once, in bytes.
@@ -54,6 +56,8 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(attachment))
         .routes(routes!(reprocess))
         .routes(routes!(decide))
+        .routes(routes!(take_back))
+        .routes(routes!(tell_history))
 }
 
 /// Takes a message in.
@@ -85,12 +89,25 @@ async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: 
     }
     // Before a large body is read for somebody who may not.
     ctx.require(Permission::WorkMessages)?;
-    let body = extract::body(request, &ctx.app).await?;
+    let metrics = &ctx.app.metrics;
+    let body = extract::body(request, &ctx.app).await.inspect_err(|error| {
+        if matches!(error, Error::Problem(problem) if problem.status == 413) {
+            metrics.refused(Door::Http, Refusal::TooLarge);
+        }
+    })?;
     let raw = if is_json { message_of(&extract::parse_json(&body)?)? } else { body.to_vec() };
     if raw.len() > ctx.app.config.max_message_bytes {
+        metrics.refused(Door::Http, Refusal::TooLarge);
         return Err(Problem::new(413, "The message is larger than this server takes").into());
     }
+    if raw.is_empty() {
+        // As it is by the service.
+        metrics.refused(Door::Http, Refusal::Empty);
+    }
     let received = service::receive(&ctx, "http", raw, query.get("intent")).await?;
+    if !received.duplicate {
+        metrics.received(Door::Http);
+    }
     let location = format!("/api/emails/{}?tenant_id={}", received.email_id, ctx.tenant);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(received)).into_response())
 }
@@ -113,7 +130,7 @@ fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
 ///
 /// As `application/mbox`, the file holds many messages, each after a line that begins with `From ` (RFC 4155): one that begins
 /// with anything else is refused. As `message/rfc822` it is one message (RFC 5322); an mbox of several that is sent so is read
-/// as what it is.
+/// as what it is, where those lines name a sender and a time as they should.
 #[utoipa::path(
     post,
     path = "/api/emails/import",
@@ -170,6 +187,8 @@ async fn import_file(
         ("q" = Option<String>, Query, description = "Words, the first 16 of which must each be found in sender, recipients (To and Cc), subject, text (of which the first 64 KiB are searched), the names of attachments, or a field that was extracted. Words in double quotes are looked for one after the other. Upper and lower case are the same"),
         ("from" = Option<DateTime<Utc>>, Query, description = "Received not before this"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Received before this"),
+        ("decided_after" = Option<DateTime<Utc>>, Query, description = "Decided not before this: by the decision that stands, FlowEngine's or a person's"),
+        ("decided_before" = Option<DateTime<Utc>>, Query, description = "Decided before this"),
         Paging,
     ),
     responses((status = 200, description = "A page", body = [Email])),
@@ -189,6 +208,8 @@ async fn list(ctx: TenantContext, OriginalUri(uri): OriginalUri, query: Query) -
         q: query.get("q").map(str::to_owned),
         from: query.parsed("from")?,
         to: query.parsed("to")?,
+        decided_after: query.parsed("decided_after")?,
+        decided_before: query.parsed("decided_before")?,
     };
     let EmailPage { emails, next, .. } = service::page(&ctx, &filter, page.cursor, page.limit).await?;
     Ok(page_response(emails, next, &uri))
@@ -305,7 +326,6 @@ async fn html(ctx: TenantContext, PathId(id): PathId<EmailId>, query: Query) -> 
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((headers, html))
 }
@@ -380,6 +400,8 @@ async fn reprocess(
 }
 
 /// Decides a message: a person's word.
+///
+/// What is sent because of it goes at once.
 #[utoipa::path(
     post,
     path = "/api/emails/{email_id}/decision",
@@ -398,6 +420,52 @@ async fn decide(
     Ok(axum::Json(
         service::decide(&ctx, id, input.decision, &input.note, words::new_word(), Duration::ZERO).await?,
     ))
+}
+
+/// Takes back what the caller said last of a message.
+///
+/// A decision, a correction of the intent, or, said on the screen alone, that it was to be run again: by the same person, key
+/// or token within two minutes, on the screen or here, if nobody has said anything since. What was decided before stands again,
+/// with the intent and all that was found then. What has not been sent yet is not sent. What `reprocess` does is not taken
+/// back.
+#[utoipa::path(
+    post,
+    path = "/api/emails/{email_id}/take-back",
+    operation_id = "take_back",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant),
+    responses(
+        (status = 200, description = "It is taken back", body = TakenBack),
+        (status = 400, description = "The caller's is not the last word on it, or was said more than two minutes ago"),
+    ),
+    extensions(("x-required-role" = json!("operator"))),
+)]
+async fn take_back(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<axum::Json<TakenBack>> {
+    Ok(axum::Json(history::take_back(&ctx, id).await?))
+}
+
+/// Tells what happened to a message, newest first.
+///
+/// How it came, what people and programs decided or said of its intent, when it was run again, and what was taken back. What
+/// FlowEngine itself decided in a run stands in the message.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/history",
+    operation_id = "get_email_history",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant, Paging),
+    responses((status = 200, description = "A page", body = [EmailEvent])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn tell_history(
+    ctx: TenantContext,
+    PathId(id): PathId<EmailId>,
+    OriginalUri(uri): OriginalUri,
+    query: Query,
+) -> Result<Response> {
+    let page = query.page::<AuditId>()?;
+    let events = history::list(&ctx, id, page).await?;
+    Ok(list_response(events, page.limit, &uri, |event| event.entry_id))
 }
 
 /// Sends again what was given up of messages.

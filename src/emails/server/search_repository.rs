@@ -78,7 +78,7 @@ const SAID: &str = "concat_ws(E'\\x1f', e.sender_email, e.sender_name, e.recipie
 const SEARCHED: &str = "jsonb_typeof(f.value) IN ('string', 'number') \
      AND (f.key NOT LIKE 'header.%' OR f.key IN ('header.to', 'header.cc')) \
      AND f.key NOT IN ('sender_email', 'sender_domain', 'sender_name', 'recipient_email', 'subject', 'message_id', \
-       'received_at', 'attachment_count', 'mailbox', 'spf', 'dkim', 'dmarc', 'arc')";
+       'received_at', 'attachment_count', 'mailbox', 'spf', 'dkim', 'dmarc', 'arc', 'new_text')";
 
 /// A candidate of a search that is shown, or beyond which the next page begins.
 #[derive(sqlx::FromRow)]
@@ -229,9 +229,19 @@ pub fn is_of_few(filter: &EmailFilter) -> bool {
     filter.delivery.is_some() || filter.could_not_ask
 }
 
+/// Whether the filter leaves what waits for its decision alone.
+fn is_of_what_waits(filter: &EmailFilter) -> bool {
+    filter.waiting || matches!(filter.status, Some(EmailStatus::Queued | EmailStatus::Processing))
+}
+
 /// The jobs of messages of which a datasource could not be asked when they were last tried, and which are tried again. Their
 /// index says the same.
 const TRIED_IN_VAIN: &str = "jobs WHERE email_id IS NOT NULL AND last_error IS NOT NULL";
+
+/// The condition on verdicts that their message waits. However many were errors of messages that are decided by now, and
+/// however many messages wait: PostgreSQL begins with the fewer.
+const WAITS: &str = " AND EXISTS (SELECT FROM emails w WHERE w.tenant_id = verdicts.tenant_id \
+     AND w.email_id = verdicts.email_id AND w.status <> 'done')";
 
 /// Adds `few.id`, of the messages that may be among the few. Whether they still are is found out of one after the other,
 /// until there are enough: as a condition of messages alone, PostgreSQL would find it out of all first.
@@ -249,6 +259,9 @@ fn push_few(
     } else {
         // Each in order already, so that the two are merged, and neither is read further than it has to be.
         query.push("((SELECT email_id FROM verdicts WHERE verdict = 'error'");
+        if is_of_what_waits(filter) {
+            query.push(WAITS);
+        }
         push_in_order(query, tenant, filter, side, beyond);
         query.push(") UNION ALL (SELECT email_id FROM ").push(TRIED_IN_VAIN);
         push_in_order(query, tenant, filter, side, beyond);
@@ -324,6 +337,12 @@ fn push_conditions(
     if let Some(to) = filter.to {
         query.push(" AND received_at < ").push_bind(to);
     }
+    if let Some(after) = filter.decided_after {
+        query.push(" AND decided_at >= ").push_bind(after);
+    }
+    if let Some(before) = filter.decided_before {
+        query.push(" AND decided_at < ").push_bind(before);
+    }
     if let Some(label) = &filter.label {
         query.push(
             " AND EXISTS (SELECT FROM email_labels l WHERE l.tenant_id = e.tenant_id AND l.email_id = e.email_id \
@@ -360,6 +379,15 @@ fn push_stretch(query: &mut QueryBuilder<Postgres>, filter: &EmailFilter, beyond
     if let Some(from) = filter.from {
         query.push(" AND email_id >= ").push_bind(earliest(from));
     }
+    if let Some(before) = filter.decided_before {
+        query.push(" AND email_id < ").push_bind(first_undecided(before));
+    }
+}
+
+/// Every message that was decided before this time has a smaller id: it was stored first. The hour is for clocks that differ,
+/// as above. There is no such bound below: an old message is decided anew at any time.
+fn first_undecided(decided_before: DateTime<Utc>) -> EmailId {
+    EmailId::earliest(decided_before.checked_add_signed(TimeDelta::hours(1)).unwrap_or(decided_before))
 }
 
 /// No message that was received at this time or later has a smaller id, by which alone older ones need not be read.
@@ -481,12 +509,25 @@ mod tests {
         };
         let delivery = Some(DeliveryStatus::Failed);
         let given_up = text(EmailFilter { delivery, could_not_ask: true, ..EmailFilter::default() });
-        let could_not_ask = text(EmailFilter { could_not_ask: true, ..EmailFilter::default() });
-        for (text, tables) in
-            [(given_up, "deliveries WHERE "), (could_not_ask, "((SELECT email_id FROM verdicts WHERE ")]
-        {
+        let could_not_ask = EmailFilter { could_not_ask: true, ..EmailFilter::default() };
+        let waiting = text(EmailFilter { waiting: true, ..could_not_ask.clone() });
+        let queued = text(EmailFilter { status: Some(EmailStatus::Queued), ..could_not_ask.clone() });
+        let done = text(EmailFilter { status: Some(EmailStatus::Done), ..could_not_ask.clone() });
+        let verdicts = "((SELECT email_id FROM verdicts WHERE verdict = 'error'";
+        let of_all = format!("{verdicts} AND tenant_id = ");
+        // Of what waits, verdicts of other messages are none, and what was not tried yet is not gone through.
+        let of_what_waits = format!("{verdicts}{WAITS} AND tenant_id = ");
+        let tried = format!(") UNION ALL (SELECT email_id FROM {TRIED_IN_VAIN} AND tenant_id = ");
+        for (text, tables, is_of_two) in [
+            (given_up, "deliveries WHERE ", false),
+            (text(could_not_ask), of_all.as_str(), true),
+            (done, of_all.as_str(), true),
+            (waiting, of_what_waits.as_str(), true),
+            (queued, of_what_waits.as_str(), true),
+        ] {
             let few = format!("SELECT email_id FROM (SELECT DISTINCT email_id AS id FROM {tables}");
             assert!(text.starts_with(&few) && text.ends_with(" OFFSET 0) e ORDER BY few.id DESC"), "{text}");
+            assert_eq!(text.contains(&tried), is_of_two, "{text}");
         }
         let all = "SELECT email_id FROM emails e WHERE tenant_id = $1 ORDER BY email_id DESC";
         assert_eq!(text(EmailFilter::default()), all);
@@ -501,6 +542,8 @@ mod tests {
         assert_eq!(earliest(at(example + hour)).to_string(), "017f22e2-79b0-0000-0000-000000000000");
         let made: EmailId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().expect("an id");
         assert!(earliest(at(example + hour)) <= made && made < earliest(at(example + hour + 1)));
+        assert_eq!(first_undecided(at(example - hour)), earliest(at(example + hour)));
+        assert!(made < first_undecided(at(example - hour + 1)), "decided within the millisecond");
         for early in [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC] {
             assert_eq!(earliest(early).to_string(), "00000000-0000-0000-0000-000000000000");
         }

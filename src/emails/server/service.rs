@@ -176,7 +176,7 @@ pub async fn store(
         requested_intent: via.intent,
         mailbox: via.mailbox.map(|(id, _)| id),
         envelope: via.mailbox.map(|(_, envelope)| envelope),
-        fields: fields.to_json(),
+        fields: fields.to_stored(),
     };
     let Some(email_id) = repository::insert(tx, &email).await? else {
         let (email_id, status) = repository::find_duplicate(tx, &email).await?;
@@ -236,8 +236,12 @@ pub async fn page_again(
 async fn begin_list(ctx: &TenantContext, filter: &EmailFilter) -> Result<TenantTx> {
     if lists::is_search(filter) {
         ctx.begin_in_turn(Turn::Search).await
-    } else if filter.to.is_some() || lists::is_of_few(filter) {
-        // All that came later is passed by, or all that is among the few no longer.
+    } else if filter.to.is_some()
+        || filter.decided_after.is_some()
+        || filter.decided_before.is_some()
+        || lists::is_of_few(filter)
+    {
+        // All is passed by that came later, was decided at another time, or is among the few no longer.
         ctx.begin_in_turn(Turn::Count).await
     } else {
         ctx.begin().await
@@ -273,7 +277,12 @@ pub(super) fn check_filter(filter: &EmailFilter) -> Result<(), Problem> {
     for (name, text) in [("q", &filter.q), ("label", &filter.label)] {
         checks.asked_text(name, text.as_deref());
     }
-    for (name, time) in [("from", filter.from), ("to", filter.to)] {
+    for (name, time) in [
+        ("from", filter.from),
+        ("to", filter.to),
+        ("decided_after", filter.decided_after),
+        ("decided_before", filter.decided_before),
+    ] {
         checks.asked_time(name, time);
     }
     checks.finish()
@@ -402,11 +411,11 @@ pub async fn decide(
     let mut tx = ctx.begin().await?;
     // First the job, as a worker does: both take the two rows in the same order.
     queue::cancel(&mut tx, &[id]).await?;
-    if !repository::decide(&mut tx, id, decision, by, &explanation).await? {
-        return Err(not_found(id).into());
-    }
+    let before = repository::decide(&mut tx, id, decision, by, &explanation).await?;
+    let before = before.ok_or_else(|| not_found(id))?;
     let standing = repository::standing(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-    ctx.audit(&mut tx, Event::done("email.decide", id, json!({"decision": decision, "note": note}))).await?;
+    let event = Event::done("email.decide", id, json!({"decision": decision, "note": note}));
+    ctx.audit(&mut tx, Event { before: Some(json!({"decision": before})), ..event }).await?;
     let is_due = outbox::write(&ctx.app, &mut tx, id, standing, hold).await?;
     // Before the commit: what is done is not to be answered as if it were not.
     let decided = detail(&mut tx, id).await?;

@@ -10,22 +10,19 @@ use tokio::sync::Semaphore;
 
 use super::{html, mime, service};
 use crate::{
-    audit::server::service as audit,
-    auth::authority::Permission,
-    emails::dto::{Attachment, HistoryEntry, Parts},
+    emails::dto::{Attachment, Parts},
     server::{
         Result, TenantContext,
         aside::{self, Turn},
     },
     shared::{EmailId, Problem},
+    ui::bidi::unturned,
 };
 
 /// What is shown of the source, in bytes.
 const MAX_SOURCE: usize = 256 << 10;
 /// More attachments are counted, but not told one by one.
 const MAX_ATTACHMENTS: usize = 200;
-/// More happened to no message that anybody reads through.
-const MAX_HISTORY: i64 = 200;
 
 /// Messages that are looked at on this server. They are strangers', who may have made them to take long: they must not
 /// take every thread. One more than a tenant may have.
@@ -98,12 +95,16 @@ pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result
 }
 
 /// Before what the message says. Its colours are meant for paper, in either theme. On a ground of its own a link has the
-/// colour of the text: blue is for white.
+/// colour of the text: blue is for white. Where the frame is narrow, no width holds that it was laid out in.
 const HEAD: &str = "<!DOCTYPE html><html lang=\"und\"><head><meta charset=\"utf-8\"><title>Message</title>\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>\
     html{background:#fff;color:#1a1c21;font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
     [style*=\"background-color\"] a{color:inherit}\
-    body{margin:16px}img{max-width:100%;height:auto}table{max-width:100%}</style></head><body>";
+    body{margin:16px}img{max-width:100%;height:auto}table{max-width:100%}\
+    @media(width<640px){body{margin:8px}*{box-sizing:border-box;max-width:100%!important}\
+    table[width],table[style*=width]{width:100%!important}\
+    :is(td,th,col,colgroup,div,center,p)[width],:is(td,th,col,colgroup,div,center,p)[style*=width]{width:auto!important}\
+    img{height:auto!important}pre{white-space:pre-wrap}}</style></head><body dir=\"auto\">";
 
 /// # Errors
 /// 404.
@@ -131,22 +132,6 @@ pub async fn source(ctx: &TenantContext, id: EmailId) -> Result<String> {
     Ok(text)
 }
 
-/// What was done with the message, newest first: the audit log's entries of it, without addresses.
-///
-/// # Errors
-/// 404.
-pub async fn history(ctx: &TenantContext, id: EmailId) -> Result<Vec<HistoryEntry>> {
-    ctx.require(Permission::Read)?;
-    let entries = audit::done_with(&mut ctx.begin().await?, "email", id.to_string(), MAX_HISTORY).await?;
-    let entries = entries.into_iter().map(|entry| HistoryEntry {
-        occurred_at: entry.occurred_at,
-        actor: entry.actor,
-        action: entry.action,
-        detail: entry.after,
-    });
-    Ok(entries.collect())
-}
-
 fn described((index, part): (usize, &MessagePart<'_>)) -> Attachment {
     let kind = part.content_type().map(|kind| match kind.subtype() {
         Some(subtype) => format!("{}/{subtype}", kind.ctype()),
@@ -160,13 +145,30 @@ fn described((index, part): (usize, &MessagePart<'_>)) -> Attachment {
     }
 }
 
+/// Without what would turn its ending around. Rules read it as it came (`attachment_names`).
 fn name_of(part: &MessagePart<'_>) -> String {
-    part.attachment_name().filter(|name| !name.trim().is_empty()).unwrap_or("unnamed").to_owned()
+    let name = part.attachment_name().map(unturned);
+    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "unnamed".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attachments_name_ends_as_it_reads() {
+        let name = |name: &str| {
+            let raw = format!(
+                "From: a@b.example\r\nContent-Type: application/octet-stream\r\n\
+                 Content-Disposition: attachment; filename*=UTF-8''{name}\r\n\r\nx"
+            );
+            let message = mail_parser::MessageParser::default().parse(raw.as_bytes()).expect("a message");
+            message.attachments().next().map(name_of).expect("an attachment")
+        };
+        assert_eq!(name("bill%E2%80%AEfdp.exe"), "billfdp.exe");
+        assert_eq!(name("%E2%81%A7%E2%80%8F"), "unnamed");
+        assert_eq!(name("%D7%A9%D7%9C%D7%95%D7%9D.pdf"), "שלום.pdf");
+    }
 
     #[test]
     fn a_page_fetches_pictures_only_where_it_was_asked_to() {

@@ -1,11 +1,9 @@
 //! One stored message, for other features: read, held, and corrected. Nothing here calls another feature: what works on
 //! messages (`service`, `words`, `process`) calls those that read here.
 
-use serde_json::{Map, Value};
-
 use super::repository;
 pub use super::{
-    repository::{DECIDED_BY, Speaker, Standing, Stored},
+    repository::{DECIDED_BY, Speaker, Standing, Stored, Uncorrected},
     undo_repository::PATIENCE,
 };
 use crate::{
@@ -56,7 +54,8 @@ pub async fn lock(tx: &mut TenantTx, id: EmailId) -> Result<()> {
 }
 
 /// Notes which intent a person says that it has, or that it has none, and puts it back into the queue's sight. `example`
-/// says of which intent, or of none, it was an example. Gives its fields, as they were last read.
+/// says of which intent, or of none, it was an example; `is_held`, whether what follows is held back while they can take it
+/// back. Gives how it stood before.
 ///
 /// # Errors
 /// The database's.
@@ -66,6 +65,7 @@ pub async fn correct(
     intent: Option<&Intent>,
     example: Option<Option<IntentId>>,
     by: Speaker<'_>,
-) -> Result<Option<Map<String, Value>>> {
-    Ok(repository::correct(tx, id, intent, example, by).await?)
+    is_held: bool,
+) -> Result<Option<Uncorrected>> {
+    Ok(repository::correct(tx, id, intent, example, by, is_held).await?)
 }

@@ -1,10 +1,11 @@
 //! SQL of taking a person's word back.
 //!
 //! `undo` holds what a word took the place of: `what` it was about (`decision`, `intent` or `run`), the `word` and the
-//! `actor` who said it, and how the message stood before. Of a message that was to be run, again or with another intent,
-//! it also holds what the run before had found: another run would find what holds today. Where a server of before did not
-//! note that of a correction, and its run has ended, the message is run once more; `undo` then says that a person's
-//! decision is `restored`, which that run leaves as it is.
+//! `actor` who said it, and how the message stood before. Of a correction it also says whether what follows from it
+//! `is_held` back, as from those of the screen. Of a message that was to be run, again or with another intent, it also
+//! holds what the run before had found: another run would find what holds today. Where a server of before did not note
+//! that of a correction, and its run has ended, the message is run once more; `undo` then says that a person's decision is
+//! `restored`, which that run leaves as it is.
 
 use chrono::{DateTime, Utc};
 
@@ -23,6 +24,22 @@ pub enum About {
     Decision,
     Intent,
     Run,
+}
+
+/// The last word on a message, if it is this actor's, and can still be taken back.
+pub async fn last_of(tx: &mut TenantTx, id: EmailId, actor: &str) -> sqlx::Result<Option<WordId>> {
+    let tenant = tx.tenant().clone();
+    sqlx::query_scalar(
+        "SELECT (undo ->> 'word')::uuid FROM emails WHERE tenant_id = $1 AND email_id = $2 \
+         AND undo ->> 'word' IS NOT NULL AND undo ->> 'actor' = $4 \
+         AND (undo ->> 'at')::timestamptz > now() - make_interval(secs => $3)",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .bind(PATIENCE)
+    .bind(actor)
+    .fetch_optional(tx.conn())
+    .await
 }
 
 /// What a message's last word was about, if it was this one, of this actor, and can still be taken back. The message's

@@ -72,7 +72,10 @@ pub fn ChooseMessage(message: Message, offered: RwSignal<Vec<(EmailId, String)>>
                 on:drop=move |event| host::read_dropped(&event, on_file)
             >
                 <label class="field">
-                    <span class="field__label">"A file (.eml); it can be dropped here"</span>
+                    <span class="field__label">
+                        "A file (.eml)"
+                        <span class="with-mouse">"; it can be dropped here"</span>
+                    </span>
                     <input
                         type="file"
                         accept=".eml,message/rfc822"

@@ -8,12 +8,14 @@ use crate::{
     emails::{
         api::{get_email, list_emails},
         dto::{Email, EmailFilter},
+        pages::shown_subject,
     },
     intents::{
         api::{edit_intent, get_intent, get_version},
         dto::{Editable, IntentWithRules, IntentWithRulesInput},
     },
     shared::{EmailId, IntentId, Problem, TenantId},
+    ui::bidi::unturned,
 };
 
 /// How many of the latest messages are offered to try.
@@ -113,8 +115,7 @@ async fn offered(tenant: &TenantId, asked: &Asked) -> Result<Vec<(EmailId, Strin
 }
 
 fn titled(email: Email) -> (EmailId, String) {
-    let subject = if email.subject.is_empty() { "(no subject)".to_owned() } else { email.subject };
-    (email.email_id, format!("{subject} · {}", email.sender_email))
+    (email.email_id, format!("{} · {}", shown_subject(&email.subject), unturned(&email.sender_email)))
 }
 
 /// A version as the draft: rules that are still there keep their place, the others come anew.
