@@ -135,3 +135,24 @@ test.describe('a busy server', () => {
     await asksAfterChange(page, request);
   });
 });
+
+test('what a page is told of a message stands there without being asked for again', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  const [{ email_id }] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}`)).json();
+  const stream = page.waitForResponse((answer) => answer.url().includes('/ui/changes') && answer.request().method() === 'GET' && answer.ok());
+  await page.goto(`/t/${TENANT}/messages/${email_id}`);
+  await hydrated(page);
+  await stream;
+  let isTold = false;
+  await page.route('**/ui/emails/get', async (route) => {
+    // Nothing more is answered.
+    if (isTold) return;
+    const response = await route.fetch();
+    isTold = (await response.text()).includes('"accepted"');
+    await route.fulfill({ response });
+  });
+  const data = { decision: 'accepted' };
+  const decided = await request.post(`/api/emails/${email_id}/decision?tenant_id=${TENANT}`, { data });
+  expect(decided.ok()).toBe(true);
+  await expect(page.getByTestId('outcome')).toContainText('Accepted');
+});

@@ -128,10 +128,11 @@ impl Place {
             let is_same = self.last_of.try_with_value(|of| of.as_ref() == Some(&what)) == Some(true);
             let before = self.last.try_get_value().flatten().filter(|_| is_same);
             let loading = fetcher(what.clone());
-            let _ = self.under_way.try_update_value(|count| *count += 1);
             async move {
+                // What came with the page is not waited for, and some answers are not any more.
+                let on_its_way = OnItsWay::begin(self.under_way);
                 let answer = loading.await;
-                let _ = self.under_way.try_update_value(|count| *count -= 1);
+                drop(on_its_way);
                 let Some(problem) = answer.problem().cloned() else {
                     let _ = self.last_of.try_set_value(Some(what));
                     self.note(&answer);
@@ -168,6 +169,22 @@ impl Place {
     /// What stands there is so now.
     fn mend(self) {
         self.stale.into_iter().for_each(|stale| stale.mended(self.tries));
+    }
+}
+
+/// Counts one that is waited for.
+struct OnItsWay(StoredValue<u32>);
+
+impl OnItsWay {
+    fn begin(count: StoredValue<u32>) -> Self {
+        let _ = count.try_update_value(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let _ = self.0.try_update_value(|count| *count = count.saturating_sub(1));
     }
 }
 
