@@ -8,7 +8,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::support::{Answer, TestServer, eventually, message};
+use super::{
+    identity::with_fields,
+    support::{Answer, TestServer, eventually, message},
+};
 use crate::{
     auth::{dto::Role, server::service as auth},
     server::changes::CHANNEL,
@@ -16,12 +19,6 @@ use crate::{
 
 const PASSWORD: &str = "correct horse battery";
 const OTHER: &str = "staple on the window sill";
-
-/// A form's body, as a browser sends it.
-fn with_fields(request: reqwest::RequestBuilder, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
-}
 
 /// A form as a browser sends it that runs nothing, from our own page.
 async fn form(server: &TestServer, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {

@@ -14,7 +14,7 @@ const PASSWORD: &str = "correct horse battery";
 const OTHER: &str = "staple on the window sill";
 
 /// A form's body, as a browser sends it.
-fn with_fields(request: reqwest::RequestBuilder, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub fn with_fields(request: reqwest::RequestBuilder, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
 }
