@@ -27,6 +27,8 @@ struct Breaker {
     failures: u32,
     /// What the last of them said.
     fault: String,
+    /// When it failed last, also while it is open.
+    failed_at: Option<Instant>,
     /// Closed, if not set. After it, one probes; the others wait for what comes of it.
     open_until: Option<Instant>,
     /// The probe that is under way; one that has ended is none.
@@ -116,6 +118,12 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
 }
 
 impl<K: Eq + Hash> Breakers<K> {
+    /// Whether it has failed within this time, and not worked since.
+    pub fn has_failed_within(&self, key: &K, time: Duration) -> bool {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.get(key).and_then(|breaker| breaker.failed_at).is_some_and(|at| at.elapsed() < time)
+    }
+
     /// As if nothing had been tried.
     pub fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -137,6 +145,7 @@ impl<K: Eq + Hash + Clone + Debug> Pass<'_, K> {
             return;
         }
         let breaker = breakers.entry(self.key.clone()).or_default();
+        breaker.failed_at = Some(Instant::now());
         // Those that were under way when it opened say nothing new.
         let is_probe = self.probe.as_ref().is_some_and(|probe| breaker.probe.as_ptr() == Arc::as_ptr(probe));
         if breaker.open_until.is_some() && !is_probe {
@@ -164,6 +173,20 @@ mod tests {
         for time in 1..=times {
             let fault = format!("fault {time}");
             breakers.enter(1).expect("closed").leave(Some(fault.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_known_until_it_works_again() {
+        let breakers = Breakers::default();
+        // Also once it is open: who goes on anyway may fail as well.
+        for times in [1, FAILURES] {
+            (0..times).for_each(|_| breakers.enter_anyway(1).leave(Some("it is down")));
+            assert!(breakers.has_failed_within(&1, Duration::from_secs(60)), "what was asked for before it");
+            assert!(!breakers.has_failed_within(&1, Duration::ZERO), "what is asked for now");
+            assert!(!breakers.has_failed_within(&2, Duration::from_secs(60)));
+            breakers.enter_anyway(1).leave(None);
+            assert!(!breakers.has_failed_within(&1, Duration::from_secs(60)));
         }
     }
 

@@ -22,13 +22,16 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::support::{Answer, TestServer, eventually, message};
+use super::{
+    fences::root,
+    support::{Answer, TestServer, eventually, message},
+};
 use crate::{
     auth::dto::Role,
     datasources::server::{
         config_service,
         connection::Connection,
-        lookup::{Cause, LookupError, Request, Rows},
+        lookup::{Cause, LookupError, Rows},
     },
 };
 
@@ -846,17 +849,7 @@ async fn connection(server: &TestServer, name: &str) -> Connection {
 }
 
 pub async fn ask(server: &TestServer, name: &str) -> Result<Rows, LookupError> {
-    let request = Request::Api {
-        method: "GET".into(),
-        path: "/".into(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        status: Vec::new(),
-        rows: None,
-        rows_optional: false,
-    };
-    server.app.lookups.ask(&connection(server, name).await, &request).await
+    server.app.lookups.ask(&connection(server, name).await, &root()).await
 }
 
 /// Asks for mail until the config is left alone, and says how often in a row it has failed then. However long that takes: who

@@ -627,7 +627,7 @@ fn api_of(tenant: &str, config: i64, addr: SocketAddr) -> Connection {
     }
 }
 
-fn root() -> Request {
+pub fn root() -> Request {
     Request::Api {
         method: "GET".into(),
         path: "/".into(),

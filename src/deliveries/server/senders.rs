@@ -1,7 +1,6 @@
 //! The ways out, and the breakers before them.
 
 use std::{
-    collections::HashMap,
     pin::pin,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -38,7 +37,6 @@ pub struct Senders {
     turns: Turns,
     notices: Turns,
     pub breakers: Breakers<Gate>,
-    failures: Failures,
 }
 
 impl Senders {
@@ -49,15 +47,7 @@ impl Senders {
         let mailer = deliveries.smtp.as_ref().map(|smtp| Mailer::new(smtp, hostname, deliveries.timeout));
         let turns = Turns::new(deliveries.concurrency, deliveries.timeout);
         let notices = Turns::of(NOTICES, deliveries.timeout);
-        Self {
-            fence,
-            client,
-            mailer,
-            turns,
-            notices,
-            breakers: Breakers::default(),
-            failures: Failures::default(),
-        }
+        Self { fence, client, mailer, turns, notices, breakers: Breakers::default() }
     }
 
     pub fn fence(&self) -> &Fence {
@@ -75,16 +65,6 @@ impl Senders {
         self.mailer.as_ref()
     }
 
-    /// What came of a try, for those that were asked for with it: whether the other side itself failed.
-    pub fn note(&self, gate: &Gate, is_down: bool) {
-        self.failures.note(gate, is_down);
-    }
-
-    /// Whether the other side has failed within this time, and not worked since.
-    pub fn has_failed_within(&self, gate: &Gate, time: Duration) -> bool {
-        self.failures.is_within(gate, time)
-    }
-
     /// A delivery's turn at the mail relay. It lasts until it is dropped.
     ///
     /// # Errors
@@ -100,26 +80,6 @@ impl Senders {
     /// `Fault`, where the relay leaves those before it without its word.
     pub async fn notice_turn(&self) -> Result<Turn<'_>, Fault> {
         self.notices.take().await.ok_or_else(silent)
-    }
-}
-
-/// When each receiver failed last, as long as it does. Its breaker knows only how often.
-#[derive(Default)]
-struct Failures(Mutex<HashMap<Gate, Instant>>);
-
-impl Failures {
-    fn note(&self, gate: &Gate, is_down: bool) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_down {
-            last.insert(gate.clone(), Instant::now());
-        } else {
-            last.remove(gate);
-        }
-    }
-
-    fn is_within(&self, gate: &Gate, time: Duration) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.get(gate).is_some_and(|at| at.elapsed() < time)
     }
 }
 
@@ -242,19 +202,6 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failure_is_known_until_it_works_again() {
-        let failures = Failures::default();
-        let tenant: TenantId = "acme".parse().expect("an id");
-        let [one, other] = ["a.example", "b.example"].map(|host| Gate::Host(tenant.clone(), host.to_owned()));
-        failures.note(&one, true);
-        assert!(failures.is_within(&one, Duration::from_secs(60)), "what was asked for before it");
-        assert!(!failures.is_within(&one, Duration::ZERO), "what is asked for now");
-        assert!(!failures.is_within(&other, Duration::from_secs(60)));
-        failures.note(&one, false);
-        assert!(!failures.is_within(&one, Duration::from_secs(60)));
-    }
 
     #[tokio::test]
     async fn mails_leave_some_places_and_wait_for_each_other_only_while_one_moves() {

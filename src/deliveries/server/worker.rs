@@ -92,9 +92,8 @@ enum Unsent {
 async fn run(app: &AppState, job: &Job<DeliveryId>) -> Result<()> {
     let Some(ready) = prepare(app, job).await? else { return Ok(()) };
     let result = send(app, &ready).await;
-    let Ready { row, gate, pass, destination, .. } = ready;
+    let Ready { row, pass, destination, .. } = ready;
     let fault = result.as_ref().err().filter(|fault| fault.down);
-    app.senders.note(&gate, fault.is_some());
     pass.leave(fault.map(|fault| fault.note.as_str()));
     // Once it was sent, whatever breaks off counts, our own database's faults too: it may be sent again each time.
     match store(app, job, &row, &destination, &result).await {
@@ -217,7 +216,7 @@ async fn prepare<'a>(app: &'a AppState, job: &Job<DeliveryId>) -> Result<Option<
     // receiver than the breaker, on whichever server that stands: until it fails once more. Then the others that were sent
     // again together with it wait as all do.
     let breakers = &app.senders.breakers;
-    let entered = if row.is_sent_again() && !app.senders.has_failed_within(&gate, job.age) {
+    let entered = if row.is_sent_again() && !breakers.has_failed_within(&gate, job.age) {
         Ok(breakers.enter_anyway(gate.clone()))
     } else {
         breakers.enter(gate.clone())
