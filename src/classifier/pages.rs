@@ -28,7 +28,7 @@ use crate::{
         pager::Pager,
         panel::{ActionProblem, Empty},
         react::memo,
-        resource::load,
+        resource::{load, load_again},
         saving::{on_done, on_refused, successes},
         time::Timestamp,
         toast::use_toasts,
@@ -46,20 +46,20 @@ pub fn ExamplesPage() -> impl IntoView {
     let add = form_action::<AddExample>();
     let delete = form_action::<DeleteExample>();
     let (adds, deletes) = (successes(add.value()), delete.version());
+    let changes = move || (adds.get(), deletes.get());
     // Here, where it outlives what is loaded again.
     let text = RwSignal::new(String::new());
     let intent = load(
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { get_intent(tenant?, intent?).await },
     );
-    let examples = load(
-        move || (tenant.id(), intent_id.get(), before.get(), adds.get(), deletes.get()),
-        |(tenant, intent, before, ..)| async move { list_examples(tenant?, intent?, before).await },
+    let examples = load_again(
+        move || (tenant.id(), intent_id.get(), before.get()),
+        changes,
+        |(tenant, intent, before)| async move { list_examples(tenant?, intent?, before).await },
     );
-    let classifier = load(
-        move || (tenant.id(), adds.get(), deletes.get()),
-        |(tenant, ..)| async move { get_classifier(tenant?).await },
-    );
+    let classifier =
+        load_again(move || tenant.id(), changes, |tenant| async move { get_classifier(tenant?).await });
     let (toasts, navigate) = (use_toasts(), use_navigate());
     add.empties("text", text);
     on_done(add.value(), move |()| {

@@ -194,6 +194,54 @@ async fn a_correction_decides_the_message_and_becomes_an_example() {
     server.post(nobody, &json!({"intent_id": returns})).await.is(StatusCode::NOT_FOUND);
 }
 
+/// What an answer quotes of earlier messages was said by others, of something else.
+#[tokio::test]
+async fn what_an_answer_quotes_is_neither_judged_nor_learned() {
+    const NEW: &str = "the invoice is overdue, please pay the bill";
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let returns = intent(&server, "acme", "Return request").await;
+    let invoices = intent(&server, "acme", "Invoice").await;
+    teach(&server, "acme", returns, &RETURNS).await;
+    teach(&server, "acme", invoices, &INVOICES).await;
+    trained(&server, "acme", 24).await;
+    let quoted = RETURNS.map(|text| format!("> {text}\r\n")).concat();
+    let answer =
+        format!("{NEW}\r\n\r\nOn Tue, Dec 1, 2026 at 10:00 AM Ann <ann@x.example> wrote:\r\n\r\n{quoted}");
+    let email = server.decide("acme", message("a@x.example", "Re: hello", &answer)).await;
+    let suggestion = &email["classification"]["suggestion"];
+    assert_eq!(suggestion["intent"], "Invoice", "{email:#}");
+    let words: Vec<&str> =
+        suggestion["words"].as_array().unwrap().iter().filter_map(|word| word["word"].as_str()).collect();
+    let said: Vec<&str> = NEW.split([' ', ',']).chain(["re", "hello"]).collect();
+    assert!(!words.is_empty() && words.iter().all(|word| said.contains(word)), "{words:?}");
+
+    // Where nothing else is said, what is quoted is what is meant; and so is what is handed on.
+    for (subject, body) in [
+        ("Re: hello", quoted.clone()),
+        ("Fwd: hello", format!("See below.\r\n\r\n---------- Forwarded message ---------\r\n{quoted}")),
+    ] {
+        let email = server.decide("acme", message("a@x.example", subject, &body)).await;
+        let suggestion = &email["classification"]["suggestion"];
+        assert_eq!(suggestion["intent"], "Return request", "{subject}: {email:#}");
+    }
+
+    let id = email["email_id"].as_str().unwrap();
+    let learned = async |intent: i64| {
+        let path = format!("/api/emails/{id}/intent?tenant_id=acme");
+        server.post(&path, &json!({"intent_id": intent})).await.is(StatusCode::ACCEPTED);
+        server.decided("acme", id).await;
+        let path = format!("/api/intents/{intent}/examples?tenant_id=acme");
+        server.get(&path).await.is(StatusCode::OK).body[0]["text"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(learned(invoices).await, format!("Re: hello\n{NEW}"));
+    // Of a message that was stored before that was told apart, all is read that is there.
+    let mut conn = server.database().superuser().await;
+    sqlx::raw_sql("UPDATE emails SET fields = fields - 'new_text'").execute(&mut conn).await.unwrap();
+    let all = learned(returns).await;
+    assert!(all.contains(NEW) && all.contains(RETURNS[0]), "{all}");
+}
+
 /// What a person said, or a sender asked for, is an intent, whatever it is called since.
 #[tokio::test]
 async fn a_correction_and_a_request_follow_their_intent_to_a_new_name() {

@@ -89,8 +89,7 @@ impl Learned {
         if classification.method != ClassificationMethod::None {
             return None;
         }
-        let part = |name| fields.get(name).unwrap_or_default();
-        let suggestion = self.suggest(intents, &text_of(part("subject"), part("body")))?;
+        let suggestion = self.suggest(intents, &text_of(|name| fields.get(name)))?;
         let given = suggestion.only_suggested.is_none();
         let intent = intents.iter().find(|intent| given && intent.intent_id == suggestion.intent_id);
         if let Some(intent) = intent {
@@ -104,9 +103,13 @@ impl Learned {
     }
 }
 
-/// What is learned from and judged of a message: what it says, and not who says it.
-pub fn text_of(subject: &str, body: &str) -> String {
-    let text = format!("{}\n{}", subject.trim(), body.trim()).replace('\0', "\u{fffd}");
+/// What is learned from and judged of a message, by its fields: what it says, and not who says it, nor what others said whom
+/// it quotes. Where nothing in it is new, or it was stored before that was told apart, it is the whole body.
+pub fn text_of<'f>(field: impl Fn(&str) -> Option<&'f str>) -> String {
+    let part = |name: &str| field(name).map(str::trim).filter(|text| !text.is_empty());
+    let subject = part("subject").unwrap_or_default();
+    let said = part("new_text").or_else(|| part("body")).unwrap_or_default();
+    let text = format!("{subject}\n{said}").replace('\0', "\u{fffd}");
     text.trim().chars().take(crate::classifier::dto::MAX_TEXT).collect()
 }
 
@@ -179,8 +182,19 @@ mod tests {
 
     #[test]
     fn a_text_is_what_the_message_says_cut_at_the_limit() {
-        assert_eq!(text_of(" Hello ", "\0 world "), "Hello\n\u{fffd} world");
-        assert_eq!(text_of("", " "), "");
-        assert_eq!(text_of("x", &"é".repeat(30_000)).chars().count(), crate::classifier::dto::MAX_TEXT);
+        fn of(fields: &[(&str, &str)]) -> String {
+            text_of(|name| fields.iter().find(|field| field.0 == name).map(|field| field.1))
+        }
+        assert_eq!(of(&[("subject", " Hello "), ("body", "\0 world ")]), "Hello\n\u{fffd} world");
+        assert_eq!(of(&[("subject", ""), ("body", " ")]), "");
+        assert_eq!(of(&[]), "");
+        let long = "é".repeat(30_000);
+        let cut = of(&[("subject", "x"), ("body", long.as_str())]);
+        assert_eq!(cut.chars().count(), crate::classifier::dto::MAX_TEXT);
+        // Of an answer, what is new; where nothing is, all of it.
+        for (new, read) in [("Yes.", "Hello\nYes."), (" \n", "Hello\nYes.\n> 1042")] {
+            let fields = [("subject", "Hello"), ("body", "Yes.\n> 1042"), ("new_text", new)];
+            assert_eq!(of(&fields), read);
+        }
     }
 }

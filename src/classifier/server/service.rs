@@ -201,8 +201,7 @@ async fn learn(tx: &mut TenantTx, email: EmailId, intent: Option<IntentId>, text
 
 /// What is learned from a message, by its fields.
 fn text_of_fields(fields: &Map<String, Value>) -> String {
-    let part = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-    text_of(part("subject"), part("body"))
+    text_of(|name| fields.get(name).and_then(Value::as_str))
 }
 
 /// Lets corrections give way to examples that were just written.
