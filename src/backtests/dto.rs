@@ -21,12 +21,14 @@ wire_enum!(
 wire_enum!(
     /// What came of one message of it.
     BacktestOutcome {
-        /// It would get the same intent, decision and verdicts.
+        /// It would get the same intent, decision, verdicts and fields.
         Same = "same",
         /// It would get another intent or another decision by the draft.
         Changed = "changed",
         /// It would get the same intent and decision, and other verdicts by the draft.
         Judged = "judged",
+        /// It would get the same intent, decision and verdicts, and other fields by the draft.
+        Extracted = "extracted",
         /// It would get another intent or decision, and the same one without the draft: what datasources hold, or what was
         /// saved since the message was decided, makes the difference.
         Drifted = "drifted",
@@ -79,6 +81,8 @@ pub struct Backtest {
     pub decided_otherwise: i64,
     /// How many beside those would keep their decision, and get another intent or other verdicts by the draft.
     pub judged_otherwise: i64,
+    /// How many beside those would keep their verdicts too, and get other fields by the draft.
+    pub extracted_otherwise: i64,
     /// How many would get another intent or another decision without the draft too.
     pub drifted: i64,
     /// How many were decided by a person, and so were not compared.
@@ -106,6 +110,8 @@ pub struct BacktestChange {
     pub after: Option<After>,
     /// The rules whose verdict is another one.
     pub verdict_differences: Vec<VerdictDifference>,
+    /// The fields in which the intent's extractors find something else, by name; none where it is another intent.
+    pub field_differences: Vec<FieldDifference>,
 }
 
 /// How the message stood.
@@ -142,6 +148,17 @@ pub struct VerdictDifference {
     pub before: Option<Said>,
     /// Absent where the rule is no longer run.
     pub after: Option<Said>,
+}
+
+/// A field in which extractors find something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct FieldDifference {
+    pub field_name: String,
+    /// Cut at 200 characters, as the other; absent where nothing was found then.
+    pub before: Option<String>,
+    /// Absent where nothing is found any more.
+    pub after: Option<String>,
 }
 
 /// What a rule said.

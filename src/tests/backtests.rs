@@ -268,6 +268,60 @@ async fn what_would_be_judged_otherwise_is_told_apart_from_what_would_be_decided
     assert_eq!(ids(shop.changes(&backtest, "&outcome=same").await), [json!(zoe)]);
 }
 
+/// Rules that pass all the same tell nothing of what an extractor takes from a message now.
+#[tokio::test]
+async fn what_would_be_extracted_otherwise_is_told_with_both_values() {
+    let shop = Shop::new().await;
+    let ann = shop.decide("ann@x.example", "order 1042").await;
+    let bob = shop.decide("bob@x.example", "order 7").await;
+    let told = |backtest: &Value| {
+        ["changed", "judged_otherwise", "extracted_otherwise", "drifted"]
+            .map(|name| backtest[name].as_i64().unwrap())
+    };
+    let draft = |pattern: Option<&str>| {
+        let mut intent = orders();
+        let extractor = |pattern| json!({"name": "order_number", "field": "subject", "pattern": pattern});
+        intent["extractors"] = pattern.map(extractor).into_iter().collect();
+        intent
+    };
+    let run =
+        async |intent: Value| shop.run(json!({"intent": intent, "intent_id": shop.intent, "last": 10})).await;
+    let extracted = async |backtest: &Value| -> Vec<Value> {
+        let found = shop.changes(backtest, "&outcome=extracted").await;
+        assert!(found.iter().all(|change| change["verdict_differences"] == json!([])), "{found:#?}");
+        found.into_iter().map(|change| json!([change["email_id"], change["field_differences"]])).collect()
+    };
+    let difference = |before: Value, after: Value| json!([{"field_name": "order_number", "before": before, "after": after}]);
+
+    let backtest = run(draft(Some("(\\d{4})"))).await;
+    assert_eq!((counts(&backtest), told(&backtest)), ([2, 2, 0, 0, 0], [0, 0, 1, 0]), "{backtest}");
+    assert!(shop.changes(&backtest, "").await.is_empty());
+    let first = difference(Value::Null, json!("1042"));
+    assert_eq!(extracted(&backtest).await, [json!([ann, first])]);
+
+    // Saved, it is the draft's doing no more.
+    let path = format!("/api/intents/{}?tenant_id=acme", shop.intent);
+    shop.server.put(&path, &draft(Some("(\\d{4})"))).await.is(StatusCode::OK);
+    let backtest = shop.run(json!({"intent_id": shop.intent, "last": 10})).await;
+    assert_eq!(told(&backtest), [0; 4], "{backtest}");
+
+    let again = format!("/api/emails/{ann}/reprocess?tenant_id=acme");
+    shop.server.post(&again, &json!({})).await.is(StatusCode::ACCEPTED);
+    assert_eq!(shop.server.decided("acme", &ann).await["fields"]["order_number"], "1042");
+    let backtest = run(draft(Some("(\\d)"))).await;
+    assert_eq!(told(&backtest), [0, 0, 2, 0], "{backtest}");
+    let (of_bob, of_ann) = (difference(Value::Null, json!("7")), difference(json!("1042"), json!("1")));
+    assert_eq!(extracted(&backtest).await, [json!([bob, of_bob]), json!([ann, of_ann])]);
+    let backtest = run(draft(None)).await;
+    assert_eq!(told(&backtest), [0, 0, 1, 0], "{backtest}");
+    assert_eq!(extracted(&backtest).await, [json!([ann, difference(json!("1042"), Value::Null)])]);
+    // Another intent has fields of its own.
+    let urgent = json!({"name": "Urgent", "priority": 1, "match": {"all": [{"field": "subject", "op": "contains", "value": "1042"}]}});
+    let backtest = shop.run(json!({"intent": urgent, "last": 10})).await;
+    assert_eq!(told(&backtest), [1, 1, 0, 0], "{backtest}");
+    assert_eq!(shop.changes(&backtest, "").await[0]["field_differences"], json!([]));
+}
+
 /// What the data have changed since is not the draft's doing, nor is what was saved since.
 #[tokio::test]
 async fn what_differs_without_the_draft_too_is_told_apart() {

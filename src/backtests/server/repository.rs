@@ -7,7 +7,8 @@ use sqlx::types::Json;
 use super::compare::Compared;
 use crate::{
     backtests::dto::{
-        After, Backtest, BacktestChange, BacktestOutcome, BacktestStatus, Before, VerdictDifference,
+        After, Backtest, BacktestChange, BacktestOutcome, BacktestStatus, Before, FieldDifference,
+        VerdictDifference,
     },
     emails::dto::EmailIntent,
     intents::dto::Intent,
@@ -32,6 +33,7 @@ struct Row {
     changed: i64,
     decided_otherwise: i64,
     judged_otherwise: i64,
+    extracted_otherwise: i64,
     drifted: i64,
     skipped: i64,
     errors: i64,
@@ -50,6 +52,7 @@ impl Row {
             changed: self.changed,
             decided_otherwise: self.decided_otherwise,
             judged_otherwise: self.judged_otherwise,
+            extracted_otherwise: self.extracted_otherwise,
             drifted: self.drifted,
             skipped: self.skipped,
             errors: self.errors,
@@ -71,6 +74,7 @@ struct ChangeRow {
     before: Json<Before>,
     after: Option<Json<After>>,
     differences: Option<Json<Vec<VerdictDifference>>>,
+    field_differences: Option<Json<Vec<FieldDifference>>>,
 }
 
 impl From<ChangeRow> for BacktestChange {
@@ -90,6 +94,7 @@ impl From<ChangeRow> for BacktestChange {
             before: row.before.0,
             after: row.after.map(|json| json.0),
             verdict_differences: differences.into_iter().map(as_kept).collect(),
+            field_differences: row.field_differences.map(|json| json.0).unwrap_or_default(),
         }
     }
 }
@@ -207,6 +212,7 @@ pub async fn list(
              AS decided_otherwise, \
            count(*) FILTER (WHERE outcome = 'judged' \
              OR outcome = 'changed' AND before -> 'decision' = after -> 'decision') AS judged_otherwise, \
+           count(*) FILTER (WHERE outcome = 'extracted') AS extracted_otherwise, \
            count(*) FILTER (WHERE outcome = 'drifted') AS drifted, \
            count(*) FILTER (WHERE outcome = 'skipped') AS skipped, \
            count(*) FILTER (WHERE outcome = 'error') AS errors FROM backtest_messages m \
@@ -237,7 +243,8 @@ pub async fn changes(
 ) -> sqlx::Result<Vec<BacktestChange>> {
     let tenant = tx.tenant().clone();
     let rows: Vec<ChangeRow> = sqlx::query_as(
-        "SELECT m.email_id, e.subject, e.sender_email, e.received_at, m.outcome, m.before, m.after, m.differences \
+        "SELECT m.email_id, e.subject, e.sender_email, e.received_at, m.outcome, m.before, m.after, m.differences, \
+           m.field_differences \
          FROM backtest_messages m JOIN emails e ON e.tenant_id = m.tenant_id AND e.email_id = m.email_id \
          WHERE m.tenant_id = $1 AND m.backtest_id = $2 AND m.outcome = $3 AND ($4::uuid IS NULL OR m.email_id < $4) \
          ORDER BY m.email_id DESC LIMIT $5",
@@ -300,7 +307,7 @@ pub async fn store(
 ) -> sqlx::Result<()> {
     let tenant = tx.tenant().clone();
     sqlx::query(
-        "UPDATE backtest_messages SET outcome = $4, before = $5, after = $6, differences = $7 \
+        "UPDATE backtest_messages SET outcome = $4, before = $5, after = $6, differences = $7, field_differences = $8 \
          WHERE tenant_id = $1 AND backtest_id = $2 AND email_id = $3",
     )
     .bind(tenant.as_str())
@@ -310,6 +317,7 @@ pub async fn store(
     .bind(Json(before))
     .bind(compared.map(|compared| Json(&compared.after)))
     .bind(compared.map(|compared| Json(&compared.differences)))
+    .bind(compared.map(|compared| Json(&compared.field_differences)))
     .execute(tx.conn())
     .await
     .map(drop)

@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    compare::{self, Compared},
+    compare::{self, Compared, Stood},
     repository,
 };
 use crate::{
     backtests::dto::{BacktestOutcome, BacktestStatus, Before},
     classifier::server::service as classifier,
     emails::{
-        dto::{Email, EmailDetail, VerdictEntry},
+        dto::{Email, EmailDetail},
         server::{
             dry_run::{Prepared, Said},
             examine::Arrival,
@@ -125,9 +125,8 @@ fn read<T: DeserializeOwned>(stored: Value) -> Option<T> {
 
 /// A message, and how it stands.
 struct Standing {
-    before: Before,
+    stood: Stood,
     is_a_persons: bool,
-    verdicts: Vec<VerdictEntry>,
     stored: emails::Stored,
 }
 
@@ -139,35 +138,33 @@ async fn step(app: &AppState, job: &Job<BacktestId>, runs: &Runs) -> Result<Step
         return Ok(Step::Went);
     };
     tx.commit().await?;
-    let Standing { before, is_a_persons, verdicts, stored } = standing;
-    let compared =
-        if is_a_persons { None } else { Some(compared(app, job, runs, &before, &verdicts, stored).await?) };
+    let Standing { stood, is_a_persons, stored } = standing;
+    let compared = if is_a_persons { None } else { Some(compared(app, job, runs, &stood, stored).await?) };
     let outcome = compared.as_ref().map_or(BacktestOutcome::Skipped, |compared| compared.outcome);
     let mut tx = app.database.tenant(&job.tenant).await?;
     if !queue::extend(&mut tx, job).await? {
         return Ok(Step::Lost);
     }
-    repository::store(&mut tx, job.subject, email, &before, compared.as_ref(), outcome).await?;
+    repository::store(&mut tx, job.subject, email, &stood.before, compared.as_ref(), outcome).await?;
     tx.commit().await?;
     Ok(Step::Went)
 }
 
-/// What the draft changes for a message. Only one that would be decided or judged otherwise is run without the draft as well,
-/// on the same answers: what changes between the two runs is not the draft's doing.
+/// What the draft changes for a message. Only one of which it may change something is run without the draft as well, on the
+/// same answers: what changes between the two runs is not the draft's doing.
 async fn compared(
     app: &AppState,
     job: &Job<BacktestId>,
     runs: &Runs,
-    before: &Before,
-    verdicts: &[VerdictEntry],
+    stood: &Stood,
     stored: emails::Stored,
 ) -> Result<Compared> {
     let said = Said { requested: stored.requested(), corrected_by: stored.corrected_by.clone() };
     let arrival = Arrival::from(stored);
     let lookups = app.lookups.for_backtest();
     let run = runs.draft.run(app, &lookups, &job.tenant, arrival.clone(), said.clone()).await?;
-    let compared = compare::compare(before, verdicts, run);
-    if !matches!(compared.outcome, BacktestOutcome::Changed | BacktestOutcome::Judged) {
+    let compared = compare::compare(stood, run);
+    if matches!(compared.outcome, BacktestOutcome::Same | BacktestOutcome::Error) {
         return Ok(compared);
     }
     let saved = runs.saved.run(app, &lookups, &job.tenant, arrival, said).await?;
@@ -175,12 +172,15 @@ async fn compared(
 }
 
 async fn standing(tx: &mut TenantTx, email: EmailId) -> Result<Option<Standing>> {
-    let Some(EmailDetail { email: found, decided_by, verdicts, .. }) = emails::find(tx, email).await? else {
+    let Some(EmailDetail { email: found, decided_by, verdicts, fields, .. }) =
+        emails::find(tx, email).await?
+    else {
         return Ok(None);
     };
     let Some(stored) = emails::to_run(tx, email).await? else { return Ok(None) };
     let is_a_persons = decided_by.as_deref() != Some(emails::DECIDED_BY);
-    Ok(Some(Standing { before: before(found), is_a_persons, verdicts, stored }))
+    let stood = Stood { before: before(found), verdicts, fields };
+    Ok(Some(Standing { stood, is_a_persons, stored }))
 }
 
 fn before(found: Email) -> Before {

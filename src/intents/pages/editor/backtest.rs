@@ -30,6 +30,8 @@ struct Run {
     changes: RwSignal<Vec<BacktestChange>>,
     /// Those that would keep their intent and decision, and get other verdicts.
     judged: RwSignal<Vec<BacktestChange>>,
+    /// Those that would keep their verdicts too, and have other fields.
+    extracted: RwSignal<Vec<BacktestChange>>,
     /// Those that differ without the draft too.
     drifted: RwSignal<Vec<BacktestChange>>,
     refused: RwSignal<Option<String>>,
@@ -68,6 +70,7 @@ impl Run {
                 Ok(backtest) => {
                     let _ = self.changes.try_set(Vec::new());
                     let _ = self.judged.try_set(Vec::new());
+                    let _ = self.extracted.try_set(Vec::new());
                     let _ = self.drifted.try_set(Vec::new());
                     let _ = self.of.try_set(of);
                     // The page may be gone by now.
@@ -100,6 +103,7 @@ impl Run {
             let lists = [
                 (BacktestOutcome::Changed, found.changed, self.changes),
                 (BacktestOutcome::Judged, found.judged_otherwise, self.judged),
+                (BacktestOutcome::Extracted, found.extracted_otherwise, self.extracted),
                 (BacktestOutcome::Drifted, found.drifted, self.drifted),
             ];
             for (outcome, count, list) in lists {
@@ -147,6 +151,7 @@ pub fn Backtests(
         backtest: RwSignal::new(None),
         changes: RwSignal::new(Vec::new()),
         judged: RwSignal::new(Vec::new()),
+        extracted: RwSignal::new(Vec::new()),
         drifted: RwSignal::new(Vec::new()),
         refused: RwSignal::new(None),
         is_starting: RwSignal::new(false),
@@ -263,9 +268,11 @@ pub fn Backtests(
                 // What would be decided otherwise is looked at first.
                 let (decided, judged) = by_decision(run.changes.get(), run.judged.get());
                 let as_before = "What would be judged otherwise, and decided as before";
+                let as_judged = "What would have other fields, and be judged as before";
                 let lists = [
                     (decided, None),
                     (judged, Some((as_before, "backtest-judged"))),
+                    (run.extracted.get(), Some((as_judged, "backtest-extracted"))),
                     (run.drifted.get(), Some(("What differs without the draft too", "backtest-drifted"))),
                 ];
                 (!is_under_way.get())
@@ -314,6 +321,7 @@ fn standing_words(backtest: &Backtest) -> String {
         done,
         decided_otherwise,
         judged_otherwise,
+        extracted_otherwise,
         drifted,
         skipped,
         errors,
@@ -328,6 +336,9 @@ fn standing_words(backtest: &Backtest) -> String {
             let mut words = format!("{decided_otherwise} of {total} would be decided otherwise");
             if *judged_otherwise > 0 {
                 words.push_str(&format!(", {judged_otherwise} more would be judged otherwise"));
+            }
+            if *extracted_otherwise > 0 {
+                words.push_str(&format!(", {extracted_otherwise} more would have other fields"));
             }
             words.push('.');
             if *drifted > 0 {

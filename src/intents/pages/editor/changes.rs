@@ -1,10 +1,10 @@
-//! What a backtest found: the messages that would be decided or judged otherwise.
+//! What a backtest found: the messages that would be decided or judged otherwise, or have other fields.
 
 use leptos::prelude::*;
 
 use crate::{
     app::tenant_page,
-    backtests::dto::{BacktestChange, Said, VerdictDifference},
+    backtests::dto::{BacktestChange, FieldDifference, Said, VerdictDifference},
     emails::{
         dto::{Decision, EmailIntent, EmailStatus},
         pages::{DecisionMark, VerdictMark, shown_subject},
@@ -46,7 +46,16 @@ pub fn Changes(
 
 #[component]
 fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, String)>) -> impl IntoView {
-    let BacktestChange { email_id, subject, sender_email, before, after, verdict_differences, .. } = change;
+    let BacktestChange {
+        email_id,
+        subject,
+        sender_email,
+        before,
+        after,
+        verdict_differences,
+        field_differences,
+        ..
+    } = change;
     let (subject, sender_email) = (shown_subject(&subject), unturned(&sender_email));
     let title = format!("{subject} · {sender_email}");
     let (intent, decision, why) = match after {
@@ -56,6 +65,10 @@ fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, S
     let differences = verdict_differences
         .into_iter()
         .map(|difference| view! { <Difference difference/> }.into_any())
+        .collect_view();
+    let fields = field_differences
+        .into_iter()
+        .map(|difference| view! { <FieldChange difference/> }.into_any())
         .collect_view();
     view! {
         <li class="card" data-testid="change">
@@ -70,7 +83,7 @@ fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, S
                 <Side words="After" intent decision/>
             </dl>
             <p class="card__reason">{why}</p>
-            <ul class="reasons">{differences}</ul>
+            <ul class="reasons">{differences}{fields}</ul>
             <button
                 type="button"
                 class="button button--small"
@@ -115,6 +128,24 @@ fn Difference(difference: VerdictDifference) -> impl IntoView {
         <li>
             <p>{demand}</p>
             <p>{side(before, "was not asked")} " → " {side(after, "is not asked")}</p>
+        </li>
+    }
+}
+
+/// A field in which extractors find something else.
+#[component]
+fn FieldChange(difference: FieldDifference) -> impl IntoView {
+    let FieldDifference { field_name, before, after } = difference;
+    let side = |value: Option<String>, none: &'static str| match value {
+        Some(value) => view! { <bdi>{unturned(&value)}</bdi> }.into_any(),
+        None => view! { <span class="hint">{none}</span> }.into_any(),
+    };
+    view! {
+        <li data-testid="field-change">
+            <p>
+                <code class="name">{field_name}</code>
+            </p>
+            <p class="breakable">{side(before, "had no value")} " → " {side(after, "has no value")}</p>
         </li>
     }
 }
