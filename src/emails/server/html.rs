@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::{HashMap, HashSet},
     sync::{
         Arc,
@@ -11,10 +12,11 @@ use std::{
 
 use ammonia::{Builder, UrlRelative};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, states::RawKind};
 use mail_parser::{Message, MimeHeaders};
 use url::Url;
 
-use super::{styles, tree};
+use super::{styles, tags, tree};
 
 /// A picture within the message that is larger is left out of its HTML, in bytes.
 const MAX_PICTURE: usize = 1 << 20;
@@ -45,6 +47,50 @@ pub fn remote_images(html: &str) -> usize {
 /// What is left of the message's HTML, with the message's own pictures in it.
 pub fn page(message: &Message<'_>, html: &str, with_remote: bool) -> String {
     clean(html, pictures(message), with_remote).0
+}
+
+/// Which way the HTML says that it runs, as a value of `dir`: by its letters, where it says nothing. It says so on the elements
+/// around it, of which nothing is left.
+pub fn direction(html: &str) -> &'static str {
+    let around = Around::default();
+    let _ = tags::read(&around, html, &mut 0, |around| around.body.get().is_none());
+    around.body.get().or(around.html.get()).unwrap_or("auto")
+}
+
+/// What `dir` may say (HTML Standard, section 3.2.6.4).
+const DIRECTIONS: [&str; 3] = ["ltr", "rtl", "auto"];
+
+/// What it says on these elements: the first of each, where there are several.
+#[derive(Default)]
+struct Around {
+    html: Cell<Option<&'static str>>,
+    body: Cell<Option<&'static str>>,
+}
+
+impl TokenSink for &Around {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
+        let place = match (tag.kind, &*tag.name) {
+            (TagKind::StartTag, "html") => &self.html,
+            (TagKind::StartTag, "body") => &self.body,
+            // What looks like a tag in these is none.
+            (TagKind::StartTag, "title" | "textarea") => {
+                return TokenSinkResult::RawData(RawKind::Rcdata);
+            }
+            (TagKind::StartTag, "style" | "xmp" | "iframe" | "noembed" | "noframes") => {
+                return TokenSinkResult::RawData(RawKind::Rawtext);
+            }
+            (TagKind::StartTag, "script") => return TokenSinkResult::RawData(RawKind::ScriptData),
+            _ => return TokenSinkResult::Continue,
+        };
+        let said = tag.attrs.iter().find(|attribute| &*attribute.name.local == "dir");
+        let known =
+            said.and_then(|said| DIRECTIONS.into_iter().find(|way| said.value.eq_ignore_ascii_case(way)));
+        place.set(place.get().or(known));
+        TokenSinkResult::Continue
+    }
 }
 
 /// The pictures that the HTML may name by `cid:`, each as a `data:` address.
@@ -288,6 +334,26 @@ mod tests {
                 assert!(shown.contains(left) && !shown.contains("x.example"), "{html}: {shown}");
                 assert_eq!(remote, 0, "what is never shown is not offered");
             }
+        }
+    }
+
+    #[test]
+    fn it_runs_the_way_that_it_says() {
+        for (html, way) in [
+            ("<html dir=rtl><body><p>x", "rtl"),
+            ("<!DOCTYPE html><HTML><head><style>p{}</style></head><BODY class=a DIR=\"RTL\">x", "rtl"),
+            ("<html dir=\"rtl\"><body dir=\"ltr\">x", "ltr"),
+            ("<html dir=rtl><body dir=up>x", "rtl"),
+            ("<html dir=rtl><body dir=auto>x", "auto"),
+            ("<p>x</p><body dir=rtl><body dir=ltr>", "rtl"),
+            // As it is everywhere.
+            ("<body dir='rtl\" onload=\"x'>", "auto"),
+            ("<!-- <body dir=rtl> --><p dir=rtl>x</html dir=rtl>", "auto"),
+            ("<title>How to use <body dir=rtl></title><p>x", "auto"),
+            ("<style><!-- p{} </style></head><body dir=rtl>", "rtl"),
+            ("", "auto"),
+        ] {
+            assert_eq!(direction(html), way, "{html}");
         }
     }
 

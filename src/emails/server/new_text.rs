@@ -247,7 +247,11 @@ mod tests {
                 "On 3 December 2026 I ordered lamp 1043\nBob wrote:\n> Which one?",
                 "On 3 December 2026 I ordered lamp 1043\nBob wrote:",
             ),
-            // Yahoo and AOL mark nothing below it.
+            (
+                "Yes.\n\n    On Tuesday, December 1, 2026 at 10:00:05 AM GMT+1, Acme <shop@acme.example> wrote:  \n \n> Which one?",
+                "Yes.",
+            ),
+            // Yahoo and AOL mark nothing below it, and who writes there does not either: it cannot be told whose it is.
             (
                 "Yes.\n\nOn Tuesday, December 1, 2026 at 10:00:05 AM GMT+1, Acme <shop@acme.example> wrote:\n\nWhich one?",
                 "Yes.\n\nOn Tuesday, December 1, 2026 at 10:00:05 AM GMT+1, Acme <shop@acme.example> wrote:\n\nWhich one?",

@@ -169,8 +169,11 @@ fn is_attribution(text: &str, is_broken: bool) -> bool {
     let is_moment = date.iter().take(DAY).any(|word| has_digit(word))
         && date.iter().all(|word| is_of_date(word))
         && is_of_date(words[time]);
-    let (wrote, name): (Vec<&str>, Vec<&str>) =
-        words[..when].iter().chain(&words[time + 1..]).copied().partition(|word| WROTE.contains(word));
+    let (wrote, name): (Vec<&str>, Vec<&str>) = words[..when]
+        .iter()
+        .chain(behind_zone(&words[time + 1..]))
+        .copied()
+        .partition(|word| WROTE.contains(word));
     let is_name = name.len() <= NAME
         && !name.iter().any(|word| has_digit(word) || word.ends_with(['.', '!', '?', ';']));
     let has_address = text.contains('@');
@@ -180,6 +183,28 @@ fn is_attribution(text: &str, is_broken: bool) -> bool {
 fn is_time(word: &str) -> bool {
     let is_time = |three: &[u8]| three[0].is_ascii_digit() && three[1] == b':' && three[2].is_ascii_digit();
     word.as_bytes().windows(3).any(is_time)
+}
+
+/// What follows a time, without the zone that may stand right behind it.
+fn behind_zone<'w, 't>(words: &'w [&'t str]) -> &'w [&'t str] {
+    match words {
+        ["am" | "pm", zone, rest @ ..] | [zone, rest @ ..] if is_zone(zone) => rest,
+        _ => words,
+    }
+}
+
+/// Whether it says how far the time is from Greenwich's: as `GMT+1` or `+0100`.
+fn is_zone(word: &str) -> bool {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match word.trim_end_matches(',').split_once(['+', '-']) {
+        Some(("gmt" | "utc", hours)) => matches!(hours.len(), 1 | 2 | 4) && is_number(hours),
+        Some(("", offset)) => {
+            offset.len() == 4
+                && is_number(offset)
+                && ["00", "30", "45"].iter().any(|end| offset.ends_with(end))
+        }
+        _ => false,
+    }
 }
 
 fn has_digit(word: &str) -> bool {
@@ -224,6 +249,12 @@ mod tests {
             ("Acme Shop <shop@acme.example> schrieb am Di., 1. Dez. 2026, 10:00:", 1),
             ("1. Dez. 2026, 10:00:\nAcme Shop Kundenservice <shop@acme.example> schrieb am Di.,", 2),
             ("On 12/1/26 10:00, Acme Shop wrote:", 1),
+            (
+                "    On Tuesday, December 1, 2026 at 10:00:05 AM GMT+1, Acme Shop <shop@acme.example> wrote:  ",
+                1,
+            ),
+            ("On Tuesday, 1 December 2026, 10:00:00 GMT+5:30, Acme <shop@acme.example> wrote:", 1),
+            ("On Tue, 2026-12-01 at 10:00 +0100, Acme Shop wrote:", 1),
             ("On 2026-12-01 10:00, Acme Shop wrote:", 1),
             ("Le mar. 1 déc. 2026 à 10:00, Acme <shop@acme.example> a écrit :", 1),
             ("El mar, 1 dic 2026 a las 10:00, Acme (<shop@acme.example>) escribió:", 1),
@@ -244,6 +275,9 @@ mod tests {
             ("On top of that cancel 1043, as your agent wrote:", 0),
             ("On top of that cancel 1043, as Ann at 10:00 wrote:", 0),
             ("On order 1043 at 10:00 Ann wrote:", 0),
+            ("On 3 December 2026 at 10:00 order -1043 Bob wrote:", 0),
+            ("On 3 December 2026 at 10:00 order -1030 Bob wrote:", 0),
+            ("On 3 December 2026 at 10:00 I left +49, Bob wrote:", 0),
             ("On Monday at 10:00 I cancelled it, as Ann wrote:", 0),
             ("My order is 1043, Bob wrote:", 0),
             ("I called you twice, and then your colleague in Berlin wrote:", 0),

@@ -86,12 +86,12 @@ pub async fn page(ctx: &TenantContext, id: EmailId, with_remote: bool) -> Result
         let html = mime::html_of(&message)?;
         Some(match html::withheld(&html) {
             Some(why) => Err(Problem::business_rule(why)),
-            None => Ok(html::page(&message, &html, with_remote)),
+            None => Ok((html::direction(&html), html::page(&message, &html, with_remote))),
         })
     };
     let body = aside::run_in(turn, body).await;
-    let body = body.ok_or_else(|| Problem::not_found("HTML of email", id))??;
-    Ok(Page { html: format!("{HEAD}{body}"), policy: policy(with_remote) })
+    let (way, body) = body.ok_or_else(|| Problem::not_found("HTML of email", id))??;
+    Ok(Page { html: format!("{HEAD}<body dir=\"{way}\">{body}"), policy: policy(with_remote) })
 }
 
 /// Before what the message says. Its colours are meant for paper, in either theme. On a ground of its own a link has the
@@ -104,7 +104,7 @@ const HEAD: &str = "<!DOCTYPE html><html lang=\"und\"><head><meta charset=\"utf-
     @media(width<640px){body{margin:8px}*{box-sizing:border-box;max-width:100%!important}\
     table[width],table[style*=width]{width:100%!important}\
     :is(td,th,col,colgroup,div,center,p)[width],:is(td,th,col,colgroup,div,center,p)[style*=width]{width:auto!important}\
-    img{height:auto!important}pre{white-space:pre-wrap}}</style></head><body dir=\"auto\">";
+    img{height:auto!important}pre{white-space:pre-wrap}}</style></head>";
 
 /// # Errors
 /// 404.
