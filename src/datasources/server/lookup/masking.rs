@@ -19,6 +19,8 @@ use crate::datasources::{
 const SHORTEST: usize = 6;
 /// What does not stand in an address as it is (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for programs that take it for a path, as `quote` of Python does.
+const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 /// What is hidden, the longest first. Prints none of it.
 #[derive(Clone, Debug, Default)]
@@ -100,16 +102,22 @@ fn is_long(secret: &str) -> bool {
     secret.trim().chars().count() >= SHORTEST
 }
 
-/// A secret as it is, as a form and an address write it, and as JSON does.
-fn spellings(secret: &str) -> [String; 5] {
+/// A secret as it is, as forms and addresses write it, and as JSON does.
+fn spellings(secret: &str) -> Vec<String> {
     let json = Value::from(secret).to_string();
+    let json = json.get(1..json.len() - 1).unwrap_or_default();
     let address = utf8_percent_encode(secret, ENCODED).to_string();
-    [
+    let path = utf8_percent_encode(secret, ENCODED_PATH).to_string();
+    vec![
         secret.to_owned(),
         url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        address.replace("%20", "+"),
         in_lower_case(&address),
         address,
-        json.get(1..json.len() - 1).unwrap_or_default().to_owned(),
+        in_lower_case(&path),
+        path,
+        json.replace('/', "\\/"),
+        json.to_owned(),
     ]
 }
 
@@ -150,6 +158,10 @@ mod tests {
             ),
             ("s3%20c%2Fr%C3%A9%22t%252B".to_owned(), MASK.to_owned()),
             ("s3%20c%2fr%c3%a9%22t%252B".to_owned(), MASK.to_owned()),
+            ("s3+c%2Fr%C3%A9%22t%252B".to_owned(), MASK.to_owned()),
+            ("s3%20c/r%C3%A9%22t%252B".to_owned(), MASK.to_owned()),
+            ("s3%20c/r%c3%a9%22t%252B".to_owned(), MASK.to_owned()),
+            (json!({"key": KEY}).to_string().replace('/', "\\/"), "{\"key\":\"********\"}".to_owned()),
             (json!({"key": KEY}).to_string(), "{\"key\":\"********\"}".to_owned()),
             (format!("{KEY}{KEY}padded-key"), MASK.repeat(3)),
             ("short, s3 c/r and é".to_owned(), "short, s3 c/r and é".to_owned()),
