@@ -268,16 +268,7 @@ impl Expression {
         context.add_variable_from_value("fields", all);
         context.add_variable_from_value("email", email);
         if self.looks_at_rows() {
-            let object = |(place, row): (usize, &Vec<Value>)| -> Cel {
-                let cells = row.iter().enumerate().map(|(column, value)| match value {
-                    // There are no decimals in CEL.
-                    Value::String(text) if rows.decimals.contains(&(place, column)) => double(text),
-                    other => cel(other),
-                });
-                let members: HashMap<String, Cel> = rows.columns.iter().cloned().zip(cells).collect();
-                members.into()
-            };
-            let list: Vec<Cel> = rows.rows.iter().enumerate().map(object).collect();
+            let list = listed(rows);
             context.add_variable_from_value("row", list.first().cloned().unwrap_or(Cel::Null));
             context.add_variable_from_value("rows", list);
         }
@@ -300,6 +291,20 @@ impl Expression {
             Err(error) => Err(Fault::Type(words::of_run(&error))),
         }
     }
+}
+
+/// Each row as its cells by the names of their columns.
+fn listed(rows: &Rows) -> Vec<Cel> {
+    let object = |(place, row): (usize, &Vec<Value>)| -> Cel {
+        let cells = row.iter().enumerate().map(|(column, value)| match value {
+            // There are no decimals in CEL.
+            Value::String(text) if rows.decimals.contains(&(place, column)) => double(text),
+            other => cel(other),
+        });
+        let members: HashMap<String, Cel> = rows.columns.iter().cloned().zip(cells).collect();
+        members.into()
+    };
+    rows.rows.iter().enumerate().map(object).collect()
 }
 
 /// A field of the message in its type.

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::{
     conditions::{CompareOp, Judgement, Operand, Unrenderable},
-    expression::Fault,
+    expression::{Expression, Fault},
     values,
 };
 use crate::{
-    datasources::server::lookup::{Request, Rows},
+    datasources::server::lookup::{Request, Rows, masking::Masking},
     emails::{
         dto::Compared,
         server::{
@@ -31,6 +31,8 @@ pub struct Found<'l> {
     pub rows: &'l Rows,
     /// The datasource's name.
     pub place: &'l str,
+    /// What no sentence shows of the rows.
+    pub masking: Masking,
 }
 
 /// Whether the rule passes, and why.
@@ -155,7 +157,7 @@ pub fn judge(
                 },
             };
             let own = Origin { whose: Whose::of(&rule.field_name), field: &rule.field_name };
-            let from = match found {
+            let from = match &found {
                 Some(_) => Origin { whose: Whose::Datasource, field: "" },
                 None => own,
             };
@@ -170,12 +172,14 @@ pub fn judge(
             };
             let type_of = |name: &str| fields.kind(name);
             let kind = judgement.read_as(rule.rule_type, &rule.field_name, found.is_some(), type_of);
+            let nothing = Masking::default();
             let against = Against {
                 expected,
                 are_addresses,
                 is_decimal,
                 from,
                 expected_from: &expected_from,
+                masking: found.as_ref().map_or(&nothing, |found| &found.masking),
                 kind,
                 now: fields.as_of(),
             };
@@ -237,14 +241,8 @@ fn expression(
     let Some(expression) = &judgement.expression else {
         return Err(Unjudged::Rule("the rule gives no answer: it has no expression".into()));
     };
-    // Of a field that is not just missing: why it is not given.
-    let withheld = |name: &str| {
-        let several = || Some(format!("{}, and an expression takes one value", fields.several(name)?));
-        let why = fields.unread(name).map(str::to_owned).or_else(several)?;
-        Some(Unjudged::Message(Unrenderable::Unfit(why)))
-    };
     let searched = fields.unread_names().filter(|name| expression.looks_for(name));
-    if let Some(unjudged) = expression.named().chain(searched).find_map(withheld) {
+    if let Some(unjudged) = expression.named().chain(searched).find_map(|name| withheld(name, fields)) {
         return Err(unjudged);
     }
     if let Some(Found { rows, place, .. }) = found.filter(|found| found.rows.truncated)
@@ -257,39 +255,58 @@ fn expression(
     }
     let none = Rows::default();
     let rows = found.map_or(&none, |found| found.rows);
+    let passes = match expression.run_within(fields, rows, patience) {
+        Ok(passes) => passes,
+        Err(fault) => return unanswered(expression, fault, fields, found),
+    };
     let text = shorten(expression.text(), 200);
-    let answer = expression.run_within(fields, rows, patience);
-    match answer {
-        Ok(passes) => Ok(Finding {
-            passes,
-            reason: format!("{text} is {passes}"),
-            compared: Some(Compared { left: text, actual: passes.into(), expected: true.into() }),
-        }),
-        Err(Fault::Costly(fault)) => Err(Unjudged::expression(&fault)),
-        Err(Fault::Unstarted(fault)) => Err(Unjudged::Datasource(format!("the expression {fault}"))),
+    Ok(Finding {
+        passes,
+        reason: format!("{text} is {passes}"),
+        compared: Some(Compared { left: text, actual: passes.into(), expected: true.into() }),
+    })
+}
+
+/// Of a field that is not just missing: why no expression is given it.
+fn withheld(name: &str, fields: &Fields) -> Option<Unjudged> {
+    let several = || Some(format!("{}, and an expression takes one value", fields.several(name)?));
+    let why = fields.unread(name).map(str::to_owned).or_else(several)?;
+    Some(Unjudged::Message(Unrenderable::Unfit(why)))
+}
+
+/// What follows where an expression gave neither true nor false.
+fn unanswered(
+    expression: &Expression,
+    fault: Fault,
+    fields: &Fields,
+    found: Option<&Found<'_>>,
+) -> Result<Finding, Unjudged> {
+    let is_column = |name: &String| found.is_some_and(|found| found.rows.columns.contains(name));
+    let without_row = found.filter(|found| found.rows.rows.is_empty() && expression.needs_row());
+    Err(match (fault, without_row) {
+        (Fault::Costly(fault), _) => Unjudged::expression(&fault),
+        (Fault::Unstarted(fault), _) => Unjudged::Datasource(format!("the expression {fault}")),
         // A column may be called the same.
-        Err(Fault::Missing(name)) if expression.names_field(&name) && fields.get(&name).is_none() => {
-            Err(Unjudged::Message(Unrenderable::Missing(name)))
+        (Fault::Missing(name), _) if expression.names_field(&name) && fields.get(&name).is_none() => {
+            Unjudged::Message(Unrenderable::Missing(name))
         }
-        Err(Fault::Missing(name)) if rows.columns.contains(&name) => {
-            Err(Unjudged::expression(&format!("names {name} where it is not")))
+        (Fault::Missing(name), _) if is_column(&name) => {
+            Unjudged::expression(&format!("names {name} where it is not"))
         }
         // `row.x` where there is no row: the look-up found nothing.
-        Err(_) if found.is_some_and(|found| found.rows.rows.is_empty()) && expression.needs_row() => {
-            found.map(|found| no_row(false, found)).ok_or(Unjudged::Datasource(text))
-        }
+        (_, Some(found)) => return Ok(no_row(false, found)),
         // By a name that is worked out. Beside rows it may as well be a column's.
-        Err(Fault::Missing(name)) if found.is_none() => {
-            Err(withheld(&name).unwrap_or(Unjudged::Message(Unrenderable::Missing(name))))
+        (Fault::Missing(name), None) if found.is_none() => {
+            withheld(&name, fields).unwrap_or(Unjudged::Message(Unrenderable::Missing(name)))
         }
         // A name that is worked out may be a cell's, which is not for this sentence.
-        Err(Fault::Missing(name)) if expression.text().contains(&name) => {
-            Err(Unjudged::expression(&format!("names {name}, which is not there")))
+        (Fault::Missing(name), None) if expression.text().contains(&name) => {
+            Unjudged::expression(&format!("names {name}, which is not there"))
         }
-        Err(Fault::Missing(_)) => Err(Unjudged::expression("names what is not there")),
+        (Fault::Missing(_), None) => Unjudged::expression("names what is not there"),
         // What it gave in its own words says less than what it calls in vain.
-        Err(Fault::Type(fault)) => Err(Unjudged::expression(expression.miscall().unwrap_or(&fault))),
-    }
+        (Fault::Type(fault), None) => Unjudged::expression(expression.miscall().unwrap_or(&fault)),
+    })
 }
 
 /// What a value is compared with.
@@ -303,9 +320,18 @@ struct Against<'a> {
     /// Where the value comes from, and each that is expected.
     from: Origin<'a>,
     expected_from: &'a [Origin<'a>],
+    /// What no sentence shows of a datasource's value.
+    masking: &'a Masking,
     /// What both sides are read as.
     kind: FieldType,
     now: DateTime<Utc>,
+}
+
+/// A value that is not what it is read as, and why not.
+struct Unread<'v> {
+    value: &'v Value,
+    whose: Whose,
+    fault: String,
 }
 
 impl Against<'_> {
@@ -318,23 +344,29 @@ impl Against<'_> {
         each(value, field).into_iter().map(form).collect()
     }
 
-    fn read(&self, value: &Value, whose: Whose) -> Result<Ordered, Unjudged> {
-        readable(value, self.kind, whose, self.now).map_err(|fault| {
-            let fault = format!("{} {fault}", shown(value));
-            match whose {
-                Whose::Message | Whose::Header => Unjudged::Message(Unrenderable::Unfit(fault)),
-                Whose::Rule | Whose::Datasource => Unjudged::Datasource(fault),
-            }
-        })
+    fn read<'v>(&self, value: &'v Value, whose: Whose) -> Result<Ordered, Unread<'v>> {
+        readable(value, self.kind, whose, self.now).map_err(|fault| Unread { value, whose, fault })
+    }
+
+    /// What follows where a value cannot be read. What a datasource gave, `actual`, is hidden before it is shortened, and as it
+    /// gave it: of a part of a secret, or of one in other letters, nobody would know that it is one.
+    fn unjudged(&self, unread: Unread<'_>, actual: &Value) -> Unjudged {
+        let Unread { value, whose, fault } = unread;
+        let told = if whose == Whose::Datasource { self.masking.value(actual) } else { value.clone() };
+        let sentence = format!("{} {fault}", shown(&told));
+        match whose {
+            Whose::Message | Whose::Header => Unjudged::Message(Unrenderable::Unfit(sentence)),
+            Whose::Rule | Whose::Datasource => Unjudged::Datasource(sentence),
+        }
     }
 
     /// Whether the value is the same as one that is expected: as texts, or as what both are read as.
-    fn is_same(
+    fn is_same<'v>(
         &self,
-        actual: &Value,
-        (expected, whose): (&Value, Whose),
+        actual: &'v Value,
+        (expected, whose): (&'v Value, Whose),
         ignore_case: bool,
-    ) -> Result<bool, Unjudged> {
+    ) -> Result<bool, Unread<'v>> {
         let is_same_decimal = || match (actual, expected) {
             (Value::String(one), Value::String(other)) => values::is_same_number(one, other),
             _ => false,
@@ -383,6 +415,9 @@ fn each(value: &Value, field: &str) -> Vec<Value> {
     }
 }
 
+/// What came of a comparison: whether the rule passes, how that goes on after the value, and what it was held against.
+type Answer = (bool, String, Value);
+
 fn compare(
     rule_type: RuleType,
     judgement: &Judgement,
@@ -390,79 +425,86 @@ fn compare(
     actual: Value,
     against: Against<'_>,
 ) -> Result<Finding, Unjudged> {
-    let expected = against.expected;
-    let is = format!("{left} is {}", shown(&actual));
-    let list = |values: &[Value]| values.iter().map(shown).collect::<Vec<_>>().join(", ");
-    let first = || expected.first().cloned().unwrap_or_default();
-    let (passes, reason, expected) = match rule_type {
-        RuleType::Regex => {
-            let pattern = judgement.pattern.clone().unwrap_or_default();
-            let matches = matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| {
-                let is_match = |value: &Value| composed(value).is_some_and(|text| regex.is_match(&text));
-                let values = each(&actual, against.from.field);
-                if fields::is_trace(against.from.field) {
-                    values.iter().any(is_match)
-                } else {
-                    values.iter().all(is_match)
-                }
-            });
-            let verb = if matches { "matches" } else { "does not match" };
-            (matches, format!("{is}, which {verb} {pattern}"), Value::from(pattern))
-        }
-        RuleType::OneOf => {
-            let one_form = |(one, from): (&Value, &Origin<'_>)| {
-                let whose = from.whose;
-                against.each(one, "").into_iter().map(move |one| (one, whose))
-            };
-            let listed: Vec<(Value, Whose)> =
-                expected.iter().zip(against.expected_from).flat_map(one_form).collect();
-            let is_listed = |value: &Value| {
-                one_holds(
-                    listed
-                        .iter()
-                        .map(|(one, whose)| against.is_same(value, (one, *whose), judgement.ignore_case)),
-                )
-            };
-            let passes = all_hold(against.each(&actual, against.from.field).iter().map(is_listed))?;
-            let place = if passes { "is" } else { "is not" };
-            let words = match expected.len() {
-                n if n > 5 => format!("a list of {n}"),
-                _ => list(expected),
-            };
-            (passes, format!("{is}, which {place} one of {words}"), expected.into())
-        }
+    let (passes, words, expected) = match rule_type {
+        RuleType::Regex => by_pattern(judgement, &actual, against.from.field),
+        RuleType::OneOf => by_list(judgement, &actual, against)?,
         RuleType::Compare => {
             let (passes, words) = bounds(judgement, &actual, against)?;
-            let expected = if expected.len() == 1 { first() } else { expected.into() };
-            (passes, format!("{is}, which {words}"), expected)
-        }
-        _ => {
-            let expected = first();
-            let wanted = rule_type == RuleType::Equals;
-            let own = Origin { whose: Whose::Message, field: "" };
-            let from = against.expected_from.first().copied().unwrap_or(own);
-            let others = against.each(&expected, from.field);
-            let actuals = against.each(&actual, against.from.field);
-            let pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
-            let answers =
-                pairs.map(|(one, other)| against.is_same(one, (other, from.whose), judgement.ignore_case));
-            // A cell without a digit is none of them, however it is read.
-            let says_none = against.from.whose == Whose::Datasource
-                && matches!(&actual, Value::String(text) if !text.bytes().any(|byte| byte.is_ascii_digit()));
-            let same = match if wanted { all_hold(answers) } else { one_holds(answers) } {
-                Err(Unjudged::Datasource(_)) if wanted && says_none => false,
-                answer => answer?,
+            let expected = match against.expected {
+                [one] => one.clone(),
+                several => several.into(),
             };
-            let reason = match (same, wanted) {
-                (true, true) => format!("{is}, as expected"),
-                (false, true) => format!("{is}, not {}", shown(&expected)),
-                (true, false) => format!("{is}, which it should not be"),
-                (false, false) => format!("{is}, and not {}", shown(&expected)),
-            };
-            (same == wanted, reason, expected)
+            (passes, format!("which {words}"), expected)
         }
+        _ => by_value(rule_type == RuleType::Equals, judgement, &actual, against)?,
     };
+    // Before it is shortened, as in `unjudged`.
+    let actual = against.masking.value(&actual);
+    let reason = format!("{left} is {}, {words}", shown(&actual));
     Ok(Finding { passes, reason, compared: Some(Compared { left, actual, expected }) })
+}
+
+fn by_pattern(judgement: &Judgement, actual: &Value, field: &str) -> Answer {
+    let pattern = judgement.pattern.clone().unwrap_or_default();
+    let matches = matching::compile(&pattern, judgement.ignore_case).is_ok_and(|regex| {
+        let is_match = |value: &Value| composed(value).is_some_and(|text| regex.is_match(&text));
+        let values = each(actual, field);
+        if fields::is_trace(field) { values.iter().any(is_match) } else { values.iter().all(is_match) }
+    });
+    let verb = if matches { "matches" } else { "does not match" };
+    (matches, format!("which {verb} {pattern}"), pattern.into())
+}
+
+fn by_list(judgement: &Judgement, actual: &Value, against: Against<'_>) -> Result<Answer, Unjudged> {
+    let expected = against.expected;
+    let in_one_form = |(one, from): (&Value, &Origin<'_>)| {
+        let whose = from.whose;
+        against.each(one, "").into_iter().map(move |one| (one, whose))
+    };
+    let listed: Vec<(Value, Whose)> =
+        expected.iter().zip(against.expected_from).flat_map(in_one_form).collect();
+    let actuals = against.each(actual, against.from.field);
+    let answers = actuals.iter().map(|value| {
+        one_holds(
+            listed.iter().map(|(one, whose)| against.is_same(value, (one, *whose), judgement.ignore_case)),
+        )
+    });
+    let passes = all_hold(answers).map_err(|unread| against.unjudged(unread, actual))?;
+    let place = if passes { "is" } else { "is not" };
+    let list = match expected.len() {
+        n if n > 5 => format!("a list of {n}"),
+        _ => expected.iter().map(shown).collect::<Vec<_>>().join(", "),
+    };
+    Ok((passes, format!("which {place} one of {list}"), expected.into()))
+}
+
+fn by_value(
+    wanted: bool,
+    judgement: &Judgement,
+    actual: &Value,
+    against: Against<'_>,
+) -> Result<Answer, Unjudged> {
+    let expected = against.expected.first().cloned().unwrap_or_default();
+    let own = Origin { whose: Whose::Message, field: "" };
+    let from = against.expected_from.first().copied().unwrap_or(own);
+    let others = against.each(&expected, from.field);
+    let actuals = against.each(actual, against.from.field);
+    let pairs = actuals.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
+    let answers = pairs.map(|(one, other)| against.is_same(one, (other, from.whose), judgement.ignore_case));
+    // A cell without a digit is none of them, however it is read.
+    let says_none = against.from.whose == Whose::Datasource
+        && matches!(actual, Value::String(text) if !text.bytes().any(|byte| byte.is_ascii_digit()));
+    let same = match if wanted { all_hold(answers) } else { one_holds(answers) } {
+        Err(Unread { whose: Whose::Datasource, .. }) if wanted && says_none => false,
+        answer => answer.map_err(|unread| against.unjudged(unread, actual))?,
+    };
+    let words = match (same, wanted) {
+        (true, true) => "as expected".to_owned(),
+        (false, true) => format!("not {}", shown(&expected)),
+        (true, false) => "which it should not be".to_owned(),
+        (false, false) => format!("and not {}", shown(&expected)),
+    };
+    Ok((same == wanted, words, expected))
 }
 
 /// Whether the value lies within the bounds, and how that reads.
@@ -479,8 +521,11 @@ fn bounds(judgement: &Judgement, actual: &Value, against: Against<'_>) -> Result
             return Err(Unjudged::Message(Unrenderable::Unfit(fault)));
         }
     }
-    let left = against.read(actual, from.whose)?;
-    let right = others.map(|(value, from)| against.read(value, from.whose)).collect::<Result<Vec<_>, _>>()?;
+    let read = |value, from: Origin<'_>| {
+        against.read(value, from.whose).map_err(|unread| against.unjudged(unread, actual))
+    };
+    let left = read(actual, from)?;
+    let right = others.map(|(value, from)| read(value, from)).collect::<Result<Vec<_>, _>>()?;
     let order = |i: usize| right.get(i).and_then(|right| left.order(right));
     let op = judgement.op.unwrap_or(CompareOp::Between);
     let Some(first) = order(0) else {
@@ -563,7 +608,7 @@ pub fn readable(value: &Value, kind: FieldType, whose: Whose, now: DateTime<Utc>
 }
 
 /// As it stands in a sentence.
-pub fn shown(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) => format!("'{}'", shorten(text, 80)),
@@ -664,7 +709,7 @@ mod tests {
         let judged = |text: &str, rows: &Rows| {
             let expression = crate::rules::server::expression::Expression::compile(text).expect("compiles");
             let judgement = Judgement { expression: Some(expression), ..Judgement::default() };
-            let found = Found { request: &request, rows, place: "Orders" };
+            let found = Found { request: &request, rows, place: "Orders", masking: Masking::default() };
             let rule = rule("subject", RuleType::Expression);
             judge(&rule, &judgement, &[], &fields, Some(found), Duration::from_secs(60))
         };
@@ -764,7 +809,8 @@ mod tests {
                 decimals: is_decimal.then_some((0, 0)).into_iter().collect(),
                 ..Rows::default()
             };
-            let found = Some(Found { request: &request, rows: &rows, place: "Sums" });
+            let found =
+                Some(Found { request: &request, rows: &rows, place: "Sums", masking: Masking::default() });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
                 .map(|finding| finding.passes)
         };
@@ -803,7 +849,12 @@ mod tests {
                 rows: vec![vec![cell]],
                 ..Rows::default()
             });
-            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Lists" });
+            let found = rows.as_ref().map(|rows| Found {
+                request: &request,
+                rows,
+                place: "Lists",
+                masking: Masking::default(),
+            });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
                 .map(|finding| finding.passes)
         };
@@ -840,6 +891,57 @@ mod tests {
     }
 
     #[test]
+    fn of_a_secret_that_a_sentence_is_cut_in_nothing_is_left() {
+        let secret = Masking::new(["sk_1234567890"]);
+        let cell = Value::from(format!("/{}?key=sk_1234567890", "a".repeat(65)));
+        let rows = Rows {
+            columns: vec!["n".into(), "url".into()],
+            rows: vec![vec![7.into(), cell.clone()]],
+            ..Rows::default()
+        };
+        let (cut, whole) = (shown(&cell), shown(&secret.value(&cell)));
+        assert!(cut.ends_with("?key=sk_123456…'") && whole.ends_with("?key=********'"), "{cut} {whole}");
+        let fields = Fields::default();
+        let request = Request::Match { columns: Vec::new(), ignore_case: Vec::new() };
+        let told = |rule_type, conditions: &Value, masking: &Masking| {
+            let rule = rule("subject", rule_type);
+            let judgement: Judgement = serde_json::from_value(conditions.clone()).expect("a judgement");
+            let expected = expected(&rule, &judgement, &fields).expect("renders");
+            let found = Found { request: &request, rows: &rows, place: "Orders", masking: masking.clone() };
+            match judge(&rule, &judgement, &expected, &fields, Some(found), Duration::from_secs(5)) {
+                Ok(finding) => finding.reason,
+                Err(Unjudged::Datasource(fault)) => fault,
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        use RuleType::{Compare, Equals};
+        for (rule_type, conditions, sentence, hidden) in [
+            (
+                Equals,
+                json!({"column": "url", "expected": "sk_1…"}),
+                format!("url is {cut}, not 'sk_1…'"),
+                format!("url is {whole}, not 'sk_1…'"),
+            ),
+            (
+                Compare,
+                json!({"column": "url", "op": ">", "expected": 5}),
+                format!("{cut} is no number, or could be two"),
+                format!("{whole} is no number, or could be two"),
+            ),
+            // What the rule says stays.
+            (
+                Equals,
+                json!({"column": "n", "expected": cell}),
+                format!("n is 7, not {cut}"),
+                format!("n is 7, not {cut}"),
+            ),
+        ] {
+            assert_eq!(told(rule_type, &conditions, &Masking::default()), sentence);
+            assert_eq!(told(rule_type, &conditions, &secret), hidden);
+        }
+    }
+
+    #[test]
     fn an_empty_column_is_asked_for_by_null() {
         let mut fields = Fields::default();
         fields.set("subject", "x");
@@ -849,7 +951,8 @@ mod tests {
             let judgement: Judgement = serde_json::from_value(conditions).expect("a judgement");
             let expected = expected(&rule, &judgement, &fields).expect("renders");
             let rows = Rows { columns: vec!["closed_on".into()], rows: vec![vec![cell]], ..Rows::default() };
-            let found = Found { request: &request, rows: &rows, place: "Orders" };
+            let found =
+                Found { request: &request, rows: &rows, place: "Orders", masking: Masking::default() };
             let patience = Duration::from_secs(5);
             let finding =
                 judge(&rule, &judgement, &expected, &fields, Some(found), patience).expect("judged");
@@ -941,7 +1044,12 @@ mod tests {
                 rows: vec![vec![cell.into()]],
                 ..Rows::default()
             });
-            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "People" });
+            let found = rows.as_ref().map(|rows| Found {
+                request: &request,
+                rows,
+                place: "People",
+                masking: Masking::default(),
+            });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
                 .map(|finding| finding.passes)
         };
@@ -979,6 +1087,7 @@ mod tests {
                 is_decimal: false,
                 from: Origin { whose: Whose::Datasource, field: "" },
                 expected_from: &[Origin { whose: Whose::Message, field: "" }; 2],
+                masking: &Masking::default(),
                 kind,
                 now: Utc::now(),
             };
@@ -1037,7 +1146,12 @@ mod tests {
                 rows: vec![vec![cell]],
                 ..Rows::default()
             });
-            let found = rows.as_ref().map(|rows| Found { request: &request, rows, place: "Orders" });
+            let found = rows.as_ref().map(|rows| Found {
+                request: &request,
+                rows,
+                place: "Orders",
+                masking: Masking::default(),
+            });
             judge(&rule, &judgement, &expected, &fields, found, Duration::from_secs(5))
                 .map(|finding| finding.passes)
         };

@@ -157,41 +157,12 @@ fn without_stop(text: &str) -> &str {
 /// sentence. Sums have no three decimals but in a few currencies, so three digits after a single separator are
 /// thousands, unless those before it are none: `0.900 EUR`.
 pub fn money(text: &str) -> Option<Money> {
-    const SIGNS: [(&str, &str); 8] = [
-        ("€", "EUR"),
-        ("£", "GBP"),
-        ("¥", "¥"),
-        ("₹", "INR"),
-        ("US$", "USD"),
-        ("$", "$"),
-        ("Euros", "EUR"),
-        ("Euro", "EUR"),
-    ];
     let text = without_stop(text);
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest.trim_start()),
         None => (false, text),
     };
-    let mut currency = None;
-    let mut rest = text;
-    for (sign, code) in SIGNS {
-        if let Some(stripped) = without_sign(text, sign) {
-            (currency, rest) = (Some(code.to_owned()), stripped);
-            break;
-        }
-    }
-    if currency.is_none() {
-        let is_code = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_alphabetic());
-        let front = text.get(..3).filter(|word| is_code(word)).map(|word| (word, &text[3..]));
-        let back = text
-            .len()
-            .checked_sub(3)
-            .and_then(|at| Some((text.get(at..)?, text.get(..at)?)))
-            .filter(|(word, _)| is_code(word));
-        if let Some((code, stripped)) = front.or(back) {
-            (currency, rest) = (Some(code.to_ascii_uppercase()), stripped);
-        }
-    }
+    let (currency, rest) = without_currency(text);
     let three = if has_three_decimals(currency.as_deref()) { Three::Decimals } else { Three::Thousands };
     let written = with_decimals(rest.trim());
     let mut amount = digits(&written, three)?;
@@ -202,6 +173,33 @@ pub fn money(text: &str) -> Option<Money> {
         amount = -amount;
     }
     Some(Money { amount, currency })
+}
+
+/// The currency, as `Money` has it, that stands on either side of the text, and what is left.
+fn without_currency(text: &str) -> (Option<String>, &str) {
+    const SIGNS: [(&str, &str); 8] = [
+        ("€", "EUR"),
+        ("£", "GBP"),
+        ("¥", "¥"),
+        ("₹", "INR"),
+        ("US$", "USD"),
+        ("$", "$"),
+        ("Euros", "EUR"),
+        ("Euro", "EUR"),
+    ];
+    for (sign, code) in SIGNS {
+        if let Some(rest) = without_sign(text, sign) {
+            return (Some(code.to_owned()), rest);
+        }
+    }
+    let is_code = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let front = text.split_at_checked(3).filter(|(word, _)| is_code(word));
+    let back = text.len().checked_sub(3).and_then(|at| text.split_at_checked(at));
+    let back = back.map(|(rest, word)| (word, rest)).filter(|(word, _)| is_code(word));
+    match front.or(back) {
+        Some((code, rest)) => (Some(code.to_ascii_uppercase()), rest),
+        None => (None, text),
+    }
 }
 
 /// What is left of the text where the sign, in any case, stands on either side of it.
@@ -240,7 +238,29 @@ fn digits(text: &str, three: Three) -> Option<Decimal> {
         b'+' => ("", &text[1..]),
         _ => ("", text),
     };
-    // Spaces (also narrow and no-break ones) and apostrophes only ever group.
+    let (plain, is_grouped) = ungrouped(text)?;
+    let (whole, fraction) = parted(&plain, is_grouped, three)?;
+    let groups: Vec<&str> = whole.split(['.', ',']).collect();
+    if groups.len() > 1 && (!begins_thousands(groups[0]) || groups[1..].iter().any(|g| g.len() != 3)) {
+        return None;
+    }
+    let whole = groups.concat();
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    format!(
+        "{sign}{}.{}",
+        if whole.is_empty() { "0" } else { &whole },
+        if fraction.is_empty() { "0" } else { fraction }
+    )
+    .parse::<Decimal>()
+    .ok()
+    .map(|value| value.normalize())
+}
+
+/// The digits with their points and commas, and whether anything else groups them: spaces (also narrow and no-break ones) and
+/// apostrophes only ever do.
+fn ungrouped(text: &str) -> Option<(String, bool)> {
     let mut plain = String::new();
     let mut grouped: Option<usize> = None;
     for c in text.chars() {
@@ -265,49 +285,34 @@ fn digits(text: &str, three: Three) -> Option<Decimal> {
             return None;
         }
     }
+    Some((plain, grouped.is_some()))
+}
+
+/// What stands before the decimal separator, and what behind it; all and nothing where there is none.
+fn parted(plain: &str, is_grouped: bool, three: Three) -> Option<(&str, &str)> {
+    let Some(last) = plain.rfind(['.', ',']) else { return Some((plain, "")) };
+    let (before, after) = (&plain[..last], &plain[last + 1..]);
+    let may_group = after.len() == 3 && !is_grouped && begins_thousands(before);
     let (points, commas) = (plain.matches('.').count(), plain.matches(',').count());
-    let last = plain.rfind(['.', ',']);
-    let after = last.map_or(0, |at| plain.len() - at - 1);
-    let may_group = after == 3 && grouped.is_none() && last.is_some_and(|at| begins_thousands(&plain[..at]));
-    let decimal = match (points, commas) {
-        (0, 0) => None,
-        (1, 0) | (0, 1) if may_group && three == Three::Thousands => None,
+    let is_decimal = match (points, commas) {
+        (1, 0) | (0, 1) if may_group && three == Three::Thousands => false,
         (0, 1) if may_group => return None,
         (1, 0) if may_group && three == Three::Either => return None,
-        (1, 0) | (0, 1) => last,
+        (1, 0) | (0, 1) => true,
         // Several of one kind group; of two kinds, the last is the decimal one, and stands once.
-        (_, 0) | (0, _) => None,
+        (_, 0) | (0, _) => false,
         _ => {
-            let kind = plain[last?..].chars().next()?;
+            let kind = plain[last..].chars().next()?;
             if plain.matches(kind).count() > 1 {
                 return None;
             }
-            last
+            true
         }
     };
-    let (whole, fraction) = match decimal {
-        Some(at) => (&plain[..at], &plain[at + 1..]),
-        None => (plain.as_str(), ""),
-    };
-    let groups: Vec<&str> = whole.split(['.', ',']).collect();
-    if groups.len() > 1 && (!begins_thousands(groups[0]) || groups[1..].iter().any(|g| g.len() != 3)) {
-        return None;
+    if !is_decimal {
+        return Some((plain, ""));
     }
-    if decimal.is_some() && fraction.is_empty() {
-        return None;
-    }
-    let whole = groups.concat();
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    format!(
-        "{sign}{}.{}",
-        if whole.is_empty() { "0" } else { &whole },
-        if fraction.is_empty() { "0" } else { fraction }
-    )
-    .parse::<Decimal>()
-    .ok()
-    .map(|value| value.normalize())
+    (!after.is_empty()).then_some((before, after))
 }
 
 /// Whether these digits can stand before the first separator of thousands.

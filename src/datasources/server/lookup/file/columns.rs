@@ -1,24 +1,22 @@
-//! What a file's columns hold, and how that is ordered.
+//! What a file's columns hold, and how that is ordered: seen cell by cell (`Seen`), and decided once when all were (`Column`).
 
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use rust_decimal::Decimal;
-
-use super::{cell::Cell, days::Day};
+use super::{
+    cell::Cell,
+    days::Day,
+    numbers::{MAX_DIGITS, Reading, Says, Written, fraction, significant},
+};
 use crate::rules::server::values;
 
-/// No floating-point number keeps more digits than that.
-const MAX_DIGITS: usize = 17;
-/// Each keeps so many. What has more, and is read as a number of no more than these, is that one: `20.500000000000001` is 20.5,
-/// but for how a program reckons.
+/// Each floating-point number keeps so many digits. What has more, and is read as a number of no more than these, is that one:
+/// `20.500000000000001` is 20.5, but for how a program reckons.
 const KEPT_DIGITS: usize = f64::DIGITS as usize;
 /// So many numbers of more digits are remembered of a column, 25 MB of a table that has 500 such columns.
 const MAX_LONG: usize = 1_000;
-/// No number is longer, with its currency and all that sets its thousands apart: bytes.
-const MAX_FIGURE: usize = 60;
 /// Every integer up to this is a floating-point number too.
 const MAX_EXACT: u64 = 1 << 53;
 /// What stands for no value is one of a few words, again and again, in whatever language.
@@ -28,19 +26,31 @@ const STRAY: usize = 20;
 /// What stands between year, month and day, where the year comes first.
 const MARKS: [char; 3] = ['-', '/', '.'];
 
+/// A column of a table, and all that is known of what it holds: nothing more is learnt of its cells.
 pub struct Column {
     pub name: String,
     pub kind: Kind,
     pub order: Order,
-    pub seen: Seen,
+    /// Whether it is meant to hold numbers, and not names with a few among them.
+    pub are_numbers: bool,
+    /// What SQLite makes of the numbers that are texts, where it is meant to hold some.
+    pub reading: Reading,
+    /// The shape that all numbers have: then letters are in the order of numbers, also beside others of this shape.
+    pub shape: Option<Shape>,
+    /// Whether some are numbers that only text keeps.
+    pub are_some_unkept: bool,
+    /// Whether some are numbers of which the last digits are lost, or may be.
+    pub are_some_near: bool,
+    /// Whether some are equal, as texts beside a number, to one that is written otherwise.
+    are_some_twins: bool,
+    /// How many of the days are not written as in ISO 8601, and of how many.
+    pub odd_days: (usize, usize),
 }
 
-impl Column {
-    pub fn new(name: String, kind: Kind, seen: &Seen) -> Self {
-        let seen = Seen { long_ones: HashMap::new(), ..seen.clone() };
-        Self { name, kind, order: seen.order(), seen }
-    }
+/// How many bytes a number has, and with how many digits it begins.
+pub type Shape = (usize, usize);
 
+impl Column {
     pub fn holds_text(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::AsIs)
     }
@@ -51,7 +61,7 @@ impl Column {
 
     /// Whether some of its texts are equal to a number that is written otherwise: `007` to 7.
     pub fn holds_texts_of_numbers(&self) -> bool {
-        self.kind == Kind::Text && self.seen.twin
+        self.kind == Kind::Text && self.are_some_twins
     }
 }
 
@@ -100,122 +110,6 @@ pub enum Order {
     Days(Day),
 }
 
-/// What a text says as a number.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Written {
-    Integer(i64),
-    Real(f64),
-    /// It would be read back as another text, of the same value.
-    Decimal(f64),
-    /// It would be read back as another number, which is the nearest, and may be what others are read as.
-    Near(f64),
-    Text,
-}
-
-impl Written {
-    pub fn of(text: &str) -> Self {
-        if let Ok(integer) = text.parse::<i64>()
-            && integer.to_string() == text
-        {
-            return Self::Integer(integer);
-        }
-        // A whole number that is no i64 is a code.
-        match fraction(text) {
-            Some(real) if real.to_string() == text => Self::Real(real),
-            Some(real) if text.len() <= MAX_FIGURE && significant(text) <= MAX_DIGITS => {
-                if says(real, text) {
-                    Self::Decimal(real)
-                } else {
-                    Self::Near(real)
-                }
-            }
-            _ => Self::Text,
-        }
-    }
-}
-
-/// The number that is written with a point, as programs do, or one that is near.
-fn fraction(text: &str) -> Option<f64> {
-    let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let leading_zero = digits.starts_with('0') && !digits.starts_with("0.");
-    if !is_plain || leading_zero || !digits.contains('.') {
-        return None;
-    }
-    text.parse().ok()
-}
-
-/// How many digits a number has, without the zeros that it begins with.
-fn significant(number: &str) -> usize {
-    number.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count()
-}
-
-/// Whether a floating-point number is the one that is written, and not another that is near: with as many places, it is
-/// written so. Many programs write all 17 digits, which of 19.99 are `19.989999999999998`.
-fn says(real: f64, text: &str) -> bool {
-    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
-    values::plain(&format!("{real:.places$}")) == values::plain(text)
-}
-
-/// What SQLite makes of texts that say numbers, where it is asked for numbers: of each, what it begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reading {
-    /// What it says: `5 EUR`, `9,00`.
-    #[default]
-    Right,
-    /// The whole number in it: of `12,50`, 12.
-    Whole,
-    /// Another number: of `25.000,00`, 25.
-    Wrong,
-}
-
-impl Reading {
-    fn of(text: &str, amount: Decimal) -> Self {
-        let read = values::plain(beginning(text)).unwrap_or_default();
-        if read == amount {
-            Self::Right
-        } else if read.trunc() == amount.trunc() {
-            Self::Whole
-        } else {
-            Self::Wrong
-        }
-    }
-}
-
-/// What a text begins with of a number as programs write it.
-fn beginning(text: &str) -> &str {
-    // What SQLite passes by, which is not all that is white.
-    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
-    let sign = usize::from(text.starts_with(['-', '+']));
-    let whole = sign + digits(sign);
-    let places = if text[whole..].starts_with('.') { digits(whole + 1) } else { 0 };
-    &text[..if places > 0 { whole + 1 + places } else { whole }]
-}
-
-/// What a cell says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Says {
-    Day(Day),
-    Number(Reading),
-    /// What might be a number with its currency, and is the number of an order: `CTR-2031`.
-    Code,
-    Other,
-}
-
-impl Says {
-    fn of(text: &str) -> Self {
-        if let Some(day) = Day::of(text) {
-            return Self::Day(day);
-        }
-        match amount(text) {
-            Some(_) if is_code(text) => Self::Code,
-            Some(amount) => Self::Number(Reading::of(text, amount)),
-            None => Self::Other,
-        }
-    }
-}
-
 /// How many cells of a column say one thing, and how many another.
 #[derive(Clone, Copy, Default)]
 struct Share {
@@ -246,6 +140,26 @@ impl Share {
     }
 }
 
+/// What the values of a column have in common, so far.
+#[derive(Clone, Copy, Default)]
+struct Common<T> {
+    /// The last value's; the default, which says nothing, before the first: by itself it is no other than what follows.
+    last: T,
+    /// Whether some have another than those before.
+    is_broken: bool,
+}
+
+impl<T: Copy + Default + PartialEq> Common<T> {
+    fn add(&mut self, value: T) {
+        self.is_broken |= self.last != T::default() && self.last != value;
+        self.last = value;
+    }
+
+    fn of_all(self) -> Option<T> {
+        (!self.is_broken && self.last != T::default()).then_some(self.last)
+    }
+}
+
 /// What was seen of a column.
 #[derive(Clone, Default)]
 pub struct Seen {
@@ -254,11 +168,10 @@ pub struct Seen {
     /// An integer that is no floating-point number.
     long: bool,
     real: bool,
+    /// A number with a point that would be read back as another text.
     decimal: bool,
-    /// How many places the numbers with a point have, so far all of them; 0 before the first.
-    places: usize,
-    /// Whether some have more than others.
-    uneven: bool,
+    /// How many places the numbers with a point have.
+    places: Common<usize>,
     text: bool,
     /// A text that says a number.
     figure: bool,
@@ -266,41 +179,40 @@ pub struct Seen {
     odd: bool,
     /// A number with a point that is text since no floating-point number is it.
     unkept: bool,
-    /// One that is a number all the same, as long as text alone does not tell it apart from another.
+    /// One that is a number all the same, as long as text alone does not tell it apart from another; or one of which nobody
+    /// knows how it was written.
     near: bool,
     /// The first numbers of more than `KEPT_DIGITS`, by what they are read as: how each is written, as a hash, and whether it
     /// is that number.
     long_ones: HashMap<u64, (u64, bool)>,
-    /// What is equal, beside a number, to one that is written otherwise.
+    /// A text that is equal, beside a number, to one that is written otherwise.
     twin: bool,
-    /// How many digits all have of which so far each is nothing else; 0 before the first.
-    digits: usize,
-    /// Whether some are something else, or have more digits than others.
-    ragged: bool,
+    /// How many digits each has that is nothing else.
+    digits: Common<usize>,
     numbers: Share,
     /// What SQLite makes of the worst of them.
     reading: Reading,
-    /// How many bytes the numbers have so far, and with how many digits they begin.
-    shape: Option<(usize, usize)>,
-    /// Whether some have another shape than others, or begin with no digit: then letters are not in the order of numbers.
-    misshapen: bool,
+    /// Of the numbers. One that begins with no digit breaks it: then letters are not in the order of numbers.
+    shape: Common<Shape>,
     days: Share,
     /// How many of the days are written with the year first, by what stands between: `MARKS`.
     years_first: [usize; MARKS.len()],
 }
 
 impl Seen {
+    /// A cell of a file that tells numbers from texts itself.
     pub fn cell(&mut self, cell: &Cell) {
         match cell {
             Cell::Null => {}
             Cell::Boolean(flag) => {
                 self.boolean = true;
-                self.ragged = true;
+                self.digits.is_broken = true;
                 self.count(Says::Other, flag);
             }
             Cell::Integer(integer) => {
                 self.integer(*integer);
-                self.ragged = true;
+                self.near = true;
+                self.digits.is_broken = true;
                 self.count(Says::Number(Reading::Right), integer);
                 // A negative one has no logarithm, and is no order of letters.
                 let digits =
@@ -309,12 +221,13 @@ impl Seen {
             }
             Cell::Real(real) => {
                 self.real = true;
-                self.ragged = true;
+                self.near = true;
+                self.digits.is_broken = true;
                 self.count(Says::Number(Reading::Right), real.to_bits());
-                self.misshapen = true;
+                self.shape.is_broken = true;
             }
             Cell::Text(text) => {
-                self.add_text(text);
+                self.add_text(text, Written::of(text));
                 // An empty one is no code of another length.
                 if !text.is_empty() {
                     self.count_digits(text);
@@ -326,31 +239,24 @@ impl Seen {
     /// A cell of which only the text is known.
     pub fn text(&mut self, text: &str) {
         self.count_digits(text);
-        match Written::of(text) {
+        let written = Written::of(text);
+        match written {
             Written::Integer(integer) => {
                 self.integer(integer);
                 self.add_number(text, Reading::Right);
             }
-            Written::Real(real) => {
-                self.written(text);
-                self.tell_apart(text, real, true);
-            }
-            Written::Decimal(real) => {
-                self.written(text);
-                self.tell_apart(text, real, true);
-                self.decimal = true;
-                self.twin = true;
-            }
-            Written::Near(real) => {
-                self.written(text);
-                self.tell_apart(text, real, false);
-                self.decimal = true;
-                self.twin = true;
-                self.near = true;
+            Written::Real(real) | Written::Decimal(real) | Written::Near(real) => {
+                let is_near = matches!(written, Written::Near(_));
+                self.real = true;
+                self.near |= is_near;
+                self.decimal |= !matches!(written, Written::Real(_));
+                self.places.add(text.len() - text.find('.').map_or(0, |point| point + 1));
+                self.add_number(text, Reading::Right);
+                self.tell_apart(text, real, !is_near);
             }
             Written::Text => {
                 self.unkept |= fraction(text).is_some();
-                self.add_text(text);
+                self.add_text(text, written);
             }
         }
     }
@@ -360,7 +266,7 @@ impl Seen {
         self.long |= integer.unsigned_abs() > MAX_EXACT;
     }
 
-    fn add_text(&mut self, text: &str) {
+    fn add_text(&mut self, text: &str, written: Written) {
         self.text = true;
         match Says::of(text) {
             Says::Number(reading) => {
@@ -377,7 +283,7 @@ impl Seen {
         }
         let is_number = values::plain(text).is_some();
         self.odd |= significant(text) > MAX_DIGITS || !is_number;
-        self.twin |= is_number && !matches!(Written::of(text), Written::Integer(_) | Written::Real(_));
+        self.twin |= is_number && !matches!(written, Written::Integer(_) | Written::Real(_));
     }
 
     /// A number that is written.
@@ -386,9 +292,9 @@ impl Seen {
         self.add_shape((text.len(), text.bytes().take_while(u8::is_ascii_digit).count()));
     }
 
-    fn add_shape(&mut self, shape: (usize, usize)) {
-        self.misshapen |= shape.1 == 0 || self.shape.is_some_and(|before| before != shape);
-        self.shape = Some(shape);
+    fn add_shape(&mut self, shape: Shape) {
+        self.shape.is_broken |= shape.1 == 0;
+        self.shape.add(shape);
     }
 
     /// Makes texts of all, where a number would be the same as another that is written otherwise, and is not. Two that are kept
@@ -428,31 +334,46 @@ impl Seen {
 
     fn count_digits(&mut self, text: &str) {
         let digits = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.len() } else { 0 };
-        self.ragged |= digits == 0 || self.digits != 0 && self.digits != digits;
-        self.digits = digits;
+        self.digits.is_broken |= digits == 0;
+        self.digits.add(digits);
     }
 
-    fn written(&mut self, text: &str) {
-        self.add_number(text, Reading::Right);
-        self.real = true;
-        let places = text.len() - text.find('.').map_or(0, |point| point + 1);
-        self.uneven |= self.places != 0 && self.places != places;
-        self.places = places;
+    /// The column, once all of it was seen. `mixed` is its kind where nothing else holds everything.
+    pub fn column(&self, name: String, mixed: Kind) -> Column {
+        Column {
+            name,
+            kind: self.kind(mixed),
+            order: self.order(),
+            are_numbers: self.numbers.is_meant(),
+            reading: self.reading(),
+            shape: self.shape.of_all(),
+            are_some_unkept: self.unkept,
+            are_some_near: self.near,
+            are_some_twins: self.twin || self.decimal,
+            odd_days: (self.days.ones - self.years_first[0], self.days.ones),
+        }
     }
 
-    /// Whether some are numbers, and not all of them can be held as numbers.
-    fn is_mixed(&self) -> bool {
-        (self.integer || self.real) && (self.text || self.boolean || self.real && self.long)
+    fn kind(&self, mixed: Kind) -> Kind {
+        match (self.boolean, self.integer, self.real, self.text) {
+            (false, false, false, _) => Kind::Text,
+            (true, false, false, false) => Kind::Boolean,
+            (false, true, false, false) => Kind::Integer,
+            (false, _, true, false) if !self.long && self.decimal && self.places.is_broken => Kind::Decimal,
+            (false, _, true, false) if !self.long => Kind::Real,
+            _ => mixed,
+        }
     }
 
     fn order(&self) -> Order {
-        let order = match self {
-            Self { text: true, ragged: false, digits: 1.., .. } => Order::Digits(self.digits),
-            Self { figure: true, odd: false, boolean: false, .. } => Order::Figures,
-            _ if self.reading() != Reading::Right => Order::Letters,
-            _ if self.is_mixed() => Order::Mixed,
-            Self { figure: true, .. } => Order::Letters,
-            _ => Order::AsItIs,
+        let by_letters = self.digits.of_all().filter(|_| self.text);
+        let order = match by_letters {
+            Some(digits) => Order::Digits(digits),
+            None if self.figure && !self.odd && !self.boolean => Order::Figures,
+            None if self.reading() != Reading::Right => Order::Letters,
+            None if self.is_mixed() => Order::Mixed,
+            None if self.figure => Order::Letters,
+            None => Order::AsItIs,
         };
         match self.day() {
             // Such days are in time by their letters: what is wrong with others among them stays so.
@@ -460,6 +381,15 @@ impl Seen {
             Some(day) => Order::Days(day),
             None => order,
         }
+    }
+
+    /// Whether some are numbers, and not all of them can be held as numbers.
+    fn is_mixed(&self) -> bool {
+        (self.integer || self.real) && (self.text || self.boolean || self.real && self.long)
+    }
+
+    fn reading(&self) -> Reading {
+        if self.numbers.is_meant() { self.reading } else { Reading::Right }
     }
 
     /// The way in which days are written here, but for one that strays; none where the column is not one of days.
@@ -473,48 +403,6 @@ impl Seen {
             None => Day::Otherwise,
         })
     }
-
-    /// How many of the days are not written as in ISO 8601, and of how many.
-    pub fn odd_days(&self) -> (usize, usize) {
-        (self.days.ones - self.years_first[0], self.days.ones)
-    }
-
-    /// Whether the column is meant to hold numbers, and not names with a few among them.
-    pub fn are_numbers(&self) -> bool {
-        self.numbers.is_meant()
-    }
-
-    /// Whether some are numbers that only text keeps.
-    pub fn are_some_unkept(&self) -> bool {
-        self.unkept
-    }
-
-    /// Whether some are numbers of which the last digits are lost.
-    pub fn are_some_near(&self) -> bool {
-        self.near
-    }
-
-    /// What SQLite makes of the numbers, where the column is meant to hold some.
-    pub fn reading(&self) -> Reading {
-        if self.are_numbers() { self.reading } else { Reading::Right }
-    }
-
-    /// The shape that all numbers have: then letters are in the order of numbers, also beside others of this shape.
-    pub fn shape(&self) -> Option<(usize, usize)> {
-        self.shape.filter(|_| !self.misshapen)
-    }
-
-    /// What holds everything; `mixed`, if nothing but that does.
-    pub fn kind(&self, mixed: Kind) -> Kind {
-        match (self.boolean, self.integer, self.real, self.text) {
-            (false, false, false, _) => Kind::Text,
-            (true, false, false, false) => Kind::Boolean,
-            (false, true, false, false) => Kind::Integer,
-            (false, _, true, false) if !self.long && self.decimal && self.uneven => Kind::Decimal,
-            (false, _, true, false) if !self.long => Kind::Real,
-            _ => mixed,
-        }
-    }
 }
 
 fn hash_of(value: impl Hash) -> u64 {
@@ -523,82 +411,9 @@ fn hash_of(value: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The number that a text says, alone or with what may be its currency.
-fn amount(text: &str) -> Option<Decimal> {
-    if text.len() > MAX_FIGURE || !text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    values::number(text).or_else(|| values::money(text).map(|money| money.amount))
-}
-
-/// The words of sums (ISO 4217, and what is said for some). What else stands beside a number makes it a code, or part of a
-/// sentence: `ART 20`, `max 5`.
-const CURRENCIES: &str = "EURO EUROS US \
-     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD \
-     CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF \
-     GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK \
-     LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD \
-     OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN \
-     SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF \
-     YER ZAR ZMW ZWG";
-
-/// Whether letters stand at the digits as they do in codes, and not in sums: `CTR-2031`, `12ABC`, `ART 20`.
-fn is_code(text: &str) -> bool {
-    let text = text.trim();
-    let (is_letter, is_near) = (|c: char| c.is_ascii_alphabetic(), |c: char| c.is_ascii_digit() || c == '-');
-    let (behind, before) = (text.trim_start_matches(is_letter), text.trim_end_matches(is_letter));
-    let (word, after) = (&text[..text.len() - behind.len()], &text[before.len()..]);
-    let is_currency = |word: &str| CURRENCIES.split(' ').any(|own| own.eq_ignore_ascii_case(word));
-    !word.is_empty() && (behind.starts_with('-') || !is_currency(word))
-        || !after.is_empty() && before.ends_with(is_near) && (before.ends_with('-') || !is_currency(after))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_that_would_become_another_is_none() {
-        let long = format!("0.{}", "0".repeat(70_000));
-        for (text, written) in [
-            ("7", Written::Integer(7)),
-            ("-7", Written::Integer(-7)),
-            ("1.5", Written::Real(1.5)),
-            ("52.5200066", Written::Real(52.520_006_6)),
-            ("1.50", Written::Decimal(1.5)),
-            ("0.00", Written::Decimal(0.0)),
-            ("", Written::Text),
-            ("007", Written::Text),
-            ("-0", Written::Text),
-            ("+7", Written::Text),
-            ("1e5", Written::Text),
-            ("1.2.3", Written::Text),
-            ("9400111899223197428490", Written::Text),
-            ("0.12345678901234567890", Written::Text),
-            // Integers are kept whole.
-            ("12345678901234567", Written::Integer(12_345_678_901_234_567)),
-            ("9223372036854775807", Written::Integer(i64::MAX)),
-            ("9223372036854775808", Written::Text),
-            // Beside each other, one number to SQLite.
-            ("1234567890.1234567", Written::Real(1_234_567_890.123_456_7)),
-            ("1234567890.1234568", Written::Near(1_234_567_890.123_456_7)),
-            ("12345678901234.566", Written::Real(12_345_678_901_234.566)),
-            ("12345678901234.567", Written::Near(12_345_678_901_234.566)),
-            ("123456789012345.68", Written::Near(123_456_789_012_345.69)),
-            ("123456789012345.60", Written::Near(123_456_789_012_345.6)),
-            ("123456789012345.59", Written::Decimal(123_456_789_012_345.6)),
-            ("-52.520006599999998", Written::Near(-52.520_006_599_999_995)),
-            // As programs write them that write all digits.
-            ("19.989999999999998", Written::Decimal(19.99)),
-            ("9.1199999999999992", Written::Decimal(9.12)),
-            ("0.10000000000000001", Written::Decimal(0.1)),
-            ("-0.10000000000000001", Written::Decimal(-0.1)),
-            (".5", Written::Decimal(0.5)),
-            (long.as_str(), Written::Text),
-        ] {
-            assert_eq!(Written::of(text), written, "{text}");
-        }
-    }
 
     #[test]
     fn numbers_that_are_not_kept_are_text_which_a_query_may_make_numbers_of() {
@@ -629,7 +444,6 @@ mod tests {
         let mut seen = Seen::default();
         (0..2 * MAX_LONG).for_each(|i| seen.text(&format!("{}.3333333333333", 8_000 - i)));
         assert_eq!((seen.long_ones.len(), seen.kind(Kind::Text)), (MAX_LONG, Kind::Real));
-        assert!(Column::new("a".into(), Kind::Real, &seen).seen.long_ones.is_empty());
         seen.text("8000.3333333333331");
         assert_eq!(seen.kind(Kind::Text), Kind::Text, "those are told apart from all that come");
     }
@@ -648,12 +462,12 @@ mod tests {
         ] {
             let mut seen = Seen::default();
             texts.iter().for_each(|text| seen.text(text));
-            let column = Column::new("a".into(), seen.kind(Kind::Text), &seen);
+            let column = seen.column("a".into(), Kind::Text);
             assert_eq!(column.holds_texts_of_numbers(), are_some, "{texts:?}");
             // What JSON and workbooks hold says itself that it is a text.
             let mut seen = Seen::default();
             texts.iter().for_each(|text| seen.cell(&Cell::Text((*text).to_owned())));
-            let column = Column::new("a".into(), seen.kind(Kind::AsIs), &seen);
+            let column = seen.column("a".into(), Kind::AsIs);
             assert_eq!(column.holds_texts_of_numbers(), are_some, "{texts:?}");
         }
     }
@@ -695,32 +509,6 @@ mod tests {
             let mut seen = Seen::default();
             texts.iter().for_each(|text| seen.text(text));
             assert_eq!(seen.order(), order, "{texts:?}");
-        }
-    }
-    #[test]
-    fn what_sqlite_makes_of_a_number_that_is_written_is_known() {
-        for (text, says) in [
-            ("5 EUR", Says::Number(Reading::Right)),
-            ("9,00", Says::Number(Reading::Right)),
-            ("+4930123456", Says::Number(Reading::Right)),
-            ("-12,-", Says::Number(Reading::Right)),
-            ("12 %", Says::Number(Reading::Right)),
-            (".50 EUR", Says::Number(Reading::Right)),
-            ("12,50", Says::Number(Reading::Whole)),
-            ("-0,5", Says::Number(Reading::Whole)),
-            ("25.000,00", Says::Number(Reading::Wrong)),
-            ("1,234.50", Says::Number(Reading::Wrong)),
-            ("1 234", Says::Number(Reading::Wrong)),
-            ("EUR 5", Says::Number(Reading::Wrong)),
-            ("$5", Says::Number(Reading::Wrong)),
-            ("US$ 5", Says::Number(Reading::Wrong)),
-            ("CTR-2031", Says::Code),
-            ("12ABC", Says::Code),
-            ("v1.10.12", Says::Other),
-            ("€", Says::Other),
-            ("", Says::Other),
-        ] {
-            assert!(Says::of(text) == says, "{text}");
         }
     }
 }

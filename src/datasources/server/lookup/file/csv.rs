@@ -27,31 +27,31 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
     // A line that ends in CR LF is counted when its LF is read, which belongs to the next record.
     let uncounted = u64::from(head.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r')));
     let text = Text { bytes, encoding, delimiter };
-    let mut columns = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     let mut seen: Vec<Seen> = Vec::new();
     text.each(&mut |record| {
-        if columns.is_empty() {
+        if names.is_empty() {
             if record.len() > Rows::MAX_COLUMNS {
                 return Err(LookupError::new(
                     Cause::TooLarge,
                     format!("the file has more than {} columns", Rows::MAX_COLUMNS),
                 ));
             }
-            columns = record.iter().map(|name| name.trim().to_owned()).collect();
-            seen = vec![Seen::default(); columns.len()];
+            names = record.iter().map(|name| name.trim().to_owned()).collect();
+            seen = vec![Seen::default(); names.len()];
             return Ok(());
         }
-        if record.iter().skip(columns.len()).any(|cell| !cell.trim().is_empty()) {
+        if record.iter().skip(names.len()).any(|cell| !cell.trim().is_empty()) {
             return Err(too_wide(record.position().map_or(0, csv::Position::line) + uncounted));
         }
-        bounds.row(columns.len(), record.iter().take(columns.len()).map(str::len).sum())?;
+        bounds.row(names.len(), record.iter().take(names.len()).map(str::len).sum())?;
         for (seen, cell) in seen.iter_mut().zip(record).filter(|(_, cell)| !cell.is_empty()) {
             seen.text(cell);
         }
         Ok(())
     })?;
-    let width = columns.len();
-    let kinds = seen.iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let width = names.len();
+    let columns = names.into_iter().zip(seen).map(|(name, seen)| seen.column(name, Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         let mut is_header = true;
         text.each(&mut |record| {
@@ -62,7 +62,7 @@ pub fn parse(bytes: &[u8], mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
             sink((0..width).map(|i| record.get(i).map_or(Cell::Null, Cell::text)).collect())
         })
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets: None })
+    Ok(Sheet { columns, rows: Box::new(rows), sheets: None })
 }
 
 /// A cell too many says that a delimiter is not one, or that a line is two: then no cell is known to be its column's.
@@ -182,7 +182,7 @@ mod tests {
             (b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0", ["a", "b"], ["1", "2"]),
         ] {
             let sheet = read(bytes);
-            assert_eq!(sheet.columns, columns);
+            assert_eq!(sheet.names(), columns);
             assert_eq!(sheet.all(), [cells.map(|cell| Cell::Text(cell.to_owned()))]);
         }
     }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_number_keeps_its_leading_zeros() {
         let sheet = read(b"order,amount,qty,code\n0042,1.50,3,7\n7,2,4,x\n,,,\n");
-        assert_eq!(sheet.kinds, [Kind::Text, Kind::Real, Kind::Integer, Kind::Text]);
+        assert_eq!(sheet.kinds(), [Kind::Text, Kind::Real, Kind::Integer, Kind::Text]);
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
               9400111899223197428490,12345678901234567,1.5,12.50\n\
               9400111899223197428491,1.5,-7,100.1\n",
         );
-        assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Real, Kind::Decimal]);
+        assert_eq!(sheet.kinds(), [Kind::Text, Kind::Text, Kind::Real, Kind::Decimal]);
     }
 
     #[test]

@@ -60,8 +60,8 @@ impl Table {
     /// The data's, where a query asks whether a text of one file is equal to a number of another, and some texts are, that
     /// are written otherwise.
     pub fn check_alike(&self, asked: &Asked) -> Result<(), LookupError> {
-        let named = self.tables().filter(|(name, _)| asked.tables.iter().any(|table| table.name == *name));
-        let columns: Vec<Placed<'_>> = named
+        let columns: Vec<Placed<'_>> = self
+            .named(&asked.tables)
             .flat_map(|(table, columns)| columns.iter().map(move |column| Placed { table, column }))
             .collect();
         if !columns.iter().any(|one| columns.iter().any(|other| one.may_be_taken_for(*other))) {

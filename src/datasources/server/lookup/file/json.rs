@@ -241,13 +241,12 @@ fn sheet(items: Items<'_>, mut bounds: Bounds) -> Result<Sheet<'_>, LookupError>
         seen.insert("value".into(), Seen::default());
     }
     // What a value is, it says itself.
-    let kinds = seen.values().map(|seen| seen.kind(Kind::AsIs)).collect();
-    let (columns, seen): (Vec<String>, Vec<Seen>) = seen.into_iter().unzip();
-    let names = columns.clone();
+    let columns = seen.iter().map(|(name, seen)| seen.column(name.clone(), Kind::AsIs)).collect();
+    let names: Vec<String> = seen.into_keys().collect();
     let rows = move |sink: Sink<'_>| {
         items.each(&mut |item| sink(json_path::row(item, &names).into_iter().map(cell).collect()))
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets: None })
+    Ok(Sheet { columns, rows: Box::new(rows), sheets: None })
 }
 
 fn cell(value: Value) -> Cell {
@@ -324,8 +323,8 @@ mod tests {
             Bounds::default(),
         )
         .expect("reads");
-        assert_eq!(sheet.columns, ["n", "r", "t", "b", "m"]);
-        assert_eq!(sheet.kinds, [Kind::Integer, Kind::Real, Kind::Text, Kind::Boolean, Kind::AsIs]);
+        assert_eq!(sheet.names(), ["n", "r", "t", "b", "m"]);
+        assert_eq!(sheet.kinds(), [Kind::Integer, Kind::Real, Kind::Text, Kind::Boolean, Kind::AsIs]);
         assert_eq!(sheet.all()[1][3], Cell::Null);
         let broken = parse_lines(b"1\n{", Bounds::default()).err().expect("refused");
         assert!(broken.message.starts_with("line 2 of the file is no JSON: "), "{broken}");

@@ -7,6 +7,7 @@ mod csv;
 mod days;
 mod joined;
 mod json;
+mod numbers;
 mod order;
 mod origin;
 mod sheet;
@@ -129,30 +130,15 @@ impl Tables {
         if length > MAX_FILE {
             return Err(too_large(count));
         }
-        let folder = files.first().map(|file| file.folder.clone()).unwrap_or_default();
-        let key = slots::Key::new(&folder, tables);
+        let folder = files.first().map_or(Path::new(""), |file| file.folder.as_path());
+        let key = slots::Key::new(folder, tables);
         let slot = self.slots.take(&key);
         let mut held = Arc::clone(&slot.held).lock_owned().await;
         if held.as_ref().is_none_or(|held| !held.is_of(&stamps)) {
             if self.puts_off(&files, &stamps) {
                 return Err(being_written());
             }
-            let slots = Arc::clone(&self.slots);
-            let settle = {
-                let (key, slot) = (key.clone(), Arc::clone(&slot));
-                move |bytes| slots.settle(&key, &slot, bytes)
-            };
-            let (places, tables) = (Arc::clone(&self.places), tables.to_vec());
-            let loading = tokio::spawn(async move {
-                let place = places.take(&folder, length).await;
-                let load = move || {
-                    let loaded = load_into(held, files, &tables, stamps, settle);
-                    drop(place);
-                    loaded
-                };
-                tokio::task::spawn_blocking(load).await.unwrap_or_else(|_| Err(broken_off()))
-            });
-            held = loading.await.unwrap_or_else(|_| Err(broken_off()))?;
+            held = self.load(held, (&key, &slot), files, tables, stamps).await?;
         }
         let slots = Arc::clone(&self.slots);
         let asking = move || {
@@ -172,6 +158,31 @@ impl Tables {
             answer
         };
         tokio::task::spawn_blocking(asking).await.unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    /// Loads files into their slot, also where whoever waits for it hangs up.
+    async fn load(
+        &self,
+        held: OwnedMutexGuard<Option<Held>>,
+        (key, slot): (&slots::Key, &Arc<slots::Slot>),
+        files: Vec<TenantFile>,
+        tables: &[FileEndpoint],
+        stamps: Vec<Stamp>,
+    ) -> Result<OwnedMutexGuard<Option<Held>>, LookupError> {
+        let (length, _) = together(&files, &stamps);
+        let (slots, places) = (Arc::clone(&self.slots), Arc::clone(&self.places));
+        let (key, slot, tables) = (key.clone(), Arc::clone(slot), tables.to_vec());
+        let loading = tokio::spawn(async move {
+            let place = places.take(&key.folder, length).await;
+            let load = move || {
+                let settle = |bytes| slots.settle(&key, &slot, bytes);
+                let loaded = load_into(held, files, &tables, stamps, settle);
+                drop(place);
+                loaded
+            };
+            tokio::task::spawn_blocking(load).await.unwrap_or_else(|_| Err(broken_off()))
+        });
+        loading.await.unwrap_or_else(|_| Err(broken_off()))
     }
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    columns::{Column, Order, Reading},
+    columns::{Column, Order},
     days::Day,
+    numbers::Reading,
     table::{Asked, Table},
 };
 use crate::{
@@ -58,8 +59,8 @@ impl Column {
         let suits = |place: &usize| columns.get(*place).is_none_or(|other| self.suits(other));
         let text_of = |place: usize| given.params.get(place).and_then(Value::as_str);
         let is_ordered = match (self.order, &ranked.against) {
-            (_, Against::Number) => ranked.is_made || self.seen.reading() == Reading::Right,
-            (_, Against::Whole) => ranked.is_made || self.seen.reading() != Reading::Wrong,
+            (_, Against::Number) => ranked.is_made || self.reading == Reading::Right,
+            (_, Against::Whole) => ranked.is_made || self.reading != Reading::Wrong,
             (Order::Days(_), Against::Cast) => false,
             // What a query makes of days with the year first has another mark between.
             (Order::Days(Day::YearFirst(_) | Day::Several), _) if ranked.is_made => true,
@@ -85,7 +86,7 @@ impl Column {
             (_, Against::Columns(places)) => ranked.is_made || places.iter().all(suits),
             // They would be numbers, if these were kept: nobody asks for the order of their letters.
             (Order::Figures, Against::Itself) => {
-                ranked.is_made || !self.seen.are_some_unkept() || self.seen.shape().is_some()
+                ranked.is_made || !self.are_some_unkept || self.shape.is_some()
             }
             _ => true,
         };
@@ -98,11 +99,11 @@ impl Column {
     /// Whether its numbers, where they are texts, are ordered by what they say beside another column. Beside numbers, SQLite
     /// makes numbers of those that are written as programs write them.
     fn suits(&self, other: &Self) -> bool {
-        let is_alike = || self.seen.shape().is_some() && self.seen.shape() == other.seen.shape();
+        let is_alike = || self.shape.is_some() && self.shape == other.shape;
         match self.order {
-            Order::Letters | Order::Mixed if other.holds_numbers() => !self.seen.are_numbers(),
+            Order::Letters | Order::Mixed if other.holds_numbers() => !self.are_numbers,
             Order::Figures if other.holds_numbers() => true,
-            Order::Letters | Order::Figures => !self.seen.are_numbers() || is_alike(),
+            Order::Letters | Order::Figures => !self.are_numbers || is_alike(),
             _ => true,
         }
     }
@@ -152,7 +153,7 @@ impl Column {
                     Against::Calendar | Against::Cast => "the database does not read them".to_owned(),
                     _ => is_unlike,
                 };
-                let (odd, all) = self.seen.odd_days();
+                let (odd, all) = self.odd_days;
                 format!(
                     "the column {name} holds days, and {why}; in the file, they must be written such as 2026-12-31, as {odd} \
                      of {all} are not, or the query must write them so: {apart}; CAST({name} AS TEXT) takes them as they are \
@@ -186,7 +187,7 @@ impl Table {
     /// where it says a day otherwise than the column does.
     pub fn check_order(&self, asked: &Asked) -> Result<(), LookupError> {
         // Of a match, which asks for what is equal, there are none.
-        let columns = self.columns_of(&asked.tables);
+        let columns: Vec<&Column> = self.named(&asked.tables).flat_map(|(_, columns)| columns).collect();
         if columns.iter().all(|column| column.order == Order::AsItIs) {
             return Ok(());
         }

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    cell::Cell,
-    columns::{Kind, Seen},
-};
+use super::{cell::Cell, columns::Column};
 use crate::datasources::server::lookup::{Cause, LookupError};
 
 /// A table that is loaded: bytes.
@@ -15,9 +12,7 @@ const LOAD_TIME: Duration = Duration::from_secs(120);
 
 /// What a parser makes of a file, having gone through it once. `rows` goes through it again.
 pub struct Sheet<'b> {
-    pub columns: Vec<String>,
-    pub kinds: Vec<Kind>,
-    pub seen: Vec<Seen>,
+    pub columns: Vec<Column>,
     pub rows: EachRow<'b>,
     /// None of what is no workbook.
     pub sheets: Option<Sheets>,
@@ -40,6 +35,14 @@ pub type Sink<'s> = &'s mut dyn FnMut(Vec<Cell>) -> Result<(), LookupError>;
 
 #[cfg(test)]
 impl Sheet<'_> {
+    pub fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    pub fn kinds(&self) -> Vec<super::columns::Kind> {
+        self.columns.iter().map(|column| column.kind).collect()
+    }
+
     pub fn all(self) -> Vec<Vec<Cell>> {
         let mut all = Vec::new();
         let mut take = |row| {

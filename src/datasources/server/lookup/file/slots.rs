@@ -123,8 +123,8 @@ impl Slots {
         let rank = |key: &Key, usage: Usage| {
             let is_idle = usage.asked.elapsed() >= IDLE;
             match (key.folder == asking.folder, asks_too_much) {
-                (true, true) | (false, false) if is_idle || is_above(key) => Some(0),
                 (true, true) => Some(0),
+                (false, false) if is_idle || is_above(key) => Some(0),
                 (true, false) => Some(1),
                 (false, true) if is_idle => Some(1),
                 // Each is above its share: whoever was asked last is there, or a table would go before it is used once.

@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::{
     cell::Cell,
-    columns::{Column, Kind, Order, Written},
+    columns::{Column, Kind, Order},
     csv, json,
+    numbers::Written,
     origin::{self, Named},
     sheet::{Bounds, EachRow, Sheets, too_many},
     xlsx,
@@ -53,8 +54,6 @@ pub struct Table {
     pub sheets: Option<Sheets>,
     /// The name of the number of a row of `data`, which no column has.
     row_number: &'static str,
-    /// Whether the file of `data` is text: then what is written is matched, not what it says as a number.
-    is_text: bool,
     /// Whether there are further files.
     is_joined: bool,
     /// Of `data`, by the column's place, and whether in lower case.
@@ -130,15 +129,19 @@ impl Table {
         Ok(Asked { query, params, from_message: Vec::new(), tables: Vec::new() })
     }
 
-    /// Runs a query. Booleans stay some: SQLite has none.
     fn run(&self, asked: &Asked, limits: &Limits) -> Result<Rows, LookupError> {
-        let query = &asked.query;
         self.check_order(asked)?;
         self.check_alike(asked)?;
-        let mut rows = sqlite::run(&self.conn, query, asked.given(), &asked.tables, limits)?;
+        let mut rows = sqlite::run(&self.conn, &asked.query, asked.given(), &asked.tables, limits)?;
+        self.restore_booleans(&asked.query, &mut rows);
+        Ok(rows)
+    }
+
+    /// Makes booleans of the numbers that SQLite has in their place.
+    fn restore_booleans(&self, query: &str, rows: &mut Rows) {
         let all: Vec<&Column> = self.tables().flat_map(|(_, columns)| columns).collect();
         if all.iter().all(|column| column.kind != Kind::Boolean) {
-            return Ok(rows);
+            return;
         }
         let tables: Vec<Named<'_>> = self
             .tables()
@@ -154,7 +157,6 @@ impl Table {
                 }
             }
         }
-        Ok(rows)
     }
 
     /// The columns of `data`.
@@ -168,10 +170,9 @@ impl Table {
         std::iter::once((DATA, self.columns.as_slice())).chain(further)
     }
 
-    /// The columns of those tables, in their order: as a query's sources count them.
-    pub fn columns_of(&self, tables: &[sources::Table]) -> Vec<&Column> {
-        let meant = self.tables().filter(|(name, _)| tables.iter().any(|table| table.name == *name));
-        meant.flat_map(|(_, columns)| columns).collect()
+    /// Those that a query names, in the order in which its sources count their columns.
+    pub fn named(&self, tables: &[sources::Table]) -> impl Iterator<Item = (&str, &[Column])> {
+        self.tables().filter(move |(name, _)| tables.iter().any(|table| table.name == *name))
     }
 
     /// That a column holds a value, as SQL. What is compared has the column's own type: SQLite would take `007` for 7
@@ -190,21 +191,14 @@ impl Table {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let is_by_value = matches!(column.kind, Kind::Integer | Kind::Real);
         let number = match Written::of(&text) {
             Written::Integer(integer) => Some(Value::from(integer)),
-            Written::Real(real) => Some(Value::from(real)),
-            Written::Decimal(real) if is_by_value || !self.is_text || value.is_number() => {
-                Some(Value::from(real))
-            }
+            Written::Real(real) | Written::Decimal(real) => Some(Value::from(real)),
             // What others write of it is lost as well where the column's own is, or nobody knows how that was written.
-            Written::Near(real)
-                if matches!(column.kind, Kind::Real | Kind::AsIs)
-                    && (!self.is_text || column.seen.are_some_near()) =>
-            {
+            Written::Near(real) if column.are_some_near && matches!(column.kind, Kind::Real | Kind::AsIs) => {
                 Some(Value::from(real))
             }
-            Written::Decimal(_) | Written::Near(_) | Written::Text => None,
+            Written::Near(_) | Written::Text => None,
         };
         match (column.kind, number) {
             (Kind::Decimal, _) if value.is_string() => (self.written(place, "= ?"), vec![text.into()]),
@@ -302,7 +296,6 @@ pub fn table<'e>(
         further: Vec::new(),
         sheets: None,
         row_number: "",
-        is_text: false,
         is_joined,
         indexed: HashSet::new(),
         bytes: 0,
@@ -350,28 +343,26 @@ impl Table {
             FileFormat::Json => json::parse(bytes, file.rows.as_ref(), bounds)?,
             FileFormat::JsonLines => json::parse_lines(bytes, bounds)?,
         };
-        check_columns(&sheet.columns).map_err(|error| of_sheet(sheet.sheets.as_ref(), error))?;
-        let is_taken = |name: &str| sheet.columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        let mut columns = sheet.columns;
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        check_names(&names).map_err(|error| of_sheet(sheet.sheets.as_ref(), error))?;
+        let is_taken = |name: &str| names.iter().any(|column| column.eq_ignore_ascii_case(name));
         let row_number = ["rowid", "oid", "_rowid_"].into_iter().find(|name| !is_taken(name));
-        let columns: Vec<Column> = sheet
-            .columns
-            .into_iter()
-            .zip(sheet.kinds.into_iter().zip(sheet.seen))
-            .map(|(name, (kind, seen))| match kind {
+        for column in &mut columns {
+            match column.kind {
                 Kind::Decimal if row_number.is_none() => {
-                    Column { kind: Kind::Text, order: Order::Mixed, ..Column::new(name, kind, &seen) }
+                    (column.kind, column.order) = (Kind::Text, Order::Mixed);
                 }
                 // It is joined with texts and numbers alike, and as it is, a number is equal to no text.
-                Kind::AsIs if self.is_joined => Column::new(name, Kind::Text, &seen),
-                kind => Column::new(name, kind, &seen),
-            })
-            .collect();
+                Kind::AsIs if self.is_joined => column.kind = Kind::Text,
+                _ => {}
+            }
+        }
         fill(&self.conn, &file.table, &columns, sheet.rows, bounds)?;
         if file.table == DATA {
             self.columns = columns;
             self.sheets = sheet.sheets;
             self.row_number = row_number.unwrap_or_default();
-            self.is_text = file.format == FileFormat::Csv;
         } else {
             self.further.push((file.table.clone(), columns));
         }
@@ -444,12 +435,12 @@ fn size(conn: &Connection) -> rusqlite::Result<u64> {
     Ok(u64::from(pages) * u64::from(page))
 }
 
-fn check_columns(columns: &[String]) -> Result<(), LookupError> {
-    if columns.is_empty() || columns.iter().any(String::is_empty) {
+fn check_names(names: &[&str]) -> Result<(), LookupError> {
+    if names.is_empty() || names.contains(&"") {
         return Err(LookupError::new(Cause::File, "the file's first line must name every column"));
     }
     let mut seen = HashSet::new();
-    match columns.iter().find(|column| !seen.insert(column.to_lowercase())) {
+    match names.iter().find(|name| !seen.insert(name.to_lowercase())) {
         Some(twice) => Err(LookupError::new(Cause::File, format!("the file names the column {twice} twice"))),
         None => Ok(()),
     }
@@ -862,7 +853,7 @@ pub mod tests {
     #[test]
     fn a_table_is_no_larger_than_memory_is_for() {
         let conn = Connection::open_in_memory().expect("opens");
-        let columns = [Column::new("a".into(), Kind::Text, &Seen::default())];
+        let columns = [Seen::default().column("a".into(), Kind::Text)];
         let rows = |sink: Sink<'_>| -> Result<(), LookupError> {
             (0..10_000).try_for_each(|_| sink(vec![Cell::Text("x".repeat(1_000))]))
         };
@@ -875,10 +866,9 @@ pub mod tests {
 
     #[test]
     fn every_column_has_a_name_of_its_own() {
-        let names = |names: &[&str]| check_columns(&names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
-        assert!(names(&["a", "b"]).is_ok());
+        assert!(check_names(&["a", "b"]).is_ok());
         for bad in [&[][..], &["a", "", "b"], &["a", "A"]] {
-            assert!(names(bad).is_err(), "{bad:?}");
+            assert!(check_names(bad).is_err(), "{bad:?}");
         }
     }
 }

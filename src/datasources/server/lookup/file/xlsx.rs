@@ -56,7 +56,7 @@ pub fn parse<'p>(
     let sheets = Some(Sheets { others: others(book.sheets_metadata(), &name), read: name.clone() });
     let mut seen: Vec<Seen> = Vec::new();
     let mut count = 0;
-    let columns = each(book, &name, bounds, &mut |width, row| {
+    let names = each(book, &name, bounds, &mut |width, row| {
         count += 1;
         if count > MAX_ROWS {
             return Err(LookupError::new(
@@ -72,9 +72,9 @@ pub fn parse<'p>(
         }
         bounds.row(width, row.iter().map(|(_, cell)| cell.size()).sum())
     })?;
-    seen.resize(columns.len(), Seen::default());
-    let width = columns.len();
-    let kinds = seen.iter().map(|seen| seen.kind(Kind::Text)).collect();
+    let width = names.len();
+    seen.resize(width, Seen::default());
+    let columns = names.into_iter().zip(seen).map(|(name, seen)| seen.column(name, Kind::Text)).collect();
     let rows = move |sink: Sink<'_>| {
         each(book, &name, bounds, &mut |_, row| {
             let mut cells = vec![Cell::Null; width];
@@ -87,7 +87,7 @@ pub fn parse<'p>(
         })
         .map(drop)
     };
-    Ok(Sheet { columns, kinds, seen, rows: Box::new(rows), sheets })
+    Ok(Sheet { columns, rows: Box::new(rows), sheets })
 }
 
 /// The sheets beside the one that is read.
@@ -326,8 +326,8 @@ mod tests {
         let bytes = workbook();
         let mut book = open(&bytes).expect("opens");
         let sheet = parse(&mut book, Some("Customers"), Bounds::default()).expect("reads");
-        assert_eq!(sheet.columns, ["email", "since", "orders", "balance"]);
-        assert_eq!(sheet.kinds, [Kind::Text, Kind::Text, Kind::Integer, Kind::Real]);
+        assert_eq!(sheet.names(), ["email", "since", "orders", "balance"]);
+        assert_eq!(sheet.kinds(), [Kind::Text, Kind::Text, Kind::Integer, Kind::Real]);
         let text = |text: &str| Cell::Text(text.to_owned());
         let first = [text("a@b.example"), text("2026-11-10"), Cell::Integer(12), Cell::Real(10.5)];
         let second = [text("c@d.example"), Cell::Null, Cell::Null, Cell::Integer(3)];
@@ -335,7 +335,7 @@ mod tests {
 
         // The same, once more.
         let notes = parse(&mut book, Some("Notes"), Bounds::default()).expect("reads");
-        assert_eq!(notes.columns, ["nothing"]);
+        assert_eq!(notes.names(), ["nothing"]);
         drop(notes);
         let refused = parse(&mut book, Some("Orders"), Bounds::default()).err().expect("refused");
         assert_eq!(refused.message, "the workbook has no sheet Orders; it has Notes, Customers");
@@ -358,7 +358,7 @@ mod tests {
             [(None, "Customers", ["Lists", "Notes"]), (Some("Lists"), "Lists", ["Customers", "Notes"])]
         {
             let sheet = parse(&mut book, wanted, Bounds::default()).expect("reads");
-            assert_eq!(sheet.columns, [read]);
+            assert_eq!(sheet.names(), [read]);
             let sheets = sheet.sheets.expect("a workbook");
             assert!(sheets.read == read && sheets.others == others, "{sheets:?}");
         }
@@ -392,7 +392,7 @@ mod tests {
         let bytes = book.save_to_buffer().expect("saved");
         let mut book = open(&bytes).expect("opens");
         let sheet = parse(&mut book, None, Bounds::default()).expect("reads");
-        assert_eq!((sheet.kinds[0], sheet.kinds[1]), (Kind::Boolean, Kind::Text));
+        assert_eq!(sheet.kinds()[..2], [Kind::Boolean, Kind::Text]);
         drop(sheet);
         let bounds = Bounds { bytes: 40_000, ..Bounds::default() };
         let refused = parse(&mut book, None, bounds).err().expect("99 rows of 500 columns");
