@@ -62,7 +62,7 @@ test('what could not be checked is found by a filter, which stays in the address
   await expect(page.getByTestId('message-row')).toHaveCount(found.length);
 });
 
-test('what is set no more stays where the keyboard is, until that goes on', { tag: '@desktop' }, async ({ page }) => {
+test('what is set no more stays where the keyboard was, until it is folded up', { tag: '@desktop' }, async ({ page }) => {
   await page.goto('/t/acme_corp/messages?delivery=failed');
   await hydrated(page);
   const [fold, deliveries] = [page.getByTestId('filters').locator('summary'), page.getByLabel('Deliveries')];
@@ -73,7 +73,27 @@ test('what is set no more stays where the keyboard is, until that goes on', { ta
   await expect(deliveries).toBeVisible();
   await expect(deliveries).toBeFocused();
   await page.getByRole('searchbox', { name: 'Search' }).focus();
+  await expect(deliveries, 'what goes by itself moves the list').toBeVisible();
+  await fold.click();
   await expect(deliveries).toBeHidden();
+});
+
+test('what is pressed in the list stays under the pointer, though a filter had the keyboard that is set no more', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/messages?delivery=failed');
+  await hydrated(page);
+  const deliveries = page.getByLabel('Deliveries');
+  const rows = page.getByTestId('message-row');
+  await deliveries.focus();
+  await deliveries.selectOption('Any');
+  await expect(rows).toHaveCount(12);
+  await expect(page.getByTestId('list')).toHaveAttribute('aria-busy', 'false');
+  const link = rows.first().getByRole('link');
+  const subject = await link.innerText();
+  const { x, y } = (await link.boundingBox())!;
+  await page.mouse.move(x + 4, y + 4);
+  await page.mouse.down();
+  await page.mouse.up();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(subject);
 });
 
 for (const isScripted of [true, false]) {

@@ -316,6 +316,117 @@ test('who comes back to the list is where they were', async ({ page, request }) 
   await expect(last, 'a page that is loaded anew moves nothing').not.toBeFocused();
 });
 
+test('what is chosen is so still where one comes back from a message', async ({ page, request }) => {
+  const mark = await send(request, 4);
+  await open(page, `q=${mark}&decision=review`);
+  const [boxes, bar] = [page.getByTestId('choose'), page.getByTestId('bulk')];
+  const ticked = boxes.and(page.locator(':checked'));
+  const title = page.getByRole('heading', { level: 1 });
+  const read = async () => {
+    await rows(page, `${mark} 3`).getByRole('link').click();
+    await expect(title).toHaveText(`${mark} 3`);
+  };
+  for (const i of [0, 1, 2]) await boxes.nth(i).check();
+  const ways: Record<string, () => Promise<unknown>> = {
+    'by its key': () => page.keyboard.press('u'),
+    'by the link': () => page.getByRole('navigation', { name: 'Other messages' }).getByRole('link', { name: 'Messages' }).click(),
+    'by the browser’s button': () => page.goBack(),
+  };
+  for (const [way, goBack] of Object.entries(ways)) {
+    await read();
+    await goBack();
+    await expect(bar, way).toContainText('3 chosen');
+    await expect(ticked, way).toHaveCount(3);
+  }
+
+  await test.step('but for what left the list meanwhile', async () => {
+    await read();
+    const [theirs] = await (await request.get(`/api/emails?tenant_id=${TENANT}&q=${mark}+4`)).json();
+    const said = await request.post(`/api/emails/${theirs.email_id}/decision?tenant_id=${TENANT}`, { data: { decision: 'accepted' } });
+    expect(said.status()).toBe(200);
+    await page.goBack();
+    await expect(boxes).toHaveCount(3);
+    await expect(bar).toContainText('2 chosen');
+    await expect(ticked).toHaveCount(2);
+  });
+
+  await test.step('and not once another list was looked at', async () => {
+    await unfold(page);
+    await page.getByRole('link', { name: 'Clear' }).click();
+    await expect(boxes).not.toHaveCount(3);
+    await expect(bar).toHaveCount(0);
+    await page.goBack();
+    await expect(boxes).toHaveCount(3);
+    expect(await bar.count()).toBe(0);
+  });
+});
+
+test('a message that was decided by itself is chosen no more', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  const title = page.getByRole('heading', { level: 1 });
+  const box = (number: number) => rows(page, `${mark} ${number}`).getByTestId('choose');
+  await box(2).check();
+  await box(1).check();
+  await rows(page, `${mark} 2`).getByRole('link').click();
+  await expect(title).toHaveText(`${mark} 2`);
+  await page.getByTestId('decide-rejected').click();
+  await expect(page.getByTestId('toast')).toContainText('1 message rejected.');
+  await page.keyboard.press('u');
+  await expect(title).toHaveText('Messages');
+  await expect(page.getByTestId('bulk')).toContainText('1 chosen');
+  await expect(box(1)).toBeChecked();
+  await expect(box(2), 'else it would be decided once more').not.toBeChecked();
+});
+
+test('what is chosen in one tenant is so no more once another was entered', { tag: '@desktop' }, async ({ page }) => {
+  const sidebar = page.getByTestId('sidebar');
+  const follow = (name: string) => sidebar.getByRole('link', { name, exact: true }).click();
+  const enter = async (name: string) => {
+    await follow('Switch tenant');
+    await page.getByTestId('tenant-link').filter({ hasText: name }).click();
+    await expect(page.getByTestId('tenant-name')).toHaveText(name);
+    await expect(page.getByTestId('over-time')).toBeVisible();
+  };
+  const [boxes, bar] = [page.getByTestId('choose'), page.getByTestId('bulk')];
+  await open(page, '');
+  await boxes.first().check();
+  await expect(bar).toContainText('1 chosen');
+  await follow('Dashboard');
+  await expect(page.getByTestId('over-time')).toBeVisible();
+  await follow('Messages');
+  await expect(bar, 'another page of the tenant ends nothing').toContainText('1 chosen');
+  await enter('Acme Corporation');
+  await enter('Globex Inc.');
+  await follow('Messages');
+  await expect(boxes.first()).toBeVisible();
+  expect(await bar.count()).toBe(0);
+});
+
+test('where letters are twice as large, the bar of what is chosen leaves three quarters of the screen', { tag: '@phone' }, async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
+  await page.getByTestId('choose').check();
+  const bar = page.getByTestId('bulk');
+  await expect(bar).toContainText('1 chosen');
+  await expect(bar.getByTestId('bulk-intent')).toHaveCSS('font-size', '28px');
+  expect((await bar.boundingBox())!.height).toBeLessThanOrEqual(page.viewportSize()!.height / 4);
+
+  await bar.getByTestId('bulk-intent').selectOption('none');
+  const all = ['bulk-accept', 'bulk-reject', 'bulk-rerun', 'bulk-intent', 'bulk-set-intent', 'bulk-none', 'bulk-all'];
+  await bar.getByTestId(all[0]).focus();
+  for (const [i, name] of all.entries()) {
+    if (i > 0) await page.keyboard.press('Tab');
+    const target = bar.getByTestId(name);
+    await expect(target, 'by the keyboard').toBeFocused();
+    await expect(target, `${name} is scrolled to`).toBeInViewport({ ratio: 0.95 });
+    const { width, height } = (await target.boundingBox())!;
+    expect.soft(Math.min(width, height), name).toBeGreaterThanOrEqual(44);
+  }
+  await look(page, 'phone-messages-chosen-large');
+});
+
 test('a message is shown in another way where one reads it', async ({ page, request }) => {
   const mark = await send(request, 1);
   await page.setViewportSize({ width: 390, height: 500 });

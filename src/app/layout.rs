@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     auth::{api, authority::Permission, pages::SignOut},
+    emails::pages::use_kept_choice,
     ui::{
         dialog::OnceOpened,
         host,
@@ -142,13 +143,15 @@ fn RightsUnknown(me: MyAccess) -> impl IntoView {
     }
 }
 
-/// Keeps the tenant for this tab once the server has said that the caller may choose it.
+/// Keeps the tenant for this tab once the server has said that the caller may choose it. What was chosen in another's list
+/// ends with that.
 fn remember(tenant: CurrentTenant, me: MyAccess) {
     effect(move || {
         if let (Ok(id), Some(Ok(me))) = (tenant.id(), me.0.get())
             && me.tenants.iter().any(|mine| mine.tenant_id == id)
         {
             host::store_tenant(&id);
+            use_kept_choice().enter(&id);
         }
     });
 }

@@ -12,6 +12,7 @@ mod evidence;
 mod filters;
 mod history;
 mod import;
+mod kept;
 mod list;
 mod marks;
 mod notes;
@@ -24,6 +25,7 @@ mod verdict;
 mod why;
 
 pub use detail::MessagePage;
+pub use kept::use_kept_choice;
 pub use list::{MessagesPage, NoMessages};
 pub use marks::{DecisionMark, VerdictMark};
 pub use notes::Notes;

@@ -86,6 +86,8 @@ where
 struct Place {
     /// Whether what stands there stays where the next answer is a refusal, whatever that says.
     stays: StoredValue<bool>,
+    /// Whether what stands there is from before: the last answer was a refusal.
+    is_old: StoredValue<bool>,
     /// How many answers are on their way.
     under_way: StoredValue<u32>,
     /// The last that could be had, and what it is of: what comes with the page is of what is asked for first.
@@ -100,6 +102,7 @@ impl Place {
     fn new() -> Self {
         let place = Self {
             stays: StoredValue::new(false),
+            is_old: StoredValue::new(false),
             under_way: StoredValue::new(0),
             last: StoredValue::new(None),
             last_of: StoredValue::new(None),
@@ -140,7 +143,10 @@ impl Place {
                     return answer;
                 };
                 match before {
-                    Some(before) if stays || (may_pass(&problem) && self.hold(&problem)) => before,
+                    Some(before) if stays || (may_pass(&problem) && self.hold(&problem)) => {
+                        let _ = self.is_old.try_set_value(true);
+                        before
+                    }
                     _ => {
                         self.mend();
                         answer
@@ -168,6 +174,7 @@ impl Place {
 
     /// What stands there is so now.
     fn mend(self) {
+        let _ = self.is_old.try_set_value(false);
         self.stale.into_iter().for_each(|stale| stale.mended(self.tries));
     }
 }
@@ -222,6 +229,11 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Loaded<T> 
         self.place.note(&kept);
         self.place.mend();
         self.kept.set(Some(kept));
+    }
+
+    /// Whether what stands there is from before: it could not be read anew since.
+    pub fn is_old(self) -> bool {
+        self.place.is_old.try_get_value() == Some(true)
     }
 
     /// What stands there was found to be so still, by another way.

@@ -69,14 +69,15 @@ impl Picked {
         let _ = self.is_said.try_set(is_said);
     }
 
-    /// What stands there, of a message that has this intent. Here, too, the page may have been left.
-    fn begin(self, has: String, is_waiting: bool, is_saying: bool) -> String {
+    /// What stands there, of a message that has this intent: as long as what was set is awaited, it may not have it yet. Here,
+    /// too, the page may have been left.
+    fn begin(self, has: String, is_waiting: bool, is_awaited: bool) -> String {
         let by_hand = self.by_hand.try_get_untracked().flatten();
         if is_waiting {
             return by_hand.or_else(|| self.last.try_get_value().flatten()).unwrap_or(has);
         }
         let _ = self.last.try_set_value(Some(has.clone()));
-        if self.is_said.try_get_untracked() == Some(true) && !is_saying {
+        if self.is_said.try_get_untracked() == Some(true) && !is_awaited {
             let _ = self.by_hand.try_set(None);
             let _ = self.is_said.try_set(false);
             return has;
@@ -209,6 +210,8 @@ pub fn ChangeIntent(
     is_settled: bool,
     /// Whether the message is being decided.
     is_waiting: bool,
+    /// Whether how it stands is from before: what was set since may be so by now.
+    is_old: bool,
     actions: MessageActions,
 ) -> impl IntoView {
     let MessageActions { words, choice, picked, correct, .. } = actions;
@@ -216,7 +219,7 @@ pub fn ChangeIntent(
     let is_saying = move || words.is_saying(email_id, |word| matches!(word, Word::Correct(_)));
     let has = option_of(chosen);
     let settled = is_settled.then(|| has.clone());
-    let mut begun = picked.begin(has, is_waiting, untrack(is_saying));
+    let mut begun = picked.begin(has, is_waiting, is_old || untrack(is_saying));
     // The one that it has stays an option, though it takes no more messages: a choice that lacked it would say that it has none.
     let mut intents = intents;
     intents.retain(|intent| intent.is_active || begun == intent.intent_id.to_string());
@@ -467,13 +470,13 @@ mod tests {
         owner.with(|| {
             let picked = Picked::new();
             let begin =
-                |has: &str, is_waiting, is_saying| picked.begin(has.to_owned(), is_waiting, is_saying);
+                |has: &str, is_waiting, is_awaited| picked.begin(has.to_owned(), is_waiting, is_awaited);
             assert_eq!(begin("1", false, false), "1");
             assert_eq!(begin("", true, false), "1", "run again, it has none for a moment");
             picked.pick("2".into(), false);
             assert_eq!(begin("1", false, false), "2", "it is not said yet");
             picked.pick("2".into(), true);
-            assert_eq!(begin("1", false, true), "2", "it is on its way");
+            assert_eq!(begin("1", false, true), "2", "it is on its way, or not read anew yet");
             assert_eq!(begin("", true, false), "2");
             assert_eq!(begin("2", false, false), "2");
             assert_eq!(begin("1", false, false), "1", "that was taken back");

@@ -87,19 +87,24 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         </p>
         <Only when=is_shown>
             <div class="bulk" role="region" aria-label="Chosen messages" data-testid="bulk">
-                <span class="bulk__count">{counted}</span>
-                {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
-                {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
-                {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
-                {are_given_up
-                    .then(|| button(Word::SendAgain, Glyph::Route, "Send again", "bulk-send-again").into_any())}
+                // On a narrow page, what stands last in a line may have to be scrolled to.
+                <div class="bulk__line">
+                    {are_given_up
+                        .then(|| button(Word::SendAgain, Glyph::Route, "Send again", "bulk-send-again").into_any())}
+                    {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
+                    {button(Word::decide(Decision::Rejected), Glyph::Reject, "Reject", "bulk-reject")}
+                    {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
+                </div>
                 <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent))) on_leave/>
-                <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
-                    {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
-                </button>
-                <button type="button" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
-                    "None"
-                </button>
+                <div class="bulk__line">
+                    <span class="bulk__count">{counted}</span>
+                    <button type="button" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
+                        "None"
+                    </button>
+                    <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
+                        {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
+                    </button>
+                </div>
             </div>
         </Only>
     }

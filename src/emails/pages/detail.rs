@@ -138,16 +138,17 @@ fn Message(
                 // The message last: what it comes to while the others are awaited would be missed.
                 let (said, intents, history) = (contents.said().await, intents.await, history.await);
                 let may_work = may(me, &untrack(|| tenant.id())?, Permission::WorkMessages).await;
-                Ok((detail.await?, may_work, history, intents, said))
+                Ok(((detail.await?, detail.is_old()), may_work, history, intents, said))
             }
             retry=move || detail.refetch()
-            view=move |(detail, may_work, history, intents, said): Answered| {
+            view=move |((detail, is_old), may_work, history, intents, said): Answered| {
                 // The page may have been left by the time of the answer.
                 let email = &detail.email;
                 let _ = shown.try_set_value(may_work.then(|| (email.email_id, email.intent.is_some())));
                 view! {
                     <MessageView
                         detail
+                        is_old
                         may_work
                         history
                         intents
@@ -167,8 +168,8 @@ fn Message(
 /// What there is to choose from, or why that could not be had.
 type KnownIntents = Result<Vec<Intent>, Problem>;
 
-/// A message, whether its reader may do something with it, and what stands beside it.
-type Answered = (EmailDetail, bool, KnownHistory, KnownIntents, Said);
+/// A message, and whether that is as it was before; whether its reader may do something with it, and what stands beside it.
+type Answered = ((EmailDetail, bool), bool, KnownHistory, KnownIntents, Said);
 
 /// `j` and `k` lead to the next message of the list and the one before, `u` back to the list, as it was narrowed.
 fn use_ways(
@@ -302,10 +303,11 @@ fn look_beside(
             return;
         }
         shown.set_value(turn);
-        if detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found)) {
+        // Also where it says the same: the page was made of it as of something from before.
+        if detail.is_old()
+            || detail.with_untracked(|known| !matches!(known, Some(Ok(known)) if *known == found))
+        {
             detail.put(Ok(found));
-        } else {
-            detail.is_still_so();
         }
         if history.with_untracked(|known| known == Some(&entries)) {
             history.is_still_so();
@@ -346,6 +348,8 @@ fn ask_while_waiting(detail: Loaded<EmailDetail>, look: Look<impl Fn() + Copy + 
 #[component]
 fn MessageView(
     detail: EmailDetail,
+    /// Whether that is as it was before: it could not be read anew.
+    is_old: bool,
     /// Whether the reader may do something with it. Found out before: what stands here is not to be built anew, focus
     /// and all, with each answer.
     may_work: bool,
@@ -453,6 +457,7 @@ fn MessageView(
                                         chosen
                                         is_settled={is_corrected && !is_waiting}
                                         is_waiting
+                                        is_old
                                         actions
                                     />
                                 }

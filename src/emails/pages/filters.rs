@@ -1,6 +1,10 @@
 //! The filters of the list.
 
-use leptos::{ev::SubmitEvent, html::Input, prelude::*};
+use leptos::{
+    ev::SubmitEvent,
+    html::{Details, Input},
+    prelude::*,
+};
 use leptos_router::components::Form;
 
 use super::{
@@ -52,6 +56,13 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
     let text = memo(move || query.read().filter.q.clone().unwrap_or_default());
     let search = NodeRef::<Input>::new();
     follow(search, text, None);
+    let fold = NodeRef::<Details>::new();
+    // Would they go with the keyboard, the list would move from under the pointer that is pressed there.
+    let unfold = move |_| {
+        if let Some(fold) = fold.get_untracked() {
+            fold.set_open(true);
+        }
+    };
     let chosen = Signal::derive(move || query.read().intent().unwrap_or_default());
     let folded = move || match query.read().folded() {
         0 => "Filters".to_owned(),
@@ -109,7 +120,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                     <span class="visually-hidden">"Search"</span>
                 </button>
                 // What follows it is hidden as long as it is closed, where it is there at all.
-                <details class="filters__fold" data-testid="filters">
+                <details node_ref=fold class="filters__fold" data-testid="filters">
                     <summary class="button">
                         <span class="filters__narrow">{folded}</span>
                         <span class="filters__wide">"More filters"</span>
@@ -141,7 +152,12 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                         })
                     }}
                 </Transition>
-                <div class="filters-more" class:filters-more--set=move || query.read().has_seldom()>
+                // Where somebody was in them they are unfolded, until they are folded up.
+                <div
+                    class="filters-more"
+                    class:filters-more--set=move || query.read().has_seldom()
+                    on:focusin=unfold
+                >
                     <Choice
                         label="Rules"
                         name="could_not_ask"

@@ -8,6 +8,7 @@ use super::{
     bulk::{BulkBar, SET_INTENT},
     filters::{Filters, SEARCH},
     import::Import,
+    kept::use_kept_choice,
     query::ListQuery,
     saved::{NameView, SavedFilters, Views},
     selection::{Choice, Selection, Word, Words},
@@ -115,11 +116,12 @@ fn Listed(
     /// Whether it is the list that one was at before.
     is_back: bool,
 ) -> impl IntoView {
+    let kept = use_kept_choice();
+    let selection = Selection::new(kept.of(&id, &query, &page));
     let rows = RwSignal::new(page.emails);
     let next = RwSignal::new(page.next);
     let fresh = RwSignal::new(Fresh::default());
     let left = RwSignal::new(Vec::<EmailId>::new());
-    let selection = Selection::new();
     let words = Words::new();
     let listed = Signal::derive(move || {
         let left = left.read();
@@ -134,6 +136,7 @@ fn Listed(
     let is_narrowed = EmailFilter { q: None, ..query.filter.clone() } != EmailFilter::default();
     let filter = StoredValue::new(query.filter.clone());
     let asked = StoredValue::new((id, query));
+    selection.keep(kept, asked);
     let page_from = move |before: Option<EmailId>| {
         asked.with_value(|(tenant, query)| tenant_page(tenant, "/messages") + &query.page(before))
     };

@@ -4,14 +4,21 @@ use std::collections::HashMap;
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::notes::{Notes, use_notes};
+use super::{
+    kept::{KeptChoice, use_kept_choice},
+    notes::{Notes, use_notes},
+    query::ListQuery,
+};
 use crate::{
     emails::{
         api::{correct_many, decide_many, reprocess_many, send_again_many, take_back},
         dto::{Decision, Email, EmailFilter, WordsDone},
     },
     shared::{EmailId, IntentId, Problem, TenantId, WordId},
-    ui::toast::{Toasts, use_toasts},
+    ui::{
+        react::effect,
+        toast::{Toasts, use_toasts},
+    },
 };
 
 /// What a person says of messages.
@@ -117,10 +124,11 @@ struct Asked {
 pub struct Turns(ArcRwSignal<HashMap<EmailId, Turn>>);
 
 impl Turns {
-    /// With them, what is on its way.
+    /// With them, what is on its way, and what is chosen.
     pub fn provide() {
         provide_context(Self::default());
         provide_context(Progress::new());
+        KeptChoice::provide();
     }
 
     fn begin(&self, email: EmailId, number: u32, word: Word) {
@@ -159,7 +167,7 @@ impl Words {
         let turns: Option<Turns> = use_context();
         let Progress { ended, under_way, have_run, offered } = use_context().unwrap_or_else(Progress::new);
         Self {
-            news: News { toasts, notes, ended, under_way, have_run, offered },
+            news: News { toasts, notes, kept: use_kept_choice(), ended, under_way, have_run, offered },
             turns: StoredValue::new(turns.unwrap_or_default()),
         }
     }
@@ -313,6 +321,15 @@ struct Offered {
     ids: Vec<EmailId>,
 }
 
+/// No more than so many notices that offer it stand at once (`ui/toast.rs`): of what was said before, none does any more.
+const MOST_OFFERED: usize = 8;
+
+/// Adds the last that was said.
+fn add(offered: &mut Vec<Offered>, said: Offered) {
+    offered.push(said);
+    offered.drain(..offered.len().saturating_sub(MOST_OFFERED));
+}
+
 /// Takes those out that were said of none but these messages: another word, said since, stands before them.
 fn take_outdated(offered: &mut Vec<Offered>, ids: &[EmailId]) -> Vec<u32> {
     let (outdated, left): (Vec<_>, Vec<_>) =
@@ -326,6 +343,7 @@ fn take_outdated(offered: &mut Vec<Offered>, ids: &[EmailId]) -> Vec<u32> {
 struct News {
     toasts: Toasts,
     notes: Notes,
+    kept: KeptChoice,
     /// As `Progress` has them.
     ended: RwSignal<Vec<(TenantId, u32)>>,
     under_way: RwSignal<Vec<UnderWay>>,
@@ -355,6 +373,7 @@ impl News {
         let Asked { number, tenant, word, ended } = asked;
         turns.begin(email, number, word.clone());
         self.begin(number, &tenant, &[email], word.doing(1));
+        self.kept.leave_out(email);
         spawn_local(async move {
             let (left, is_done) = self.tell(number, tenant, vec![email], None, word).await;
             let next = turns.end(email);
@@ -417,7 +436,7 @@ impl News {
                         let is_wanted = !toasts.is_unwanted(number);
                         let outdated = self.offered.try_update_value(|offered| {
                             let outdated = if is_wanted { take_outdated(offered, &done) } else { Vec::new() };
-                            offered.push(Offered { word: said, number, ids: done.clone() });
+                            add(offered, Offered { word: said, number, ids: done.clone() });
                             outdated
                         });
                         outdated.into_iter().flatten().for_each(|number| toasts.withdraw(number));
@@ -535,13 +554,24 @@ pub struct Selection {
 }
 
 impl Selection {
-    pub fn new() -> Self {
+    /// Of which these are chosen already.
+    pub fn new(chosen: Vec<EmailId>) -> Self {
         Self {
-            chosen: RwSignal::new(Vec::new()),
+            chosen: RwSignal::new(chosen),
             anchor: StoredValue::new(None),
             version: StoredValue::new(0),
             is_gathered: RwSignal::new(false),
         }
+    }
+
+    /// Has it kept for whoever comes back to this list.
+    pub fn keep(self, kept: KeptChoice, list: StoredValue<(TenantId, ListQuery)>) {
+        effect(move || {
+            // None where the page has been left.
+            if let (Some(ids), Some((tenant, query))) = (self.chosen.try_get(), list.try_get_value()) {
+                kept.put(tenant, query, ids);
+            }
+        });
     }
 
     pub fn has(self, id: EmailId) -> bool {
@@ -773,6 +803,16 @@ mod tests {
         assert!(take_outdated(&mut offered, &ids[..1]).is_empty());
         assert_eq!(take_outdated(&mut offered, &ids), [2, 3]);
         assert!(offered.is_empty());
+    }
+
+    #[test]
+    fn what_no_notice_offers_any_more_is_forgotten() {
+        let mut offered = Vec::new();
+        for number in 0..20 {
+            add(&mut offered, Offered { word: WordId(uuid::Uuid::nil()), number, ids: Vec::new() });
+        }
+        let numbers: Vec<u32> = offered.iter().map(|said| said.number).collect();
+        assert_eq!(numbers, [12, 13, 14, 15, 16, 17, 18, 19]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
         dto::{Extractor, FieldType, is_field},
         server::matching::compile,
     },
-    rules::dto::RuleType,
+    rules::dto::{CREDENTIAL_HEADERS, RuleType},
     server::extract::{not_known, parse_json},
     shared::{
         FieldError, Problem,
@@ -369,9 +369,6 @@ const fn judging_members(rule_type: RuleType) -> &'static [&'static str] {
 
 /// Members that people look for here and that stand on the rule itself.
 const OF_THE_RULE: [&str; 5] = ["on_fail", "on_error", "when_missing", "stop", "priority"];
-/// Headers that carry credentials: those belong into the config, encrypted.
-const CREDENTIAL_HEADERS: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 /// Headers that are the connection's own.
 const CONNECTION_HEADERS: [&str; 5] =
     ["host", "content-length", "connection", "transfer-encoding", "upgrade"];
@@ -505,21 +502,8 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
         checks.fault("path", "must hold none of ? # \\ % . and ..; put the query into query");
     }
     for (name, value) in &form.headers {
-        let lower = name.to_ascii_lowercase();
-        if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            checks.fault(format!("headers.{name}"), "is no header name");
-        } else if CREDENTIAL_HEADERS.contains(&lower.as_str()) {
-            checks.fault(
-                format!("headers.{name}"),
-                "carries credentials: put them into the config's auth_config, where they are encrypted",
-            );
-        } else if CONNECTION_HEADERS.contains(&lower.as_str()) {
-            checks.fault(format!("headers.{name}"), "is set by the connection itself");
-        } else if value.as_str().is_some_and(|text| reqwest::header::HeaderValue::from_str(text).is_err()) {
-            checks.fault(
-                format!("headers.{name}"),
-                "holds what no header can: letters without accents, digits and signs alone",
-            );
+        if let Some(fault) = unfit_header(name, value) {
+            checks.fault(format!("headers.{name}"), fault);
         }
     }
     if let Some(status) = form.status.iter().find(|status| !(200..=599).contains(*status)) {
@@ -531,12 +515,8 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     }
     let rows =
         form.rows.and_then(|text| text.parse::<JsonPath>().map_err(|fault| checks.fault("rows", fault)).ok());
-    if let Some(body) = &form.body
-        && let Err(fault) = walk_texts(body, &mut |text| {
-            text.parse::<Template>().map(|_| text.to_owned()).map_err(|e| e.to_string())
-        })
-    {
-        checks.fault("body", fault);
+    if let Some(fault) = form.body.iter().flat_map(texts).find_map(|text| text.parse::<Template>().err()) {
+        checks.fault("body", fault.to_string());
     }
     let query = checks.part_as_is(operands("query", form.query)).unwrap_or_default();
     let headers = checks.part_as_is(operands("headers", form.headers)).unwrap_or_default();
@@ -553,24 +533,58 @@ fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     })))
 }
 
-/// Rebuilds a JSON value with each of its texts (not its member names) changed.
-fn walk_texts<E>(value: &Value, change: &mut impl FnMut(&str) -> Result<String, E>) -> Result<Value, E> {
+/// Why no request can have such a header.
+fn unfit_header(name: &str, value: &Value) -> Option<&'static str> {
+    use reqwest::header::{HeaderName, HeaderValue};
+    let lower = name.to_ascii_lowercase();
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        Some("is no header name")
+    } else if CREDENTIAL_HEADERS.contains(&lower.as_str()) {
+        Some("carries credentials: put them into the config's auth_config, where they are encrypted")
+    } else if CONNECTION_HEADERS.contains(&lower.as_str()) {
+        Some("is set by the connection itself")
+    } else if value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+        Some("holds what no header can: letters without accents, digits and signs alone")
+    } else {
+        None
+    }
+}
+
+/// The texts in a JSON value; the names of members are none.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// A JSON value with a message's fields in its texts.
+fn render_texts(value: &Value, fields: &Fields) -> Result<Value, Unrenderable> {
     Ok(match value {
-        Value::String(text) => Value::String(change(text)?),
+        Value::String(text) => match text.parse::<Template>() {
+            Ok(template) => Value::String(render(&template, fields)?),
+            Err(error) => return Err(Unrenderable::Unfit(error.to_string())),
+        },
         Value::Array(items) => {
-            Value::Array(items.iter().map(|item| walk_texts(item, change)).collect::<Result<_, E>>()?)
+            let items: Result<Vec<Value>, Unrenderable> =
+                items.iter().map(|item| render_texts(item, fields)).collect();
+            Value::Array(items?)
         }
-        Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), walk_texts(value, change)?)))
-                .collect::<Result<_, E>>()?,
-        ),
+        Value::Object(members) => {
+            let mut rendered = Map::new();
+            for (name, value) in members {
+                rendered.insert(name.clone(), render_texts(value, fields)?);
+            }
+            Value::Object(rendered)
+        }
         other => other.clone(),
     })
 }
 
 fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, checks: &mut Checks) {
+    use RuleType::{Compare, Equals, Exists, Expression, NotEquals, NotExists, OneOf, Regex};
     let known = judging_members(rule_type);
     for (name, given) in [
         ("column", judgement.column.is_some()),
@@ -585,52 +599,25 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
             checks.fault(format!("conditions.{name}"), format!("means nothing to the rule type {rule_type}"));
         }
     }
-    let several = matches!(judgement.expected, Some(Expected::Several(_)));
-    let count = judgement.expected.as_ref().map_or(0, |expected| expected.operands().len());
+    if let Some(fault) = unfit_expected(rule_type, looks_up, judgement) {
+        checks.fault("conditions.expected", fault);
+    }
     match rule_type {
-        RuleType::Exists | RuleType::NotExists => {}
-        RuleType::Equals | RuleType::NotEquals => {
-            if several {
-                checks.fault("conditions.expected", "must be one value; several are for one_of");
-            } else if !looks_up && count == 0 {
-                checks.fault("conditions.expected", "is needed where nothing is looked up");
-            }
-        }
-        RuleType::OneOf => {
-            if !several || count == 0 {
-                checks.fault("conditions.expected", "must be a list of values");
-            } else if count > 1_000 {
-                checks.fault("conditions.expected", "must be at most 1000 values");
-            }
-        }
-        RuleType::Compare => {
-            let is_between = judgement.op == Some(CompareOp::Between);
-            match judgement.op {
-                None => checks.fault("conditions.op", "is missing: >, >=, <, <= or between"),
-                Some(_) if is_between && (!several || count != 2) => {
-                    checks.fault(
-                        "conditions.expected",
-                        "must be a list of two values: the lowest and the highest",
-                    );
-                }
-                Some(_) if !is_between && several => {
-                    checks.fault("conditions.expected", "must be one value; two are for between");
-                }
-                Some(_) if !looks_up && count == 0 => {
-                    checks.fault("conditions.expected", "is needed where nothing is looked up");
-                }
-                Some(_) => {}
+        Exists | NotExists | Equals | NotEquals | OneOf => {}
+        Compare => {
+            if judgement.op.is_none() {
+                checks.fault("conditions.op", "is missing: >, >=, <, <= or between");
             }
             if judgement.kind == Some(FieldType::Text) {
                 checks.fault("conditions.as", "must be number, date or money");
             }
         }
-        RuleType::Expression => {
+        Expression => {
             if judgement.expression.is_none() {
                 checks.fault("conditions.expression", "is missing");
             }
         }
-        RuleType::Regex => match &judgement.pattern {
+        Regex => match &judgement.pattern {
             None => checks.fault("conditions.pattern", "is missing"),
             Some(pattern) => {
                 if let Err(fault) = compile(pattern, judgement.ignore_case) {
@@ -646,6 +633,27 @@ fn check_judgement(rule_type: RuleType, looks_up: bool, judgement: &Judgement, c
     }
     if !looks_up && judgement.column.is_some() {
         checks.fault("conditions.column", "means nothing where nothing is looked up");
+    }
+}
+
+/// Why there is too much or too little to compare with.
+fn unfit_expected(rule_type: RuleType, looks_up: bool, judgement: &Judgement) -> Option<&'static str> {
+    use RuleType::{Compare, Equals, NotEquals, OneOf};
+    let several = matches!(judgement.expected, Some(Expected::Several(_)));
+    let count = judgement.expected.as_ref().map_or(0, |expected| expected.operands().len());
+    match (rule_type, judgement.op) {
+        (Equals | NotEquals, _) if several => Some("must be one value; several are for one_of"),
+        (OneOf, _) if !several || count == 0 => Some("must be a list of values"),
+        (OneOf, _) if count > 1_000 => Some("must be at most 1000 values"),
+        (Compare, Some(CompareOp::Between)) if several && count == 2 => None,
+        (Compare, Some(CompareOp::Between)) => {
+            Some("must be a list of two values: the lowest and the highest")
+        }
+        (Compare, Some(_)) if several => Some("must be one value; two are for between"),
+        (Equals | NotEquals, _) | (Compare, Some(_)) if !looks_up && count == 0 => {
+            Some("is needed where nothing is looked up")
+        }
+        _ => None,
     }
 }
 
@@ -682,14 +690,9 @@ impl Lookup {
             Self::Api(api) => {
                 api.query.iter().chain(&api.headers).for_each(|(_, operand)| add(operand));
                 add(&Operand::Text(api.path.clone()));
-                if let Some(body) = &api.body {
-                    let _ = walk_texts(body, &mut |text| {
-                        if let Ok(template) = text.parse::<Template>() {
-                            add(&Operand::Text(template));
-                        }
-                        Ok::<_, ()>(String::new())
-                    });
-                }
+                let of_body =
+                    api.body.iter().flat_map(texts).filter_map(|text| text.parse::<Template>().ok());
+                of_body.for_each(|template| add(&Operand::Text(template)));
             }
         }
         names
@@ -747,16 +750,7 @@ impl ApiLookup {
                 })
                 .collect::<Result<Vec<_>, Unrenderable>>()
         };
-        let body = self
-            .body
-            .as_ref()
-            .map(|body| {
-                walk_texts(body, &mut |text| match text.parse::<Template>() {
-                    Ok(template) => render(&template, fields),
-                    Err(error) => Err(Unrenderable::Unfit(error.to_string())),
-                })
-            })
-            .transpose()?;
+        let body = self.body.as_ref().map(|body| render_texts(body, fields)).transpose()?;
         Ok(Request::Api {
             method: self.method.clone(),
             path: self.render_path(fields)?,
