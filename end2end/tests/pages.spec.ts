@@ -2,6 +2,7 @@
 import type { APIRequestContext } from '@playwright/test';
 
 import { isAccessible } from './accessible';
+import { TENANT, send } from './arrivals';
 import { STAR, invite, messageId, named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 
@@ -97,4 +98,27 @@ test('nothing is made of what only computers read', { tag: '@phone' }, async ({ 
   }
   await expect(page.getByTestId('imap-port')).toHaveAttribute('inputmode', 'numeric');
   await expect(page.getByTestId('mailbox-name'), 'a name for people').not.toHaveAttribute('autocapitalize', 'none');
+});
+
+test.describe('a message as its sender laid it out', { tag: '@desktop' }, () => {
+  // Not even what the test itself would run in it.
+  test.use({ expectedFaults: /Blocked script execution/ });
+
+  test('runs the way that it says, whatever letters come first', async ({ page, request }) => {
+    for (const [around, way] of [
+      ['<html dir="rtl"><body>', 'rtl'],
+      ['<html><body dir="RTL">', 'rtl'],
+      ['<html><body>', 'ltr'],
+    ]) {
+      const mark = await send(
+        request,
+        1,
+        (subject) =>
+          `From: ann@customer.example\r\nTo: service@globex.example\r\nSubject: ${subject}\r\n` +
+          `Content-Type: text/html; charset=utf-8\r\n\r\n${around}<p>Acme: فاتورة 1042</p></body></html>\r\n`,
+      );
+      await page.goto(`/t/${TENANT}/messages/${await messageId(request, mark, TENANT)}?view=html`);
+      await expect(page.frameLocator('[data-testid=html]').locator('body'), around).toHaveCSS('direction', way);
+    }
+  });
 });

@@ -25,7 +25,7 @@ use crate::{
         once::ShownOnce,
         page::PageHead,
         panel::{ActionProblem, Empty},
-        resource::load,
+        resource::load_again,
         saving::{on_done, on_refused},
         table::{Cell, DataTable},
         time::Timestamp,
@@ -39,9 +39,10 @@ pub fn KeysPage() -> impl IntoView {
     let (tenant, q) = (use_tenant(), use_sought());
     let create = form_action::<CreateKey>();
     let revoke = form_action::<RevokeKey>();
-    let keys = load(
-        move || (tenant.id(), create.version().get(), revoke.version().get()),
-        |(tenant, ..)| async move { list_keys(tenant?).await },
+    let keys = load_again(
+        move || tenant.id(),
+        move || (create.version().get(), revoke.version().get()),
+        |tenant| async move { list_keys(tenant?).await },
     );
     let toasts = use_toasts();
     let revoked = revoke.value();

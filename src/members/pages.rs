@@ -22,7 +22,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::ActionProblem,
-        resource::load,
+        resource::load_again,
         saving::{on_done, on_refused, successes},
         toast::use_toasts,
     },
@@ -42,8 +42,7 @@ pub fn MembersPage() -> impl IntoView {
     // After a role that was refused, too: it stands in its row no more.
     let changes =
         move || (invite.version().get(), take_back.version().get(), set_role.version().get(), removals.get());
-    let people =
-        load(move || (tenant.id(), changes()), |(tenant, _)| async move { list_people(tenant?).await });
+    let people = load_again(move || tenant.id(), changes, |tenant| async move { list_people(tenant?).await });
     let toasts = use_toasts();
     // The next to be invited is somebody else.
     invite.empties("email", address);

@@ -24,7 +24,7 @@ use crate::{
         load::Load,
         panel::ActionProblem,
         react::memo,
-        resource::{Loaded, load},
+        resource::{Loaded, load_again},
         saving::on_done,
         toast::use_toasts,
     },
@@ -71,13 +71,13 @@ pub fn RetentionSection() -> impl IntoView {
     let query = use_query_map();
     let asked = memo(move || asked(&query.read()));
     let save = form_action::<SaveRetention>();
-    let current: Current = load(
-        move || (tenant.id(), save.version().get()),
-        |(tenant, _)| async move { get_retention(tenant?).await },
-    );
-    let planned: Planned = load(
-        move || (tenant.id(), asked.get(), save.version().get()),
-        |(tenant, asked, _)| async move {
+    let saved = move || save.version().get();
+    let current: Current =
+        load_again(move || tenant.id(), saved, |tenant| async move { get_retention(tenant?).await });
+    let planned: Planned = load_again(
+        move || (tenant.id(), asked.get()),
+        saved,
+        |(tenant, asked)| async move {
             match asked {
                 Some(days) => plan_retention(tenant?, days).await.map(Some),
                 None => Ok(None),

@@ -33,7 +33,7 @@ use crate::{
         page::PageHead,
         panel::{ActionProblem, Empty},
         react::effect,
-        resource::load,
+        resource::load_again,
         time::Timestamp,
     },
 };
@@ -50,7 +50,7 @@ pub fn ChooseTenant() -> impl IntoView {
         if search.is_empty() { path } else { format!("{path}?{search}") }
     };
     let demo = form_action::<LoadDemo>();
-    let me = load(move || demo.version().get(), |_| api::me());
+    let me = load_again(|| (), move || demo.version().get(), |()| api::me());
 
     let navigate = use_navigate();
     effect(move || {
@@ -105,8 +105,8 @@ pub fn TenantsPage() -> impl IntoView {
     let demo = form_action::<LoadDemo>();
     let actions = TenantActions::new();
     let changes = move || (demo.version().get(), actions.versions());
-    let me = load(changes, |_| api::me());
-    let tenants = load(changes, |_| list_tenants());
+    let me = load_again(|| (), changes, |()| api::me());
+    let tenants = load_again(|| (), changes, |()| list_tenants());
 
     view! {
         <PlainLayout>

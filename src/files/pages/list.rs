@@ -26,7 +26,7 @@ use crate::{
         load::Load,
         page::PageHead,
         panel::{ActionProblem, Empty},
-        resource::load,
+        resource::load_again,
         saving::{on_done, on_refused},
         size::size_words,
         table::{Cell, DataTable},
@@ -44,9 +44,10 @@ pub fn FilesPage() -> impl IntoView {
     let delete = form_action::<DeleteFile>();
     let deletions = delete.version();
     let (uploads, replacing) = (Uploads::new(LANES, told), Replacing::new());
-    let files = load(
-        move || (tenant.id(), deletions.get(), uploads.stored()),
-        |(tenant, ..)| async move { list_files(tenant?).await },
+    let files = load_again(
+        move || tenant.id(),
+        move || (deletions.get(), uploads.stored()),
+        |tenant| async move { list_files(tenant?).await },
     );
     let outcome = delete.value();
     let toasts = use_toasts();

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    shared::TenantId,
     tenants::{
         api::{CreateTenant, DeleteTenant, RenameTenant, SetTenantActive},
         dto::Tenant,
@@ -36,6 +37,15 @@ pub struct TenantActions {
     /// What is typed for a new one.
     name: RwSignal<String>,
     id: RwSignal<String>,
+    /// What is typed for those that there are: their rows are made anew with each answer.
+    new_names: StoredValue<Vec<NewName>>,
+}
+
+/// What is typed as the name of a tenant, in the place of the one that it had by then.
+struct NewName {
+    of: TenantId,
+    before: String,
+    typed: String,
 }
 
 impl TenantActions {
@@ -54,6 +64,7 @@ impl TenantActions {
             deleted: successes(delete.value()),
             name: RwSignal::new(String::new()),
             id: RwSignal::new(String::new()),
+            new_names: StoredValue::new(Vec::new()),
         };
         let toasts = use_toasts();
         create.empties("name", actions.name);
@@ -71,6 +82,22 @@ impl TenantActions {
     /// Others after each change.
     pub fn versions(self) -> [u32; 4] {
         [self.created, self.renamed, self.switched, self.deleted].map(|count| count.get())
+    }
+
+    /// What stands in the field of a tenant of this name. The page may have been left.
+    fn name_in_field(self, of: &TenantId, name: &str) -> String {
+        let typed = self.new_names.try_with_value(|names| {
+            let found = names.iter().find(|other| other.of == *of && other.before == name)?;
+            Some(found.typed.clone())
+        });
+        typed.flatten().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn types_name(self, name: NewName) {
+        let _ = self.new_names.try_update_value(|names| {
+            names.retain(|other| other.of != name.of);
+            names.push(name);
+        });
     }
 }
 
@@ -149,6 +176,11 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
         (id.clone(), id.clone(), format!("set-active-{id}"), format!("rename-{id}"));
     let name_label = format!("Name of {id}");
     let going = (id.clone(), name.clone());
+    let stands = actions.name_in_field(&tenant_id, &name);
+    let on_name = {
+        let (of, before) = (tenant_id.clone(), name.clone());
+        move |typed| actions.types_name(NewName { of: of.clone(), before: before.clone(), typed })
+    };
     let set_active = move |words: &'static str, class: &'static str, testid: &'static str| {
         view! {
             <PlainForm action=actions.set_active>
@@ -190,7 +222,15 @@ fn ManagedRow(tenant: Tenant, actions: TenantActions) -> impl IntoView {
                     <input type="hidden" name="tenant_id" value=renamed/>
                     <label class="field">
                         <span class="visually-hidden">{name_label}</span>
-                        <input type="text" name="name" required maxlength="200" autocomplete="off" value=name/>
+                        <input
+                            type="text"
+                            name="name"
+                            required
+                            maxlength="200"
+                            autocomplete="off"
+                            value=stands
+                            on:input=move |event| on_name(event_target_value(&event))
+                        />
                     </label>
                     <button
                         id=renames
