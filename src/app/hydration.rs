@@ -2,6 +2,8 @@
 
 use leptos::{nonce::use_nonce, prelude::*};
 
+use crate::intents::pages::DRAFTS;
+
 /// The `<meta>` by which a page says which files its group of pages takes.
 pub const FILES: &str = "page-files";
 
@@ -34,7 +36,8 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
     let (js, wasm) = (format!("{}.js", options.output_name), format!("{}{suffix}", options.output_name));
     // Where the server was updated since it wrote the page, its code is gone: the page is fetched anew, once; but not one that
     // works by itself, in which somebody types. A page in the background is not painted.
-    // Whoever signs in may be somebody else than who was here before, and be gone before the page is taken over.
+    // Whoever signs in may be somebody else than who was here before, and be gone before the page is taken over. Whoever comes
+    // back to a page has their draft still (`keep_drafts_of`).
     let script = format!(
         "const folder = {folder:?};
          const say = link => document.head.append(Object.assign(document.createElement('link'), link));
@@ -63,8 +66,9 @@ pub fn Hydration(options: LeptosOptions, of_build: String) -> impl IntoView {
              for (const touch of touches) addEventListener(touch, touched, true);
              try {{
                  if (location.pathname === '/sign-in') {{
+                     const gone = new URLSearchParams(location.search).get('next') ? [{LISTS:?}] : [{LISTS:?}, {DRAFTS:?}];
                      for (const key of Object.keys(sessionStorage)) {{
-                         if (key.startsWith({LISTS:?})) sessionStorage.removeItem(key);
+                         if (gone.some(begin => key.startsWith(begin))) sessionStorage.removeItem(key);
                      }}
                  }}
              }} catch {{}}

@@ -6,7 +6,7 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure, prelude::JsValue};
 use web_sys::{Element, Event, MouseEvent};
 
-use super::{clicks::forget_sent, dom::document, listener::Listener};
+use super::{clicks::forget_sent, dom::document, drafts::forget_draft_of_page, listener::Listener};
 use crate::ui::react::effect;
 
 thread_local! {
@@ -43,6 +43,7 @@ pub fn may_leave() -> bool {
     let may = web_sys::window().is_some_and(|window| window.confirm_with_message(question).unwrap_or(true));
     if may {
         ALLOWED.set(js_sys::Date::now());
+        forget_draft_of_page();
     }
     may
 }

@@ -18,7 +18,7 @@ fn storage() -> Option<web_sys::Storage> {
 }
 
 /// Whether the browser lets pages store anything: gloo-storage panics where it does not.
-fn is_available() -> bool {
+pub(super) fn is_available() -> bool {
     storage().is_some()
 }
 
@@ -57,11 +57,16 @@ pub fn store_list(tenant: &TenantId, query: &str) {
 /// Forgets the lists of all tenants: whoever signs in next in this tab may be somebody else, and what was searched for is
 /// nothing for them.
 pub fn forget_lists() {
+    forget_all(LISTS);
+}
+
+/// Forgets all whose keys begin so.
+pub(super) fn forget_all(prefix: &str) {
     let Some(storage) = storage() else { return };
     let keys = (0..storage.length().unwrap_or_default()).filter_map(|i| storage.key(i).ok().flatten());
-    let lists: Vec<String> = keys.filter(|key| key.starts_with(LISTS)).collect();
-    for list in lists {
+    let found: Vec<String> = keys.filter(|key| key.starts_with(prefix)).collect();
+    for key in found {
         // As with the choice.
-        let _ = storage.remove_item(&list);
+        let _ = storage.remove_item(&key);
     }
 }

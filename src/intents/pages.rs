@@ -8,6 +8,6 @@ mod tools;
 mod versions;
 
 pub use detail::{IntentPage, use_intent};
-pub use editor::IntentEditor;
+pub use editor::{DRAFTS, IntentEditor};
 pub use list::IntentsPage;
 pub use versions::VersionPage;

@@ -119,6 +119,10 @@ pub struct RuleUse {
 /// An intent has at most this many rules: each costs a look-up, and every version keeps them all.
 pub const MAX_RULES: usize = 200;
 
+/// Headers that carry credentials: those belong into the config, encrypted. In lower case.
+pub const CREDENTIAL_HEADERS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+
 /// The body of `POST` and `PUT` for rules. Within `with-rules` it has no `intent_id`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

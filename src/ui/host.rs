@@ -31,6 +31,13 @@ pub fn stored_list(_: &TenantId) -> Option<String> {
 }
 pub fn store_list(_: &TenantId, _: &str) {}
 pub fn forget_lists() {}
+pub fn keep_draft(_: String, _: Signal<bool>, _: impl Fn() -> String + 'static) {}
+pub fn kept_draft(_: &str) -> Option<String> {
+    None
+}
+pub fn forget_draft(_: &str) {}
+pub fn forget_drafts() {}
+pub fn keep_drafts_of(_: &str) {}
 pub fn focus(_: &str) {}
 pub fn focus_trail() -> Vec<String> {
     Vec::new()

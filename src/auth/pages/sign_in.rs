@@ -19,8 +19,13 @@ use crate::{
 pub fn SignInPage() -> impl IntoView {
     let query = use_query_map();
     let next = move || query.read().get("next").unwrap_or_default();
-    // Also where a session ended by itself.
-    effect(host::forget_lists);
+    // Also where a session ended by itself; but then the page that it ended on comes back with its draft.
+    effect(move || {
+        host::forget_lists();
+        if next().is_empty() {
+            host::forget_drafts();
+        }
+    });
     view! {
         <PlainLayout is_plain=true>
             <PageHead title="Sign in"/>

@@ -7,6 +7,7 @@ mod empty;
 mod form;
 mod judge_form;
 mod judgement;
+mod kept;
 mod lookup;
 mod lookup_form;
 mod matching;
@@ -19,6 +20,8 @@ mod rules;
 mod start;
 mod try_panel;
 
+pub use kept::DRAFTS;
+
 use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
@@ -29,6 +32,7 @@ use self::{
     around::{Around, AroundIntent},
     backtest::Backtests,
     form::IntentForm,
+    kept::{Back, Kept},
     matching::{Extractors, Matching},
     message::Message,
     rules::Rules,
@@ -113,24 +117,25 @@ fn title_of(saved: Option<&Editable>) -> String {
 
 /// The draft as it stands, written down: to tell whether it changed.
 fn written(form: IntentForm) -> String {
-    serde_json::to_string(&form.read().0).unwrap_or_default()
+    form.typed().written()
 }
 
 #[component]
 fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl IntoView {
-    let Start { tenant_id, saved, draft, datasources, messages, email_id } = start;
+    let Start { tenant_id, kept_as, saved, draft, datasources, messages, email_id } = start;
     let faults = Faults::provide();
     let toasts = use_toasts();
     let navigate = use_navigate();
     // Of the rules as they are stored, which another draft is not.
-    if let Some(fault) = saved.as_ref().filter(|_| draft.is_none()).and_then(|saved| saved.fault.clone()) {
+    let fault = saved.as_ref().filter(|_| draft.is_none()).and_then(|saved| saved.fault.clone());
+    if let Some(fault) = fault.clone() {
         faults.show(fault);
     }
     let stored = saved.as_ref().map(|saved| &saved.saved.intent);
     let its_examples = stored.map(|intent| (intent.intent_id, intent.examples_count));
     let title = title_of(saved.as_ref());
     let intent_id = stored.map(|intent| intent.intent_id);
-    let etag = saved.as_ref().map(|saved| saved.etag.clone());
+    let etag = StoredValue::new(saved.as_ref().map(|saved| saved.etag.clone()));
     let blank = IntentWithRulesInput::blank();
     let baseline = saved.map_or_else(|| blank, |saved| IntentWithRulesInput::from(saved.saved));
     let unchanged = untrack(|| written(IntentForm::new(&baseline, datasources.clone())));
@@ -138,6 +143,9 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     let draft = memo(move || written(form));
     let save = ServerAction::<SaveIntent>::new();
     let saving = Saving::of(save.pending(), save.value());
+    // Before the fields are made: what was typed into them before the page was taken over comes on top.
+    let kept = Kept::new(form, etag, faults, fault);
+    kept.keep(kept_as, draft, saving.is_done);
     let (beside, cancel) = (tenant_id.clone(), page_of(&tenant_id, intent_id));
     Effect::new({
         let tenant_id = tenant_id.clone();
@@ -164,7 +172,7 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
             Err(problem) => faults.show(problem),
         }
     });
-    let on_save = Callback::new(move |()| send.run(etag.clone()));
+    let on_save = Callback::new(move |()| send.run(etag.get_value()));
     faults.on_conflict(Callback::new(move |()| send.run(None)));
     let is_dirty = Signal::derive(move || *draft.read() != unchanged);
     let stored = email_id.or_else(|| messages.first().filter(|_| intent_id.is_some()).map(|(id, _)| *id));
@@ -189,6 +197,7 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
         </noscript>
         <div class="workbench" data-testid="editor">
             <div class="workbench__main">
+                <Back kept saving/>
                 <FaultSummary/>
                 <Draft saving>
                     <Basics form/>

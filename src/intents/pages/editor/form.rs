@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::rule_form::RuleForm;
 use crate::{
@@ -47,6 +48,11 @@ impl FieldForm {
         let choice = self.choice.get();
         if choice == HEADER { choice + self.header.get().trim() } else { choice }
     }
+
+    fn fill(self, other: Self) {
+        self.choice.set(other.choice.get_untracked());
+        self.header.set(other.header.get_untracked());
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +77,12 @@ impl ConditionForm {
         let op = self.op.get();
         let op = MatchOp::ALL.iter().copied().find(|known| known.as_str() == op);
         Condition { field: self.field.name(), op: op.unwrap_or(MatchOp::Contains), value: self.value.get() }
+    }
+
+    fn fill(self, other: Self) {
+        self.field.fill(other.field);
+        self.op.set(other.op.get_untracked());
+        self.value.set(other.value.get_untracked());
     }
 }
 
@@ -105,10 +117,34 @@ impl ExtractorForm {
             unique: self.unique.get(),
         }
     }
+
+    fn fill(self, other: Self) {
+        self.name.set(other.name.get_untracked());
+        self.field.fill(other.field);
+        self.pattern.set(other.pattern.get_untracked());
+        self.kind.set(other.kind.get_untracked());
+        self.unique.set(other.unique.get_untracked());
+    }
 }
 
 /// One of the three groups of conditions, with its name on the wire.
 pub type Group = (&'static str, RwSignal<Vec<ConditionForm>>);
+
+/// What somebody typed, as far as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Typed {
+    /// What of it can be written down: nothing that a rule's type or datasource does not show, and of values with the same
+    /// name only the last.
+    pub draft: IntentWithRulesInput,
+    /// Where something cannot be: all texts that may not be readable, in the order of `IntentForm::texts`.
+    pub unread: Vec<String>,
+}
+
+impl Typed {
+    pub fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
 
 /// The whole editor.
 #[derive(Clone, Copy)]
@@ -120,6 +156,8 @@ pub struct IntentForm {
     pub groups: [Group; 3],
     pub extractors: RwSignal<Vec<ExtractorForm>>,
     pub rules: RwSignal<Vec<RuleForm>>,
+    /// Heard of when the rules came anew.
+    pub filled: RwSignal<()>,
     pub datasources: StoredValue<Vec<Datasource>>,
     /// What the signals of added lines belong to: they live as long as the form.
     owner: StoredValue<Owner>,
@@ -146,6 +184,7 @@ impl IntentForm {
             ],
             extractors: RwSignal::new(intent.extractors.iter().map(ExtractorForm::new).collect()),
             rules: RwSignal::new(rules),
+            filled: RwSignal::new(()),
             datasources: StoredValue::new(datasources),
             owner: StoredValue::new(Owner::current().unwrap_or_default()),
         }
@@ -223,6 +262,56 @@ impl IntentForm {
         }
         (IntentWithRulesInput { intent, validation_rules }, faults)
     }
+
+    /// What it holds, also texts of which `read` can write nothing down: half a number, half a body.
+    pub fn typed(self) -> Typed {
+        let (draft, wrong) = self.read();
+        let unread = if wrong.is_empty() {
+            Vec::new()
+        } else {
+            self.texts().into_iter().map(|text| text.get()).collect()
+        };
+        Typed { draft, unread }
+    }
+
+    /// Makes it hold what was typed at another time. The rules come anew, and closed; fields stay, and lines where they are as
+    /// many: in those, somebody may have typed before the page was taken over.
+    pub fn fill(self, typed: &Typed) {
+        let other = self.make(|| Self::new(&typed.draft, Vec::new()));
+        self.name.set(other.name.get_untracked());
+        self.description.set(other.description.get_untracked());
+        self.is_active.set(other.is_active.get_untracked());
+        self.priority.set(other.priority.get_untracked());
+        for ((_, lines), (_, others)) in self.groups.into_iter().zip(other.groups) {
+            refill(lines, others, ConditionForm::fill);
+        }
+        refill(self.extractors, other.extractors, ExtractorForm::fill);
+        self.rules.set(other.rules.get_untracked());
+        self.filled.set(());
+        for (text, typed) in untrack(|| self.texts()).into_iter().zip(&typed.unread) {
+            text.set(typed.clone());
+        }
+    }
+
+    /// The texts that `read` may not be able to read.
+    fn texts(self) -> Vec<RwSignal<String>> {
+        let of_rules = self.rules.get().into_iter().flat_map(RuleForm::texts);
+        std::iter::once(self.priority).chain(of_rules).collect()
+    }
+}
+
+/// Makes lines hold what others do. Where those are more or fewer, no line is known to be the same.
+fn refill<T: Copy + Send + Sync + 'static>(
+    lines: RwSignal<Vec<T>>,
+    others: RwSignal<Vec<T>>,
+    fill: impl Fn(T, T),
+) {
+    let (present, others) = (lines.get_untracked(), others.get_untracked());
+    if present.len() == others.len() {
+        present.into_iter().zip(others).for_each(|(line, other)| fill(line, other));
+    } else {
+        lines.set(others);
+    }
 }
 
 /// The subject, a line break, the body: what extractors mostly look at.
@@ -235,4 +324,49 @@ pub fn message_fields() -> Vec<(String, String)> {
         name => name.replace('_', " "),
     };
     MESSAGE_FIELDS.iter().map(|name| ((*name).to_owned(), words(name))).collect()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use crate::shared::wire;
+
+    #[test]
+    fn what_was_typed_comes_back_also_what_cannot_be_written_down() {
+        let owner = Owner::new();
+        owner.set();
+        let blank = || IntentForm::new(&IntentWithRulesInput::blank(), Vec::new());
+        let form = blank();
+        form.name.set("Vouchers".to_owned());
+        form.priority.set("soon".to_owned());
+        form.add_condition(form.groups[1].1);
+        form.groups[1].1.get_untracked()[0].value.set("voucher".to_owned());
+        form.add_extractor();
+        form.add_rule();
+        let rule = form.rules.get_untracked()[0];
+        rule.rule_type.set("compare".to_owned());
+        rule.judge.op.set("between".to_owned());
+        rule.judge.expected.set("5".to_owned());
+        rule.rest.set("{\"later\": ".to_owned());
+        let text = form.typed().written();
+        let typed: Typed = wire::read(&text).expect("what was written");
+
+        let other = blank();
+        let lines = other.groups[1].1;
+        other.add_condition(lines);
+        other.add_condition(other.groups[0].1);
+        let key = lines.get_untracked()[0].key;
+        other.fill(&typed);
+        assert_eq!(other.typed().written(), text);
+        assert_eq!(other.priority.get_untracked(), "soon");
+        let rule = other.rules.get_untracked()[0];
+        assert_eq!(rule.rest.get_untracked(), "{\"later\": ");
+        assert_eq!(rule.judge.expected.get_untracked(), "5", "beside a bound that is not typed yet");
+        let keys: Vec<usize> = lines.get_untracked().iter().map(|line| line.key).collect();
+        assert_eq!(keys, [key], "lines stay where they are as many");
+
+        rule.rest.set(String::new());
+        other.priority.set("7".to_owned());
+        assert!(other.typed().unread.is_empty(), "what can be read is in the draft");
+    }
 }

@@ -33,16 +33,22 @@ impl JudgeForm {
         let has_kind = members.contains_key("as");
         // Of a comparison it means nothing to equality, which shows no field for it.
         let had = [has_kind, members.contains_key("ignore_case"), has_kind && !members.contains_key("op")];
+        // Of two bounds, one may not be typed yet.
+        let is_between = members.get("op").is_some_and(|op| op == "between");
+        let fits = |item: &Value| is_line(item) || (is_between && item == "");
         let expected = take(members, "expected", |value| match value {
-            Value::Array(items) => items.iter().all(is_line).then(|| items.clone()),
+            Value::Array(items) => items.iter().all(fits).then(|| items.clone()),
             // An empty field cannot say it: it stays as JSON.
             Value::Null => None,
             one => is_scalar(one).then(|| vec![one.clone()]),
         });
-        let was = expected.unwrap_or_default();
+        let mut was = expected.unwrap_or_default();
         let text = |at: usize| RwSignal::new(was.get(at).map(shown).unwrap_or_default());
         let (expected, highest) = (text(0), text(1));
         let list = was.iter().map(shown).collect::<Vec<_>>().join("\n");
+        if is_between {
+            was.retain(|value| value != "");
+        }
         let or = |signal: RwSignal<String>, value: &str| {
             if signal.read_untracked().is_empty() {
                 signal.set(value.to_owned());

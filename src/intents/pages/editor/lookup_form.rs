@@ -79,7 +79,7 @@ impl LookupForm {
         match kind {
             None => {}
             Some(DatasourceType::File) if *self.by.read() == "match" => {
-                members.insert("match".to_owned(), object(self.columns));
+                members.insert("match".to_owned(), object("match", self.columns, faults));
             }
             Some(DatasourceType::Database | DatasourceType::File) => {
                 members.insert("query".to_owned(), self.query.get().into());
@@ -94,8 +94,9 @@ impl LookupForm {
         let method = self.method.get();
         self.put_some("method", method == "GET", method.into(), members);
         members.insert("path".to_owned(), self.path.get().into());
-        self.put_some("query", self.arguments.read().is_empty(), object(self.arguments), members);
-        self.put_some("headers", self.headers.read().is_empty(), object(self.headers), members);
+        for (name, slots) in [("query", self.arguments), ("headers", self.headers)] {
+            self.put_some(name, slots.read().is_empty(), object(name, slots, faults), members);
+        }
         let body = self.body.get();
         if !body.trim().is_empty() {
             match exact::read("conditions.body", &body, "must be JSON") {
@@ -129,8 +130,18 @@ fn named(value: &Value) -> Option<Vec<Slot>> {
     Some(members.iter().map(|(name, value)| Slot::new(name, value)).collect())
 }
 
-fn object(slots: RwSignal<Vec<Slot>>) -> Value {
-    let members: Map<String, Value> =
-        slots.get().into_iter().map(|slot| (slot.name.get(), slot.read())).collect();
+/// An object of what the lines hold. It has one value of each name: what it has no place for is told.
+fn object(member: &str, slots: RwSignal<Vec<Slot>>, faults: &mut Vec<FieldError>) -> Value {
+    let mut members = Map::new();
+    for (i, slot) in slots.get().into_iter().enumerate() {
+        let name = slot.name.get();
+        let fault = if name.is_empty() {
+            (!slot.value.read().is_empty()).then_some("must not be empty")
+        } else {
+            members.contains_key(&name).then_some("stands twice")
+        };
+        faults.extend(fault.map(|fault| FieldError::new(format!("conditions.{member}.name[{i}]"), fault)));
+        members.insert(name, slot.read());
+    }
     members.into()
 }

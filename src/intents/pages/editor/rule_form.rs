@@ -139,6 +139,11 @@ impl RuleForm {
         all.iter().find(|datasource| datasource.datasource_id == id)
     }
 
+    /// The texts of which `read` may not be able to write anything down.
+    pub fn texts(self) -> [RwSignal<String>; 3] {
+        [self.rest, self.lookup.body, self.lookup.status]
+    }
+
     /// The rule as it stands, and what of it cannot be written down.
     pub fn read(self, all: &[Datasource], priority: i32) -> (RuleInput, Vec<FieldError>) {
         let mut faults = Vec::new();
@@ -269,6 +274,23 @@ mod tests {
         form.lookup.body.set("{".to_owned());
         let faults = form.read(&[source(DatasourceType::Api)], 10).1;
         assert_eq!(faults[0].field, "conditions.body");
+    }
+
+    #[test]
+    fn a_name_that_is_missing_or_stands_twice_is_told_at_its_place() {
+        let owner = Owner::new();
+        owner.set();
+        let conditions = json!({"path": "/c", "headers": {"a": "1", "b": "2", "": ""}});
+        let rule = RuleInput { conditions, datasource_id: Some(DatasourceId(7)), ..RuleInput::blank() };
+        let form = RuleForm::new(&rule);
+        let faults = || form.read(&[source(DatasourceType::Api)], 10).1;
+        assert_eq!(faults(), [], "nothing is typed into the last yet");
+        let headers = form.lookup.headers.get_untracked();
+        headers[1].name.set("a".to_owned());
+        headers[2].value.set("3".to_owned());
+        let at =
+            |line: usize, fault: &str| FieldError::new(format!("conditions.headers.name[{line}]"), fault);
+        assert_eq!(faults(), [at(1, "stands twice"), at(2, "must not be empty")]);
     }
 
     #[test]

@@ -119,10 +119,16 @@ pub fn Rules(form: IntentForm) -> impl IntoView {
         said: RwSignal::new(String::new()),
     };
     let toasts = use_toasts();
-    on_cleanup(move || {
-        for number in order.offers.try_get_value().unwrap_or_default() {
+    let close_offers = move || {
+        for number in order.offers.try_update_value(std::mem::take).unwrap_or_default() {
             toasts.close(number);
         }
+    };
+    on_cleanup(close_offers);
+    // Among those that come anew, one that was removed may be there.
+    effect(move || {
+        form.filled.track();
+        close_offers();
     });
     let on_add = Callback::new(move |()| {
         form.add_rule();

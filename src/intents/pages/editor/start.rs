@@ -3,6 +3,7 @@
 use leptos_router::params::ParamsMap;
 use serde::{Deserialize, Serialize};
 
+use super::kept::DRAFTS;
 use crate::{
     datasources::{api::list_datasources, dto::Datasource},
     emails::{
@@ -46,11 +47,24 @@ impl Asked {
             email_id: query.get("email").and_then(|text| text.parse().ok()),
         })
     }
+
+    /// Under what is kept of what is typed: a version, or a copy, to begin with makes another draft of it.
+    fn kept_as(&self, tenant: &TenantId) -> String {
+        let of = self.intent_id.map_or_else(|| "new".to_owned(), |id| id.to_string());
+        let begun = match (self.intent_id, self.version, self.copy) {
+            (Some(_), Some(version), _) => format!("/version-{version}"),
+            (None, _, Some(original)) => format!("/copy-of-{original}"),
+            _ => String::new(),
+        };
+        format!("{DRAFTS}{tenant}/{of}{begun}")
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Start {
     pub tenant_id: TenantId,
+    /// The key of the session's storage under which the draft is kept.
+    pub kept_as: String,
     /// The intent as it is; none for a new one.
     pub saved: Option<Editable>,
     /// What the fields hold, where that is something else.
@@ -80,7 +94,8 @@ pub async fn begin(tenant: TenantId, asked: Asked) -> Result<Start, Problem> {
     };
     let datasources = list_datasources(tenant.clone()).await?;
     let messages = offered(&tenant, &asked).await?;
-    Ok(Start { tenant_id: tenant, saved, draft, datasources, messages, email_id: asked.email_id })
+    let kept_as = asked.kept_as(&tenant);
+    Ok(Start { tenant_id: tenant, kept_as, saved, draft, datasources, messages, email_id: asked.email_id })
 }
 
 /// The latest messages of the intent, then those without one, which it may be made to take, then all others; the one that
