@@ -1,13 +1,13 @@
 //! Wire types of datasources and their configs. None of them can carry a stored secret outward.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
     rules::dto::{RuleUse, wire_enum},
     shared::{
         ConfigId, DatasourceId, Problem, TenantId,
-        validate::{Checks, yes},
+        validate::{Checks, null_as, null_as_default, null_as_yes, yes},
     },
 };
 
@@ -51,10 +51,10 @@ pub struct DatasourceInput {
     pub datasource_type: DatasourceType,
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub connection_key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub description: String,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "null_as_yes")]
     #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,19 +115,19 @@ pub struct DatasourceConfigInput {
     pub protocol: String,
     /// Of a `file`, how it is written: `csv`, `excel`, `json` or `jsonl`. Left out, the ending of its name says it. Elsewhere it
     /// changes nothing: it may be the driver that another program has for the protocol, as `psycopg2` for `postgresql`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub driver_family: String,
     /// Where it is: what `connection_json` does not say.
     #[serde(default)]
     #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub base_url: Option<String>,
-    #[serde(default = "AuthType::none")]
+    #[serde(default = "AuthType::none", deserialize_with = "auth_type")]
     #[cfg_attr(feature = "ssr", schema(default = "none"))]
     pub auth_type: AuthType,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub auth_config: serde_json::Map<String, serde_json::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub connection_json: serde_json::Map<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,6 +152,10 @@ impl AuthType {
     fn none() -> Self {
         Self::None
     }
+}
+
+fn auth_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AuthType, D::Error> {
+    null_as(deserializer, AuthType::none)
 }
 
 /// The answer to `GET /api/datasources/{datasource_id}/with-config`.
@@ -227,7 +231,7 @@ pub struct PreviewInput {
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub conditions: serde_json::Map<String, serde_json::Value>,
     /// Values of the fields that the templates name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub fields: serde_json::Map<String, serde_json::Value>,
 }

@@ -1,11 +1,13 @@
 //! Wire types of validation rules.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::shared::{
     DatasourceId, IntentId, Problem, RuleId, TenantId,
-    validate::{Checks, default_priority, yes},
+    validate::{
+        Checks, default_priority, null_as, null_as_default, null_as_default_priority, null_as_yes, yes,
+    },
 };
 
 /// Declares a wire enum whose database form is its wire form.
@@ -119,6 +121,21 @@ pub struct RuleUse {
 /// An intent has at most this many rules: each costs a look-up, and every version keeps them all.
 pub const MAX_RULES: usize = 200;
 
+/// Whether a rule that has a datasource asks it. One that has something to judge its own field by, and names nothing to look
+/// up, judges the field itself. Not `not_equals`: where its look-up was forgotten, it would hold for everybody.
+pub fn asks(rule_type: RuleType, conditions: &serde_json::Value) -> bool {
+    const JUDGING: [&str; 6] = ["expected", "ignore_case", "pattern", "op", "as", "expression"];
+    let Some(members) = conditions.as_object() else { return true };
+    let has_measure = match rule_type {
+        RuleType::Exists | RuleType::NotExists | RuleType::NotEquals => false,
+        RuleType::Regex | RuleType::OneOf | RuleType::Expression => true,
+        RuleType::Equals | RuleType::Compare => {
+            members.get("expected").is_some_and(|expected| !expected.is_null())
+        }
+    };
+    !has_measure || members.keys().any(|name| !JUDGING.contains(&name.as_str()))
+}
+
 /// Headers that carry credentials: those belong into the config, encrypted. In lower case.
 pub const CREDENTIAL_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
@@ -145,25 +162,25 @@ pub struct RuleInput {
     #[cfg_attr(feature = "ssr", schema(pattern = "^(header\\.[A-Za-z0-9_-]+|[A-Za-z0-9_]+)$"))]
     pub field_name: String,
     pub rule_type: RuleType,
-    #[serde(default = "empty_object")]
+    #[serde(default = "empty_object", deserialize_with = "conditions")]
     #[cfg_attr(feature = "ssr", schema(value_type = Object))]
     pub conditions: serde_json::Value,
-    #[serde(default = "default_priority")]
+    #[serde(default = "default_priority", deserialize_with = "null_as_default_priority")]
     #[cfg_attr(feature = "ssr", schema(default = 100))]
     pub priority: i32,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "null_as_yes")]
     #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
-    #[serde(default = "OnFail::reject")]
+    #[serde(default = "OnFail::reject", deserialize_with = "on_fail")]
     #[cfg_attr(feature = "ssr", schema(default = "reject"))]
     pub on_fail: OnFail,
-    #[serde(default = "OnError::review")]
+    #[serde(default = "OnError::review", deserialize_with = "on_error")]
     #[cfg_attr(feature = "ssr", schema(default = "review"))]
     pub on_error: OnError,
-    #[serde(default = "WhenMissing::fail")]
+    #[serde(default = "WhenMissing::fail", deserialize_with = "when_missing")]
     #[cfg_attr(feature = "ssr", schema(default = "fail"))]
     pub when_missing: WhenMissing,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub stop: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ssr", schema(value_type = Option<TenantId>))]
@@ -180,6 +197,22 @@ pub struct RuleInput {
 
 fn empty_object() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
+}
+
+fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<serde_json::Value, D::Error> {
+    null_as(deserializer, empty_object)
+}
+
+fn on_fail<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnFail, D::Error> {
+    null_as(deserializer, OnFail::reject)
+}
+
+fn on_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnError, D::Error> {
+    null_as(deserializer, OnError::review)
+}
+
+fn when_missing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WhenMissing, D::Error> {
+    null_as(deserializer, WhenMissing::fail)
 }
 
 // What a rule means that does not say.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::rules::dto::{OnFail, RuleType};
+use crate::rules::dto::{OnFail, RuleType, asks};
 
 /// What is longer is cut, such as a pattern. Unit: characters.
 const LONGEST: usize = 100;
@@ -51,6 +51,7 @@ pub fn demand_words(
     datasource: Option<&str>,
     conditions: &Value,
 ) -> String {
+    let datasource = datasource.filter(|_| asks(rule_type, conditions));
     let text = |member: &str| conditions.get(member).and_then(Value::as_str).map(cut);
     let expected = || expected_words(conditions.get("expected"), field_name);
     let demand = match rule_type {
@@ -161,6 +162,15 @@ mod tests {
                 place,
                 json!({}),
                 "What Order service holds for the order number must be the order number",
+            ),
+            // It has a datasource, and asks it nothing.
+            (RuleType::Regex, place, json!({"pattern": "^7"}), "The order number must match ^7"),
+            (RuleType::Equals, place, json!({"expected": "7"}), "The order number must be “7”"),
+            (
+                RuleType::Regex,
+                place,
+                json!({"path": "/orders", "pattern": "^7"}),
+                "What Order service holds for the order number must match ^7",
             ),
             (
                 RuleType::OneOf,

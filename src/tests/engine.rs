@@ -1491,3 +1491,73 @@ async fn the_reason_that_stays_is_the_last_fault_of_the_datasource() {
         assert_eq!((&email["decision"], &email["explanation"]), (&json!("review"), &json!(explanation)));
     }
 }
+
+/// The rule's own words and the datasource's say how a comparison is read; what a message says does not.
+#[tokio::test]
+async fn what_is_compared_shows_its_kind_where_the_rule_does_not_say_it() {
+    let bench = Bench::new(&[]).await;
+    bench.server.write_file(
+        "acme",
+        "limits.csv",
+        b"email,most,since\nann@x.example,EUR 1500.00,2026-01-31\n",
+    );
+    let id = bench
+        .datasource("file", json!({"protocol": "file", "connection_json": {"path": "limits.csv"}}))
+        .await;
+    let own =
+        |conditions: Value| json!({"rule_type": "compare", "field_name": "said", "conditions": conditions});
+    let row = |column: &str, op: &str| {
+        json!({"rule_type": "compare", "field_name": "said", "datasource_id": id,
+            "conditions": {"match": {"email": "{{sender_email}}"}, "column": column, "op": op}})
+    };
+    let rules = [
+        own(json!({"op": "<=", "expected": "EUR 100"})),
+        own(json!({"op": "between", "expected": ["2026-01-01", "2026-12-31"]})),
+        own(json!({"op": "<=", "expected": 100})),
+        row("since", "<="),
+        row("most", ">="),
+    ];
+    let said = json!({"name": "said", "field": "subject", "pattern": "for (.+)$"});
+    bench.rules_with(&said, &rules).await;
+    for (subject, expected) in [
+        ("order for EUR 50", ["pass", "fail", "fail", "fail", "pass"]),
+        ("order for 2026-05-05", ["fail", "pass", "fail", "pass", "fail"]),
+        ("order for 50", ["pass", "fail", "pass", "fail", "pass"]),
+        ("order for 1,600.00 EUR", ["fail"; 5]),
+    ] {
+        let email = bench.ask("ann@x.example", subject).await;
+        assert_eq!(verdicts(&email), expected, "{subject}: {email:#}");
+    }
+    let email = bench.ask("ann@x.example", "order for EUR 50").await;
+    assert_eq!(email["verdicts"][2]["reason"], "'EUR 50' is no number, or could be two");
+    for expected in [json!(["EUR 1", "2026-01-01"]), json!(["five", "six"])] {
+        let mut rule = own(json!({"op": "between", "expected": expected}));
+        rule["intent_id"] = email["intent"]["intent_id"].clone();
+        let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &rule).await;
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body["errors"][0]["field"], "conditions.expected", "{}", refused.text);
+        let told = refused.body["errors"][0]["message"].as_str().unwrap();
+        assert!(told.contains(r#""as": "date""#) && told.contains("is no number"), "{told}");
+    }
+}
+
+/// With a type, an extractor says it; a literal that is another number as a sum does not become that by a currency in the
+/// message.
+#[tokio::test]
+async fn a_typed_field_says_how_it_is_compared() {
+    let bench = Bench::new(&[]).await;
+    let total = json!({"name": "total", "field": "subject", "pattern": "for (.+)$", "type": "money"});
+    let rule = |expected: Value| json!({"rule_type": "compare", "field_name": "total", "conditions": {"op": "<=", "expected": expected}});
+    bench.rules_with(&total, &[rule(json!(100)), rule(json!("100.50")), rule(json!("EUR 100"))]).await;
+    for (subject, verdict) in
+        [("order for 50 EUR", "pass"), ("order for 50", "pass"), ("order for 500 EUR", "fail")]
+    {
+        let email = bench.ask("ann@x.example", subject).await;
+        assert_eq!(verdicts(&email), [verdict; 3], "{subject}: {email:#}");
+    }
+    let email = bench.ask("ann@x.example", "order for 50 EUR").await;
+    let mut unclear = rule(json!("1.000"));
+    unclear["intent_id"] = email["intent"]["intent_id"].clone();
+    let refused = bench.server.post("/api/validation-rules?tenant_id=acme", &unclear).await;
+    assert_eq!(refused.is(StatusCode::UNPROCESSABLE_ENTITY).fields(), ["conditions.expected"]);
+}

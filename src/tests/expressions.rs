@@ -145,3 +145,60 @@ async fn an_expression_without_an_answer_is_told_as_its_own_fault() {
         assert_eq!(email["verdicts"][0]["evidence"]["row_count"], 1, "it was asked");
     }
 }
+
+/// What was written while the number of files was a text goes on beside what takes it for the number that it is.
+#[tokio::test]
+async fn the_number_of_files_is_a_number_and_a_text_can_be_made_one() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let expressions = [
+        "int(fields.order_number) > 1000",
+        "double(fields.order_number) < 5000.0",
+        "uint(fields.order_number) == 4711u",
+        "has(fields.order_number) && int(fields.order_number) > 1000",
+        "timestamp(email.received_at) > timestamp('2020-01-01T00:00:00Z')",
+        "email.attachment_count == 0",
+        "email.attachment_count != 1",
+        "fields.attachment_count < 1 && !(email['attachment_count'] > 1)",
+        "email.attachment_count in [0, 2]",
+        "int(email.attachment_count) + 1 == 1",
+        "email.attachment_count == '0' && email.attachment_count != '1'",
+        "email.attachment_count in ['0'] && email.attachment_count < '1'",
+        "email.attachment_count.matches('^0$') && size(email.attachment_count) == 1",
+        "has(email.attachment_count) && !(email.attachment_count != '0')",
+        "fields.exists(name, fields[name].contains('4711'))",
+    ];
+    let rules: Vec<Value> = expressions
+        .iter()
+        .zip(1..)
+        .map(|(expression, priority)| {
+            json!({"field_name": "subject", "rule_type": "expression", "priority": priority,
+                "conditions": {"expression": expression}})
+        })
+        .collect();
+    let mut orders = intent("");
+    orders["extractors"] = json!([{"name": "order_number", "field": "subject", "pattern": "#(\\w+)"}]);
+    let body = json!({"intent": orders, "validation_rules": rules});
+    let made = server.post("/api/intents/with-rules?tenant_id=acme", &body).await.is(StatusCode::CREATED);
+    let email = server.decide("acme", message("ann@x.example", "order #4711", "x")).await;
+    for (verdict, expression) in email["verdicts"].as_array().unwrap().iter().zip(expressions) {
+        assert_eq!(verdict["verdict"], "pass", "{expression}: {verdict:#}");
+    }
+    let email = server.decide("acme", message("ann@x.example", "order #many", "x")).await;
+    assert_eq!(email["verdicts"][0]["verdict"], "error", "{email:#}");
+    assert_eq!(reason(&email), "the rule gives no answer: its expression fails at 'int'");
+    // What no text helps is told still.
+    let intent_id = &made.body["intent"]["intent_id"];
+    for expression in [
+        "int(fields.order_number)",
+        "int(fields.order_number) > 'a'",
+        "fields.order_number > 5",
+        "timestamp(email.received_at) > timestamp('2020-01-01')",
+    ] {
+        let rule = json!({"intent_id": intent_id, "field_name": "subject", "rule_type": "expression",
+            "conditions": {"expression": expression}});
+        let refused = server.post("/api/validation-rules?tenant_id=acme", &rule).await;
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["conditions.expression"], "{expression}");
+    }
+}

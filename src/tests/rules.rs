@@ -370,3 +370,95 @@ async fn a_rule_is_held_against_its_intent_as_it_is_when_it_is_stored() {
         sqlx::query_scalar("SELECT count(*) FROM validation_rules").fetch_one(&mut conn).await.unwrap();
     assert_eq!(stored, 0);
 }
+
+#[tokio::test]
+async fn a_template_stands_as_a_value_and_nowhere_else() {
+    let server = TestServer::start_idle(&[]).await;
+    server.tenant("acme").await;
+    let intent = intent_of(&server, "acme").await;
+    let http = json!({"protocol": "http", "base_url": "http://127.0.0.1:9"});
+    let (api, _) = datasource(&server, "api", "api", http).await;
+    let people = json!({"protocol": "file", "connection_json": {"path": "people.csv"}});
+    let (file, _) = datasource(&server, "people", "file", people).await;
+    let post = async |rule_type: &str, source: i64, conditions: &Value| {
+        let rule = json!({"intent_id": intent, "field_name": "subject", "rule_type": rule_type,
+            "datasource_id": source, "conditions": conditions});
+        server.post("/api/validation-rules?tenant_id=acme", &rule).await
+    };
+    for (rule_type, source, conditions, place) in [
+        ("exists", api, json!({"path": "/", "rows": "$['{{subject}}']"}), "conditions.rows"),
+        ("exists", api, json!({"path": "/", "query": {"{{subject}}": "x"}}), "conditions.query"),
+        ("exists", api, json!({"path": "/", "headers": {"X-{{ subject }}": "x"}}), "conditions.headers"),
+        (
+            "exists",
+            api,
+            json!({"path": "/", "method": "POST", "body": [{"a": {"{{header.X-Ref}}": 1}}]}),
+            "conditions.body",
+        ),
+        ("exists", file, json!({"match": {"{{subject}}": "x"}}), "conditions.match"),
+        (
+            "equals",
+            file,
+            json!({"match": {"a": "x"}, "column": "{{subject}}", "expected": 1}),
+            "conditions.column",
+        ),
+        (
+            "expression",
+            file,
+            json!({"match": {"a": "x"}, "expression": "row.a == '{{subject}}'"}),
+            "conditions.expression",
+        ),
+        ("regex", file, json!({"match": {"a": "x"}, "pattern": "^{{subject}}$"}), "conditions.pattern"),
+    ] {
+        let refused = post(rule_type, source, &conditions).await.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), [place], "{conditions}: {}", refused.text);
+        assert!(refused.text.contains("must not hold a template"), "{}", refused.text);
+    }
+    let value = "{{subject}}";
+    for conditions in [
+        json!({"method": "get", "path": "/{{subject}}", "query": {"a": value}, "headers": {"X-A": value}}),
+        json!({"method": "Post", "path": "/", "body": {"a": [value]}, "rows": "$.items[*]"}),
+    ] {
+        post("exists", api, &conditions).await.is(StatusCode::CREATED);
+    }
+}
+
+/// A rule may have a datasource and ask it nothing: there is not even a file.
+#[tokio::test]
+async fn a_rule_that_names_no_look_up_judges_its_own_field() {
+    let server = TestServer::start().await;
+    server.tenant("acme").await;
+    let config = json!({"protocol": "file", "connection_json": {"path": "nothing.csv"}});
+    let (source, _) = datasource(&server, "people", "file", config).await;
+    let rule = |rule_type: &str, conditions: Value| json!({"field_name": "order_number", "rule_type": rule_type, "datasource_id": source, "conditions": conditions});
+    let own = [
+        rule("regex", json!({"pattern": "^[0-9]$"})),
+        rule("equals", json!({"expected": "7"})),
+        rule("one_of", json!({"expected": ["7", "8"], "ignore_case": true})),
+        rule("compare", json!({"op": ">", "expected": 6})),
+        rule("expression", json!({"expression": "fields.order_number == '7'"})),
+    ];
+    let intent = intent(&server, &own).await;
+    let email = server.decide("acme", message("ann@x.example", "order #7", "Hello")).await;
+    assert_eq!(verdicts(&email), ["pass"; 5], "{email:#}");
+    assert_eq!(email["verdicts"][0]["datasource"], Value::Null, "it was not asked");
+    assert_eq!(email["verdicts"][0]["demand"], "The order number must match ^[0-9]$");
+    let stored = server.get("/api/validation-rules?tenant_id=acme").await.is(StatusCode::OK).body;
+    for rule in stored.as_array().unwrap() {
+        assert_eq!(rule["datasource_id"], source);
+        let path = format!("/api/validation-rules/{}?tenant_id=acme", rule["rule_id"]);
+        server.put(&path, rule).await.is(StatusCode::OK);
+    }
+    for (rule_type, conditions) in [
+        ("exists", json!({})),
+        ("equals", json!({})),
+        ("regex", json!({"pattern": "x", "column": "a"})),
+        ("expression", json!({"expression": "size(rows) > 0"})),
+    ] {
+        let mut forgotten = rule(rule_type, conditions);
+        forgotten["intent_id"] = intent.into();
+        let refused = server.post("/api/validation-rules?tenant_id=acme", &forgotten).await;
+        let refused = refused.is(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.fields(), ["conditions.query"], "{forgotten}");
+    }
+}

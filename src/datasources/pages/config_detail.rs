@@ -77,7 +77,7 @@ fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> 
     let ConfigView { config, files, fault, etag, used_by } = found;
     let (tenant, id) = (config.tenant_id.clone(), config.config_id);
     let edit = tenant_page(&tenant, &format!("/configs/{id}/edit"));
-    let protocol = protocol_words(&config);
+    let (protocol, name) = (protocol_words(&config), config.name.clone());
     let files = file_lines(&tenant, files);
     let (place, users) = (StoredValue::new((tenant, etag)), StoredValue::new(used_by.clone()));
     let secrets = config.auth_config.as_object().map(|members| {
@@ -90,7 +90,7 @@ fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> 
                     <Icon glyph=Glyph::Edit/>
                     "Edit and test"
                 </a>
-                <Delete id place users delete/>
+                <Delete id name=name.clone() place users delete/>
             </Allowed>
         </PageHead>
         {fault
@@ -152,11 +152,13 @@ fn Shown(found: ConfigView, delete: FormAction<()>, context: Signal<String>) -> 
 #[component]
 fn Delete(
     id: ConfigId,
+    name: String,
     place: StoredValue<(TenantId, String)>,
     users: StoredValue<Vec<Datasource>>,
     delete: FormAction<()>,
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
+    let question = format!("Delete the config {name}?");
     let users = users.get_value();
     let content = if users.is_empty() {
         view! {
@@ -192,7 +194,7 @@ fn Delete(
             id="delete-config"
             label="Delete …"
             glyph=Glyph::Delete
-            title="Delete this config?"
+            title=question
             testid="delete"
         >
             {content}

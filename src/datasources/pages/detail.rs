@@ -87,7 +87,7 @@ fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>)
     let edit = tenant_page(&tenant, &format!("/datasources/{id}/edit"));
     let users = StoredValue::new(used_by.clone());
     let place = StoredValue::new((tenant.clone(), etag));
-    let tried = datasource.clone();
+    let (tried, name) = (datasource.clone(), datasource.name.clone());
     view! {
         <PageHead title=datasource.name.clone() context>
             <ActiveBadge is_active=datasource.is_active/>
@@ -96,7 +96,7 @@ fn Shown(found: DatasourceView, delete: FormAction<()>, context: Signal<String>)
                     <Icon glyph=Glyph::Edit/>
                     "Edit"
                 </a>
-                <Delete id place users delete/>
+                <Delete id name=name.clone() place users delete/>
             </Allowed>
         </PageHead>
         <Facts tenant=tenant.clone() datasource config files/>
@@ -227,11 +227,13 @@ fn UsedBy(tenant: TenantId, used_by: Vec<RuleUse>) -> impl IntoView {
 #[component]
 fn Delete(
     id: DatasourceId,
+    name: String,
     place: StoredValue<(TenantId, String)>,
     users: StoredValue<Vec<RuleUse>>,
     delete: FormAction<()>,
 ) -> impl IntoView {
     let (tenant, etag) = place.get_value();
+    let question = format!("Delete the datasource {name}?");
     let users = users.get_value();
     let what = match users.len() {
         0 => "No rule asks it. Its config stays.".to_owned(),
@@ -258,7 +260,7 @@ fn Delete(
             id="delete-datasource"
             label="Delete …"
             glyph=Glyph::Delete
-            title="Delete this datasource?"
+            title=question
             testid="delete"
         >
             <p>{what}</p>

@@ -30,11 +30,11 @@ use crate::{
         dto::{Extractor, FieldType, is_field},
         server::matching::compile,
     },
-    rules::dto::{CREDENTIAL_HEADERS, RuleType},
+    rules::dto::{CREDENTIAL_HEADERS, RuleType, asks},
     server::extract::{not_known, parse_json},
     shared::{
         FieldError, Problem,
-        template::{RenderError, Template},
+        template::{RenderError, Template, is_field_name},
         validate::Checks,
     },
 };
@@ -136,8 +136,8 @@ impl Expected {
 }
 
 impl Judgement {
-    /// What both sides are read as. Where it is not said, that is a number for `compare`, and elsewhere the type of the first
-    /// field that stands on a side by itself.
+    /// What both sides are read as. Where it is not said, that is the type of the first field that stands on a side by itself.
+    /// `compare` that has none reads what its literals are together, numbers first (see `judge::compared_as`).
     pub fn read_as(
         &self,
         rule_type: RuleType,
@@ -148,13 +148,30 @@ impl Judgement {
         if let Some(kind) = self.kind {
             return kind;
         }
-        if rule_type == RuleType::Compare {
-            return FieldType::Number;
+        let said = self.type_of_fields(rule_type, field_name, looks_up, type_of);
+        if rule_type != RuleType::Compare {
+            return said.unwrap_or(FieldType::Text);
         }
+        let literals: Vec<Value> = self.literals().collect();
+        let literals: Vec<(&Value, Whose)> = literals.iter().map(|one| (one, Whose::Rule)).collect();
+        said.or_else(|| judge::common_kind(&literals, chrono::Utc::now())).unwrap_or(FieldType::Number)
+    }
+
+    /// The type of the first field that stands on a side by itself, if one has any. A number can be compared with a sum or by
+    /// itself, so that `compare` takes another type first.
+    pub fn type_of_fields(
+        &self,
+        rule_type: RuleType,
+        field_name: &str,
+        looks_up: bool,
+        type_of: impl Fn(&str) -> FieldType,
+    ) -> Option<FieldType> {
         let own = (!looks_up || self.expected.is_none()).then_some(field_name);
         let others = self.expected.iter().flat_map(Expected::operands).filter_map(Operand::field);
-        let mut types = own.into_iter().chain(others).map(type_of);
-        types.find(|kind| *kind != FieldType::Text).unwrap_or(FieldType::Text)
+        let types: Vec<FieldType> =
+            own.into_iter().chain(others).map(type_of).filter(|kind| *kind != FieldType::Text).collect();
+        let is_first = |kind: &&FieldType| rule_type != RuleType::Compare || **kind != FieldType::Number;
+        types.iter().find(is_first).or(types.first()).copied()
     }
 
     fn literals(&self) -> impl Iterator<Item = Value> {
@@ -169,7 +186,9 @@ impl Judgement {
         let now = chrono::Utc::now();
         // An empty column can be asked for in any type, and has no order.
         let literals = self.literals().filter(|one| rule_type == RuleType::Compare || !one.is_null());
-        literals.filter_map(|one| judge::readable(&one, kind, Whose::Rule, now).err()).collect()
+        let is_unsaid = rule_type == RuleType::Compare && self.kind.is_none() && kind == FieldType::Number;
+        let told = |fault: String| if is_unsaid { format!("{fault}{SAY_KIND}") } else { fault };
+        literals.filter_map(|one| judge::readable(&one, kind, Whose::Rule, now).err()).map(told).collect()
     }
 
     /// Whether the first of two bounds is over the second, on whatever day the rule runs: `today` is another then.
@@ -186,6 +205,9 @@ impl Judgement {
         })
     }
 }
+
+/// What is to be said where no kind fits all that is compared.
+const SAY_KIND: &str = "; what is compared must all be numbers, dates or sums of money: \"as\": \"date\" or \"as\": \"money\" says which";
 
 /// How `compare` compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -407,11 +429,16 @@ pub fn parse(
     let mut checks = Checks::default();
     let mut judgement = checks.part("conditions", form::<Judgement>(judging));
     // A column may be empty; elsewhere `null` asks for nothing, and was always taken for left out.
-    let may_be_empty = datasource.is_some() && matches!(rule_type, RuleType::Equals | RuleType::NotEquals);
+    let names_rows = judgement
+        .as_ref()
+        .and_then(|judgement| judgement.expression.as_ref())
+        .is_some_and(|expression| expression.needs_row() || expression.needs_all_rows());
+    let asked = datasource.filter(|_| names_rows || asks(rule_type, conditions));
+    let may_be_empty = asked.is_some() && matches!(rule_type, RuleType::Equals | RuleType::NotEquals);
     if let Some(judgement) = judgement.as_mut().filter(|_| !may_be_empty) {
         judgement.expected = judgement.expected.take().filter(|expected| !expected.is_null());
     }
-    let lookup = match datasource {
+    let lookup = match asked {
         None if asking.is_empty() => None,
         None => {
             checks.fault("datasource_id", "is needed: the conditions look something up");
@@ -420,7 +447,7 @@ pub fn parse(
         Some(kind) => checks.part("conditions", parse_lookup(kind, asking)),
     };
     if let Some(judgement) = &judgement {
-        check_judgement(rule_type, datasource.is_some(), judgement, &mut checks);
+        check_judgement(rule_type, asked.is_some(), judgement, &mut checks);
     }
     checks.finish()?;
     let judgement = judgement.unwrap_or_default();
@@ -488,6 +515,7 @@ fn operands(prefix: &str, members: Map<String, Value>) -> Result<Vec<(String, Op
 
 fn parse_api(form: ApiForm) -> Result<Lookup, Problem> {
     let mut checks = Checks::default();
+    let form = ApiForm { method: form.method.to_ascii_uppercase(), ..form };
     if !matches!(form.method.as_str(), "GET" | "POST") {
         checks.fault("method", "must be GET or POST");
     }
@@ -816,7 +844,9 @@ pub fn faults(
         one.as_str()
             .is_some_and(|text| values::number(text).is_some() && values::written_number(text).is_none())
     };
-    if kind == FieldType::Number && judgement.literals().any(|one| is_unclear(&one)) {
+    let may_be_number =
+        kind == FieldType::Number || (rule_type == RuleType::Compare && judgement.kind.is_none());
+    if may_be_number && judgement.literals().any(|one| is_unclear(&one)) {
         unreadable.push("is no number, or could be two".into());
     }
     if judgement.op == Some(CompareOp::Between) && judgement.is_reversed(kind) {
@@ -824,6 +854,59 @@ pub fn faults(
     }
     faults.extend(unreadable.into_iter().map(|fault| FieldError::new("conditions.expected", fault)));
     faults
+}
+
+/// Faults of conditions that have a template where it would stay as it is written: in names, paths, patterns and expressions.
+/// Told where a rule is saved alone, as what is unclear: what is stored goes on.
+pub fn misplaced_templates(conditions: &Value, extractors: &[Extractor]) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    let mut look = |field: String, text: &str| {
+        // What names no field is no template: a mail that says `{{first_name}}` may be what is looked for.
+        if let Some(name) = template_in(text).filter(|name| is_field(extractors, name)) {
+            let fault = format!(
+                "must not hold a template: '{{{{{name}}}}}' may stand as a value alone, and never in a name, a path to rows, \
+                 a pattern or an expression"
+            );
+            faults.push(FieldError::new(field, fault));
+        }
+    };
+    for member in ["column", "expression", "method", "op", "pattern", "rows"] {
+        if let Some(text) = conditions.get(member).and_then(Value::as_str) {
+            look(format!("conditions.{member}"), text);
+        }
+    }
+    for member in ["body", "headers", "match", "query"] {
+        let names = conditions.get(member).map_or_else(Vec::new, names);
+        names.into_iter().for_each(|name| look(format!("conditions.{member}"), name));
+    }
+    faults
+}
+
+/// The names of the members in a JSON value, however deep.
+fn names(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(names).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| std::iter::once(name.as_str()).chain(names(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The first field that the text names as a template does. A number in braces names none.
+fn template_in(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some((_, inner)) = rest.split_once("{{") {
+        if let Some((name, _)) = inner.split_once("}}") {
+            let name = name.trim();
+            if is_field_name(name) && !name.starts_with(|first: char| first.is_ascii_digit()) {
+                return Some(name);
+            }
+        }
+        rest = inner;
+    }
+    None
 }
 
 fn unknown_fields(conditions: &Conditions, is_known: impl Fn(&str) -> bool) -> Vec<FieldError> {

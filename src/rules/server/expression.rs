@@ -38,6 +38,11 @@ const STACK: usize = 64 << 20;
 /// What one may take while it is saved: who saves it waits, with a transaction open.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// As `received_at` is written.
+const SAMPLE_MOMENT: &str = "2026-01-31T12:00:00Z";
+/// Functions that make another type of a value, if it says one.
+const CONVERSIONS: [&str; 4] = ["double", "int", "timestamp", "uint"];
+
 /// A loop over a list, and the name that it gives to each of its items.
 static LOOP: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, which the tests compile")]
@@ -56,6 +61,8 @@ pub struct Expression {
     miscall: Option<Miscall>,
     /// At most, of loops over what is written in it.
     steps: u64,
+    /// Whether it makes another type of a text that is written there and does not say one.
+    converts_in_vain: bool,
     needs_row: bool,
     needs_all_rows: bool,
 }
@@ -67,6 +74,8 @@ pub enum Fault {
     Missing(String),
     /// Types that do not go together, or a result that is neither true nor false: a sentence that goes on after its name.
     Type(String),
+    /// A value cannot be made another type: a sentence as well.
+    Unconvertible(String),
     /// It takes more steps, memory or time than one may: a sentence as well.
     Costly(String),
     /// There was nothing to work it out on, which is no fault of its own: a sentence as well.
@@ -135,6 +144,7 @@ impl Expression {
             names: tree::names(program.expression()),
             miscall: calls::first_wrong(program.expression()),
             steps: tree::steps(program.expression()),
+            converts_in_vain: tree::converts_in_vain(program.expression()),
             needs_row,
             needs_all_rows: references.has_variable("rows"),
         })
@@ -201,15 +211,18 @@ impl Expression {
             return Err(format!("names 'email.{name}', which is not a field of a message"));
         }
         self.check_itself()?;
-        let mut fields = Fields::default();
-        for name in MESSAGE_FIELDS {
-            fields.set(name, "1");
+        // What a text can be made depends on what it says.
+        let texts = [FieldType::Text.sample(), "1", SAMPLE_MOMENT];
+        let mut ran = Ok(true);
+        for text in texts {
+            ran = self.run(&sample(extractors, text), &Rows::default());
+            if !matches!(ran, Err(Fault::Unconvertible(_))) {
+                break;
+            }
         }
-        for extractor in extractors {
-            fields.set_typed(&extractor.name, extractor.kind.sample(), extractor.kind);
-        }
-        match self.run(&fields, &Rows::default()) {
-            Ok(_) => Ok(()),
+        match ran {
+            Err(Fault::Unconvertible(fault)) if self.converts_in_vain => Err(fault),
+            Ok(_) | Err(Fault::Unconvertible(_)) => Ok(()),
             Err(Fault::Costly(fault) | Fault::Unstarted(fault)) => Err(fault),
             // What a row holds is known only when there is one.
             Err(_) if self.looks_at_rows() => Ok(()),
@@ -288,9 +301,28 @@ impl Expression {
                 Err(Fault::Type(format!("gives {}, and neither true nor false", words::kind_of(&other))))
             }
             Err(ExecutionError::NoSuchKey(name)) => Err(Fault::Missing(name.to_string())),
+            Err(error) if converts(&error) => Err(Fault::Unconvertible(words::of_run(&error))),
             Err(error) => Err(Fault::Type(words::of_run(&error))),
         }
     }
+}
+
+/// A message that has every field, and those of which nothing else is known say `text`.
+fn sample(extractors: &[Extractor], text: &str) -> Fields {
+    let mut fields = Fields::default();
+    for name in MESSAGE_FIELDS {
+        fields.set(name, if name == "received_at" { SAMPLE_MOMENT } else { "1" });
+    }
+    for extractor in extractors {
+        let value = if extractor.kind == FieldType::Text { text } else { extractor.kind.sample() };
+        fields.set_typed(&extractor.name, value, extractor.kind);
+    }
+    fields
+}
+
+/// Whether it is a value that cannot be made what a function makes of it.
+fn converts(error: &ExecutionError) -> bool {
+    matches!(error, ExecutionError::FunctionError { function, .. } if CONVERSIONS.contains(&function.as_str()))
 }
 
 /// Each row as its cells by the names of their columns.

@@ -171,7 +171,16 @@ pub fn judge(
                 None => address::FIELDS.contains(&rule.field_name.as_str()),
             };
             let type_of = |name: &str| fields.kind(name);
-            let kind = judgement.read_as(rule.rule_type, &rule.field_name, found.is_some(), type_of);
+            let looks_up = found.is_some();
+            let kind = if rule.rule_type == RuleType::Compare && judgement.kind.is_none() {
+                let said = judgement.type_of_fields(rule.rule_type, &rule.field_name, looks_up, type_of);
+                let others = expected.iter().zip(&expected_from).map(|(value, from)| (value, from.whose));
+                let operands: Vec<(&Value, Whose)> =
+                    iter::once((&actual, from.whose)).chain(others).collect();
+                compared_as(said, &operands, fields.as_of())
+            } else {
+                judgement.read_as(rule.rule_type, &rule.field_name, looks_up, type_of)
+            };
             let nothing = Masking::default();
             let against = Against {
                 expected,
@@ -305,7 +314,9 @@ fn unanswered(
         }
         (Fault::Missing(_), None) => Unjudged::expression("names what is not there"),
         // What it gave in its own words says less than what it calls in vain.
-        (Fault::Type(fault), None) => Unjudged::expression(expression.miscall().unwrap_or(&fault)),
+        (Fault::Type(fault) | Fault::Unconvertible(fault), None) => {
+            Unjudged::expression(expression.miscall().unwrap_or(&fault))
+        }
     })
 }
 
@@ -605,6 +616,63 @@ pub fn readable(value: &Value, kind: FieldType, whose: Whose, now: DateTime<Utc>
         FieldType::Money => "is no sum of money".into(),
         _ => "is no number, or could be two".into(),
     })
+}
+
+/// What `compare` reads both sides as, where the rule does not say it: numbers where all of them are some. Else it is what
+/// the fields' extractors say, and else what the rule's literals and the datasource's values are together. What a message
+/// says counts only where there is nothing else: it could choose the reading by which it passes.
+fn compared_as(said: Option<FieldType>, operands: &[(&Value, Whose)], now: DateTime<Utc>) -> FieldType {
+    if common_kind(operands, now) == Some(FieldType::Number) {
+        return FieldType::Number;
+    }
+    let is_of_rule = |(value, whose): &(&Value, Whose)| {
+        !value.is_null() && matches!(whose, Whose::Rule | Whose::Datasource)
+    };
+    let of_rule: Vec<(&Value, Whose)> = operands.iter().copied().filter(is_of_rule).collect();
+    let kind = match said {
+        // A currency in the message would make another sum of it.
+        Some(FieldType::Money) if of_rule.iter().any(|one| says_two(*one, now)) => None,
+        Some(kind) => {
+            let is_read = |(value, whose): &(&Value, Whose)| readable(value, kind, *whose, now).is_ok();
+            of_rule.iter().all(is_read).then_some(kind)
+        }
+        // No sums: the message would choose the currency that makes another one of it.
+        None if of_rule.is_empty() => common_kind(operands, now).filter(|kind| *kind == FieldType::Date),
+        None => common_kind(&of_rule, now),
+    };
+    kind.unwrap_or(FieldType::Number)
+}
+
+/// The first of numbers, dates and sums of money that all values can be read as. They are sums where one names its currency.
+pub fn common_kind(values: &[(&Value, Whose)], now: DateTime<Utc>) -> Option<FieldType> {
+    let are = |kind: FieldType| {
+        !values.is_empty() && values.iter().all(|(value, whose)| readable(value, kind, *whose, now).is_ok())
+    };
+    let has_currency = |(value, whose): &(&Value, Whose)| {
+        let read = readable(value, FieldType::Money, *whose, now);
+        matches!(read, Ok(Ordered::Money(values::Money { currency: Some(_), .. })))
+    };
+    if are(FieldType::Number) {
+        Some(FieldType::Number)
+    } else if are(FieldType::Date) {
+        Some(FieldType::Date)
+    } else if are(FieldType::Money)
+        && values.iter().any(has_currency)
+        && !values.iter().any(|one| says_two(*one, now))
+    {
+        Some(FieldType::Money)
+    } else {
+        None
+    }
+}
+
+/// Whether it is one number and another sum: `1.234`.
+fn says_two((value, whose): (&Value, Whose), now: DateTime<Utc>) -> bool {
+    let read = |kind| readable(value, kind, whose, now);
+    match (read(FieldType::Number), read(FieldType::Money)) {
+        (Ok(Ordered::Number(number)), Ok(Ordered::Money(money))) => number != money.amount,
+        _ => false,
+    }
 }
 
 /// As it stands in a sentence.

@@ -37,11 +37,13 @@ pub async fn ready(app: &AppState, tx: &mut TenantTx, rules: &[ValidationRule]) 
             (None, Some(_)) => Err(Problem::business_rule("its datasource is gone")),
             _ => service::parsed(rule, datasource).await,
         };
+        // One that looks nothing up says nothing of its datasource.
+        let asks = !conditions.as_ref().is_ok_and(|conditions| conditions.lookup.is_none());
         ready.push(ReadyRule {
             rule: rule.clone(),
             conditions,
-            datasource_name: datasource.map(|datasource| datasource.name.clone()),
-            connection: found.map(|(_, connection)| connection),
+            datasource_name: datasource.filter(|_| asks).map(|datasource| datasource.name.clone()),
+            connection: found.filter(|_| asks).map(|(_, connection)| connection),
         });
     }
     Ok(ready)

@@ -491,9 +491,13 @@ pub async fn look(
     let field_name = input.field_name.clone();
     let turn = aside::turn_of(tenant, Turn::Save).await;
     let checked = aside::run_in(turn, move || {
+        let misplaced = conditions::misplaced_templates(&given, &of);
+        if !misplaced.is_empty() {
+            return Err(Problem::invalid(misplaced));
+        }
         let parsed = conditions::parse(rule_type, kind, &given)?;
         let expression = parsed.judgement.expression.as_ref();
-        let fault = expression.and_then(|one| one.check(&of, kind.is_some()).err());
+        let fault = expression.and_then(|one| one.check(&of, parsed.lookup.is_some()).err());
         Ok::<_, Problem>((fault, conditions::faults(&parsed, rule_type, &field_name, &of)))
     })
     .await;

@@ -28,13 +28,17 @@ pub struct LookupForm {
     pub rows: RwSignal<String>,
     /// The members that there were, so that those with the value that counts anyway stay written.
     had: StoredValue<Vec<&'static str>>,
+    /// Whether it is stored with a datasource that it asks nothing: it judges its own field.
+    asks_nothing: StoredValue<bool>,
 }
 
 /// Members that may be left out, and that a form cannot tell from their being there.
 const OPTIONAL: [&str; 5] = ["method", "params", "query", "headers", "status"];
 
 impl LookupForm {
-    pub fn take(members: &mut Map<String, Value>) -> Self {
+    pub fn take(members: &mut Map<String, Value>, has_datasource: bool) -> Self {
+        let asks = ["query", "match", "path"].iter().any(|name| members.contains_key(*name));
+        let asks_nothing = has_datasource && !members.is_empty() && !asks;
         let had = OPTIONAL.into_iter().filter(|name| members.contains_key(*name)).collect();
         let params = take(members, "params", |value| {
             let items = value.as_array().filter(|items| items.iter().all(is_scalar))?;
@@ -66,6 +70,7 @@ impl LookupForm {
             status: RwSignal::new(status.unwrap_or_default()),
             rows: take_text(members, "rows"),
             had: StoredValue::new(had),
+            asks_nothing: StoredValue::new(asks_nothing),
         }
     }
 
@@ -78,6 +83,7 @@ impl LookupForm {
     ) {
         match kind {
             None => {}
+            Some(_) if self.asks_nothing.get_value() && self.is_blank() => {}
             Some(DatasourceType::File) if *self.by.read() == "match" => {
                 members.insert("match".to_owned(), object("match", self.columns, faults));
             }
@@ -88,6 +94,13 @@ impl LookupForm {
             }
             Some(DatasourceType::Api) => self.put_request(members, faults),
         }
+    }
+
+    fn is_blank(self) -> bool {
+        [self.query, self.path, self.body, self.status, self.rows].iter().all(|text| text.read().is_empty())
+            && [self.params, self.columns, self.arguments, self.headers]
+                .iter()
+                .all(|lines| lines.read().is_empty())
     }
 
     fn put_request(self, members: &mut Map<String, Value>, faults: &mut Vec<FieldError>) {

@@ -104,7 +104,7 @@ pub struct RuleForm {
 impl RuleForm {
     pub fn new(rule: &RuleInput) -> Self {
         let mut members = rule.conditions.as_object().cloned().unwrap_or_default();
-        let lookup = LookupForm::take(&mut members);
+        let lookup = LookupForm::take(&mut members, rule.datasource_id.is_some());
         let judge = JudgeForm::take(&mut members);
         let rest = if members.is_empty() {
             String::new()

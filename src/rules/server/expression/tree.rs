@@ -5,6 +5,7 @@ use std::mem;
 use cel::common::ast::{
     CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue, operators,
 };
+use chrono::DateTime;
 
 use super::meter::{MADE, MATCHES, TURN};
 use crate::shared::template::field_key;
@@ -84,6 +85,74 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, names: &mut Names) 
     }
 }
 
+/// Whether it is the number of a message's files, which stands in a text as every field does.
+fn is_count(expr: &IdedExpr) -> bool {
+    let is_asked = matches!(&expr.expr, Expr::Select(select) if select.test);
+    !is_asked && matches!(member(expr), Some(("email" | "fields", "attachment_count")))
+}
+
+/// What a number is held against, or reckoned with.
+const OF_NUMBERS: [&str; 12] = [
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::LESS,
+    operators::LESS_EQUALS,
+    operators::GREATER,
+    operators::GREATER_EQUALS,
+    operators::ADD,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::IN,
+];
+
+/// Beside a number that is written there, the number of files is one, as `int` makes it: nothing else could be meant.
+fn read_counts(expr: &mut IdedExpr) {
+    let Expr::Call(call) = &mut expr.expr else { return };
+    if !OF_NUMBERS.contains(&call.func_name.as_str()) {
+        return;
+    }
+    if let [one, other] = call.args.as_mut_slice() {
+        as_number(one, other);
+        as_number(other, one);
+    }
+}
+
+fn as_number(count: &mut IdedExpr, beside: &IdedExpr) {
+    let is_number = match &beside.expr {
+        Expr::List(list) => !list.elements.is_empty() && list.elements.iter().all(is_number),
+        _ => is_number(beside),
+    };
+    if is_number && is_count(count) {
+        *count = function("int", vec![mem::take(count)]);
+    }
+}
+
+fn is_number(expr: &IdedExpr) -> bool {
+    matches!(expr.expr, Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)))
+}
+
+/// Whether it makes another type of a text that is written there and does not say one: no message changes that.
+pub fn converts_in_vain(expr: &IdedExpr) -> bool {
+    if let Expr::Call(call) = &expr.expr
+        && let [IdedExpr { expr: Expr::Literal(LiteralValue::String(text)), .. }] = call.args.as_slice()
+    {
+        let text = text.inner();
+        let is_in_vain = match call.func_name.as_str() {
+            "int" => text.parse::<i64>().is_err(),
+            "uint" => text.parse::<u64>().is_err(),
+            "double" => text.parse::<f64>().is_err(),
+            "timestamp" => DateTime::parse_from_rfc3339(text).is_err(),
+            _ => false,
+        };
+        if is_in_vain {
+            return true;
+        }
+    }
+    parts(expr).into_iter().any(converts_in_vain)
+}
+
 /// The name of which it is asked whether it is one of `fields`.
 fn asked(expr: &IdedExpr) -> Option<&str> {
     let Expr::Call(call) = &expr.expr else { return None };
@@ -152,6 +221,7 @@ pub fn fence(expr: &mut IdedExpr) {
     for part in parts_mut(expr) {
         fence(part);
     }
+    read_counts(expr);
     match &mut expr.expr {
         Expr::Comprehension(looped) => {
             let step = mem::take(&mut looped.loop_step);

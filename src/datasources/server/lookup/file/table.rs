@@ -107,12 +107,21 @@ impl Table {
         }
     }
 
+    /// The column of this name; else the only one of this name in other letters.
+    fn column_called(&self, name: &str) -> Option<usize> {
+        let place = |is_it: &dyn Fn(&str) -> bool| {
+            let mut places = (0..self.columns.len()).filter(|at| is_it(&self.columns[*at].name));
+            places.next().filter(|_| places.next().is_none())
+        };
+        place(&|other| other == name).or_else(|| place(&|other| other.eq_ignore_ascii_case(name)))
+    }
+
     /// Its conditions give text and number where both may be meant.
     fn matching(&mut self, wanted: &[(String, Value)], ignore_case: &[String]) -> Result<Asked, LookupError> {
         let mut conditions = Vec::new();
         let mut params = Vec::new();
         for (name, value) in wanted {
-            let place = self.columns.iter().position(|column| column.name == *name).ok_or_else(|| {
+            let place = self.column_called(name).ok_or_else(|| {
                 let names: Vec<&str> = self.names().collect();
                 LookupError::new(
                     Cause::Refused,
