@@ -10,7 +10,7 @@ use crate::{
     intents::dto::{Extraction, IntentInput},
     routes::dto::Planned,
     rules::dto::{OnFail, RuleInput, RuleType, Verdict, wire_enum},
-    shared::{AuditId, EmailId, IntentId, Problem, RuleId, TenantId, WordId},
+    shared::{AuditId, EmailId, IntentId, Problem, RuleId, TenantId, WordId, validate::null_as_default},
 };
 
 wire_enum!(
@@ -550,11 +550,25 @@ pub struct DryMessage {
     pub email_id: Option<EmailId>,
 }
 
-/// The body of `POST /api/emails`, where it is JSON: one of the two.
+/// The body of `POST /api/emails`, where it is JSON: `raw`, or `raw_base64`, or `sender_email` and as many of the others as
+/// there are. Of those a message (RFC 5322) is made. With a `message_id`, the same parts are taken once; without, it is a
+/// message of now, and what is handed in again after a second is another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "ssr", schema(examples(json!({"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"}))))]
+#[cfg_attr(
+    feature = "ssr",
+    schema(examples(
+        json!({"raw": "From: ann@acme.example\r\nSubject: Where is order 1042?\r\n\r\nPlease tell me.\r\n"}),
+        json!({
+            "sender_email": "ann@acme.example",
+            "recipient_email": "service@shop.example",
+            "subject": "Where is order 1042?",
+            "body": "Please tell me.",
+            "message_id": "form-1042@shop.example"
+        })
+    ))
+)]
 pub struct EmailInput {
     /// The message (RFC 5322), as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -562,9 +576,33 @@ pub struct EmailInput {
     /// The message (RFC 5322), any bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_base64: Option<String>,
+    /// One address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(max_length = 200))]
+    pub sender_name: Option<String>,
+    /// One address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_email: Option<String>,
+    /// One address: where answers go, if not to the sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
+    pub subject: Option<String>,
+    /// As plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What tells it from others that say the same, such as the number that the form gave it: ASCII, without spaces, and as
+    /// in a message with its angle brackets or without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ssr", schema(max_length = 252))]
+    pub message_id: Option<String>,
 }
 
-/// The body of `POST /api/emails/dry-run`. Without a draft, the intents and rules of today are run.
+/// The body of `POST /api/emails/dry-run`, if it is not one of `POST /api/emails`. Without a draft, the intents and rules of
+/// today are run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -582,7 +620,7 @@ pub struct DryRunInput {
     #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Option<Vec<RuleInput>>,
     /// Whether the message is to get the draft's intent, whatever its match conditions say.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub requested: bool,
 }
 

@@ -28,3 +28,4 @@ mod tree;
 mod undo_repository;
 pub mod words;
 pub mod worker;
+mod written;

@@ -1,13 +1,15 @@
 //! Wire types of intents, and the checks that forms and the server share.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
     rules::dto::RuleInput,
     shared::{
         IntentId, Problem, TenantId,
-        validate::{Checks, default_priority, yes},
+        validate::{
+            Checks, default_priority, null_as, null_as_default, null_as_default_priority, null_as_yes, yes,
+        },
     },
 };
 
@@ -81,13 +83,13 @@ pub struct Intent {
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MatchConditions {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub any: Vec<Condition>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub all: Vec<Condition>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_items = 100))]
     pub none: Vec<Condition>,
 }
@@ -151,15 +153,19 @@ pub struct Extractor {
     #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub pattern: String,
     /// What it is; a text that is none of that kind gives no field, and rules on it fail.
-    #[serde(default = "FieldType::text", rename = "type")]
+    #[serde(default = "FieldType::text", deserialize_with = "field_type", rename = "type")]
     #[cfg_attr(feature = "ssr", schema(default = "text"))]
     pub kind: FieldType,
     /// Whether there may be one value alone: where the pattern finds others as well, it gives no field, and rules on it fail.
     /// Otherwise the first that it finds is taken. Servers of before cannot read an intent that says so: update all of them
     /// first.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "ssr", schema(default = false))]
     pub unique: bool,
+}
+
+fn field_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FieldType, D::Error> {
+    null_as(deserializer, FieldType::text)
 }
 
 /// What an extractor found, or why it found nothing.
@@ -224,19 +230,19 @@ impl FieldType {
 pub struct IntentInput {
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_length = 2000))]
     pub description: String,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "null_as_yes")]
     #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
-    #[serde(default = "default_priority")]
+    #[serde(default = "default_priority", deserialize_with = "null_as_default_priority")]
     #[cfg_attr(feature = "ssr", schema(default = 100))]
     pub priority: i32,
-    #[serde(default, rename = "match")]
+    #[serde(default, deserialize_with = "null_as_default", rename = "match")]
     pub conditions: MatchConditions,
     /// With `match` at most 65,536 bytes of JSON, and with those of all the tenant's intents at most 4,194,304.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_items = 50))]
     pub extractors: Vec<Extractor>,
     /// May repeat the tenant of the request, never name another.
@@ -351,7 +357,7 @@ impl IntentInput {
 )]
 pub struct IntentWithRulesInput {
     pub intent: IntentInput,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[cfg_attr(feature = "ssr", schema(max_items = 200))]
     pub validation_rules: Vec<RuleInput>,
 }

@@ -69,7 +69,8 @@ enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
-    /// Process one message from a file, and print the explanation.
+    /// Take one message from a file as if it had come in, and print the explanation: it is stored, decided, and what follows is
+    /// sent. One that is there already is run again.
     Process {
         /// The message (RFC 5322), as an .eml file.
         file: PathBuf,

@@ -291,9 +291,11 @@ async fn ensure_owner(postgres: &PostgreSQL, super_url: &str) -> Result<String, 
     let mut conn = PgConnection::connect(super_url).await?;
     // The password is ours: letters and digits.
     let password = &settings.password;
+    // It may make databases, for `flowengine bench`.
     let role = format!(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'flowengine') THEN \
-         CREATE ROLE flowengine LOGIN CREATEROLE PASSWORD '{password}'; END IF; END $$"
+         CREATE ROLE flowengine LOGIN CREATEROLE PASSWORD '{password}'; END IF; END $$; \
+         ALTER ROLE flowengine CREATEDB"
     );
     sqlx::raw_sql(AssertSqlSafe(role)).execute(&mut conn).await?;
     let exists: bool =

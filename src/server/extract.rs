@@ -193,12 +193,12 @@ impl Query {
         self.get(name).map(|text| text.parse::<T>().map_err(|error| fault(text, error))).transpose()
     }
 
-    /// `true` or `false`; absent is false.
+    /// `true` or `false`, in capitals too, as Python writes them; absent is false.
     ///
     /// # Errors
     /// 422 naming the parameter.
     pub fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.get(name) {
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
             Some(_) => Err(Problem::invalid_field(name, "must be true or false")),

@@ -319,6 +319,20 @@ const READ_BACK: [(&str, &str); 10] = [
     ("MemberInput", "Member"),
 ];
 
+/// Of these, whatever may be left out may be null, and is then as if it were.
+const NULL_AS_LEFT_OUT: [&str; 10] = [
+    "TenantInput",
+    "IntentInput",
+    "IntentWithRulesInput",
+    "MatchConditions",
+    "Extractor",
+    "DatasourceInput",
+    "DatasourceConfigInput",
+    "RuleInput",
+    "PreviewInput",
+    "DryRunInput",
+];
+
 fn finish_schemas(schemas: &mut Value) {
     for (input, answer) in READ_BACK {
         let all = schemas[answer]["properties"].as_object().cloned().unwrap_or_default();
@@ -333,9 +347,27 @@ fn finish_schemas(schemas: &mut Value) {
     for (schema, property, name) in free_form::PLACES {
         schemas[schema]["properties"][property] = json!({"$ref": format!("#/components/schemas/{name}")});
     }
+    for name in NULL_AS_LEFT_OUT {
+        allow_null(&mut schemas[name]);
+    }
     if let (Some(schemas), Value::Object(more)) = (schemas.as_object_mut(), free_form::schemas()) {
         schemas.extend(more);
         schemas.sort_keys();
+    }
+}
+
+/// As `validate::null_as` reads it.
+fn allow_null(schema: &mut Value) {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if required.iter().any(|other| other == name) {
+            continue;
+        }
+        if property["type"].is_string() {
+            property["type"] = json!([property["type"], "null"]);
+        } else if property.get("$ref").is_some() {
+            *property = json!({"oneOf": [property, {"type": "null"}]});
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Logs by `tracing`: lines for people in development, JSON in production. The same spans as traces of OpenTelemetry, where a
 //! collector is named. No message content, no secret.
 
-use std::time::Duration;
+use std::{io::IsTerminal, time::Duration};
 
 use axum::http::StatusCode;
 use opentelemetry::{
@@ -69,7 +69,10 @@ fn lines<S>(config: &Config) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A file and a journal take no colours.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.environment {
         Environment::Production => lines.json().boxed(),
         Environment::Development => lines.with_target(false).boxed(),

@@ -1,6 +1,7 @@
 //! Checks of input that forms and the server share.
 
 use chrono::{DateTime, Datelike, Utc};
+use serde::{Deserialize, Deserializer};
 
 use super::{FieldError, Problem, TenantId};
 
@@ -125,4 +126,41 @@ pub fn yes() -> bool {
 /// The default priority of intents and rules: between those that must come first and those that come last.
 pub fn default_priority() -> i32 {
     100
+}
+
+/// Reads a member that may be left out. `null` is as if it were: many programs write all members that they know.
+///
+/// # Errors
+/// The deserializer's.
+pub fn null_as_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    null_as(deserializer, T::default)
+}
+
+/// As `null_as_default`, of what is `yes` by default.
+///
+/// # Errors
+/// The deserializer's.
+pub fn null_as_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    null_as(deserializer, yes)
+}
+
+/// As `null_as_default`, of a priority.
+///
+/// # Errors
+/// The deserializer's.
+pub fn null_as_default_priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    null_as(deserializer, default_priority)
+}
+
+/// As `null_as_default`, with a default of the caller's.
+///
+/// # Errors
+/// The deserializer's.
+pub fn null_as<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    default: fn() -> T,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(default))
 }

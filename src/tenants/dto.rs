@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{Problem, TenantId, validate::Checks};
+use crate::shared::{
+    Problem, TenantId,
+    validate::{Checks, null_as_yes, yes},
+};
 
 /// An organisation on this installation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +31,7 @@ pub struct TenantInput {
     pub tenant_id: Option<String>,
     #[cfg_attr(feature = "ssr", schema(schema_with = crate::server::openapi::name))]
     pub name: String,
-    #[serde(default = "crate::shared::validate::yes")]
+    #[serde(default = "yes", deserialize_with = "null_as_yes")]
     #[cfg_attr(feature = "ssr", schema(default = true))]
     pub is_active: bool,
     /// Read back by a `GET`; not taken from a body.

@@ -46,6 +46,7 @@ mod messages;
 mod name_server;
 mod oidc;
 mod openapi;
+mod plain_requests;
 mod previews;
 mod probes;
 mod provider;

@@ -50,6 +50,7 @@ use crate::{
 const UNSAVED: IntentId = IntentId(0);
 
 /// Intent and rules that are not saved. They stand beside the saved intents, or in the place of one of them.
+#[derive(Default)]
 pub struct Draft {
     /// Left out, the one of `intent_id` as it is saved.
     intent: Option<IntentInput>,
@@ -138,16 +139,36 @@ pub async fn run(ctx: &TenantContext, input: DryRunInput) -> Result<DryRun> {
     let turn = aside::turn_of(&ctx.tenant, Turn::Try).await;
     let message = message(ctx, &input.message).await?;
     let draft = Draft::checked(ctx, input.intent, input.intent_id, input.validation_rules).await?;
+    run_in_turn(ctx, turn, message, draft, input.requested).await
+}
+
+/// Runs a message (RFC 5322) through the intents of today.
+///
+/// # Errors
+/// 403; 413 for one that is too large, 422 for one that is empty.
+pub async fn run_raw(ctx: &TenantContext, raw: Vec<u8>) -> Result<DryRun> {
+    ctx.require(Permission::WorkMessages)?;
+    let turn = aside::turn_of(&ctx.tenant, Turn::Try).await;
+    run_in_turn(ctx, turn, fresh(ctx, raw)?, Draft::default(), false).await
+}
+
+async fn run_in_turn(
+    ctx: &TenantContext,
+    turn: impl Send + Sync + 'static,
+    message: Message,
+    draft: Draft,
+    is_requested: bool,
+) -> Result<DryRun> {
     let mut tx = ctx.begin().await?;
     let prepared = prepare(ctx, &mut tx, draft).await?;
     tx.commit().await?;
-    let said = if input.requested {
+    let said = if is_requested {
         Said { requested: prepared.requested(), corrected_by: None }
     } else {
         message.said.clone()
     };
     let mut examined = prepared.examine(message.arrival.clone(), said).await;
-    if input.requested {
+    if is_requested {
         // Nobody named it when the message was handed in.
         examined.classification.because = vec!["this dry run asks for it".to_owned()];
     }
@@ -439,24 +460,26 @@ pub struct Said {
     pub corrected_by: Option<String>,
 }
 
+/// One that is not stored.
+fn fresh(ctx: &TenantContext, raw: Vec<u8>) -> Result<Message, Problem> {
+    if raw.is_empty() {
+        return Err(Problem::invalid_field("message", "is empty: it must be a message (RFC 5322)"));
+    }
+    if raw.len() > ctx.app.config.max_message_bytes {
+        return Err(Problem::new(413, "The message is larger than this server takes"));
+    }
+    let arrival = Arrival { raw, received_at: Utc::now(), envelope: None };
+    Ok(Message { email_id: None, arrival, said: Said::default() })
+}
+
 async fn message(ctx: &TenantContext, given: &DryMessage) -> Result<Message> {
-    let fresh = |raw: Vec<u8>| {
-        if raw.is_empty() {
-            return Err(Problem::invalid_field("message", "is empty: it must be a message (RFC 5322)"));
-        }
-        if raw.len() > ctx.app.config.max_message_bytes {
-            return Err(Problem::new(413, "The message is larger than this server takes"));
-        }
-        let arrival = Arrival { raw, received_at: Utc::now(), envelope: None };
-        Ok(Message { email_id: None, arrival, said: Said::default() })
-    };
     match (&given.raw, &given.raw_base64, given.email_id) {
-        (Some(raw), None, None) => Ok(fresh(raw.clone().into_bytes())?),
+        (Some(raw), None, None) => Ok(fresh(ctx, raw.clone().into_bytes())?),
         (None, Some(encoded), None) => {
             let raw = BASE64_STANDARD
                 .decode(encoded)
                 .map_err(|error| Problem::invalid_field("message.raw_base64", error.to_string()))?;
-            Ok(fresh(raw)?)
+            Ok(fresh(ctx, raw)?)
         }
         (None, None, Some(id)) => {
             let stored = repository::stored(&mut ctx.begin().await?, id).await?;

@@ -1,6 +1,6 @@
 //! `/api/emails`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,13 +8,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::Utc;
+use serde::de::IgnoredAny;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
 };
 
-use super::{dry_run, history, import, mbox::Layout, service, shown, words};
+use super::{dry_run, history, import, mbox::Layout, service, shown, words, written};
 use crate::{
     auth::authority::Permission,
     deliveries::dto::{DeliveryStatus, RetryInput, SentAgain},
@@ -83,10 +84,7 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
     extensions(("x-required-role" = json!("operator"))),
 )]
 async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: Request) -> Result<Response> {
-    let is_json = extract::is_type(&headers, "application/json");
-    if !is_json && !extract::is_type(&headers, "message/rfc822") {
-        return Err(Problem::new(415, "The body must be message/rfc822 or application/json").into());
-    }
+    let is_json = is_json(&headers)?;
     // Before a large body is read for somebody who may not.
     ctx.require(Permission::WorkMessages)?;
     let metrics = &ctx.app.metrics;
@@ -95,7 +93,8 @@ async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: 
             metrics.refused(Door::Http, Refusal::TooLarge);
         }
     })?;
-    let raw = if is_json { message_of(&extract::parse_json(&body)?)? } else { body.to_vec() };
+    let raw =
+        if is_json { written::message_of(&extract::parse_json(&body)?, Utc::now())? } else { body.to_vec() };
     if raw.len() > ctx.app.config.max_message_bytes {
         metrics.refused(Door::Http, Refusal::TooLarge);
         return Err(Problem::new(413, "The message is larger than this server takes").into());
@@ -112,13 +111,13 @@ async fn receive(ctx: TenantContext, query: Query, headers: HeaderMap, request: 
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(received)).into_response())
 }
 
-fn message_of(input: &EmailInput) -> Result<Vec<u8>, Problem> {
-    match (&input.raw, &input.raw_base64) {
-        (Some(raw), None) => Ok(raw.as_bytes().to_vec()),
-        (None, Some(text)) => BASE64_STANDARD
-            .decode(text)
-            .map_err(|error| Problem::invalid_field("raw_base64", error.to_string())),
-        _ => Err(Problem::invalid_field("raw", "is needed, or raw_base64, and not both")),
+/// Whether the body is JSON that holds a message; else it is one.
+fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
+    let is_json = extract::is_type(headers, "application/json");
+    if is_json || extract::is_type(headers, "message/rfc822") {
+        Ok(is_json)
+    } else {
+        Err(Problem::new(415, "The body must be message/rfc822 or application/json"))
     }
 }
 
@@ -498,7 +497,10 @@ async fn retry_deliveries(
     operation_id = "dry_run",
     tag = "emails",
     params(InTenant),
-    request_body = DryRunInput,
+    request_body(description = "A message and what it is run with; or one as `POST /api/emails` takes it", content(
+        (inline(DryRunBody) = "application/json"),
+        (inline(String) = "message/rfc822"),
+    )),
     responses(
         (status = 200, description = "Done", body = DryRun),
         (status = 409, description = "Another intent has the draft's name"),
@@ -506,11 +508,36 @@ async fn retry_deliveries(
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]
-async fn run_dry(ctx: TenantContext, request: Request) -> Result<axum::Json<DryRun>> {
+async fn run_dry(ctx: TenantContext, headers: HeaderMap, request: Request) -> Result<axum::Json<DryRun>> {
     // Before a large body is read for somebody who may not. What a draft needs beyond, the body tells.
     ctx.require(Permission::WorkMessages)?;
-    let Json(input) = Json::<DryRunInput>::from_request(request, &ctx.app).await?;
-    Ok(axum::Json(dry_run::run(&ctx, input).await?))
+    let is_json = is_json(&headers)?;
+    let body = extract::body(request, &ctx.app).await?;
+    let run = if !is_json {
+        dry_run::run_raw(&ctx, body.to_vec()).await?
+    } else if is_message_alone(&body) {
+        dry_run::run_raw(&ctx, written::message_of(&extract::parse_json(&body)?, Utc::now())?).await?
+    } else {
+        dry_run::run(&ctx, extract::parse_json(&body)?).await?
+    };
+    Ok(axum::Json(run))
+}
+
+/// The JSON that a dry run takes.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "`is_message_alone` tells them apart; it is here for the API's document")]
+enum DryRunBody {
+    Draft(DryRunInput),
+    Message(EmailInput),
+}
+
+/// Whether a dry run's JSON is an `EmailInput`: it has none of the names that a `DryRunInput` has. What is empty, or no JSON, is
+/// told so of that.
+fn is_message_alone(body: &[u8]) -> bool {
+    let members: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).unwrap_or_default();
+    let of_a_run = ["message", "intent", "intent_id", "validation_rules", "requested"];
+    !members.is_empty() && !of_a_run.iter().any(|name| members.contains_key(*name))
 }
 
 /// Says what rules alone would say of a message.
