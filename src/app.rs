@@ -1,6 +1,7 @@
 //! The document, and which page answers to which address.
 
 mod allowed;
+mod arrival;
 #[cfg(feature = "ssr")]
 mod files;
 mod hydration;

@@ -240,7 +240,9 @@ test('a datasource tells who asks it', async ({ page, request }) => {
   await hydrated(page);
   await expect(page.getByTestId('user').filter({ hasText: 'Order enquiry' }).first()).toContainText('must be found in it');
   await page.getByTestId('delete').click();
-  await expect(page.getByRole('dialog')).toContainText('deleted too');
+  const question = page.getByRole('dialog', { name: 'Delete the datasource Shop database?' });
+  await expect(question).toContainText('deleted too');
+  await expect(question).toHaveAccessibleDescription(/deleted too, and messages are no longer checked by/);
   await page.keyboard.press('Escape');
   await page.goto('/t/acme_corp/datasources/new');
   await hydrated(page);

@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test';
 
 import { TENANT, send } from './arrivals';
-import { only } from './demo';
+import { named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 
@@ -121,4 +121,21 @@ test('a view that comes or goes leaves the keyboard at the content', { tag: '@de
   await view.getByRole('button', { name: 'Delete the view Handed on' }).press('Enter');
   await expect(view).toHaveCount(0);
   await expect(page.locator('#main')).toBeFocused();
+});
+
+test('a question goes by Tab from Cancel to what it asks, and closes when the keyboard leaves it', { tag: '@desktop' }, async ({ page, request }) => {
+  await page.goto(`/t/acme_corp/datasources/${await named(request, 'datasources', 'Shop database', 'datasource_id')}`);
+  await hydrated(page);
+  await page.getByTestId('delete').press('Enter');
+  const question = page.getByRole('dialog', { name: 'Delete the datasource Shop database?' });
+  await expect(question.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  // A click on its words leaves nothing.
+  await question.getByText('Delete the datasource').click();
+  await expect(question).toBeVisible();
+  await question.getByRole('button', { name: 'Cancel' }).focus();
+  const links = await question.getByRole('link').count();
+  for (let i = 0; i <= links; i += 1) await page.keyboard.press('Tab');
+  await expect(question.getByTestId('delete-for-good')).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(question).toBeHidden();
 });

@@ -4,6 +4,7 @@ import type { APIRequestContext, Locator, Page } from '@playwright/test';
 import { isAccessible } from './accessible';
 import { only } from './demo';
 import { expect, hydrated, test } from './fixtures';
+import { hold } from './hold';
 
 // Faults of a draft are provoked here, by saving and by trying.
 test.use({ expectedFaults: /status of (422|409|412|404|401|503)/ });
@@ -380,6 +381,46 @@ test('a rule that was removed comes back as it was', async ({ page, request }, {
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
     await expect(offer).toHaveCount(0);
   });
+  await remove(request, id);
+});
+
+test('a condition or a field that was removed comes back', { tag: '@desktop' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/intents/new');
+  await hydrated(page);
+  const any = page.getByTestId('match-any');
+  for (const [i, word] of ['voucher', 'coupon'].entries()) {
+    await any.getByRole('button', { name: 'Add a condition' }).click();
+    await any.getByLabel(`Value of condition ${i + 1}`).fill(word);
+  }
+  await any.getByRole('button', { name: 'Remove condition 1' }).click();
+  await expect(any.getByLabel('Value of condition 1')).toHaveValue('coupon');
+  await page.getByTestId('toast').filter({ hasText: 'Condition 1 is removed.' }).getByTestId('undo').click();
+  await expect(any.getByLabel('Value of condition 1'), 'in its place').toHaveValue('voucher');
+  await expect(any.getByLabel('Value of condition 2')).toHaveValue('coupon');
+
+  const field = page.getByLabel('Name of field 1');
+  await page.getByRole('button', { name: 'Take a field' }).click();
+  await field.fill('voucher_number');
+  await page.getByRole('button', { name: 'Remove field voucher_number' }).click();
+  await expect(field).toHaveCount(0);
+  await expect(page.getByTestId('toast').filter({ hasText: 'Field voucher_number is removed.' })).toBeVisible();
+  await page.keyboard.press('z');
+  await expect(field).toHaveValue('voucher_number');
+});
+
+test('what is tried again and comes out the same is said again', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await make(request, `Repeated ${Date.now()}`);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const said = page.getByTestId('try-said');
+  await page.getByTestId('try-draft').click();
+  await expect(said).not.toBeEmpty();
+  const words = (await said.textContent())!;
+  const { answer } = await hold(page, '**/ui/emails/try-draft');
+  await page.getByTestId('try-draft').click();
+  await expect(said).toBeEmpty();
+  answer();
+  await expect(said).toHaveText(words);
   await remove(request, id);
 });
 

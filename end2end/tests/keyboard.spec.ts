@@ -26,8 +26,16 @@ test('/ searches', async ({ page }) => {
   await search.fill('1042');
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('message-row')).toHaveCount(1);
+  await expect(page.locator('#main'), 'where the keys are the page’s').toBeFocused();
+  const said = page.getByTestId('list-said');
+  await expect(said).toHaveText('1 message');
   await page.keyboard.press('j');
   await expect(page.getByTestId('message-row').getByRole('link'), 'what was found is walked through').toBeFocused();
+
+  await page.keyboard.press('/');
+  await search.fill('a zeppelin that nobody wrote of');
+  await page.keyboard.press('Enter');
+  await expect(said).toHaveText('No message fits.');
 });
 
 test('Escape leaves in the search what the list is narrowed by', async ({ page }) => {
@@ -201,5 +209,5 @@ test('a message can be worked by Tab and Enter alone', async ({ page }) => {
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate(() => (document.activeElement as HTMLElement).innerText.trim() || document.activeElement!.tagName));
   }
-  expect(reached.slice(0, 5)).toEqual(['Messages', 'Run again', 'TEXTAREA', 'Accept', 'Reject']);
+  expect(reached.slice(0, 5)).toEqual(['Messages', 'TEXTAREA', 'Accept', 'Reject', 'Run again']);
 });

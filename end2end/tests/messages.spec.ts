@@ -17,6 +17,20 @@ async function open(page: Page, query: string): Promise<void> {
 
 const rows = (page: Page, words: string) => page.getByTestId('message-row').filter({ hasText: words });
 
+/** Gives all that a status says from now on, each time that it says something. */
+async function hear(page: Page, testid: string): Promise<() => Promise<string[]>> {
+  const said = await page.getByTestId(testid).evaluateHandle((status) => {
+    const said: string[] = [];
+    const note = () => {
+      const words = status.textContent!.trim();
+      if (words) said.push(words);
+    };
+    new MutationObserver(note).observe(status, { characterData: true, childList: true, subtree: true });
+    return said;
+  });
+  return () => said.jsonValue();
+}
+
 /** Waits until the first message that is opened knows what stands beside it. */
 const knowsWays = (page: Page) => expect(page.getByTestId('beside-j')).toHaveCount(1);
 
@@ -410,7 +424,7 @@ test('where letters are twice as large, the bar of what is chosen leaves three q
   await page.getByTestId('choose').check();
   const bar = page.getByTestId('bulk');
   await expect(bar).toContainText('1 chosen');
-  await expect(bar.getByTestId('bulk-intent')).toHaveCSS('font-size', '28px');
+  await expect(bar.getByTestId('bulk-intent')).toHaveCSS('font-size', '32px');
   expect((await bar.boundingBox())!.height).toBeLessThanOrEqual(page.viewportSize()!.height / 4);
 
   await bar.getByTestId('bulk-intent').selectOption('none');
@@ -1462,8 +1476,7 @@ test('the intent of a message is chosen by keys, and set by Enter', async ({ pag
   await test.step('what it has is what it has not', async () => {
     await page.keyboard.press('n');
     await expect(page.getByTestId('classification')).toContainText('a person said that none fits');
-    await expect(choice).toBeFocused();
-    await page.keyboard.press('Escape');
+    await expect(page.locator('#main'), 'here, too').toBeFocused();
     await page.keyboard.press('z');
     await isTakenBack(page);
   });
@@ -1515,7 +1528,7 @@ test('the intent of a row is chosen by keys, and Escape in the choice lets go of
   await expect(bar).toContainText('1 chosen');
   await page.keyboard.press('Escape');
   await expect(links.first(), 'where the keys are the list’s').toBeFocused();
-  await expect(bar).toContainText('1 chosen');
+  await expect(bar, 'it was chosen for that alone').toHaveCount(0);
   await page.keyboard.press('n');
   await expect(choice, 'it has none: which it has is all that there is to say').toBeFocused();
   await choice.selectOption(intent);
@@ -1527,6 +1540,66 @@ test('the intent of a row is chosen by keys, and Escape in the choice lets go of
   await page.keyboard.press('z');
   await isTakenBack(page);
   await expect(rows(page, intent)).toHaveCount(0);
+});
+
+test('a key after i and Escape is of the row that one is at', async ({ page, request }) => {
+  const mark = await send(request, 3);
+  await open(page, `q=${mark}`);
+  const links = page.getByTestId('message-row').getByRole('link');
+  const [bar, choice] = [page.getByTestId('bulk'), page.getByTestId('bulk-intent')];
+  await page.keyboard.press('j');
+  await page.keyboard.press('i');
+  await expect(choice).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(links.first()).toBeFocused();
+  await expect(page.getByTestId('bulk-said')).toHaveText('Nothing chosen.');
+  await page.keyboard.press('j');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('toast')).toContainText(`1 message accepted. “${mark} 2”`);
+  await expect(rows(page, 'Accepted')).toHaveCount(1);
+  await expect(rows(page, 'Accepted')).toContainText(`${mark} 2`);
+
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press('x');
+  await expect(bar).toContainText('1 chosen');
+  await page.keyboard.press('i');
+  await expect(choice).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(links.nth(2)).toBeFocused();
+  await expect(bar, 'what was chosen before stays').toContainText('1 chosen');
+});
+
+test('which page one has come to is said, once it is there', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}&decision=review`);
+  const arrival = page.getByTestId('arrival');
+  await expect(arrival, 'the first is read as every page is').toHaveText('');
+  const heard = await hear(page, 'arrival');
+  const said = [2, 1].map((number) => `${mark} ${number}, ann@customer.example, Review`);
+  await page.getByRole('link', { name: `${mark} 2` }).click();
+  await expect(arrival).toHaveText(said[0]);
+  await knowsWays(page);
+  await page.keyboard.press('j');
+  await expect(arrival).toHaveText(said[1]);
+  await page.keyboard.press('u');
+  await expect(arrival).toHaveText('Messages');
+  await page.keyboard.press('g');
+  await page.keyboard.press('i');
+  await expect(arrival).toHaveText('Intents');
+  expect(await heard(), 'and once each').toEqual([...said, 'Messages', 'Intents']);
+});
+
+test('that a message is run again is said once, and then what it came to', async ({ page, request }) => {
+  const mark = await send(request, 1);
+  await open(page, `q=${mark}`);
+  await rows(page, mark).getByRole('link').click();
+  await expect(page.getByTestId('message')).toBeVisible();
+  const heard = await hear(page, 'told');
+  await page.keyboard.press('r');
+  await expect(page.getByTestId('told')).toHaveText(/^(For review|Review): /);
+  const [deciding, ...outcome] = await heard();
+  expect(deciding).toBe('Being decided. The outcome will show here.');
+  expect(outcome).toEqual([(await page.getByTestId('told').textContent())!.trim()]);
 });
 
 const top = async (of: Locator) => (await of.boundingBox())!.y;
@@ -1571,6 +1644,7 @@ test('a long subject is cut in the list and in the heading, and can be read whol
   const link = rows(page, mark).getByRole('link');
   expect(Math.round(await height(link))).toBe(isMobile ? 2 : 1);
   await expect(link, 'the pointer finds it whole').toHaveAttribute('title', /at length$/m);
+  await expect(link, 'it is not read twice').toHaveAttribute('aria-description', 'Review, from ann@customer.example');
   await link.click();
   const heading = page.getByRole('heading', { level: 1 });
   await expect(heading).toContainText(mark);
@@ -1590,7 +1664,9 @@ test('a row says who wrote by their name and what, and uses its line for that', 
   const name = row.getByText('Ann Example', { exact: true });
   const address = row.getByText('ann@customer.example', { exact: true });
   await expect(address).toBeVisible();
-  expect(await top(name)).toBeLessThan(await top(address));
+  const below = (await top(address)) - (await top(name));
+  if (isMobile) expect(Math.abs(below), 'in one line of its card').toBeLessThan(4);
+  else expect(below).toBeGreaterThan(4);
   await expect(row.locator('.hint.clamped'), 'that it has no intent, the row says already').toHaveText('Hello.');
   if (isMobile) return;
   const used = await row.locator('.hint.clamped').evaluate((line) => {
@@ -1880,8 +1956,13 @@ test('⌘K goes anywhere, ? tells the keys, and the theme is kept', async ({ pag
   await page.keyboard.press('Control+k');
   const input = page.getByTestId('palette-input');
   await expect(input).toBeFocused();
+  const before = (await input.getAttribute('aria-activedescendant'))!;
   await input.fill('intents');
   await expect(page.getByTestId('palette-entry').first()).toHaveAttribute('aria-selected', 'true');
+  await expect(input, 'another entry is another’s id').not.toHaveAttribute('aria-activedescendant', before);
+  const active = await input.getAttribute('aria-activedescendant');
+  await expect(page.locator(`[id="${active}"]`)).toHaveAttribute('aria-selected', 'true');
+  await expect(page.getByTestId('palette-said')).toHaveText(/^\d+ results$/);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1, name: 'Intents' })).toBeVisible();
   await page.keyboard.press('?');

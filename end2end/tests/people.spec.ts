@@ -199,6 +199,24 @@ test('an invitation is taken back by whoever says so twice', { tag: '@desktop' }
   await expect(row).toHaveCount(0);
 });
 
+test('a link goes with its invitation, and with no other', { tag: '@desktop' }, async ({ page, request }) => {
+  const [other, email] = ['other', 'shown'].map((name) => `${name}-${Date.now()}@acme.example`);
+  await invite(request, other);
+  await page.goto('/t/acme_corp/members');
+  await hydrated(page);
+  await page.getByLabel('Email', { exact: true }).fill(email);
+  await page.getByTestId('send-invitation').click();
+  const link = page.getByTestId('invitation-link');
+  await expect(link).toBeVisible();
+  for (const [address, left] of [[other, 1], [email, 0]] as const) {
+    const row = page.getByTestId('invitation').filter({ hasText: address });
+    await row.getByTestId('take-back').click();
+    await row.getByTestId('take-back-now').click();
+    await expect(row).toHaveCount(0);
+    await expect(link, address).toHaveCount(left);
+  }
+});
+
 test('an invitation is accepted once by a double click', { tag: '@desktop' }, async ({ browser, request, baseURL }) => {
   const link = await invite(request, `twice-${Date.now()}@acme.example`);
   const guest = await browser.newContext({ storageState: { cookies: [], origins: [] }, baseURL });
@@ -235,9 +253,11 @@ test('a key is made, works, and is revoked; the log tells of it', async ({ page,
   await look(page, `${project.name}-keys`);
   const use = () => request.get('/api/intents?tenant_id=acme_corp', { headers: { authorization: `Bearer ${key}`, cookie: '' } });
   expect((await use()).status()).toBe(200);
+  await expect(row.getByRole('button', { name: `Revoke … ${name}` })).toBeVisible();
   await row.getByTestId('revoke').click();
   await row.getByTestId('revoke-for-good').click();
   await expect(row).toContainText('revoked');
+  await expect(page.getByTestId('key-made'), 'what opens nothing is not shown').toHaveCount(0);
   expect((await use()).status()).toBe(401);
 
   await page.goto('/t/acme_corp/audit');

@@ -80,6 +80,32 @@ test('values that a query lacks are told by their name on the screen', { tag: '@
   expect(removed.status()).toBe(204);
 });
 
+test('a fault keeps its words where its rule is closed, and goes where its field is written in', { tag: '@desktop' }, async ({ page, request }) => {
+  const { rule, intent_id } = await ruleOf(page, request, 'Folded');
+  // Judged anew, it may be told anew.
+  await page.route('**/ui/emails/try-draft', () => {});
+  const query = rule.getByLabel('Query (SQL)');
+  await query.fill('DELETE FROM customers');
+  await page.getByTestId('save').click();
+  const faults = page.getByTestId('faults');
+  await expect(faults).toBeFocused();
+  await expect(faults, 'what gets the focus is no alert beside').not.toHaveAttribute('role');
+  const lead = faults.getByRole('button', { name: 'Rule 1: Query (SQL)' });
+  await expect(lead).toBeVisible();
+  await rule.getByTestId('rule-toggle').click();
+  await expect(query).toBeHidden();
+  await expect(lead).toBeVisible();
+  await expect(faults).not.toContainText('conditions');
+  await lead.click();
+  await expect(query, 'it opens what it leads into').toBeFocused();
+  await expect(query).toHaveAttribute('aria-invalid', 'true');
+  await query.pressSequentially(' ');
+  await expect(query).not.toHaveAttribute('aria-invalid', 'true');
+  await expect(faults, 'what was told at the head stays').toBeVisible();
+  const removed = await request.delete(`/api/intents/${intent_id}?tenant_id=acme_corp`, { headers: { 'if-match': '*' } });
+  expect(removed.status()).toBe(204);
+});
+
 test('an address that is none is told at the addresses, by its line', async ({ page }) => {
   await page.goto('/t/acme_corp/routes/new');
   await hydrated(page);

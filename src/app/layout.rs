@@ -6,6 +6,7 @@ use leptos::{ev::FocusEvent, prelude::*, task::spawn_local};
 use leptos_router::{components::Outlet, hooks::use_location};
 
 use super::{
+    arrival::Arrival,
     live::{Ended, Live},
     palette::Palette,
     shortcuts::{Help, use_shortcuts},
@@ -166,22 +167,25 @@ impl Followed {
     }
 }
 
-/// After a link was followed: the sidebar closes, and the keyboard is at the new page's start.
+/// After a link was followed: the sidebar closes, the keyboard is at the new page's start, and which that is is said.
 #[component]
 pub fn FollowNavigation() -> impl IntoView {
     let path = use_location().pathname;
     let followed: Option<Followed> = use_context();
+    let arrival = Arrival::new();
     Effect::new(move |before: Option<String>| {
         let now = path.get();
         if before.is_some_and(|before| before != now) {
             if let Some(Followed(is_so)) = followed {
                 is_so.set_value(true);
             }
+            arrival.begin();
             host::hide_popover(SIDEBAR);
             host::focus(MAIN);
         }
         now
     });
+    view! { <p class="visually-hidden" role="status" data-testid="arrival">{arrival.said}</p> }
 }
 
 /// The same where the frame is a new one: it comes after its address, and what had the focus goes with the old one.

@@ -122,7 +122,9 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
             _ => return,
         }
         event.prevent_default();
-        host::reveal(&option_id(at.get_untracked()));
+        if let Some(entry) = shown.read_untracked().get(at.get_untracked()) {
+            host::reveal(&option_id(entry));
+        }
     };
     view! {
         <input
@@ -133,7 +135,7 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
             aria-expanded="true"
             aria-controls=LIST
             aria-autocomplete="list"
-            aria-activedescendant=move || (!shown.read().is_empty()).then(|| option_id(at.get()))
+            aria-activedescendant=move || shown.read().get(at.get()).map(option_id)
             autocomplete="off"
             spellcheck="false"
             placeholder="Go to, create, or search messages"
@@ -145,6 +147,12 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
             }
             on:keydown=on_key
         />
+        <p class="visually-hidden" role="status" data-testid="palette-said">
+            {move || match shown.read().len() {
+                1 => "1 result".to_owned(),
+                count => format!("{count} results"),
+            }}
+        </p>
         <ul id=LIST class="palette" role="listbox" aria-label="Results">
             {move || {
                 shown
@@ -152,10 +160,10 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
                     .into_iter()
                     .enumerate()
                     .map(|(i, entry)| {
-                        let chosen = entry.clone();
+                        let (id, chosen) = (option_id(&entry), entry.clone());
                         view! {
                             <li
-                                id=option_id(i)
+                                id=id
                                 role="option"
                                 class="palette__entry"
                                 aria-selected=move || (at.get() == i).to_string()
@@ -175,8 +183,9 @@ fn Search(tenant: CurrentTenant, entries: Signal<Vec<Entry>>, is_open: RwSignal<
     }
 }
 
-fn option_id(i: usize) -> String {
-    format!("palette-{i}")
+/// Its own, wherever it stands: screen readers hear of another that takes the place of the one that was chosen.
+fn option_id(entry: &Entry) -> String {
+    format!("palette-{}", entry.href)
 }
 
 /// The pages of a tenant, and what one may create in it.

@@ -20,6 +20,7 @@ mod query;
 mod saved;
 mod selection;
 mod table;
+mod told;
 mod trial;
 mod verdict;
 mod why;

@@ -47,6 +47,7 @@ pub fn KeysPage() -> impl IntoView {
     let toasts = use_toasts();
     let revoked = revoke.value();
     let name = RwSignal::new(String::new());
+    let made = create.until(revoke, "key_id", |made| made.api_key.key_id);
     create.empties("name", name);
     on_done(revoked, move |()| toasts.done("The key is revoked."));
     on_refused(revoked, toasts);
@@ -56,7 +57,7 @@ pub fn KeysPage() -> impl IntoView {
             lead="By which programs work for this tenant: sent as a bearer token with each request."
             context=tenant.label()
         />
-        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create name/> }.into_any())}
+        {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create made name/> }.into_any())}
         <ActionProblem outcome=revoked/>
         <Load
             data=move || {
@@ -104,11 +105,12 @@ pub fn KeysPage() -> impl IntoView {
 fn NewKey(
     tenant_id: TenantId,
     create: FormAction<ApiKeyMade>,
+    /// The key that was made last, unless it is revoked.
+    made: RwSignal<Option<ApiKeyMade>>,
     /// What is typed as the name.
     name: RwSignal<String>,
 ) -> impl IntoView {
     let is_pending = create.pending();
-    let outcome = create.value();
     view! {
         <PlainForm action=create class="panel line-form" testid="new-key">
             <FaultSummary/>
@@ -136,18 +138,21 @@ fn NewKey(
         </PlainForm>
         <noscript>"A key is shown once, and only with JavaScript: without it, make one by the command line."</noscript>
         <div aria-live="polite">
-            {move || match outcome.get() {
-                Some(Ok(made)) => {
-                    Some(view! {
-                        <ShownOnce
-                            words=format!("The key {} is made. Copy it now: it is shown this once.", made.api_key.name)
-                            label="The key"
-                            text=made.key
-                            testid="key-made"
-                        />
+            {move || {
+                made.get()
+                    .map(|made| {
+                        view! {
+                            <ShownOnce
+                                words=format!(
+                                    "The key {} is made. Copy it now: it is shown this once.",
+                                    made.api_key.name,
+                                )
+                                label="The key"
+                                text=made.key
+                                testid="key-made"
+                            />
+                        }
                     })
-                }
-                _ => None,
             }}
         </div>
     }
@@ -167,6 +172,7 @@ fn KeyRow(tenant_id: TenantId, key: ApiKey, revoke: FormAction<()>) -> impl Into
             <Confirm
                 id=format!("revoke-{id}")
                 label="Revoke …"
+                of=key.name.clone()
                 glyph=Glyph::Delete
                 title=format!("Revoke {}?", key.name)
                 testid="revoke"

@@ -38,6 +38,7 @@ pub fn MembersPage() -> impl IntoView {
     let set_role = form_action::<SetMemberRole>();
     let remove = form_action::<RemoveMember>();
     let address = RwSignal::new(String::new());
+    let made = invite.until(take_back, "invitation_id", |made| made.invitation.invitation_id);
     let removals = successes(remove.value());
     // After a role that was refused, too: it stands in its row no more.
     let changes =
@@ -62,7 +63,7 @@ pub fn MembersPage() -> impl IntoView {
         <ActionProblem outcome=roles_set/>
         <ActionProblem outcome=removed/>
         <ActionProblem outcome=taken_back/>
-        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite address/> }.into_any())}
+        {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite made address/> }.into_any())}
         <Load
             data=move || {
                 let q = q.get();

@@ -67,7 +67,8 @@ pub fn OnceOpened(is_open: RwSignal<bool>, children: ChildrenFn) -> impl IntoVie
     view! { <Only when=move || was_opened.get()>{children()}</Only> }
 }
 
-/// A button that asks before it does something that cannot be undone: a popover, which works without WebAssembly too.
+/// A button that asks before it does something that cannot be undone: a popover, which works without WebAssembly too. It is not
+/// modal, so it closes when the keyboard goes on to the page behind it.
 /// `children` say what goes with it, and hold the form or button that does it.
 #[component]
 pub fn Confirm(
@@ -89,7 +90,9 @@ pub fn Confirm(
 ) -> impl IntoView {
     let heading = format!("{id}-title");
     let (labelled, opens, answered) = (heading.clone(), id.clone(), id.clone());
-    let (leaves, closes) = (id.clone(), id.clone());
+    let (leaves, closes, left) = (id.clone(), id.clone(), id.clone());
+    let warning = format!("{id}-warning");
+    let described = warning.clone();
     view! {
         <button id=format!("{id}-ask") type="button" class="button" popovertarget=opens data-testid=testid>
             {glyph.map(|glyph| view! { <Icon glyph/> }.into_any())}
@@ -103,6 +106,14 @@ pub fn Confirm(
             popover="auto"
             role="dialog"
             aria-labelledby=labelled
+            aria-describedby=described
+            // Who clicks on its words stays in it.
+            tabindex="-1"
+            on:focusout=move |event| {
+                if host::focus_left(&event, &left) {
+                    host::hide_popover(&left);
+                }
+            }
             on:submit=move |_| host::hide_popover(&answered)
         >
             // All that lies around it: a backdrop would let a touch through to what is beneath.
@@ -116,8 +127,8 @@ pub fn Confirm(
             ></button>
             <div class="confirm__box">
                 <p id=heading class="panel__title">{title}</p>
-                {children()}
-                // The keyboard goes there when it is asked, so that it is read out. Until then there is nothing to go to.
+                // The keyboard goes there when it is asked, so that it is read out. Until then there is nothing to go to. Tab
+                // goes on from it to what it asks about, after which it is shown.
                 <button
                     type="button"
                     class="button confirm__cancel"
@@ -127,6 +138,7 @@ pub fn Confirm(
                 >
                     "Cancel"
                 </button>
+                <div id=warning class="confirm__what">{children()}</div>
             </div>
         </div>
     }

@@ -30,6 +30,10 @@ pub struct Faults {
     has_head: StoredValue<bool>,
     /// Its fields and lines, at which faults are told.
     places: RwSignal<Vec<Place>>,
+    /// The fields that were written in since: what was wrong with them may be so no more.
+    typed: RwSignal<Vec<String>>,
+    /// The path that the head leads to: what it lies in opens.
+    led_to: RwSignal<String>,
 }
 
 /// Where faults are told.
@@ -57,6 +61,8 @@ impl Faults {
             save_over: StoredValue::new(None),
             has_head: StoredValue::new(false),
             places: RwSignal::new(Vec::new()),
+            typed: RwSignal::new(Vec::new()),
+            led_to: RwSignal::new(String::new()),
         }
     }
 
@@ -92,6 +98,7 @@ impl Faults {
     /// Shows a problem, and leads the keyboard to it once it is on the page.
     pub fn show(self, problem: Problem) {
         self.is_told.set(true);
+        self.typed.set(Vec::new());
         self.problem.set(Some(problem));
         // Another form's may still stand.
         if self.has_head.get_value() {
@@ -104,6 +111,7 @@ impl Faults {
         if self.problem.with_untracked(Option::is_none) {
             self.is_told.set(false);
         }
+        self.typed.set(Vec::new());
         self.problem.set(Some(problem));
     }
 
@@ -125,6 +133,16 @@ impl Faults {
         })
     }
 
+    /// Whether the head leads to a field whose path begins so.
+    pub fn leads_below(self, prefix: &str) -> bool {
+        self.led_to.with(|path| path.starts_with(prefix))
+    }
+
+    /// Somebody writes in the field of this path: until the form is judged anew, nothing is told there.
+    fn note_typed(self, path: String) {
+        self.typed.update(|typed| typed.push(path));
+    }
+
     /// As long as the current owner is there, what is wrong with the field of this path is told there; and what is wrong within
     /// it, unless that has a place of its own.
     fn add_place(self, path: Signal<String>, name: &'static str) {
@@ -138,6 +156,9 @@ impl Faults {
 
     /// What is wrong at the place of this path, as in `match.any[0].value`.
     fn of(self, path: &str) -> Option<String> {
+        if self.typed.with(|typed| typed.iter().any(|typed| typed == path)) {
+            return None;
+        }
         self.problem.with(|problem| {
             problem.as_ref()?.errors.iter().find_map(|error| {
                 let rest = within(&error.field, path)?;
@@ -192,9 +213,20 @@ fn words_within(rest: &str, message: &str) -> String {
 
 const SUMMARY: &str = "faults";
 
-/// All that is wrong, at the head of the form.
+/// Which part of a form a path lies in: `Rule 2: `, where `("validation_rules", "Rule")` are the list of its parts and what one
+/// is called.
+fn part_of(path: &str, (list, name): (&str, &str)) -> Option<String> {
+    let (index, _) = path.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+    Some(format!("{name} {}: ", index.parse::<usize>().ok()? + 1))
+}
+
+/// All that is wrong, at the head of the form. It gets the focus, by which it is read out: as an alert it would be so twice.
 #[component]
-pub fn FaultSummary() -> impl IntoView {
+pub fn FaultSummary(
+    /// The list of parts that have the same fields each, as the server calls it, and what one of them is called.
+    #[prop(optional)]
+    parts: Option<(&'static str, &'static str)>,
+) -> impl IntoView {
     let faults = use_context::<Faults>();
     if let Some(faults) = faults {
         faults.has_head.set_value(true);
@@ -213,11 +245,12 @@ pub fn FaultSummary() -> impl IntoView {
             .into_iter()
             .map(|error| {
                 let told = faults.told_of(error);
-                view! { <Fault told/> }.into_any()
+                let part = parts.and_then(|parts| part_of(&told.path, parts));
+                view! { <Fault faults told part=part.unwrap_or_default()/> }.into_any()
             })
             .collect_view();
         Some(view! {
-            <div id=SUMMARY class="notice tone-bad" role="alert" tabindex="-1" data-testid="faults">
+            <div id=SUMMARY class="notice tone-bad" tabindex="-1" data-testid="faults">
                 <Icon glyph=Glyph::Alert/>
                 <div>
                     <p>{lead}</p>
@@ -248,17 +281,34 @@ pub fn FaultSummary() -> impl IntoView {
 /// One fault. It leads to its field, where that is in sight, or to the line that tells of it, and otherwise names it as the
 /// server does.
 #[component]
-fn Fault(told: Told) -> impl IntoView {
+fn Fault(
+    faults: Faults,
+    told: Told,
+    /// What stands before its name.
+    part: String,
+) -> impl IntoView {
     let Told { path, words, name } = told;
     let label = label_of(&path);
     let is_field = label.is_some();
     let name = match label.or_else(|| (!name.is_empty()).then(|| name.to_owned())) {
         Some(label) => {
             let lead = move |_| {
-                if is_field { host::focus_field(&path) } else { host::focus(&line_id(&path)) }
+                faults.led_to.set(path.clone());
+                let path = path.clone();
+                // What it lies in is open by then.
+                request_animation_frame(move || {
+                    if is_field {
+                        host::focus_field(&path)
+                    } else {
+                        host::focus(&line_id(&path))
+                    }
+                    // What is made there later stays closed.
+                    let _ = faults.led_to.try_set(String::new());
+                });
             };
             view! {
                 <button type="button" class="button-as-link" on:click=lead>
+                    {part}
                     {label}
                 </button>
             }
@@ -335,8 +385,15 @@ where
     });
     let invalid = Signal::derive(move || fault.read().is_some().then_some("true"));
     let label_class = if is_label_hidden { "visually-hidden" } else { "field__label" };
+    let on_input = move |_| {
+        if let Some(faults) = faults
+            && fault.with_untracked(Option::is_some)
+        {
+            faults.note_typed(path.get_untracked());
+        }
+    };
     view! {
-        <div class=format!("field {class}")>
+        <div class=format!("field {class}") on:input=on_input>
             <label class="field__frame">
                 <span class=label_class>{label}</span>
                 {field(Described { by: described, invalid })}
@@ -664,6 +721,28 @@ mod tests {
             let one = "rules[0].conditions.params[0]";
             assert_eq!(told(one), line(one, "is wrong", ""));
         });
+    }
+
+    #[test]
+    fn a_field_that_is_written_in_tells_nothing_until_it_is_judged_anew() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let faults = Faults::new();
+            faults.add_place("name".into(), "");
+            faults.mark(Problem::invalid_field("name", "is wrong"));
+            faults.note_typed("name".to_owned());
+            assert_eq!(faults.of("name"), None);
+            faults.mark(Problem::invalid_field("name", "is still wrong"));
+            assert_eq!(faults.of("name").as_deref(), Some("is still wrong"));
+        });
+    }
+
+    #[test]
+    fn a_fault_names_the_part_that_it_lies_in() {
+        let parts = ("validation_rules", "Rule");
+        assert_eq!(part_of("validation_rules[1].conditions.query", parts).as_deref(), Some("Rule 2: "));
+        assert_eq!(part_of("validation_rules", parts), None);
+        assert_eq!(part_of("intent.name", parts), None);
     }
 
     #[test]

@@ -136,6 +136,21 @@ impl<T: Clone + Send + Sync + 'static> FormAction<T> {
         on_done(self.answer_of(field, move || typed.try_get_untracked()), move |_| typed.set(String::new()));
     }
 
+    /// What came of it last, until `ended` was asked with its `id` as `field`, and did it: a secret that opens nothing any more
+    /// is not shown.
+    pub fn until<I: ToString + 'static>(
+        self,
+        ended: FormAction<()>,
+        field: &'static str,
+        id: impl Fn(&T) -> I + Send + Sync + 'static,
+    ) -> RwSignal<Option<T>> {
+        let last = RwSignal::new(None::<T>);
+        on_done(self.value(), move |made| last.set(Some(made)));
+        let shown = move || last.try_with_untracked(|last| last.as_ref().map(&id)).flatten();
+        on_done(ended.answer_of(field, shown), move |()| last.set(None));
+        last
+    }
+
     /// Whether what was answered last held this; so did what came with the page.
     fn was_sent_as(self, field: &str, value: Option<&str>) -> bool {
         let answered = self.answered.try_get_value().flatten();

@@ -10,6 +10,7 @@ use leptos::{
 use super::{
     notes::{Notes, use_notes},
     selection::{Word, Words},
+    told::{DECIDING, SAVING},
 };
 use crate::{
     app::MAIN,
@@ -370,9 +371,9 @@ pub fn Actions(
     let is_rerunning = move || is_waiting || words.is_saying(email_id, |word| matches!(word, Word::RunAgain));
     let news = move || {
         if is_rerunning() {
-            "Being decided. The outcome will show here."
+            DECIDING
         } else if words.is_saying(email_id, |word| matches!(word, Word::Decide(..))) {
-            "Saving the decision."
+            SAVING
         } else {
             ""
         }
@@ -391,19 +392,6 @@ pub fn Actions(
     };
     view! {
         <div class="actions">
-            <PlainForm action=rerun class="actions__rerun">
-                <Ids tenant_id=same_tenant email_id/>
-                <button
-                    type="submit"
-                    class="button button--primary"
-                    aria-busy=move || is_rerunning().to_string()
-                    on:click=run_again
-                    data-testid="run-again"
-                >
-                    <Icon glyph=Glyph::RunAgain/>
-                    "Run again"
-                </button>
-            </PlainForm>
             <PlainForm action=decide class="actions__decide">
                 <Ids tenant_id email_id/>
                 <label class="actions__note">
@@ -422,7 +410,21 @@ pub fn Actions(
                 <Decide decision=Decision::Accepted glyph=Glyph::Accept words="Accept" on_decide=on_decide.clone()/>
                 <Decide decision=Decision::Rejected glyph=Glyph::Reject words="Reject" on_decide/>
             </PlainForm>
-            <p class="actions__news" role="status" data-testid="news">{news}</p>
+            <PlainForm action=rerun class="actions__rerun">
+                <Ids tenant_id=same_tenant email_id/>
+                <button
+                    type="submit"
+                    class="button"
+                    aria-busy=move || is_rerunning().to_string()
+                    on:click=run_again
+                    data-testid="run-again"
+                >
+                    <Icon glyph=Glyph::RunAgain/>
+                    "Run again"
+                </button>
+            </PlainForm>
+            // Screen readers hear of it by what is not made anew with each answer (`told.rs`).
+            <p class="actions__news" data-testid="news">{news}</p>
         </div>
         <ActionProblem outcome=rerun_outcome/>
         <ActionProblem outcome=decide_outcome/>

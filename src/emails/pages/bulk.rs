@@ -34,6 +34,17 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     let are_given_up = choice.filter.with_value(|filter| filter.delivery == Some(DeliveryStatus::Failed));
     let is_shown = move || !selection.ids().is_empty();
     let counted = move || format!("{} chosen", selection.ids().len());
+    let was_shown = StoredValue::new(false);
+    let said = move || {
+        if is_shown() {
+            was_shown.set_value(true);
+            counted()
+        } else if was_shown.get_value() {
+            "Nothing chosen.".to_owned()
+        } else {
+            String::new()
+        }
+    };
     // With the bar goes the button that has the focus: the keyboard goes on in the list.
     let say = move |word: Word| {
         if selection.is_there() {
@@ -52,10 +63,13 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
             go_to_row(last);
         }
     };
-    // The keyboard goes back to where the keys are the list's.
+    // The keyboard goes back to where the keys are the list's. What was chosen only to come here is let go of: the next
+    // of them would be said of it, wherever one is by then.
     let on_leave = Callback::new(move |()| {
         if selection.is_there() {
-            go_to_row(untrack(|| choice.last_chosen()));
+            let last = untrack(|| choice.last_chosen());
+            selection.let_pass();
+            go_to_row(last);
         }
     });
     let choose_all = move |event: MouseEvent| {
@@ -63,10 +77,16 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
             untrack(|| choice.all());
         }
     };
+    let reveal = |_| {
+        if let Some(id) = host::focused_id() {
+            host::reveal(&id);
+        }
+    };
     let button = move |word: Word, glyph: Glyph, label: &'static str, testid: &'static str| {
         view! {
             <button
                 type="button"
+                id=testid
                 class="button"
                 data-testid=testid
                 on:click=move |event| {
@@ -83,12 +103,12 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
     view! {
         // It stands on the page from the start, so that screen readers hear of the first that is chosen, too.
         <p class="visually-hidden" role="status" data-testid="bulk-said">
-            {move || if is_shown() { counted() } else { String::new() }}
+            {said}
         </p>
         <Only when=is_shown>
             <div class="bulk" role="region" aria-label="Chosen messages" data-testid="bulk">
                 // On a narrow page, what stands last in a line may have to be scrolled to.
-                <div class="bulk__line">
+                <div class="bulk__line" on:focusin=reveal>
                     {are_given_up
                         .then(|| button(Word::SendAgain, Glyph::Route, "Send again", "bulk-send-again").into_any())}
                     {button(Word::decide(Decision::Accepted), Glyph::Accept, "Accept", "bulk-accept")}
@@ -96,12 +116,12 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
                     {button(Word::RunAgain, Glyph::RunAgain, "Run again", "bulk-rerun")}
                 </div>
                 <Relabel tenant on_choose=Callback::new(move |intent| say(Word::Correct(intent))) on_leave/>
-                <div class="bulk__line">
+                <div class="bulk__line" on:focusin=reveal>
                     <span class="bulk__count">{counted}</span>
-                    <button type="button" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
+                    <button type="button" id="bulk-none" class="button button--quiet" data-testid="bulk-none" on:click=choose_none>
                         "None"
                     </button>
-                    <button type="button" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
+                    <button type="button" id="bulk-all" class="button button--quiet" data-testid="bulk-all" on:click=choose_all>
                         {move || if choice.goes_on() { "All that fit" } else { "All on this page" }}
                     </button>
                 </div>

@@ -19,11 +19,14 @@ use super::{
     query::ListQuery,
     selection::{Word, Words},
     table::{length_of, subject_of},
+    told::tell_outcome,
     verdict::Verdicts,
     why::{Envelope, FromLine, WhyThisIntent},
 };
 use crate::{
-    app::{Allowed, CurrentTenant, MyAccess, Trail, may, on_change, tenant_page, use_last_list, use_tenant},
+    app::{
+        Allowed, CurrentTenant, MAIN, MyAccess, Trail, may, on_change, tenant_page, use_last_list, use_tenant,
+    },
     auth::authority::Permission,
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
@@ -131,7 +134,9 @@ fn Message(
     let me = use_context::<MyAccess>();
     let shown = StoredValue::new(None);
     use_keys(tenant, here, shown, detail, actions, on_decided);
+    let told = tell_outcome(words, email_id, detail);
     view! {
+        <p class="visually-hidden" role="status" data-testid="told">{told}</p>
         <Load
             heading="Message"
             data=move || async move {
@@ -237,8 +242,12 @@ fn use_keys(
             }
             "i" => host::focus(INTENT),
             "n" => {
-                if !has_intent || actions.say(tenant, id, Word::Correct(None)) {
-                    // Which it has instead is what is to be said next, and all that is where it has none.
+                if has_intent {
+                    actions.say(tenant, id, Word::Correct(None));
+                    // To where the keys are the page's, as after Enter in the choice.
+                    host::focus(MAIN);
+                } else {
+                    // Which it has is all that there is to say of one that has none.
                     host::focus(INTENT);
                 }
             }

@@ -13,7 +13,7 @@ use super::{
     query::{ListQuery, NO_INTENT, WAITING, YES},
 };
 use crate::{
-    app::CurrentTenant,
+    app::{CurrentTenant, MAIN},
     deliveries::dto::DeliveryStatus,
     emails::dto::{Decision, EmailStatus},
     intents::api::list_intents,
@@ -79,7 +79,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
             // what sends it by itself, no button, finds somebody who types on.
             on:submit=|event: SubmitEvent| {
                 if event.submitter().is_some() && host::focused_id().as_deref() == Some(SEARCH) {
-                    host::leave_field();
+                    host::focus(MAIN);
                 }
             }
         >

@@ -11,7 +11,7 @@ use super::{
     kept::use_kept_choice,
     query::ListQuery,
     saved::{NameView, SavedFilters, Views},
-    selection::{Choice, Selection, Word, Words},
+    selection::{Choice, Selection, Word, Words, messages},
     table::{LiveTable, ROWS, go_to_row, is_at_row, row_id},
 };
 use crate::{
@@ -60,6 +60,12 @@ pub fn MessagesPage() -> impl IntoView {
         }
     });
     let views = Views::new(tenant, query);
+    let told = Told::new();
+    // Or what comes to the same as before would not be said.
+    effect(move || {
+        query.track();
+        told.words.set(String::new());
+    });
     view! {
         <PageHead title="Messages" context=tenant.label()>
             <Import tenant/>
@@ -67,6 +73,7 @@ pub fn MessagesPage() -> impl IntoView {
         </PageHead>
         <SavedFilters views/>
         <Filters tenant query/>
+        <p class="visually-hidden" role="status" data-testid="list-said">{told.words}</p>
         <Load
             data=move || async move {
                 let page = emails.await?;
@@ -82,6 +89,8 @@ pub fn MessagesPage() -> impl IntoView {
                 let of = (id.clone(), asked.clone());
                 let is_behind = memo(move || tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
                 let last = asked.as_last();
+                let (address, found) = (last.query.clone(), found(&asked, &page));
+                effect(move || told.tell(&address, &found));
                 // Only what is narrowed is left by messages.
                 let is_back = came_from == last && last != LastList::default();
                 let loading = Signal::derive(move || match is_behind.get() {
@@ -99,6 +108,50 @@ pub fn MessagesPage() -> impl IntoView {
             }
         />
     }
+}
+
+/// What a reader hears of another list once it stands there. Of the first they read themselves.
+#[derive(Clone, Copy)]
+struct Told {
+    words: RwSignal<String>,
+    /// The address's query of the last that stood there.
+    list: StoredValue<Option<String>>,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { words: RwSignal::new(String::new()), list: StoredValue::new(None) }
+    }
+
+    fn tell(self, list: &str, found: &str) {
+        // The page may have been left.
+        let before = self.list.try_update_value(|last| last.replace(list.to_owned())).flatten();
+        if before.is_some_and(|before| before != list) {
+            let _ = self.words.try_set(found.to_owned());
+        }
+    }
+}
+
+/// How much a page of the list came to.
+fn found(query: &ListQuery, page: &EmailPage) -> String {
+    let (is_newest, is_search) = (query.before.is_none(), query.filter.words().next().is_some());
+    match (page.emails.len(), page.next.is_some()) {
+        (0, true) if is_search => {
+            format!("Nothing in {}.", looked_at(is_newest, is_narrowed(&query.filter)))
+        }
+        (0, _) => format!("{}.", none_fits(is_newest)),
+        (count, true) => format!("{count} and more messages"),
+        (count, false) => messages(count),
+    }
+}
+
+fn none_fits(is_newest: bool) -> &'static str {
+    if is_newest { "No message fits" } else { "No older message fits" }
+}
+
+/// Whether other filters narrow the list beside its search.
+fn is_narrowed(filter: &EmailFilter) -> bool {
+    EmailFilter { q: None, ..filter.clone() } != EmailFilter::default()
 }
 
 /// A page of the list as it was asked for, then as it changes. What newly came waits above it until it is asked for: a
@@ -133,7 +186,7 @@ fn Listed(
     let (is_search, is_newest) = (query.filter.words().next().is_some(), query.before.is_none());
     let is_all = query.is_unfiltered() && is_newest;
     // Whether a search looks only at those that fit other filters, too.
-    let is_narrowed = EmailFilter { q: None, ..query.filter.clone() } != EmailFilter::default();
+    let is_narrowed = is_narrowed(&query.filter);
     let filter = StoredValue::new(query.filter.clone());
     let asked = StoredValue::new((id, query));
     selection.keep(kept, asked);
@@ -520,11 +573,15 @@ fn use_keys(tenant: CurrentTenant, choice: Choice, words: Option<Words>, is_behi
             let choose_intent = || {
                 event.prevent_default();
                 if let Some(id) = focused().filter(|_| untrack(|| selection.ids()).is_empty()) {
-                    selection.set(id, true);
+                    selection.set_passing(id);
                 }
                 // The bar may come with what is chosen.
                 request_animation_frame(|| host::focus(SET_INTENT));
             };
+            // Whoever presses a key at a row has left the choice that `i` leads to.
+            if focused().is_some() {
+                selection.let_pass();
+            }
             match host::key_of(&event).as_str() {
                 // A key that is held down would go on to the next message, and the next.
                 "x" | "X" | "*" | "e" | "#" | "r" | "i" | "n" if event.repeat() => {}
@@ -589,9 +646,8 @@ pub fn NoMessages() -> impl IntoView {
 
 #[component]
 fn NoneFits(all: String, is_newest: bool) -> impl IntoView {
-    let title = if is_newest { "No message fits" } else { "No older message fits" };
     view! {
-        <Empty title=title>
+        <Empty title=none_fits(is_newest)>
             <p>"Choose less narrowly, or look at all of them."</p>
             <a class="button" href=all>"All messages"</a>
         </Empty>
@@ -814,6 +870,23 @@ mod tests {
         let intent = EmailIntent { intent_id: None, name: "Orders".into() };
         let with_intent = Email { intent: Some(intent), ..rows[0].clone() };
         assert!(may_have_intent(&[with_intent, rows[1].clone()], &ids));
+    }
+
+    #[test]
+    fn another_list_tells_how_much_it_came_to() {
+        let all = ListQuery::default();
+        let emails = |count: u32| page((0..count).map(|number| email(number, "")).collect());
+        assert_eq!(found(&all, &emails(1)), "1 message");
+        assert_eq!(found(&all, &emails(12)), "12 messages");
+        let count = u32::try_from(PAGE).expect("a small number");
+        assert_eq!(found(&all, &emails(count)), format!("{PAGE} and more messages"));
+        assert_eq!(found(&all, &emails(0)), "No message fits.");
+        let older = ListQuery { before: Some(email(1, "").email_id), ..all.clone() };
+        assert_eq!(found(&older, &emails(0)), "No older message fits.");
+        let search =
+            ListQuery { filter: EmailFilter { q: Some("late".into()), ..EmailFilter::default() }, ..all };
+        let so_far = EmailPage { next: Some(email(1, "").email_id), ..EmailPage::default() };
+        assert_eq!(found(&search, &so_far), "Nothing in the newest 5,000 messages.");
     }
 
     #[test]

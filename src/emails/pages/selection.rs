@@ -8,6 +8,7 @@ use super::{
     kept::{KeptChoice, use_kept_choice},
     notes::{Notes, use_notes},
     query::ListQuery,
+    table::subject_of,
 };
 use crate::{
     emails::{
@@ -100,7 +101,7 @@ impl Word {
     }
 }
 
-fn messages(count: usize) -> String {
+pub fn messages(count: usize) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
@@ -207,11 +208,12 @@ impl Words {
 
     /// Says it of these messages; nothing happens where there are none. With `fitting`, of those of them that fit it still.
     /// Once it is answered, `ended` is given those to which it could not be done, but for such as are gone: of them it can be
-    /// said again.
+    /// said again. `about` is what its notice adds: which message it is, where it is one.
     pub fn say(
         self,
         tenant: Result<TenantId, Problem>,
         ids: Vec<EmailId>,
+        about: String,
         fitting: Option<EmailFilter>,
         word: Word,
         ended: impl FnOnce(Vec<EmailId>) + 'static,
@@ -221,7 +223,7 @@ impl Words {
                 let number = self.news.toasts.await_undo();
                 self.news.begin(number, &tenant, &ids, word.doing(ids.len()));
                 spawn_local(async move {
-                    let (left, _) = self.news.tell(number, tenant, ids, fitting, word).await;
+                    let (left, _) = self.news.tell(number, tenant, ids, about, fitting, word).await;
                     ended(left);
                     self.news.end(number);
                 });
@@ -375,7 +377,7 @@ impl News {
         self.begin(number, &tenant, &[email], word.doing(1));
         self.kept.leave_out(email);
         spawn_local(async move {
-            let (left, is_done) = self.tell(number, tenant, vec![email], None, word).await;
+            let (left, is_done) = self.tell(number, tenant, vec![email], String::new(), None, word).await;
             let next = turns.end(email);
             // What takes it back is under way by now, too.
             let stands = is_done && next.is_none() && self.is_alone(email);
@@ -404,6 +406,7 @@ impl News {
         number: u32,
         tenant: TenantId,
         ids: Vec<EmailId>,
+        about: String,
         fitting: Option<EmailFilter>,
         word: Word,
     ) -> (Vec<EmailId>, bool) {
@@ -426,7 +429,7 @@ impl News {
                     (None, left) if has_to_fit => format!(" {left} did not belong to the list any more."),
                     (None, left) => format!(" {left} could not be found any more."),
                 };
-                let text = word.done(done.len()) + &left_words;
+                let text = word.done(done.len()) + &about + &left_words;
                 match said {
                     _ if done.is_empty() && problem.is_some() => {}
                     _ if done.is_empty() => toasts.refused(&Problem::business_rule(left_words.trim())),
@@ -549,6 +552,8 @@ pub struct Selection {
     anchor: StoredValue<Option<EmailId>>,
     /// Rises with each change: what was asked for before it comes too late.
     version: StoredValue<u32>,
+    /// The version that came of a message being chosen only for a word to be said of it.
+    passing: StoredValue<Option<u32>>,
     /// Whether it is all that fits, as far as that could be had.
     is_gathered: RwSignal<bool>,
 }
@@ -560,6 +565,7 @@ impl Selection {
             chosen: RwSignal::new(chosen),
             anchor: StoredValue::new(None),
             version: StoredValue::new(0),
+            passing: StoredValue::new(None),
             is_gathered: RwSignal::new(false),
         }
     }
@@ -581,6 +587,19 @@ impl Selection {
     pub fn set(self, id: EmailId, is_chosen: bool) {
         self.anchor.set_value(Some(id));
         self.set_each(&[id], is_chosen);
+    }
+
+    /// Chooses it until a word is said of it, or `let_pass`.
+    pub fn set_passing(self, id: EmailId) {
+        self.set(id, true);
+        self.passing.set_value(self.version());
+    }
+
+    /// Nothing was said: what was chosen only for that is so no more, unless something was chosen or left out since.
+    pub fn let_pass(self) {
+        if self.passing.get_value().is_some_and(|passing| Some(passing) == self.version()) {
+            self.clear();
+        }
     }
 
     pub fn toggle(self, id: EmailId) {
@@ -706,10 +725,16 @@ impl Choice {
         let is_shown = |id: &EmailId| rows.read_untracked().iter().any(|row| row.email_id == *id);
         let has_to_fit = matches!(word, Word::SendAgain) || !ids.iter().all(is_shown);
         let fitting = has_to_fit.then(|| filter.get_value());
+        let about = match ids.as_slice() {
+            [id] => {
+                rows.read_untracked().iter().find(|row| row.email_id == *id).map(named).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
         let chosen = selection.chosen.get_untracked();
         selection.clear();
         let version = selection.version.get_value();
-        words.say(tenant, ids, fitting, word, move |left| {
+        words.say(tenant, ids, about, fitting, word, move |left| {
             let again: Vec<EmailId> = chosen.into_iter().filter(|id| left.contains(id)).collect();
             if !again.is_empty() {
                 selection.all_since(version, again);
@@ -746,6 +771,18 @@ fn range(listed: &[EmailId], from: Option<EmailId>, to: EmailId) -> &[EmailId] {
     let Some(to) = place(to) else { return &[] };
     let from = from.and_then(place).unwrap_or(to);
     &listed[from.min(to)..=from.max(to)]
+}
+
+/// So many letters of a subject tell which message it is.
+const ENOUGH: usize = 60;
+
+/// Which message it is, as a notice says it.
+fn named(email: &Email) -> String {
+    let subject = subject_of(email);
+    match subject.char_indices().nth(ENOUGH) {
+        Some((at, _)) => format!(" “{}…”", &subject[..at]),
+        None => format!(" “{subject}”"),
+    }
 }
 
 /// What cannot be taken back any more: nothing, mostly.
@@ -813,6 +850,16 @@ mod tests {
         }
         let numbers: Vec<u32> = offered.iter().map(|said| said.number).collect();
         assert_eq!(numbers, [12, 13, 14, 15, 16, 17, 18, 19]);
+    }
+
+    #[test]
+    fn a_notice_names_a_message_by_what_begins_its_subject() {
+        let of = |subject: &str| {
+            named(&Email { subject: subject.into(), ..Email::sample(EmailId(uuid::Uuid::nil()), "") })
+        };
+        assert_eq!(of("Re: order 1042"), " “Re: order 1042”");
+        assert_eq!(of(&"ü".repeat(61)), format!(" “{}…”", "ü".repeat(60)));
+        assert_eq!(of(""), " “(no subject)”");
     }
 
     #[test]

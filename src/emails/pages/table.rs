@@ -203,13 +203,24 @@ fn Cells(email: Email) -> impl IntoView {
     let (name, address) = sender_of(&email);
     // The link lies over the whole row, so the pointer finds nothing else's.
     let title = is_cut(&subject, &address).then(|| format!("{subject}\n{address}"));
+    // Without it, screen readers would read the title, which repeats the link.
+    let description = describe(&email);
     let below = unturned(below(&email));
     let address_class = if name.is_some() { "hint breakable" } else { "breakable" };
     let (local, domain) = address_parts(&address);
     view! {
         <Cell label="Subject">
             <span class="stacked">
-                <a id=id class="row-link__target" href=href title=title dir="auto">{subject}</a>
+                <a
+                    id=id
+                    class="row-link__target"
+                    href=href
+                    title=title
+                    aria-description=description
+                    dir="auto"
+                >
+                    {subject}
+                </a>
                 <span class="hint clamped" dir="auto">{below}</span>
             </span>
         </Cell>
@@ -227,6 +238,12 @@ fn Cells(email: Email) -> impl IntoView {
             <Timestamp at=email.received_at/>
         </Cell>
     }
+}
+
+/// How it stands, and who wrote.
+fn describe(email: &Email) -> String {
+    let (name, address) = sender_of(email);
+    format!("{}, from {}", standing(email.status, email.decision).2, name.unwrap_or(address))
 }
 
 /// What stands below its subject: why it was decided so, or what it waits for; what the message says, where that would

@@ -69,7 +69,8 @@ pub fn Envelope(
         <section class="panel" aria-label="Envelope">
             <dl class="facts">
                 <div class="facts__line"><dt>"From"</dt><dd>{from}</dd></div>
-                {line("Reply-To", reply_to)}
+                // Whole: by it a fraud shows.
+                {(!reply_to.is_empty()).then(|| view! { <div class="facts__line"><dt>"Reply-To"</dt><dd>{unturned(&reply_to)}</dd></div> }.into_any())}
                 <div class="facts__line"><dt>"To"</dt><dd>{unturned(&email.recipient_email)}</dd></div>
                 {line("Cc", cc)}
                 <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>

@@ -12,6 +12,7 @@ mod lookup;
 mod lookup_form;
 mod matching;
 mod message;
+mod offers;
 mod outcome;
 mod parts;
 mod rule_fields;
@@ -54,7 +55,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
-        react::memo,
+        react::{effect, memo},
         resource::{Loaded, load},
         save_bar::SaveBar,
         saving::Saving,
@@ -146,6 +147,12 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     // Before the fields are made: what was typed into them before the page was taken over comes on top.
     let kept = Kept::new(form, etag, faults, fault);
     kept.keep(kept_as, draft, saving.is_done);
+    // What is put back by then would not be saved with the rest: it is offered no more.
+    effect(move || {
+        if saving.is_on.get() {
+            form.filled.notify();
+        }
+    });
     let (beside, cancel) = (tenant_id.clone(), page_of(&tenant_id, intent_id));
     Effect::new({
         let tenant_id = tenant_id.clone();
@@ -198,7 +205,7 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
         <div class="workbench" data-testid="editor">
             <div class="workbench__main">
                 <Back kept saving/>
-                <FaultSummary/>
+                <FaultSummary parts=("validation_rules", "Rule")/>
                 <Draft saving>
                     <Basics form/>
                     <Matching form/>

@@ -25,11 +25,12 @@ use crate::{
 pub fn Invite(
     tenant_id: TenantId,
     invite: FormAction<InvitationMade>,
+    /// The invitation that was made last, unless it is taken back.
+    made: RwSignal<Option<InvitationMade>>,
     /// What is typed as the address.
     address: RwSignal<String>,
 ) -> impl IntoView {
     let is_pending = invite.pending();
-    let outcome = invite.value();
     view! {
         <PlainForm action=invite class="panel line-form" testid="invite">
             <FaultSummary/>
@@ -58,10 +59,7 @@ pub fn Invite(
             "Without JavaScript the link of an invitation cannot be shown. It works where this installation sends mail."
         </noscript>
         <div aria-live="polite">
-            {move || match outcome.get() {
-                Some(Ok(made)) => Some(view! { <Made made/> }),
-                _ => None,
-            }}
+            {move || made.get().map(|made| view! { <Made made/> })}
         </div>
     }
 }

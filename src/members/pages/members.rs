@@ -112,6 +112,7 @@ fn MemberRow(
                 <Confirm
                     id=format!("remove-{user_id}")
                     label="Remove …"
+                    of=display_name.clone()
                     glyph=Glyph::Delete
                     title=format!("Remove {display_name}?")
                     testid="remove"

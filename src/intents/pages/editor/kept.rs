@@ -13,7 +13,6 @@ use crate::{
         fields::Faults,
         host,
         icons::{Glyph, Icon},
-        load::keep_focus,
         only::Only,
         react::effect,
         saving::Saving,
@@ -138,8 +137,6 @@ impl Kept {
         let Some(Draft { etag, typed }) = self.other.get_value() else { return };
         self.other.set_value(Some(self.now()));
         self.etag.set_value(etag);
-        // The rules come anew.
-        keep_focus();
         self.form.fill(&typed);
         let is_back = !self.is_back.get_untracked().unwrap_or_default();
         self.is_back.set(Some(is_back));

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     form::{ConditionForm, ExtractorForm, IntentForm, SUBJECT_AND_BODY, message_fields},
+    offers::Offers,
     parts::FieldChoice,
 };
 use crate::{
@@ -19,15 +20,16 @@ use crate::{
 #[component]
 pub fn Matching(form: IntentForm) -> impl IntoView {
     let [any, all, none] = form.groups;
+    let offers = Offers::of(form);
     view! {
         <Section
             id="edit-match"
             title="A message gets it when"
             hint="Upper and lower case are the same. Without a condition in the first two, a message gets it only by its examples, by a person, or by the program that hands it in."
         >
-            <Conditions form group=any title="one of these holds"/>
-            <Conditions form group=all title="all of these hold"/>
-            <Conditions form group=none title="none of these holds"/>
+            <Conditions form offers group=any title="one of these holds"/>
+            <Conditions form offers group=all title="all of these hold"/>
+            <Conditions form offers group=none title="none of these holds"/>
             <FaultLine path="intent.match" name="Conditions"/>
         </Section>
     }
@@ -36,6 +38,7 @@ pub fn Matching(form: IntentForm) -> impl IntoView {
 #[component]
 fn Conditions(
     form: IntentForm,
+    offers: Offers,
     group: (&'static str, RwSignal<Vec<ConditionForm>>),
     title: &'static str,
 ) -> impl IntoView {
@@ -46,7 +49,7 @@ fn Conditions(
         <div class="lines" role="group" aria-label=title data-testid=format!("match-{name}")>
             <h3 class="group__title">{title}</h3>
             <Each each=move || lines.get() key=|line| line.key let:line>
-                <ConditionLine name lines line next=next.clone()/>
+                <ConditionLine name lines line offers next=next.clone()/>
             </Each>
             <FaultLine path=format!("intent.match.{name}") name="Conditions"/>
             <AddButton
@@ -63,6 +66,7 @@ fn ConditionLine(
     name: &'static str,
     lines: RwSignal<Vec<ConditionForm>>,
     line: ConditionForm,
+    offers: Offers,
     next: String,
 ) -> impl IntoView {
     let at = place_of(lines, move |other: ConditionForm| other.key == line.key);
@@ -73,8 +77,10 @@ fn ConditionLine(
         move |what: &'static str| Signal::derive(move || format!("{what} of condition {}", at.get() + 1));
     let ops =
         MatchOp::ALL.iter().map(|op| (op.as_str().to_owned(), op.words().to_owned())).collect::<Vec<_>>();
-    let on_remove =
-        Callback::new(move |()| lines.update(|lines| lines.retain(|other| other.key != line.key)));
+    let on_remove = Callback::new(move |()| {
+        let at = at.get_untracked();
+        offers.remove(lines, at, format!("Condition {} is removed.", at + 1));
+    });
     view! {
         <div class="item" data-testid="condition">
             <div class="fields fields--condition">
@@ -114,7 +120,7 @@ fn ConditionLine(
 /// What is taken from the message beside the fields that every message has.
 #[component]
 pub fn Extractors(form: IntentForm) -> impl IntoView {
-    let lines = form.extractors;
+    let (lines, offers) = (form.extractors, Offers::of(form));
     view! {
         <Section
             id="edit-extractors"
@@ -122,7 +128,7 @@ pub fn Extractors(form: IntentForm) -> impl IntoView {
             hint="A pattern with one pair of brackets around what is wanted. Upper and lower case differ, unless it begins with (?i)."
         >
             <Each each=move || lines.get() key=|line| line.key let:line>
-                <ExtractorLine lines line/>
+                <ExtractorLine lines line offers/>
             </Each>
             <FaultLine path="intent.extractors" name="What is taken from the message"/>
             <AddButton
@@ -135,7 +141,7 @@ pub fn Extractors(form: IntentForm) -> impl IntoView {
 }
 
 #[component]
-fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> impl IntoView {
+fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm, offers: Offers) -> impl IntoView {
     let at = place_of(lines, move |other: ExtractorForm| other.key == line.key);
     let path = move |member: &'static str| {
         Signal::derive(move || format!("intent.extractors[{}].{member}", at.get()))
@@ -143,8 +149,12 @@ fn ExtractorLine(lines: RwSignal<Vec<ExtractorForm>>, line: ExtractorForm) -> im
     let mut places = vec![(SUBJECT_AND_BODY.to_owned(), "subject and body".to_owned())];
     places.extend(message_fields());
     let kinds: Vec<(&str, &str)> = FieldType::ALL.iter().map(|kind| (kind.as_str(), kind.as_str())).collect();
-    let on_remove =
-        Callback::new(move |()| lines.update(|lines| lines.retain(|other| other.key != line.key)));
+    let on_remove = Callback::new(move |()| {
+        let name = line.name.get_untracked();
+        let name = if name.is_empty() { (at.get_untracked() + 1).to_string() } else { name };
+        let words = format!("Field {name} is removed.");
+        offers.remove(lines, at.get_untracked(), words);
+    });
     view! {
         <div class="item item--framed" data-testid="extractor">
             <div class="fields">

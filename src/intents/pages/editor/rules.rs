@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{form::IntentForm, rule_fields::RuleFields, rule_form::RuleForm};
+use super::{form::IntentForm, offers::Offers, rule_fields::RuleFields, rule_form::RuleForm};
 use crate::{
     rules::{dto::OnFail, pages::OnFailBadge, words::rule_words},
     ui::{
@@ -14,7 +14,6 @@ use crate::{
         icons::{Glyph, Icon},
         only::Only,
         react::{effect, memo},
-        toast::{Toasts, use_toasts},
     },
 };
 
@@ -27,7 +26,7 @@ struct Order {
     /// The keys in their order when a rule was last removed, and of all that were removed before.
     keys: StoredValue<Vec<usize>>,
     /// The notices that offer to put a rule back.
-    offers: StoredValue<Vec<u32>>,
+    offers: Offers,
     /// What was done last, for those who do not see it.
     said: RwSignal<String>,
 }
@@ -54,7 +53,7 @@ impl Order {
     }
 
     /// Takes a rule out, and offers to put it back. What it is made of belongs to the form, and stays.
-    fn remove(self, rule: RuleForm, toasts: Toasts) {
+    fn remove(self, rule: RuleForm) {
         let place = self.rules.with_untracked(|rules| rules.iter().position(|other| other.key == rule.key));
         let Some(at) = place else { return };
         if let Some(keys) = self.keys_with_removed() {
@@ -64,12 +63,9 @@ impl Order {
             rules.remove(at);
         });
         host::focus("add-rule");
-        let number = toasts.await_undo();
-        toasts.done_as_awaited(number, format!("Rule {} is removed.", at + 1), move || {
+        self.offers.offer(format!("Rule {} is removed.", at + 1), move || {
             let _ = self.put_back(rule);
         });
-        toasts.end_undo(number);
-        self.offers.update_value(|offers| offers.push(number));
     }
 
     /// Puts it after those that stood before it, as far as they are there. `None` where the editor is gone, whose notices go
@@ -115,21 +111,9 @@ pub fn Rules(form: IntentForm) -> impl IntoView {
         rules,
         dragged: RwSignal::new(None),
         keys: StoredValue::new(Vec::new()),
-        offers: StoredValue::new(Vec::new()),
+        offers: Offers::of(form),
         said: RwSignal::new(String::new()),
     };
-    let toasts = use_toasts();
-    let close_offers = move || {
-        for number in order.offers.try_update_value(std::mem::take).unwrap_or_default() {
-            toasts.close(number);
-        }
-    };
-    on_cleanup(close_offers);
-    // Among those that come anew, one that was removed may be there.
-    effect(move || {
-        form.filled.track();
-        close_offers();
-    });
     let on_add = Callback::new(move |()| {
         form.add_rule();
         let at = rules.with_untracked(Vec::len).saturating_sub(1);
@@ -168,6 +152,12 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
             is_open.set(true);
         }
     });
+    effect(move || {
+        let Some(faults) = faults else { return };
+        if faults.leads_below(&format!("validation_rules[{}].", at.get_untracked())) {
+            is_open.set(true);
+        }
+    });
     let words = move || {
         let name = form.datasources.with_value(|all| rule.source(all).map(|found| found.name.clone()));
         rule_words(rule.kind_of_rule(), &rule.field.name(), name.as_deref())
@@ -182,7 +172,6 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
             order.shift(from, at.get_untracked());
         }
     };
-    let toasts = use_toasts();
     let number = move || format!("rule {}", at.get() + 1);
     let fields_id = move || format!("rule-fields-{}", at.get());
     view! {
@@ -252,7 +241,7 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
                         type="button"
                         class="icon-button"
                         data-testid="remove-rule"
-                        on:click=move |_| order.remove(rule, toasts)
+                        on:click=move |_| order.remove(rule)
                     >
                         <Icon glyph=Glyph::Delete/>
                         <span class="visually-hidden">{move || format!("Remove {}", number())}</span>
@@ -266,8 +255,9 @@ fn RuleEditor(form: IntentForm, rule: RuleForm, order: Order) -> impl IntoView {
                 }}
                 {move || (!rule.is_active.get()).then(|| view! { <ActiveBadge is_active=false/> }.into_any())}
             </div>
-            <div id=fields_id class="rule__fields">
-                <Only when=move || is_open.get()>
+            <div id=fields_id class="rule__fields" hidden=move || !is_open.get()>
+                // By its fields the head names what is wrong in it, also where it is closed.
+                <Only when=move || is_open.get() || is_faulty.get()>
                     <RuleFields form rule at/>
                 </Only>
             </div>

@@ -79,6 +79,10 @@ pub fn TryPanel(
         };
         let unasked = (cause == Cause::Change).then(|| serde_json::to_value(&draft).unwrap_or_default());
         outcome.is_running.set(true);
+        if cause == Cause::Person {
+            // Said twice, it is heard twice.
+            outcome.refused.set(None);
+        }
         let of = draft.intent.name.clone();
         let input = DryRunInput {
             message,
@@ -136,10 +140,11 @@ pub fn TryPanel(
                 "Try it"
                 <kbd>"⌘↵"</kbd>
             </button>
-            // What it comes to is told in a line; the steps are there to be read.
+            // What it comes to is told in a line; the steps are there to be read. It is empty while it is tried: what comes out
+            // the same is heard again.
             <p class="visually-hidden" role="status" data-testid="try-said">
                 {move || {
-                    let is_current = !outcome.is_outdated.get();
+                    let is_current = !outcome.is_outdated.get() && !outcome.is_running.get();
                     outcome.found.with(|found| {
                         let found = found.as_ref().filter(|_| is_current)?;
                         Some(would_come_to(found, &outcome.of.get_untracked()))
