@@ -6,7 +6,7 @@ use leptos::{prelude::*, web_sys::Element};
 
 use crate::ui::react::effect;
 
-/// How often it is looked whether the new page is there, and how many times: after that, what is there is said.
+/// How often it is looked whether the new page is there, and how many times: after that, nothing is said.
 const PAUSE: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 200;
 

@@ -165,8 +165,9 @@ impl Mailer {
 
 /// A text whose lines all end alike. What a stranger wrote may stand in it: a lone CR ends a line to some servers and to
 /// others none, and behind it a dot could end the mail, for one of the stranger's own (SMTP smuggling).
+/// With CR LF at once: lettre puts each CR in by itself, and moves all that follows each time.
 fn plain(text: &str) -> SinglePart {
-    SinglePart::plain(text.replace("\r\n", "\n").replace('\r', "\n"))
+    SinglePart::plain(text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n"))
 }
 
 /// The original, byte for byte. As `message/rfc822` where it can travel as it is: that type must not be encoded

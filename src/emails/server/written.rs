@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use lettre::message::{Mailbox, Mailboxes, SinglePart, header};
 
-use super::address;
+use super::{address, mime::with_lf};
 use crate::{
     emails::dto::EmailInput,
     shared::{Problem, validate::Checks},
@@ -83,8 +83,7 @@ fn written(input: &EmailInput, now: DateTime<Utc>) -> Result<Vec<u8>, Problem> {
     };
     // A lone CR ends a line to some and to others none. With CR LF at once: lettre puts each CR in by itself, and moves all that
     // follows each time.
-    let body = input.body.as_deref().unwrap_or_default().replace("\r\n", "\n").replace('\r', "\n");
-    let body = body.replace('\n', "\r\n");
+    let body = with_lf(input.body.as_deref().unwrap_or_default()).replace('\n', "\r\n");
     let message = message.header(header::MIME_VERSION_1_0).header(header::ContentType::TEXT_PLAIN);
     Ok(message.body(body).formatted())
 }
