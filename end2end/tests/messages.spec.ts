@@ -1495,7 +1495,10 @@ test('the choice keeps the intent that was set, and to set it again says nothing
     if (request.url().endsWith('/ui/emails/correct-many')) said += 1;
   });
   // While it is decided anew it has no intent.
-  await page.route('**/ui/emails/get', async (route) => {
+  const address = /\/ui\/emails\/get$/;
+  let isBeingDecided = true;
+  await page.route(address, async (route) => {
+    if (!isBeingDecided) return route.continue();
     const found = await (await route.fetch()).json();
     await route.fulfill({ json: { ...found, status: 'queued', intent: null, decision: null } });
   });
@@ -1506,7 +1509,8 @@ test('the choice keeps the intent that was set, and to set it again says nothing
   await expect(page.getByTestId('message')).toHaveAttribute('data-status', 'queued');
   await expect(choice).toHaveValue(value);
   await expect(set).toHaveAttribute('aria-disabled', 'true');
-  await page.unroute('**/ui/emails/get');
+  isBeingDecided = false;
+  await asksAfterMessage(page, request, address);
   await expect(page.getByTestId('classification')).toContainText(`${intent}: a person chose it.`);
   await expect(choice).toHaveValue(value);
   await expect(set).toHaveAttribute('aria-disabled', 'true');
