@@ -468,6 +468,107 @@ async fn an_address_of_any_letters_keeps_no_forward_from_those_whom_any_relay_ca
     assert_eq!(begun, ["MAIL FROM:<flow@acme.example>", of_any, of_any]);
 }
 
+/// With a header field more.
+fn with_field(raw: &str, field: &str) -> String {
+    raw.replacen("Subject:", &format!("{field}\r\nSubject:"), 1)
+}
+
+/// What a mail server returned, with the head of the mail that it could not deliver.
+fn returned(head: &str) -> String {
+    let body =
+        format!("--b\r\n\r\nNo such user\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{head}\r\n--b--");
+    let raw = message("mailer-daemon@x.example", "Undelivered", &body);
+    with_field(&raw, "Content-Type: multipart/report; report-type=delivery-status; boundary=b")
+}
+
+/// The bounce of a bounce could be sent on in its turn (RFC 5321, section 4.5.5).
+#[tokio::test]
+async fn what_came_from_nobody_goes_on_from_nobody() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example", "boss@acme.example"]).await;
+    let begun = || std::mem::take(&mut *relay.begun.lock().unwrap());
+    let plain = message("a@x.example", "x", "x");
+    let id = server.receive("acme", with_field(&plain, "Return-Path: <a@x.example>")).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(begun(), ["MAIL FROM:<flow@acme.example>"]);
+    assert_eq!(relay.recipients(), [["desk@acme.example", "boss@acme.example"]]);
+    let of_nobody = with_field(&message("a@x.example", "I am away", "x"), "Return-Path: <>");
+    for raw in [of_nobody, returned("Subject: x")] {
+        let before = relay.taken().len();
+        let id = server.receive("acme", raw.clone()).await;
+        let email = settled(&server, &id, &["delivered"]).await;
+        assert_eq!(begun(), ["MAIL FROM:<>"]);
+        assert_eq!(relay.recipients()[before..], [["desk@acme.example", "boss@acme.example"]]);
+        let delivery_id = email["deliveries"][0]["delivery_id"].as_str().unwrap();
+        for (_, text) in &relay.taken()[before..] {
+            for line in [
+                "To: desk@acme.example, boss@acme.example\r\n",
+                "Auto-Submitted: auto-generated\r\n",
+                &format!("Message-ID: <{delivery_id}@acme.example>\r\n"),
+                "X-FlowEngine-Loop: ",
+            ] {
+                assert!(text.contains(line), "{line} in {text}");
+            }
+            assert!(text.contains(&raw), "{text}");
+        }
+    }
+    // Whom the relay refuses keeps no other from theirs, and gets it from nobody when it is sent again.
+    let before = relay.taken().len();
+    relay.say(Says { recipient: Some(("desk@", "550 5.1.1 No such user")), ..Says::default() });
+    let id = server.receive("acme", returned("Subject: y")).await;
+    let email = settled(&server, &id, &["failed"]).await;
+    let delivery = &email["deliveries"][0];
+    let note = delivery["note"].as_str().unwrap();
+    let delivered = "Delivered to boss@acme.example. desk@acme.example: The mail relay said: ";
+    assert!(note.starts_with(delivered) && note.contains("No such user"), "{note}");
+    relay.say(Says::default());
+    send_again(&server, delivery).await;
+    settled(&server, &id, &["delivered"]).await;
+    assert_eq!(begun(), ["MAIL FROM:<>"; 2]);
+    assert_eq!(relay.recipients()[before..], [["boss@acme.example"], ["desk@acme.example"]]);
+}
+
+/// Some relays put an address in the place of nobody: by its mark a mail that comes back is known all the same.
+#[tokio::test]
+async fn a_bounce_that_bears_our_mark_or_returns_our_mail_is_not_sent_on() {
+    let relay = Relay::start();
+    let server = TestServer::start_with(&[("SMTP_URL", &relay.url("")), SMTP_FROM]).await;
+    forwards_to(&server, &["desk@acme.example"]).await;
+    let id = server.receive("acme", returned("Subject: x")).await;
+    settled(&server, &id, &["delivered"]).await;
+    let (_, sent) = relay.taken().remove(0);
+    let (head, _) = sent.split_once("\r\n\r\n").unwrap();
+    let mark = head.lines().find(|line| line.starts_with("X-FlowEngine-Loop: ")).unwrap();
+    for (raw, why) in [
+        (
+            with_field(&returned("Subject: x"), mark),
+            "Not sent: FlowEngine sent it itself: it goes in circles",
+        ),
+        (returned(head), "Not sent: it returns a mail that FlowEngine sent: it may go in circles"),
+        (
+            returned("Final-Recipient: rfc822; desk@acme.example"),
+            "Not sent: it returns a mail that FlowEngine sent: it may go in circles",
+        ),
+    ] {
+        let id = server.receive("acme", raw).await;
+        let email = settled(&server, &id, &["cancelled"]).await;
+        assert_eq!(email["deliveries"][0]["note"], why);
+        let dry = json!({"message": {"email_id": id}});
+        let run = server.post("/api/emails/dry-run?tenant_id=acme", &dry).await.is(StatusCode::OK);
+        let withheld = run.body["deliveries"][0]["withheld"].as_str().unwrap();
+        assert_eq!(format!("Not sent: {withheld}"), why);
+    }
+    assert_eq!(relay.taken().len(), 1);
+    // What returns another's mail goes on, as does what only speaks of ours.
+    let other = returned("X-FlowEngine-Loop: 0123456789abcdef0123456789abcdef");
+    let quoted = message("a@x.example", "x", head);
+    for raw in [other, quoted] {
+        let id = server.receive("acme", raw).await;
+        settled(&server, &id, &["delivered"]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_mail_says_where_it_comes_from() {
     let relay = Relay::start();

@@ -42,7 +42,8 @@ impl Mailer {
     }
 
     /// Sends the original as it came, attached to a note. Whoever answers it answers its sender. It names all of `to` (but,
-    /// beside others, none whom only some servers can write to), and goes to `left`, those of them who do not have it.
+    /// beside others, none whom only some servers can write to), and goes to `left`, those of them who do not have it: from
+    /// nobody, where the payload says so (`null_return_path`).
     ///
     /// # Errors
     /// `Fault`, which says who has it all the same.
@@ -63,10 +64,13 @@ impl Mailer {
         // Together: one by one, lettre reads back those that stand there, and some letters it does not know again.
         let named: Mailboxes = named.map(|address| Mailbox::new(None, address)).collect();
         message = message.mailbox(To::from(named));
-        // A bounce comes back to the installation's own address, which is no tenant's, and never to the sender. Not to
-        // nobody: what is no notice has a return path (RFC 5321, section 4.5.5), and some servers refuse a mail without
-        // one that is for several (Postfix, `reject_multi_recipient_bounce`).
-        let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(malformed)?;
+        // A bounce comes back to the installation's own address, which is no tenant's, and never to the sender: what is no
+        // notice has a return path (RFC 5321, section 4.5.5). Only what came from nobody goes on from nobody (there, and
+        // RFC 5228, section 4.2), also where the relay takes no such mail, or none for several (Postfix,
+        // `reject_multi_recipient_bounce`), and it is given up: its bounce could be sent on, too, and the bounce of that.
+        let is_from_nobody = payload.get("null_return_path").and_then(Value::as_bool).unwrap_or_default();
+        let from = (!is_from_nobody).then(|| self.from.email.clone());
+        let envelope = Envelope::new(from, recipients).map_err(malformed)?;
         let note = plain(text(payload, "text").unwrap_or_default());
         let parts = MultiPart::mixed().singlepart(note).singlepart(original(raw));
         let sent = self.send(message.envelope(envelope).multipart(parts).map_err(malformed)?).await;

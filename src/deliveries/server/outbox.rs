@@ -26,11 +26,11 @@ use crate::{
     routes::{
         dto::{Planned, RouteKind},
         server::{
-            plan::{self, Sender},
+            plan::{self, Returned, Sender},
             reading as routes,
         },
     },
-    server::{AppState, Result, TenantTx, queue},
+    server::{AppState, Result, TenantTx, aside, queue},
     shared::{EmailId, RouteId, TenantId},
 };
 
@@ -68,8 +68,12 @@ pub async fn write(
     let token = loop_token(app, tx.tenant());
     let has_replies = rows.iter().any(|row| row.kind == RouteKind::Reply);
     let inbox = if has_replies { inbox(app, tx, &message).await? } else { None };
+    let has_forwards = rows.iter().any(|row| row.kind == RouteKind::Forward);
+    let is_sent_on = has_forwards && plan::is_bounce(&message);
+    let returned = if is_sent_on { Some(returned(tx, email, &token).await?) } else { None };
+    let returned = returned.as_ref().unwrap_or(Returned::NONE);
     let now = repository::moment(tx, email).await?;
-    let sender = Sender { inbox: inbox.as_deref(), now, ..sender(app, &token) };
+    let sender = Sender { inbox: inbox.as_deref(), returned, now, ..sender(app, &token) };
     let mut planned = plan::plan(&rows, &message, sender);
     let mut due = Vec::new();
     for planned in &mut planned {
@@ -116,7 +120,15 @@ pub async fn write(
 /// Who sends for a tenant, now, as this server's clock has it: what is written down has the database's time.
 pub fn sender<'a>(app: &'a AppState, loop_token: &'a str) -> Sender<'a> {
     let smtp = app.config.deliveries.smtp.as_ref();
-    Sender { loop_token, from: smtp.map(|smtp| smtp.address.as_str()), inbox: None, now: Utc::now() }
+    let from = smtp.map(|smtp| smtp.address.as_str());
+    Sender { loop_token, from, inbox: None, returned: Returned::NONE, now: Utc::now() }
+}
+
+/// What a bounce brings back. It may be long.
+async fn returned(tx: &mut TenantTx, email: EmailId, loop_token: &str) -> Result<Returned> {
+    let raw = emails::raw(tx, email).await?.unwrap_or_default();
+    let token = loop_token.to_owned();
+    Ok(aside::run(move || Returned::of(&raw, &token)).await)
 }
 
 /// At which address of the tenant's own a message was read, where no mail server said whom it was for: one that its fields To

@@ -529,7 +529,9 @@ async fn planned(ctx: &TenantContext, message: &Message, run: &DryRun) -> Result
     let inbox = outbox::inbox(&ctx.app, &mut tx, &detail).await?;
     drop(tx);
     let token = outbox::loop_token(&ctx.app, &ctx.tenant);
-    let sender = plan::Sender { inbox: inbox.as_deref(), ..outbox::sender(&ctx.app, &token) };
+    let returned = plan::is_bounce(&detail).then(|| plan::Returned::of(&message.arrival.raw, &token));
+    let returned = returned.as_ref().unwrap_or(plan::Returned::NONE);
+    let sender = plan::Sender { inbox: inbox.as_deref(), returned, ..outbox::sender(&ctx.app, &token) };
     Ok(plan::plan(&rows, &detail, sender))
 }
 

@@ -41,6 +41,8 @@ pub struct Sender<'a> {
     /// At which address of the tenant's own the message was read, where no mail server said whom it was for and that is
     /// certain all the same.
     pub inbox: Option<&'a str>,
+    /// What the message brings back. Looked for in bounces alone.
+    pub returned: &'a Returned,
     pub now: DateTime<Utc>,
 }
 
@@ -115,14 +117,21 @@ fn forward(forward: &Forward, message: &EmailDetail, sender: Sender<'_>) -> Outc
     if !is_for_any && is_address(&answers_to) {
         text += &format!("\n\nAn answer to this mail does not reach {answers_to}: write to that address.");
     }
+    let is_bounce = is_bounce(message);
     let payload = json!({
         "to": forward.to,
         "subject": subject_line(&subject),
         "text": text,
         "reply_to": is_for_any.then_some(answers_to),
         "loop": tokens(message),
+        "null_return_path": is_bounce,
     });
-    let withheld = in_circles(message, sender).or_else(|| bounce(message));
+    // A bounce goes on from nobody, so that none comes of it. But some relays put the sender's account in the place of
+    // nobody: where that is read here, and whom the route leads to is gone, the bounce of each bounce would be sent on. Its
+    // own head bears no mark of ours, by which it would be known; what it returns does, or it says who is gone.
+    let is_of_own = is_bounce && sender.returned.is_of(&forward.to);
+    let withheld = in_circles(message, sender)
+        .or_else(|| is_of_own.then(|| "it returns a mail that FlowEngine sent: it may go in circles".into()));
     Ok((forward.to.join(", "), payload, withheld))
 }
 
@@ -209,7 +218,46 @@ fn unanswerable(message: &EmailDetail, to: &str, sender: Sender<'_>) -> Option<S
     bounce(message)
 }
 
-/// Why it is the word of a mail server on another mail, which is neither answered nor sent on.
+/// Whether it is the word of a machine that nobody is to answer. It is sent on from nobody, in its turn: whoever forwards a
+/// message without a return path gives it none (RFC 5321, section 4.5.5).
+pub fn is_bounce(message: &EmailDetail) -> bool {
+    bounce(message).is_some()
+}
+
+/// What a bounce says of the mail that it returns.
+#[derive(Debug)]
+pub struct Returned {
+    /// Whether it bears the mark of the tenant's own mails.
+    has_mark: bool,
+    /// Whom that did not reach (RFC 3464, section 2.3).
+    unreached: Vec<String>,
+}
+
+impl Returned {
+    pub const NONE: &Self = &Self { has_mark: false, unreached: Vec::new() };
+
+    pub fn of(raw: &[u8], loop_token: &str) -> Self {
+        const UNREACHED: &[u8] = b"final-recipient:";
+        let has_mark = raw.windows(loop_token.len()).any(|found| found == loop_token.as_bytes());
+        let lines = raw.split(|byte| *byte == b'\n');
+        let unreached = lines
+            .filter_map(|line| line.split_at_checked(UNREACHED.len()))
+            .filter(|(name, _)| name.eq_ignore_ascii_case(UNREACHED))
+            .filter_map(|(_, value)| value.split(|byte| *byte == b';').next_back())
+            .map(|address| String::from_utf8_lossy(address).trim().to_owned())
+            .collect();
+        Self { has_mark, unreached }
+    }
+
+    /// Whether that was sent to one of these by the tenant itself.
+    fn is_of(&self, to: &[String]) -> bool {
+        let is_unreached =
+            |to: &String| self.unreached.iter().any(|address| address.eq_ignore_ascii_case(to));
+        self.has_mark || to.iter().any(is_unreached)
+    }
+}
+
+/// Why it is the word of a mail server on another mail, or of another machine that wants no answer.
 fn bounce(message: &EmailDetail) -> Option<String> {
     let header = |name: &str| field(message, &format!("header.{name}"));
     // The server that delivers a message writes its return path down; one that hands it on to this one only says it.
@@ -413,6 +461,7 @@ mod tests {
         loop_token: "t0ken",
         from: Some("flow@acme.example"),
         inbox: None,
+        returned: Returned::NONE,
         now: DateTime::UNIX_EPOCH,
     };
 
@@ -610,31 +659,50 @@ mod tests {
             "",
             "no index takes what a stranger may write"
         );
-        let rows = [row(RouteKind::Forward, json!({"to": ["a@b.example"]}))];
-        for fields in [
-            ("header.return-path", "<>"),
-            ("header.content-type", "multipart/report"),
-            ("header.x-flowengine-loop", "0ther t0ken"),
-        ] {
-            assert!(
-                plan(&rows, &message(&[fields]), SENDER)[0].withheld.is_some(),
-                "{fields:?} is not sent on"
-            );
-        }
     }
 
     #[test]
-    fn what_a_mail_server_handed_on_without_a_return_path_is_neither_answered_nor_sent_on() {
+    fn what_came_from_nobody_is_not_answered_and_sent_on_from_nobody() {
         let rows = [
             row(RouteKind::Reply, json!({"body": "Hello"})),
             row(RouteKind::Forward, json!({"to": ["a@b.example"]})),
         ];
-        for (from, is_withheld) in [(Some(""), true), (Some("zoe@x.example"), false), (None, false)] {
-            let mut message = message(&[]);
+        for (fields, from, is_bounce) in [
+            (("header.return-path", "<>"), None, true),
+            (("header.content-type", "Multipart/Report; report-type=delivery-status"), None, true),
+            (("header.x-any", ""), Some(""), true),
+            (("header.x-any", ""), Some("zoe@x.example"), false),
+            (("header.return-path", "<zoe@x.example>"), None, false),
+        ] {
+            let mut message = message(&[fields]);
             message.envelope = Some(Envelope { from: from.map(str::to_owned), ..Envelope::default() });
-            for planned in plan(&rows, &message, SENDER) {
-                assert_eq!(planned.withheld.is_some(), is_withheld, "{from:?}: {planned:?}");
+            let planned = plan(&rows, &message, SENDER);
+            assert_eq!(planned[0].withheld.is_some(), is_bounce, "{fields:?} {from:?}: {planned:?}");
+            assert_eq!(planned[1].withheld, None, "{fields:?} {from:?}");
+            assert_eq!(planned[1].payload["null_return_path"], is_bounce, "{fields:?} {from:?}");
+            // One that returns our own mail may be the bounce of a bounce.
+            for returned in ["X-FlowEngine-Loop: t0ken\r\n", "Final-Recipient: rfc822; A@b.example\r\n"] {
+                let returned = Returned::of(returned.as_bytes(), SENDER.loop_token);
+                let withheld =
+                    plan(&rows, &message, Sender { returned: &returned, ..SENDER }).remove(1).withheld;
+                assert_eq!(withheld.is_some(), is_bounce, "{fields:?} {from:?} {returned:?}: {withheld:?}");
             }
+        }
+        let fields = [("header.return-path", "<>"), ("header.x-flowengine-loop", "0ther t0ken")];
+        for fields in [&fields[..], &fields[1..]] {
+            let withheld = plan(&rows, &message(fields), SENDER).remove(1).withheld;
+            assert_eq!(withheld.as_deref(), Some("FlowEngine sent it itself: it goes in circles"));
+        }
+        let is_of = |raw: &str| Returned::of(raw.as_bytes(), "t0ken").is_of(&["a@b.example".to_owned()]);
+        assert!(is_of("Subject: x\r\n\r\nX-FlowEngine-Loop: 0ther\r\n t0ken\r\n"));
+        assert!(is_of("Status: 5.1.1\r\nFINAL-RECIPIENT: rfc822;a@b.example\r\n"));
+        for other in [
+            "",
+            "X-FlowEngine-Loop: 0ther\r\n",
+            "Final-Recipient: rfc822; c@b.example\n",
+            "To: a@b.example\r\n",
+        ] {
+            assert!(!is_of(other), "{other}");
         }
     }
 
