@@ -9,6 +9,7 @@ test('the one-time link signs in, once', async ({ page, context }) => {
   await page.goto(link);
   await expect(page.getByTestId('tenants')).toContainText('Acme Corporation');
   expect(page.url(), 'the link is not left in the address').not.toContain('sign-in');
+  await expect(page.getByTestId('no-way-back').getByRole('link')).toHaveAttribute('href', '/account');
 
   const session = await context.cookies();
   expect(session).toHaveLength(1);

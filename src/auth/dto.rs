@@ -29,6 +29,14 @@ pub struct Me {
     pub tenants: Vec<MyTenant>,
 }
 
+impl Me {
+    /// Whether they are a person whom a link alone lets in again.
+    pub fn needs_link(&self) -> bool {
+        let is_connected = self.provider.as_ref().is_some_and(|provider| provider.is_connected);
+        !self.email.is_empty() && !self.has_password && !is_connected
+    }
+}
+
 /// The OpenID provider, to a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MyProvider {

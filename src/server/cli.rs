@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Parser, Subcommand};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     AppState, CallerContext, TenantContext,
@@ -375,7 +375,13 @@ fn show(text: &str) -> Result<(), Fatal> {
 }
 
 async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
-    let base = config.base_url(run::leptos_options()?.site_addr);
+    let (base, word) = run::base_url(&config)?;
+    let link = |page: &str, token: SecretString| {
+        if let Some(word) = word {
+            eprintln!("flowengine: {word}");
+        }
+        format!("{base}/{page}/{}", token.expose_secret())
+    };
     let opened = run::open_database(&config).await?;
     let is_list = matches!(command, AdminCommand::ListUsers);
     let result: Result<String, Fatal> = async {
@@ -386,8 +392,8 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
                 Ok(key.expose_secret().to_owned())
             }
             AdminCommand::CreateUser { email, name, instance } => {
-                let link = accounts::create_by_hand(&opened.database, &email, &name, instance).await?;
-                Ok(format!("{base}/reset/{}", link.expose_secret()))
+                let token = accounts::create_by_hand(&opened.database, &email, &name, instance).await?;
+                Ok(link("reset", token))
             }
             AdminCommand::ListUsers => {
                 let listed = database::at_leisure(accounts::list_by_hand(&opened.database)).await?;
@@ -399,12 +405,12 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
                 Ok(left_words(format!("The account of {email} is closed."), &working))
             }
             AdminCommand::OpenUser { email } => {
-                let link = accounts::open_by_hand(&opened.database, &email).await?;
-                Ok(format!("{base}/reset/{}", link.expose_secret()))
+                let token = accounts::open_by_hand(&opened.database, &email).await?;
+                Ok(link("reset", token))
             }
             AdminCommand::SetInstanceAdmin { email, on: true, .. } => {
-                let link = accounts::promote_by_hand(&opened.database, &email).await?;
-                Ok(format!("{base}/reset/{}", link.expose_secret()))
+                let token = accounts::promote_by_hand(&opened.database, &email).await?;
+                Ok(link("reset", token))
             }
             AdminCommand::SetInstanceAdmin { email, revoke_keys, .. } => {
                 let demoting = accounts::demote_by_hand(&opened.database, &email, revoke_keys);
@@ -416,12 +422,12 @@ async fn admin(config: Config, command: AdminCommand) -> Result<(), Fatal> {
                 Ok(database::at_leisure(vault::rotate(&opened.database, &vault)).await?.to_string())
             }
             AdminCommand::ResetPassword { email } => {
-                let link = accounts::reset_by_hand(&opened.database, &email).await?;
-                Ok(format!("{base}/reset/{}", link.expose_secret()))
+                let token = accounts::reset_by_hand(&opened.database, &email).await?;
+                Ok(link("reset", token))
             }
             AdminCommand::SignInLink => {
-                let link = auth::new_admin_link(&opened.database).await?;
-                Ok(format!("{base}/sign-in/{}", link.expose_secret()))
+                let token = auth::new_admin_link(&opened.database).await?;
+                Ok(link("sign-in", token))
             }
         }
     }

@@ -12,6 +12,7 @@ use super::{
     aside::{self, Turn},
     changes,
     database::InstanceTx,
+    edge::observe::About,
     extract::wants_page,
     origin::Origin,
 };
@@ -109,6 +110,7 @@ pub struct CallerContext {
     pub app: AppState,
     pub actor: Actor,
     pub origin: Origin,
+    about: About,
 }
 
 /// Who calls, or that nobody is known to: found out once a request, and kept with it.
@@ -127,7 +129,7 @@ pub struct TenantContext {
 
 impl CallerContext {
     pub fn system(app: AppState) -> Self {
-        Self { app, actor: Actor::System, origin: Origin::default() }
+        Self { app, actor: Actor::System, origin: Origin::default(), about: About::default() }
     }
 
     /// # Errors
@@ -147,7 +149,8 @@ impl CallerContext {
             },
         };
         let actor = actor.ok_or_else(Problem::unauthorized)?;
-        Ok(Self { app: app.clone(), actor, origin: Origin::of(app, parts) })
+        let about = parts.extensions.get::<About>().cloned().unwrap_or_default();
+        Ok(Self { app: app.clone(), actor, origin: Origin::of(app, parts), about })
     }
 
     /// # Errors
@@ -193,13 +196,16 @@ impl CallerContext {
             Some(false) if !self.actor.is_instance_admin() => {
                 Err(Problem::forbidden(format!("Tenant {tenant} is inactive")).into())
             }
-            Some(_) => Ok(TenantContext {
-                app: self.app.clone(),
-                actor: self.actor.clone(),
-                origin: self.origin.clone(),
-                tenant: tenant.clone(),
-                role,
-            }),
+            Some(_) => {
+                self.about.note(tenant);
+                Ok(TenantContext {
+                    app: self.app.clone(),
+                    actor: self.actor.clone(),
+                    origin: self.origin.clone(),
+                    tenant: tenant.clone(),
+                    role,
+                })
+            }
         }
     }
 }

@@ -5,7 +5,8 @@
 //! that a killed server leaves none behind. While it runs, the file `url` in its folder says how to reach it:
 //! other commands on the same data folder share the database of a running server. Whoever shares it holds a
 //! shared lock on `shared`, and the keeper stops the database only with that lock to itself: nobody is left
-//! with a database that stops, even where the server that started it is killed.
+//! with a database that stops, even where the server that started it is killed. A PostgreSQL that ends by itself, as where
+//! the system kills it, the keeper starts again at the same port: servers find it there.
 //!
 //! Rejected: `pglite-oxide` (one connection, no fsync), and giving up privileges in the server itself (it then
 //! could not read a project below a home folder).
@@ -19,7 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::unistd::{User, geteuid};
+use nix::{
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::{Pid, User, geteuid},
+};
 use postgresql_embedded::{PostgreSQL, Settings};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -28,6 +32,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use super::token;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a keeper looks whether its PostgreSQL has ended, and how long it waits at most where that does not start again.
+const LOOK: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The file that whoever shares a database holds a lock on.
 const SHARED: &str = "shared";
@@ -223,7 +231,7 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
             _ = child.wait() => {}
             () = super::run::shutdown_signal() => {
                 if let Some(pid) = child.id() {
-                    let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+                    let pid = Pid::from_raw(pid.cast_signed());
                     let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
                 }
                 let _ = child.wait().await;
@@ -244,6 +252,9 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
     drop(try_lock(&home, SHARED, fs::File::try_lock_shared)?);
     let url_file = home.join("url");
     let _ = fs::remove_file(&url_file);
+    // PostgreSQL leaves whoever starts it, and would be nobody's whom one could ask whether it has ended.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_child_subreaper(true).map_err(|error| EmbeddedError::Start(error.to_string()))?;
     let mut postgres = PostgreSQL::new(settings(&home, unsafe_fast)?);
     postgres.setup().await?;
     if home.join("cluster/postmaster.pid").exists() {
@@ -251,16 +262,18 @@ pub async fn keep(data_dir: &Path, unsafe_fast: bool) -> Result<(), EmbeddedErro
         let _ = postgres.stop().await;
     }
     postgres.start().await?;
-    let result = serve(&postgres, &home, &url_file).await;
+    let result = serve(&mut postgres, &home, &url_file).await;
+    // One that was just killed would be waited for as if it still lived.
+    reap();
     let _ = fs::remove_file(&url_file);
     postgres.stop().await?;
     result.map(drop)
 }
 
 /// Until nobody needs it any more; the lock that keeps others from sharing what is about to stop. A signal is
-/// an administrator's word, and waits for nobody.
+/// an administrator's word, and waits for nobody. What ends before is started again.
 async fn serve(
-    postgres: &PostgreSQL,
+    postgres: &mut PostgreSQL,
     home: &Path,
     url_file: &Path,
 ) -> Result<Option<fs::File>, EmbeddedError> {
@@ -273,15 +286,60 @@ async fn serve(
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
         loop {
             if let Some(alone) = try_lock(home, SHARED, fs::File::try_lock)? {
-                return Ok(Some(alone));
+                return Ok::<_, EmbeddedError>(Some(alone));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::select! {
-        alone = unneeded => alone,
-        () = super::run::shutdown_signal() => Ok(None),
+    let mut unneeded = std::pin::pin!(unneeded);
+    let mut signal = std::pin::pin!(super::run::shutdown_signal());
+    let mut wait = LOOK;
+    loop {
+        tokio::select! {
+            alone = &mut unneeded => return alone,
+            () = &mut signal => return Ok(None),
+            () = ended(wait) => {}
+        }
+        say("the private database has ended by itself, and is started again");
+        // Waited for in any case: a start that is left alone would go on behind a stop.
+        wait = match postgres.start().await {
+            Ok(()) => LOOK,
+            Err(error) => {
+                say(&format!("the private database: {error}"));
+                (2 * wait).min(LONGEST_WAIT)
+            }
+        };
     }
+}
+
+/// Until PostgreSQL has ended with all its processes, which come to the keeper once they have no other parent: another one
+/// does not start before. Never where a system has no such way.
+async fn ended(wait: Duration) {
+    if cfg!(not(target_os = "linux")) {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(wait).await;
+        if !reap() {
+            return;
+        }
+    }
+}
+
+/// Takes note of what has ended of this process's children. Whether one still lives.
+fn reap() -> bool {
+    loop {
+        match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Says something to whoever started the server, who may be gone.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "flowengine: {words}");
 }
 
 /// The role `flowengine` and its database of the same name.

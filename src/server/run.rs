@@ -48,6 +48,9 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// server stops.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// The file of the data folder in which a server leaves where it is, for the links that the command line prints.
+const ADDRESS: &str = "address";
+
 /// A database that is migrated and ready, and the process that runs it, if it is the private one.
 pub struct Opened {
     pub database: Database,
@@ -127,6 +130,32 @@ pub fn leptos_options() -> Result<LeptosOptions, Fatal> {
         read => read.map_err(|error| format!("Leptos.toml: {error}"))?,
     };
     Ok(config::site_options(&file, |name| env::var(name).ok())?)
+}
+
+/// Where people reach the server of this data folder, for whoever is not that server: as is set, or as the last one left it. And
+/// what is to be said of that where it is not set.
+///
+/// # Errors
+/// As `leptos_options`.
+pub fn base_url(config: &Config) -> Result<(String, Option<&'static str>), Fatal> {
+    let assumed = config.base_url(leptos_options()?.site_addr);
+    if config.public_url.is_some() {
+        return Ok((assumed, None));
+    }
+    let left = fs::read_to_string(config.data_dir.join(ADDRESS)).unwrap_or_default();
+    Ok(if left.is_empty() {
+        (
+            assumed,
+            Some(
+                "no server has served from this DATA_DIR yet, so the address is assumed: PUBLIC_URL sets it",
+            ),
+        )
+    } else {
+        (
+            left,
+            Some("the address is where the server of this DATA_DIR listened last: PUBLIC_URL sets another"),
+        )
+    })
 }
 
 /// `flowengine serve`: everything, until a signal.
@@ -274,9 +303,13 @@ impl MailListeners {
 }
 
 /// Two lines for whoever started the server: where it is, and how to get in while nobody has a password. The log has the
-/// first alone.
+/// first alone, and so has the command line.
 async fn announce(app: &AppState) -> Result<(), Fatal> {
     let base = app.config.base_url(app.addr);
+    let folder = &app.config.data_dir;
+    if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(folder.join(ADDRESS), &base)) {
+        tracing::warn!(%error, "where it is could not be left in the data folder for the command line");
+    }
     let (name, version) = (&app.config.app_name, &app.config.app_version);
     tracing::info!(version, address = %app.addr, "started");
     let mut lines = format!("{name} {version} is at {base}/\n");

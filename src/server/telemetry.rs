@@ -28,6 +28,9 @@ pub const FLUSH: Duration = Duration::from_secs(1);
 /// The target of spans that are for traces alone: the log's lines say themselves what they are about.
 pub const TRACES: &str = "flowengine::traces";
 
+/// The target of the line that each request leaves in the log.
+pub const REQUESTS: &str = "flowengine::requests";
+
 /// Libraries warn of what strangers send: of HTML for each tag that stands in the wrong place, thousands in one message, and of
 /// TLS with the words that came. What comes of it is told by us, where it matters.
 const STRANGERS: &str = "html5ever=error,rustls::check=error,rustls::common_state=error,rustls::msgs=error";
@@ -44,7 +47,7 @@ pub struct Telemetry {
 /// # Errors
 /// Where the collector's address or the library's own settings (`OTEL_…`) cannot be used.
 pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuildError> {
-    let filter = filter(config.debug, std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
+    let filter = filter(config, std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
     let traces = if is_server { provider(config)? } else { None };
     let registry = tracing_subscriber::registry();
     // A second start (several servers in one test process) keeps the first. Filters of layers have their price, which is
@@ -58,8 +61,13 @@ pub fn start(config: &Config, is_server: bool) -> Result<Telemetry, ExporterBuil
 
 /// What the log takes in. `asked` is what `RUST_LOG` says: it has the last word, but that what strangers
 /// may bring about has to be named as exactly as it is here.
-fn filter(debug: bool, asked: Option<&str>) -> EnvFilter {
-    let default = if debug { "info,flowengine=debug" } else { "warn,flowengine=info" };
+fn filter(config: &Config, asked: Option<&str>) -> EnvFilter {
+    let default = match (config.debug, config.environment) {
+        (true, _) => "info,flowengine=debug",
+        (false, Environment::Production) => "warn,flowengine=info",
+        // Whoever tries it out looks for the address and the link that were printed: requests would push them away.
+        (false, Environment::Development) => "warn,flowengine=info,flowengine::requests=warn",
+    };
     let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{TRACES}=off,{STRANGERS},{asked}")).ok());
     asked.unwrap_or_else(|| EnvFilter::new(format!("{TRACES}=off,{STRANGERS},{default}")))
 }
@@ -161,11 +169,42 @@ mod tests {
 
     use super::*;
 
+    fn log_of(environment: Environment, debug: bool, asked: Option<&str>) -> Dispatch {
+        let mut config = Config::read(|_| None).expect("defaults hold");
+        (config.environment, config.debug) = (environment, debug);
+        Dispatch::new(tracing_subscriber::registry().with(filter(&config, asked)))
+    }
+
+    #[test]
+    fn requests_are_told_in_production_and_where_they_are_asked_for() {
+        use Environment::{Development, Production};
+        // Of an ordinary one, and of one that failed.
+        let takes = |environment, debug, asked: Option<&str>| {
+            let log = log_of(environment, debug, asked);
+            dispatcher::with_default(&log, || {
+                [
+                    enabled!(target: REQUESTS, tracing::Level::INFO),
+                    enabled!(target: REQUESTS, tracing::Level::WARN),
+                ]
+            })
+        };
+        for (environment, debug, asked, expected) in [
+            (Production, false, None, [true, true]),
+            (Production, false, Some("info,flowengine::requests=warn"), [false, true]),
+            (Production, false, Some("warn,flowengine::requests=info"), [true, true]),
+            (Development, false, None, [false, true]),
+            (Development, true, None, [true, true]),
+            (Development, false, Some("warn,flowengine=info"), [true, true]),
+        ] {
+            assert_eq!(takes(environment, debug, asked), expected, "{environment:?} {debug} {asked:?}");
+        }
+    }
+
     #[test]
     fn what_strangers_send_makes_no_lines_unless_they_are_asked_for() {
         // Of HTML, TLS and any other library, whether a warning and an error are taken in.
         let takes = |debug, asked: Option<&str>| {
-            let log = Dispatch::new(tracing_subscriber::registry().with(filter(debug, asked)));
+            let log = log_of(Environment::Development, debug, asked);
             dispatcher::with_default(&log, || {
                 [
                     enabled!(target: "html5ever::tree_builder", tracing::Level::WARN),

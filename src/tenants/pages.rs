@@ -24,7 +24,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::{Badge, Tone},
-        find::{Cut, Found, holds, use_sought},
+        find::{Cut, Found, ListSaid, holds, use_sought},
         form::PlainForm,
         form_action::{FormAction, form_action},
         host,
@@ -88,6 +88,7 @@ pub fn ChooseTenant() -> impl IntoView {
                         })
                         .collect();
                     view! {
+                        {me.needs_link().then(|| view! { <NoWayBack/> }.into_any())}
                         <TenantList lines is_instance_admin=me.is_instance_admin demo/>
                         <Cut count/>
                         <Foot me leads_to_management=true/>
@@ -112,6 +113,7 @@ pub fn TenantsPage() -> impl IntoView {
         <PlainLayout>
             <PageHead title="Tenants" lead="Choose the one that this tab works for."/>
             <manage::Problems actions/>
+            <ListSaid/>
             <Load
                 data=move || {
                     let q = q.get();
@@ -123,6 +125,7 @@ pub fn TenantsPage() -> impl IntoView {
                 }
                 view=move |(me, q, tenants): (Me, String, Vec<Tenant>)| {
                     let is_instance_admin = me.is_instance_admin;
+                    let needs_link = me.needs_link();
                     let count = tenants.len();
                     let fitting = |tenant: &Tenant| holds(&q, &[&tenant.name, tenant.tenant_id.as_str()]);
                     let tenants: Vec<Tenant> = tenants.into_iter().filter(fitting).collect();
@@ -144,6 +147,7 @@ pub fn TenantsPage() -> impl IntoView {
                         })
                         .collect();
                     view! {
+                        {needs_link.then(|| view! { <NoWayBack/> }.into_any())}
                         <Found
                             q
                             all="/tenants".to_owned()
@@ -167,6 +171,18 @@ pub fn TenantsPage() -> impl IntoView {
                 }
             />
         </PlainLayout>
+    }
+}
+
+/// To whoever came by a one-time link and has nothing else to come back by.
+#[component]
+fn NoWayBack() -> impl IntoView {
+    view! {
+        <p class="notice tone-quiet" data-testid="no-way-back">
+            <Icon glyph=Glyph::Key/>
+            <span>"You came in by a link that works once. With a password, you can come back without another."</span>
+            <a class="button button--small" href="/account">"Set a password"</a>
+        </p>
     }
 }
 

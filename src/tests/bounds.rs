@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     auth::{dto::Role, server::service as auth},
-    server::{edge::serve, http},
+    server::{edge::serve, http, telemetry::REQUESTS},
 };
 
 /// As many as `n` requests, until one is refused: how many were not.
@@ -513,9 +513,13 @@ async fn every_line_of_a_request_bears_its_id_and_none_a_secret() {
         assert_eq!((&span["request_id"], &span["path"]), (&json!("followed-by-7"), &json!(path)), "{text}");
         assert_eq!(span["method"], "GET");
     }
-    let spans = of("answered");
-    assert_eq!(spans.iter().map(|span| &span["status"]).collect::<Vec<_>>(), [500, 500, 404], "{text}");
-    assert!(spans.iter().all(|span| span["latency_ms"].is_f64()), "{text}");
+    let requests: Vec<_> =
+        lines.iter().filter(|line| line["target"] == REQUESTS).map(|line| &line["fields"]).collect();
+    let told: Vec<_> = requests.iter().map(|told| (told["path"].as_str(), told["status"].as_u64())).collect();
+    let expected = [("/reset/{token}", 500_u64), ("/api/emails/7", 500), ("-", 404)];
+    assert_eq!(told, expected.map(|(path, status)| (Some(path), Some(status))), "{text}");
+    assert!(requests.iter().all(|told| told["latency_ms"].is_f64()), "{text}");
+    assert!(requests.iter().all(|told| told["request_id"] == "followed-by-7"), "{text}");
 }
 
 #[tokio::test]

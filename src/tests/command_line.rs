@@ -272,6 +272,9 @@ async fn the_embedded_default_serves_restarts_and_survives_being_killed() {
         }
     }
     assert!(server.link.is_some(), "nobody has a password yet");
+    // It leads to where the server is, though it is another one that prints it, and the port is the system's choice.
+    let link = folder.ok(&["admin", "sign-in-link"]);
+    assert!(link.starts_with(&format!("{}/sign-in/", server.base)), "{link} of {}", server.base);
     server.signal(Signal::SIGTERM);
     folder.wait_for_the_database_to_stop();
 
@@ -314,6 +317,38 @@ async fn a_shared_database_goes_on_until_the_last_is_done() {
     third.signal(Signal::SIGTERM);
     folder.wait_for_the_database_to_stop();
     folder.ok(&["export", "--tenant", "acme_corp"]);
+}
+
+/// As by the system, where memory runs out.
+#[tokio::test]
+async fn a_private_database_that_is_killed_is_started_again() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder, &["serve", "--demo"]);
+    let key = folder.ok(&["admin", "create-key", "--name", "script", "--instance"]);
+    let postmaster = || -> Option<i32> {
+        let file = fs::read_to_string(folder.path().join("postgres/cluster/postmaster.pid")).ok()?;
+        file.lines().next()?.trim().parse().ok()
+    };
+    let first = postmaster().unwrap();
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = reqwest::Client::new()
+            .post(format!("{}/api/emails?tenant_id=acme_corp", server.base))
+            .bearer_auth(key.trim())
+            .header("content-type", "message/rfc822")
+            .body("From: a@x.example\r\nSubject: again\r\n\r\nx\r\n")
+            .send()
+            .await
+            .unwrap();
+        if answer.status() == 202 && postmaster().is_some_and(|pid| pid != first) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no message is taken any more: {}", answer.status());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.signal(Signal::SIGTERM);
+    folder.wait_for_the_database_to_stop();
 }
 
 #[test]
@@ -490,6 +525,9 @@ fn accounts_are_listed_closed_and_opened_and_one_administrator_stays() {
     ok(&["create-user", "--email", root, "--name", "Root", "--instance"]);
     ok(&["create-user", "--email", ada, "--name", "Ada"]);
     assert!(ok(&["list-users"]).starts_with("address "));
+    // Where a server will be is not known: none has served from this folder.
+    let told = String::from_utf8(admin(&["reset-password", "--email", ada]).stderr).unwrap();
+    assert!(told.contains("the address is assumed: PUBLIC_URL sets it"), "{told}");
     // Nobody reads what is printed: a list can be had again, a key cannot.
     let unread = |args: &[&str]| {
         let mut command = folder.command(&[&["admin"], args].concat());

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::support::{Answer, TestServer, message};
 use crate::{
-    auth::dto::Role,
+    auth::{dto::Role, server::service as auth},
     datasources::{dto::MASK, server::config_service},
     server::{
         run,
+        telemetry::REQUESTS,
         vault::{self, Fit, SEALED, Vault},
     },
 };
@@ -331,6 +332,12 @@ async fn what_is_secret_is_in_no_dump_log_answer_or_page() {
     let cookie =
         signed_in.is(StatusCode::NO_CONTENT).headers[header::SET_COOKIE].to_str().unwrap().to_owned();
     let cookie = cookie.split(';').next().unwrap().to_owned();
+    // What stands in an address: the log tells each request by its path, or by the route where that holds a secret.
+    let searched = plant("search");
+    server.get(&format!("/api/emails?tenant_id=acme&q={searched}")).await.is(StatusCode::OK);
+    let link = auth::new_admin_link(&server.app.database).await.unwrap();
+    let request = server.request(Method::GET, &format!("/sign-in/{}", link.expose_secret()), None);
+    Answer::of(request.send().await.unwrap()).await.is(StatusCode::SEE_OTHER);
     let key = server.key_of("acme", Role::Admin).await;
     let message_id = server.decide("acme", message("a@x.example", "x", "x")).await["email_id"].clone();
     planted.extend([
@@ -338,6 +345,7 @@ async fn what_is_secret_is_in_no_dump_log_answer_or_page() {
         server.key.clone(),
         cookie.split('=').nth(1).unwrap().to_owned(),
         path.rsplit('/').next().unwrap().to_owned(),
+        link.expose_secret().to_owned(),
     ]);
     let mut seen = Vec::new();
     for path in [
@@ -377,6 +385,16 @@ async fn what_is_secret_is_in_no_dump_log_answer_or_page() {
     }
     seen.push(("the dump".into(), dump(server.database().url.expose_secret())));
     seen.push(("the log".into(), String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned()));
+    let told: Vec<&str> =
+        seen.last().unwrap().1.lines().filter(|line| line.contains(&format!(" {REQUESTS}: "))).collect();
+    for line in [
+        ["path=\"/invitation/{token}\" status=204", "address=127.0.0.1"],
+        ["path=\"/sign-in/{token}\" status=303", "address=127.0.0.1"],
+        ["path=\"/api/emails\" status=200", "tenant=\"acme\""],
+        ["path=\"/t/acme/messages\" status=200", "tenant=\"acme\""],
+    ] {
+        assert!(told.iter().any(|told| line.iter().all(|part| told.contains(part))), "{line:?} in {told:?}");
+    }
     let log_size = seen.last().unwrap().1.len();
     assert!(
         log_size > 10_000

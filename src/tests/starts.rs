@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::copy_bidirectional,
@@ -10,7 +10,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::support::{Answer, TestDatabase, TestServer, config, eventually};
+use super::{
+    edges::session,
+    identity::with_fields,
+    support::{Answer, TestDatabase, TestServer, config, eventually},
+};
 use crate::{
     auth::server::{accounts, service as auth},
     server::{Database, Error, origin::Origin},
@@ -130,6 +134,37 @@ async fn the_links_of_starts_end_once_an_administrator_comes_by_a_provider() {
         .unwrap();
         assert_eq!(signs_in(&server, &link).await, holds, "{what}");
     }
+}
+
+/// Otherwise they would need the command line again, once the session has ended.
+#[tokio::test]
+async fn whoever_came_by_a_link_is_led_to_a_password_while_there_is_no_other_way_back() {
+    const PASSWORD: &str = "correct horse battery";
+    let server = TestServer::start_idle(&[]).await;
+    let is_led = async |server: &TestServer, cookie: &str| {
+        let request = server.request(Method::GET, "/", None).header(header::COOKIE, cookie);
+        let page = Answer::of(request.send().await.unwrap()).await.is(StatusCode::OK).text;
+        page.contains("data-testid=\"no-way-back\"")
+    };
+    let cookie = session(&server).await;
+    assert!(is_led(&server, &cookie).await);
+    let program = server.get("/").await.is(StatusCode::OK).text;
+    assert!(!program.contains("no-way-back"), "a program has no password");
+    let request = server.request(Method::POST, "/account/password", None).header(header::COOKIE, cookie);
+    let set = with_fields(request, &[("new_password", PASSWORD), ("repeated_password", PASSWORD)]);
+    let set = Answer::of(set.send().await.unwrap()).await.is(StatusCode::NO_CONTENT);
+    let cookie = set.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    assert!(!is_led(&server, cookie).await);
+
+    let provider = [("OIDC_ISSUER", "https://id.example"), ("OIDC_CLIENT_ID", "flow")];
+    let server = TestServer::start_idle(&provider).await;
+    let cookie = session(&server).await;
+    assert!(is_led(&server, &cookie).await);
+    let mut conn = server.database().superuser().await;
+    let connected = "INSERT INTO user_identities (issuer, subject, user_id) \
+                     SELECT 'https://id.example', 'admin-1', user_id FROM users";
+    sqlx::raw_sql(connected).execute(&mut conn).await.unwrap();
+    assert!(!is_led(&server, &cookie).await, "the provider lets them in");
 }
 
 /// "Busy" would let somebody look for load, where the database is gone.

@@ -232,8 +232,8 @@ pub async fn limit(State(app): State<AppState>, request: Request, next: Next) ->
 }
 
 /// Not what tells that the server lives, not files from its disk, and not the demo's API, which the server itself
-/// asks.
-fn is_counted(app: &AppState, path: &str) -> bool {
+/// asks. The log tells no such request either.
+pub(super) fn is_counted(app: &AppState, path: &str) -> bool {
     let package = path.strip_prefix('/').and_then(|path| path.strip_prefix(&*app.leptos.site_pkg_dir));
     let is_file = package.is_some_and(|rest| rest.starts_with('/')) || super::site::PUBLIC.contains(&path);
     !is_probe(path) && !is_file && !path.starts_with("/demo-api/")
