@@ -25,7 +25,7 @@ pub async fn get_backtest(tenant_id: TenantId, backtest_id: BacktestId) -> Resul
     wire(service::get(&ctx, backtest_id).await)
 }
 
-/// The latest messages of one outcome.
+/// The messages of one outcome, the latest first: all of them, since a page has room for as many as a backtest runs over.
 #[server(prefix = "/ui", endpoint = "backtests/changes", protocol = Wire)]
 pub async fn list_changes(
     tenant_id: TenantId,

@@ -54,6 +54,24 @@ pub fn typed_before(id: &str) -> Option<String> {
     element(id)?.get_attribute("value")
 }
 
+/// What somebody opened of the `details` that bear this attribute stays open, and nothing else: by it they are known where one
+/// of them took the place of another since this was last called.
+pub fn keep_open(name: &str) {
+    const BEFORE: &str = "data-before";
+    let found = document().map(|document| document.query_selector_all(&format!("details[{name}]")));
+    let Some(Ok(found)) = found else { return };
+    let all: Vec<HtmlElement> = (0..found.length()).filter_map(|i| found.get(i)?.dyn_into().ok()).collect();
+    let named = |element: &HtmlElement| element.get_attribute(name).unwrap_or_default();
+    let was = |element: &HtmlElement| element.get_attribute(BEFORE).unwrap_or_else(|| named(element));
+    let open: Vec<String> = all.iter().filter(|element| element.has_attribute("open")).map(was).collect();
+    for element in &all {
+        let name = named(element);
+        // Only a name that is none is refused.
+        let _ = element.set_attribute(BEFORE, &name);
+        let _ = element.toggle_attribute_with_force("open", open.contains(&name));
+    }
+}
+
 /// The id of the element that has the focus.
 pub fn focused_id() -> Option<String> {
     document()?.active_element().map(|element| element.id()).filter(|id| !id.is_empty())

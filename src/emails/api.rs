@@ -3,8 +3,7 @@
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::dto::{
-    Decision, DryRun, DryRunInput, EmailDetail, EmailFilter, EmailPage, HistoryEntry, Neighbours, Parts,
-    WordsDone,
+    Decision, DryRun, DryRunInput, EmailDetail, EmailFilter, EmailPage, Neighbours, Parts, Past, WordsDone,
 };
 #[cfg(feature = "ssr")]
 use super::dto::{DryMessage, Versions};
@@ -69,9 +68,9 @@ pub async fn get_source(tenant_id: TenantId, email_id: EmailId) -> Result<String
     wire(shown::source(&ctx, email_id).await)
 }
 
-/// What was done with the message, newest first.
+/// What was done with the message, and what it came to before; newest first.
 #[server(prefix = "/ui", endpoint = "emails/history", protocol = Wire, client = LiveClient)]
-pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Vec<HistoryEntry>, Problem> {
+pub async fn get_history(tenant_id: TenantId, email_id: EmailId) -> Result<Past, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
     wire(history::shown(&ctx, email_id).await)
 }

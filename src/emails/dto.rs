@@ -483,6 +483,45 @@ pub struct HistoryEntry {
     pub word: Option<WordId>,
 }
 
+/// What happened to a message, as its page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Newest first.
+    pub entries: Vec<HistoryEntry>,
+    /// The last first. Of the fields, those that were extracted.
+    pub runs: Vec<EmailRun>,
+    /// How many older runs there are.
+    pub more_runs: i64,
+}
+
+/// What a message came to before, as `GET /api/emails/{email_id}/runs` tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct EmailRun {
+    /// As the message had it then. A later run has a larger one.
+    pub run: i32,
+    /// As it was called then. The id is absent once the intent is deleted.
+    pub intent: Option<EmailIntent>,
+    /// The version of the intent that decided it.
+    pub intent_version: Option<i32>,
+    /// The state of all intents that it was held against.
+    pub configuration_revision: Option<i64>,
+    pub decision: Decision,
+    /// FlowEngine, but where a person's decision stood in the place of the run's own.
+    pub decided_by: Option<String>,
+    pub decided_at: Option<DateTime<Utc>>,
+    /// One or two sentences: why it was decided so.
+    pub explanation: String,
+    /// Why it could not be read as a message, if so.
+    pub parse_error: Option<String>,
+    /// Why this intent: the condition, and what else was considered.
+    pub classification: Option<Classification>,
+    /// As in the message, without its text (`body` and `new_text`) and its headers (`header.…`), which no run changes.
+    #[cfg_attr(feature = "ssr", schema(value_type = Object))]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    pub verdicts: Vec<VerdictEntry>,
+}
+
 /// One thing that happened to a message, as `GET /api/emails/{email_id}/history` tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

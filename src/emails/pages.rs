@@ -17,6 +17,7 @@ mod list;
 mod marks;
 mod notes;
 mod query;
+mod runs;
 mod saved;
 mod selection;
 mod table;

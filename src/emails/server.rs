@@ -18,6 +18,7 @@ pub mod process;
 mod quoting;
 pub mod repository;
 pub mod rest;
+mod runs_repository;
 mod search_repository;
 pub mod service;
 pub mod shown;

@@ -55,6 +55,7 @@ async fn nothing_but_health_and_static_files_works_without_a_key() {
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/parts",
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/html",
         "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/attachments/0",
+        "/api/emails/01890a5d-ac96-774b-bcce-b302099a8057/runs",
         "/api/stats",
         "/api/audit-log",
         "/api/instance-audit-log",

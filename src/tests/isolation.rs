@@ -78,6 +78,7 @@ async fn sees_nothing(server: &TestServer, key: &str, tenant: &str, ids: &[(&str
                 (Method::POST, format!("{resource}{id}/decision")),
                 (Method::POST, format!("{resource}{id}/intent")),
                 (Method::GET, format!("{resource}{id}/history")),
+                (Method::GET, format!("{resource}{id}/runs")),
                 (Method::POST, format!("{resource}{id}/take-back")),
             ]),
             "/api/backtests/" => calls.extend([
@@ -147,6 +148,7 @@ async fn count(conn: &mut PgConnection, tenant: &str) -> Vec<i64> {
         "SELECT count(*) FROM validation_rules WHERE tenant_id = $1",
         "SELECT count(*) FROM emails WHERE tenant_id = $1 AND decision IS NOT NULL",
         "SELECT count(*) FROM verdicts WHERE tenant_id = $1",
+        "SELECT count(*) FROM email_runs WHERE tenant_id = $1",
         "SELECT count(*) FROM intent_examples WHERE tenant_id = $1",
         "SELECT count(*) FROM mailboxes WHERE tenant_id = $1",
         "SELECT count(*) FROM mail_domains WHERE tenant_id = $1",

@@ -16,7 +16,7 @@ async fn form(server: &TestServer, key: &str, function: &str, body: &str) -> Ans
 async fn history(server: &TestServer, key: &str, id: &str) -> Vec<(String, Value)> {
     let entries = form(server, key, "history", &format!("email_id={id}")).await.is(StatusCode::OK).body;
     let told = |entry: &Value| (entry["action"].as_str().unwrap().to_owned(), entry["word"].clone());
-    entries.as_array().unwrap().iter().map(told).collect()
+    entries["entries"].as_array().unwrap().iter().map(told).collect()
 }
 
 async fn decide(server: &TestServer, key: &str, id: &str, decision: &str) -> Value {

@@ -57,6 +57,7 @@ mod relaying;
 mod rest;
 mod retention;
 mod rules;
+mod runs;
 mod secrets;
 mod sent_again;
 mod smtp;

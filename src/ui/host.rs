@@ -46,6 +46,7 @@ pub fn focus_first(_: &[String]) {}
 pub fn note_focus_before(_: &FocusEvent, _: &str) {}
 pub fn give_focus_back() {}
 pub fn move_focus(_: &str, _: i32) {}
+pub fn keep_open(_: &str) {}
 pub fn label_of(_: &str) -> Option<String> {
     None
 }

@@ -143,7 +143,7 @@ pub fn Content(
                 </a>
             </div>
             {body}
-            <Taken fields=fields.clone()/>
+            <Taken fields=fields.clone() testid="extracted"/>
             <details class="details">
                 <summary>"All fields that a rule can name"</summary>
                 <Members members=fields/>
@@ -322,7 +322,7 @@ fn attachments(parts: Parts, tenant: &TenantId, email: EmailId) -> AnyView {
 
 /// What the extractors took from the message.
 #[component]
-fn Taken(fields: Map<String, Value>) -> impl IntoView {
+pub fn Taken(fields: Map<String, Value>, testid: &'static str) -> impl IntoView {
     let items = fields
         .into_iter()
         .filter(|(name, _)| !is_message_field(name))
@@ -338,7 +338,7 @@ fn Taken(fields: Map<String, Value>) -> impl IntoView {
         .collect::<Vec<_>>();
     (!items.is_empty()).then(|| {
         view! {
-            <div class="panel extracted" data-testid="extracted">
+            <div class="panel extracted" data-testid=testid>
                 <h3 class="group__title">"Taken from the message"</h3>
                 <dl class="facts">{items}</dl>
             </div>

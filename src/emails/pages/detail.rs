@@ -31,7 +31,7 @@ use crate::{
     deliveries::{api::RetryDelivery, dto::DeliveryStatus},
     emails::{
         api::{get_email, get_history},
-        dto::{ClassificationMethod, Decision, EmailDetail, EmailStatus, HistoryEntry},
+        dto::{ClassificationMethod, Decision, EmailDetail, EmailStatus, Past},
     },
     intents::{api::list_intents, dto::Intent},
     shared::{EmailId, Problem, TenantId},
@@ -296,7 +296,7 @@ fn look_beside(
     email: StoredValue<Result<EmailId, Problem>>,
     versions: impl Fn() -> (usize, u32) + Copy + Send + Sync + 'static,
     detail: Loaded<EmailDetail>,
-    history: Loaded<Vec<HistoryEntry>>,
+    history: Loaded<Past>,
 ) -> Look<impl Fn() + Copy + Send + Sync + 'static> {
     // The last turn that was asked in, and the last that is shown.
     let (turn, shown) = (StoredValue::new(0_u64), StoredValue::new(0_u64));
@@ -307,7 +307,7 @@ fn look_beside(
         async move { (when, get_email(tenant.clone(), email).await, get_history(tenant, email).await) }
     });
     effect(move || {
-        let Some(((turn, of), Ok(found), entries)) = asked.value().get() else { return };
+        let Some(((turn, of), Ok(found), past)) = asked.value().get() else { return };
         if turn <= shown.get_value() || of != untrack(versions) {
             return;
         }
@@ -318,10 +318,10 @@ fn look_beside(
         {
             detail.put(Ok(found));
         }
-        if history.with_untracked(|known| known == Some(&entries)) {
+        if history.with_untracked(|known| known == Some(&past)) {
             history.is_still_so();
-        } else if entries.is_ok() {
-            history.put(entries);
+        } else if past.is_ok() {
+            history.put(past);
         }
     });
     let ask = move || {
@@ -447,7 +447,6 @@ fn MessageView(
                     })}
             </section>
             {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> }.into_any())}
-            {may_work.then(|| view! { <MoreWays trial edit/> }.into_any())}
             <div class="message__columns message__columns--read">
                 <div class="message__text">
                     <Content fields tenant_id=tenant_id.clone() email_id contents said/>
@@ -475,11 +474,12 @@ fn MessageView(
                             Err(problem) => view! { <NoIntents problem retry=retry_intents/> }.into_any(),
                         })}
                     {classification.map(|classification| view! { <WhyThisIntent classification/> }.into_any())}
+                    {may_work.then(|| view! { <MoreWays trial edit/> }.into_any())}
                 </div>
                 <div class="message__main">
                     <Verdicts verdicts status/>
                     <Deliveries deliveries retry/>
-                    <History entries=history email_id said_of/>
+                    <History past=history email_id present=run said_of/>
                 </div>
             </div>
         </article>

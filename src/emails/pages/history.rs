@@ -1,13 +1,13 @@
-//! What was done with a message, and by whom; and the way to take one's own last word on it back.
+//! What was done with a message, and by whom; the way to take one's own last word on it back; and what it came to before.
 
 use std::time::Duration;
 
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::{actions::MessageActions, selection::Word};
+use super::{actions::MessageActions, runs::EarlierRuns, selection::Word};
 use crate::{
-    emails::dto::HistoryEntry,
+    emails::dto::{HistoryEntry, Past},
     shared::{EmailId, IntentId, Problem, TenantId, WordId},
     ui::{
         host,
@@ -22,7 +22,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What was done, or why that could not be had.
-pub type KnownHistory = Result<Vec<HistoryEntry>, Problem>;
+pub type KnownHistory = Result<Past, Problem>;
 
 /// By what words on the message are taken back.
 type SaidOf = Option<(TenantId, MessageActions)>;
@@ -30,13 +30,19 @@ type SaidOf = Option<(TenantId, MessageActions)>;
 /// Newest first. Nothing, where nothing was done.
 #[component]
 pub fn History(
-    entries: KnownHistory,
+    past: KnownHistory,
     email_id: EmailId,
+    /// The number of the message's last run.
+    present: i32,
     /// None for who may only look.
     said_of: SaidOf,
 ) -> impl IntoView {
-    match entries {
-        Ok(entries) => view! { <Entries entries email_id said_of/> }.into_any(),
+    match past {
+        Ok(Past { entries, runs, more_runs }) => view! {
+            <Entries entries email_id said_of/>
+            <EarlierRuns runs more=more_runs email_id present/>
+        }
+        .into_any(),
         Err(problem) => view! { <NoHistory problem/> }.into_any(),
     }
 }

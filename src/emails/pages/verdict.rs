@@ -29,10 +29,7 @@ pub fn Verdicts(
         }
         .into_any()
     } else {
-        let tenant = use_tenant();
-        let cards =
-            verdicts.into_iter().map(|entry| view! { <VerdictCard tenant entry/> }.into_any()).collect_view();
-        view! { <ol class="cards" data-testid="verdicts">{cards}</ol> }.into_any()
+        view! { <VerdictCards verdicts/> }.into_any()
     };
     view! {
         <section class="section section--first" aria-labelledby="rules">
@@ -40,6 +37,23 @@ pub fn Verdicts(
             {content}
         </section>
     }
+}
+
+/// Each verdict, in the order of the rules.
+#[component]
+pub fn VerdictCards(
+    verdicts: Vec<VerdictEntry>,
+    /// Of a run before the last: tests tell them apart.
+    #[prop(optional)]
+    is_earlier: bool,
+) -> impl IntoView {
+    let tenant = use_tenant();
+    let cards = verdicts
+        .into_iter()
+        .map(|entry| view! { <VerdictCard tenant entry is_earlier/> }.into_any())
+        .collect_view();
+    let testid = if is_earlier { "earlier-verdicts" } else { "verdicts" };
+    view! { <ol class="cards" data-testid=testid>{cards}</ol> }
 }
 
 /// What is said where there are none.
@@ -51,7 +65,7 @@ fn none_words(status: EmailStatus) -> (&'static str, &'static str) {
 }
 
 #[component]
-fn VerdictCard(tenant: CurrentTenant, entry: VerdictEntry) -> impl IntoView {
+fn VerdictCard(tenant: CurrentTenant, entry: VerdictEntry, is_earlier: bool) -> impl IntoView {
     let VerdictEntry {
         rule_type,
         field_name,
@@ -67,8 +81,10 @@ fn VerdictCard(tenant: CurrentTenant, entry: VerdictEntry) -> impl IntoView {
     let tone = verdict_words(verdict).0.class();
     // What passed needs no proof at first sight; what did not is why the operator is here.
     let is_open = matches!(verdict, Verdict::Fail | Verdict::Error);
+    let testid = if is_earlier { "earlier-verdict" } else { "verdict" };
+    let present = (!is_earlier).then(|| verdict.as_str());
     view! {
-        <li class=format!("card card--verdict {tone}") data-testid="verdict" data-verdict=verdict.as_str()>
+        <li class=format!("card card--verdict {tone}") data-testid=testid data-verdict=present>
             <div class="card__head">
                 <VerdictMark verdict/>
                 <h3 class="card__title">{demand}</h3>

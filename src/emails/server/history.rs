@@ -1,22 +1,29 @@
-//! What happened to a message, and the last word on it.
+//! What happened to a message, what it came to before, and the last word on it.
 
-use super::{repository, service, undo_repository as undo, words};
+use super::{repository, runs_repository as earlier, service, undo_repository as undo, words};
 use crate::{
     audit::{dto::AuditEntry, server::service as audit},
     auth::authority::Permission,
-    emails::dto::{EmailEvent, HistoryEntry, TakenBack, WordsDone},
+    emails::dto::{EmailEvent, EmailRun, HistoryEntry, Past, TakenBack, WordsDone},
+    intents::dto::is_message_field,
     server::{Result, TenantContext, paging::Page},
     shared::{AuditId, EmailId, Problem},
 };
 
 /// More happened to no message that anybody reads through.
 const MAX_SHOWN: i64 = 200;
+/// Nor were many run so often. Each brings its evidence, also where the page is read anew. The API has them all.
+const MAX_RUNS_SHOWN: i64 = 5;
 
-/// What happened to a message, for the screen, newest first: with what takes the reader's last word back.
+/// How many a page of the API holds at most: of a hundred, the evidence may be tens of megabytes.
+pub const MAX_RUNS_A_PAGE: i64 = 20;
+
+/// What happened to a message, and what it came to before, for the screen, newest first: with what takes the reader's last
+/// word back.
 ///
 /// # Errors
 /// The database's.
-pub async fn shown(ctx: &TenantContext, id: EmailId) -> Result<Vec<HistoryEntry>> {
+pub async fn shown(ctx: &TenantContext, id: EmailId) -> Result<Past> {
     ctx.require(Permission::Read)?;
     let mut tx = ctx.begin().await?;
     let mut word = undo::last_of(&mut tx, id, &ctx.actor.identity()).await?;
@@ -30,7 +37,15 @@ pub async fn shown(ctx: &TenantContext, id: EmailId) -> Result<Vec<HistoryEntry>
         action: entry.action,
         detail: entry.after,
     });
-    Ok(entries.collect())
+    let entries = entries.collect();
+    let mut runs = earlier::page_of(&mut tx, id, Page { limit: MAX_RUNS_SHOWN, cursor: None }).await?;
+    for run in &mut runs {
+        // What the message says itself stands on its page once.
+        run.fields.retain(|name, _| !is_message_field(name));
+    }
+    let is_cut = runs.len() as i64 == MAX_RUNS_SHOWN;
+    let more_runs = if is_cut { earlier::count(&mut tx, id).await? - MAX_RUNS_SHOWN } else { 0 };
+    Ok(Past { entries, runs, more_runs })
 }
 
 /// Whether that is a word on a message, which can be taken back for a while.
@@ -49,6 +64,17 @@ pub async fn list(ctx: &TenantContext, id: EmailId, page: Page<AuditId>) -> Resu
     repository::standing(&mut tx, id).await?.ok_or_else(|| service::not_found(id))?;
     let entries = audit::page_of(&mut tx, "email", id.to_string(), page).await?;
     Ok(entries.into_iter().map(event).collect())
+}
+
+/// A page of what a message came to before, the last first.
+///
+/// # Errors
+/// 404.
+pub async fn runs(ctx: &TenantContext, id: EmailId, page: Page<i32>) -> Result<Vec<EmailRun>> {
+    ctx.require(Permission::Read)?;
+    let mut tx = ctx.begin().await?;
+    repository::standing(&mut tx, id).await?.ok_or_else(|| service::not_found(id))?;
+    Ok(earlier::page_of(&mut tx, id, page).await?)
 }
 
 fn event(entry: AuditEntry) -> EmailEvent {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::fields;
+use super::{fields, runs_repository::keeping_run};
 use crate::{
     emails::dto::{
         Classification, Decision, Email, EmailDetail, EmailIntent, EmailStatus, Envelope, Evidence,
@@ -128,6 +128,14 @@ struct VerdictRow {
     reason: String,
     evidence: Json<Evidence>,
     duration_ms: f64,
+}
+
+/// What a rule said at one of several runs.
+#[derive(sqlx::FromRow)]
+struct RunVerdictRow {
+    run: i32,
+    #[sqlx(flatten)]
+    verdict: VerdictRow,
 }
 
 impl From<VerdictRow> for VerdictEntry {
@@ -330,7 +338,7 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
     .fetch_optional(tx.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let verdicts = verdicts_of(tx, id, row.run).await?;
+    let verdicts = verdicts_of(tx, id, &[row.run]).await?;
     Ok(Some(EmailDetail {
         email: row.email.into_email(tx),
         fields: fields::restored(row.fields.0),
@@ -340,24 +348,28 @@ pub async fn find(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Option<EmailDe
         run: row.run,
         intent_version: row.intent_version,
         configuration_revision: row.configuration_revision,
-        verdicts,
+        verdicts: verdicts.into_iter().map(|(_, verdict)| verdict).collect(),
         deliveries: Vec::new(),
     }))
 }
 
-/// What the rules said at a run of the message.
-async fn verdicts_of(tx: &mut TenantTx, id: EmailId, run: i32) -> sqlx::Result<Vec<VerdictEntry>> {
+/// What the rules said at these runs of the message, with the run's number; of each run in their order.
+pub(super) async fn verdicts_of(
+    tx: &mut TenantTx,
+    id: EmailId,
+    runs: &[i32],
+) -> sqlx::Result<Vec<(i32, VerdictEntry)>> {
     let tenant = tx.tenant().clone();
-    let rows: Vec<VerdictRow> = sqlx::query_as(
-        "SELECT rule_id, rule_type, field_name, datasource_name, demand, on_fail, verdict, reason, evidence, \
-         duration_ms FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = $3 ORDER BY position",
+    let rows: Vec<RunVerdictRow> = sqlx::query_as(
+        "SELECT run, rule_id, rule_type, field_name, datasource_name, demand, on_fail, verdict, reason, evidence, \
+         duration_ms FROM verdicts WHERE tenant_id = $1 AND email_id = $2 AND run = ANY ($3) ORDER BY run, position",
     )
     .bind(tenant.as_str())
     .bind(id)
-    .bind(run)
+    .bind(runs)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(VerdictEntry::from).collect())
+    Ok(rows.into_iter().map(|row| (row.run, row.verdict.into())).collect())
 }
 
 /// The bytes as they came.
@@ -413,7 +425,8 @@ pub async fn correct(
     is_held: bool,
 ) -> sqlx::Result<Option<Uncorrected>> {
     let tenant = tx.tenant().clone();
-    sqlx::query_as(
+    sqlx::query_as(concat!(
+        keeping_run!(),
         "UPDATE emails SET status = 'queued', requested_intent = $3, requested_intent_id = $7, corrected_by = $4, \
          requested_revision = NULL, undo = jsonb_build_object('what', 'intent', 'word', $5::uuid, 'actor', $6::text, 'at', now(), \
            'decision', decision, 'decided_by', decided_by, 'decided_at', decided_at, 'explanation', explanation, \
@@ -426,8 +439,8 @@ pub async fn correct(
            'is_held', $10::boolean) \
          WHERE tenant_id = $1 AND email_id = $2 RETURNING fields, \
          CASE WHEN NOT (undo ->> 'is_done')::boolean AND undo ->> 'corrected_by' IS NOT NULL \
-           THEN undo ->> 'requested_intent' ELSE intent_name END AS intent_name",
-    )
+           THEN undo ->> 'requested_intent' ELSE intent_name END AS intent_name"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(intent.map(|intent| intent.name.as_str()))
@@ -467,7 +480,8 @@ pub async fn run_again(
     by: Option<Speaker<'_>>,
 ) -> sqlx::Result<bool> {
     let tenant = tx.tenant().clone();
-    let done = sqlx::query(
+    let done = sqlx::query(concat!(
+        keeping_run!(),
         "UPDATE emails SET status = 'queued', requested_revision = $3, \
          undo = CASE WHEN $4::uuid IS NOT NULL THEN jsonb_build_object('what', 'run', 'word', $4::uuid, \
            'actor', $5::text, 'at', now(), \
@@ -476,8 +490,8 @@ pub async fn run_again(
            'requested_revision', requested_revision, 'intent_id', intent_id, 'intent_name', intent_name, \
            'classification', classification, 'fields', fields, 'parse_error', parse_error, \
            'intent_version', intent_version, 'configuration_revision', configuration_revision) END \
-         WHERE tenant_id = $1 AND email_id = $2",
-    )
+         WHERE tenant_id = $1 AND email_id = $2"
+    ))
     .bind(tenant.as_str())
     .bind(id)
     .bind(revision)
@@ -601,6 +615,7 @@ pub async fn decide(
 ) -> sqlx::Result<Option<Option<Decision>>> {
     let tenant = tx.tenant().clone();
     sqlx::query_scalar(concat!(
+        keeping_run!(),
         // A correction that was not run yet holds all the same.
         "UPDATE emails e SET status = 'done', decision = $3, decided_by = $4, decided_at = now(), explanation = $5, \
          intent_name = CASE WHEN status <> 'done' AND corrected_by IS NOT NULL THEN coalesce(",

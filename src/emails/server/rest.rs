@@ -21,8 +21,8 @@ use crate::{
     deliveries::dto::{DeliveryStatus, RetryInput, SentAgain},
     emails::dto::{
         Decision, DecisionInput, DryRun, DryRunInput, Email, EmailDetail, EmailEvent, EmailFilter,
-        EmailInput, EmailPage, EmailStatus, Imported, Parts, Received, ReprocessInput, RuleDryRunInput,
-        TakenBack,
+        EmailInput, EmailPage, EmailRun, EmailStatus, Imported, Parts, Received, ReprocessInput,
+        RuleDryRunInput, TakenBack,
     },
     server::{
         AppState, Error, Result, TenantContext,
@@ -59,6 +59,7 @@ pub fn routes(max_message_bytes: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(decide))
         .routes(routes!(take_back))
         .routes(routes!(tell_history))
+        .routes(routes!(tell_runs))
 }
 
 /// Takes a message in.
@@ -446,7 +447,7 @@ async fn take_back(ctx: TenantContext, PathId(id): PathId<EmailId>) -> Result<ax
 /// Tells what happened to a message, newest first.
 ///
 /// How it came, what people and programs decided or said of its intent, when it was run again, and what was taken back. What
-/// FlowEngine itself decided in a run stands in the message.
+/// FlowEngine itself decided in a run stands in the message, or in its `runs`.
 #[utoipa::path(
     get,
     path = "/api/emails/{email_id}/history",
@@ -465,6 +466,32 @@ async fn tell_history(
     let page = query.page::<AuditId>()?;
     let events = history::list(&ctx, id, page).await?;
     Ok(list_response(events, page.limit, &uri, |event| event.entry_id))
+}
+
+/// Tells what a message came to before, the last first.
+///
+/// By each of its earlier runs, with the verdicts of that run; and by its present one, where a person has decided otherwise
+/// since, or where it is run once more and the message says what it waits for. How it stands now says the message itself. Of
+/// runs before this was kept, nothing is known. A page holds 20 at most, whatever the `limit`: each brings its evidence.
+#[utoipa::path(
+    get,
+    path = "/api/emails/{email_id}/runs",
+    operation_id = "list_email_runs",
+    tag = "emails",
+    params(("email_id" = EmailId, Path), InTenant, Paging),
+    responses((status = 200, description = "A page", body = [EmailRun])),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+async fn tell_runs(
+    ctx: TenantContext,
+    PathId(id): PathId<EmailId>,
+    OriginalUri(uri): OriginalUri,
+    query: Query,
+) -> Result<Response> {
+    let mut page = query.page::<i32>()?;
+    page.limit = page.limit.min(history::MAX_RUNS_A_PAGE);
+    let runs = history::runs(&ctx, id, page).await?;
+    Ok(list_response(runs, page.limit, &uri, |run| run.run))
 }
 
 /// Sends again what was given up of messages.

@@ -9,7 +9,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::repository::{DECIDED_BY, requested_today};
+use super::{
+    repository::{DECIDED_BY, requested_today},
+    runs_repository::keeping_run,
+};
 use crate::{
     server::TenantTx,
     shared::{EmailId, IntentId, WordId},
@@ -116,10 +119,12 @@ pub async fn restore(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
 }
 
 /// What an earlier run had found counts as one more run: a number never stands for two. The intent is put back without a
-/// run, too: a message that was corrected and given up has that of the correction.
+/// run, too: a message that was corrected and given up has that of the correction. What a
+/// decision said that is taken back was said by no run, and is not kept as if it were.
 async fn restore_message(tx: &mut TenantTx, id: EmailId) -> sqlx::Result<Restored> {
     let tenant = tx.tenant().clone();
     sqlx::query_as(concat!(
+        keeping_run!("AND undo ->> 'what' <> 'decision'"),
         "UPDATE emails e SET decision = undo ->> 'decision', decided_by = undo ->> 'decided_by', \
          decided_at = (undo ->> 'decided_at')::timestamptz, explanation = undo ->> 'explanation', \
          requested_intent = CASE WHEN is_intent THEN undo ->> 'requested_intent' ELSE requested_intent END, \
