@@ -443,6 +443,61 @@ test('a backtest that could not be asked for once goes on, and keeps the keyboar
   await expect(start).toHaveAttribute('aria-disabled', 'false');
 });
 
+test('all that a backtest found is shown, a hundred more at a time', { tag: '@desktop' }, async ({ page, request }) => {
+  test.slow();
+  const tenant = 'found_by_a_backtest';
+  const of = `tenant_id=${tenant}`;
+  expect((await request.post('/api/tenants', { data: { tenant_id: tenant, name: 'Found by a backtest' } })).status()).toBe(201);
+  try {
+    const match = { any: [{ field: 'subject', op: 'contains', value: 'parcel' }] };
+    const made = await request.post(`/api/intents?${of}`, { data: { name: 'Parcels', match } });
+    expect(made.status()).toBe(201);
+    const { intent_id } = await made.json();
+    const entry = (_: unknown, i: number) =>
+      `From ann Mon Nov 23 10:00:00 2026\nFrom: ann@customer.example\nTo: desk@example.com\nSubject: parcel ${i}\n\nHello.\n\n`;
+    const imported = await request.post(`/api/emails/import?${of}`, {
+      data: Array.from({ length: 203 }, entry).join(''),
+      headers: { 'Content-Type': 'application/mbox' },
+    });
+    expect(imported.status()).toBe(200);
+    const accepted = async () => (await (await request.get(`/api/emails?${of}&decision=accepted&limit=1000`)).json()).length;
+    await expect.poll(accepted, { timeout: 30_000 }).toBe(203);
+
+    await page.goto(`/t/${tenant}/intents/${intent_id}/edit`);
+    await hydrated(page);
+    await page.getByRole('textbox', { name: 'Value of condition 1' }).first().fill('no message says this');
+    const backtest = page.getByTestId('backtest');
+    await backtest.getByLabel('Run it over').selectOption('500');
+    await backtest.getByTestId('start-backtest').click();
+    await expect(page.getByTestId('backtest-standing')).toHaveAttribute('data-status', 'done', { timeout: 30_000 });
+    await expect(page.getByTestId('backtest-standing')).toContainText('203 of 203 would be decided otherwise');
+
+    const changes = backtest.getByTestId('change');
+    const [shown, more] = ['changes-shown', 'more-changes'].map((part) => backtest.getByTestId(part));
+    await expect(changes).toHaveCount(100);
+    await expect(shown).toHaveText('100 of 203 are shown.');
+    await expect(more).toHaveText('Show 100 more');
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await expect(changes).toHaveCount(200);
+    await expect(changes.nth(100).getByRole('link'), 'the keyboard goes on at the first that came').toBeFocused();
+    await expect(shown).toHaveText('200 of 203 are shown.');
+    await expect(more).toHaveText('Show 3 more');
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await expect(changes).toHaveCount(203);
+    await expect(changes.nth(200).getByRole('link')).toBeFocused();
+    await expect(shown).toHaveText('203 of 203 are shown.');
+    await expect(more).toHaveCount(0);
+    const messages = await changes.getByRole('link').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+    expect(new Set(messages).size, 'each once').toBe(203);
+  } finally {
+    page.once('dialog', (dialog) => dialog.accept());
+    await page.goto('about:blank');
+    await request.delete(`/api/tenants/${tenant}`);
+  }
+});
+
 test('the editor shows the routes and the examples, and leads to them', async ({ page, request }, { project }) => {
   const name = `Surrounded ${project.name}`;
   const id = await make(request, name);
@@ -607,5 +662,107 @@ test('examples are added and deleted', async ({ page, request }, { project }) =>
   await page.getByTestId('delete-example').click();
   await page.getByTestId('delete-for-good').click();
   await expect(page.getByTestId('example')).toHaveCount(0);
+  await remove(request, id);
+});
+
+/** Makes an intent, and changes it until it has so many versions; its id. */
+async function makeVersions(request: APIRequestContext, name: string, count: number): Promise<number> {
+  const id = await make(request, name);
+  for (let version = 2; version <= count; version += 1) {
+    const changed = await request.put(`/api/intents/${id}?${TENANT}`, { data: { name, description: `Version ${version}` } });
+    expect((await changed.json()).version).toBe(version);
+  }
+  return id;
+}
+
+/** The link to other versions of this name. */
+const ofVersions = (page: Page, name: string) =>
+  page.getByRole('navigation', { name: 'Pages of the versions' }).getByRole('link', { name });
+
+test('each version of an intent is led to, and the keyboard with it', { tag: '@desktop' }, async ({ page, request }) => {
+  const id = await makeVersions(request, `Often changed ${Date.now()}`, 40);
+  const [versions, said] = ['version', 'list-said'].map((part) => page.getByTestId(part));
+  const [older, newest] = ['Older', 'Newest'].map((name) => ofVersions(page, name));
+  const heading = page.getByRole('heading', { name: 'Versions', exact: true });
+  await page.goto(`/t/acme_corp/intents/${id}`);
+  await hydrated(page);
+  await expect(versions).toHaveCount(20);
+  await expect(versions.first()).toContainText('Version 40 as it is now');
+  await expect(newest).toHaveCount(0);
+
+  await older.focus();
+  await page.keyboard.press('Enter');
+  await expect(versions.first()).toContainText('Version 20');
+  await expect(versions.last()).toContainText('Version 1');
+  await expect(said).toHaveText('From version 20 down to 1.');
+  await expect(heading, 'the link is gone').toBeFocused();
+  await expect(heading).toBeInViewport();
+  await expect(versions.filter({ hasText: 'as it is now' })).toHaveCount(0);
+  await expect(older, 'there are none before the first').toHaveCount(0);
+
+  await newest.click();
+  await expect(versions.first()).toContainText('Version 40');
+  await expect(said).toHaveText('From version 40 down to 21.');
+  await page.goBack();
+  await expect(versions.first()).toContainText('Version 20');
+  await versions.last().getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(', version 1');
+  await expect(page.locator('main'), 'another page is begun at its start').toBeFocused();
+  await remove(request, id);
+});
+
+test.describe('without a script', () => {
+  test.use({ javaScriptEnabled: false });
+
+  test('each version of an intent is led to', { tag: '@desktop' }, async ({ page, request }) => {
+    const id = await makeVersions(request, `Plainly changed ${Date.now()}`, 21);
+    const versions = page.getByTestId('version');
+    await page.goto(`/t/acme_corp/intents/${id}`);
+    await expect(versions).toHaveCount(20);
+    await ofVersions(page, 'Older').click();
+    await expect(versions).toHaveCount(1);
+    await expect(versions).toContainText('Version 1');
+    await ofVersions(page, 'Newest').click();
+    await expect(versions).toHaveCount(20);
+    await expect(versions.first()).toContainText('Version 21 as it is now');
+    await remove(request, id);
+  });
+});
+
+test('what was removed can be put back until a save succeeds', { tag: '@desktop' }, async ({ page, request }) => {
+  const name = `Refused ${Date.now()}`;
+  const id = await make(request, name);
+  await page.goto(`/t/acme_corp/intents/${id}/edit`);
+  await hydrated(page);
+  const rules = page.getByTestId('edit-rule');
+  const [rule, condition] = ['Rule 2', 'Condition 1'].map((what) =>
+    page.getByTestId('toast').filter({ hasText: `${what} is removed.` }),
+  );
+  await page.getByRole('button', { name: 'Remove rule 2' }).click();
+  await page.getByRole('button', { name: 'Remove condition 1' }).click();
+  await rules.getByTestId('rule-toggle').click();
+  await rules.getByTestId('pattern').fill('(');
+
+  const { answer } = await hold(page, '**/ui/intents/save');
+  await page.getByTestId('save').click();
+  for (const notice of [rule, condition]) {
+    await expect(notice.getByTestId('undo'), 'it would not be saved with the rest').toHaveCount(0);
+    await expect(notice, 'it still tells').toBeVisible();
+  }
+  answer();
+  await expect(page.getByTestId('faults')).toBeFocused();
+  await rule.getByTestId('undo').click();
+  await expect(rules).toHaveCount(2);
+  await condition.getByTestId('undo').click();
+  await expect(page.getByTestId('match-any').getByLabel('Value of condition 1')).toHaveValue(name);
+
+  await rules.first().getByTestId('pattern').fill('first, again');
+  await page.getByTestId('save').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+  const stored = await (await request.get(`/api/intents/${id}/validation-rules?${TENANT}`)).json();
+  expect(stored.map((rule: { conditions: object }) => rule.conditions)).toEqual([
+    { pattern: 'first, again' },
+    { pattern: 'second' },
+  ]);
   await remove(request, id);
 });

@@ -7,11 +7,13 @@ use crate::{
     emails::dto::{Decision, EmailIntent},
     intents::dto::IntentInput,
     rules::dto::{RuleInput, RuleType, Verdict, wire_enum},
-    shared::{BacktestId, EmailId, IntentId, TenantId},
+    shared::{BacktestId, EmailId, IntentId, MAX_LIMIT, TenantId},
 };
 
 /// How many messages a backtest can run over.
 pub const MAX_MESSAGES: i64 = 1_000;
+// The screen asks once for all of one outcome.
+const _: () = assert!(MAX_MESSAGES <= MAX_LIMIT);
 
 wire_enum!(
     /// How far a backtest has come.

@@ -65,11 +65,17 @@ pub async fn delete_intent(tenant_id: TenantId, intent_id: IntentId, etag: Strin
     Ok(())
 }
 
-/// The latest versions of an intent, newest first.
+/// One page of the versions of an intent, newest first; `before` is the last version of the page before.
 #[server(prefix = "/ui", endpoint = "intents/versions", protocol = Wire)]
-pub async fn list_versions(tenant_id: TenantId, intent_id: IntentId) -> Result<Vec<IntentVersion>, Problem> {
+pub async fn list_versions(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    before: Option<i32>,
+) -> Result<Vec<IntentVersion>, Problem> {
     let ctx = tenant_context(&tenant_id).await?;
-    wire(service::list_versions(&ctx, intent_id, Page::first()).await)
+    // They stand below what the intent is.
+    let page = Page { limit: 20, cursor: before };
+    wire(service::list_versions(&ctx, intent_id, page).await)
 }
 
 /// A version with what it held.

@@ -207,6 +207,32 @@ async fn what_would_change_is_shown_before_and_after_and_nothing_is_changed() {
     assert_eq!((page.len(), rest.len()), (2, 1));
 }
 
+/// By the links of its pages: each once, the latest first.
+#[tokio::test]
+async fn changes_are_paged_through_to_the_last() {
+    let shop = Shop::new().await;
+    let mut latest_first = Vec::new();
+    for number in 1..=5 {
+        latest_first.insert(0, json!(shop.decide("bob@x.example", &format!("order {number}")).await));
+    }
+    let backtest =
+        shop.run(json!({"intent_id": shop.intent, "validation_rules": [shop.active()], "last": 10})).await;
+    assert_eq!(counts(&backtest), [5, 5, 5, 0, 0], "{backtest}");
+    let id = backtest["backtest_id"].as_str().unwrap();
+    let mut next = Some(format!("/api/backtests/{id}/changes?tenant_id=acme&limit=2"));
+    let mut pages: Vec<Vec<Value>> = Vec::new();
+    while let Some(path) = next {
+        let answer = shop.server.get(&path).await.is(StatusCode::OK);
+        let changes = answer.body.as_array().unwrap();
+        pages.push(changes.iter().map(|change| change["email_id"].clone()).collect());
+        let link = answer.headers.get("link").map(|link| link.to_str().unwrap());
+        next = link.and_then(|link| link.split(['<', '>']).nth(1)).map(str::to_owned);
+        assert!(pages.len() < 10, "the list ends");
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(pages.concat(), latest_first);
+}
+
 /// Of a rule that only warns, or looks for something else, nobody would hear otherwise before it is saved.
 #[tokio::test]
 async fn what_would_be_judged_otherwise_is_told_apart_from_what_would_be_decided_otherwise() {

@@ -9,7 +9,7 @@ use leptos_router::{
 use super::{
     routes::Routes,
     tools::{Tools, going_words},
-    versions::Versions,
+    versions::{Versions, use_before},
 };
 use crate::{
     app::{Allowed, tenant_page, use_tenant},
@@ -28,6 +28,7 @@ use crate::{
     shared::{IntentId, Problem},
     ui::{
         badge::ActiveBadge,
+        find::ListSaid,
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
@@ -64,9 +65,10 @@ pub fn IntentPage() -> impl IntoView {
         move || (tenant.id(), intent_id.get()),
         |(tenant, intent)| async move { list_routes_of(tenant?, intent?).await },
     );
+    let before = use_before();
     let versions = load(
-        move || (tenant.id(), intent_id.get()),
-        |(tenant, intent)| async move { list_versions(tenant?, intent?).await },
+        move || (tenant.id(), intent_id.get(), before.get()),
+        |(tenant, intent, before)| async move { list_versions(tenant?, intent?, before).await },
     );
     let delete = form_action::<DeleteIntent>();
     let outcome = delete.answer_of("intent_id", move || intent_id.get().ok());
@@ -83,6 +85,7 @@ pub fn IntentPage() -> impl IntoView {
             </a>
         </p>
         <ActionProblem outcome/>
+        <ListSaid/>
         <Load
             heading="Intent"
             data=move || async move {
@@ -91,7 +94,8 @@ pub fn IntentPage() -> impl IntoView {
                 let around = Around {
                     datasources: datasources.await?,
                     routes: routes.await?,
-                    versions: versions.await?,
+                    // What is asked for page by page takes the rest away with no page.
+                    versions: versions.await,
                 };
                 Ok((intent, around))
             }
@@ -112,7 +116,7 @@ pub fn IntentPage() -> impl IntoView {
 struct Around {
     datasources: Vec<Datasource>,
     routes: Vec<Route>,
-    versions: Vec<IntentVersion>,
+    versions: Result<Vec<IntentVersion>, Problem>,
 }
 
 #[component]
@@ -124,7 +128,7 @@ fn IntentView(
 ) -> impl IntoView {
     let Editable { saved: IntentWithRules { intent, validation_rules }, etag, .. } = intent;
     let Around { datasources, routes, versions } = around;
-    let (tenant_id, id) = (intent.tenant_id.clone(), intent.intent_id);
+    let (tenant_id, id, version) = (intent.tenant_id.clone(), intent.intent_id, intent.version);
     let tenant = tenant_id.clone();
     let messages = tenant_page(&tenant, &format!("/messages?intent={id}"));
     let trial = tenant_page(&tenant, &format!("/try?intent={id}"));
@@ -163,7 +167,7 @@ fn IntentView(
         <Extractors extractors=intent.extractors/>
         <Rules rules=validation_rules datasources/>
         <Routes tenant_id=tenant_id.clone() intent_id=id routes/>
-        <Versions tenant_id versions/>
+        <Versions tenant_id intent_id=id current=version versions/>
     }
 }
 

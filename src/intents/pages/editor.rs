@@ -55,7 +55,7 @@ use crate::{
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
-        react::{effect, memo},
+        react::memo,
         resource::{Loaded, load},
         save_bar::SaveBar,
         saving::Saving,
@@ -147,12 +147,6 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
     // Before the fields are made: what was typed into them before the page was taken over comes on top.
     let kept = Kept::new(form, etag, faults, fault);
     kept.keep(kept_as, draft, saving.is_done);
-    // What is put back by then would not be saved with the rest: it is offered no more.
-    effect(move || {
-        if saving.is_on.get() {
-            form.filled.notify();
-        }
-    });
     let (beside, cancel) = (tenant_id.clone(), page_of(&tenant_id, intent_id));
     Effect::new({
         let tenant_id = tenant_id.clone();
@@ -208,9 +202,9 @@ fn Editor(start: Start, around: Loaded<Around>, context: Signal<String>) -> impl
                 <FaultSummary parts=("validation_rules", "Rule")/>
                 <Draft saving>
                     <Basics form/>
-                    <Matching form/>
-                    <Extractors form/>
-                    <Rules form/>
+                    <Matching form saving/>
+                    <Extractors form saving/>
+                    <Rules form saving/>
                     <AroundIntent tenant_id=beside saved=its_examples around/>
                 </Draft>
                 <SaveBar is_dirty saving on_save cancel/>

@@ -13,7 +13,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
-        find::{Cut, FindField, NoneFits, holds, sought},
+        find::{Cut, FindField, ListSaid, NoneFits, holds, say_fits, sought},
         form::{Choice, FilterButtons, active_or_not, without_buttons},
         icons::{Glyph, Icon},
         load::Load,
@@ -75,6 +75,7 @@ pub fn IntentsPage() -> impl IntoView {
             </Allowed>
         </PageHead>
         <Filters tenant query/>
+        <ListSaid/>
         <Load
             data=move || {
                 let query = query.get();
@@ -116,6 +117,7 @@ fn intent_list((tenant, query, mut intents): (TenantId, IntentsQuery, Vec<Intent
     }
     let count = intents.len();
     let shown: Vec<Intent> = intents.into_iter().filter(|intent| query.lets_through(intent)).collect();
+    say_fits(shown.len(), "intent");
     if shown.is_empty() {
         return view! {
             <NoneFits all=tenant_page(&tenant, "/intents") names=("intent", "intents")/>

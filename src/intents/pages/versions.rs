@@ -1,7 +1,7 @@
 //! The versions of an intent: who made them, what they held, and the way back.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_location, use_params_map, use_query_map};
 
 use super::detail::{Extractors, Matching, Rules, use_intent};
 use crate::{
@@ -12,13 +12,15 @@ use crate::{
         api::get_version,
         dto::{IntentVersion, IntentVersionDetail},
     },
-    shared::{Problem, TenantId},
+    shared::{IntentId, Problem, TenantId},
     ui::{
         badge::ActiveBadge,
-        find::is_cut,
+        find::say_found,
+        host,
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
+        pager::Pager,
         react::memo,
         resource::load,
         table::{Cell, DataTable},
@@ -26,43 +28,87 @@ use crate::{
     },
 };
 
-/// How many are shown at once.
-const SHOWN: usize = 20;
+/// The id of the heading above the versions.
+const HEADING: &str = "versions";
 
-/// The latest versions.
+/// Only versions before this one, as the page's address says. The keyboard follows to their heading: the link that led to them
+/// may be gone.
+pub fn use_before() -> Memo<Option<i32>> {
+    let (query, path) = (use_query_map(), use_location().pathname);
+    let before = memo(move || query.read().get("before").and_then(|text| text.parse::<i32>().ok()));
+    Effect::new(move |last: Option<(String, Option<i32>)>| {
+        let now = (path.get(), before.get());
+        // On the way to another page it begins at its start.
+        if last.is_some_and(|last| last.0 == now.0 && last.1 != now.1) {
+            host::focus(HEADING);
+        }
+        now
+    });
+    before
+}
+
+/// One page of the versions, newest first.
 #[component]
-pub fn Versions(tenant_id: TenantId, versions: Vec<IntentVersion>) -> impl IntoView {
-    let more = versions.len().saturating_sub(SHOWN);
-    let or_more = if is_cut(versions.len()) { " or more" } else { "" };
-    let rows = versions
-        .into_iter()
-        .take(SHOWN)
-        .enumerate()
-        .map(|(i, version)| {
-            let IntentVersion { intent_id, version, created_at, created_by, .. } = version;
-            let href = tenant_page(&tenant_id, &format!("/intents/{intent_id}/versions/{version}"));
-            let is_current = i == 0;
+pub fn Versions(
+    tenant_id: TenantId,
+    intent_id: IntentId,
+    /// The one that the intent is now.
+    current: i32,
+    /// Or why they could not be had.
+    versions: Result<Vec<IntentVersion>, Problem>,
+) -> impl IntoView {
+    let (versions, problem) = match versions {
+        Ok(versions) => (versions, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let page = tenant_page(&tenant_id, &format!("/intents/{intent_id}"));
+    let ends = versions.first().zip(versions.last()).map(|(first, last)| (first.version, last.version));
+    // They are numbered from 1, and none goes before its intent.
+    let older = ends.filter(|(_, last)| *last > 1).map(|(_, last)| format!("{page}?before={last}#{HEADING}"));
+    let newest = ends.is_none_or(|(first, _)| first < current).then(|| format!("{page}#{HEADING}"));
+    let content = match ends {
+        Some((first, last)) => {
+            say_found(format!("From version {first} down to {last}."));
+            let rows = versions
+                .into_iter()
+                .map(|version| {
+                    let IntentVersion { version, created_at, created_by, .. } = version;
+                    let href = format!("{page}/versions/{version}");
+                    // One that came since the page was loaded may be it by now.
+                    let is_current = version == current && first <= current;
+                    view! {
+                        <tr role="row" data-testid="version">
+                            <Cell label="Version">
+                                <a href=href>{format!("Version {version}")}</a>
+                                {is_current.then(|| view! { <span class="hint">" as it is now"</span> }.into_any())}
+                            </Cell>
+                            <Cell label="Made">
+                                <Timestamp at=created_at/>
+                            </Cell>
+                            <Cell label="By">{created_by}</Cell>
+                        </tr>
+                    }
+                })
+                .collect_view();
             view! {
-                <tr role="row" data-testid="version">
-                    <Cell label="Version">
-                        <a href=href>{format!("Version {version}")}</a>
-                        {is_current.then(|| view! { <span class="hint">" as it is now"</span> }.into_any())}
-                    </Cell>
-                    <Cell label="Made">
-                        <Timestamp at=created_at/>
-                    </Cell>
-                    <Cell label="By">{created_by}</Cell>
-                </tr>
+                <DataTable caption="Versions" columns=&["Version", "Made", "By"]>
+                    {rows}
+                </DataTable>
             }
-        })
-        .collect_view();
+            .into_any()
+        }
+        None => {
+            let words =
+                problem.map_or_else(|| "There are no earlier ones.".to_owned(), |problem| problem.detail);
+            say_found(words.clone());
+            view! { <p class="hint">{words}</p> }.into_any()
+        }
+    };
     view! {
-        <section class="section" aria-labelledby="versions">
-            <h2 id="versions">"Versions"</h2>
-            <DataTable caption="Versions" columns=&["Version", "Made", "By"]>
-                {rows}
-            </DataTable>
-            {(more > 0).then(|| view! { <p class="hint">{format!("And {more}{or_more} earlier ones.")}</p> }.into_any())}
+        <section class="section" aria-labelledby=HEADING>
+            <h2 id=HEADING tabindex="-1">"Versions"</h2>
+            {content}
+            <Pager label="Pages of the versions" newest older/>
         </section>
     }
 }

@@ -47,10 +47,13 @@ impl Run {
     }
 
     fn is_under_way(self) -> bool {
-        self.backtest.with(|backtest| {
-            let status = backtest.as_ref().map(|backtest| backtest.status);
-            matches!(status, Some(BacktestStatus::Queued | BacktestStatus::Running))
-        })
+        self.backtest.with(|backtest| backtest.as_ref().is_some_and(is_on))
+    }
+
+    /// Whether this one is still to end: it may have been called off, or another one begun.
+    fn awaits(self, id: BacktestId) -> bool {
+        let awaited = |backtest: &Backtest| backtest.backtest_id == id && is_on(backtest);
+        self.backtest.try_with_untracked(|backtest| backtest.as_ref().is_some_and(awaited)) == Some(true)
     }
 
     /// `of` is the draft, written down.
@@ -96,6 +99,9 @@ impl Run {
                 Ok(found) => found,
                 Err(problem) => return self.refuse(problem),
             };
+            if !self.awaits(id) {
+                return;
+            }
             // Of one asking that failed, nothing is left to tell.
             if self.refused.try_with_untracked(Option::is_some) == Some(true) {
                 let _ = self.refused.try_set(None);
@@ -111,15 +117,14 @@ impl Run {
                     continue;
                 }
                 match list_changes(tenant.clone(), id, outcome).await {
+                    // Where an earlier asking has brought them, they are read already.
+                    Ok(_) if !self.awaits(id) => return,
                     Ok(changes) => drop(list.try_set(changes)),
                     // Asked again: without them it is not done.
                     Err(problem) => return self.refuse(problem),
                 }
             }
-            // It may have been called off, or another one begun.
-            if self.id() == Some(id) {
-                let _ = self.backtest.try_set(Some(found));
-            }
+            let _ = self.backtest.try_set(Some(found));
         });
     }
 
@@ -135,6 +140,10 @@ impl Run {
             let _ = delete_backtest(tenant, id).await;
         });
     }
+}
+
+fn is_on(backtest: &Backtest) -> bool {
+    matches!(backtest.status, BacktestStatus::Queued | BacktestStatus::Running)
 }
 
 #[component]

@@ -12,11 +12,14 @@ use crate::{
     shared::{EmailId, TenantId},
     ui::{
         bidi::unturned,
+        each::Each,
+        host,
         icons::{Glyph, Icon},
+        only::Only,
     },
 };
 
-/// More would not be read.
+/// How many are shown at first, and more each time: all at once would not be read.
 const SHOWN: usize = 100;
 
 /// The messages that would come to something else, each before and after, and why.
@@ -27,21 +30,57 @@ pub fn Changes(
     /// Shows what the draft does to a message of this id and title, step by step.
     on_try: Callback<(EmailId, String)>,
 ) -> impl IntoView {
-    let more = changes.len().saturating_sub(SHOWN);
-    let items = changes
-        .into_iter()
-        .take(SHOWN)
-        .map(|change| {
-            let href = tenant_page(&tenant_id, &format!("/messages/{}", change.email_id));
-            view! { <ChangeCard change href on_try/> }
-        })
-        .collect_view();
+    let total = changes.len();
+    let shown = RwSignal::new(SHOWN.min(total));
+    let changes = StoredValue::new(changes);
+    let listed = move || changes.with_value(|all| all.iter().take(shown.get()).cloned().collect::<Vec<_>>());
+    let card = move |change: BacktestChange| {
+        let href = tenant_page(&tenant_id, &format!("/messages/{}", change.email_id));
+        view! { <ChangeCard change href on_try/> }
+    };
+    let has_more = move || shown.get() < total;
+    let more_words = move || format!("Show {} more", (total - shown.get()).min(SHOWN));
+    let show_more = move |_| {
+        let before = shown.get_untracked();
+        let first = changes.with_value(|all| all.get(before).map(|change| link_id(change.email_id)));
+        shown.set(total.min(before + SHOWN));
+        // The button goes down, or away: the keyboard is at the first that it brought, once that stands there.
+        if let Some(first) = first {
+            request_animation_frame(move || host::focus(&first));
+        }
+    };
     view! {
         <ol class="cards" data-testid="backtest-changes">
-            {items}
+            <Each each=listed key=|change| change.email_id children=card/>
         </ol>
-        {(more > 0).then(|| view! { <p class="hint">{format!("And {more} more.")}</p> }.into_any())}
+        {(total > SHOWN)
+            .then(|| {
+                view! {
+                    <div class="marks">
+                        <p class="hint" role="status" data-testid="changes-shown">
+                            {move || format!("{} of {total} are shown.", shown.get())}
+                        </p>
+                        <Only when=has_more>
+                            <button
+                                type="button"
+                                class="button button--small"
+                                data-testid="more-changes"
+                                on:click=show_more
+                            >
+                                <Icon glyph=Glyph::Down/>
+                                {more_words}
+                            </button>
+                        </Only>
+                    </div>
+                }
+                .into_any()
+            })}
     }
+}
+
+/// What the link to a message goes by on the page. A message stands in one list only.
+fn link_id(email_id: EmailId) -> String {
+    format!("change-{email_id}")
 }
 
 #[component]
@@ -73,7 +112,7 @@ fn ChangeCard(change: BacktestChange, href: String, on_try: Callback<(EmailId, S
     view! {
         <li class="card" data-testid="change">
             // How it was decided, in a tab of its own: the draft stays here.
-            <a href=href target="_blank" class="breakable">
+            <a id=link_id(email_id) href=href target="_blank" class="breakable">
                 <bdi>{subject}</bdi>
                 <span class="visually-hidden">" (opens in a new tab)"</span>
             </a>

@@ -156,7 +156,7 @@ pub struct IntentForm {
     pub groups: [Group; 3],
     pub extractors: RwSignal<Vec<ExtractorForm>>,
     pub rules: RwSignal<Vec<RuleForm>>,
-    /// Heard of when the rules came anew, or are being saved: what was taken out before is not to be put back.
+    /// Heard of when the rules came anew: what was taken out before is not to be put back.
     pub filled: RwSignal<()>,
     pub datasources: StoredValue<Vec<Datasource>>,
     /// What the signals of added lines belong to: they live as long as the form.

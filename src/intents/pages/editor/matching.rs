@@ -13,14 +13,15 @@ use crate::{
         each::Each,
         editor::{AddButton, RemoveButton, Section, options, place_of},
         fields::{CheckField, FaultLine, SelectField, TextField},
+        saving::Saving,
     },
 };
 
 /// The three groups of conditions.
 #[component]
-pub fn Matching(form: IntentForm) -> impl IntoView {
+pub fn Matching(form: IntentForm, saving: Saving) -> impl IntoView {
     let [any, all, none] = form.groups;
-    let offers = Offers::of(form);
+    let offers = Offers::of(form, saving);
     view! {
         <Section
             id="edit-match"
@@ -119,8 +120,8 @@ fn ConditionLine(
 
 /// What is taken from the message beside the fields that every message has.
 #[component]
-pub fn Extractors(form: IntentForm) -> impl IntoView {
-    let (lines, offers) = (form.extractors, Offers::of(form));
+pub fn Extractors(form: IntentForm, saving: Saving) -> impl IntoView {
+    let (lines, offers) = (form.extractors, Offers::of(form, saving));
     view! {
         <Section
             id="edit-extractors"

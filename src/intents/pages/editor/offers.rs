@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::form::IntentForm;
 use crate::ui::{
     react::effect,
+    saving::Saving,
     toast::{Toasts, use_toasts},
 };
 
@@ -16,13 +17,22 @@ pub struct Offers {
 }
 
 impl Offers {
-    pub fn of(form: IntentForm) -> Self {
-        let offers = Self { toasts: use_toasts(), numbers: StoredValue::new(Vec::new()) };
+    pub fn of(form: IntentForm, saving: Saving) -> Self {
+        let toasts = use_toasts();
+        let offers = Self { toasts, numbers: StoredValue::new(Vec::new()) };
         on_cleanup(move || offers.close());
         // Among the lines that come anew, one that was removed may be there.
         effect(move || {
             form.filled.track();
             offers.close();
+        });
+        // What is put back by then would not be saved with the rest. What was refused is edited on.
+        effect(move || {
+            // The editor may be gone before this runs at all.
+            let Some(is_saving) = saving.is_on.try_get() else { return };
+            for number in offers.numbers.try_get_value().unwrap_or_default() {
+                toasts.hold_undo(number, is_saving);
+            }
         });
         offers
     }

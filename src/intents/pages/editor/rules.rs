@@ -14,6 +14,7 @@ use crate::{
         icons::{Glyph, Icon},
         only::Only,
         react::{effect, memo},
+        saving::Saving,
     },
 };
 
@@ -27,6 +28,8 @@ struct Order {
     keys: StoredValue<Vec<usize>>,
     /// The notices that offer to put a rule back.
     offers: Offers,
+    /// What is wrong with the rules, by their places.
+    faults: Option<Faults>,
     /// What was done last, for those who do not see it.
     said: RwSignal<String>,
 }
@@ -39,6 +42,7 @@ impl Order {
                 let rule = rules.remove(from);
                 rules.insert(to, rule);
             });
+            self.unmark();
             self.said.set(format!("It is now rule {} of {count}.", to + 1));
         }
     }
@@ -62,6 +66,7 @@ impl Order {
         self.rules.update(|rules| {
             rules.remove(at);
         });
+        self.unmark();
         host::focus("add-rule");
         self.offers.offer(format!("Rule {} is removed.", at + 1), move || {
             let _ = self.put_back(rule);
@@ -78,8 +83,16 @@ impl Order {
             rules.insert(at, rule);
             at
         })?;
+        self.unmark();
         request_animation_frame(move || host::focus(&format!("rule-toggle-{at}")));
         Some(())
+    }
+
+    /// What was wrong with a rule would be told of whichever has its place now. The next try or save tells it anew.
+    fn unmark(self) {
+        if let Some(faults) = self.faults {
+            faults.unmark();
+        }
     }
 
     /// The keys as they stand now, and of the removed rules where these would be. `None` where the editor is gone.
@@ -105,13 +118,14 @@ fn with_removed(before: &[usize], mut keys: Vec<usize>) -> Vec<usize> {
 
 /// All rules of the intent.
 #[component]
-pub fn Rules(form: IntentForm) -> impl IntoView {
+pub fn Rules(form: IntentForm, saving: Saving) -> impl IntoView {
     let rules = form.rules;
     let order = Order {
         rules,
         dragged: RwSignal::new(None),
         keys: StoredValue::new(Vec::new()),
-        offers: Offers::of(form),
+        offers: Offers::of(form, saving),
+        faults: use_context::<Faults>(),
         said: RwSignal::new(String::new()),
     };
     let on_add = Callback::new(move |()| {
