@@ -824,6 +824,17 @@ test('whom a message went to and asks to answer stands beside it', { tag: '@desk
   for (const name of ['Reply-To', 'Cc']) await expect(envelope.getByText(name, { exact: true })).toHaveCount(0);
 });
 
+test('a name and its address stand in two lines', async ({ page, request }) => {
+  const raw = (subject: string) =>
+    'From: Priya Nair <priya.nair@northwind.example>\r\nTo: service@globex.example\r\n' +
+    `Subject: ${subject}\r\n\r\nHello.\r\n`;
+  await open(page, `q=${await send(request, 1, raw)}`);
+  await page.getByTestId('message-row').getByRole('link').click();
+  const parts = page.getByRole('region', { name: 'Envelope', exact: true }).locator('dd bdi');
+  await expect(parts).toHaveText(['Priya Nair', 'priya.nair@northwind.example', 'service@globex.example']);
+  expect((await top(parts.nth(1))) - (await top(parts.nth(0)))).toBeGreaterThan(10);
+});
+
 test('from a message one goes on through the list that one came from', async ({ page, request }, { project }) => {
   const mark = await send(request, 3);
   await open(page, `q=${mark}&decision=review`);
@@ -1724,7 +1735,7 @@ test('a stranger’s letters run as they do, and turn nothing of ours around', a
   expect(await page.title()).not.toContain(TURNED);
   for (const text of [heading, page.getByTestId('body')]) expect(await runs(text)).toBe('rtl');
   const envelope = page.getByRole('region', { name: 'Envelope', exact: true });
-  await expect(envelope).toContainText('Bank <ann@customer.example>');
+  await expect(envelope).toContainText('Bank ann@customer.example');
   const file = page.getByTestId('attachment');
   await expect(file).toContainText('billfdp.exe');
   const download = page.waitForEvent('download');
@@ -2040,4 +2051,90 @@ test('a message keeps its intent as a choice, though that takes no more messages
   } finally {
     await request.delete(`/api/tenants/${tenant}`);
   }
+});
+
+test('how much of another list fits is said, also where that is as much as before', { tag: '@desktop' }, async ({ page }) => {
+  for (const one of ['datasource', 'intent', 'route']) {
+    await test.step(one, async () => {
+      await page.goto(`/t/acme_corp/${one}s?q=zeppelin`);
+      await hydrated(page);
+      const heard = await hear(page, 'list-said');
+      const search = page.getByRole('searchbox', { name: 'Search' });
+      const none = `No ${one} fits.`;
+      for (const [words, said] of [['airship', [none]], ['balloon', [none, none]]] as const) {
+        await search.fill(words);
+        await search.press('Enter');
+        await expect.poll(heard).toEqual(said);
+      }
+      await page.getByTestId('empty').getByRole('link').click();
+      await expect(page.getByTestId(one).first()).toBeVisible();
+      await expect(page.getByTestId('list-said')).toHaveText(`${await page.getByTestId(one).count()} found`);
+    });
+  }
+});
+
+test('a page that is headed as the one before is said, too', { tag: '@desktop' }, async ({ page, request }) => {
+  const arrival = page.getByTestId('arrival');
+  await test.step('the same page of another tenant', async () => {
+    await page.goto('/t/acme_corp');
+    await hydrated(page);
+    await page.keyboard.press('ControlOrMeta+k');
+    await page.getByTestId('palette-input').fill('Globex Inc.');
+    await page.getByTestId('palette-entry').filter({ hasText: 'Switch tenant' }).click();
+    await expect(page.getByTestId('tenant-name')).toHaveText('Globex Inc.');
+    await expect(arrival).toHaveText('Dashboard');
+  });
+  await test.step('a message of the same subject', async () => {
+    const head = 'From: ann@customer.example\r\nTo: service@globex.example';
+    const mark = await send(request, 2, (subject) => `${head}\r\nSubject: ${subject.split(' ')[0]}\r\n\r\nHello, ${subject}.\r\n`);
+    await open(page, `q=${mark}&decision=review`);
+    const heard = await hear(page, 'arrival');
+    const said = `${mark}, ann@customer.example, Review`;
+    await rows(page, mark).first().getByRole('link').click();
+    await expect(arrival).toHaveText(said);
+    await knowsWays(page);
+    await page.keyboard.press('j');
+    await expect.poll(heard).toEqual([said, said]);
+  });
+});
+
+test('that nothing is chosen is said to who unchose it, not beside what a word says', async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, `q=${mark}`);
+  const told = page.getByTestId('bulk-said');
+  const heard = await hear(page, 'bulk-said');
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await expect(told).toHaveText('1 chosen');
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('toast')).toContainText('1 message accepted.');
+  await expect(told).toHaveText('');
+  await expect(page.getByTestId('message-row').getByRole('link').nth(1)).toBeFocused();
+  await page.keyboard.press('x');
+  await expect(told).toHaveText('1 chosen');
+  await page.keyboard.press('x');
+  await expect(told).toHaveText('Nothing chosen.');
+  expect(await heard()).toEqual(['1 chosen', '1 chosen', 'Nothing chosen.']);
+});
+
+test.describe('a run that is refused', { tag: '@desktop' }, () => {
+  test.use({ expectedFaults: /status of 503/ });
+
+  test('is not said to go on, though one before it was done', async ({ page, request }) => {
+    const mark = await send(request, 1);
+    await open(page, `q=${mark}`);
+    await rows(page, mark).getByRole('link').click();
+    await expect(page.getByTestId('message')).toBeVisible();
+    const told = page.getByTestId('told');
+    await page.keyboard.press('r');
+    await expect(told).toHaveText(/^(For review|Review): /);
+    const heard = await hear(page, 'told');
+    await page.route('**/ui/emails/reprocess-many', (route) => route.fulfill({ status: 503 }));
+    for (let times = 1; times <= 2; times += 1) {
+      await page.keyboard.press('r');
+      const deciding = Array.from({ length: times }, () => 'Being decided. The outcome will show here.');
+      await expect.poll(heard, 'each is heard').toEqual(deciding);
+      await expect(told).toHaveText('');
+    }
+  });
 });

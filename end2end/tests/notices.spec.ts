@@ -29,6 +29,27 @@ test('what was done in a row can all be undone', { tag: '@desktop' }, async ({ p
   await expect(rows.first(), 'the first that was said').not.toContainText('Accepted');
 });
 
+test('what is told again stands once, for a time of its own', { tag: '@desktop' }, async ({ page, request }) => {
+  const mark = await send(request, 2);
+  await open(page, mark);
+  const told = notices(page).filter({ hasText: 'Taken back: accepting 1 message.' });
+  const acceptAndTakeBack = async () => {
+    await page.keyboard.press('e');
+    await expect(page.getByTestId('undo')).toHaveCount(1);
+    await page.keyboard.press('z');
+    await expect(page.getByTestId('undo')).toHaveCount(0);
+  };
+  await page.keyboard.press('j');
+  await acceptAndTakeBack();
+  await expect(told).toHaveCount(1);
+  await told.evaluate((element) => Object.assign(element, { isFirst: true }));
+  await acceptAndTakeBack();
+  const isFirst = () => told.last().evaluate((element) => 'isFirst' in element);
+  await expect.poll(isFirst, 'it is told anew').toBe(false);
+  // At once: the first would go by itself in a while.
+  expect(await told.count()).toBe(1);
+});
+
 test('a later word on the same message leaves nothing to undo of the one before', { tag: '@desktop' }, async ({ page, request }) => {
   const mark = await send(request, 1);
   await open(page, mark);

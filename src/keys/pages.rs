@@ -17,7 +17,7 @@ use crate::{
         dialog::Confirm,
         each::Each,
         fields::{FaultSummary, TextField},
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         form::PlainForm,
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
@@ -59,6 +59,7 @@ pub fn KeysPage() -> impl IntoView {
         />
         {move || tenant.id().ok().map(|tenant_id| view! { <NewKey tenant_id create made name/> }.into_any())}
         <ActionProblem outcome=revoked/>
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

@@ -17,7 +17,7 @@ use crate::{
     auth::dto::Role,
     shared::TenantId,
     ui::{
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         form_action::form_action,
         load::Load,
         page::PageHead,
@@ -64,6 +64,7 @@ pub fn MembersPage() -> impl IntoView {
         <ActionProblem outcome=removed/>
         <ActionProblem outcome=taken_back/>
         {move || tenant.id().ok().map(|tenant_id| view! { <Invite tenant_id invite made address/> }.into_any())}
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

@@ -1,7 +1,11 @@
 //! Looking for rows of a list that is loaded whole.
 
 use leptos::{html::Input, prelude::*};
-use leptos_router::{components::Form, hooks::use_query_map, params::ParamsMap};
+use leptos_router::{
+    components::Form,
+    hooks::{use_location, use_query_map},
+    params::ParamsMap,
+};
 
 use super::{
     form::{FilterButtons, without_buttons},
@@ -14,8 +18,11 @@ use super::react::{effect, memo};
 /// Up to so many rows are taken in at a glance.
 const FEW: usize = 8;
 
-/// The attribute by which the field knows what its page last looked for: what is shown anew is made of the same element.
+/// The attribute by which an element knows what its page last looked for: what is shown anew is made of the same element.
 const SOUGHT: &str = "data-sought";
+
+/// The id of what says how much of a list fits.
+const LIST_SAID: &str = "list-said";
 
 /// What an address says is looked for. Empty for nothing.
 pub fn sought(map: &ParamsMap) -> String {
@@ -35,7 +42,7 @@ pub fn holds(q: &str, texts: &[&str]) -> bool {
 }
 
 /// Whether a list may have more rows than these, which are all that is loaded at once.
-pub fn is_cut(count: usize) -> bool {
+fn is_cut(count: usize) -> bool {
     i64::try_from(count).is_ok_and(|count| count >= MAX_LIMIT)
 }
 
@@ -63,6 +70,37 @@ pub fn FindField(
             <input node_ref=node type="search" name="q" value=q placeholder=by maxlength="200"/>
         </label>
     }
+}
+
+/// What a reader hears of the page's list. It stands outside of what is loaded, so that it is there before.
+#[component]
+pub fn ListSaid() -> impl IntoView {
+    view! { <p id=LIST_SAID class="visually-hidden" role="status" data-testid="list-said"></p> }
+}
+
+/// Has it said what another list came to, once it stands there. Of the page's first they read themselves.
+pub fn say_found(words: String) {
+    let location = use_location();
+    let (path, search) = (location.pathname.get_untracked(), location.search.get_untracked());
+    let sought = format!("{path}?{search}");
+    effect(move || {
+        let Some(said) = document().get_element_by_id(LIST_SAID) else { return };
+        let before = said.get_attribute(SOUGHT);
+        // Only a name that is none is refused.
+        let _ = said.set_attribute(SOUGHT, &sought);
+        let of_this_page = before.filter(|before| before.split('?').next() == Some(&path));
+        if of_this_page.is_some_and(|before| before != sought) {
+            // Or what comes to the same as before would not be said.
+            said.set_text_content(None);
+            let words = words.clone();
+            request_animation_frame(move || said.set_text_content(Some(&words)));
+        }
+    });
+}
+
+/// The same of a list that is loaded whole: how many rows fit. `one` is what a row is called.
+pub fn say_fits(fits: usize, one: &str) {
+    say_found(if fits == 0 { format!("No {one} fits.") } else { format!("{fits} found") });
 }
 
 /// In the place of a list of which nothing fits.
@@ -111,6 +149,7 @@ pub fn Found(
     /// Those that fit; what there is to say where none was loaded.
     children: Children,
 ) -> impl IntoView {
+    say_fits(fits, names.0);
     let is_narrowed = !q.is_empty();
     let form = (is_narrowed || count > FEW).then(|| {
         let all = all.clone();

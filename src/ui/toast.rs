@@ -33,7 +33,7 @@ struct Toast {
     text: String,
     /// Not a `Callback`, which would go with the page that offers it.
     undo: Option<Undo>,
-    /// Whether that can be done still.
+    /// Whether that can be done now.
     offers: ArcRwSignal<bool>,
     /// The status of what was refused.
     status: Option<u16>,
@@ -86,11 +86,12 @@ fn make_room(shown: &mut Vec<Toast>) {
     }
 }
 
-/// Adds one. Of refusals that read alike the last stands, unless somebody is at an earlier one.
+/// Adds one. Of those that read alike and offer nothing the last stands, unless somebody is at an earlier one.
 fn add(shown: &mut Vec<Toast>, toast: Toast) {
-    if toast.is_refusal() {
-        shown.retain(|other| other.is_held() || !other.is_refusal() || other.text != toast.text);
-    }
+    let is_alike = |other: &Toast| {
+        other.undo.is_none() && toast.undo.is_none() && other.tone == toast.tone && other.text == toast.text
+    };
+    shown.retain(|other| other.is_held() || !is_alike(other));
     make_room(shown);
     shown.push(toast);
 }
@@ -187,6 +188,17 @@ impl Toasts {
         }
     }
 
+    /// What the notice of this number offers to undo cannot be undone for now, or can be again. It tells what was done all
+    /// along.
+    pub fn hold_undo(self, number: u32, is_held: bool) {
+        let toast = self.shown.with_untracked(|shown| shown.iter().find(|toast| toast.id == number).cloned());
+        let Some(toast) = toast.filter(|toast| toast.undo.is_some()) else { return };
+        if is_held && toast.has_focus.get_untracked() {
+            host::give_focus_back();
+        }
+        toast.offers.set(!is_held);
+    }
+
     /// Whether somebody wants undone what is awaited under this number: what has not begun by then need not.
     pub fn is_unwanted(self, number: u32) -> bool {
         self.awaited.with_value(|awaited| awaited.unwanted.contains(&number))
@@ -199,8 +211,10 @@ impl Toasts {
         let under_way =
             awaited.under_way.into_iter().filter(|number| !awaited.unwanted.contains(number)).max();
         let offered = self.shown.with_untracked(|shown| {
-            let offers = shown.iter().filter_map(|toast| toast.undo.clone().map(|undo| (toast.id, undo)));
-            offers.max_by_key(|(id, _)| *id)
+            let last = shown.iter().filter(|toast| toast.undo.is_some()).max_by_key(|toast| toast.id);
+            // Where that is held, none: whoever wants the last undone wants no other.
+            let last = last.filter(|toast| toast.offers.get_untracked());
+            last.and_then(|toast| toast.undo.clone().map(|undo| (toast.id, undo)))
         });
         match (under_way, offered) {
             (Some(number), offered) if offered.as_ref().is_none_or(|(id, _)| *id < number) => {
@@ -394,6 +408,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_again_stands_once_unless_it_can_be_undone() {
+        let said = |id, undo| Toast::new(id, Tone::Good, "Saved.".to_owned(), undo);
+        let undo = || -> Option<Undo> { Some(Arc::new(|| ())) };
+        let mut shown = Vec::new();
+        for (id, undo) in [(1, None), (2, None), (3, undo()), (4, undo()), (5, None)] {
+            add(&mut shown, said(id, undo));
+        }
+        assert_eq!(shown.iter().map(|toast| toast.id).collect::<Vec<_>>(), [3, 4, 5]);
+    }
+
+    #[test]
     fn what_was_begun_last_is_undone_first() {
         let owner = Owner::new();
         owner.with(|| {
@@ -433,6 +458,31 @@ mod tests {
             assert_eq!(undone.get_value(), ["second"]);
             let told: Vec<_> = toasts.shown.get_untracked().into_iter().map(|toast| toast.text).collect();
             assert_eq!(told, ["First"]);
+        });
+    }
+
+    #[test]
+    fn what_is_held_is_undone_once_it_can_be_again() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let toasts = Toasts::provide();
+            let undone = StoredValue::new(Vec::new());
+            let offer = |words: &'static str| {
+                let number = toasts.await_undo();
+                toasts
+                    .done_as_awaited(number, words, move || undone.update_value(|undone| undone.push(words)));
+                toasts.end_undo(number);
+                number
+            };
+            offer("Accepted");
+            let removed = offer("Removed");
+            toasts.hold_undo(removed, true);
+            toasts.undo_last();
+            assert!(undone.get_value().is_empty(), "nothing older in its place");
+            toasts.hold_undo(removed, false);
+            toasts.undo_last();
+            toasts.undo_last();
+            assert_eq!(undone.get_value(), ["Removed", "Accepted"]);
         });
     }
 

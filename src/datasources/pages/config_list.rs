@@ -10,7 +10,7 @@ use crate::{
     files::pages::look_page,
     shared::TenantId,
     ui::{
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -40,6 +40,7 @@ pub fn ConfigsPage() -> impl IntoView {
                 </a>
             </Allowed>
         </PageHead>
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

@@ -10,7 +10,7 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -43,6 +43,7 @@ pub fn DatasourcesPage() -> impl IntoView {
                 </a>
             </Allowed>
         </PageHead>
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

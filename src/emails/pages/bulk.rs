@@ -39,7 +39,7 @@ pub fn BulkBar(tenant: CurrentTenant, words: Words, choice: Choice) -> impl Into
         if is_shown() {
             was_shown.set_value(true);
             counted()
-        } else if was_shown.get_value() {
+        } else if was_shown.get_value() && !selection.went_with_word() {
             "Nothing chosen.".to_owned()
         } else {
             String::new()

@@ -26,6 +26,7 @@ use crate::{
     },
     shared::{EmailId, Problem, TenantId},
     ui::{
+        find::{ListSaid, say_found},
         host,
         icons::{Glyph, Icon},
         load::{Load, keep_focus},
@@ -60,12 +61,6 @@ pub fn MessagesPage() -> impl IntoView {
         }
     });
     let views = Views::new(tenant, query);
-    let told = Told::new();
-    // Or what comes to the same as before would not be said.
-    effect(move || {
-        query.track();
-        told.words.set(String::new());
-    });
     view! {
         <PageHead title="Messages" context=tenant.label()>
             <Import tenant/>
@@ -73,7 +68,7 @@ pub fn MessagesPage() -> impl IntoView {
         </PageHead>
         <SavedFilters views/>
         <Filters tenant query/>
-        <p class="visually-hidden" role="status" data-testid="list-said">{told.words}</p>
+        <ListSaid/>
         <Load
             data=move || async move {
                 let page = emails.await?;
@@ -88,9 +83,8 @@ pub fn MessagesPage() -> impl IntoView {
             view=move |(id, asked, may_work, page): (TenantId, ListQuery, bool, EmailPage)| {
                 let of = (id.clone(), asked.clone());
                 let is_behind = memo(move || tenant.id().as_ref() != Ok(&of.0) || *query.read() != of.1);
+                say_found(found(&asked, &page));
                 let last = asked.as_last();
-                let (address, found) = (last.query.clone(), found(&asked, &page));
-                effect(move || told.tell(&address, &found));
                 // Only what is narrowed is left by messages.
                 let is_back = came_from == last && last != LastList::default();
                 let loading = Signal::derive(move || match is_behind.get() {
@@ -107,28 +101,6 @@ pub fn MessagesPage() -> impl IntoView {
                 }
             }
         />
-    }
-}
-
-/// What a reader hears of another list once it stands there. Of the first they read themselves.
-#[derive(Clone, Copy)]
-struct Told {
-    words: RwSignal<String>,
-    /// The address's query of the last that stood there.
-    list: StoredValue<Option<String>>,
-}
-
-impl Told {
-    fn new() -> Self {
-        Self { words: RwSignal::new(String::new()), list: StoredValue::new(None) }
-    }
-
-    fn tell(self, list: &str, found: &str) {
-        // The page may have been left.
-        let before = self.list.try_update_value(|last| last.replace(list.to_owned())).flatten();
-        if before.is_some_and(|before| before != list) {
-            let _ = self.words.try_set(found.to_owned());
-        }
     }
 }
 

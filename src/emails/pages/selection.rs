@@ -376,6 +376,8 @@ impl News {
         turns.begin(email, number, word.clone());
         self.begin(number, &tenant, &[email], word.doing(1));
         self.kept.leave_out(email);
+        // That is now the last word, which may be refused.
+        self.have_run.update_value(|have_run| have_run.retain(|id| *id != email));
         spawn_local(async move {
             let (left, is_done) = self.tell(number, tenant, vec![email], String::new(), None, word).await;
             let next = turns.end(email);
@@ -554,6 +556,8 @@ pub struct Selection {
     version: StoredValue<u32>,
     /// The version that came of a message being chosen only for a word to be said of it.
     passing: StoredValue<Option<u32>>,
+    /// The version that came of a word, with which what was chosen went.
+    spoken: StoredValue<Option<u32>>,
     /// Whether it is all that fits, as far as that could be had.
     is_gathered: RwSignal<bool>,
 }
@@ -566,6 +570,7 @@ impl Selection {
             anchor: StoredValue::new(None),
             version: StoredValue::new(0),
             passing: StoredValue::new(None),
+            spoken: StoredValue::new(None),
             is_gathered: RwSignal::new(false),
         }
     }
@@ -600,6 +605,11 @@ impl Selection {
         if self.passing.get_value().is_some_and(|passing| Some(passing) == self.version()) {
             self.clear();
         }
+    }
+
+    /// Whether nothing is chosen because a word was said of it: nobody unchose it.
+    pub fn went_with_word(self) -> bool {
+        self.spoken.get_value().is_some_and(|spoken| Some(spoken) == self.version())
     }
 
     pub fn toggle(self, id: EmailId) {
@@ -734,6 +744,7 @@ impl Choice {
         let chosen = selection.chosen.get_untracked();
         selection.clear();
         let version = selection.version.get_value();
+        selection.spoken.set_value(Some(version));
         words.say(tenant, ids, about, fitting, word, move |left| {
             let again: Vec<EmailId> = chosen.into_iter().filter(|id| left.contains(id)).collect();
             if !again.is_empty() {

@@ -45,8 +45,8 @@ pub fn tell_outcome(
             _ if is_rerunning => DECIDING.to_owned(),
             _ if is_deciding => SAVING.to_owned(),
             Some(outcome) if before.is_some_and(|before| before != run) => outcome,
-            // Whether its run was refused or is still to come is not known; a notice tells what was saved.
-            Some(_) if stands == SAVING => String::new(),
+            // Of a run that is to be, the answer may be from before; of what was saved or refused, a notice tells.
+            Some(_) if !words.has_run(email) && (stands == DECIDING || stands == SAVING) => String::new(),
             Some(_) => return,
         };
         if now != stands {

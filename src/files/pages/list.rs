@@ -19,7 +19,7 @@ use crate::{
         badge::Tone,
         dialog::Confirm,
         each::Each,
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         form::PlainForm,
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
@@ -65,6 +65,7 @@ pub fn FilesPage() -> impl IntoView {
         </Allowed>
         <ReplaceField replacing uploads/>
         <ActionProblem outcome/>
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

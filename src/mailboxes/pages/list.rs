@@ -16,7 +16,7 @@ use crate::{
     },
     shared::TenantId,
     ui::{
-        find::{Found, holds, use_sought},
+        find::{Found, ListSaid, holds, use_sought},
         form_action::{FormAction, form_action},
         icons::{Glyph, Icon},
         load::Load,
@@ -56,6 +56,7 @@ pub fn MailboxesPage() -> impl IntoView {
                 </a>
             </Allowed>
         </PageHead>
+        <ListSaid/>
         <Load
             data=move || {
                 let q = q.get();

@@ -17,7 +17,7 @@ use crate::{
     shared::{IntentId, TenantId},
     ui::{
         badge::ActiveBadge,
-        find::{FindField, NoneFits, holds, sought},
+        find::{FindField, ListSaid, NoneFits, holds, say_fits, sought},
         form::{Choice, FilterButtons, or_any, without_buttons},
         icons::{Glyph, Icon},
         load::Load,
@@ -77,6 +77,7 @@ pub fn RoutesPage() -> impl IntoView {
                 </a>
             </Allowed>
         </PageHead>
+        <ListSaid/>
         <Load
             data=move || {
                 let query = query.get();
@@ -146,6 +147,7 @@ fn RouteTable(
             shown.push((route, intent));
         }
     }
+    say_fits(shown.len(), "route");
     if shown.is_empty() {
         let all = tenant_page(&tenant, "/routes");
         return view! { <NoneFits all names=("route", "routes")/> }.into_any();
