@@ -3,6 +3,7 @@ import { named, only } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
+import { unfold } from './unfold';
 
 // What the server refuses, browsers note.
 test.use({ expectedFaults: /status of 422/ });
@@ -226,9 +227,11 @@ test('rules are found by what they ask, and lead to their intent', async ({ page
   await page.goto('/t/acme_corp/rules');
   await hydrated(page);
   const all = await page.getByTestId('rule').count();
+  await unfold(page);
   await page.getByLabel('Type').selectOption('not exists');
   await expect(page).toHaveURL(/type=not_exists/);
   await expect.poll(() => page.getByTestId('rule').count()).toBeLessThan(all);
+  await unfold(page);
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(page.getByTestId('rule')).toHaveCount(all);
   const intent = await only(request, 'intents', 'q=Order+enquiry', 'intent_id');

@@ -62,6 +62,7 @@ test('a delivery that failed is shown and sent again', async ({ page, request, b
     await page.getByTestId('busiest').getByRole('link', { name: 'No intent' }).click();
     await expect(page.getByLabel('Intent')).toHaveValue('none');
     await expect(page.getByTestId('message-row')).toHaveCount(1);
+    await expect(page.getByTestId('message-row').getByRole('cell', { name: 'No intent', exact: true })).toBeVisible();
   } finally {
     await request.delete(`/api/tenants/${tenant}`);
   }

@@ -153,6 +153,29 @@ for (const isScripted of [true, false]) {
       await expect(fold).toHaveText('Filters', { useInnerText: true });
       await expect(page).not.toHaveURL(/decision=rejected/);
     });
+
+    test('so do those of other lists that have many, and tell how many are set', async ({ page }) => {
+      for (const [address, row, label] of [
+        ['/t/acme_corp/audit?action=intent&shown=everything', 'entry', 'What'],
+        ['/t/acme_corp/rules?type=exists&active=true', 'rule', 'Type'],
+      ] as const) {
+        await page.goto(address);
+        if (isScripted) await hydrated(page);
+        const form = page.getByRole('search');
+        const fold = form.getByTestId('filters').locator('summary');
+        const [field, filter] = [page.getByLabel(label), form.getByRole('button', { name: 'Filter', exact: true })];
+        await expect(fold, address).toHaveText('Filters (2)', { useInnerText: true });
+        await expect(page.getByTestId(row).first()).toBeInViewport();
+        await expect(field).toBeHidden();
+        await expect(filter).toBeHidden();
+        expect((await form.boundingBox())!.height, 'one line, as high as a finger').toBe(44);
+        await fold.click();
+        await expect(field).toBeVisible();
+        await expect(filter).toBeVisible();
+        await form.getByRole('link', { name: 'Clear' }).click();
+        await expect(fold).toHaveText('Filters', { useInnerText: true });
+      }
+    });
   });
 }
 

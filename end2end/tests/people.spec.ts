@@ -5,6 +5,7 @@ import { invite } from './demo';
 import { expect, hydrated, test } from './fixtures';
 import { hold } from './hold';
 import { look } from './look';
+import { unfold } from './unfold';
 
 /** A viewer reads, and is offered nothing that the server would refuse. */
 async function looksOnly(page: Page): Promise<void> {
@@ -262,8 +263,9 @@ test('a key is made, works, and is revoked; the log tells of it', async ({ page,
 
   await page.goto('/t/acme_corp/audit');
   await hydrated(page);
+  await unfold(page);
   await page.getByLabel('What').fill('api_key');
-  await page.getByRole('button', { name: 'Filter' }).click();
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await expect(page).toHaveURL(/action=api_key/);
   const entries = page.getByTestId('entry');
   await expect(entries.first()).toContainText('api key: revoke');

@@ -44,6 +44,26 @@ test.beforeAll(async ({ request }) => {
   await invite(request, 'tables@acme.example');
 });
 
+test('a rule as a card says what it demands first, in few lines, and is a row all the same', { tag: '@phone' }, async ({ page }) => {
+  await page.goto('/t/acme_corp/rules');
+  await hydrated(page);
+  const table = page.getByRole('table', { name: 'Validation rules' });
+  await expect(table.getByRole('columnheader')).toHaveText(['Intent', 'Rule', 'Datasource', 'On failure', 'Priority', 'State']);
+  const cells = table.getByTestId('rule').first().getByRole('cell');
+  await expect(cells).toHaveCount(6);
+  const [intent, rule, datasource, onFail, priority, state] = await cells.evaluateAll((all) =>
+    all.map((cell) => {
+      const { top, height } = cell.getBoundingClientRect();
+      return { top, middle: top + height / 2 };
+    }),
+  );
+  expect(rule.top).toBeLessThan(intent.top);
+  for (const [one, other] of [[intent, datasource], [onFail, state], [onFail, priority]]) {
+    expect(Math.abs(one.middle - other.middle), 'in one line').toBeLessThan(4);
+  }
+  expect(onFail.top).toBeGreaterThan(intent.top);
+});
+
 for (const [name, address] of Object.entries(LISTS)) {
   test(`no table of ${name} is cut off`, { tag: '@desktop' }, async ({ page, request }) => {
     await page.goto(await address(request));

@@ -1,4 +1,4 @@
-// On a narrow page the filters of the messages are folded up; on a wide one those that are seldom set.
+// On a narrow page the filters of a list that has many are folded up; on a wide one those of the messages that are seldom set.
 import type { Page } from '@playwright/test';
 
 /** Unfolds them where they are. */

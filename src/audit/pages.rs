@@ -18,6 +18,7 @@ use crate::{
     app::{tenant_page, use_tenant},
     shared::{AuditId, TenantId},
     ui::{
+        find::{ListSaid, say_found},
         icons::{Glyph, Icon},
         load::Load,
         page::PageHead,
@@ -48,6 +49,7 @@ pub fn AuditPage() -> impl IntoView {
             context=tenant.label()
         />
         <Filters tenant query/>
+        <ListSaid/>
         <Load
             data=move || {
                 let asked = (tenant.id(), query.get());
@@ -83,6 +85,12 @@ fn Exports(tenant: TenantId, query: AuditQuery) -> impl IntoView {
 
 #[component]
 fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> impl IntoView {
+    let is_full = i64::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
+    say_found(match (entries.len(), is_full) {
+        (0, _) => "Nothing fits.".to_owned(),
+        (count, true) => format!("{count} and more found"),
+        (count, false) => format!("{count} found"),
+    });
     if entries.is_empty() {
         return view! {
             <Empty title="Nothing fits">
@@ -94,7 +102,6 @@ fn Entries(tenant: TenantId, query: AuditQuery, entries: Vec<AuditEntry>) -> imp
         }
         .into_any();
     }
-    let is_full = i64::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
     let older = entries.last().filter(|_| is_full).map(|entry| entry.audit_id);
     let link = |before: Option<AuditId>| tenant_page(&tenant, "/audit") + &query.page(before);
     let newest = query.before.map(|_| link(None));

@@ -342,12 +342,12 @@ async fn a_number_of_many_digits_in_a_file_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_million_rows_are_loaded_once_and_found_by_index() {
+async fn many_rows_are_loaded_once_and_found_by_index() {
     use std::fmt::Write;
     let server = TestServer::start_with(&[("LOOKUP_TIMEOUT_MS", "60000")]).await;
     server.tenant("acme").await;
     let mut text = String::from("email,orders\n");
-    for i in 0..1_000_000 {
+    for i in 0..300_000 {
         writeln!(text, "user{i}@x.example,{i}").unwrap();
     }
     server.write_file("acme", "many.csv", text.as_bytes());
@@ -363,10 +363,10 @@ async fn a_million_rows_are_loaded_once_and_found_by_index() {
             &server,
             id,
             json!({"match": {"email": "{{sender_email}}"}}),
-            json!({"sender_email": "user999999@x.example"}),
+            json!({"sender_email": "user299999@x.example"}),
         )
         .await;
-        assert_eq!(found["rows"][0]["orders"], 999_999, "{found:#}");
+        assert_eq!(found["rows"][0]["orders"], 299_999, "{found:#}");
     }
 }
 

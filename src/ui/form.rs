@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::{
     context::Provider,
     ev::{MouseEvent, SubmitEvent},
-    html::{Input, Select},
+    html::{Details, Input, Select},
     prelude::*,
     task::spawn_local,
     web_sys::{FormData, HtmlSelectElement},
@@ -195,6 +195,30 @@ pub fn active_or_not() -> Vec<(String, String)> {
 /// Leaves out of a form what the router adds of its button: one without a name would stand in the address.
 pub fn without_buttons() -> Arc<dyn Fn(&FormData)> {
     Arc::new(|form| form.delete(""))
+}
+
+/// What unfolds the filters that follow it in their form, on a narrow page, where they would stand before the list. It tells
+/// how many of them are set. The browser does that without a script.
+#[component]
+pub fn FiltersFold(
+    #[prop(into)] count: Signal<usize>,
+    /// What a wide page calls it, where it unfolds some of them there, too.
+    #[prop(optional)]
+    wide: Option<&'static str>,
+    #[prop(optional)] fold: NodeRef<Details>,
+) -> impl IntoView {
+    let words = move || match count.get() {
+        0 => "Filters".to_owned(),
+        count => format!("Filters ({count})"),
+    };
+    view! {
+        <details node_ref=fold class="filters__fold" data-testid="filters">
+            <summary class="button">
+                <span class="filters__narrow">{words}</span>
+                {wide.map(|wide| view! { <span class="filters__wide">{wide}</span> })}
+            </summary>
+        </details>
+    }
 }
 
 /// The end of a form of filters: the button that applies them, and the way back to all there is.

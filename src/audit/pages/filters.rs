@@ -8,7 +8,7 @@ use crate::{
     app::CurrentTenant,
     ui::{
         days::DaysFields,
-        form::{Choice, FilterButtons, follow, without_buttons},
+        form::{Choice, FilterButtons, FiltersFold, follow, without_buttons},
         react::memo,
     },
 };
@@ -33,7 +33,7 @@ const KINDS: [&str; 16] = [
     "retention",
 ];
 
-/// A plain form whose fields are the address's query.
+/// A plain form whose fields are the address's query. On a narrow page they unfold.
 #[component]
 pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView {
     let kinds = KINDS.map(|kind| view! { <option value=kind></option> }.into_any()).collect_view();
@@ -68,6 +68,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<AuditQuery>) -> impl IntoView 
     view! {
         <datalist id="audit-actions">{kinds}</datalist>
         <Form method="get" action=move || tenant.page("/audit") on_form_data=without_buttons() attr:class="line-form" attr:role="search">
+            <FiltersFold count=Signal::derive(move || query.read().folded())/>
             {field("Who", "actor", "text", "Part of a name", |query| query.actor.clone())}
             {field("What", "action", "text", "intent, or intent.update", |query| query.action.clone())}
             {field("Of", "object", "text", "An id, a path, an email", |query| query.object.clone())}

@@ -59,6 +59,14 @@ impl AuditQuery {
         self.filter() == Self::default().filter()
     }
 
+    /// How many of the filters are set, which a narrow page shows only once they are asked for.
+    pub fn folded(&self) -> usize {
+        let Self { actor, action, object, everything, days, .. } = self;
+        let are_set =
+            [actor.is_some(), action.is_some(), object.is_some(), *everything, *days != Days::default()];
+        are_set.into_iter().filter(|is_set| *is_set).count()
+    }
+
     pub fn filter(&self) -> AuditFilter {
         AuditFilter {
             action: self.action.as_deref().map(action_of),
@@ -125,6 +133,7 @@ mod tests {
         let filter = query.filter();
         assert_eq!(filter.actor.as_deref(), Some("ada"));
         assert_eq!(filter.action, None);
+        assert_eq!(query.folded(), 2, "who, and some days");
         assert_eq!(filter.to, "2026-12-01T00:00:00Z".parse().ok(), "the last day counts");
         // What needs no escape is escaped by the server all the same.
         let plain = |address: String| {
@@ -142,13 +151,16 @@ mod tests {
         let all: ParamsMap = [("shown", "everything"), ("action", "message.receive")].into_iter().collect();
         let all = AuditQuery::read(&all);
         assert!(!all.filter().people_only && !all.is_unfiltered());
+        assert_eq!(all.folded(), 2);
         assert_eq!(plain(all.page(None)), "?action=message.receive&shown=everything");
         assert_eq!(
             plain(all.export(&tenant, "csv")),
             "/api/audit-log?tenant_id=acme&format=csv&action=email.receive"
         );
         let nonsense: ParamsMap = [("from", "yesterday"), ("shown", "much")].into_iter().collect();
-        assert!(AuditQuery::read(&nonsense).is_unfiltered());
+        let unfiltered = AuditQuery::read(&nonsense);
+        assert!(unfiltered.is_unfiltered());
+        assert_eq!(unfiltered.folded(), 0);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     rules::dto::Verdict,
     ui::{
         days::DaysFields,
-        form::{Choice, FilterButtons, follow, or_any, without_buttons},
+        form::{Choice, FilterButtons, FiltersFold, follow, or_any, without_buttons},
         host,
         icons::{Glyph, Icon},
         react::memo,
@@ -64,10 +64,6 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
         }
     };
     let chosen = Signal::derive(move || query.read().intent().unwrap_or_default());
-    let folded = move || match query.read().folded() {
-        0 => "Filters".to_owned(),
-        count => format!("Filters ({count})"),
-    };
     view! {
         <Form
             method="get"
@@ -119,13 +115,7 @@ pub fn Filters(tenant: CurrentTenant, query: Memo<ListQuery>) -> impl IntoView {
                     <Icon glyph=Glyph::Search/>
                     <span class="visually-hidden">"Search"</span>
                 </button>
-                // What follows it is hidden as long as it is closed, where it is there at all.
-                <details node_ref=fold class="filters__fold" data-testid="filters">
-                    <summary class="button">
-                        <span class="filters__narrow">{folded}</span>
-                        <span class="filters__wide">"More filters"</span>
-                    </summary>
-                </details>
+                <FiltersFold count=Signal::derive(move || query.read().folded()) wide="More filters" fold/>
                 <Choice
                     label="Decision"
                     name="decision"

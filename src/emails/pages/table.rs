@@ -199,7 +199,7 @@ fn Choose(id: EmailId, label: String, choice: Choice) -> impl IntoView {
 fn Cells(email: Email) -> impl IntoView {
     let id = row_id(email.email_id);
     let href = tenant_page(&email.tenant_id, &format!("/messages/{}", email.email_id));
-    let (subject, intent) = (subject_of(&email), intent_of(&email));
+    let subject = subject_of(&email);
     let (name, address) = sender_of(&email);
     // The link lies over the whole row, so the pointer finds nothing else's.
     let title = is_cut(&subject, &address).then(|| format!("{subject}\n{address}"));
@@ -208,6 +208,10 @@ fn Cells(email: Email) -> impl IntoView {
     let below = unturned(below(&email));
     let address_class = if name.is_some() { "hint breakable" } else { "breakable" };
     let (local, domain) = address_parts(&address);
+    let (intent, intent_class) = match email.intent {
+        Some(intent) => (intent.name, "row-link__intent"),
+        None => ("No intent".to_owned(), "row-link__intent hint"),
+    };
     view! {
         <Cell label="Subject">
             <span class="stacked">
@@ -232,7 +236,7 @@ fn Cells(email: Email) -> impl IntoView {
             </span>
         </Cell>
         <Cell label="Intent">
-            <span class="row-link__intent">{intent}</span>
+            <span class=intent_class>{intent}</span>
         </Cell>
         <Cell label="Received">
             <Timestamp at=email.received_at/>
@@ -254,14 +258,9 @@ fn below(email: &Email) -> &str {
 }
 
 /// What stands before the sign of an address, and the rest.
-fn address_parts(address: &str) -> (String, String) {
+pub fn address_parts(address: &str) -> (String, String) {
     let (local, domain) = address.split_at(address.rfind('@').unwrap_or(address.len()));
     (local.to_owned(), domain.to_owned())
-}
-
-/// The name of its intent, or that it has none.
-fn intent_of(email: &Email) -> String {
-    email.intent.as_ref().map_or_else(|| "none".to_owned(), |intent| intent.name.clone())
 }
 
 /// So many bytes of a subject and of an address have room in their lines of a wide list.

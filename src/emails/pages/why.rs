@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::location::Url;
 
-use super::table::sender_of;
+use super::table::{address_parts, sender_of};
 use crate::{
     app::tenant_page,
     classifier::dto::{Suggestion, percent},
@@ -31,21 +31,16 @@ pub fn Envelope(
     reply_to: String,
     cc: String,
 ) -> impl IntoView {
-    let line = |name: &'static str, value: String| {
-        (!value.is_empty()).then(|| {
-            // Of many addresses the first lines are shown.
-            let value = unturned(&value);
-            let title = value.clone();
-            view! { <div class="facts__line"><dt>{name}</dt><dd class="clamped" title=title>{value}</dd></div> }
-                .into_any()
-        })
-    };
-    let from = match sender_of(&email) {
-        (None, address) => view! { <bdi>{address}</bdi> }.into_any(),
-        (Some(name), address) => view! { <bdi>{name}</bdi> " <" <bdi>{address}</bdi> ">" }.into_any(),
-    };
+    let (name, address) = sender_of(&email);
+    let cc = (!cc.is_empty()).then(|| {
+        // Of many addresses the first lines are shown.
+        let cc = unturned(&cc);
+        let title = cc.clone();
+        view! { <div class="facts__line"><dt>"Cc"</dt><dd class="clamped" title=title>{cc}</dd></div> }
+            .into_any()
+    });
     let intent = match email.intent {
-        None => view! { <span class="hint">"none"</span> }.into_any(),
+        None => view! { <span class="hint">"No intent"</span> }.into_any(),
         Some(intent) => match intent.intent_id {
             Some(id) => {
                 let href = tenant_page(&email.tenant_id, &format!("/intents/{id}"));
@@ -68,11 +63,11 @@ pub fn Envelope(
     view! {
         <section class="panel" aria-label="Envelope">
             <dl class="facts">
-                <div class="facts__line"><dt>"From"</dt><dd>{from}</dd></div>
+                <div class="facts__line"><dt>"From"</dt><dd>{mailbox(name, &address)}</dd></div>
                 // Whole: by it a fraud shows.
                 {(!reply_to.is_empty()).then(|| view! { <div class="facts__line"><dt>"Reply-To"</dt><dd>{unturned(&reply_to)}</dd></div> }.into_any())}
-                <div class="facts__line"><dt>"To"</dt><dd>{unturned(&email.recipient_email)}</dd></div>
-                {line("Cc", cc)}
+                <div class="facts__line"><dt>"To"</dt><dd>{mailbox(None, &unturned(&email.recipient_email))}</dd></div>
+                {cc}
                 <div class="facts__line"><dt>"Received"</dt><dd><Timestamp at=email.received_at/></dd></div>
                 <div class="facts__line"><dt>"Status"</dt><dd>{email.status.as_str()}</dd></div>
                 <div class="facts__line"><dt>"Intent"</dt><dd>{intent}</dd></div>
@@ -81,6 +76,18 @@ pub fn Envelope(
             </dl>
         </section>
     }
+}
+
+/// A name, and its address in a line below it. The lines are the text's own, so that they can be counted where they are cut.
+fn mailbox(name: Option<String>, address: &str) -> AnyView {
+    let class = if name.is_some() { "hint breakable" } else { "breakable" };
+    let (local, domain) = address_parts(address);
+    view! {
+        {name.map(|name| view! { <bdi>{name}</bdi> " " <br/> }.into_any())}
+        // It is broken within a word only where a part of it has no room in a line.
+        <bdi class=class>{local}<wbr/>{domain}</bdi>
+    }
+    .into_any()
 }
 
 /// Why the message was taken to want this, and what kept the other intents out.

@@ -17,8 +17,8 @@ use crate::{
     shared::TenantId,
     ui::{
         badge::ActiveBadge,
-        find::{Cut, NoneFits},
-        form::{Choice, FilterButtons, active_or_not, or_any, without_buttons},
+        find::{Cut, ListSaid, NoneFits, say_fits},
+        form::{Choice, FilterButtons, FiltersFold, active_or_not, or_any, without_buttons},
         load::Load,
         page::PageHead,
         panel::Empty,
@@ -47,6 +47,7 @@ pub fn RulesPage() -> impl IntoView {
             lead="What a message must prove, in the order in which each intent asks it. They are changed in their intent’s editor."
             context=tenant.label()
         />
+        <ListSaid/>
         <Load
             data=move || {
                 let query = query.get();
@@ -79,7 +80,7 @@ pub fn RulesPage() -> impl IntoView {
     }
 }
 
-/// A plain form whose fields are the address's query.
+/// A plain form whose fields are the address's query. On a narrow page they unfold.
 #[component]
 fn Filters<'a>(
     tenant: TenantId,
@@ -96,6 +97,7 @@ fn Filters<'a>(
     let page = tenant_page(&tenant, "/rules");
     view! {
         <Form method="get" action=page.clone() on_form_data=without_buttons() attr:class="line-form" attr:role="search">
+            <FiltersFold count=Signal::stored(query.folded())/>
             <Choice
                 label="Intent"
                 name="intent"
@@ -147,6 +149,7 @@ fn Rules(
         }
         .into_any();
     }
+    say_fits(shown.len(), "rule");
     if shown.is_empty() {
         return view! {
             <NoneFits all=tenant_page(&tenant, "/rules") names=("rule", "rules")/>
@@ -168,6 +171,7 @@ fn Rules(
     view! {
         <DataTable
             caption="Validation rules"
+            class="table--rules"
             columns=&["Intent", "Rule", "Datasource", "On failure", "Priority", "State"]
         >
             {rows}
@@ -203,7 +207,12 @@ fn RuleRow(
                     </span>
                 </span>
             </Cell>
-            <Cell label="Datasource">{datasource.unwrap_or_else(|| "none".to_owned())}</Cell>
+            <Cell label="Datasource">
+                {match datasource {
+                    Some(name) => name.into_any(),
+                    None => view! { <span class="hint">"No datasource"</span> }.into_any(),
+                }}
+            </Cell>
             <Cell label="On failure">
                 <OnFailBadge on_fail=rule.on_fail/>
             </Cell>

@@ -32,6 +32,14 @@ impl RulesQuery {
         self == Self::default()
     }
 
+    /// How many of the filters are set, which a narrow page shows only once they are asked for.
+    pub fn folded(self) -> usize {
+        let Self { intent_id, datasource_id, rule_type, is_active } = self;
+        let are_set =
+            [intent_id.is_some(), datasource_id.is_some(), rule_type.is_some(), is_active.is_some()];
+        are_set.into_iter().filter(|is_set| *is_set).count()
+    }
+
     pub fn lets_through(self, rule: &ValidationRule) -> bool {
         self.intent_id.is_none_or(|id| rule.intent_id == id)
             && self.datasource_id.is_none_or(|id| rule.datasource_id == Some(id))
@@ -54,5 +62,6 @@ mod tests {
         assert_eq!((query.datasource_id, query.rule_type), (None, None));
         assert_eq!(query.is_active, Some(false));
         assert!(!query.is_unfiltered());
+        assert_eq!((query.folded(), RulesQuery::default().folded()), (2, 0));
     }
 }
