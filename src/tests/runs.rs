@@ -117,7 +117,10 @@ async fn what_an_earlier_run_came_to_is_told_with_its_grounds() {
     assert_ne!(found[0]["configuration_revision"], now["configuration_revision"]);
     let mut fields = before["fields"].clone();
     let all = fields.as_object_mut().unwrap().len();
-    fields.as_object_mut().unwrap().retain(|name, _| !name.starts_with("header.") && name != "body" && name != "new_text");
+    fields
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| !name.starts_with("header.") && name != "body" && name != "new_text");
     assert!(fields.as_object().unwrap().len() + 3 <= all, "{all}");
     assert_eq!(found[0]["fields"], fields, "its text is not kept twice");
     assert_eq!(fields["order_number"], "7");
