@@ -25,8 +25,8 @@ pub fn EarlierRuns(
     /// The message's own, by which its verdicts stand on the page.
     present: i32,
 ) -> impl IntoView {
-    // A run that comes or goes has its element used for another one.
-    effect(|| host::keep_open("data-run"));
+    // A run that comes or goes has its element used for another one: once it stands there, a frame later.
+    effect(|| request_animation_frame(|| host::keep_open("data-run")));
     let items =
         runs.into_iter().map(|run| view! { <EarlierRun run present/> }.into_any()).collect::<Vec<_>>();
     (!items.is_empty()).then(|| {
