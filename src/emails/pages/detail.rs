@@ -15,7 +15,7 @@ use super::{
     content::{Content, Contents, Said},
     deliveries::{Deliveries, Payloads},
     history::{History, KnownHistory},
-    marks::DecisionMark,
+    marks::{DecisionMark, NotRead},
     query::ListQuery,
     selection::{Word, Words},
     table::{length_of, subject_of},
@@ -435,16 +435,7 @@ fn MessageView(
                     </span>
                 </div>
                 <p class="outcome__why" dir="auto" data-testid="explanation">{unturned(&explanation)}</p>
-                {parse_error
-                    .map(|error| {
-                        view! {
-                            <p class="notice tone-attention">
-                                <Icon glyph=Glyph::Alert/>
-                                <span>{format!("It could not be read as a message: {error}")}</span>
-                            </p>
-                        }
-                        .into_any()
-                    })}
+                {parse_error.map(|error| view! { <NotRead error/> }.into_any())}
             </section>
             {may_work.then(|| view! { <Actions tenant_id=tenant_id.clone() email_id status actions/> }.into_any())}
             <div class="message__columns message__columns--read">

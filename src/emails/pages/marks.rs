@@ -7,7 +7,7 @@ use crate::{
     rules::dto::Verdict,
     ui::{
         badge::{Badge, Tone},
-        icons::Glyph,
+        icons::{Glyph, Icon},
     },
 };
 
@@ -45,6 +45,17 @@ pub fn verdict_words(verdict: Verdict) -> (Tone, Glyph, &'static str) {
 pub fn DecisionMark(status: EmailStatus, decision: Option<Decision>) -> impl IntoView {
     let (tone, glyph, text) = standing(status, decision);
     view! { <Badge tone glyph text/> }
+}
+
+/// What is said of a message that could not be read as one.
+#[component]
+pub fn NotRead(error: String) -> impl IntoView {
+    view! {
+        <p class="notice tone-attention">
+            <Icon glyph=Glyph::Alert/>
+            <span>{format!("It could not be read as a message: {error}")}</span>
+        </p>
+    }
 }
 
 /// What one rule said.

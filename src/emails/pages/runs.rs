@@ -2,17 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::{content::Taken, marks::DecisionMark, verdict::VerdictCards};
+use super::{
+    content::Taken,
+    marks::{DecisionMark, NotRead},
+    verdict::VerdictCards,
+};
 use crate::{
     emails::dto::{EmailRun, EmailStatus},
     shared::EmailId,
-    ui::{
-        bidi::unturned,
-        host,
-        icons::{Glyph, Icon},
-        react::effect,
-        time::Timestamp,
-    },
+    ui::{bidi::unturned, host, react::effect, time::Timestamp},
 };
 
 /// The last first. Nothing, where there are none.
@@ -93,16 +91,7 @@ fn EarlierRun(run: EmailRun, present: i32) -> impl IntoView {
                     <p class="card__reason" dir="auto" data-testid="earlier-explanation">
                         {unturned(&explanation)}
                     </p>
-                    {parse_error
-                        .map(|error| {
-                            view! {
-                                <p class="notice tone-attention">
-                                    <Icon glyph=Glyph::Alert/>
-                                    <span>{format!("It could not be read as a message: {error}")}</span>
-                                </p>
-                            }
-                            .into_any()
-                        })}
+                    {parse_error.map(|error| view! { <NotRead error/> }.into_any())}
                     {(!is_present && !verdicts.is_empty()).then(|| view! { <VerdictCards verdicts is_earlier=true/> }.into_any())}
                     {(!is_present).then(|| view! { <Taken fields testid="earlier-extracted"/> }.into_any())}
                 </div>
